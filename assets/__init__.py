@@ -1,0 +1,49 @@
+"""Where the shipped models and clips lie, and whether they are what they should be. Opens none of them."""
+
+import hashlib
+from pathlib import Path
+
+ASSETS_FOLDER = Path(__file__).resolve().parent
+BODY_FOLDER = ASSETS_FOLDER / "body"
+BODY_FILE = BODY_FOLDER / "neutral" / "model.npz"
+POSE_PRIOR_FOLDER = ASSETS_FOLDER / "vposer_v1_0"
+MOTION_PRIOR_FILE = ASSETS_FOLDER / "humor" / "best_model.pth"
+INIT_STATE_PRIOR_FILE = ASSETS_FOLDER / "init_state_prior_gmm" / "prior_gmm.npz"
+DEMO_FOLDER = ASSETS_FOLDER / "demo"
+HASH_FILE = ASSETS_FOLDER / "SHA256SUMS"
+ASSET_FOLDERS = (BODY_FOLDER, POSE_PRIOR_FOLDER, MOTION_PRIOR_FILE.parent, INIT_STATE_PRIOR_FILE.parent, DEMO_FOLDER)
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files() -> list[Path]:
+    """Every shipped asset file, sorted, hidden files left out."""
+    found = (path for folder in ASSET_FOLDERS for path in folder.rglob("*"))
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def recorded_hashes(table: Path = HASH_FILE) -> dict[str, str]:
+    """The table of hashes: path relative to ``assets/`` → SHA-256, in the format of ``sha256sum``."""
+    rows = (line.split(maxsplit=1) for line in table.read_text(encoding="utf-8").splitlines() if line.strip())
+    return {name.lstrip("*"): digest for digest, name in rows}
+
+
+def verify() -> list[str]:
+    """Compare every asset with the table of hashes.
+
+    Returns:
+        One sentence per file that is missing, changed or not in the table; empty when all is well.
+    """
+    recorded = recorded_hashes()
+    present = {path.relative_to(ASSETS_FOLDER).as_posix(): path for path in files()}
+    problems = [f"assets/{name}: missing; restore it from the repository" for name in recorded if name not in present]
+    for name, path in present.items():
+        if name not in recorded:
+            problems.append(f"assets/{name}: not in assets/{HASH_FILE.name}; run `python -m assets.build hashes`")
+        elif sha256(path) != recorded[name]:
+            problems.append(f"assets/{name}: differs from its recorded hash; restore it from the repository")
+    return problems

@@ -1,0 +1,1 @@
+"""Commands that rebuild the files under ``assets/`` from their public sources."""

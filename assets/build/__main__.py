@@ -1,0 +1,25 @@
+"""``python -m assets.build NAME …``: rebuild one asset. Knows only the table of names below."""
+
+import importlib
+import sys
+
+# name -> module with a main(argv: list[str]) -> int, and one line of help
+BUILDERS = {
+    "body": ("assets.build.body", "the free SMPL+H body"),
+    "demo": ("assets.build.demo", "the demo clips"),
+    "hashes": ("assets.build.hashes", "assets/SHA256SUMS, from the files as they are now"),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run the builder named by ``argv[0]`` on the remaining arguments; 0 when it worked, 2 for an unknown name."""
+    if not argv or argv[0] not in BUILDERS:
+        rows = "\n".join(f"  {name:8} {text}" for name, (_, text) in BUILDERS.items())
+        print(f"usage: python -m assets.build NAME [options]\n{rows}", file=sys.stderr)
+        return 0 if argv[:1] in (["-h"], ["--help"]) else 2
+    module, _ = BUILDERS[argv[0]]
+    return importlib.import_module(module).main(argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
