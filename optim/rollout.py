@@ -1,0 +1,275 @@
+"""Motion as a chain of transitions: canonical frames, roll-out through the prior, and latents inferred from a motion.
+
+One function, ``canonical_turn``, decides what "canonical" means for training, inference and roll-out alike. The prior
+frame is z up, floor at z = 0; a canonical frame is a prior frame turned about z and moved over the floor so that the
+body's right (minus the x column of the root rotation) points along +x and ``trans`` stands at x = y = 0.
+
+Because every canonical frame differs from the next by a turn about z and a shift over the floor, the loop below works
+in local frames only, and all frames are brought to the prior frame at once after it.
+Source: HuMoR, Rempe et al., ICCV 2021, and its public implementation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from optim.motion_prior import MotionPrior
+from optim.rotations import axis_angle_to_matrix
+
+TRANS, TRANS_VEL, ROOT, ROOT_VEL = slice(0, 3), slice(3, 6), slice(6, 15), slice(15, 18)
+POSE, JOINTS, JOINTS_VEL = slice(18, 207), slice(207, 273), slice(273, 339)
+"""Where each part of a state lies in its flat form of 339 numbers."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One frame (leading axes (B,)) or a motion ((B, T)) as the prior sees it; metres, m/s, rad/s."""
+
+    trans: Tensor  # (..., 3)
+    trans_vel: Tensor  # (..., 3)
+    root_orient: Tensor  # (..., 3, 3)
+    root_orient_vel: Tensor  # (..., 3), angular velocity in the frame the state is given in
+    pose_body: Tensor  # (..., 21, 3, 3)
+    joints: Tensor  # (..., 22, 3)
+    joints_vel: Tensor  # (..., 22, 3)
+
+    def flat(self) -> Tensor:
+        """(..., 339) in the order of the networks' input."""
+        lead = self.trans.shape[:-1]
+        return torch.cat([getattr(self, f.name).reshape(*lead, -1) for f in fields(self)], dim=-1)
+
+    @staticmethod
+    def from_flat(flat: Tensor) -> State:
+        """The inverse of ``flat``."""
+        return State(
+            trans=flat[..., TRANS],
+            trans_vel=flat[..., TRANS_VEL],
+            root_orient=flat[..., ROOT].unflatten(-1, (3, 3)),
+            root_orient_vel=flat[..., ROOT_VEL],
+            pose_body=flat[..., POSE].unflatten(-1, (21, 3, 3)),
+            joints=flat[..., JOINTS].unflatten(-1, (22, 3)),
+            joints_vel=flat[..., JOINTS_VEL].unflatten(-1, (22, 3)),
+        )
+
+    def at(self, frame: int) -> State:
+        """One frame of a motion, (B, T, …) → (B, …)."""
+        return State(**{f.name: getattr(self, f.name)[:, frame] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A motion produced by the prior, in the prior frame; frame 0 is x_0 as given."""
+
+    trans: Tensor  # (B, T, 3)
+    trans_vel: Tensor
+    root_orient: Tensor  # (B, T, 3, 3)
+    root_orient_vel: Tensor
+    pose_body: Tensor  # (B, T, 21, 3, 3)
+    joints: Tensor  # (B, T, 22, 3), regressed by the decoder, not the body model's
+    joints_vel: Tensor
+    contact_logits: Tensor  # (B, T-1, 9) in the order of CONTACT_JOINTS
+    prior_mean: Tensor  # (B, T-1, 48)
+    prior_var: Tensor
+
+
+def canonical_turn(root_orient: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (...) of the turn about z that brings the body's right onto +x.
+
+    Args:
+        root_orient: (..., 3, 3).
+
+    The public code goes through ``arccos(r_x / (|r| + 1e-6))``; this is the angle that it approximates, with a
+    gradient that is finite everywhere but for a body whose right is vertical.
+    """
+    right = -root_orient[..., :2, 0]
+    unit = right / right.norm(dim=-1, keepdim=True).clamp_min(1e-8)
+    return unit[..., 0], -unit[..., 1]
+
+
+def turn_matrix(cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotation about z, (...) → (..., 3, 3)."""
+    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
+    return torch.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), dim=-1).unflatten(-1, (3, 3))
+
+
+def joint_pivot(joints: Tensor) -> Tensor:
+    """The point the joint cloud turns about, (B, 22, 3) of frame 0 → (B, 3): minus x, y of the root joint, 0.
+
+    SMPL's ``trans`` is not at the root joint: their offset stays fixed in the axes while the body turns.
+    """
+    return functional.pad(-joints[:, 0, :2], (0, 1))
+
+
+def move(flat: Tensor, turn: Tensor, shift: Tensor, pivot: Tensor) -> Tensor:
+    """Bring flat states into another frame: turn (N, 3, 3) about z after adding shift (N, 3); (N, 339) → (N, 339).
+
+    Vectors only turn; joints turn about ``pivot``; local rotations (pose_body) stay.
+    """
+    n = flat.shape[0]
+    root = flat[:, ROOT].reshape(n, 3, 3).transpose(1, 2)
+    offset = (shift + pivot)[:, None]
+    rows = torch.cat(
+        (
+            (flat[:, TRANS] + shift)[:, None],
+            flat[:, TRANS_VEL, None].transpose(1, 2),
+            root,
+            flat[:, ROOT_VEL, None].transpose(1, 2),
+            flat[:, JOINTS].reshape(n, 22, 3) + offset,
+            flat[:, JOINTS_VEL].reshape(n, 22, 3),
+        ),
+        dim=1,
+    )
+    rows = rows @ turn.transpose(1, 2)
+    return torch.cat(
+        (
+            rows[:, :2].flatten(1),
+            rows[:, 2:5].transpose(1, 2).flatten(1),
+            rows[:, 5],
+            flat[:, POSE],
+            (rows[:, 6:28] - pivot[:, None]).flatten(1),
+            rows[:, 28:].flatten(1),
+        ),
+        dim=1,
+    )
+
+
+def canonicalise(flat: Tensor, pivot: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(N, 339) → the same states each in its own canonical frame, and the turn's cosine and sine (N,)."""
+    cos, sin = canonical_turn(flat[:, ROOT].reshape(-1, 3, 3))
+    shift = functional.pad(-flat[:, :2], (0, 1))
+    return move(flat, turn_matrix(cos, sin), shift, pivot), cos, sin
+
+
+def apply_change(flat: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+    """x_{t-1} (N, 339) and the decoder's output (N, 216) → x_t in the same frame (N, 339), contact logits (N, 9)."""
+    n = flat.shape[0]
+    turns = axis_angle_to_matrix(torch.cat((change[:, 6:9], change[:, 12:75]), dim=1).reshape(n, 22, 3))
+    rotations = turns @ torch.cat((flat[:, ROOT], flat[:, POSE]), dim=1).reshape(n, 22, 3, 3)
+    rotations = rotations.flatten(1)
+    moved = torch.cat(
+        (
+            flat[:, :6] + change[:, :6],
+            rotations[:, :9],
+            flat[:, ROOT_VEL] + change[:, 9:12],
+            rotations[:, 9:],
+            flat[:, 207:] + change[:, 75:207],
+        ),
+        dim=1,
+    )
+    return moved, change[:, 207:]
+
+
+def rollout(prior: MotionPrior, start: State, latents: Tensor, *, with_prior: bool = True) -> Rollout:
+    """Run the prior from x_0 through the latents.
+
+    Args:
+        start: x_0, (B, …), in the prior frame; it enters the decoder as it stands.
+        latents: (B, T-1, 48).
+        with_prior: Evaluate the conditional prior along the roll-out (nothing in the roll-out depends on it).
+
+    Returns:
+        T frames in the prior frame.
+    """
+    first = start.flat()
+    pivot = joint_pivot(start.joints)
+    state, inputs, local, contacts, turns = first, [], [], [], []
+    for latent in latents.unbind(1):
+        inputs.append(state)
+        predicted, logits = apply_change(state, prior.decode(state, latent))
+        local.append(predicted)
+        contacts.append(logits)
+        state, cos, sin = canonicalise(predicted, pivot)
+        turns.append(torch.stack((cos, sin), dim=-1))
+    placed = place(torch.stack(local, dim=1), torch.stack(turns, dim=1), pivot)
+    motion = State.from_flat(torch.cat((first[:, None], placed), dim=1))
+    batch, steps = latents.shape[:2]
+    if with_prior:
+        mean, variance = prior.prior(torch.stack(inputs, dim=1).flatten(0, 1))
+    else:
+        mean = variance = latents.new_zeros(batch * steps, latents.shape[2])
+    return Rollout(
+        **{f.name: getattr(motion, f.name) for f in fields(State)},
+        contact_logits=torch.stack(contacts, dim=1),
+        prior_mean=mean.unflatten(0, (batch, steps)),
+        prior_var=variance.unflatten(0, (batch, steps)),
+    )
+
+
+def place(local: Tensor, turns: Tensor, pivot: Tensor) -> Tensor:
+    """Put predictions, each in the canonical frame of the frame before, into the frame of the first.
+
+    Args:
+        local: (B, S, 339); entry s is given in the canonical frame of the state before it.
+        turns: (B, S, 2) cosine and sine that canonicalise entry s.
+        pivot: (B, 3).
+
+    Returns:
+        (B, S, 339).
+    """
+    batch, steps = local.shape[:2]
+    angle = torch.atan2(turns[..., 1], turns[..., 0]).cumsum(1)
+    back = -functional.pad(angle[:, :-1], (1, 0))  # from the frame before entry s to the first frame
+    turn = turn_matrix(back.cos(), back.sin())
+    steps_xy = (turn @ functional.pad(local[..., :2], (0, 1))[..., None])[..., 0]
+    origin = functional.pad(steps_xy.cumsum(1)[:, :-1], (0, 0, 1, 0))
+    pivot = pivot[:, None].expand(batch, steps, 3).flatten(0, 1)
+    moved = move(local.flatten(0, 1), turn.flatten(0, 1), torch.zeros_like(pivot), pivot)
+    moved = moved.unflatten(0, (batch, steps))
+    joints = (moved[..., JOINTS].unflatten(-1, (22, 3)) + origin[..., None, :]).flatten(-2)
+    return torch.cat((moved[..., TRANS] + origin, moved[..., 3:207], joints, moved[..., JOINTS_VEL]), dim=-1)
+
+
+def canonical_pairs(flat: Tensor, pivot: Tensor) -> tuple[Tensor, Tensor]:
+    """Every transition of a motion in the canonical frame of its first frame, (B, T, 339) → two (B, T-1, 339)."""
+    batch, steps = flat.shape[0], flat.shape[1] - 1
+    past, now = flat[:, :-1].flatten(0, 1), flat[:, 1:].flatten(0, 1)
+    pivot = pivot[:, None].expand(batch, steps, 3).flatten(0, 1)
+    cos, sin = canonical_turn(past[:, ROOT].reshape(-1, 3, 3))
+    turn, shift = turn_matrix(cos, sin), functional.pad(-past[:, :2], (0, 1))
+    past, now = move(past, turn, shift, pivot), move(now, turn, shift, pivot)
+    return past.unflatten(0, (batch, steps)), now.unflatten(0, (batch, steps))
+
+
+def infer_latents(prior: MotionPrior, motion: State) -> Tensor:
+    """The posterior mean of every transition, (B, T, …) → (B, T-1, 48).
+
+    Each is right for its own transition; rolled out from x_0 they drift, since nothing ties them together.
+    """
+    past, now = canonical_pairs(motion.flat(), joint_pivot(motion.joints[:, 0]))
+    mean, _ = prior.posterior(past.flatten(0, 1), now.flatten(0, 1))
+    return mean.unflatten(0, past.shape[:2])
+
+
+def central_difference(values: Tensor, *, fps: float) -> Tensor:
+    """Velocity of (B, T, …): central inside, forward at the first frame, backward at the last."""
+    inner = (values[:, 2:] - values[:, :-2]) * (0.5 * fps)
+    ends = (values[:, 1:] - values[:, :-1]) * fps
+    return torch.cat((ends[:, :1], inner, ends[:, -1:]), dim=1)
+
+
+def angular_velocity(rotation: Tensor, *, fps: float) -> Tensor:
+    """(B, T, 3, 3) → (B, T, 3) [rad/s]: the skew part of (dR/dt) Rᵀ, in the frame R maps to."""
+    skew = central_difference(rotation, fps=fps) @ rotation.transpose(-1, -2)
+    pairs = ((2, 1), (0, 2), (1, 0))
+    return torch.stack([0.5 * (skew[..., i, j] - skew[..., j, i]) for i, j in pairs], dim=-1)
+
+
+def estimate_states(trans: Tensor, root_orient: Tensor, pose_body: Tensor, joints: Tensor, *, fps: float) -> State:
+    """A motion with its velocities by finite differences.
+
+    Args:
+        trans: (B, T, 3); root_orient: (B, T, 3, 3); pose_body: (B, T, 21, 3, 3); joints: (B, T, 22, 3), T ≥ 2.
+    """
+    return State(
+        trans=trans,
+        trans_vel=central_difference(trans, fps=fps),
+        root_orient=root_orient,
+        root_orient_vel=angular_velocity(root_orient, fps=fps),
+        pose_body=pose_body,
+        joints=joints,
+        joints_vel=central_difference(joints, fps=fps),
+    )
