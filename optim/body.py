@@ -1,0 +1,167 @@
+"""SMPL+H body model: joints, chosen vertices or the whole mesh, at the price of what is asked for.
+
+The hands stay in their rest pose (they are not observed), so each hand moves with its wrist and 22 rotations are
+enough; the result equals smplx's SMPLH with zero hand poses. Rotations are matrices, lengths metres. The body stands
+y up in its own rest pose; the frame of the results is the one that ``root_orient`` and ``trans`` map to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optim.errors import InputError
+
+NUM_BETAS = 16
+NUM_JOINTS = 22
+SMPL_KEYPOINT_VERTICES = (
+    4404, 920, 3076, 3169, 823, 4310, 1010, 1085, 4495, 4569, 6615, 3217, 3313, 6713, 6785, 3383, 6607, 3207, 1241,
+    1508, 4797, 4122, 1618, 1569, 5135, 5040, 5691, 5636, 5404, 2230, 2173, 2108, 134, 3645, 6543, 3123, 3024, 4194,
+    1306, 182, 3694, 4294, 744,
+)  # fmt: skip
+"""HuMoR's 43 key vertices on the real SMPL+H; other bodies carry their own list."""
+OPENPOSE_VERTICES = (
+    332, 6260, 2800, 4071, 583, 3216, 3226, 3387, 6617, 6624, 6787, 2746, 2319, 2445, 2556, 2673, 6191, 5782, 5905,
+    6016, 6133,
+)  # fmt: skip
+"""Nose, eyes, ears, toes, heels, finger tips: smplx's ``vertex_ids['smplh']`` in the order of its joint list."""
+BODY25_FROM_JOINTS = (52, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62)
+"""BODY_25 joint k is entry m[k] of [52 SMPL+H joints, then the vertices above]."""
+_REQUIRED = ("v_template", "f", "weights", "J_regressor", "shapedirs", "posedirs", "kintree_table")
+
+
+@dataclass(frozen=True)
+class BodyModel:
+    """A rigged, shaped body of J = 52 joints and V vertices; built once by ``from_arrays``, never changed."""
+
+    template: Tensor  # (V, 3)
+    shape_directions: Tensor  # (V, 3, 16)
+    pose_directions: Tensor | None  # (V, 3, 189): body joints only; None where they are all zero
+    joint_template: Tensor  # (52, 3)
+    joint_shape_directions: Tensor  # (52, 3, 16)
+    weights: Tensor  # (V, 22): hand joints folded into their wrists
+    faces: np.ndarray  # (F, 3) int
+    parents: tuple[int, ...]  # of the 52 joints; -1 for the root
+    keypoint_vertices: tuple[int, ...]  # 43
+    openpose_vertices: tuple[int, ...] = OPENPOSE_VERTICES
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray], *, name: str = "body model") -> BodyModel:
+        """Build from the arrays of an SMPL+H ``model.npz``.
+
+        Raises:
+            InputError: An array is missing or has a shape that is not SMPL+H's with at least 16 betas.
+        """
+        missing = [key for key in _REQUIRED if key not in arrays]
+        if missing:
+            raise InputError(f"{name}: no array {', '.join(missing)}; an SMPL+H model.npz is expected")
+        template = np.asarray(arrays["v_template"], np.float32)
+        shape = np.asarray(arrays["shapedirs"], np.float32)
+        parents = np.asarray(arrays["kintree_table"])[0].astype(np.int64)
+        vertices, joints = len(template), len(parents)
+        if joints != 52:
+            raise InputError(f"{name}: {joints} joints; SMPL+H has 52 (SMPL or SMPL-X files do not fit here)")
+        if shape.shape[:2] != (vertices, 3) or shape.shape[2] < NUM_BETAS:
+            raise InputError(f"{name}: shapedirs {shape.shape}; ({vertices}, 3, 16 or more) is expected")
+        parents = tuple(int(p) if 0 <= p < joints else -1 for p in parents)
+        regressor = np.asarray(arrays["J_regressor"], np.float32)
+        shape = shape[:, :, :NUM_BETAS]
+        pose = np.asarray(arrays["posedirs"])[:, :, : 9 * (NUM_JOINTS - 1)].astype(np.float32)
+        own = arrays.get("keypoint_vertices")
+        return BodyModel(
+            template=torch.from_numpy(template),
+            shape_directions=torch.from_numpy(shape.copy()),
+            pose_directions=torch.from_numpy(pose) if pose.any() else None,
+            joint_template=torch.from_numpy(regressor @ template),
+            joint_shape_directions=torch.from_numpy(np.einsum("jv,vck->jck", regressor, shape)),
+            weights=torch.from_numpy(_fold_hands(np.asarray(arrays["weights"], np.float32), parents)),
+            faces=np.asarray(arrays["f"]).astype(np.int64),
+            parents=parents,
+            keypoint_vertices=tuple(int(v) for v in (SMPL_KEYPOINT_VERTICES if own is None else own)),
+        )
+
+    def rest_joints(self, betas: Tensor) -> Tensor:
+        """Joints of the shaped rest pose, (B, 16) → (B, 52, 3)."""
+        return self.joint_template + torch.einsum("jck,bk->bjc", self.joint_shape_directions, betas)
+
+    def joints(self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor) -> Tensor:
+        """Body joints only.
+
+        Args:
+            trans: (B, T, 3); root_orient: (B, T, 3, 3); pose_body: (B, T, 21, 3, 3); betas: (B, 16).
+
+        Returns:
+            (B, T, 22, 3).
+        """
+        rest = self.rest_joints(betas)[:, :NUM_JOINTS]
+        return self._chain(rest, root_orient, pose_body)[1] + trans[..., None, :]
+
+    def joints_and_vertices(
+        self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor, vertex_ids: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """All 52 joints and K vertices by exact linear blend skinning: (B, T, 52, 3), (B, T, K, 3)."""
+        rest = self.rest_joints(betas)
+        rotation, position = self._chain(rest[:, :NUM_JOINTS], root_orient, pose_body)
+        offset = position - (rotation @ rest[:, None, :NUM_JOINTS, :, None])[..., 0]
+        wrist = [_body_ancestor(joint, self.parents) for joint in range(NUM_JOINTS, len(self.parents))]
+        fingers = (rotation[:, :, wrist] @ rest[:, None, NUM_JOINTS:, :, None])[..., 0] + offset[:, :, wrist]
+        joints = torch.cat((position, fingers), dim=2) + trans[..., None, :]
+        shaped = self.template[vertex_ids] + torch.einsum("vck,bk->bvc", self.shape_directions[vertex_ids], betas)
+        posed = shaped[:, None]
+        if self.pose_directions is not None:
+            change = (pose_body - torch.eye(3, dtype=pose_body.dtype)).flatten(-3)
+            posed = posed + torch.einsum("vcp,btp->btvc", self.pose_directions[vertex_ids], change)
+        affine = torch.cat((rotation, offset[..., None]), dim=-1).flatten(-2)  # (B, T, 22, 12)
+        blend = (self.weights[vertex_ids] @ affine).unflatten(-1, (3, 4))
+        vertices = (blend[..., :3] @ posed[..., None])[..., 0] + blend[..., 3] + trans[..., None, :]
+        return joints, vertices
+
+    def mesh(self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor) -> Tensor:
+        """The whole mesh, (B, T, V, 3)."""
+        return self.joints_and_vertices(trans, root_orient, pose_body, betas, torch.arange(len(self.template)))[1]
+
+    def keypoints25(self, joints52: Tensor, openpose_points: Tensor) -> Tensor:
+        """OpenPose BODY_25 from (B, T, 52, 3) joints and (B, T, 21, 3) ``openpose_vertices`` → (B, T, 25, 3)."""
+        return torch.cat((joints52, openpose_points), dim=2)[:, :, list(BODY25_FROM_JOINTS)]
+
+    def _chain(self, rest: Tensor, root_orient: Tensor, pose_body: Tensor) -> tuple[Tensor, Tensor]:
+        """World rotations (B, T, 22, 3, 3) and positions (B, T, 22, 3) of the body joints, one tree level at a time."""
+        local = torch.cat((root_orient[..., None, :, :], pose_body), dim=2)
+        body = self.parents[:NUM_JOINTS]
+        bone = rest - torch.stack([rest[:, p] if p >= 0 else torch.zeros_like(rest[:, 0]) for p in body], dim=1)
+        rotation: list[Tensor] = [local[:, :, :1]]
+        position: list[Tensor] = [rest[:, None, :1].expand(*local.shape[:2], 1, 3)]
+        levels = _levels(body)
+        for level, below in zip(levels[:-1], levels[1:], strict=True):
+            up = [level.index(body[j]) for j in below]
+            parent = rotation[-1][:, :, up]
+            rotation.append(parent @ local[:, :, below])
+            position.append(position[-1][:, :, up] + (parent @ bone[:, None, below, :, None])[..., 0])
+        order = [j for level in levels for j in level]
+        back = [order.index(j) for j in range(NUM_JOINTS)]
+        return torch.cat(rotation, dim=2)[:, :, back], torch.cat(position, dim=2)[:, :, back]
+
+
+def _levels(parents: tuple[int, ...]) -> list[list[int]]:
+    """Joints grouped by depth in the tree, root first."""
+    levels = [[0]]
+    while below := [j for j, p in enumerate(parents) if p in levels[-1]]:
+        levels.append(below)
+    return levels
+
+
+def _body_ancestor(joint: int, parents: tuple[int, ...]) -> int:
+    while joint >= NUM_JOINTS:
+        joint = parents[joint]
+    return joint
+
+
+def _fold_hands(weights: np.ndarray, parents: tuple[int, ...]) -> np.ndarray:
+    folded = weights[:, :NUM_JOINTS].copy()
+    for joint in range(NUM_JOINTS, len(parents)):
+        folded[:, _body_ancestor(joint, parents)] += weights[:, joint]
+    return folded
