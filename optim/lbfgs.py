@@ -1,0 +1,339 @@
+"""L-BFGS with a strong-Wolfe line search as explicit state: ``init``, ``begin``, ``step``.
+
+Knows no variables, terms or schedule: it minimises a function of one flat vector. Semantics are those of
+``torch.optim.LBFGS``: one call of its ``step(closure)`` is ``begin`` followed by ``step`` until ``state.stop``.
+The value at the point reached is kept, so the evaluation that torch repeats at the start of every call is not made.
+States, trials and curvature pairs are immutable values; successive states share their pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SUFFICIENT_DECREASE = 1e-4
+"""c1 of the Wolfe conditions (Armijo)."""
+CURVATURE = 0.9
+"""c2 of the Wolfe conditions."""
+MIN_CURVATURE = 1e-10
+"""A pair enters the memory when sᵀy exceeds this."""
+
+STOP_GRADIENT = "gradient below tolerance"
+STOP_SLOPE = "slope below tolerance"
+STOP_ITERATIONS = "iterations spent"
+STOP_EVALUATIONS = "evaluations spent"
+STOP_MOVE = "step below tolerance"
+STOP_CHANGE = "change of the loss below tolerance"
+
+
+@dataclass(frozen=True)
+class Point:
+    """What the objective gives at ``x`` (n,): value, gradient (n,) and whatever else the caller wants kept."""
+
+    x: Tensor
+    value: float
+    gradient: Tensor
+    extra: Any = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point tried along the search direction."""
+
+    step_length: float
+    value: float
+    slope: float
+    armijo: bool
+    """The value lies below the line of sufficient decrease."""
+    wolfe: bool
+    """The slope is flat enough (strong curvature condition)."""
+    search: str
+    """``bracket`` or ``zoom``."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Curvature seen between two iterates: step s (n,), change of gradient y (n,), 1 / sᵀy."""
+
+    s: Tensor
+    y: Tensor
+    rho: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """The numbers of torch's L-BFGS; ``max_evaluations`` None means ``max_iterations · 5 // 4``."""
+
+    max_iterations: int = 20
+    max_evaluations: int | None = None
+    learning_rate: float = 1.0
+    history: int = 100
+    tolerance_gradient: float = 1e-7
+    tolerance_change: float = 1e-9
+
+    @property
+    def evaluation_budget(self) -> int:
+        return self.max_iterations * 5 // 4 if self.max_evaluations is None else self.max_evaluations
+
+
+@dataclass(frozen=True)
+class LbfgsState:
+    """Everything the next iteration depends on, and what the last one did."""
+
+    point: Point
+    pairs: tuple[Pair, ...] = ()
+    scale: float = 1.0
+    """sᵀy / yᵀy of the newest pair: the initial inverse Hessian is this times the identity."""
+    iterations: int = 0
+    """Iterations since ``init``."""
+    iterations_in_step: int = 0
+    evaluations_in_step: int = 1
+    """As torch counts them: the start of a step counts although its value is known already."""
+    step_length: float = 0.0
+    slope: float = 0.0
+    """Directional derivative at the start of the last line search."""
+    trials: tuple[Trial, ...] = ()
+    """The last line search, in order."""
+    stop: str | None = None
+    """Why the current step has ended; None while it goes on."""
+    stalled: bool = False
+    """The step ended without having moved or learnt anything: every further step would repeat it."""
+
+
+Evaluate = Callable[[Tensor], Point]
+Search = Generator[Tensor, Point, LbfgsState]
+
+
+def init(start: Point, *, options: Options | None = None) -> LbfgsState:
+    """State before the first iteration, with an empty memory."""
+    return begin(LbfgsState(point=start), options=options)
+
+
+def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
+    """Refill the budget of iterations and evaluations; the memory stays."""
+    options = options or Options()
+    optimal = bool(state.point.gradient.abs().max() <= options.tolerance_gradient)
+    return replace(
+        state,
+        iterations_in_step=0,
+        evaluations_in_step=1,
+        trials=(),
+        stop=STOP_GRADIENT if optimal else None,
+        stalled=optimal,
+    )
+
+
+def step(state: LbfgsState, evaluate: Evaluate, *, options: Options | None = None) -> LbfgsState:
+    """One iteration: direction, line search, update of the memory."""
+    search = iteration(state, options=options)
+    try:
+        x = next(search)
+        while True:
+            x = search.send(evaluate(x))
+    except StopIteration as finished:
+        return finished.value
+
+
+def iteration(state: LbfgsState, *, options: Options | None = None) -> Search:
+    """One iteration as a generator: yields points to evaluate, takes ``Point`` back, returns the new state.
+
+    Whoever drives it may pause between two evaluations for as long as they like.
+
+    Raises:
+        ValueError: The step has ended already; call ``begin`` first.
+    """
+    if state.stop is not None:
+        raise ValueError(f"this step has ended ({state.stop}); call begin() before the next iteration")
+    options = options or Options()
+    here = state.point
+    move = direction(state)
+    if state.iterations == 0:
+        length = min(1.0, 1.0 / float(here.gradient.abs().sum())) * options.learning_rate
+    else:
+        length = options.learning_rate
+    slope = float(here.gradient.dot(move))
+    state = replace(
+        state,
+        iterations=state.iterations + 1,
+        iterations_in_step=state.iterations_in_step + 1,
+        slope=slope,
+        step_length=0.0,
+        trials=(),
+    )
+    if slope > -options.tolerance_change:
+        return replace(state, stop=STOP_SLOPE, stalled=state.iterations_in_step == 1)
+    budget = options.evaluation_budget - state.evaluations_in_step
+    there, length, trials = yield from strong_wolfe(
+        here, move, length, slope, max_trials=budget, tolerance=options.tolerance_change
+    )
+    state = replace(
+        state,
+        step_length=length,
+        trials=trials,
+        evaluations_in_step=state.evaluations_in_step + len(trials),
+    )
+    return _arrive(state, there, move, options)
+
+
+def direction(state: LbfgsState) -> Tensor:
+    """Quasi-Newton direction (n,): the two-loop recursion. Source: Nocedal and Wright, algorithm 7.4."""
+    d = state.point.gradient.neg()
+    if not state.pairs:
+        return d
+    weights = []
+    for pair in reversed(state.pairs):
+        weight = float(pair.s.dot(d)) * pair.rho
+        d.add_(pair.y, alpha=-weight)
+        weights.append(weight)
+    d.mul_(state.scale)
+    for pair, weight in zip(state.pairs, reversed(weights), strict=True):
+        d.add_(pair.s, alpha=weight - float(pair.y.dot(d)) * pair.rho)
+    return d
+
+
+def _arrive(state: LbfgsState, there: Point, move: Tensor, options: Options) -> LbfgsState:
+    """Remember the curvature of the step just taken and decide whether to go on."""
+    here = state.point
+    s = move * state.step_length
+    y = there.gradient - here.gradient
+    curvature = float(y.dot(s))
+    learnt = curvature > MIN_CURVATURE
+    stop = None
+    if state.iterations_in_step == options.max_iterations:
+        stop = STOP_ITERATIONS
+    elif state.evaluations_in_step >= options.evaluation_budget:
+        stop = STOP_EVALUATIONS
+    elif there.gradient.abs().max() <= options.tolerance_gradient:
+        stop = STOP_GRADIENT
+    elif s.abs().max() <= options.tolerance_change:
+        stop = STOP_MOVE
+    elif abs(there.value - here.value) < options.tolerance_change:
+        stop = STOP_CHANGE
+    unmoved = state.step_length == 0.0 and state.iterations_in_step == 1
+    state = replace(state, point=there, stop=stop, stalled=stop is not None and unmoved)
+    if not learnt:
+        return state
+    pairs = (*state.pairs, Pair(s, y, 1.0 / curvature))[-options.history :]
+    return replace(state, pairs=pairs, scale=curvature / float(y.dot(y)))
+
+
+def strong_wolfe(
+    here: Point, move: Tensor, length: float, slope: float, *, max_trials: int, tolerance: float
+) -> Generator[Tensor, Point, tuple[Point, float, tuple[Trial, ...]]]:
+    """Line search along ``here.x + t · move``: bracket a minimum, then zoom in by cubic interpolation.
+
+    Returns the point taken, its step length (0 when nothing better was found) and all trials.
+    Source: Nocedal and Wright, algorithms 3.5 and 3.6, with the safeguards of minFunc that torch uses.
+    """
+    trials: list[Trial] = []
+
+    def probe(length: float, search: str) -> Generator[Tensor, Point, _End]:
+        point = yield torch.add(here.x, move, alpha=length)
+        slope_there = float(point.gradient.dot(move))
+        armijo = point.value <= here.value + SUFFICIENT_DECREASE * length * slope
+        flat = abs(slope_there) <= -CURVATURE * slope
+        trials.append(Trial(length, point.value, slope_there, armijo, flat, search))
+        return _End(trials[-1], point)
+
+    start = _End(Trial(0.0, here.value, slope, True, False, "start"), here)
+    low, high = yield from _bracket(start, length, max_trials, probe)
+    if high is not None:
+        narrowest = tolerance / float(move.abs().max())
+        low = yield from _zoom(low, high, max_trials - len(trials) + 1, narrowest, probe)
+    return low.point, low.trial.step_length, tuple(trials)
+
+
+@dataclass(frozen=True)
+class _End:
+    """One end of a bracket."""
+
+    trial: Trial
+    point: Point
+
+
+Probe = Callable[[float, str], Generator[Tensor, Point, _End]]
+
+
+def _bracket(
+    start: _End, length: float, rounds: int, probe: Probe
+) -> Generator[Tensor, Point, tuple[_End, _End | None]]:
+    """Grow the step until a minimum lies between two ends; (end, None) when a Wolfe point was met on the way."""
+    before, now = start, (yield from probe(length, "bracket"))
+    for done in range(rounds):
+        trial = now.trial
+        if not trial.armijo or (done > 1 and trial.value >= before.trial.value):
+            return before, now
+        if trial.wolfe:
+            return now, None
+        if trial.slope >= 0:
+            return before, now
+        nearest = trial.step_length + 0.01 * (trial.step_length - before.trial.step_length)
+        length = cubic_minimum(before.trial, trial, bounds=(nearest, 10.0 * trial.step_length))
+        before, now = now, (yield from probe(length, "bracket"))
+    return start, now
+
+
+def _zoom(
+    first: _End, second: _End, rounds: int, narrowest: float, probe: Probe
+) -> Generator[Tensor, Point, _End]:
+    """Shrink the bracket until a Wolfe point is met, or the budget or the width is spent; its lower end."""
+    ends = [first, second]
+    low = int(second.trial.value < first.trial.value)
+    stuck = False
+    for _ in range(rounds):
+        a, b = ends[0].trial, ends[1].trial
+        if abs(b.step_length - a.step_length) < narrowest:
+            break
+        length, stuck = _off_the_edge(cubic_minimum(a, b), a.step_length, b.step_length, stuck)
+        now = yield from probe(length, "zoom")
+        trial, lowest = now.trial, ends[low].trial
+        if not trial.armijo or not trial.value < lowest.value:
+            ends[1 - low] = now
+            low = int(ends[1].trial.value < ends[0].trial.value)
+            continue
+        outward = ends[1 - low].trial.step_length - lowest.step_length
+        if not trial.wolfe and trial.slope * outward >= 0:
+            ends[1 - low] = ends[low]
+        ends[low] = now
+        if trial.wolfe:
+            break
+    return ends[low]
+
+
+def _off_the_edge(length: float, a: float, b: float, stuck: bool) -> tuple[float, bool]:
+    """Keep a trial a tenth of the bracket away from its ends when it lands there twice, or outside."""
+    lower, upper = min(a, b), max(a, b)
+    margin = 0.1 * (upper - lower)
+    if min(upper - length, length - lower) >= margin:
+        return length, False
+    if not (stuck or length >= upper or length <= lower):
+        return length, True
+    return (upper - margin if abs(length - upper) < abs(length - lower) else lower + margin), False
+
+
+def cubic_minimum(a: Trial, b: Trial, *, bounds: tuple[float, float] | None = None) -> float:
+    """Step length where the cubic through two trials' values and slopes is least, kept inside the bounds.
+
+    The middle of the bounds (default: the two trials) when there is no such cubic.
+    Source: Nocedal and Wright, equation 3.59.
+    """
+    if a.step_length > b.step_length:
+        a, b = b, a
+    lower, upper = bounds or (a.step_length, b.step_length)
+    middle, width = 0.5 * (lower + upper), b.step_length - a.step_length
+    if width == 0.0:
+        return middle
+    d1 = a.slope + b.slope + 3.0 * (a.value - b.value) / width
+    square = d1 * d1 - a.slope * b.slope
+    if not (math.isfinite(square) and square >= 0.0):
+        return middle
+    d2 = math.sqrt(square)
+    curve = b.slope - a.slope + 2.0 * d2
+    if curve == 0.0:
+        return middle
+    return min(max(b.step_length - width * ((b.slope + d2 - d1) / curve), lower), upper)
