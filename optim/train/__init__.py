@@ -1,0 +1,1 @@
+"""Training of the priors from any folder of AMASS-format motion: ``python -m optim.train``."""
