@@ -1,0 +1,135 @@
+"""Read a motion in AMASS format, at any frame rate, and resample it to 30 frames per second.
+
+The one reader for fitting and for training. Knows no body model and no observations.
+Frames of reference are AMASS's: z up, the floor near z = 0, metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import roma
+import torch
+
+from optim.errors import InputError
+from optim.loading.npz import read_arrays, require_finite
+
+FPS = 30.0
+WHAT = "a motion in AMASS format (trans, poses, betas, mocap_framerate)"
+_RATE_NAMES = ("mocap_framerate", "mocap_frame_rate")
+_GENDERS = ("neutral", "female", "male")
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A motion of SMPL+H parameters at 30 frames/s."""
+
+    trans: np.ndarray  # (N, 3) float32, m, z up
+    poses: np.ndarray  # (N, 66) float32, axis-angle, root then the 21 body joints
+    betas: np.ndarray  # (16,) float32
+    gender: str  # "neutral", "female" or "male"
+    source_fps: float  # frame rate of the file; where it is not 30, the motion was resampled
+    name: str
+
+    @property
+    def resampled(self) -> bool:
+        """Whether the frames differ from those in the file."""
+        return self.source_fps != FPS
+
+
+def read_motion(path: Path) -> Motion:
+    """Read an AMASS-format ``.npz`` and bring it to 30 frames/s.
+
+    Needed: ``trans`` (N, 3), ``poses`` (N, 66 or more), ``mocap_framerate`` or ``mocap_frame_rate``.
+    ``betas`` default to zero and are cut or padded to 16, ``gender`` defaults to neutral. Hands and face are
+    left out.
+
+    Raises:
+        InputError: The file is missing, not AMASS format, has wrong shapes, NaN or fewer than 2 frames.
+    """
+    optional = ("betas", "gender", *_RATE_NAMES)
+    arrays = read_arrays(path, ("trans", "poses"), optional=optional, what=WHAT)
+    trans, poses = (_as_float(arrays[name], name, path) for name in ("trans", "poses"))
+    if trans.ndim != 2 or trans.shape[1] != 3:
+        raise InputError(f"{path}: trans has shape {trans.shape}; (frames, 3) is expected")
+    if poses.ndim != 2 or poses.shape[1] < 66:
+        raise InputError(f"{path}: poses has shape {poses.shape}; (frames, 66 or more) is expected")
+    if len(trans) != len(poses):
+        raise InputError(f"{path}: trans has {len(trans)} frames but poses has {len(poses)}")
+    if len(trans) < 2:
+        raise InputError(f"{path}: {len(trans)} frames; a motion needs at least 2")
+    rate = _frame_rate(arrays, path)
+    require_finite(trans, name="trans", path=path)
+    require_finite(poses[:, :66], name="poses", path=path)
+    trans, poses = resample(trans, poses[:, :66], fps=rate)
+    return Motion(
+        trans=trans.astype(np.float32),
+        poses=poses.astype(np.float32),
+        betas=_betas(arrays, path),
+        gender=_gender(arrays),
+        source_fps=rate,
+        name=path.stem.removesuffix("_poses"),
+    )
+
+
+def resample(trans: np.ndarray, poses: np.ndarray, *, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Bring a motion from ``fps`` to 30 frames/s: positions linearly, rotations on the shortest arc (slerp).
+
+    Args:
+        trans: (N, 3); poses: (N, 3·J) axis-angle.
+
+    Returns:
+        The same at 30 frames/s, from the first frame to the last one that lies within the clip.
+    """
+    if fps == FPS:
+        return trans, poses
+    count = int(np.floor((len(trans) - 1) * FPS / fps + 1e-6)) + 1
+    at = np.minimum(np.arange(count) * fps / FPS, len(trans) - 1)
+    before = np.minimum(at.astype(int), len(trans) - 2)
+    share = torch.from_numpy(at - before)[:, None]
+    turns = roma.rotvec_to_unitquat(torch.from_numpy(np.asarray(poses, np.float64)).unflatten(1, (-1, 3)))
+    start = turns[before]
+    change = roma.unitquat_to_rotvec(roma.quat_product(roma.quat_conjugation(start), turns[before + 1]))
+    between = roma.quat_product(start, roma.rotvec_to_unitquat(change * share[..., None]))
+    weight = share.numpy()
+    new_trans = trans[before] * (1 - weight) + trans[before + 1] * weight
+    return new_trans, roma.unitquat_to_rotvec(between).flatten(1).numpy()
+
+
+def _as_float(array: np.ndarray, name: str, path: Path) -> np.ndarray:
+    if not np.issubdtype(array.dtype, np.number):
+        raise InputError(f"{path}: {name} is of type {array.dtype}; numbers are expected")
+    return array.astype(np.float64)
+
+
+def _frame_rate(arrays: dict[str, np.ndarray], path: Path) -> float:
+    found = [arrays[name] for name in _RATE_NAMES if name in arrays]
+    if not found:
+        raise InputError(f"{path}: no mocap_framerate in it; add the frames per second of the motion")
+    try:
+        rate = float(found[0].item())
+    except ValueError:
+        rate = float("nan")
+    if not (np.isfinite(rate) and rate > 0):
+        raise InputError(f"{path}: mocap_framerate is {found[0]}; one positive number is expected")
+    return rate
+
+
+def _betas(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:
+    given = _as_float(arrays.get("betas", np.zeros(16)), "betas", path)
+    if given.ndim == 2 and len(given):
+        given = given[0]
+    if given.ndim != 1:
+        raise InputError(f"{path}: betas has shape {given.shape}; (16,) is expected")
+    require_finite(given, name="betas", path=path)
+    betas = np.zeros(16, np.float32)
+    betas[: len(given)] = given[:16]
+    return betas
+
+
+def _gender(arrays: dict[str, np.ndarray]) -> str:
+    raw = arrays["gender"].ravel()[:1].tolist() if "gender" in arrays else []
+    text = raw[0].decode() if raw and isinstance(raw[0], bytes) else str(raw[0]) if raw else "neutral"
+    return text if text in _GENDERS else "neutral"

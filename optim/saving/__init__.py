@@ -1,0 +1,1 @@
+"""From values to files: results and exports, one module a format."""
