@@ -199,6 +199,26 @@ def rollout(prior: MotionPrior, start: State, latents: Tensor, *, with_prior: bo
     )
 
 
+def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Generator) -> tuple[Rollout, Tensor]:
+    """A future drawn from the prior: every latent from the conditional prior of the state it starts in.
+
+    Args:
+        start: x_0, (B, …).
+        frames: Length of the motion, x_0 included.
+
+    Returns:
+        The roll-out of ``frames`` frames and the latents (B, frames-1, 48) that give it.
+    """
+    state, pivot, latents = start.flat(), joint_pivot(start.joints), []
+    for _ in range(frames - 1):
+        mean, variance = prior.prior(state)
+        latents.append(mean + variance.sqrt() * torch.randn(mean.shape, generator=generator))
+        predicted, _ = apply_change(state, prior.decode(state, latents[-1]))
+        state = canonicalise(predicted, pivot)[0]
+    drawn = torch.stack(latents, dim=1)
+    return rollout(prior, start, drawn), drawn
+
+
 def place(local: Tensor, turns: Tensor, pivot: Tensor) -> Tensor:
     """Put predictions, each in the canonical frame of the frame before, into the frame of the first.
 

@@ -1,0 +1,164 @@
+"""Measures a motion prior on motion capture: reconstruction, roll-out drift, contacts, and samples from the prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from optim.body import BodyModel
+from optim.motion_prior import CONTACT_JOINTS, MotionPrior
+from optim.rollout import (
+    JOINTS,
+    ROOT,
+    Rollout,
+    State,
+    apply_change,
+    canonical_pairs,
+    infer_latents,
+    rollout,
+    sample,
+)
+from optim.train.data import Augmenter, Clips, Windows
+
+TOES = (10, 11)
+ANKLES = (7, 8)
+HEAD = 15
+LABELLED = slice(1, 9)
+"""All contact joints but the root, which is never labelled."""
+
+
+@dataclass(frozen=True)
+class PriorReport:
+    """Figures of one prior on one split; lengths in cm unless the name says otherwise."""
+
+    windows: int
+    one_step_joints: float
+    one_step_body_joints: float
+    contact_accuracy: float
+    contact_accuracy_rollout: float
+    root_drift_median: float
+    heading_drift_median_deg: float
+    rollout_joints: float
+    regressed_against_body: float
+    sample_upright_share: float
+    sample_exploded_share: float
+    sample_good_share: float
+    skate_samples_mm: float
+    skate_data_mm: float
+
+    def lines(self) -> list[str]:
+        """One ``name  value`` line per figure."""
+        return [f"{f.name:28s} {getattr(self, f.name):.3f}" for f in fields(self)]
+
+
+@torch.no_grad()
+def evaluate(
+    prior: MotionPrior, clips: Clips, body: BodyModel, *, frames: int = 60, samples: int = 200, seed: int = 0
+) -> PriorReport:
+    """All figures on every non-overlapping window of ``frames`` frames of ``clips`` (β = 0, as recorded)."""
+    windows = _all_windows(clips, body, frames)
+    step, step_body, accuracy = _one_step(prior, windows, body)
+    rolled = rollout(prior, _first(windows), _latents(prior, windows), with_prior=False)
+    truth = State.from_flat(windows.flat)
+    end = (rolled.trans[:, -1] - truth.trans[:, -1]).norm(dim=-1)
+    joints_off = (rolled.joints - truth.joints).norm(dim=-1)
+    own = body.joints(rolled.trans, rolled.root_orient, rolled.pose_body, windows.betas)
+    said = rolled.contact_logits[..., LABELLED] > 0
+    upright, exploded, skate, reference = _samples(prior, windows, body, samples, seed)
+    return PriorReport(
+        windows=len(windows.flat),
+        one_step_joints=100 * step,
+        one_step_body_joints=100 * step_body,
+        contact_accuracy=accuracy,
+        contact_accuracy_rollout=float((said == windows.contacts[:, 1:, LABELLED].bool()).float().mean()),
+        root_drift_median=100 * float(end.median()),
+        heading_drift_median_deg=float(_heading_error(rolled, truth)[:, -1].rad2deg().median()),
+        rollout_joints=100 * float(joints_off.mean()),
+        regressed_against_body=100 * float((own - rolled.joints).norm(dim=-1).mean()),
+        sample_upright_share=float(upright.float().mean()),
+        sample_exploded_share=float(exploded.float().mean()),
+        sample_good_share=float((upright & ~exploded).float().mean()),
+        skate_samples_mm=1000 * skate,
+        skate_data_mm=1000 * reference,
+    )
+
+
+def _all_windows(clips: Clips, body: BodyModel, frames: int) -> Windows:
+    spans = zip(clips.starts[:-1], clips.starts[1:], strict=True)
+    starts = torch.cat([torch.arange(a + 1, max(b - frames, a + 1), frames) for a, b in spans])
+    count = len(starts)
+    augmenter = Augmenter(clips, body, torch.Generator())
+    return augmenter.cut(
+        starts, frames, mirrored=torch.zeros(count, dtype=torch.bool), yaw=torch.zeros(count), betas=torch.zeros(count, 16)
+    )
+
+
+def _first(windows: Windows) -> State:
+    return State.from_flat(windows.flat[:, 0])
+
+
+def _latents(prior: MotionPrior, windows: Windows) -> Tensor:
+    return infer_latents(prior, State.from_flat(windows.flat))
+
+
+def _one_step(prior: MotionPrior, windows: Windows, body: BodyModel) -> tuple[float, float, float]:
+    """Joint error [m] of the regressed and of the body's joints, contact accuracy; posterior means, true past."""
+    past, now = (x.flatten(0, 1) for x in canonical_pairs(windows.flat, windows.pivot))
+    mean, _ = prior.posterior(past, now)
+    states, logits = apply_change(past, prior.decode(past, mean))
+    truth = now[:, JOINTS].unflatten(1, (22, 3))
+    off = (states[:, JOINTS].unflatten(1, (22, 3)) - truth).norm(dim=-1)
+    state = State.from_flat(states[:, None])
+    own = body.joints(state.trans, state.root_orient, state.pose_body, torch.zeros(len(states), 16))[:, 0]
+    labels = windows.contacts[:, 1:].flatten(0, 1)[:, LABELLED].bool()
+    right = ((logits[:, LABELLED] > 0) == labels).float().mean()
+    return float(off.mean()), float((own - truth).norm(dim=-1).mean()), float(right)
+
+
+def _heading_error(rolled: Rollout, truth: State) -> Tensor:
+    """Angle [rad] between the bodies' right on the floor, (B, T)."""
+    angles = [torch.atan2(x.root_orient[..., 1, 0], x.root_orient[..., 0, 0]) for x in (rolled, truth)]
+    turn = angles[0] - angles[1]
+    return torch.atan2(turn.sin(), turn.cos()).abs()
+
+
+def _samples(
+    prior: MotionPrior, windows: Windows, body: BodyModel, count: int, seed: int
+) -> tuple[Tensor, Tensor, float, float]:
+    """Upright (S,), exploded (S,), foot skate [m/frame] of samples and of the data they start from.
+
+    Starts are drawn from the windows whose data stay upright. Upright: head at least 0.3 m above the pelvis and pelvis
+    above 0.5 m throughout. Exploded: a joint moves faster than 12 m/s, the lowest joint leaves [−0.15, 0.6] m, or a
+    bone of the regressed joints changes by more than 30 %.
+    """
+    truth = windows.flat[..., JOINTS].unflatten(-1, (22, 3))
+    fit = torch.nonzero(_upright(truth))[:, 0]
+    generator = torch.Generator().manual_seed(seed)
+    chosen = fit[torch.randint(len(fit), (count,), generator=generator)]
+    start = State.from_flat(windows.flat[chosen, 0])
+    drawn, _ = sample(prior, start, windows.flat.shape[1], generator=generator)
+    joints = drawn.joints
+    parents = list(body.parents[1:22])
+    bones = (joints[:, :, 1:] - joints[:, :, parents]).norm(dim=-1)
+    lowest = joints[..., 2].amin(-1)
+    speed = (joints[:, 1:] - joints[:, :-1]).norm(dim=-1).amax((1, 2)) * 30
+    stretched = ((bones / bones[:, :1] - 1).abs() > 0.3).any(-1).any(-1)
+    exploded = (speed > 12) | (lowest.amin(1) < -0.15) | (lowest.amax(1) > 0.6) | stretched
+    return _upright(joints), exploded, foot_skate(joints), foot_skate(truth[chosen])
+
+
+def _upright(joints: Tensor) -> Tensor:
+    above = (joints[:, :, HEAD, 2] - joints[:, :, 0, 2]).amin(1) > 0.3
+    return above & (joints[:, :, 0, 2].amin(1) > 0.5)
+
+
+def foot_skate(joints: Tensor) -> float:
+    """Mean horizontal speed [m/frame] of toe joints below 4 cm and ankles below 10 cm, (B, T, 22, 3)."""
+    feet = list(TOES + ANKLES)
+    points = joints[:, :, feet]
+    low = points[..., 2] < torch.tensor((0.04, 0.04, 0.10, 0.10))
+    speed = (points[:, 1:, :, :2] - points[:, :-1, :, :2]).norm(dim=-1)
+    touching = low[:, 1:] & low[:, :-1]
+    return float(speed[touching].mean()) if touching.any() else 0.0
