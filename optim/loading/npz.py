@@ -42,7 +42,7 @@ def read_arrays(
         missing = [name for name in names if name not in archive.files]
         if missing:
             raise InputError(
-                f"{path}: no array {', '.join(missing)} in it (it has: {', '.join(archive.files) or 'nothing'});"
+                f"{path}: no array {', '.join(missing)} in it, only {', '.join(archive.files) or 'nothing'};"
                 f" {what} is expected"
             )
         wanted = [*names, *(name for name in optional if name in archive.files)]

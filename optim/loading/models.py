@@ -1,0 +1,171 @@
+"""Read the models a fit runs on, shipped or official: the body, the motion prior, the prior of the first frame.
+
+The pose prior has its own reader, ``optim.pose_prior.load_pose_prior``. Nothing here executes pickled code.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optim.body import BodyModel
+from optim.errors import InputError
+from optim.loading.npz import read_arrays, require_file, require_finite
+from optim.motion_prior import MotionPrior
+
+_BODY = "an SMPL+H model.npz with 16 betas"
+_BODY_ARRAYS = ("v_template", "f", "weights", "J_regressor", "shapedirs", "posedirs", "kintree_table")
+_GMM = "the prior of the first frame (prior_gmm.npz)"
+_STATE_DIMS = 138
+"""joints 66, joints_vel 66, trans_vel 3, root_orient_vel 3."""
+_NUMPY_SCALAR = np.float64(0).__reduce__()[0]  # what a pickled numpy number is rebuilt with
+
+
+def load_body(path: Path | str, *, gender: str = "neutral") -> BodyModel:
+    """Read an SMPL+H body.
+
+    Args:
+        path: A ``model.npz``, or a folder with ``{gender}/model.npz`` or ``model.npz`` in it.
+        gender: Which one of the folder; "neutral" stands in where it is absent.
+
+    Raises:
+        InputError: Nothing there, or not SMPL+H's arrays.
+    """
+    file = find_body(Path(path), gender=gender)
+    arrays = read_arrays(file, _BODY_ARRAYS, optional=("keypoint_vertices",), what=_BODY)
+    _check_body_shapes(arrays, file)
+    return BodyModel.from_arrays(arrays, name=str(file))
+
+
+def find_body(path: Path, *, gender: str = "neutral") -> Path:
+    """The file that ``load_body`` reads."""
+    if not path.is_dir():
+        return require_file(path, what=_BODY)
+    tried = [path / gender / "model.npz", path / "model.npz", path / "neutral" / "model.npz"]
+    for file in tried:
+        if file.is_file():
+            return file
+    raise InputError(f"{path}: no {gender}/model.npz or model.npz in it; {_BODY} is expected")
+
+
+def _check_body_shapes(arrays: Mapping[str, np.ndarray], file: Path) -> None:
+    vertices, joints = len(arrays["v_template"]), arrays["kintree_table"].shape[-1]
+    expected = {
+        "v_template": (vertices, 3),
+        "weights": (vertices, joints),
+        "J_regressor": (joints, vertices),
+        "posedirs": (vertices, 3, 9 * (joints - 1)),
+        "kintree_table": (2, joints),
+    }
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise InputError(
+                f"{file}: {name} has shape {arrays[name].shape}, not {shape}; {_BODY} is expected"
+            )
+    faces = arrays["f"]
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.max(initial=0) >= vertices:
+        raise InputError(f"{file}: f {faces.shape} is no list of triangles over {vertices} vertices")
+    for name in ("v_template", "weights", "J_regressor", "shapedirs"):
+        require_finite(arrays[name], name=name, path=file)
+
+
+def load_motion_prior(path: Path | str) -> MotionPrior:
+    """Read HuMoR's checkpoint: a dict whose ``model`` holds the state dict, keys with or without ``module.``.
+
+    Weights stored in half precision are widened. The result is frozen and in evaluation mode.
+
+    Raises:
+        InputError: Not such a file, or weights of another architecture; names the first layer that differs.
+    """
+    file = require_file(Path(path), what="a HuMoR checkpoint (best_model.pth)")
+    content = _load_weights(file)
+    state = content.get("model") if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping):
+        raise InputError(f"{file}: no entry `model` with the weights in it; a HuMoR checkpoint is expected")
+    state = {str(key).removeprefix("module."): value for key, value in state.items()}
+    prior = MotionPrior()
+    _check_architecture(state, prior.state_dict(), file)
+    prior.load_state_dict({key: value.float() for key, value in state.items()})
+    return prior.eval().requires_grad_(False)
+
+
+def _load_weights(file: Path) -> object:
+    """``torch.load`` of tensors, containers and numbers only, numpy's (as of a saved loss) included."""
+    numbers: list[Any] = [
+        (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),
+        (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
+        np.dtype,
+        type(np.dtype(np.float64)),
+        type(np.dtype(np.float32)),
+    ]
+    try:
+        with torch.serialization.safe_globals(numbers):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{file}: not plain weights ({reason}); save it again with torch.save of tensors and numbers only"
+        ) from None
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{file}: cannot be read as a torch checkpoint ({type(error).__name__}); copy it again"
+        ) from None
+
+
+def _check_architecture(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], file: Path) -> None:
+    advice = "HuMoR's published one (48 latents, joints and contacts) is needed; give such a checkpoint"
+    for key, tensor in wanted.items():
+        if not isinstance(state.get(key), Tensor):
+            raise InputError(f"{file}: no weights {key}, so another architecture; {advice}")
+        if state[key].shape != tensor.shape:
+            found, needed = tuple(state[key].shape), tuple(tensor.shape)
+            raise InputError(
+                f"{file}: {key} has shape {found}, not {needed}, so another architecture; {advice}"
+            )
+        if not torch.isfinite(state[key]).all():
+            raise InputError(
+                f"{file}: {key} holds NaN or infinity; the training went wrong or the file is damaged"
+            )
+    if extra := sorted(set(state) - set(wanted)):
+        raise InputError(f"{file}: weights {extra[0]} are unknown, so another architecture; {advice}")
+
+
+def load_init_state_prior(path: Path | str) -> tuple[Tensor, Tensor, Tensor]:
+    """Read the Gaussian mixture over first frames, from ``prior_gmm.npz`` or the folder that holds it.
+
+    Returns:
+        weights (K,), means (K, 138), covariances (K, 138, 138), float32.
+
+    Raises:
+        InputError: Not there, wrong shapes, or not a mixture of Gaussians.
+    """
+    file = Path(path)
+    file = file / "prior_gmm.npz" if file.is_dir() else file
+    arrays = read_arrays(file, ("weights", "means", "covariances"), what=_GMM)
+    weights, means, covariances = (arrays[name] for name in ("weights", "means", "covariances"))
+    shapes = (weights.shape, means.shape, covariances.shape)
+    count = weights.size
+    if shapes != ((count,), (count, _STATE_DIMS), (count, _STATE_DIMS, _STATE_DIMS)) or not count:
+        raise InputError(
+            f"{file}: weights, means, covariances have shapes {shapes}; (K,), (K, 138), (K, 138, 138)"
+        )
+    for name, array in arrays.items():
+        require_finite(array, name=name, path=file)
+    if (weights < 0).any() or abs(weights.sum() - 1) > 1e-3:
+        raise InputError(f"{file}: weights must be positive and sum to 1; they sum to {weights.sum():.4f}")
+    try:
+        np.linalg.cholesky(covariances.astype(np.float64))
+    except np.linalg.LinAlgError:
+        raise InputError(f"{file}: a covariance is not positive definite; fit the mixture again") from None
+    return _tensor(weights), _tensor(means), _tensor(covariances)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))
