@@ -311,3 +311,12 @@ def train(trainer: MotionTrainer, checkpoint: Path, *, save_every: float = 120.0
                 saved = time.monotonic()
     finally:
         trainer.save(checkpoint)
+
+
+def pack(checkpoint: Path, path: Path) -> None:
+    """Write a checkpoint's weights alone, in HuMoR's layout and in half precision (19 MB instead of 117 MB)."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = {key: value.half() for key, value in content["model"].items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = {key: content[key] for key in ("epoch", "min_val_loss", "min_train_loss")}
+    torch.save({"model": state, "optim": {}, **kept}, path)
