@@ -1,4 +1,4 @@
-"""Read the models a fit runs on, shipped or official: the body, the motion prior, the prior of the first frame.
+"""Read the models a fit runs on, shipped or official: body, motion prior and the prior of the first frame.
 
 The pose prior has its own reader, ``optim.pose_prior.load_pose_prior``. Nothing here executes pickled code.
 """
@@ -17,14 +17,13 @@ from torch import Tensor
 
 from optim.body import BodyModel
 from optim.errors import InputError
+from optim.init_state_prior import DIMENSIONS, InitStatePrior
 from optim.loading.npz import read_arrays, require_file, require_finite
 from optim.motion_prior import MotionPrior
 
 _BODY = "an SMPL+H model.npz with 16 betas"
 _BODY_ARRAYS = ("v_template", "f", "weights", "J_regressor", "shapedirs", "posedirs", "kintree_table")
 _GMM = "the prior of the first frame (prior_gmm.npz)"
-_STATE_DIMS = 138
-"""joints 66, joints_vel 66, trans_vel 3, root_orient_vel 3."""
 _NUMPY_SCALAR = np.float64(0).__reduce__()[0]  # what a pickled numpy number is rebuilt with
 
 
@@ -137,11 +136,8 @@ def _check_architecture(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor
         raise InputError(f"{file}: weights {extra[0]} are unknown, so another architecture; {advice}")
 
 
-def load_init_state_prior(path: Path | str) -> tuple[Tensor, Tensor, Tensor]:
+def load_init_state_prior(path: Path | str) -> InitStatePrior:
     """Read the Gaussian mixture over first frames, from ``prior_gmm.npz`` or the folder that holds it.
-
-    Returns:
-        weights (K,), means (K, 138), covariances (K, 138, 138), float32.
 
     Raises:
         InputError: Not there, wrong shapes, or not a mixture of Gaussians.
@@ -152,7 +148,7 @@ def load_init_state_prior(path: Path | str) -> tuple[Tensor, Tensor, Tensor]:
     weights, means, covariances = (arrays[name] for name in ("weights", "means", "covariances"))
     shapes = (weights.shape, means.shape, covariances.shape)
     count = weights.size
-    if shapes != ((count,), (count, _STATE_DIMS), (count, _STATE_DIMS, _STATE_DIMS)) or not count:
+    if shapes != ((count,), (count, DIMENSIONS), (count, DIMENSIONS, DIMENSIONS)) or not count:
         raise InputError(
             f"{file}: weights, means, covariances have shapes {shapes}; (K,), (K, 138), (K, 138, 138)"
         )
@@ -164,7 +160,7 @@ def load_init_state_prior(path: Path | str) -> tuple[Tensor, Tensor, Tensor]:
         np.linalg.cholesky(covariances.astype(np.float64))
     except np.linalg.LinAlgError:
         raise InputError(f"{file}: a covariance is not positive definite; fit the mixture again") from None
-    return _tensor(weights), _tensor(means), _tensor(covariances)
+    return InitStatePrior(_tensor(weights), _tensor(means), _tensor(covariances))
 
 
 def _tensor(array: np.ndarray) -> Tensor:

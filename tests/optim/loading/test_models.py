@@ -220,8 +220,12 @@ def mixture(count=3):
 def test_the_prior_of_the_first_frame_loads_by_folder_and_by_file(tmp_path):
     np.savez(tmp_path / "prior_gmm.npz", **mixture())
     for path in (tmp_path, tmp_path / "prior_gmm.npz"):
-        shapes = [tuple(tensor.shape) for tensor in load_init_state_prior(path)]
-        assert shapes == [(3,), (3, 138), (3, 138, 138)]
+        prior = load_init_state_prior(path)
+        assert prior.means.shape == (3, 138)
+        expected = torch.distributions.MultivariateNormal(torch.zeros(138), torch.eye(138)).log_prob(
+            torch.ones(138)
+        )
+        torch.testing.assert_close(prior.log_prob(torch.ones(1, 138))[0], expected)
 
 
 @pytest.mark.parametrize(
