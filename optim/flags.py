@@ -1,0 +1,218 @@
+"""The flags of the command line, HuMoR's by their own names and ours. Knows their spelling, not what they do.
+
+Source of the names and meanings of HuMoR's flags: its public command line and ``.cfg`` files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+from pathlib import Path
+from typing import NoReturn
+
+from optim.errors import InputError
+from optim.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES
+
+DEFAULT_CLIP = "default_walk_turn"
+DEMO_OBSERVATIONS = ("joints3d", "joints3d_partial", "joints2d")
+WEIGHT_FLAGS = {
+    "--joint2d-weight": "joints2d",
+    "--joint3d-weight": "joints3d",
+    "--joint3d-rollout-weight": "joints3d_rollout",
+    "--joint3d-smooth-weight": "joints3d_smooth",
+    "--vert3d-weight": "verts3d",
+    "--point3d-weight": "points3d",
+    "--pose-prior-weight": "pose_prior",
+    "--shape-prior-weight": "shape_prior",
+    "--motion-prior-weight": "motion_prior",
+    "--init-motion-prior-weight": "init_motion_prior",
+    "--joint-consistency-weight": "joint_consistency",
+    "--bone-length-weight": "bone_length",
+    "--contact-vel-weight": "contact_vel",
+    "--contact-height-weight": "contact_height",
+    "--floor-reg-weight": "floor_reg",
+    "--rgb-overlap-consist-weight": "rgb_overlap_consist",
+}
+"""HuMoR's flag → loss term."""
+
+_ONE_CLIP = "one clip is fitted at a time"
+_ONE_NETWORK = "HuMoR's published architecture is the only one"
+_NO_VIDEO_INPUT = "video input is not read"
+_ROBUST = "point clouds are not read"
+WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
+    "--amass-batch-size": (1, _ONE_CLIP),
+    "--amass-custom-split": ("+", _ONE_CLIP),
+    "--amass-split-by": (1, _ONE_CLIP),
+    "--batch-size": (1, _ONE_CLIP),
+    "--data-fps": (1, "the frame rate is read from the file"),
+    "--gt-body-type": (1, "SMPL+H is the only body"),
+    "--humor-in-rot-rep": (1, _ONE_NETWORK),
+    "--humor-latent-size": (1, _ONE_NETWORK),
+    "--humor-model-data-config": (1, _ONE_NETWORK),
+    "--humor-out-rot-rep": (1, _ONE_NETWORK),
+    "--humor-steps-in": (1, _ONE_NETWORK),
+    "--imapper-scene": (1, _NO_VIDEO_INPUT),
+    "--imapper-scene-subseq-idx": (1, _NO_VIDEO_INPUT),
+    "--imapper-seq-len": (1, _NO_VIDEO_INPUT),
+    "--lr": (1, "the line search starts from the full step"),
+    "--mask-joints2d": (0, _NO_VIDEO_INPUT),
+    "--motion-optim-shape": (0, "stage 3 always optimises the shape"),
+    "--op-keypts": (1, _NO_VIDEO_INPUT),
+    "--openpose": (1, _NO_VIDEO_INPUT),
+    "--prox-batch-size": (1, _NO_VIDEO_INPUT),
+    "--prox-recording": (1, _NO_VIDEO_INPUT),
+    "--prox-recording-subseq-idx": (1, _NO_VIDEO_INPUT),
+    "--prox-seq-len": (1, _NO_VIDEO_INPUT),
+    "--rgb-intrinsics": (1, _NO_VIDEO_INPUT),
+    "--rgb-overlap-len": (1, _NO_VIDEO_INPUT),
+    "--rgb-planercnn-res": (1, _NO_VIDEO_INPUT),
+    "--rgb-seq-len": (1, _NO_VIDEO_INPUT),
+    "--robust-loss": (1, _ROBUST),
+    "--robust-tuning-const": (1, _ROBUST),
+    "--save-results": (0, "results are always saved"),
+    "--save-stages-results": (0, "results are always saved"),
+    "--shuffle": (0, _ONE_CLIP),
+}
+"""Flags of HuMoR that change nothing here → number of values, reason. Accepted, and named in a notice."""
+OTHER_DATA_TYPES = ("RGB", "PROX-RGB", "PROX-RGBD", "iMapper-RGB")
+"""Data types of HuMoR that are not read."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of exiting; a line of a ``.cfg`` file may hold several words, quotes and # comments."""
+
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        if message.startswith("[Errno"):  # an @file that cannot be read
+            message = message.partition("] ")[2]
+        raise InputError(f"{message}; --help lists the flags")
+
+    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        try:
+            return shlex.split(arg_line, comments=True)
+        except ValueError as error:
+            raise InputError(f"configuration line {arg_line!r}: {error}") from None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; what is not given is absent from its result."""
+    parser = _Parser(
+        prog="run_viewer.py",
+        description="Step through HuMoR's test-time optimisation in a window, or run it --headless.",
+        usage="run_viewer.py [flags] [@file.cfg]",
+        epilog="Flags can stand in a file, as HuMoR's .cfg: run_viewer.py @my.cfg --seed 1. Later ones win."
+        f" Accepted without effect: {' '.join(WITHOUT_EFFECT)}.",
+        fromfile_prefix_chars="@",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_data_flags(parser.add_argument_group("what to fit"))
+    _add_model_flags(parser.add_argument_group("models (defaults: the shipped ones)"))
+    _add_fit_flags(parser.add_argument_group("the fit (defaults: those of the data)"))
+    _add_run_flags(parser.add_argument_group("the run"))
+    for flag, (values, _) in WITHOUT_EFFECT.items():
+        if values == 0:
+            parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+        else:
+            parser.add_argument(flag, nargs=values if values == "+" else None, help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_data_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--data", metavar="NAME|FILE", help=f"demo clip (default: {DEFAULT_CLIP})")
+    group.add_argument("--observations", choices=DEMO_OBSERVATIONS, help="what of the demo clip is observed")
+    group.add_argument("--data-path", type=Path, metavar="FILE.npz", help="a motion in AMASS format")
+    group.add_argument("--data-type", choices=("AMASS", *OTHER_DATA_TYPES), help="kind of --data-path: AMASS")
+    group.add_argument("--amass-start-frame", type=int, metavar="N", help="first frame, counted at 30 Hz (0)")
+    group.add_argument(
+        "--amass-seq-len", type=int, metavar="N", help="number of frames (60; of a demo clip, all)"
+    )
+    group.add_argument("--amass-use-joints", action="store_true", help="observe the 22 joints (default)")
+    group.add_argument("--amass-use-verts", action="store_true", help="observe the 43 key vertices")
+    group.add_argument("--amass-use-points", action="store_true", help="observe a point cloud (refused)")
+    group.add_argument(
+        "--amass-root-joint-only", action="store_true", help="observe only pelvis, head, neck, arms"
+    )
+    group.add_argument(
+        "--amass-noise-std", type=float, metavar="M", help="Gaussian noise on what is observed [m] (0)"
+    )
+    group.add_argument(
+        "--amass-make-partial", action="store_true", help="hide what is lower than the next flag says"
+    )
+    group.add_argument("--amass-partial-height", type=float, metavar="M", help="[m] above the floor (0.9)")
+    group.add_argument("--amass-drop-middle", action="store_true", help="observe nothing in the middle third")
+
+
+def _add_model_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--smpl", type=Path, metavar="FILE|DIR", help="SMPL+H: model.npz, or DIR/{gender}/model.npz"
+    )
+    group.add_argument("--vposer", type=Path, metavar="DIR", help="VPoser v1")
+    group.add_argument("--humor", type=Path, metavar="FILE", help="HuMoR checkpoint, best_model.pth")
+    group.add_argument(
+        "--init-motion-prior", type=Path, metavar="DIR|FILE", help="prior_gmm.npz, or its folder"
+    )
+
+
+def _add_fit_flags(group: argparse._ArgumentGroup) -> None:
+    three = "weight in stages 1, 2, 3"
+    steps = ", ".join(f"{name} {values}" for name, values in PUBLIC_STEPS.items())
+    group.add_argument("--preset", choices=tuple(PRESETS), help="our rules, or the public code's as they are")
+    group.add_argument("--num-iters", type=int, nargs=3, metavar="N", help=f"steps of each stage ({steps})")
+    group.add_argument("--lbfgs-max-iter", type=int, metavar="N", help="iterations in a step (20)")
+    for flag in WEIGHT_FLAGS:
+        group.add_argument(flag, type=float, nargs=3, metavar="W", help=three)
+    group.add_argument(
+        "--joint2d-sigma", type=float, metavar="PX", help="scale of the robust 2D residual (100)"
+    )
+    group.add_argument(
+        "--stage3-no-tune-init-state",
+        dest="stage3_tune_init_state",
+        action="store_false",
+        help="stage 3 in one piece",
+    )
+    group.add_argument(
+        "--stage3-tune-init-num-frames", type=int, metavar="N", help=f"frames tuned ({TUNE_FRAMES})"
+    )
+    group.add_argument(
+        "--stage3-tune-init-freeze-start",
+        type=int,
+        metavar="N",
+        help=f"step x_0 freezes at ({FREEZE_START} of 70)",
+    )
+    group.add_argument(
+        "--stage3-tune-init-freeze-end",
+        type=int,
+        metavar="N",
+        help=f"step it moves again ({FREEZE_END} of 70)",
+    )
+    group.add_argument(
+        "--stage3-full-contact",
+        dest="stage3_contact_refine_only",
+        action="store_false",
+        help="contact terms in all of stage 3",
+    )
+
+
+def _add_run_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--headless", action="store_true", help="no window: run the whole fit, write results and video"
+    )
+    group.add_argument("--out", type=Path, metavar="DIR", help="where results go (headless: out/CLIP)")
+    group.add_argument("--no-video", action="store_true", help="headless: results only")
+    group.add_argument("--seed", type=int, metavar="N", help="of the noise and of all that is random (0)")
+
+
+def dest(flag: str) -> str:
+    """The name of a flag's value: ``--joint3d-weight`` → ``joint3d_weight``."""
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def about_unknown(word: str, parser: argparse.ArgumentParser) -> str:
+    """What to tell of a word that is no known flag and no value of one."""
+    if not word.startswith("-"):
+        return f"{word!r} belongs to no flag; a motion file is given with --data-path FILE.npz"
+    flag = word.split("=")[0]
+    nearest = difflib.get_close_matches(flag, parser._option_string_actions, n=1, cutoff=0.0)[0]
+    return f"unknown flag {flag}; did you mean {nearest}? (--help lists all)"

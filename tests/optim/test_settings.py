@@ -1,0 +1,140 @@
+"""The command line: HuMoR's names, .cfg files, our own flags, and what is said of wrong ones."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import assets
+from optim.errors import InputError
+from optim.flags import DEFAULT_CLIP, WEIGHT_FLAGS, WITHOUT_EFFECT
+from optim.settings import Settings, parse
+from optim.stages import PUBLIC_WEIGHTS, WEIGHT_NAMES
+
+NOISY_JOINTS = """
+# values of the public configuration for noisy joints
+--data-path {path}
+--data-type AMASS
+--data-fps 30
+--amass-split-by dataset
+--shuffle
+--amass-batch-size 2
+--amass-seq-len 60
+--amass-use-joints
+--amass-noise-std 0.04
+--joint3d-weight 1.0 1.0 1.0
+--pose-prior-weight 2e-4 2e-4 0.0
+--num-iters 30 70 70
+--stage3-tune-init-num-frames 15
+--save-results
+"""
+
+
+def test_nothing_given_is_the_demo_on_the_shipped_models():
+    settings = parse([])
+    assert settings == Settings()
+    assert (settings.data, settings.observations, settings.preset) == (DEFAULT_CLIP, "joints3d", "humorscope")
+    assert settings.humor == assets.MOTION_PRIOR_FILE
+    assert [phase.stage for phase in settings.schedule()] == [1, 2, 3, 3, 3]
+
+
+def test_a_public_configuration_is_read_unchanged(tmp_path):
+    path = tmp_path / "a motion.npz"
+    config = tmp_path / "fit.cfg"
+    config.write_text(NOISY_JOINTS.format(path=f"'{path}'"))
+    settings = parse([f"@{config}", "--amass-noise-std", "0.02", "--seed", "7"])
+    assert settings.data_path == path
+    assert (settings.amass_noise_std, settings.seed, settings.amass_seq_len) == (0.02, 7, 60)
+    assert settings.num_iters == (30, 70, 70)
+    assert settings.weights == {"joints3d": (1.0, 1.0, 1.0), "pose_prior": (2e-4, 2e-4, 0.0)}
+    told = " ".join(settings.notices)
+    for flag in ("--shuffle", "--data-fps", "--amass-split-by", "--amass-batch-size", "--save-results"):
+        assert f"{flag} has no effect" in told
+    assert "--amass-seq-len" not in told
+
+
+def test_weights_reach_the_schedule():
+    for flag, term in WEIGHT_FLAGS.items():
+        phases = parse([flag, "0.25", "0.5", "0.75", "--stage3-no-tune-init-state"]).schedule()
+        assert [phase.weight(term) for phase in phases] == [0.25, 0.5, 0.75]
+    assert set(WEIGHT_FLAGS.values()) == set(WEIGHT_NAMES)
+
+
+def test_stage_flags_reach_the_schedule():
+    arguments = "--num-iters 1 2 9 --lbfgs-max-iter 5 --stage3-tune-init-num-frames 8"
+    bounds = "--stage3-tune-init-freeze-start 3 --stage3-tune-init-freeze-end 4 --stage3-full-contact"
+    phases = parse(f"{arguments} {bounds}".split()).schedule()
+    assert [phase.steps for phase in phases] == [1, 2, 3, 1, 5]
+    assert {phase.iterations for phase in phases} == {5}
+    assert phases[2].frames == 8
+    assert phases[2].weight("contact_vel") == PUBLIC_WEIGHTS["3d"]["contact_vel"][2]
+
+
+def test_what_is_observed_chooses_the_weights():
+    assert parse(["--observations", "joints2d"]).schedule()[0].weight("joints2d") == 0.001
+    verts = parse(["--data-path", "a.npz", "--amass-use-verts"])
+    assert verts.observations == "verts3d" and verts.schedule()[0].weight("verts3d") == 1.0
+
+
+def test_every_flag_without_effect_is_accepted_and_named():
+    for flag, (values, reason) in WITHOUT_EFFECT.items():
+        settings = parse([flag] + ([] if values == 0 else ["1"]))
+        assert settings.notices == (f"{flag} has no effect here: {reason}",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--amass-nois-std 1", "did you mean --amass-noise-std"),
+        ("--joints3d-weight=1", "did you mean --joint3d-weight"),
+        ("clip.npz", "--data-path FILE.npz"),
+        ("--num-iters 1 2", "--num-iters: expected 3"),
+        ("--num-iters 1 2 -3", "num_iters"),
+        ("--seed x", "--seed: invalid int value: 'x'"),
+        ("--data-type RGB", "--observations joints2d"),
+        ("--data-type XYZ", "--data-type: invalid choice"),
+        ("--bone-length-weight 0 0 -1", "bone_length is -1"),
+        ("--amass-noise-std 0.1", "go(es)? with --data-path"),
+        ("--data a --data-path b.npz", "choose one"),
+        ("--data-path b.npz --observations joints2d", "demo clips only"),
+        ("--data-path b.npz --amass-noise-std -1", "0 or more"),
+        ("--data-path b.npz --amass-noise-std nan", "0 or more"),
+        ("--data-path b.npz --amass-use-joints --amass-use-verts", "choose one"),
+        ("--data-path b.npz --amass-use-points", "point clouds"),
+        ("--amass-seq-len 1", "at least 2"),
+        ("--amass-start-frame -1", "at least 0"),
+        ("--joint2d-sigma 0", "more than 0"),
+        ("--preset mine", "--preset: invalid choice"),
+        ("--stage3-tune-init-freeze-start 60 --stage3-tune-init-freeze-end 50", "freeze_start 60"),
+        ("@missing.cfg", "No such file or directory: 'missing.cfg'"),
+    ],
+)
+def test_wrong_flags_are_named_with_a_remedy(arguments, words):
+    with pytest.raises(InputError, match=words) as error:
+        parse(arguments.split())
+    assert "\n" not in str(error.value)
+
+
+def test_a_typo_in_a_configuration_is_named(tmp_path):
+    config = tmp_path / "fit.cfg"
+    config.write_text("--vpose 'somewhere\n")
+    with pytest.raises(InputError, match="No closing quotation"):
+        parse([f"@{config}"])
+    config.write_text("--vpose somewhere\n")
+    with pytest.raises(InputError, match="unknown flag --vpose; did you mean --vposer"):
+        parse([f"@{config}"])
+
+
+def test_settings_travel_to_another_process():
+    settings = parse(["--bone-length-weight", "1", "2", "3"])
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def test_reading_the_command_line_needs_no_torch():
+    """A typo should be told at once, not after seconds of imports."""
+    code = "import sys; from optim.settings import parse; parse([]); print('torch' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
