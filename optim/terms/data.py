@@ -1,0 +1,81 @@
+"""How far the prediction is from what was seen, in 3D and in the image."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from optim.observations import Masked
+
+MAD_OF_A_NORMAL = 0.67449
+"""Median absolute deviation of N(0, 1)."""
+
+
+def point_distance(seen: Masked, predicted: Tensor) -> Tensor:
+    """½ ‖seen − predicted‖² [m²] per point, 0 where unseen; (B, T, K, 3) → (B, T, K)."""
+    return 0.5 * (seen.mask * (seen.values - predicted) ** 2).sum(-1)
+
+
+def keypoint_distance(seen: Tensor, weight: Tensor, projected: Tensor, *, sigma: float) -> Tensor:
+    """Geman–McClure of the reprojection error [px²], per keypoint.
+
+    ``weight · σ² r² / (σ² + r²)``, per image coordinate.
+
+    Args:
+        seen, projected: (B, T, 25, 2) px; weight: (B, T, 25, 1), 0 where unseen.
+
+    Returns:
+        (B, T, 25).
+    """
+    squared = (projected - seen) ** 2
+    limit = sigma * sigma
+    robust = limit * squared / (limit + squared)
+    return torch.where(weight > 0, weight * robust, torch.zeros_like(robust)).sum(-1)
+
+
+def cloud_distance(seen: Masked, mesh: Tensor, *, robust: str = "bisquare", tuning: float = 4.6851) -> Tensor:
+    """½ w ‖point − nearest vertex‖² [m²] per observed point; the weight w and the choice of vertex are held constant.
+
+    Args:
+        seen: (B, T, N, 3); mesh: (B, T, V, 3); robust: ``bisquare`` or ``none``.
+
+    Returns:
+        (B, T, N).
+    """
+    nearest = nearest_vertices(seen.values, mesh)
+    matched = mesh.gather(2, nearest[..., None].expand(*nearest.shape, 3))
+    squared = ((seen.values - matched) ** 2).sum(-1)
+    mask = seen.mask[..., 0]
+    if robust == "none":
+        return 0.5 * mask * squared
+    return 0.5 * bisquare_weights(squared.detach().sqrt(), mask, tuning=tuning) * squared
+
+
+def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
+    """Index (B, T, N) of the vertex nearest to each point, by a k-d tree per frame; no gradient."""
+    batch, frames = points.shape[:2]
+    found = np.empty(points.shape[:3], np.int64)
+    for b in range(batch):
+        for t in range(frames):
+            tree = cKDTree(mesh[b, t].detach().numpy(), compact_nodes=False, balanced_tree=False)
+            found[b, t] = tree.query(points[b, t].detach().numpy())[1]
+    return torch.from_numpy(found)
+
+
+def bisquare_weights(residual: Tensor, mask: Tensor, *, tuning: float = 4.6851) -> Tensor:
+    """Tukey's ``(1 − (r / (tuning · scale))²)²``, 0 beyond; scale = MAD / 0.67449 of the visible residuals.
+
+    Args:
+        residual: (B, T, N) ≥ 0; mask: (B, T, N), 1 where seen. One scale per sub-sequence.
+    """
+    weights = torch.zeros_like(residual)
+    for b in range(len(residual)):
+        chosen = residual[b][mask[b] > 0]
+        if chosen.numel() == 0:
+            continue
+        spread = (chosen - chosen.median()).abs().median() / MAD_OF_A_NORMAL
+        share = (residual[b] / (spread * tuning).clamp_min(1e-9)).clamp_max(1.0)
+        weights[b] = (1.0 - share**2) ** 2 * mask[b]
+    return weights

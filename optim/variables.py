@@ -1,0 +1,138 @@
+"""The variables of the optimisation as one flat vector and back, and the motion they stand for.
+
+Variables are a mapping from name to tensor, never changed in place. In stages 1 and 2 they are a free motion (``trans``,
+``root_orient``, ``latent_pose`` per frame, ``betas``); in stage 3 its first frame, the velocities there and
+``latent_motion``. What is frozen is not part of the flat vector, so no solver can move it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from optim.errors import InputError
+from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_sixd, sixd_to_matrix
+from optim.stages import INITIAL_STATE, Phase
+
+Variables = Mapping[str, Tensor]
+PER_FRAME = ("trans", "root_orient", "latent_pose", "latent_motion")
+NAMES = (*INITIAL_STATE, "betas", "latent_motion", "floor_plane")
+X_0 = "x_0"
+_RANGE = re.compile(r"(\w+)\[(\d*):(\d*)\]")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A motion per frame, in the frame of the input (world, or camera where there is one)."""
+
+    trans: Tensor  # (B, T, 3) m
+    root_orient: Tensor  # (B, T, 3, 3)
+    pose_body: Tensor  # (B, T, 21, 3, 3)
+    betas: Tensor  # (B, 16)
+    joints: Tensor  # (B, T, 22, 3) m, of the body model
+    contacts: Tensor | None = None  # (B, T, 22) probability in [0, 1]; frame 0 repeats frame 1
+    floor_plane: Tensor | None = None  # (B, 4): unit normal n, offset d of n·p = d
+
+
+def root_matrix(value: Tensor) -> Tensor:
+    """The variable ``root_orient``, axis-angle (..., 3) or 6D (..., 6), as matrices (..., 3, 3)."""
+    return axis_angle_to_matrix(value) if value.shape[-1] == 3 else sixd_to_matrix(value)
+
+
+def root_variable(matrix: Tensor, *, rotation: str) -> Tensor:
+    """Matrices (..., 3, 3) as the variable: ``axis-angle`` (..., 3) or ``6d`` (..., 6)."""
+    return matrix_to_axis_angle(matrix) if rotation == "axis-angle" else matrix_to_sixd(matrix)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One variable's place in the flat vector: all of it, or only some indices along its second axis."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of the moving entries."""
+    frames: Tensor | None
+    """Indices (K,) along axis 1 that move; None means all."""
+
+    @property
+    def size(self) -> int:
+        return int(torch.Size(self.shape).numel())
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The moving variables laid end to end."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    def pack(self, variables: Variables) -> Tensor:
+        """Flat vector (n,) of the moving entries."""
+        pieces = []
+        for part in self.parts:
+            value = variables[part.name]
+            pieces.append((value if part.frames is None else value[:, part.frames]).reshape(-1))
+        return torch.cat(pieces)
+
+    def split(self, flat: Tensor) -> dict[str, Tensor]:
+        """The flat vector's pieces by name, in the shape of the moving entries; views, not copies."""
+        pieces = flat.split([part.size for part in self.parts])
+        return {part.name: piece.view(part.shape) for part, piece in zip(self.parts, pieces, strict=True)}
+
+    def unpack(self, flat: Tensor, variables: Variables) -> dict[str, Tensor]:
+        """All variables with the moving entries from ``flat``; the others are the same tensors as before."""
+        result = dict(variables)
+        for part, piece in zip(self.parts, self.split(flat).values(), strict=True):
+            if part.frames is not None:
+                piece = variables[part.name].index_copy(1, part.frames, piece)
+            result[part.name] = piece
+        return result
+
+
+def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -> Packing:
+    """What moves in a phase: its variables less what is frozen and less latents beyond its frames.
+
+    Raises:
+        InputError: Nothing is left to move.
+    """
+    still = [parse_frozen(name) for name in frozen]
+    parts = []
+    for name in phase.variables:
+        value = variables[name]
+        keep = torch.ones(value.shape[1], dtype=torch.bool) if name in PER_FRAME else torch.ones(1, dtype=torch.bool)
+        if name == "latent_motion" and phase.frames is not None:
+            keep[max(phase.frames - 1, 0) :] = False
+        for frozen_name, start, end in still:
+            covers = frozen_name == name or (frozen_name == X_0 and phase.stage == 3 and name in INITIAL_STATE)
+            if covers:
+                keep[start:end] = False
+        if keep.all():
+            parts.append(Part(name, tuple(value.shape), None))
+        elif keep.any():
+            index = keep.nonzero()[:, 0]
+            parts.append(Part(name, (value.shape[0], len(index), *value.shape[2:]), index))
+    if not parts:
+        names = ", ".join(sorted(frozen))
+        raise InputError(f"{phase.name}: with {names} frozen nothing is left to move; release one of them")
+    return Packing(tuple(parts))
+
+
+def parse_frozen(text: str) -> tuple[str, int | None, int | None]:
+    """``x_0``, a variable's name, or ``latent_motion[10:20]`` (along time) → name, start, end.
+
+    Raises:
+        InputError: No such variable, or a range of one that has no time.
+    """
+    match = _RANGE.fullmatch(text)
+    name, start, end = match.groups() if match else (text, "", "")
+    if name not in (X_0, *NAMES) or (match and name not in PER_FRAME):
+        known = ", ".join((X_0, *NAMES))
+        raise InputError(f"cannot freeze {text!r}; there are {known}, and ranges such as latent_motion[10:20]")
+    return name, int(start) if start else None, int(end) if end else None

@@ -1,0 +1,71 @@
+"""The schedule: what moves when, under which weights."""
+
+import pytest
+
+from optim.errors import InputError
+from optim.stages import INITIAL_STATE, PRESETS, PUBLIC_WEIGHTS, WEIGHT_NAMES, schedule, with_weight
+
+
+def test_default_is_the_published_schedule():
+    phases = schedule("reference", "rgb")
+    assert [(p.name, p.steps) for p in phases] == [
+        ("stage 1", 30), ("stage 2", 80), ("stage 3 tune", 30), ("stage 3 freeze", 25), ("stage 3 refine", 15),
+    ]  # fmt: skip
+    tune, freeze, refine = phases[2:]
+    assert tune.frames == 15 and freeze.frames is None and refine.frames is None
+    assert not set(freeze.variables) & set(INITIAL_STATE)
+    assert {"latent_motion", "betas", "floor_plane"} == set(freeze.variables)
+    assert tune.weight("rgb_overlap_consist") == 0 < freeze.weight("rgb_overlap_consist")
+    assert freeze.weight("contact_vel") == 0 < refine.weight("contact_vel")
+    assert tune.init_motion_frames is None and freeze.init_motion_frames == refine.init_motion_frames == 15
+
+
+def test_both_readings_of_contact_refine():
+    assert schedule("reference", "3d")[2].weight("contact_height") == 1.0
+    assert schedule("humorscope", "3d")[2].weight("contact_height") == 0.0
+    assert schedule("humorscope", "3d", contact_refine_only=False)[3].weight("contact_height") == 1.0
+
+
+def test_every_weight_in_the_tables_is_known():
+    assert {name for table in PUBLIC_WEIGHTS.values() for name in table} <= set(WEIGHT_NAMES)
+    assert {p.name for p in PRESETS.values()} == set(PRESETS)
+
+
+def test_short_stage_3_keeps_its_proportions():
+    assert [p.steps for p in schedule(num_iters=(3, 4, 14))] == [3, 4, 6, 5, 3]
+    assert [p.steps for p in schedule("reference", num_iters=(3, 4, 40))] == [3, 4, 30, 10]
+    assert [p.steps for p in schedule(num_iters=(3, 0, 5), tune_init=False)] == [3, 5]
+
+
+def test_weight_edits_make_a_new_schedule():
+    phases = schedule("reference", "3d")
+    edited = with_weight(phases, "contact_vel", 5, stage=3)
+    assert [p.weight("contact_vel") for p in edited] == [0, 0, 5, 0, 5], "silenced while x_0 is frozen"
+    assert [p.weight("contact_vel") for p in phases] == [0, 0, 1, 0, 1]
+    here = with_weight(phases, "contact_vel", 5, stage=3, current=3)
+    assert [p.weight("contact_vel") for p in here] == [0, 0, 5, 5, 5]
+    assert [p.weight("verts3d") for p in with_weight(phases, "verts3d", 2, stage=3)] == [0, 0, 2, 2, 2]
+    with pytest.raises(InputError, match="1, 2, 3"):
+        with_weight(phases, "verts3d", 2, stage=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"preset": "nope"}, "reference"),
+        ({"data_type": "4d"}, "rgbd"),
+        ({"num_iters": (1, 2)}, "three"),
+        ({"num_iters": (1, 2, -1)}, "three"),
+        ({"weights": {"joint3d": (1, 1, 1)}}, "joints3d"),
+        ({"weights": {"joints3d": (1, 1)}}, "three"),
+        ({"weights": {"joints3d": (1, -1, 1)}}, "at least 0"),
+        ({"weights": {"joints3d": (1, float("nan"), 1)}}, "finite"),
+        ({"freeze_start": 10, "freeze_end": 80}, "70"),
+        ({"freeze_start": 30, "freeze_end": 20}, "start <= end"),
+        ({"tune_frames": 1}, "2 frames"),
+        ({"lbfgs_max_iter": 0}, "lbfgs_max_iter"),
+    ],
+)
+def test_bad_options_say_what_to_do(options, part):
+    with pytest.raises(InputError, match=part):
+        schedule(**options)
