@@ -64,9 +64,9 @@ def _pose_prior(options: argparse.Namespace) -> None:
 
 
 def _evaluate_pose(options: argparse.Namespace) -> None:
-    from optim.train.pose import run_evaluation
+    from optim.train.evaluate_pose import run
 
-    run_evaluation(options)
+    run(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,8 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     pose = command("pose-prior", _pose_prior, "train VPoser, the pose prior; goes on where a stopped run ended")
     pose.add_argument("--out", type=Path, required=True, help="folder that becomes a VPoser v1 folder")
     pose.add_argument("--device", default="cpu", help="cpu or cuda")
-    pose.add_argument("--steps", type=int)
-    pose.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=None)
+    pose.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16")
+    for name in ("steps", "batch"):
+        pose.add_argument(f"--{name}", type=int)
+    for name in ("learning_rate", "kl", "joint_sigma", "rotation_sigma", "input_noise", "swapped"):
+        pose.add_argument(f"--{name.replace('_', '-')}", type=float)
 
     state = command("init-state", _init_state, "fit the Gaussian mixture over first frames (needs scikit-learn)")
     state.add_argument("--out", type=Path, required=True, help="the prior_gmm.npz to write")

@@ -1,14 +1,18 @@
-"""Trains VPoser, the pose prior, on body poses and writes it as a VPoser v1 folder.
+"""Trains VPoser, the pose prior, on body poses and writes it as a VPoser v1 folder; resumable.
 
-Knows poses one by one, nothing of their order. A variational autoencoder in human_body_prior's own class: the latent
-of a pose is pulled towards N(0, I), and the decoded pose is held to the true one in rotation and in joint position.
-Source of network and loss: Pavlakos et al., "Expressive Body Capture", CVPR 2019; joint positions stand in for its
-mesh vertices.
+Knows poses one by one, nothing of their order. A variational autoencoder in human_body_prior's own class: the
+latent of a pose is pulled towards N(0, I), and the decoded pose is held to the true one in rotation and in
+joint position. Source of network and loss: Pavlakos et al., "Expressive Body Capture", CVPR 2019; joint
+positions stand in for its mesh vertices.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
+import pickle
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -20,39 +24,59 @@ from torch import Tensor
 
 from optim.body import BodyModel
 from optim.errors import InputError
-from optim.pose_prior import LATENT_DIM, NUM_NEURONS, NUM_POSE_JOINTS, decode_rotations, new_network, posterior
+from optim.loading.models import load_body
+from optim.pose_prior import (
+    LATENT_DIM,
+    NUM_NEURONS,
+    NUM_POSE_JOINTS,
+    decode_rotations,
+    new_network,
+    posterior,
+)
 from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from optim.train.data import MIRRORED_JOINTS
+from optim.train.data import MIRRORED_JOINTS, load_clips
+from optim.train.progress import Progress
 
-_MIRRORED_POSE = [joint - 1 for joint in MIRRORED_JOINTS[1:]]
-_MIRROR_AXIS_ANGLE = (1.0, -1.0, -1.0)  # a rotation seen in the mirror x → −x
 SNAPSHOT = "snapshots/TR00_E000.pt"
 SETTINGS = "TR00_free_motion.ini"
+CHECKPOINT = "last.pth"
+_MIRRORED_POSE = [joint - 1 for joint in MIRRORED_JOINTS[1:]]
+_MIRROR_AXIS_ANGLE = (1.0, -1.0, -1.0)  # a rotation seen in the mirror x → −x
+_LEGS = (0, 1, 3, 4, 6, 7, 9, 10)
+_ARMS = ((12, 15, 17, 19), (13, 16, 18, 20))  # collar to wrist; indices of pose_body
+PoseTensor = Float[Tensor, "*batch 21 3"]
 
 
 @dataclass(frozen=True)
-class PoseTraining:
-    """The recipe. Two runs with the same recipe, data and machine give the same weights."""
+class PoseRecipe:
+    """All numbers of a training run."""
 
     steps: int = 12_000
     batch: int = 2048
     learning_rate: float = 2e-3
-    kl_weight: float = 2.0
-    """Over 1: the encoder's latents then fill N(0, I) better, at the price of joint error."""
-    joint_sigma: float = 0.02
-    """Joint error [m] that costs as much as one nat does, per axis."""
-    rotation_sigma: float = 0.15
-    """The same for the entries of the rotation matrices."""
-    input_noise: float = 0.05
-    """[rad] added to what the encoder sees; without it, joints that never move in the data would blow it up."""
+    warm_up: int = 200  # steps
+    kl: float = 2.0  # over 1: the latents of the data fill N(0, I) better, at the price of joint error
+    kl_annealed: float = 0.1  # share of the steps over which the KL weight rises to its value
+    joint_sigma: float = 0.02  # [m] standard deviation of a decoded joint, per axis
+    rotation_sigma: float = 0.15  # the same of an entry of a rotation matrix
+    input_noise: float = 0.05  # [rad] seen by the encoder: joints that never move in the data stay harmless
+    swapped: float = 0.3  # share of the poses that get their legs or an arm from another pose
+    gradient_norm: float = 100.0
     seed: int = 0
-    bfloat16: bool = False
-    """Matrix products in bfloat16 (weights stay float32): 4 times faster where the processor has the instructions."""
+
+    def learning_rate_at(self, step: int) -> float:
+        """Linear warm-up times half a cosine from the peak to 1 % of it."""
+        cosine = 0.505 + 0.495 * math.cos(math.pi * step / self.steps)
+        return self.learning_rate * min(1.0, (step + 1) / self.warm_up) * cosine
+
+    def kl_at(self, step: int) -> float:
+        """KL weight, rising linearly at first: under full weight from the start, latents die unused."""
+        return self.kl * min(1.0, step / (self.kl_annealed * self.steps))
 
 
 @dataclass(frozen=True)
 class PoseLoss:
-    """One batch, per pose and summed over joints or latents [nats], before the KL weight; joint error in metres."""
+    """One batch, per pose: sums over joints or latents [nats], KL unweighted; mean joint error [m]."""
 
     total: float
     joints: float
@@ -62,71 +86,88 @@ class PoseLoss:
 
 
 class PoseTrainer:
-    """The state of a training run: ``step`` moves it by one batch; ``state`` and ``restore`` carry it over a break."""
+    """Holds network, optimiser and poses; ``step`` takes one batch, ``save``, ``resume`` keep a run alive."""
 
     def __init__(
-        self, poses: Float[Tensor, "n 21 3 3"], body: BodyModel, *, recipe: PoseTraining, device: str = "cpu"
+        self,
+        poses: Float[Tensor, "n 21 3 3"],
+        body: BodyModel,
+        recipe: PoseRecipe,
+        *,
+        device: str = "cpu",
+        half: bool = False,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.device = recipe, torch.device(device)
+        self.recipe, self.device, self.half = recipe, torch.device(device), half
         self.poses = matrix_to_axis_angle(poses).to(self.device)
         self.joints_of = joint_positions(body, device=self.device)
         self.network = new_network().to(self.device)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.learning_rate, weight_decay=0.0)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate)
         self.steps_done = 0
 
     def step(self) -> PoseLoss:
-        """Draw a batch, half of it mirrored, and follow the gradient of its loss once."""
-        progress = self.steps_done / self.recipe.steps
+        """Draw a batch and follow the gradient of its loss once."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * learning_rate_share(progress, self.steps_done)
-        pose = self._draw()
-        total, report = self._loss(pose, kl_weight=self.recipe.kl_weight * min(1.0, 10.0 * progress))
+            group["lr"] = self.recipe.learning_rate_at(self.steps_done)
+        total, report = self._loss(self._draw(), kl_weight=self.recipe.kl_at(self.steps_done))
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 100.0)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_norm)
         self.optimiser.step()
         self.steps_done += 1
         return report
 
-    def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on, as torch can save it."""
-        return {
+    def save(self, path: Path) -> None:
+        """Write everything that the next step depends on."""
+        state = {
             "recipe": asdict(self.recipe),
             "steps_done": self.steps_done,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
 
-    def restore(self, state: dict[str, Any], *, name: str = "checkpoint") -> None:
-        """Go on from ``state``.
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of ``save``.
 
         Raises:
-            InputError: It belongs to another recipe.
+            InputError: The file is no such checkpoint, or one of another recipe.
         """
-        mine = asdict(self.recipe)
-        if other := [f"{key} {state['recipe'].get(key)}" for key in mine if state["recipe"].get(key) != mine[key]]:
-            raise InputError(f"{name}: was written with {', '.join(other)}; use the same options or another --out")
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            theirs, mine = state["recipe"], asdict(self.recipe)
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a checkpoint of this training; remove it to start anew") from error
+        if other := [f"{key} {theirs.get(key)}" for key in mine if theirs.get(key) != mine[key]]:
+            raise InputError(f"{path}: was begun with {', '.join(other)}; give these or another --out")
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["rng"])
-        if state["cuda_rng"] is not None:
-            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["cuda_random"] is not None:
+            torch.cuda.set_rng_state(state["cuda_random"], self.device)
         self.steps_done = state["steps_done"]
 
     def _draw(self) -> Float[Tensor, "batch 21 3"]:
-        chosen = torch.randint(len(self.poses), (self.recipe.batch,), device=self.device)
-        pose = self.poses[chosen]
-        flip = torch.rand(self.recipe.batch, device=self.device) < 0.5
-        return torch.where(flip[:, None, None], mirror_pose(pose), pose)
+        """A batch of poses: half of them mirrored, some with limbs of another."""
+        count = self.recipe.batch
+        pose = self._pick(count)
+        flip = torch.rand(count, device=self.device) < 0.5
+        pose = torch.where(flip[:, None, None], mirror_pose(pose), pose)
+        swapped = int(count * self.recipe.swapped)
+        return torch.cat((swap_limbs(pose[:swapped], self._pick(swapped)), pose[swapped:]))
+
+    def _pick(self, count: int) -> Float[Tensor, "batch 21 3"]:
+        return self.poses[torch.randint(len(self.poses), (count,), device=self.device)]
 
     def _loss(self, pose: Float[Tensor, "batch 21 3"], *, kl_weight: float) -> tuple[Tensor, PoseLoss]:
         recipe = self.recipe
         true = axis_angle_to_matrix(pose)
         seen = pose + recipe.input_noise * torch.randn_like(pose)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             mean, std = (x.float() for x in posterior(self.network, seen.flatten(1)))
             decoded = decode_rotations(self.network, mean + std * torch.randn_like(mean))
         squared = (self.joints_of(decoded) - self.joints_of(true)).square().sum(-1)
@@ -138,34 +179,43 @@ class PoseTrainer:
         return total, PoseLoss(*numbers)
 
 
-def joint_positions(body: BodyModel, *, device: torch.device | str = "cpu") -> Callable[[Tensor], Tensor]:
-    """The function (n, 21, 3, 3) → (n, 22, 3) [m]: joints of the mean body, root at rest."""
-    moved = {f.name: getattr(body, f.name).to(device) for f in fields(body) if isinstance(getattr(body, f.name), Tensor)}
-    placed = replace(body, **moved)
-
-    def joints(pose_body: Tensor) -> Tensor:
-        count = len(pose_body)
-        root = torch.eye(3, device=device).expand(1, count, 3, 3)
-        zeros = torch.zeros(1, 16, device=device)
-        return placed.joints(torch.zeros(1, count, 3, device=device), root, pose_body[None], zeros)[0]
-
-    return joints
-
-
-def mirror_pose(pose: Float[Tensor, "*batch 21 3"]) -> Float[Tensor, "*batch 21 3"]:
+def mirror_pose(pose: PoseTensor) -> PoseTensor:
     """Left and right exchanged, axis-angle; twice gives the pose back."""
     return pose[..., _MIRRORED_POSE, :] * torch.tensor(_MIRROR_AXIS_ANGLE, device=pose.device)
 
 
-def learning_rate_share(progress: float, steps_done: int) -> float:
-    """A warm-up of 200 steps, then half a cosine from 1 to 0.01."""
-    return min(1.0, (steps_done + 1) / 200) * (0.505 + 0.495 * math.cos(math.pi * progress))
+def swap_limbs(pose: Float[Tensor, "n 21 3"], other: Float[Tensor, "n 21 3"]) -> Float[Tensor, "n 21 3"]:
+    """First half: the legs of ``other``; the rest: one of its arms. Combines limbs as the data never did."""
+    half, three = len(pose) // 2, 3 * len(pose) // 4
+    taken = torch.zeros(len(pose), NUM_POSE_JOINTS, 1, dtype=torch.bool, device=pose.device)
+    taken[:half, _LEGS] = True
+    taken[half:three, _ARMS[0]] = True
+    taken[three:, _ARMS[1]] = True
+    return torch.where(taken, other, pose)
+
+
+def joint_positions(body: BodyModel, *, device: torch.device | str = "cpu") -> Callable[[Tensor], Tensor]:
+    """The function (n, 21, 3, 3) → (n, 22, 3) [m]: joints of the mean body, root at rest."""
+    attributes = {f.name: getattr(body, f.name) for f in fields(body)}
+    tensors: dict[str, Any] = {k: x.to(device) for k, x in attributes.items() if isinstance(x, Tensor)}
+    placed = replace(body, **tensors)
+
+    def joints(pose_body: Tensor) -> Tensor:
+        count = len(pose_body)
+        root = torch.eye(3, device=device).expand(1, count, 3, 3)
+        trans, betas = torch.zeros(1, count, 3, device=device), torch.zeros(1, 16, device=device)
+        return placed.joints(trans, root, pose_body[None], betas)[0]
+
+    return joints
 
 
 def save_vposer_folder(network: torch.nn.Module, folder: Path, *, notes: dict[str, Any]) -> Path:
-    """Write ``*.ini`` and ``snapshots/*.pt`` as human_body_prior's ``load_vposer`` reads them; returns the snapshot.
+    """Write ``*.ini`` and ``snapshots/*.pt`` as ``load_vposer`` reads them; returns the snapshot.
 
-    Matrices are stored in half precision: the joints they decode to move by hundredths of a millimetre.
+    Matrices are stored in half precision, which moves decoded joints by far less than a millimetre.
+
+    Args:
+        notes: More lines for the ``.ini``: how the weights came about.
     """
     settings = {"num_neurons": NUM_NEURONS, "latentD": LATENT_DIM, "data_shape": [1, NUM_POSE_JOINTS, 3]}
     settings |= {"use_cont_repr": True} | notes
@@ -176,3 +226,47 @@ def save_vposer_folder(network: torch.nn.Module, folder: Path, *, notes: dict[st
     state = {key: value.cpu() for key, value in network.state_dict().items()}
     torch.save({key: value.half() if value.dim() == 2 else value for key, value in state.items()}, snapshot)
     return snapshot
+
+
+def train(
+    trainer: PoseTrainer,
+    checkpoint: Path,
+    *,
+    save_every: float = 60.0,
+    report: Callable[[int, PoseLoss], None],
+) -> None:
+    """Run to the end of the recipe, saving every ``save_every`` seconds, at the end and on an interrupt."""
+    saved = time.monotonic()
+    try:
+        while trainer.steps_done < trainer.recipe.steps:
+            loss = trainer.step()
+            report(trainer.steps_done, loss)
+            if time.monotonic() - saved > save_every:
+                trainer.save(checkpoint)
+                saved = time.monotonic()
+    finally:
+        trainer.save(checkpoint)
+
+
+def run(options: argparse.Namespace) -> None:
+    """The command ``pose-prior``: train on ``--data``, from the checkpoint in ``--out`` if any, and write."""
+    body = load_body(options.smpl)
+    given = {f.name: getattr(options, f.name, None) for f in fields(PoseRecipe)}
+    recipe = PoseRecipe(**{key: value for key, value in given.items() if value is not None})
+    poses = load_clips(options.data, body, split="train").rotations[:, 1:]
+    trainer = PoseTrainer(poses, body, recipe, device=options.device, half=options.bfloat16)
+    checkpoint = options.out / CHECKPOINT
+    options.out.mkdir(parents=True, exist_ok=True)
+    if checkpoint.exists():
+        trainer.resume(checkpoint)
+        print(f"going on from {checkpoint} at step {trainer.steps_done}", file=sys.stderr)
+    progress = Progress(recipe.steps, done=trainer.steps_done, unit="steps")
+
+    def report(done: int, loss: PoseLoss) -> None:
+        error = 100 * loss.joint_error
+        progress.show(done, f"joints {error:.2f} cm  kl {loss.kl:.1f}  loss {loss.total:.1f}")
+
+    train(trainer, checkpoint, report=report)
+    notes = {"train_poses": len(poses)} | asdict(recipe)
+    snapshot = save_vposer_folder(trainer.network, options.out, notes=notes)
+    print(f"wrote {snapshot}; measure it with `python -m optim.train evaluate-pose-prior`", file=sys.stderr)

@@ -1,0 +1,147 @@
+"""Measures a pose prior on motion capture, and draws poses sampled from it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from optim.body import BodyModel
+from optim.errors import InputError
+from optim.loading.models import load_body
+from optim.pose_prior import PosePrior, load_pose_prior, posterior
+from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from optim.train.data import load_clips
+from optim.train.pose import joint_positions
+
+END_EFFECTORS = (7, 8, 15, 20, 21)
+"""Ankles, head and wrists."""
+_LIGHT = np.array([0.35, 0.65, 0.67])
+
+
+@dataclass(frozen=True)
+class PosePriorReport:
+    """Figures of one pose prior on one split; lengths in cm, of 22 joints with the root at rest."""
+
+    poses: int
+    joints: float  # encode → decode
+    joints_end_effectors: float
+    joints_worst_poses: float  # mean over joints, 95th percentile over poses
+    joints_random_latent: float  # the same from a latent drawn from q(latent | pose), as the KL term sees it
+    kl: float  # of q(latent | pose) from N(0, I), nats
+    aggregate_std_least: float  # of q averaged over the poses, along its axes; 1 in N(0, I)
+    aggregate_std_most: float
+    sample_to_train: float  # RMS over joints, N(0, I) sample to nearest training pose; median
+    data_to_train: float  # the same of the measured poses
+
+    def lines(self) -> list[str]:
+        """One ``name  value`` line per figure."""
+        return [f"{f.name:22s} {getattr(self, f.name):.3f}" for f in fields(self)]
+
+
+@torch.no_grad()
+def evaluate(
+    prior: PosePrior,
+    poses: Float[Tensor, "n 21 3 3"],
+    train_poses: Float[Tensor, "m 21 3 3"],
+    body: BodyModel,
+    *,
+    samples: int = 2000,
+    seed: int = 0,
+) -> PosePriorReport:
+    """All figures for ``poses``; nearest neighbours against at most 30,000 of ``train_poses``."""
+    generator = torch.Generator().manual_seed(seed)
+    joints_of = joint_positions(body)
+    truth = joints_of(poses)
+    mean, std = posterior(prior.network, matrix_to_axis_angle(poses).flatten(1))
+    off = 100 * (joints_of(prior.decode(mean)) - truth).norm(dim=-1)
+    drawn = mean + std * torch.randn(mean.shape, generator=generator)
+    aggregate = torch.linalg.eigvalsh(torch.cov(mean.T) + (std**2).mean(0).diag()).sqrt()
+    reference = joints_of(_some(train_poses, 30_000, generator))
+    sampled = joints_of(sample_poses(prior, samples, generator=generator))
+    return PosePriorReport(
+        poses=len(poses),
+        joints=float(off.mean()),
+        joints_end_effectors=float(off[:, END_EFFECTORS].mean()),
+        joints_worst_poses=float(off.mean(1).quantile(0.95)),
+        joints_random_latent=100 * float((joints_of(prior.decode(drawn)) - truth).norm(dim=-1).mean()),
+        kl=float((0.5 * (mean**2 + std**2 - 1) - std.log()).sum(-1).mean()),
+        aggregate_std_least=float(aggregate[0]),
+        aggregate_std_most=float(aggregate[-1]),
+        sample_to_train=_nearest(sampled, reference),
+        data_to_train=_nearest(_some(truth, samples, generator), reference),
+    )
+
+
+def sample_poses(prior: PosePrior, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 21 3 3"]:
+    """Decoded draws from N(0, I)."""
+    return prior.decode(torch.randn(count, prior.latent_dim, generator=generator))
+
+
+def _some(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=generator)[:count]]
+
+
+def _nearest(joints: Tensor, reference: Tensor) -> float:
+    """Median distance [cm], RMS over joints, from each of (n, 22, 3) to the nearest of (m, 22, 3)."""
+    known = reference.flatten(1)
+    distances = [torch.cdist(part.flatten(1), known).amin(1) for part in joints.split(500)]
+    return 100 * float(torch.cat(distances).median()) / joints.shape[1] ** 0.5
+
+
+@torch.no_grad()
+def draw_poses(
+    pose_body: Float[Tensor, "n 21 3 3"],
+    body: BodyModel,
+    *,
+    columns: int = 8,
+    cell: tuple[int, int] = (130, 190),
+) -> np.ndarray:
+    """Meshes of the poses in a grid, seen from the front left: grey (height, width) uint8."""
+    count = len(pose_body)
+    turn = axis_angle_to_matrix(torch.tensor([[0.15, 0.0, 0.0], [0.0, -0.5, 0.0]]))
+    view = (turn[0] @ turn[1]).expand(1, count, 3, 3)
+    vertices = body.mesh(torch.zeros(1, count, 3), view, pose_body[None], torch.zeros(1, 16))[0].numpy()
+    cells = [_draw_mesh(mesh, body.faces, cell) for mesh in vertices]
+    cells += [np.full(cell[::-1], 255, np.uint8)] * (-count % columns)
+    return np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)])
+
+
+def _draw_mesh(vertices: np.ndarray, faces: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
+    """One mesh (V, 3), y up, viewer at +z: flat shading, far triangles first, drawn at double size."""
+    width, height = 2 * cell[0], 2 * cell[1]
+    scale = height / 1.9  # pixels per metre
+    middle = vertices[:, :2].min(0) / 2 + vertices[:, :2].max(0) / 2
+    pixels = (vertices[:, :2] - middle) * (scale, -scale) + (width / 2, height / 2)
+    corners = vertices[faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-12
+    shade = 60 + 170 * np.clip(normal @ _LIGHT, 0, 1)
+    order = np.argsort(corners[:, :, 2].mean(1))
+    order = order[normal[order, 2] > 0]
+    image = np.full((height, width), 255, np.uint8)
+    for triangle, grey in zip(np.round(pixels[faces[order]]).astype(np.int32), shade[order], strict=True):
+        cv2.fillConvexPoly(image, triangle, float(grey))
+    return cv2.resize(image, cell, interpolation=cv2.INTER_AREA)
+
+
+def run(options: argparse.Namespace) -> None:
+    """The command ``evaluate-pose-prior``: print the figures for ``--split``, draw ``--picture``."""
+    body, prior = load_body(options.smpl), load_pose_prior(options.vposer)
+    split = None if options.split == "all" else options.split
+    poses = load_clips(options.data, body, split=split).rotations[:, 1:]
+    train_poses = load_clips(options.data, body, split="train").rotations[:, 1:]
+    seed = options.seed or 0
+    print("\n".join(evaluate(prior, poses, train_poses, body, seed=seed).lines()))
+    if options.picture:
+        sampled = sample_poses(prior, 24, generator=torch.Generator().manual_seed(seed))
+        options.picture.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(options.picture), draw_poses(sampled, body), [cv2.IMWRITE_PNG_COMPRESSION, 9]):
+            raise InputError(f"{options.picture}: cannot be written; give a .png in a writable folder")
+        print(f"wrote {options.picture}", file=sys.stderr)
