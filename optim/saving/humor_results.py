@@ -1,0 +1,113 @@
+"""Write a fit in the layout of HuMoR's ``results_out``: one folder a sub-sequence, one .npz a stage.
+
+Per folder: ``stage1_results``, ``stage2_results``, ``stage3_init_results`` (the first roll-out of stage 3)
+and ``stage3_results`` with betas (16), trans (T, 3), root_orient (T, 3), pose_body (T, 63) and, where known,
+contacts (T, 22; 0/1) and floor_plane (4); from stage 2 on the same again with ``_prior`` in the prior
+frame (z up, floor at z = 0). Beside them ``observations.npz``, ``gt_results.npz`` and ``meta.txt``. Rotations
+are axis-angle [rad], lengths metres; without ``_prior`` the frame is that of the input.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optim.history import Snapshot
+from optim.problem import Problem
+from optim.rotations import matrix_to_axis_angle
+from optim.session import Session
+from optim.variables import Trajectory
+
+Arrays = dict[str, np.ndarray]
+
+
+def save_results(session: Session, folder: Path, *, body_file: Path) -> list[Path]:
+    """Write what the current branch of a session has reached, stages that it has not begun left out.
+
+    Args:
+        folder: ``results_out``; each of the B sub-sequences gets a folder in it, named after the problem.
+        body_file: The SMPL+H file of the fit, for ``meta.txt``.
+
+    Returns:
+        The sub-sequences' folders.
+    """
+    problem = session.problem
+    stages = _stages(session)
+    truth = {} if problem.ground_truth is None else _motion_arrays(problem.ground_truth)
+    folders = []
+    for index in range(problem.batch):
+        name = problem.name or "clip"
+        place = folder / (name if problem.batch == 1 else f"{name}_{index:02d}")
+        place.mkdir(parents=True, exist_ok=True)
+        for stem, arrays in stages.items():
+            _write(place / f"{stem}.npz", _of(arrays, index))
+        _write(place / "observations.npz", _of(_observation_arrays(problem), index))
+        if truth or problem.has_camera:
+            _write(place / "gt_results.npz", _of(truth, index) | _camera_matrix(problem, index))
+        (place / "meta.txt").write_text(f"optim_bm {body_file}\ngt_bm {body_file}\n", encoding="utf-8")
+        folders.append(place)
+    return folders
+
+
+def _stages(session: Session) -> dict[str, Arrays]:
+    """File stem → arrays of all sub-sequences."""
+    reached: dict[str, Snapshot | None] = {
+        "stage1": session.end_of_stage(1),
+        "stage2": session.end_of_stage(2),
+        "stage3_init": session.stage3_start,
+        "stage3": session.end_of_stage(3),
+    }
+    arrays = {}
+    for name, snapshot in reached.items():
+        if snapshot is not None:
+            arrays[f"{name}_results"] = _motion_arrays(session.trajectory(snapshot))
+            if name != "stage1":
+                arrays[f"{name}_results_prior"] = _motion_arrays(session.prior_trajectory(snapshot))
+    return arrays
+
+
+def _motion_arrays(motion: Trajectory) -> Arrays:
+    tensors: dict[str, Tensor] = {
+        "betas": motion.betas,
+        "trans": motion.trans,
+        "root_orient": matrix_to_axis_angle(motion.root_orient),
+        "pose_body": matrix_to_axis_angle(motion.pose_body).flatten(-2),
+    }
+    if motion.contacts is not None:
+        tensors["contacts"] = (motion.contacts > 0.5).to(torch.float32)
+    if motion.floor_plane is not None:
+        tensors["floor_plane"] = motion.floor_plane
+    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def _observation_arrays(problem: Problem) -> Arrays:
+    seen = problem.observations
+    fields = {
+        name: getattr(seen, name) for name in ("joints3d", "verts3d", "points3d", "joints2d", "seq_interval")
+    }
+    fields["floor_plane"] = problem.floor
+    return {name: tensor.cpu().numpy() for name, tensor in fields.items() if tensor is not None}
+
+
+def _camera_matrix(problem: Problem, index: int) -> Arrays:
+    if problem.camera is None:
+        return {}
+    index = min(index, len(problem.camera.focal) - 1)
+    (fx, fy), (cx, cy) = problem.camera.focal[index].tolist(), problem.camera.centre[index].tolist()
+    return {"cam_mtx": np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]], np.float32)}
+
+
+def _of(arrays: Arrays, index: int) -> Arrays:
+    return {name: array[index] for name, array in arrays.items()}
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    """Whole or not at all: a run that is stopped while writing leaves the earlier file."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    os.replace(partial, path)

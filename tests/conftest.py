@@ -1,0 +1,50 @@
+"""Shared by all tests: one thread, and model files in the official formats with random weights."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Files that the command line's model flags can name."""
+
+    vposer: Path
+    humor: Path
+    init_motion_prior: Path
+
+    def flags(self) -> list[str]:
+        """As arguments of the command line."""
+        named = {"vposer": self.vposer, "humor": self.humor, "init-motion-prior": self.init_motion_prior}
+        return [word for name, path in named.items() for word in (f"--{name}", str(path))]
+
+
+@pytest.fixture(scope="session")
+def model_files(tmp_path_factory) -> ModelFiles:
+    """Untrained priors on disk, in the formats of the real ones."""
+    import torch
+
+    from optim.motion_prior import MotionPrior
+    from optim.pose_prior import new_network
+
+    folder = tmp_path_factory.mktemp("models")
+    files = ModelFiles(folder / "vposer_v1_0", folder / "best_model.pth", folder / "prior_gmm.npz")
+    (files.vposer / "snapshots").mkdir(parents=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(new_network().state_dict(), files.vposer / "snapshots" / "TR00_E001.pt")
+        prior = MotionPrior()
+        last = prior.decoder.net[-1]
+        with torch.no_grad():
+            last.weight.mul_(0.05)
+            last.bias.zero_()
+        torch.save({"model": prior.state_dict(), "epoch": 1}, files.humor)
+    covariances = np.stack([np.eye(138, dtype=np.float32)] * 2)
+    np.savez(files.init_motion_prior, weights=[0.5, 0.5], means=np.zeros((2, 138)), covariances=covariances)
+    return files
