@@ -11,7 +11,13 @@ MOTION_PRIOR_FILE = ASSETS_FOLDER / "humor" / "best_model.pth"
 INIT_STATE_PRIOR_FILE = ASSETS_FOLDER / "init_state_prior_gmm" / "prior_gmm.npz"
 DEMO_FOLDER = ASSETS_FOLDER / "demo"
 HASH_FILE = ASSETS_FOLDER / "SHA256SUMS"
-ASSET_FOLDERS = (BODY_FOLDER, POSE_PRIOR_FOLDER, MOTION_PRIOR_FILE.parent, INIT_STATE_PRIOR_FILE.parent, DEMO_FOLDER)
+ASSET_FOLDERS = (
+    BODY_FOLDER,
+    POSE_PRIOR_FOLDER,
+    MOTION_PRIOR_FILE.parent,
+    INIT_STATE_PRIOR_FILE.parent,
+    DEMO_FOLDER,
+)
 
 
 def sha256(path: Path) -> str:
@@ -40,10 +46,14 @@ def verify() -> list[str]:
     """
     recorded = recorded_hashes()
     present = {path.relative_to(ASSETS_FOLDER).as_posix(): path for path in files()}
-    problems = [f"assets/{name}: missing; restore it from the repository" for name in recorded if name not in present]
+    problems = [
+        f"assets/{name}: missing; restore it from the repository" for name in recorded if name not in present
+    ]
     for name, path in present.items():
         if name not in recorded:
-            problems.append(f"assets/{name}: not in assets/{HASH_FILE.name}; run `python -m assets.build hashes`")
+            problems.append(
+                f"assets/{name}: not in assets/{HASH_FILE.name}; run `python -m assets.build hashes`"
+            )
         elif sha256(path) != recorded[name]:
             problems.append(f"assets/{name}: differs from its recorded hash; restore it from the repository")
     return problems

@@ -3,6 +3,8 @@
 import importlib
 import sys
 
+from optim.errors import InputError
+
 # name -> module with a main(argv: list[str]) -> int, and one line of help
 BUILDERS = {
     "body": ("assets.build.body", "the free SMPL+H body"),
@@ -12,13 +14,17 @@ BUILDERS = {
 
 
 def main(argv: list[str]) -> int:
-    """Run the builder named by ``argv[0]`` on the remaining arguments; 0 when it worked, 2 for an unknown name."""
+    """Run the builder named by ``argv[0]`` on the other arguments; 0 when it worked, 2 for bad input."""
     if not argv or argv[0] not in BUILDERS:
         rows = "\n".join(f"  {name:8} {text}" for name, (_, text) in BUILDERS.items())
         print(f"usage: python -m assets.build NAME [options]\n{rows}", file=sys.stderr)
         return 0 if argv[:1] in (["-h"], ["--help"]) else 2
     module, _ = BUILDERS[argv[0]]
-    return importlib.import_module(module).main(argv[1:])
+    try:
+        return importlib.import_module(module).main(argv[1:])
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ import assets
 
 def write_hashes(table: Path = assets.HASH_FILE) -> int:
     """Write one ``sha256sum`` line per asset file; returns how many."""
-    rows = [f"{assets.sha256(path)}  {path.relative_to(assets.ASSETS_FOLDER).as_posix()}\n" for path in assets.files()]
+    rows = [
+        f"{assets.sha256(path)}  {path.relative_to(assets.ASSETS_FOLDER).as_posix()}\n"
+        for path in assets.files()
+    ]
     table.write_text("".join(rows), encoding="utf-8")
     return len(rows)
 
