@@ -56,8 +56,8 @@ class PosePrior:
 
     def encode(self, pose_body: Rotations) -> Float[Tensor, "*batch latent"]:
         """Mean of q(latent | pose). Gradients are finite everywhere, the identity included."""
-        vector = matrix_to_axis_angle(pose_body).flatten(-2)
-        return posterior(self.network, vector.flatten(end_dim=-2))[0].unflatten(0, vector.shape[:-1])
+        mean, _ = posterior(self.network, matrix_to_axis_angle(pose_body).reshape(-1, 3 * NUM_POSE_JOINTS))
+        return mean.reshape(*pose_body.shape[:-3], self.latent_dim)
 
     def decode(self, latent: Float[Tensor, "*batch latent"]) -> Rotations:
         """The most likely pose of a latent, as rotation matrices relative to the parent joint."""
@@ -90,7 +90,7 @@ def decode_rotations(network: VPoser, latent: Float[Tensor, "*batch latent"]) ->
     """
     hidden = network.dropout(leaky_relu(network.bodyprior_dec_fc1(latent), _SLOPE))
     hidden = leaky_relu(network.bodyprior_dec_fc2(hidden), _SLOPE)
-    columns = network.bodyprior_dec_out(hidden).float().unflatten(-1, (NUM_POSE_JOINTS, 3, 2))
+    columns = network.bodyprior_dec_out(hidden).to(latent.dtype).unflatten(-1, (NUM_POSE_JOINTS, 3, 2))
     x, y = columns.unbind(-1)
     x = _unit(x)
     y = _unit(y - (x * y).sum(-1, keepdim=True) * x)

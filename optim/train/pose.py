@@ -139,9 +139,11 @@ class PoseTrainer:
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            theirs, mine = state["recipe"], asdict(self.recipe)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a checkpoint of this training; remove it to start anew") from error
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            raise InputError(f"{path}: cannot be read as a checkpoint; remove it to start anew") from error
+        if not isinstance(state, dict) or "recipe" not in state:
+            raise InputError(f"{path}: not a checkpoint of this training; remove it to start anew")
+        theirs, mine = state["recipe"], asdict(self.recipe)
         if other := [f"{key} {theirs.get(key)}" for key in mine if theirs.get(key) != mine[key]]:
             raise InputError(f"{path}: was begun with {', '.join(other)}; give these or another --out")
         self.network.load_state_dict(state["network"])
