@@ -39,12 +39,16 @@ class Camera:
         """
         matrix = torch.as_tensor(matrix, dtype=torch.float32)
         if matrix.shape[-2:] != (3, 3) or matrix.ndim not in (2, 3):
-            raise InputError(f"camera matrix has shape {tuple(matrix.shape)}; (3, 3) or (B, 3, 3) is expected")
+            raise InputError(
+                f"camera matrix has shape {tuple(matrix.shape)}; (3, 3) or (B, 3, 3) is expected"
+            )
         matrix = matrix.reshape(-1, 3, 3)
         focal = torch.stack((matrix[:, 0, 0], matrix[:, 1, 1]), dim=-1)
         centre = matrix[:, :2, 2]
         if not (torch.isfinite(matrix).all() and (focal > 0).all()):
-            raise InputError(f"camera focal lengths are {focal.tolist()}; finite, positive pixels are expected")
+            raise InputError(
+                f"camera focal lengths are {focal.tolist()}; finite, positive pixels are expected"
+            )
         return Camera(focal, centre, image_size)
 
     def project(self, points: Tensor) -> Tensor:

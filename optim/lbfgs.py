@@ -136,7 +136,12 @@ def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False) -> Lb
     """
     spent = (STOP_ITERATIONS, STOP_EVALUATIONS)
     state = replace(
-        state, point=point, trials=(), step_length=0.0, stop=state.stop if state.stop in spent else None, stalled=False
+        state,
+        point=point,
+        trials=(),
+        step_length=0.0,
+        stop=state.stop if state.stop in spent else None,
+        stalled=False,
     )
     return state if keep_memory else replace(state, pairs=(), scale=1.0, iterations=0)
 

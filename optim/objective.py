@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,9 +18,8 @@ from torch.nn import functional
 from optim.errors import InputError
 from optim.frames import PriorFrame
 from optim.lbfgs import Point
-from optim.motion_prior import CONTACT_JOINTS
-from optim.observations import Observations
-from optim.prediction import Parts, Prediction, predict_free, predict_rollout
+from optim.observations import Observations, PreviousBatch
+from optim.prediction import InPrior, Parts, Prediction, predict_free, predict_rollout
 from optim.problem import Problem
 from optim.stages import Phase
 from optim.terms import consistency, contact, data, overlap, priors
@@ -29,25 +28,53 @@ from optim.variables import Packing, Variables
 
 @dataclass(frozen=True)
 class Scene:
-    """What a term may look at."""
+    """What a term may look at. Asking for what ``Term.needs``, ``parts`` or ``stage`` does not promise is an error."""
 
     problem: Problem
     seen: Observations
     predicted: Prediction
 
-    @cached_property
+    @property
+    def joints(self) -> Tensor:
+        return self.predicted.points.joints
+
+    @property
+    def verts3d(self) -> Tensor:
+        return _there(self.predicted.points.verts3d)
+
+    @property
+    def betas(self) -> Tensor:
+        return self.predicted.variables["betas"]
+
+    @property
+    def floor(self) -> Tensor:
+        return self.predicted.variables["floor_plane"]
+
+    @property
+    def in_prior(self) -> InPrior:
+        return _there(self.predicted.in_prior)
+
+    @property
+    def previous(self) -> PreviousBatch:
+        return _there(self.seen.previous)
+
+    @property
     def overlaps(self) -> list[int]:
-        assert self.seen.seq_interval is not None
-        return overlap.overlap_lengths(self.seen.seq_interval)
+        """Frames shared by neighbours of the batch."""
+        return overlap.overlap_lengths(_there(self.seen.seq_interval))
 
-    @cached_property
+    @property
     def overlap_before(self) -> int:
-        assert self.seen.previous is not None and self.seen.seq_interval is not None
-        return max(0, self.seen.previous.seq_interval[1] - int(self.seen.seq_interval[0, 0]))
+        """Frames shared with the batch before."""
+        return max(0, self.previous.seq_interval[1] - int(_there(self.seen.seq_interval)[0, 0]))
 
-    @cached_property
-    def contact_joints(self) -> Tensor:
-        return self.predicted.prior_joints[:, :, list(CONTACT_JOINTS)]
+
+T = TypeVar("T")
+
+
+def _there(value: T | None) -> T:
+    assert value is not None
+    return value
 
 
 Axis = Literal["frames", "steps", "sequences", "none"]
@@ -82,43 +109,41 @@ class Term:
 
 
 def _keypoints(s: Scene) -> Tensor:
-    projected = s.problem.camera.project(s.predicted.keypoints)
-    return data.keypoint_distance(
-        s.seen.keypoints, s.seen.keypoint_weights, projected, sigma=s.problem.joint2d_sigma
-    )
+    projected = _there(s.problem.camera).project(_there(s.predicted.points.keypoints))
+    weight, sigma = s.seen.keypoint_weights, s.problem.joint2d_sigma
+    return data.keypoint_distance(s.seen.keypoints, weight, projected, sigma=sigma)
 
 
 def _cloud(s: Scene) -> Tensor:
-    problem, seen = s.problem, s.seen.masked("points3d")
-    return data.cloud_distance(
-        seen, s.predicted.mesh, robust=problem.robust_loss, tuning=problem.robust_tuning_const
-    )
+    mesh, problem = _there(s.predicted.points.mesh), s.problem
+    seen, tuning = s.seen.masked("points3d"), problem.robust_tuning_const
+    return data.cloud_distance(seen, mesh, robust=problem.robust_loss, tuning=tuning)
 
 
 def _latent_pose(s: Scene) -> Tensor:
-    if s.predicted.rollout is None:
+    if s.predicted.in_prior is None:
         return priors.pose_prior(s.predicted.variables["latent_pose"])
     return priors.pose_prior(s.problem.pose_prior.encode(s.predicted.pose_body))
 
 
 def _motion_prior(s: Scene) -> Tensor:
-    mean, variance = s.predicted.rollout.prior_mean, s.predicted.rollout.prior_var
+    mean, variance = s.in_prior.rollout.prior_mean, s.in_prior.rollout.prior_var
     return priors.motion_prior(s.predicted.variables["latent_motion"][:, : mean.shape[1]], mean, variance)
 
 
 def _init_motion_prior(s: Scene) -> Tensor:
     x_0 = {name: s.predicted.variables[name][:, 0] for name in ("joints_vel", "trans_vel", "root_orient_vel")}
-    return priors.init_motion_prior(s.problem.init_state_prior, s.predicted.prior_joints[:, 0], **x_0)
+    return priors.init_motion_prior(s.problem.init_state_prior, s.in_prior.joints[:, 0], **x_0)
 
 
 def _rollout_distance(s: Scene) -> Tensor:
-    regressed = s.predicted.prior_frame.points_back(s.predicted.rollout.joints)
+    regressed = s.in_prior.frame.points_back(s.in_prior.rollout.joints)
     return data.point_distance(s.seen.masked("joints3d"), regressed)
 
 
 def _before_floor(s: Scene) -> Tensor:
-    plane = s.seen.previous.floor_plane
-    return consistency.agreement(s.predicted.floor[:1], (plane[:3] * plane[3:])[None])
+    plane = s.previous.floor_plane
+    return consistency.agreement(s.floor[:1], (plane[:3] * plane[3:])[None])
 
 
 _VERTS = Parts(verts3d=True)
@@ -127,57 +152,57 @@ _BEFORE: tuple[Need, ...] = ("overlap", "previous")
 _OVERLAP = "rgb_overlap_consist"
 TERMS: tuple[Term, ...] = (
     Term("joints3d", "m²", "½ Σ_visible ‖obs − pred‖²",
-         lambda s: data.point_distance(s.seen.masked("joints3d"), s.predicted.joints), needs=("joints3d",)),
+         lambda s: data.point_distance(s.seen.masked("joints3d"), s.joints), needs=("joints3d",)),
     Term("verts3d", "m²", "½ Σ_visible ‖obs − pred‖²",
-         lambda s: data.point_distance(s.seen.masked("verts3d"), s.predicted.verts3d),
+         lambda s: data.point_distance(s.seen.masked("verts3d"), s.verts3d),
          needs=("verts3d",), parts=_VERTS),
     Term("points3d", "m²", "½ Σ w ‖obs − nearest vertex‖², w Tukey bisquare", _cloud,
          needs=("points3d",), parts=Parts(mesh=True)),
     Term("joints2d", "px²", "Σ conf² σ²r²/(σ²+r²)", _keypoints,
          needs=("joints2d",), parts=Parts(keypoints=True)),
     Term("rgb_overlap_consist_verts3d_pos", "m²", "½ Σ ‖v_b − v_{b+1}‖² over shared frames",
-         lambda s: overlap.within_batch(s.predicted.verts3d, s.overlaps, overlap.position_gap),
+         lambda s: overlap.within_batch(s.verts3d, s.overlaps, overlap.position_gap),
          axis="none", weight_name=_OVERLAP, needs=_WITHIN, parts=_VERTS),
     Term("rgb_overlap_consist_verts3d_vel", "m²", "½ Σ ‖Δv_b − Δv_{b+1}‖² over shared frames",
-         lambda s: overlap.within_batch(s.predicted.verts3d, s.overlaps, overlap.velocity_gap),
+         lambda s: overlap.within_batch(s.verts3d, s.overlaps, overlap.velocity_gap),
          axis="none", weight_name=_OVERLAP, needs=_WITHIN, parts=_VERTS),
     Term("rgb_overlap_xbatch_verts3d_pos", "m²", "½ Σ ‖v − v_previous‖² over shared frames",
          lambda s: overlap.against_previous(
-             s.predicted.verts3d, s.seen.previous.verts3d, s.overlap_before, overlap.position_gap),
+             s.verts3d, s.previous.verts3d, s.overlap_before, overlap.position_gap),
          axis="none", weight_name=_OVERLAP, needs=_BEFORE, parts=_VERTS),
     Term("rgb_overlap_xbatch_verts3d_vel", "m²", "½ Σ ‖Δv − Δv_previous‖² over shared frames",
          lambda s: overlap.against_previous(
-             s.predicted.verts3d, s.seen.previous.verts3d, s.overlap_before, overlap.velocity_gap),
+             s.verts3d, s.previous.verts3d, s.overlap_before, overlap.velocity_gap),
          axis="none", weight_name=_OVERLAP, needs=_BEFORE, parts=_VERTS),
     Term("pose_prior", "1", "Σ latent_pose²", _latent_pose, stage=2),
-    Term("shape_prior", "1", "Σ betas²", lambda s: priors.shape_prior(s.predicted.betas),
+    Term("shape_prior", "1", "Σ betas²", lambda s: priors.shape_prior(s.betas),
          stage=2, axis="sequences", scale="frames"),
     Term("joints3d_smooth", "m²", "½ Σ ‖j_{t+1} − j_t‖²",
-         lambda s: consistency.smoothness(s.predicted.joints), stage=2, axis="steps"),
+         lambda s: consistency.smoothness(s.joints), stage=2, axis="steps"),
     Term("rgb_overlap_consist_betas", "1", "½ Σ (β_b − β_{b+1})²",
-         lambda s: overlap.neighbour_gap(s.predicted.betas),
+         lambda s: overlap.neighbour_gap(s.betas),
          stage=2, axis="none", weight_name=_OVERLAP, needs=_WITHIN),
     Term("rgb_overlap_xbatch_betas", "1", "½ Σ (β − β_previous)²",
-         lambda s: consistency.agreement(s.predicted.betas[:1], s.seen.previous.betas[None]),
+         lambda s: consistency.agreement(s.betas[:1], s.previous.betas[None]),
          stage=2, axis="none", weight_name=_OVERLAP, needs=_BEFORE),
     Term("motion_prior", "nat", "−Σ log N(z_t; μ(x_{t−1}), σ²(x_{t−1}))", _motion_prior, stage=3, axis="steps"),
     Term("init_motion_prior", "nat", "−log GMM(joints, joints_vel, trans_vel, root_orient_vel at frame 0)",
          _init_motion_prior, stage=3, axis="sequences", scale="init"),
     Term("joint_consistency", "m²", "½ Σ ‖SMPL joints − regressed joints‖²",
-         lambda s: consistency.agreement(s.predicted.prior_joints, s.predicted.rollout.joints), stage=3),
+         lambda s: consistency.agreement(s.in_prior.joints, s.in_prior.rollout.joints), stage=3),
     Term("bone_length", "m²", "½ Σ (‖bone‖_{t+1} − ‖bone‖_t)² of regressed joints",
-         lambda s: consistency.bone_length(s.predicted.rollout.joints), stage=3, axis="steps"),
+         lambda s: consistency.bone_length(s.in_prior.rollout.joints), stage=3, axis="steps"),
     Term("joints3d_rollout", "m²", "½ Σ_visible ‖obs − regressed‖²", _rollout_distance,
          stage=3, needs=("joints3d",)),
     Term("contact_vel", "m²", "½ Σ c_t ‖j_t − j_{t−1}‖²",
-         lambda s: contact.contact_vel(s.predicted.contact_probability, s.contact_joints), stage=3, axis="steps"),
+         lambda s: contact.contact_vel(s.in_prior.contact_probability, s.in_prior.contact_joints), stage=3, axis="steps"),
     Term("contact_height", "m", "Σ c · max(|j_z| − 0.08, 0)",
-         lambda s: contact.contact_height(s.predicted.contact_probability, s.contact_joints), stage=3),
+         lambda s: contact.contact_height(s.in_prior.contact_probability, s.in_prior.contact_joints), stage=3),
     Term("floor_reg", "m²", "½ ‖floor − floor observed‖²",
-         lambda s: consistency.agreement(s.predicted.floor, s.problem.observed_floor),
+         lambda s: consistency.agreement(s.floor, s.problem.observed_floor),
          stage=3, axis="sequences", scale="frames", needs=("floor",)),
     Term("rgb_overlap_consist_floor", "m²", "½ Σ ‖floor_b − floor_{b+1}‖²",
-         lambda s: overlap.neighbour_gap(s.predicted.floor),
+         lambda s: overlap.neighbour_gap(s.floor),
          stage=3, axis="none", weight_name=_OVERLAP, needs=("overlap", "floor")),
     Term("rgb_overlap_xbatch_floor", "m²", "½ ‖floor − floor_previous‖²", _before_floor,
          stage=3, axis="none", weight_name=_OVERLAP, needs=("overlap", "previous", "floor")),
@@ -223,14 +248,20 @@ class Objective:
     def terms(self) -> tuple[Term, ...]:
         """Those with a weight, in their stage, with something to compare to."""
         seen, problem = self.problem.observations, self.problem
-        there = {name for name in ("joints3d", "verts3d", "points3d", "joints2d") if getattr(seen, name) is not None}
+        there = {
+            name
+            for name in ("joints3d", "verts3d", "points3d", "joints2d")
+            if getattr(seen, name) is not None
+        }
         there |= {"overlap"} if seen.seq_interval is not None else set()
         there |= {"previous"} if seen.previous is not None else set()
         there |= {"floor"} if problem.floor is not None else set()
         return tuple(
             term
             for term in TERMS
-            if self.phase.weight(term.weight) > 0 and self.phase.stage >= term.stage and there.issuperset(term.needs)
+            if self.phase.weight(term.weight) > 0
+            and self.phase.stage >= term.stage
+            and there.issuperset(term.needs)
         )
 
     @cached_property
@@ -267,10 +298,13 @@ class Objective:
     def total(self, residuals: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum."""
         shares = [
-            self.phase.weight(term.weight) * self.scale(term) * residuals[term.name].sum() for term in self.terms
+            self.phase.weight(term.weight) * self.scale(term) * residuals[term.name].sum()
+            for term in self.terms
         ]
         if not shares:
-            raise InputError(f"{self.phase.name}: no term with a weight has anything to act on; give one a weight")
+            raise InputError(
+                f"{self.phase.name}: no term with a weight has anything to act on; give one a weight"
+            )
         return torch.stack(shares).sum()
 
     def point(self, x: Tensor, variables: Variables, packing: Packing) -> Point:
@@ -289,7 +323,9 @@ class Objective:
             residual = point.extra[term.name]
             raw = residual.sum().item()
             per_frame = residual.numpy() if residual.ndim == 2 else None
-            values[term.name] = TermValue(raw, raw * self.phase.weight(term.weight) * self.scale(term), per_frame)
+            values[term.name] = TermValue(
+                raw, raw * self.phase.weight(term.weight) * self.scale(term), per_frame
+            )
         norms = {name: piece.norm().item() for name, piece in packing.split(point.gradient).items()}
         return Evaluation(point.value, values, norms)
 

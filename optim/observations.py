@@ -56,7 +56,9 @@ class Observations:
         if not lengths:
             raise InputError(f"no observations; give at least one of {', '.join(_SHAPES)}")
         if len(set(lengths.values())) > 1:
-            raise InputError(f"observations differ in (sub-sequences, frames): {lengths}; cut them to the same length")
+            raise InputError(
+                f"observations differ in (sub-sequences, frames): {lengths}; cut them to the same length"
+            )
         if self.frames < 2:
             raise InputError(f"{self.frames} frame observed; a motion needs at least 2")
         if self.seq_interval is not None and tuple(self.seq_interval.shape) != (self.batch, 2):
@@ -142,5 +144,3 @@ def _checked(name: str, value: Tensor, tail: tuple[int | None, int]) -> tuple[in
     if name == "joints2d" and bool((value[..., 2] < 0).any()):
         raise InputError("joints2d holds negative confidences; they must be 0 (not seen) or more")
     return shape[0], shape[1]
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,28 +20,16 @@ BODY_JOINTS = 22
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """A motion with the body parts that the terms ask for; the first block in the frame of the input."""
+class InPrior:
+    """The part of a prediction that only stage 3 has, in the prior frame."""
 
-    trans: Tensor  # (B, T, 3)
-    root_orient: Tensor  # (B, T, 3, 3)
-    pose_body: Tensor  # (B, T, 21, 3, 3)
-    betas: Tensor  # (B, 16)
-    joints: Tensor  # (B, T, 22, 3)
-    verts3d: Tensor | None = None  # (B, T, 43, 3) key vertices
-    keypoints: Tensor | None = None  # (B, T, 25, 3) BODY_25
-    mesh: Tensor | None = None  # (B, T, V, 3)
-    floor: Tensor | None = None  # (B, 3) normal · offset
-    variables: Variables | None = None
-    # Stage 3 only, in the prior frame:
-    prior_frame: PriorFrame | None = None
-    rollout: Rollout | None = None
-    prior_joints: Tensor | None = None  # (B, T, 22, 3) of the body model
+    frame: PriorFrame
+    rollout: Rollout
+    joints: Tensor  # (B, T, 22, 3) of the body model, where the roll-out's own are regressed
 
     @cached_property
     def contact_probability(self) -> Tensor:
         """(B, T, 9) of the joints in CONTACT_JOINTS; frame 0 repeats frame 1."""
-        assert self.rollout is not None
         probability = self.rollout.contact_logits.sigmoid()
         return torch.cat((probability[:, :1], probability), dim=1)
 
@@ -51,6 +40,38 @@ class Prediction:
         full = known.new_zeros(*known.shape[:2], BODY_JOINTS)
         full[..., list(CONTACT_JOINTS)] = known
         return full
+
+    @cached_property
+    def contact_joints(self) -> Tensor:
+        """(B, T, 9, 3) the same joints of the body model."""
+        return self.joints[:, :, list(CONTACT_JOINTS)]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Parts of the body in one frame of reference; what was not asked for is None."""
+
+    joints: Tensor  # (B, T, 22, 3)
+    verts3d: Tensor | None = None  # (B, T, 43, 3) key vertices
+    keypoints: Tensor | None = None  # (B, T, 25, 3) BODY_25
+    mesh: Tensor | None = None  # (B, T, V, 3)
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> Points:
+        """The same in another frame of reference."""
+        rest = (None if part is None else move(part) for part in (self.verts3d, self.keypoints, self.mesh))
+        return Points(move(self.joints), *rest)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A motion in the frame of the input, with the body parts that were asked for."""
+
+    trans: Tensor  # (B, T, 3)
+    root_orient: Tensor  # (B, T, 3, 3)
+    pose_body: Tensor  # (B, T, 21, 3, 3)
+    points: Points
+    variables: Variables
+    in_prior: InPrior | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +92,8 @@ def predict_free(problem: Problem, variables: Variables, parts: Parts) -> Predic
         trans=trans,
         root_orient=root,
         pose_body=pose,
-        betas=betas,
-        floor=variables.get("floor_plane"),
+        points=body_points(problem, trans, root, pose, betas, parts),
         variables=variables,
-        **pose_parts(problem, trans, root, pose, betas, parts),
     )
 
 
@@ -96,25 +115,19 @@ def predict_rollout(
     """
     betas = variables["betas"]
     pelvis = problem.body.rest_joints(betas)[:, 0]
-    moving = frame is None
     start, frame = initial_state(problem, variables, frame=frame, pelvis=pelvis)
     latents = variables["latent_motion"]
     if frames is not None:
         latents = latents[:, : frames - 1]
     motion = rollout(problem.motion_prior, start, latents, with_prior=with_prior)
-    found = pose_parts(problem, motion.trans, motion.root_orient, motion.pose_body, betas, parts)
-    seen = {name: frame.points_back(points) for name, points in found.items()}
+    found = body_points(problem, motion.trans, motion.root_orient, motion.pose_body, betas, parts)
     return Prediction(
         trans=frame.trans_back(motion.trans, pelvis),
         root_orient=frame.orient_back(motion.root_orient),
         pose_body=motion.pose_body,
-        betas=betas,
-        floor=variables["floor_plane"] if moving else None,
+        points=found.moved(frame.points_back),
         variables=variables,
-        prior_frame=frame,
-        rollout=motion,
-        prior_joints=found["joints"],
-        **seen,
+        in_prior=InPrior(frame, motion, found.joints),
     )
 
 
@@ -140,27 +153,22 @@ def initial_state(
     return state, frame
 
 
-def pose_parts(
+def body_points(
     problem: Problem, trans: Tensor, root: Tensor, pose: Tensor, betas: Tensor, parts: Parts
-) -> dict[str, Tensor]:
+) -> Points:
     """Joints and whatever else is asked for, from one pass through the body model."""
     body = problem.body
-    wanted: list[int] = []
-    if parts.verts3d:
-        wanted += body.keypoint_vertices
-    if parts.keypoints:
-        wanted += body.openpose_vertices
-    if not (wanted or parts.mesh):
-        return {"joints": body.joints(trans, root, pose, betas)}
+    if not (parts.verts3d or parts.keypoints or parts.mesh):
+        return Points(body.joints(trans, root, pose, betas))
+    keys = list(body.keypoint_vertices) if parts.verts3d else []
+    face_and_feet = list(body.openpose_vertices) if parts.keypoints else []
+    wanted = keys + face_and_feet
     ids = torch.arange(len(body.template)) if parts.mesh else torch.tensor(wanted)
-    joints52, points = body.joints_and_vertices(trans, root, pose, betas, ids)
-    found = {"joints": joints52[:, :, :BODY_JOINTS]}
-    if parts.mesh:
-        found["mesh"] = points
-        points = points[:, :, wanted]
-    count = len(body.keypoint_vertices) if parts.verts3d else 0
-    if parts.verts3d:
-        found["verts3d"] = points[:, :, :count]
-    if parts.keypoints:
-        found["keypoints"] = body.keypoints25(joints52, points[:, :, count:])
-    return found
+    joints52, vertices = body.joints_and_vertices(trans, root, pose, betas, ids)
+    chosen = vertices[:, :, wanted] if parts.mesh else vertices
+    return Points(
+        joints=joints52[:, :, :BODY_JOINTS],
+        verts3d=chosen[:, :, : len(keys)] if parts.verts3d else None,
+        keypoints=body.keypoints25(joints52, chosen[:, :, len(keys) :]) if parts.keypoints else None,
+        mesh=vertices if parts.mesh else None,
+    )

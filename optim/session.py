@@ -244,9 +244,9 @@ class Session:
             trans=predicted.trans,
             root_orient=predicted.root_orient,
             pose_body=predicted.pose_body,
-            betas=predicted.betas,
-            joints=predicted.joints,
-            contacts=predicted.contacts if predicted.rollout is not None else None,
+            betas=snapshot.variables["betas"],
+            joints=predicted.points.joints,
+            contacts=None if predicted.in_prior is None else predicted.in_prior.contacts,
             floor_plane=None if floor is None else floor_plane(floor),
         )
 
@@ -268,8 +268,8 @@ class Session:
         """From the frame of the input to the prior frame at a snapshot."""
         snapshot = snapshot or self.current
         predicted = self.prediction(snapshot)
-        if predicted.prior_frame is not None:
-            return predicted.prior_frame
+        if predicted.in_prior is not None:
+            return predicted.in_prior.frame
         variables = dict(snapshot.variables)
         if self.problem.has_camera:
             variables["floor_plane"] = self.current.variables["floor_plane"]
@@ -277,7 +277,8 @@ class Session:
 
     def rollout(self, snapshot: Snapshot | None = None) -> Rollout | None:
         """What the prior itself puts out, in the prior frame; None before stage 3."""
-        return self.prediction(snapshot or self.current).rollout
+        in_prior = self.prediction(snapshot or self.current).in_prior
+        return None if in_prior is None else in_prior.rollout
 
     def prediction(self, snapshot: Snapshot) -> Prediction:
         """Everything derived from a snapshot's variables, over all frames and without gradients."""
@@ -331,7 +332,13 @@ class Session:
     # Inside
 
     def _enter(
-        self, here: Snapshot | None, schedule: tuple[Phase, ...], index: int, variables: Variables, *, cause: str
+        self,
+        here: Snapshot | None,
+        schedule: tuple[Phase, ...],
+        index: int,
+        variables: Variables,
+        *,
+        cause: str,
     ) -> Snapshot:
         """The first snapshot of a phase, with a fresh solver."""
         began = time.perf_counter()
@@ -411,7 +418,9 @@ class Session:
                 total_iterations=here.total_iterations + iterations,
                 variables=variables,
                 solver=_light(solver),
-                evaluation=here.evaluation if point.extra is None else objective.evaluation(point, here.packing),
+                evaluation=here.evaluation
+                if point.extra is None
+                else objective.evaluation(point, here.packing),
                 evaluations_spent=here.evaluations_spent + evaluations,
                 seconds=time.perf_counter() - began,
             )

@@ -22,7 +22,16 @@ DATA_WEIGHTS = ("joints2d", "joints3d", "verts3d", "points3d")
 CONTACT_WEIGHTS = ("contact_vel", "contact_height")
 INITIAL_STATE = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
 """The six parts of x_0 in stage 3."""
-STAGE_3 = ("trans", "root_orient", "latent_pose", "betas", "latent_motion", "trans_vel", "joints_vel", "root_orient_vel")
+STAGE_3 = (
+    "trans",
+    "root_orient",
+    "latent_pose",
+    "betas",
+    "latent_motion",
+    "trans_vel",
+    "joints_vel",
+    "root_orient_vel",
+)
 
 Triple = tuple[float, float, float]
 _IMAGE = {
@@ -170,7 +179,9 @@ def schedule(
         raise InputError(f"lbfgs_max_iter is {lbfgs_max_iter}; at least 1 iteration per step is needed")
     per_stage = [{name: float(values[k]) for name, values in table.items() if values[k]} for k in range(3)]
     first = Phase("stage 1", 1, ("trans", "root_orient"), steps[0], weights=per_stage[0])
-    second = Phase("stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1])
+    second = Phase(
+        "stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1]
+    )
     third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2])
     if data_type in ("rgb", "rgbd"):
         third = replace(third, variables=(*STAGE_3, "floor_plane"))

@@ -11,7 +11,7 @@ from torch import Tensor
 from optim import frames
 from optim.camera import depth_from_bones
 from optim.frames import PriorFrame
-from optim.prediction import Parts, pose_parts
+from optim.prediction import Parts, body_points
 from optim.problem import Problem
 from optim.rollout import estimate_states, infer_latents
 from optim.stages import Preset
@@ -60,8 +60,9 @@ def _seen_place(problem: Problem, variables: Variables) -> Tensor:
     first = slice(0, 1)
     pose = problem.pose_prior.decode(variables["latent_pose"][:, first])
     root = root_matrix(variables["root_orient"][:, first])
-    found = pose_parts(problem, trans[:, first], root, pose, variables["betas"], Parts(keypoints=True))
-    depth = depth_from_bones(found["keypoints"][:, 0], seen.joints2d, problem.camera)
+    found = body_points(problem, trans[:, first], root, pose, variables["betas"], Parts(keypoints=True))
+    assert found.keypoints is not None
+    depth = depth_from_bones(found.keypoints[:, 0], seen.joints2d, problem.camera)
     return torch.cat((trans[..., :2], depth[:, None, None].expand(*trans.shape[:2], 1)), dim=-1)
 
 
@@ -70,14 +71,14 @@ def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> No
     seen, pose = problem.observations, problem.pose_prior.decode(variables["latent_pose"][:, :1])
     eye = torch.eye(3).expand(problem.batch, 1, 3, 3)
     origin = torch.zeros(problem.batch, 1, 3)
-    rest = pose_parts(problem, origin, eye, pose, variables["betas"], Parts(verts3d=True))
+    rest = body_points(problem, origin, eye, pose, variables["betas"], Parts(verts3d=True))
     if seen.joints3d is not None:
-        model, target = rest["joints"][:, :, list(TORSO)], seen.joints3d[:, :, list(TORSO)]
-    elif seen.verts3d is not None:
-        model, target = rest["verts3d"], seen.verts3d
+        model, target = rest.joints[:, :, list(TORSO)], seen.joints3d[:, :, list(TORSO)]
+    elif seen.verts3d is not None and rest.verts3d is not None:
+        model, target = rest.verts3d, seen.verts3d
     else:
         return
-    pelvis = rest["joints"][:, :, 0]
+    pelvis = rest.joints[:, :, 0]
     model = (model - pelvis[:, :, None]).expand_as(target)
     visible = torch.isfinite(target).all(-1)
     enough = visible.sum(-1) >= _ENOUGH_POINTS
@@ -170,5 +171,3 @@ def prior_frame_of(problem: Problem, variables: Variables, preset: Preset) -> Pr
     if problem.has_camera:
         return frames.floor_frame(variables["floor_plane"], trans, root, pelvis)
     return frames.canonical_frame(trans, root, pelvis)
-
-

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-PARENTS = (0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
-"""Parent of body joints 1 to 21."""
+PARENTS = (0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 12, 12, 13, 14, 16, 17, 18, 19)
+"""The other end of the bone of joints 1 to 21. As published: the collars hang from the neck, not from the spine."""
 
 
 def smoothness(points: Tensor) -> Tensor:
