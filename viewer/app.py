@@ -1,0 +1,371 @@
+"""The window: its loop, the lists of panels and layers, and one guard around each of them.
+
+Draws the last view that the worker published and posts commands; waits for nothing and knows no optimiser.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import polyscope as ps
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.camera import Viewpoint, project
+from viewer.client import Client, ProcessClient, SessionMaker
+from viewer.commands import Command, Quit
+from viewer.layers.base import Layer
+from viewer.layers.body import BodyLayer, GroundTruthLayer, RolloutBodyLayer
+from viewer.layers.floor import FloorLayer
+from viewer.layers.observations import ObservationsLayer
+from viewer.layers.rollout import RolloutLayer
+from viewer.layers.skeleton import SkeletonLayer
+from viewer.layout import Rect, layout
+from viewer.panels.help import help_windows
+from viewer.panels.layers import layers_panel
+from viewer.panels.losses import losses_panel
+from viewer.panels.messages import messages_panel
+from viewer.panels.timeline import timeline_panel
+from viewer.panels.transport import transport_panel
+from viewer.panels.variables import variables_panel
+from viewer.panels.weights import weights_panel
+from viewer.preferences import (
+    apply_preferences,
+    from_ui,
+    load_preferences,
+    preferences_path,
+    save_preferences,
+)
+from viewer.shortcuts import shortcuts
+from viewer.ui_state import UiState
+from viewer.view_model import Checkpoint, Finished, LoadFailed, Loading, Note, Scene, ViewModel
+from viewer.widgets import caption, font
+
+WINDOW_SIZE = (1280, 720)
+ACTIVE_FRAME, IDLE_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12, 0.002  # seconds
+IDLE_AFTER = 0.5  # seconds without input or news
+
+Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
+Panel = Callable[[ViewModel, UiState], Iterable[Command]]
+PANELS: dict[str, Panel] = {
+    "transport": transport_panel,
+    "variables": variables_panel,
+    "layers": layers_panel,
+    "weights": weights_panel,
+    "losses": losses_panel,
+    "timeline": timeline_panel,
+}
+LAYER_TYPES: tuple[type[Layer], ...] = (
+    FloorLayer,
+    BodyLayer,
+    SkeletonLayer,
+    ObservationsLayer,
+    RolloutLayer,
+    RolloutBodyLayer,
+    GroundTruthLayer,
+)
+_PANEL_FLAGS = (
+    int(psim.ImGuiWindowFlags_NoTitleBar)
+    | int(psim.ImGuiWindowFlags_NoResize)
+    | int(psim.ImGuiWindowFlags_NoMove)
+    | int(psim.ImGuiWindowFlags_NoCollapse)
+    | int(psim.ImGuiWindowFlags_NoSavedSettings)
+    | int(psim.ImGuiWindowFlags_NoBringToFrontOnFocus)
+)
+
+
+@dataclass(frozen=True)
+class WindowResult:
+    """How a window ended: the exit status for the shell, and why where it was not the user's wish."""
+
+    exit_status: int
+    error: str | None = None
+
+
+class WindowUnavailable(RuntimeError):  # noqa: N818 (a state of affairs, and public)
+    """No window can be opened here; the message says what to do instead."""
+
+
+class App:
+    """One window over one client; ``frame`` is what Polyscope calls back."""
+
+    def __init__(self, make_client: Callable[[Checkpoint | None], Client], ui: UiState | None = None) -> None:
+        self.ui = ui or UiState()
+        self.view: ViewModel | None = None
+        self.loading = "Starting…"
+        self.failed: LoadFailed | None = None
+        self.lost = False  # the worker died
+        self._make_client = make_client
+        self.client = make_client(None)
+        self.layers = [layer() for layer in LAYER_TYPES]
+        self.viewpoint = Viewpoint()
+        self._scene: Scene | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._last_time = time.monotonic()
+        self._last_activity = self._last_time
+
+    def frame(self) -> None:
+        """Draw one frame; no exception leaves it, since Polyscope would not survive one."""
+        try:
+            self._frame()
+        except Exception as error:
+            self.ui.note(Note(level="error", text=f"window: {error!r}", advice=_where(error)))
+
+    def _frame(self) -> None:
+        now = time.monotonic()
+        seconds, self._last_time = min(now - self._last_time, 0.5), now
+        self._receive()
+        size = ps.get_window_size()
+        rects = layout(*size, scale=ps.get_ui_scale())
+        commands = list(shortcuts(self.view, self.ui))
+        if self.view is not None:
+            scene = self.view.scene
+            self.ui.advance(seconds, fps=scene.fps, num_frames=scene.clip_frames)
+            self._draw_scene(self.view, rects["view"], size)
+        commands += self._draw_panels(rects)
+        for command in commands:
+            self.client.post(command)
+        if commands or self.ui.playing or _input_pending():
+            self._last_activity = now
+
+    def _receive(self) -> None:
+        for message in self.client.poll():
+            self._last_activity = time.monotonic()
+            if isinstance(message, Scene):
+                self._scene = message
+            elif isinstance(message, ViewModel):
+                assert self._scene is not None
+                first = self.view is None
+                self.view = replace(message, scene=self._scene)
+                if first:
+                    self.ui.camera_request = self.ui.camera_request or "home"
+            elif isinstance(message, Checkpoint):
+                self._checkpoint = message
+            elif isinstance(message, Note):
+                self.ui.note(message)
+            elif isinstance(message, Loading):
+                self.loading = message.text
+            elif isinstance(message, LoadFailed):
+                self.failed = message
+                self.ui.quit = message.input_error
+                self.ui.note(Note(level="error", text=message.text))
+            elif isinstance(message, Finished):
+                self.ui.quit = True
+        if not self.lost and not self.client.alive and not self.ui.quit and self.failed is None:
+            self.lost = True
+            self.ui.note(
+                Note(
+                    level="error", text=self.client.obituary, advice="Restart it in the middle of the window."
+                )
+            )
+
+    # --- the 3D view
+
+    def _draw_scene(self, view: ViewModel, free: Rect, size: tuple[int, int]) -> None:
+        for layer in self.layers:
+            self._guard(f"layer {layer.name}", partial(layer.draw, view, self.ui))
+        request, self.ui.camera_request = self.ui.camera_request, None
+        if request == "home":
+            self.viewpoint.home(view, free)
+        elif request == "camera":
+            self.viewpoint.from_camera(view)
+        self.viewpoint.follow(view, self.ui.frame, active=self.ui.follow)
+        self._guard("labels", lambda: draw_labels(self.layers, view, self.ui, size))
+
+    # --- panels
+
+    def _draw_panels(self, rects: dict[str, Rect]) -> list[Command]:
+        commands: list[Command] = []
+        for name, panel in PANELS.items():
+            _open(name, rects[name])
+            view = self.view
+            if view is None:
+                caption(name)
+                psim.TextDisabled("Loading…" if self.failed is None else "Not loaded.")
+            elif name in self.ui.broken:
+                self._broken(name)
+            else:
+                commands += self._guard(name, partial(_listed, panel, view, self.ui)) or []
+            psim.End()
+        _open("messages", rects["messages"])
+        self._guard("messages", partial(_listed, messages_panel, self.ui))
+        psim.End()
+        if self.view is None and self.failed is None:
+            _centred(rects["view"], self.loading)
+        if self.lost:
+            self._offer_restart(rects["view"])
+        commands += self._guard("help", partial(_listed, help_windows, self.ui, rects["view"])) or []
+        return commands
+
+    def _guard(self, name: str, draw: Callable[[], list[Command] | None]) -> list[Command] | None:
+        """Run a piece of drawing code; what it raises becomes a message, and the piece is switched off."""
+        if name in self.ui.broken:
+            return None
+        try:
+            return draw()
+        except Exception as error:
+            self.ui.broken[name] = f"{type(error).__name__}: {error}"
+            text = f"{name}: {type(error).__name__}: {error}"
+            self.ui.note(
+                Note(level="error", text=text, advice=f"{_where(error)}; the rest of the window goes on.")
+            )
+            return None
+
+    def _broken(self, name: str) -> None:
+        caption(name)
+        psim.PushTextWrapPos(0.0)
+        psim.TextColored(theme.rgba(theme.BAD), self.ui.broken[name])
+        psim.PopTextWrapPos()
+        if psim.Button(f"Try again##{name}"):
+            del self.ui.broken[name]
+
+    def _offer_restart(self, free: Rect) -> None:
+        psim.SetNextWindowPos((free.x + free.width / 2, free.y + free.height / 2), 0, (0.5, 0.5))
+        psim.Begin("lost", _PANEL_FLAGS | int(psim.ImGuiWindowFlags_AlwaysAutoResize))
+        psim.TextColored(theme.rgba(theme.BAD), self.client.obituary)
+        where = "from its last checkpoint" if self._checkpoint else "from the start"
+        psim.TextDisabled(f"A new one can go on {where}.")
+        if psim.Button("Restart"):
+            self.restart()
+        psim.End()
+
+    def restart(self) -> None:
+        """Replace a dead client; the new one goes on from the last checkpoint."""
+        self.client.close()
+        self.client, self.lost = self._make_client(self._checkpoint), False
+        self.ui.note(Note(level="info", text="The optimiser was restarted."))
+
+    def rest(self, spent: float) -> float:
+        """How long to sleep after a frame that took ``spent`` seconds."""
+        idle = time.monotonic() - self._last_activity > IDLE_AFTER
+        return max(LEAST_SLEEP, (IDLE_FRAME if idle else ACTIVE_FRAME) - spent)
+
+    def close(self) -> None:
+        """End the worker."""
+        self.client.post(Quit())
+        self.client.close()
+
+
+def draw_labels(layers: list[Layer], view: ViewModel, ui: UiState, size: tuple[int, int]) -> None:
+    """Write the layers' texts over the scene, behind the panels."""
+    labels = [label for layer in layers if layer.visible(view, ui) for label in layer.labels(view, ui)]
+    if not labels:
+        return
+    points = np.stack([label.position for label in labels])
+    matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
+    pixels, front = project(points, view_matrix=matrix, fov_degrees=fov, size=size)
+    draw = psim.GetBackgroundDrawList()
+    for label, (x, y), visible in zip(labels, pixels, front, strict=True):
+        if visible:
+            width, height = psim.CalcTextSize(label.text)
+            x, y = float(x) + 8.0, float(y) - height / 2
+            box = (x - 3, y - 1), (x + width + 3, y + height + 1)
+            draw.AddRectFilled(*box, theme.packed(theme.BACKGROUND, 0.7), 3.0)
+            draw.AddText((x, y), theme.packed(label.color), label.text)
+
+
+def _listed(panel: Callable[..., Iterable[Command]], *arguments: object) -> list[Command]:
+    return list(panel(*arguments))
+
+
+def _open(name: str, rect: Rect) -> None:
+    psim.SetNextWindowPos((rect.x, rect.y))
+    psim.SetNextWindowSize((rect.width, rect.height))
+    psim.Begin(name, _PANEL_FLAGS)
+
+
+def _centred(free: Rect, text: str) -> None:
+    with font(theme.LARGE_FONT):
+        width, height = psim.CalcTextSize(text)
+        at = (free.x + (free.width - width) / 2, free.y + (free.height - height) / 2)
+        psim.GetBackgroundDrawList().AddText(at, theme.packed(theme.TEXT), text)
+
+
+def _input_pending() -> bool:
+    io = psim.GetIO()
+    moved = io.MouseDelta[0] or io.MouseDelta[1] or io.MouseWheel
+    return bool(moved or psim.IsAnyMouseDown() or psim.IsAnyItemActive())
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+
+
+def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) -> None:
+    """Initialise Polyscope as our window: no files written, none of its own panels, dark, z up.
+
+    Raises:
+        WindowUnavailable: The backend cannot open a window or a context here.
+    """
+    ps.set_use_prefs_file(False)
+    ps.set_verbosity(0)
+    ps.set_program_name("humorscope")
+    ps.set_display_message_popups(False)
+    ps.set_errors_throw_exceptions(True)
+    ps.set_build_default_gui_panels(False)
+    ps.set_open_imgui_window_for_user_callback(False)
+    ps.set_frame_tick_limit_fps_mode("ignore_limits")
+    ps.set_automatically_compute_scene_extents(False)
+    ps.set_configure_imgui_style_callback(theme.apply_style)
+    ps.set_window_size(*size)
+    try:
+        ps.init(backend)
+    except RuntimeError as error:
+        raise WindowUnavailable(
+            f"cannot open a window ({error}); use --headless to render a video instead"
+        ) from error
+    ps.set_up_dir("z_up")
+    ps.set_ground_plane_mode("none")
+    ps.set_background_color(tuple(channel**2.2 for channel in theme.BACKGROUND) + (1.0,))  # shown with gamma
+    ps.set_length_scale(2.0)
+    ps.set_bounding_box((-2.0, -2.0, 0.0), (2.0, 2.0, 2.0))
+
+
+def display_available() -> bool:
+    """Whether there is an X display to open a window on."""
+    return bool(os.environ.get("DISPLAY"))
+
+
+def run_window(make_session: SessionMaker, *, backend: Backend = "openGL3_glfw") -> WindowResult:
+    """Open the window, load in the worker what it shows, and return when it is closed.
+
+    Args:
+        make_session: Picklable and callable without arguments (a module's function, or a partial of one);
+            called in the worker process, returns the ``optim.session.Session`` to debug. If it raises an
+            ``optim.errors.InputError``, the window closes: status 2, its text in ``error``.
+        backend: Polyscope's.
+
+    Raises:
+        WindowUnavailable: No window can be opened; says what to do instead.
+    """
+    if backend == "openGL3_glfw" and not display_available():
+        raise WindowUnavailable(
+            "there is no display (DISPLAY is not set); use --headless to render a video instead"
+        )
+    path = preferences_path()
+    ui = UiState()
+    apply_preferences(load_preferences(path), ui)
+    app = App(lambda resume: ProcessClient(make_session, resume=resume), ui)
+    try:
+        start_polyscope(backend)
+        ps.set_user_callback(app.frame)
+        while not (ps.window_requests_close() or ui.quit):
+            start = time.monotonic()
+            ps.frame_tick()
+            time.sleep(app.rest(time.monotonic() - start))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        app.close()
+    save_preferences(path, from_ui(ui))
+    if app.failed is not None:
+        return WindowResult(2 if app.failed.input_error else 1, app.failed.text)
+    return WindowResult(0)

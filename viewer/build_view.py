@@ -1,0 +1,349 @@
+"""From a session to what may be drawn: tensors become numpy, the input frame becomes the display frame.
+
+Runs on the worker's side. The display frame has z up and, where a floor was observed, the floor at z = 0.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from viewer import view_model as vm
+
+if TYPE_CHECKING:
+    from optim.body import BodyModel
+    from optim.history import Snapshot
+    from optim.problem import Problem
+    from optim.session import Session
+    from optim.variables import Trajectory
+
+X_0 = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
+_PARTS = (
+    vm.Part(name="x_0", label="x_0, the first frame", children=X_0),
+    vm.Part(name="latent_motion", label="z, latent motion"),
+    vm.Part(name="trans", label="trans"),
+    vm.Part(name="root_orient", label="root_orient"),
+    vm.Part(name="latent_pose", label="latent_pose"),
+    vm.Part(name="betas", label="betas, body shape"),
+    vm.Part(name="floor_plane", label="floor"),
+)
+
+
+def numpy(value: Any) -> np.ndarray:
+    """A tensor (or array) as float32 numpy."""
+    return np.asarray(value.detach().numpy() if hasattr(value, "detach") else value, np.float32)
+
+
+@dataclass(frozen=True)
+class DisplayFrame:
+    """The rigid motion from the frame of the input to that of the display: p' = R p + t."""
+
+    R_display_input: np.ndarray  # (3, 3)
+    t: np.ndarray  # (3,)
+
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) → (..., 3)."""
+        return (points @ self.R_display_input.T + self.t).astype(np.float32)
+
+    def planes(self, planes: np.ndarray) -> np.ndarray:
+        """(B, 4) unit normal and offset, n·p = offset; normals end up facing up."""
+        normal = planes[:, :3] @ self.R_display_input.T
+        offset = planes[:, 3] + normal @ self.t
+        moved = np.concatenate((normal, offset[:, None]), axis=1)
+        return np.where(normal[:, 2:] < 0, -moved, moved).astype(np.float32)
+
+
+def display_frame(floor: np.ndarray | None) -> DisplayFrame:
+    """Identity for data with z up; else the frame that stands on the observed floor, below the camera.
+
+    Args:
+        floor: (4,) normal and offset in the camera frame, or None without a camera.
+    """
+    if floor is None:
+        return DisplayFrame(np.eye(3), np.zeros(3))
+    plane = floor / np.linalg.norm(floor[:3])
+    up = -plane[:3] if plane[1] > 0 else plane[:3]
+    offset = -plane[3] if plane[1] > 0 else plane[3]
+    ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
+    ahead /= np.linalg.norm(ahead)
+    return DisplayFrame(np.stack((np.cross(ahead, up), ahead, up)), np.array([0.0, 0.0, -offset]))
+
+
+def checkpoint(session: Session) -> vm.Checkpoint:
+    """The current snapshot and, from stage 3 on, the two that its roll-out is compared by."""
+    chain = [session.current]
+    start = session.stage3_start
+    if start is not None and start.parent is not None:
+        chain = [session.history[start.parent], start, *chain]
+    return vm.Checkpoint(data=pickle.dumps(chain))
+
+
+def resume(session: Session, point: vm.Checkpoint) -> None:
+    """Put a new session where another one was; the iterations between are not carried over."""
+    for snapshot in pickle.loads(point.data):
+        last = len(session.history) - 1
+        adopted = replace(snapshot, id=last + 1, parent=last, cause="resumed")
+        session.history.add(adopted)
+    session.rewind(adopted.id)
+
+
+class ViewBuilder:
+    """Builds views of one session; keeps what need not be built again."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        problem = session.problem
+        self.frame = display_frame(None if problem.camera is None else numpy(problem.floor)[0])
+        self._body = body_mesh(problem.body)
+        self._members = _Members(problem)
+        self._rows = _HistoryRows(len(self._members.rows))
+        self._version = 0
+        self._drifts: dict[int, vm.Drift | None] = {}  # by the snapshot that begins stage 3
+        self.scene = self._scene(problem)
+
+    def view(self, snapshot: Snapshot, status: vm.Status) -> vm.ViewModel:
+        """What is to be shown of ``snapshot``, with the session's present state."""
+        session, now = self._session, self._session.current
+        self._version += 1
+        trajectory = session.trajectory(snapshot)
+        raw, weighted = self._members.values(snapshot)
+        return vm.ViewModel(
+            version=self._version,
+            status=status,
+            current=now.id,
+            shown=snapshot.id,
+            motion=self.motion(trajectory),
+            floors=self._floors(trajectory),
+            drift=self._comparison(),
+            weights=_weights(now.schedule, self.scene.terms),
+            raw=raw,
+            weighted=weighted,
+            frozen=now.frozen,
+            history=self._rows.history(session, self._members),
+            can_undo=getattr(session, "can_undo", True),
+            can_redo=getattr(session, "can_redo", True),
+            scene=self.scene,
+        )
+
+    def progress(self, snapshot: Snapshot) -> float:
+        """Share of the schedule's outer steps done, 0 to 1."""
+        if snapshot.done:
+            return 1.0
+        steps = [phase.steps for phase in snapshot.schedule]
+        part = snapshot.iteration / max(snapshot.schedule[snapshot.phase].iterations, 1)
+        step = snapshot.step + (1.0 if snapshot.stop is not None else min(part, 1.0))
+        return min((sum(steps[: snapshot.phase]) + step) / sum(steps), 1.0)
+
+    def motion(self, trajectory: Trajectory) -> vm.Motion:
+        """A trajectory of the input frame in the display frame."""
+        betas, trans = numpy(trajectory.betas), numpy(trajectory.trans)
+        pelvis = self._body.joint_template[0] + betas @ self._body.joint_shape_directions[0].T
+        root = self.frame.R_display_input.astype(np.float32) @ numpy(trajectory.root_orient)
+        rotations = np.concatenate((root[:, :, None], numpy(trajectory.pose_body)), axis=2)
+        contacts = getattr(trajectory, "contacts", None)
+        return vm.Motion(
+            trans=self.frame.points(trans + pelvis[:, None]) - pelvis[:, None],
+            rotations=rotations,
+            betas=betas,
+            joints=self.frame.points(numpy(trajectory.joints)),
+            contacts=None if contacts is None else numpy(contacts),
+        )
+
+    def _floors(self, trajectory: Trajectory) -> np.ndarray | None:
+        plane = trajectory.floor_plane
+        if plane is None and self._session.problem.camera is None:
+            return np.tile(np.array([0.0, 0.0, 1.0, 0.0], np.float32), (len(trajectory.trans), 1))
+        if plane is None:
+            plane = self._session.problem.floor
+        return self.frame.planes(numpy(plane))
+
+    def _comparison(self) -> vm.Drift | None:
+        """The roll-out that stage 3 of the current branch started from; built once."""
+        start = self._session.stage3_start
+        if start is None:
+            return None
+        if start.id not in self._drifts:
+            found = self._session.stage3_init
+            self._drifts[start.id] = (
+                None
+                if found is None
+                else vm.Drift(
+                    stage2=self.motion(found.stage2),
+                    initial=self.motion(found.rollout),
+                    root_cm=numpy(found.drift_cm),
+                )
+            )
+        return self._drifts[start.id]
+
+    def _scene(self, problem: Problem) -> vm.Scene:
+        interval = getattr(problem.observations, "seq_interval", None)
+        batch, frames = problem.batch, problem.frames
+        starts = [0] * batch if interval is None else [int(first) for first in numpy(interval)[:, 0]]
+        phases = self._session.schedule
+        terms = self._members.rows
+        moving = {name for phase in phases for name in phase.variables}
+        truth = problem.ground_truth
+        return vm.Scene(
+            name=problem.name,
+            fps=float(problem.fps),
+            starts=tuple(first - min(starts) for first in starts),
+            num_frames=frames,
+            body=self._body,
+            observed=self._observed(problem),
+            phases=tuple(
+                vm.Phase(
+                    name=p.name, stage=p.stage, steps=p.steps, iterations=p.iterations, variables=p.variables
+                )
+                for p in phases
+            ),
+            terms=terms,
+            parts=tuple(p for p in _PARTS if p.children or p.name in moving),
+            default_weights=_weights(phases, terms),
+            camera=self._camera(problem),
+            ground_truth=None if truth is None else self.motion(truth),
+            openpose_vertices=tuple(problem.body.openpose_vertices),
+        )
+
+    def _observed(self, problem: Problem) -> vm.Observed:
+        seen = problem.observations
+
+        def points(value: Any) -> np.ndarray | None:
+            if value is None:
+                return None
+            value = numpy(value)
+            gone = ~np.isfinite(value).all(axis=-1)
+            moved = self.frame.points(np.where(gone[..., None], 0.0, value))
+            moved[gone] = np.nan
+            return moved
+
+        keypoints = None
+        if seen.joints2d is not None:
+            keypoints = numpy(seen.joints2d).copy()
+            keypoints[keypoints[..., 2] <= 0] = np.nan
+        points3d = seen.points3d if seen.points3d is not None else seen.verts3d
+        return vm.Observed(joints3d=points(seen.joints3d), points3d=points(points3d), joints2d=keypoints)
+
+    def _camera(self, problem: Problem) -> vm.Camera | None:
+        if problem.camera is None:
+            return None
+        focal, center = numpy(problem.camera.focal)[0], numpy(problem.camera.centre)[0]
+        size = problem.camera.image_size or (int(2 * center[0]), int(2 * center[1]))
+        return vm.Camera(
+            matrix=np.array([[focal[0], 0, center[0]], [0, focal[1], center[1]], [0, 0, 1.0]]),
+            size=size,
+            R_display_camera=self.frame.R_display_input,
+            t_display_camera=self.frame.t,
+        )
+
+
+def body_mesh(body: BodyModel) -> vm.BodyMesh:
+    """The arrays that the window skins with."""
+    joints = body.weights.shape[1]
+    directions = body.pose_directions
+    return vm.BodyMesh(
+        template=numpy(body.template),
+        faces=np.asarray(body.faces, np.int32),
+        weights=numpy(body.weights),
+        shape_directions=numpy(body.shape_directions),
+        pose_directions=None if directions is None else numpy(directions),
+        joint_template=numpy(body.joint_template)[:joints],
+        joint_shape_directions=numpy(body.joint_shape_directions)[:joints],
+        parents=tuple(body.parents[:joints]),
+    )
+
+
+def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarray:
+    """(P, K): the weight of every term in every phase."""
+    return np.array([[phase.weights.get(term.name, 0.0) for term in terms] for phase in schedule])
+
+
+class _Members:
+    """Which loss terms stand under which weight; those that the data has no use for are left out."""
+
+    def __init__(self, problem: Problem) -> None:
+        from optim.objective import TERMS
+
+        there = available(problem)
+        self.rows: tuple[vm.Term, ...] = ()
+        self._row: dict[str, int] = {}
+        groups: dict[str, list[Any]] = {}
+        for term in TERMS:
+            if there.issuperset(term.needs):
+                groups.setdefault(term.weight, []).append(term)
+        for name, members in groups.items():
+            self._row |= {term.name: len(self.rows) for term in members}
+            units = sorted({term.unit for term in members})
+            formula = "\n".join(dict.fromkeys(term.formula for term in members))
+            first = min(term.stage for term in members)
+            self.rows += (vm.Term(name=name, unit=", ".join(units), formula=formula, stage=first),)
+
+    def values(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
+        """Raw and weighted value (K,) of every row; NaN where nothing of it was computed."""
+        raw, weighted = np.full(len(self.rows), np.nan), np.full(len(self.rows), np.nan)
+        for name, value in snapshot.evaluation.terms.items():
+            row = self._row.get(name)
+            if row is not None:
+                raw[row] = np.nan_to_num(raw[row]) + value.raw
+                weighted[row] = np.nan_to_num(weighted[row]) + value.weighted
+        return raw, weighted
+
+
+def available(problem: Problem) -> set[str]:
+    """What the data has that a term may need."""
+    seen = problem.observations
+    there = {
+        name for name in ("joints3d", "verts3d", "points3d", "joints2d") if getattr(seen, name) is not None
+    }
+    there |= {"overlap"} if seen.seq_interval is not None and problem.batch > 1 else set()
+    there |= {"overlap", "previous"} if seen.previous is not None else set()
+    return there | ({"floor"} if problem.floor is not None else set())
+
+
+class _HistoryRows:
+    """The history as growing arrays; only what is new is added."""
+
+    def __init__(self, num_terms: int) -> None:
+        self._count = 0
+        self._whole = np.zeros((256, 4), np.int64)  # id, phase, step, iteration
+        self._total = np.zeros(256, np.float32)
+        self._terms = np.zeros((256, num_terms), np.float32)
+        self._parents: list[int | None] = []
+
+    def history(self, session: Session, members: _Members) -> vm.History:
+        """Rows of everything up to now and the branch to the current snapshot."""
+        for index in range(self._count, len(session.history)):
+            self._add(session.history[index], members)
+        n = self._count
+        ids, phase, step, iteration = self._whole[:n].T
+        return vm.History(
+            ids=ids,
+            phase=phase,
+            step=step,
+            iteration=iteration,
+            total=self._total[:n],
+            terms=self._terms[:n],
+            branch=self._branch(session.current.id),
+        )
+
+    def _add(self, snapshot: Snapshot, members: _Members) -> None:
+        if self._count == len(self._total):
+            self._whole = np.concatenate((self._whole, np.zeros_like(self._whole)))
+            self._total = np.concatenate((self._total, np.zeros_like(self._total)))
+            self._terms = np.concatenate((self._terms, np.zeros_like(self._terms)))
+        row = self._count
+        self._whole[row] = snapshot.id, snapshot.phase, snapshot.step, snapshot.iteration
+        self._total[row] = float(snapshot.evaluation.total)
+        self._terms[row] = members.values(snapshot)[1]
+        self._parents.append(snapshot.parent)
+        self._count += 1
+
+    def _branch(self, last: int) -> np.ndarray:
+        rows: list[int] = []
+        row: int | None = last
+        while row is not None:
+            rows.append(row)
+            row = self._parents[row]
+        return np.array(rows[::-1])

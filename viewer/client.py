@@ -1,0 +1,127 @@
+"""The window's end of the worker: posts commands, collects what it published, notices its death."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from viewer.commands import Command
+from viewer.view_model import Checkpoint
+from viewer.worker import Message, Worker, load, worker_main
+
+SessionMaker = Callable[[], Any]
+"""Makes the ``optim.session.Session`` to debug; picklable, since it is called in the worker process."""
+PATIENCE = 3.0  # seconds that a worker may take to end
+
+
+class Client(Protocol):
+    """What the window needs of a worker, wherever it runs."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether commands still have a reader."""
+
+    @property
+    def obituary(self) -> str:
+        """Why it is not alive."""
+
+    def post(self, command: Command) -> None:
+        """Ask for something; never waits."""
+
+    def poll(self) -> list[Message]:
+        """What was published since the last call; never waits."""
+
+    def close(self) -> None:
+        """End it, politely first."""
+
+
+class ProcessClient:
+    """A worker in a spawned process of its own."""
+
+    def __init__(self, make_session: SessionMaker, *, resume: Checkpoint | None = None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self.process = context.Process(
+            target=worker_main, args=(make_session, theirs, resume), name="humorscope worker", daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self._open = True
+
+    @property
+    def alive(self) -> bool:
+        """The connection stands; what a dead worker sent before its end is still delivered."""
+        return self._open
+
+    @property
+    def obituary(self) -> str:
+        """The exit code, in words."""
+        code = self.process.exitcode
+        how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended (exit code {code})"
+        return f"The optimiser's process {how}."
+
+    def post(self, command: Command) -> None:
+        """Send; the worker reads at once in a thread of its own, so the pipe never fills up."""
+        if not self._open:
+            return
+        try:
+            self._connection.send(command)
+        except OSError:
+            self._lost()
+
+    def poll(self) -> list[Message]:
+        """Receive all that has arrived."""
+        messages: list[Message] = []
+        try:
+            while self._open and self._connection.poll():
+                messages.append(self._connection.recv())
+        except (EOFError, OSError):
+            self._lost()
+        return messages
+
+    def close(self) -> None:
+        """Wait a little, then insist."""
+        self._connection.close()
+        self._open = False
+        self.process.join(PATIENCE)
+        if self.process.is_alive():
+            self.process.terminate()
+            self.process.join(PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+    def _lost(self) -> None:
+        self._open = False
+        self.process.join(PATIENCE)
+
+
+class LocalClient:
+    """The same loop in this process, one turn per ``poll``: for tests and for rendering without a window."""
+
+    def __init__(self, make_session: SessionMaker, *, resume: Checkpoint | None = None) -> None:
+        self._published: list[Message] = []
+        self._inbox: deque[Command] = deque()
+        self.worker: Worker | None = load(make_session, self._published.append, self._inbox, resume)
+        self.obituary = "The optimiser ended."
+
+    @property
+    def alive(self) -> bool:
+        """Until it is told to quit."""
+        return self.worker is not None and not self.worker.quitting
+
+    def post(self, command: Command) -> None:
+        """Queue a command for the next turn."""
+        self._inbox.append(command)
+
+    def poll(self) -> list[Message]:
+        """Do one turn of work and return what it published."""
+        if self.worker is not None and not self.worker.quitting:
+            self.worker.turn()
+        messages, self._published[:] = list(self._published), []
+        return messages
+
+    def close(self) -> None:
+        """Nothing to end."""

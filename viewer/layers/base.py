@@ -1,0 +1,178 @@
+"""What all layers share: redraw on change, hide what is switched off, hold no Polyscope handle.
+
+Structures are looked up by name, since a handle that outlives its structure crashes the process. All options
+are given on every registration, since Polyscope remembers them per name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import polyscope as ps
+
+from viewer.theme import Color
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+
+
+class Label(NamedTuple):
+    """A text at a place in the world."""
+
+    position: np.ndarray  # (3,)
+    text: str
+    color: Color
+
+
+class Layer:
+    """Base of all layers; a subclass says what it depends on (``key``) and draws it (``update``)."""
+
+    name = ""
+
+    def __init__(self) -> None:
+        self._key: Hashable = None
+        self._shown: set[tuple[str, str]] = set()
+        self._touched: set[tuple[str, str]] = set()
+
+    def exists(self, view: ViewModel) -> bool:
+        """Whether there is anything to draw."""
+        return True
+
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """What the drawing depends on."""
+        return view.version, ui.frame
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """Register or move the structures."""
+        raise NotImplementedError
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """Texts to draw over the scene."""
+        yield from ()
+
+    def visible(self, view: ViewModel, ui: UiState) -> bool:
+        """Switched on, and there is something to see."""
+        return ui.layers[self.name] and self.exists(view)
+
+    def draw(self, view: ViewModel, ui: UiState) -> None:
+        """Bring the structures up to date if anything they depend on has changed."""
+        key = (id(view.scene), self.key(view, ui)) if self.visible(view, ui) else None
+        if key == self._key:
+            return
+        self._key = key
+        self._touched = set()
+        if key is not None:
+            self.update(view, ui)
+        for kind, name in self._shown - self._touched:
+            _find(kind, name).set_enabled(False)
+        self._shown = self._touched
+
+    def mesh(
+        self,
+        name: str,
+        vertices: np.ndarray,
+        faces: np.ndarray,
+        *,
+        color: Color,
+        opacity: float = 1.0,
+        material: str = "clay",
+        smooth: bool = True,
+        edge_width: float = 0.0,
+    ) -> None:
+        """A surface, moved in place where it has as many vertices as before."""
+        name = self._touch("mesh", name)
+        if ps.has_surface_mesh(name) and ps.get_surface_mesh(name).n_vertices() == len(vertices):
+            mesh = ps.get_surface_mesh(name)
+            mesh.update_vertex_positions(vertices)
+            mesh.set_color(color)
+            mesh.set_enabled(True)
+            return
+        ps.register_surface_mesh(
+            name,
+            vertices,
+            faces,
+            enabled=True,
+            color=color,
+            transparency=opacity,
+            back_face_policy="cull",
+            smooth_shade=smooth,
+            material=material,
+            edge_width=edge_width,
+        )
+        _keep_simple(opacity)
+
+    def points(self, name: str, positions: np.ndarray, *, color: Color, radius: float) -> None:
+        """Spheres of a radius in metres; none at all where there are no positions."""
+        if len(positions) == 0:
+            return
+        name = self._touch("points", name)
+        if ps.has_point_cloud(name) and ps.get_point_cloud(name).n_points() == len(positions):
+            cloud = ps.get_point_cloud(name)
+            cloud.update_point_positions(positions)
+            cloud.set_enabled(True)
+        else:
+            cloud = ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
+        cloud.set_radius(radius, relative=False)
+
+    def lines(
+        self,
+        name: str,
+        nodes: np.ndarray,
+        edges: np.ndarray,
+        *,
+        color: Color,
+        radius: float,
+        opacity: float = 1.0,
+    ) -> None:
+        """Tubes of a radius in metres along (E, 2) edges; none where there are no edges."""
+        if len(edges) == 0:
+            return
+        name = self._touch("lines", name)
+        if ps.has_curve_network(name):
+            old = ps.get_curve_network(name)
+            if old.n_nodes() == len(nodes) and old.n_edges() == len(edges):
+                old.update_node_positions(nodes)
+                old.set_enabled(True)
+                return
+        network = ps.register_curve_network(
+            name, nodes, edges, color=color, transparency=opacity, material="flat", enabled=True
+        )
+        network.set_radius(radius, relative=False)
+        _keep_simple(opacity)
+
+    def segments(
+        self, name: str, starts: np.ndarray, ends: np.ndarray, *, color: Color, radius: float
+    ) -> None:
+        """Separate tubes from (N, 3) to (N, 3)."""
+        count = len(starts)
+        edges = np.stack((np.arange(count), np.arange(count) + count), axis=1)
+        self.lines(name, np.concatenate((starts, ends)), edges, color=color, radius=radius)
+
+    def _touch(self, kind: str, name: str) -> str:
+        full = f"{self.name} {name}"
+        self._touched.add((kind, full))
+        return full
+
+
+def _find(kind: str, name: str) -> ps.Structure:
+    find = {"mesh": ps.get_surface_mesh, "points": ps.get_point_cloud, "lines": ps.get_curve_network}
+    return find[kind](name)
+
+
+def _keep_simple(opacity: float) -> None:
+    if opacity < 1.0:  # Polyscope switches to eight depth-peeling passes by itself
+        ps.set_transparency_mode("simple")
+
+
+def sequences_at(view: ViewModel, frame: int) -> Iterator[tuple[int, int]]:
+    """(sub-sequence, its own frame number) for all that reach a frame of the clip."""
+    for sequence in range(len(view.scene.starts)):
+        local = view.scene.local_frame(sequence, frame)
+        if local is not None:
+            yield sequence, local
+
+
+def bones(parents: tuple[int, ...]) -> np.ndarray:
+    """(J - 1, 2) edges from parent to child."""
+    return np.array([(parent, joint) for joint, parent in enumerate(parents) if parent >= 0])

@@ -1,0 +1,67 @@
+"""The roll-out that stage 3 starts from beside the stage-2 motion it encodes: paths, skeleton and drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from viewer import theme
+from viewer.layers.base import Label, Layer, bones, sequences_at
+from viewer.ui_state import UiState
+from viewer.view_model import Drift, ViewModel
+
+EVERY = 10  # frames between two numbered drift segments
+
+
+class RolloutLayer(Layer):
+    """Blue: root path of stage 2. Orange: the roll-out's, and its skeleton. Segments: the drift, in cm."""
+
+    name = "rollout"
+
+    def exists(self, view: ViewModel) -> bool:
+        """From stage 3 on."""
+        return view.drift is not None
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """Paths over all frames, skeleton at the current one."""
+        drift = view.drift
+        assert drift is not None
+        color = theme.LAYER_COLORS[self.name]
+        for b in range(len(view.scene.starts)):
+            self._path(f"stage 2 path {b}", drift.stage2.joints[b, :, 0], theme.STAGE2)
+            self._path(f"path {b}", drift.initial.joints[b, :, 0], color)
+            frames = numbered_frames(view.scene.num_frames)
+            starts, ends = drift.stage2.joints[b, frames, 0], drift.initial.joints[b, frames, 0]
+            self.segments(f"drift {b}", starts, ends, color=theme.RESIDUAL, radius=0.006)
+        edges = bones(view.scene.body.parents)
+        for b, local in sequences_at(view, ui.frame):
+            joints = np.ascontiguousarray(drift.initial.joints[b, local])
+            self.lines(f"bones {b}", joints, edges, color=color, radius=0.008)
+            now = slice(local, local + 1)
+            starts, ends = drift.stage2.joints[b, now, 0], drift.initial.joints[b, now, 0]
+            self.segments(f"drift now {b}", starts, ends, color=theme.TEXT, radius=0.009)
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """Centimetres at the numbered frames, and larger at the current one."""
+        drift = view.drift
+        assert drift is not None
+        for b in range(len(view.scene.starts)):
+            for frame in numbered_frames(view.scene.num_frames):
+                yield _label(drift, b, frame, theme.LAYER_COLORS[self.name], f"{drift.root_cm[b, frame]:.0f}")
+        for b, local in sequences_at(view, ui.frame):
+            yield _label(drift, b, local, theme.TEXT, f"{drift.root_cm[b, local]:.1f} cm")
+
+    def _path(self, name: str, nodes: np.ndarray, color: theme.Color) -> None:
+        edges = np.stack((np.arange(len(nodes) - 1), np.arange(1, len(nodes))), axis=1)
+        self.lines(name, np.ascontiguousarray(nodes), edges, color=color, radius=0.010)
+
+
+def numbered_frames(count: int) -> list[int]:
+    """Frames whose drift is written out: every tenth and the last."""
+    return sorted({*range(EVERY, count, EVERY), count - 1})
+
+
+def _label(drift: Drift, b: int, frame: int, color: theme.Color, text: str) -> Label:
+    middle = (drift.stage2.joints[b, frame, 0] + drift.initial.joints[b, frame, 0]) / 2
+    return Label(middle, text, color)

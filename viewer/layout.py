@@ -1,0 +1,62 @@
+"""Where every panel goes, in one place: two columns, the 3D view between them, the timeline below."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+GAP = 6.0
+LEFT_WIDTH, RIGHT_WIDTH, TIMELINE_HEIGHT = 268.0, 388.0, 86.0
+LEFT = {"transport": 216.0, "variables": 180.0, "layers": 0.0}  # heights; 0 takes what is left
+RIGHT = {"weights": 0.48, "losses": 0.34, "messages": 0.18}  # shares of the column
+
+
+class Rect(NamedTuple):
+    """Left, top, width and height in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def layout(width: float, height: float, *, scale: float = 1.0) -> dict[str, Rect]:
+    """Rectangles of all panels and of the free ``view`` between them, without overlaps.
+
+    Args:
+        width: Of the window [px]. height: Of the window [px].
+        scale: Of fonts and fixed sizes; 1 at 96 dpi.
+    """
+    gap = GAP * scale
+    left, right, timeline = LEFT_WIDTH * scale, RIGHT_WIDTH * scale, TIMELINE_HEIGHT * scale
+    squeeze = min(1.0, (width - 4 * gap) / (left + right + 200.0 * scale))
+    left, right = left * squeeze, right * squeeze
+    column = max(height - timeline - 3 * gap, 120.0)
+    rects = _fixed_column(gap, gap, left, column, gap, scale)
+    rects |= _shared_column(width - right - gap, gap, right, column, gap)
+    rects["timeline"] = Rect(gap, height - timeline - gap, width - 2 * gap, timeline)
+    inner = left + 2 * gap
+    rects["view"] = Rect(inner, gap, max(width - inner - right - 2 * gap, 1.0), column)
+    return rects
+
+
+def _fixed_column(
+    x: float, y: float, width: float, height: float, gap: float, scale: float
+) -> dict[str, Rect]:
+    free = height - gap * (len(LEFT) - 1)
+    fixed = sum(LEFT.values()) * scale
+    shrink = min(1.0, 0.75 * free / fixed)
+    rects = {}
+    for name, size in LEFT.items():
+        tall = size * scale * shrink if size else free - fixed * shrink
+        rects[name] = Rect(x, y, width, tall)
+        y += tall + gap
+    return rects
+
+
+def _shared_column(x: float, y: float, width: float, height: float, gap: float) -> dict[str, Rect]:
+    free = height - gap * (len(RIGHT) - 1)
+    rects = {}
+    for name, share in RIGHT.items():
+        rects[name] = Rect(x, y, width, free * share)
+        y += free * share + gap
+    return rects

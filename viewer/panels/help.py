@@ -1,0 +1,73 @@
+"""Help: the shortcut sheet and the hint on first start, both as windows over the 3D view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command
+from viewer.layout import Rect
+from viewer.shortcuts import SHEET
+from viewer.ui_state import UiState
+from viewer.widgets import caption
+
+_FLAGS = (
+    int(psim.ImGuiWindowFlags_NoTitleBar)
+    | int(psim.ImGuiWindowFlags_NoResize)
+    | int(psim.ImGuiWindowFlags_NoMove)
+    | int(psim.ImGuiWindowFlags_NoSavedSettings)
+    | int(psim.ImGuiWindowFlags_AlwaysAutoResize)
+)
+HINT = (
+    "Press N to do one iteration of the optimiser, space to run it.",
+    "Drag the lower bar to move through the clip, the upper one to look back.",
+    "Weights and frozen variables may be changed at any time.",
+)
+
+
+def help_windows(ui: UiState, view: Rect) -> Iterator[Command]:
+    """Draw whichever is open, inside the free part of the window."""
+    if ui.show_help:
+        _open("Keyboard", view, centred=True)
+        _sheet(ui)
+        psim.End()
+    elif ui.show_hint:
+        _open("Hint", view, centred=False)
+        _hint(ui)
+        psim.End()
+    yield from ()
+
+
+def _open(name: str, view: Rect, *, centred: bool) -> None:
+    x, y = view.x + view.width / 2, view.y + (view.height / 2 if centred else 12.0)
+    psim.SetNextWindowPos((x, y), int(psim.ImGuiCond_Always), (0.5, 0.5 if centred else 0.0))
+    psim.SetNextWindowFocus()
+    psim.Begin(name, _FLAGS)
+
+
+def _sheet(ui: UiState) -> None:
+    caption("Keyboard")
+    if psim.BeginTable("keys", 2):
+        for keys, what in SHEET:
+            psim.TableNextRow()
+            psim.TableNextColumn()
+            psim.TextColored(theme.rgba(theme.ACCENT), keys)
+            psim.TableNextColumn()
+            psim.TextUnformatted(what)
+        psim.EndTable()
+    psim.Spacing()
+    psim.TextDisabled("Mouse: drag to turn, Shift+drag to move, wheel to zoom.")
+    if psim.Button("Close help"):
+        ui.show_help = False
+
+
+def _hint(ui: UiState) -> None:
+    for line in HINT:
+        psim.TextUnformatted(line)
+    if psim.Button("Got it"):
+        ui.show_hint = False
+    psim.SameLine()
+    if psim.Button("All shortcuts"):
+        ui.show_hint, ui.show_help = False, True

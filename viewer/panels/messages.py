@@ -1,0 +1,43 @@
+"""Messages: what went wrong or is worth knowing, newest first, with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command
+from viewer.ui_state import UiState
+from viewer.view_model import Note
+from viewer.widgets import align_right, caption, dot, font, styled
+
+_COLORS = {"info": theme.ACCENT, "warning": theme.WARN, "error": theme.BAD}
+
+
+def messages_panel(ui: UiState) -> Iterator[Command]:
+    """The list of notes; it needs no view, since it also tells of what happens before there is one."""
+    caption("Messages")
+    if ui.notes:
+        align_right(psim.CalcTextSize("Clear")[0] + 8.0)
+        with styled(FramePadding=(4.0, 0.0)):
+            if psim.SmallButton("Clear"):
+                ui.notes.clear()
+    if not ui.notes:
+        psim.TextDisabled("Nothing to report.")
+    if psim.BeginChild("notes", (0.0, 0.0)):
+        for note in ui.notes:
+            _note(note)
+    psim.EndChild()
+    yield from ()
+
+
+def _note(note: Note) -> None:
+    dot(_COLORS[note.level])
+    with font(theme.SMALL_FONT):
+        psim.PushTextWrapPos(0.0)
+        psim.TextUnformatted(note.text)
+        if note.advice:
+            with styled(ItemSpacing=(7.0, 1.0)):
+                psim.TextColored(theme.rgba(theme.DIM), note.advice)
+        psim.PopTextWrapPos()

@@ -1,0 +1,167 @@
+"""Weights: one row per loss term, to steer the fit while it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command, SetWeight
+from viewer.ui_state import Draft, UiState
+from viewer.view_model import Term, ViewModel
+from viewer.widgets import caption, colored, dot, font, icon_button, number, styled, tooltip
+
+SPAN = 1000.0  # the slider reaches this factor below and above the default
+LARGEST = 1e9
+
+
+def weights_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """A stage selector and the table of its terms.
+
+    Yields ``SetWeight`` when an edit is finished or the reset button is pressed.
+    """
+    running_stage = view.scene.phases[view.status.phase].stage
+    stage = _stage_selector(view, ui, running_stage)
+    _settle_drafts(view, ui)
+    rows = _rows(view, stage)
+    flags = psim.ImGuiTableFlags_RowBg | psim.ImGuiTableFlags_ScrollY | psim.ImGuiTableFlags_BordersInnerH
+    with styled(FramePadding=(4.0, 0.0), CellPadding=(3.0, 2.0)):
+        if psim.BeginTable("weights", 5, int(flags), psim.GetContentRegionAvail()):
+            _columns()
+            for index in rows:
+                psim.TableNextRow()
+                psim.PushID(view.scene.terms[index].name)
+                yield from _row(view, ui, stage, index, live=stage == running_stage)
+                psim.PopID()
+            psim.EndTable()
+
+
+def _stage_selector(view: ViewModel, ui: UiState, running_stage: int) -> int:
+    stage = ui.weight_stage or running_stage
+    caption("Weights")
+    psim.SameLine(0.0, 14.0)
+    for number_ in sorted({phase.stage for phase in view.scene.phases}):
+        chosen = theme.rgba(theme.ACCENT if number_ == stage else theme.RAISED, 0.75)
+        with colored(Button=chosen), styled(FramePadding=(8.0, 0.0)):
+            if psim.SmallButton(f"Stage {number_}"):
+                ui.weight_stage = None if number_ == running_stage else number_
+        tooltip(
+            f"Weights of stage {number_}" + (", which is running now" if number_ == running_stage else "")
+        )
+        psim.SameLine()
+    with font(theme.SMALL_FONT):
+        psim.TextColored(theme.rgba(theme.DIM), "now" if stage == running_stage else "not now")
+    return stage
+
+
+def _columns() -> None:
+    fixed, stretch = int(psim.ImGuiTableColumnFlags_WidthFixed), int(psim.ImGuiTableColumnFlags_WidthStretch)
+    scale = psim.GetFontSize() / theme.FONT_SIZE
+    psim.TableSetupScrollFreeze(0, 1)
+    for label, flags, width in (
+        ("term", stretch, 0.0),
+        ("weight", fixed, 84.0 * scale),
+        ("value", fixed, 66.0 * scale),
+        ("share", fixed, 46.0 * scale),
+        ("##reset", fixed, 20.0 * scale),
+    ):
+        psim.TableSetupColumn(label, flags, width)
+    with font(theme.SMALL_FONT):
+        psim.TableHeadersRow()
+
+
+def _rows(view: ViewModel, stage: int) -> list[int]:
+    """Terms that exist in the stage."""
+    return [index for index, term in enumerate(view.scene.terms) if term.stage <= stage]
+
+
+def phase_of(view: ViewModel, stage: int) -> int:
+    """The phase whose weights stand for a stage: the running one, or else the stage's last."""
+    phases = view.scene.phases
+    if phases[view.status.phase].stage == stage:
+        return view.status.phase
+    return max(index for index, phase in enumerate(phases) if phase.stage == stage)
+
+
+def _row(view: ViewModel, ui: UiState, stage: int, index: int, *, live: bool) -> Iterator[Command]:
+    term = view.scene.terms[index]
+    phase = phase_of(view, stage)
+    default = float(view.scene.default_weights[phase, index])
+    published = float(view.weights[phase, index])
+    key = (stage, term.name)
+    draft = ui.drafts.get(key)
+    value = draft.value if draft else published
+
+    psim.TableNextColumn()
+    dot(theme.term_color(index), hollow=value == 0)
+    _name(term, value)
+    for edit in (_slider, _exact):
+        psim.TableNextColumn()
+        psim.SetNextItemWidth(-1.0)
+        changed, edited = edit(value, default)
+        if changed:
+            ui.drafts[key] = Draft(edited)
+        if psim.IsItemDeactivatedAfterEdit() and key in ui.drafts:
+            ui.drafts[key].posted_at = view.version
+            yield SetWeight(term.name, ui.drafts[key].value, stage)
+    psim.TableNextColumn()
+    _share(view, index, live)
+    psim.TableNextColumn()
+    if not math.isclose(value, default, rel_tol=1e-6):
+        if icon_button("##reset", "reset", (18.0, 0.0)):
+            ui.drafts[key] = Draft(default, view.version)
+            yield SetWeight(term.name, default, stage)
+        tooltip(f"Back to the default, {number(default)}")
+
+
+def _name(term: Term, value: float) -> None:
+    label = term.name.replace("_", " ")
+    with font(theme.SMALL_FONT):
+        psim.TextColored(theme.rgba(theme.TEXT if value else theme.DIM), label)
+    tooltip(f"{label} [{term.unit}]\n{term.formula}" if term.unit else f"{label}\n{term.formula}")
+
+
+def _slider(value: float, default: float) -> tuple[bool, float]:
+    reference = default or 1.0
+    flags = int(psim.ImGuiSliderFlags_Logarithmic) | int(psim.ImGuiSliderFlags_NoRoundToFormat)
+    low, high = reference / SPAN, reference * SPAN
+    changed, edited = psim.SliderFloat("##slider", min(max(value, 0.0), high), low, high, "", flags)
+    tooltip("Drag; the weight acts from the next iteration on")
+    return changed, edited
+
+
+def _exact(value: float, default: float) -> tuple[bool, float]:
+    changed, edited = psim.InputDouble("##exact", value, 0.0, 0.0, "%.4g")
+    if not math.isfinite(edited):
+        return False, value
+    return changed, min(max(edited, 0.0), LARGEST)
+
+
+def _share(view: ViewModel, index: int, live: bool) -> None:
+    weighted = float(view.weighted[index])
+    if not live or math.isnan(weighted):
+        psim.TextDisabled("–")
+        return
+    total = float(np.nansum(np.abs(view.weighted))) or 1.0
+    share = abs(weighted) / total
+    x, y = psim.GetCursorScreenPos()
+    width, height = psim.GetContentRegionAvail()[0], psim.GetTextLineHeight()
+    draw = psim.GetWindowDrawList()
+    color = theme.packed(theme.term_color(index), 0.35)
+    draw.AddRectFilled((x, y + 1), (x + width * share, y + height), color, 2.0)
+    with font(theme.SMALL_FONT):
+        psim.TextUnformatted(f"{100 * share:.0f} %" if share >= 0.005 else "<1 %")
+    tooltip(
+        f"value {number(float(view.raw[index]))} × weight = {number(weighted)}, "
+        f"{100 * share:.2g} % of the sum of all terms' absolute values"
+    )
+
+
+def _settle_drafts(view: ViewModel, ui: UiState) -> None:
+    """Forget an edit once a later view carries it."""
+    for key, draft in list(ui.drafts.items()):
+        if draft.posted_at is not None and view.version > draft.posted_at + 1:
+            del ui.drafts[key]

@@ -1,0 +1,60 @@
+"""The few settings that outlive a window: JSON in the user's configuration folder, not the working folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from viewer.ui_state import LAYERS, UiState
+
+
+@dataclass
+class Preferences:
+    """What is remembered."""
+
+    hint_seen: bool = False
+    layers: dict[str, bool] | None = None
+    follow: bool = True
+    plot_terms: bool = True
+
+
+def preferences_path() -> Path:
+    """``$XDG_CONFIG_HOME/humorscope/window.json``, by default under ``~/.config``."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "humorscope" / "window.json"
+
+
+def load_preferences(path: Path) -> Preferences:
+    """The saved preferences; the defaults where there is no file or it cannot be read."""
+    try:
+        saved = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return Preferences()
+    known = {f.name for f in fields(Preferences)}
+    if not isinstance(saved, dict):
+        return Preferences()
+    return Preferences(**{key: value for key, value in saved.items() if key in known})
+
+
+def save_preferences(path: Path, preferences: Preferences) -> None:
+    """Write the file; a folder that cannot be written is no reason to fail."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(preferences), indent=1) + "\n")
+    except OSError:
+        return
+
+
+def apply_preferences(preferences: Preferences, ui: UiState) -> None:
+    """Set up a new window as the last one was left."""
+    saved = preferences.layers if isinstance(preferences.layers, dict) else {}
+    ui.layers |= {name: bool(on) for name, on in saved.items() if name in LAYERS}
+    ui.follow, ui.plot_terms = bool(preferences.follow), bool(preferences.plot_terms)
+    ui.show_hint = not preferences.hint_seen
+
+
+def from_ui(ui: UiState) -> Preferences:
+    """What to remember of a window that closes."""
+    return Preferences(hint_seen=True, layers=dict(ui.layers), follow=ui.follow, plot_terms=ui.plot_terms)

@@ -1,0 +1,124 @@
+"""Keyboard: which key does what; acts only while no text field has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polyscope.imgui as psim
+
+from viewer.commands import (
+    Command,
+    Freeze,
+    Inspect,
+    Pause,
+    Redo,
+    Release,
+    Rewind,
+    Run,
+    RunPhase,
+    RunStage,
+    Step,
+    StepOuter,
+    Undo,
+)
+from viewer.ui_state import LAYERS, UiState
+from viewer.view_model import ViewModel
+
+SHEET = (
+    ("Space", "run or pause the optimiser"),
+    ("N", "one iteration"),
+    ("O", "one outer step"),
+    ("P", "to the end of the phase"),
+    ("G", "to the end of the stage"),
+    ("X", "freeze or release x_0"),
+    ("Ctrl+Z  Ctrl+Y", "undo, redo an edit"),
+    ("Shift+← →", "look at the iteration before, after"),
+    ("R  Esc", "rewind to it, back to the latest"),
+    ("← →  Home End", "frame by frame, first, last"),
+    ("K", "play the clip"),
+    ("1 … 7", "layers"),
+    ("F  H", "follow the body, home viewpoint"),
+    ("?  F1", "this sheet"),
+    ("Ctrl+Q", "quit"),
+)
+_STEPS = (("N", Step), ("O", StepOuter), ("P", RunPhase), ("G", RunStage))
+
+
+def shortcuts(view: ViewModel | None, ui: UiState) -> Iterator[Command]:
+    """Read this frame's keys."""
+    io = psim.GetIO()
+    if io.KeyCtrl and _pressed("Q"):
+        ui.quit = True
+    if io.WantTextInput:
+        return
+    if _pressed("F1") or (_pressed("Slash") and io.KeyShift):
+        ui.show_help, ui.show_hint = not ui.show_help, False
+    if view is None:
+        return
+    if io.KeyCtrl:
+        if _pressed("Z") and view.can_undo:
+            yield Undo()
+        if _pressed("Y") and view.can_redo:
+            yield Redo()
+        return
+    _screen_keys(view, ui, shift=io.KeyShift)
+    yield from _history_keys(view, ui, shift=io.KeyShift)
+    yield from _optimiser_keys(view)
+
+
+def _pressed(key: str, *, repeat: bool = False) -> bool:
+    return bool(psim.IsKeyPressed(getattr(psim, f"ImGuiKey_{key}"), repeat))
+
+
+def _optimiser_keys(view: ViewModel) -> Iterator[Command]:
+    running = view.status.state == "running"
+    if _pressed("Space"):
+        if running:
+            yield Pause()
+        elif view.status.state == "paused":
+            yield Run()
+    if view.status.state == "paused":
+        for key, command in _STEPS:
+            if _pressed(key):
+                yield command()
+    if _pressed("X"):
+        yield Release("x_0") if "x_0" in view.frozen else Freeze("x_0")
+
+
+def _history_keys(view: ViewModel, ui: UiState, *, shift: bool) -> Iterator[Command]:
+    if _pressed("Escape"):
+        if ui.show_help:
+            ui.show_help = False
+        elif view.shown != view.current:
+            yield Inspect(None)
+    if _pressed("R") and view.shown != view.current:
+        yield Rewind(view.shown)
+    if shift:
+        for key, step in (("LeftArrow", -1), ("RightArrow", 1)):
+            if _pressed(key, repeat=True):
+                yield Inspect(_neighbour(view, step))
+
+
+def _neighbour(view: ViewModel, step: int) -> int | None:
+    """Id of the iteration before or after the one shown; None for the newest."""
+    branch = [int(i) for i in view.history.ids[view.history.branch]]
+    at = branch.index(view.shown) if view.shown in branch else len(branch) - 1
+    wanted = branch[min(max(at + step, 0), len(branch) - 1)]
+    return None if wanted == view.current else wanted
+
+
+def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
+    count = view.scene.clip_frames
+    if not shift:
+        for key, step in (("LeftArrow", -1), ("RightArrow", 1), ("Home", -count), ("End", count)):
+            if _pressed(key, repeat=True):
+                ui.move_frame(step, count)
+    if _pressed("K"):
+        ui.playing = not ui.playing
+    if _pressed("F"):
+        ui.follow = not ui.follow
+    if _pressed("H"):
+        ui.camera_request = "home"
+    for index, name in enumerate(LAYERS):
+        if _pressed(str(index + 1)):
+            ui.layers[name] = not ui.layers[name]

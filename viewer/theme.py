@@ -1,0 +1,136 @@
+"""Colours, fonts and widget style of the window, in one place (dark)."""
+
+from __future__ import annotations
+
+import polyscope.imgui as psim
+
+Color = tuple[float, float, float]
+FONT_SIZE, SMALL_FONT, LARGE_FONT = 15.0, 13.0, 18.0
+
+BACKGROUND: Color = (0.085, 0.095, 0.115)
+PANEL: Color = (0.125, 0.138, 0.162)
+RAISED: Color = (0.185, 0.203, 0.236)
+BORDER: Color = (0.235, 0.255, 0.295)
+TEXT: Color = (0.890, 0.905, 0.930)
+DIM: Color = (0.560, 0.600, 0.660)
+ACCENT: Color = (0.260, 0.620, 0.980)
+GOOD: Color = (0.330, 0.780, 0.520)
+WARN: Color = (0.960, 0.720, 0.300)
+BAD: Color = (0.960, 0.420, 0.380)
+
+SEQUENCES: tuple[Color, ...] = (
+    (0.780, 0.690, 0.600),
+    (0.480, 0.680, 0.820),
+    (0.620, 0.760, 0.520),
+    (0.780, 0.580, 0.760),
+)
+"""Bodies of the sub-sequences, in turn."""
+LAYER_COLORS: dict[str, Color] = {
+    "body": SEQUENCES[0],
+    "skeleton": (0.950, 0.950, 0.960),
+    "observations": (0.300, 0.850, 0.480),
+    "floor": (0.330, 0.360, 0.410),
+    "rollout": (0.980, 0.560, 0.180),
+    "rollout_body": (0.980, 0.640, 0.340),
+    "ground_truth": (0.680, 0.520, 0.980),
+}
+STAGE2: Color = (0.260, 0.620, 0.980)
+REPROJECTED: Color = (0.980, 0.850, 0.300)
+RESIDUAL: Color = (0.960, 0.300, 0.300)
+PHASES: tuple[Color, ...] = (
+    (0.270, 0.480, 0.690),
+    (0.250, 0.590, 0.540),
+    (0.700, 0.520, 0.240),
+    (0.640, 0.390, 0.420),
+    (0.520, 0.420, 0.680),
+)
+TERMS: tuple[Color, ...] = (
+    (0.300, 0.850, 0.480),
+    (0.980, 0.560, 0.180),
+    (0.350, 0.680, 0.990),
+    (0.950, 0.450, 0.650),
+    (0.960, 0.840, 0.330),
+    (0.640, 0.540, 0.980),
+    (0.350, 0.840, 0.840),
+    (0.780, 0.620, 0.480),
+    (0.620, 0.800, 0.310),
+    (0.900, 0.380, 0.350),
+    (0.560, 0.640, 0.760),
+    (0.850, 0.700, 0.900),
+)
+
+
+_WIDGET_COLORS = {
+    "Text": (*TEXT, 1.0),
+    "TextDisabled": (*DIM, 1.0),
+    "WindowBg": (*PANEL, 0.96),
+    "ChildBg": (0.0, 0.0, 0.0, 0.0),
+    "PopupBg": (0.155, 0.170, 0.200, 0.99),
+    "Border": (*BORDER, 0.8),
+    "FrameBg": (*RAISED, 1.0),
+    "FrameBgHovered": (0.235, 0.258, 0.300, 1.0),
+    "FrameBgActive": (0.270, 0.298, 0.345, 1.0),
+    "Button": (0.215, 0.236, 0.275, 1.0),
+    "ButtonHovered": (0.280, 0.310, 0.365, 1.0),
+    "ButtonActive": (*ACCENT, 0.85),
+    "CheckMark": (*ACCENT, 1.0),
+    "SliderGrab": (*ACCENT, 0.85),
+    "SliderGrabActive": (*ACCENT, 1.0),
+    "Header": (*ACCENT, 0.28),
+    "HeaderHovered": (*ACCENT, 0.38),
+    "HeaderActive": (*ACCENT, 0.48),
+    "Separator": (*BORDER, 1.0),
+    "PlotHistogram": (*ACCENT, 0.9),
+    "TableHeaderBg": (0.155, 0.170, 0.200, 1.0),
+    "TableBorderLight": (*BORDER, 0.6),
+    "TableBorderStrong": (*BORDER, 1.0),
+    "TableRowBgAlt": (1.0, 1.0, 1.0, 0.02),
+    "ScrollbarBg": (0.0, 0.0, 0.0, 0.15),
+    "ScrollbarGrab": (0.300, 0.330, 0.385, 1.0),
+}
+
+
+def sequence_color(index: int) -> Color:
+    """Colour of a sub-sequence's body."""
+    return SEQUENCES[index % len(SEQUENCES)]
+
+
+def term_color(index: int) -> Color:
+    """Colour of a loss term in tables and plots."""
+    return TERMS[index % len(TERMS)]
+
+
+def phase_color(index: int) -> Color:
+    """Colour of a phase on the time axis."""
+    return PHASES[index % len(PHASES)]
+
+
+def rgba(color: Color, alpha: float = 1.0) -> tuple[float, float, float, float]:
+    """A colour with an alpha, as ImGui takes it."""
+    return (*color, alpha)
+
+
+def packed(color: Color, alpha: float = 1.0) -> int:
+    """A colour for draw lists."""
+    return psim.GetColorU32(rgba(color, alpha))
+
+
+def mix(a: Color, b: Color, share: float) -> Color:
+    """``a`` with a share of ``b``."""
+    return tuple(x + (y - x) * share for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+
+
+def apply_style() -> None:
+    """Set ImGui's style; given to Polyscope as its style callback."""
+    psim.StyleColorsDark()
+    style = psim.GetStyle()
+    style.FontSizeBase = FONT_SIZE
+    style.WindowPadding, style.FramePadding = (10.0, 8.0), (7.0, 3.0)
+    style.ItemSpacing, style.ItemInnerSpacing, style.CellPadding = (7.0, 5.0), (5.0, 4.0), (4.0, 2.0)
+    style.WindowRounding, style.FrameRounding, style.GrabRounding = 7.0, 4.0, 3.0
+    style.PopupRounding, style.ChildRounding, style.ScrollbarRounding = 6.0, 5.0, 6.0
+    style.WindowBorderSize, style.FrameBorderSize, style.ScrollbarSize = 1.0, 0.0, 10.0
+    style.GrabMinSize, style.WindowTitleAlign = 10.0, (0.0, 0.5)
+    style.DisabledAlpha = 0.45
+    for name, color in _WIDGET_COLORS.items():
+        style.Colors[int(getattr(psim, f"ImGuiCol_{name}"))] = color

@@ -1,0 +1,129 @@
+"""Writes frames to an mp4: H.264 by imageio-ffmpeg's encoder, or MPEG-4 by OpenCV where that is missing."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+
+class VideoError(RuntimeError):
+    """No video could be written; the message says why."""
+
+
+class VideoWriter:
+    """Takes RGB frames of one size, as a context manager; ``codec`` and ``remark`` say what was chosen."""
+
+    def __init__(self, path: Path, *, size: tuple[int, int], fps: float) -> None:
+        self.path, self.size, self.fps = Path(path), size, fps
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.frames = 0
+        self.codec, self.remark = "h264", ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._fallback = None
+        try:
+            self._process = _start_ffmpeg(self.path, size, fps)
+        except (ImportError, OSError, RuntimeError) as error:
+            self.codec = "mp4v"
+            self.remark = (
+                f"H.264 is not available ({error}); wrote MPEG-4 part 2 instead, which many browsers "
+                "do not play. Install imageio-ffmpeg for H.264."
+            )
+            self._fallback = _start_opencv(self.path, size, fps)
+
+    def write(self, rgb: np.ndarray) -> None:
+        """Append a frame, uint8 (height, width, 3).
+
+        Raises:
+            ValueError: Another size or type.
+            VideoError: The encoder has ended.
+        """
+        width, height = self.size
+        if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
+            raise ValueError(
+                f"a frame has shape {rgb.shape} {rgb.dtype}; ({height}, {width}, 3) uint8 is expected"
+            )
+        if self._process is not None:
+            assert self._process.stdin is not None
+            try:
+                self._process.stdin.write(np.ascontiguousarray(rgb).tobytes())
+            except OSError as error:
+                raise VideoError(f"{self.path}: {self._complaint()}") from error
+        elif self._fallback is not None:
+            self._fallback.write(np.ascontiguousarray(rgb[: height & ~1, : width & ~1, ::-1]))
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the file.
+
+        Raises:
+            VideoError: The encoder reported an error.
+        """
+        if self._process is not None:
+            complaint = self._complaint()
+            failed = self._process.returncode != 0
+            self._process = None
+            if failed:
+                raise VideoError(f"{self.path}: {complaint}")
+        if self._fallback is not None:
+            self._fallback.release()
+            self._fallback = None
+
+    def _complaint(self) -> str:
+        assert self._process is not None
+        _, errors = self._process.communicate()
+        return errors.decode(errors="replace").strip() or f"the encoder ended with {self._process.returncode}"
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        elif self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+
+def _start_ffmpeg(path: Path, size: tuple[int, int], fps: float) -> subprocess.Popen[bytes]:
+    import imageio_ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error"]
+    command += [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{size[0]}x{size[1]}",
+        "-r",
+        f"{fps:g}",
+        "-i",
+        "-",
+    ]
+    command += [
+        "-vf",
+        "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-crf",
+        "20",
+    ]
+    command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+
+def _start_opencv(path: Path, size: tuple[int, int], fps: float):
+    import cv2
+
+    even = (size[0] & ~1, size[1] & ~1)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, even)
+    if not writer.isOpened():
+        raise VideoError(f"{path}: neither ffmpeg nor OpenCV can write a video here")
+    return writer

@@ -1,0 +1,220 @@
+"""All that may be drawn, as frozen numpy values; knows neither torch nor the optimiser.
+
+Everything with a position is in the *display frame*: metres, z up, an observed floor at z = 0. Data that is
+already z up is shown as it is. B sub-sequences of T frames; number b covers the clip from ``starts[b]`` on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+State = Literal["paused", "running", "done"]
+Level = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyMesh:
+    """The body model's arrays for skinning on the window's side; sent once. J = 22 body joints."""
+
+    template: np.ndarray  # (V, 3)
+    faces: np.ndarray  # (F, 3)
+    weights: np.ndarray  # (V, J)
+    shape_directions: np.ndarray  # (V, 3, 16)
+    pose_directions: np.ndarray | None  # (V, 3, 9 (J - 1))
+    joint_template: np.ndarray  # (J, 3)
+    joint_shape_directions: np.ndarray  # (J, 3, 16)
+    parents: tuple[int, ...]  # -1 for the root
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """One motion of all sub-sequences, ready to skin."""
+
+    trans: np.ndarray  # (B, T, 3)
+    rotations: np.ndarray  # (B, T, J, 3, 3): root orientation, then the body pose
+    betas: np.ndarray  # (B, 16)
+    joints: np.ndarray  # (B, T, J, 3)
+    contacts: np.ndarray | None = None  # (B, T, J) probabilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """A pinhole camera; x right, y down, z forward in its own frame."""
+
+    matrix: np.ndarray  # (3, 3) pixels
+    size: tuple[int, int]  # width, height in pixels
+    R_display_camera: np.ndarray  # (3, 3)
+    t_display_camera: np.ndarray  # (3,): the camera's centre
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What was seen; missing values are NaN."""
+
+    joints3d: np.ndarray | None = None  # (B, T, J, 3)
+    points3d: np.ndarray | None = None  # (B, T, N, 3)
+    joints2d: np.ndarray | None = None  # (B, T, 25, 3): x, y in pixels, confidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A row of the weights table: all loss terms that share one weight."""
+
+    name: str
+    unit: str
+    formula: str
+    stage: int  # first stage that it takes part in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of the schedule with one set of moving variables."""
+
+    name: str
+    stage: int
+    steps: int
+    iterations: int
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Something that can be frozen; ``children`` freeze with it."""
+
+    name: str
+    label: str
+    children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What stays the same for the whole session; sent once."""
+
+    name: str
+    fps: float
+    starts: tuple[int, ...]  # (B,) first frame of each sub-sequence
+    num_frames: int  # T
+    body: BodyMesh
+    observed: Observed
+    phases: tuple[Phase, ...]
+    terms: tuple[Term, ...]
+    parts: tuple[Part, ...]
+    default_weights: np.ndarray  # (P, K) for the P phases
+    camera: Camera | None = None
+    ground_truth: Motion | None = None
+    openpose_vertices: tuple[int, ...] = ()  # completes joints to the 25 keypoints
+
+    @property
+    def clip_frames(self) -> int:
+        """Frames from the first to the last of all sub-sequences."""
+        return max(self.starts) + self.num_frames
+
+    def local_frame(self, sequence: int, frame: int) -> int | None:
+        """The sub-sequence's own frame number at a frame of the clip; None where it does not reach."""
+        local = frame - self.starts[sequence]
+        return local if 0 <= local < self.num_frames else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """The roll-out from which stage 3 starts against the stage-2 motion that it encodes."""
+
+    stage2: Motion
+    initial: Motion
+    root_cm: np.ndarray  # (B, T)
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """Every iteration so far, one row each, in the order they were made."""
+
+    ids: np.ndarray  # (N,)
+    phase: np.ndarray  # (N,) index into the schedule
+    step: np.ndarray  # (N,)
+    iteration: np.ndarray  # (N,) within the step
+    total: np.ndarray  # (N,) weighted loss
+    terms: np.ndarray  # (N, K) weighted loss per term; NaN where it is not computed
+    branch: np.ndarray  # rows from the start to the current iteration
+
+    def row_of(self, snapshot: int) -> int:
+        """Row of a snapshot's id."""
+        return int(np.searchsorted(self.ids, snapshot))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Where the optimiser stands."""
+
+    state: State
+    phase: int
+    step: int
+    iteration: int
+    total_iterations: int
+    progress: float  # share of the schedule's outer steps that is done
+    loss: float
+    rate: float | None = None  # iterations per second
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A message to the user."""
+
+    level: Level
+    text: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Enough for another worker to go on where this one is; the window only keeps it."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewModel:
+    """What is shown now."""
+
+    version: int
+    status: Status
+    current: int  # id of the session's snapshot
+    shown: int  # id of the snapshot that is drawn
+    motion: Motion
+    floors: np.ndarray | None  # (B, 4) normal and offset, n·p = offset
+    drift: Drift | None
+    weights: np.ndarray  # (P, K)
+    raw: np.ndarray  # (K,) unweighted loss of the drawn snapshot; NaN where a term is not computed
+    weighted: np.ndarray  # (K,)
+    frozen: frozenset[str]
+    history: History
+    can_undo: bool = False
+    can_redo: bool = False
+    scene: Scene = field(repr=False)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle without the scene: it travels once, and the receiver puts it back with ``replace``."""
+        return {**self.__dict__, "scene": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """The worker is busy before there is anything to show."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadFailed:
+    """There will be nothing to show; the worker ends."""
+
+    text: str
+    input_error: bool  # the user's input is at fault, not the program
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The worker ended because it was asked to."""

@@ -1,0 +1,179 @@
+"""Small ImGui pieces that several panels share: icon buttons, captions, tooltips, numbers as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import polyscope.imgui as psim
+
+from viewer import theme
+
+Point = tuple[float, float]
+
+
+def number(value: float) -> str:
+    """A number in at most seven characters; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
+        return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``45 s``, ``3 min 20 s`` or ``1 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def caption(text: str, right: str = "") -> None:
+    """A panel's heading, with an optional remark at the right edge."""
+    with font(theme.SMALL_FONT):
+        psim.TextColored(theme.rgba(theme.DIM), text.upper())
+        if right:
+            align_right(psim.CalcTextSize(right)[0])
+            psim.TextColored(theme.rgba(theme.DIM), right)
+
+
+@contextmanager
+def font(size: float) -> Iterator[None]:
+    """Text of another size (unscaled pixels)."""
+    psim.PushFont(None, size)
+    try:
+        yield
+    finally:
+        psim.PopFont()
+
+
+@contextmanager
+def disabled(when: bool) -> Iterator[None]:
+    """Greyed out and not clickable while ``when`` holds."""
+    psim.BeginDisabled(when)
+    try:
+        yield
+    finally:
+        psim.EndDisabled()
+
+
+@contextmanager
+def colored(**colors: tuple[float, float, float, float]) -> Iterator[None]:
+    """Widget colours by ImGui's names, e.g. ``Text=…``."""
+    for name, color in colors.items():
+        psim.PushStyleColor(int(getattr(psim, f"ImGuiCol_{name}")), color)
+    try:
+        yield
+    finally:
+        psim.PopStyleColor(len(colors))
+
+
+@contextmanager
+def styled(**values: float | Point) -> Iterator[None]:
+    """Style variables by ImGui's names, e.g. ``FramePadding=(4, 1)``."""
+    for name, value in values.items():
+        psim.PushStyleVar(int(getattr(psim, f"ImGuiStyleVar_{name}")), value)
+    try:
+        yield
+    finally:
+        psim.PopStyleVar(len(values))
+
+
+def align_right(width: float) -> None:
+    """Continue the line so that something of this width ends at the right edge."""
+    psim.SameLine()
+    free = psim.GetContentRegionAvail()[0] - width
+    if free > 0:
+        psim.SetCursorPosX(psim.GetCursorPosX() + free)
+
+
+def tooltip(text: str, *, width: float = 340.0) -> None:
+    """Help for the last widget, wrapped; also where the widget is disabled."""
+    flags = int(psim.ImGuiHoveredFlags_AllowWhenDisabled) | int(psim.ImGuiHoveredFlags_DelayShort)
+    if psim.IsItemHovered(flags):
+        psim.BeginTooltip()
+        psim.PushTextWrapPos(width * psim.GetFontSize() / theme.FONT_SIZE)
+        psim.TextUnformatted(text)
+        psim.PopTextWrapPos()
+        psim.EndTooltip()
+
+
+def icon_button(label: str, icon: str, size: Point, *, fill: theme.Color | None = None) -> bool:
+    """A button with a drawn icon before its text (``label`` may be only an ``##id``).
+
+    Args:
+        icon: ``play``, ``pause``, ``step``, ``skip``, ``end``, ``start``, ``back`` or ``reset``.
+        fill: Its colour; the ordinary button's where None.
+    """
+    text = label.split("##")[0]
+    if fill:
+        shades = [theme.rgba(theme.mix(fill, theme.TEXT, share)) for share in (0.0, 0.15, 0.3)]
+        with colored(Button=shades[0], ButtonHovered=shades[1], ButtonActive=shades[2]):
+            pressed = psim.Button(f"##{label}", size)
+    else:
+        pressed = psim.Button(f"##{label}", size)
+    (x0, y0), (x1, y1) = psim.GetItemRectMin(), psim.GetItemRectMax()
+    color = psim.GetColorU32(int(psim.ImGuiCol_Text))
+    side = 0.36 * psim.GetFontSize()
+    text_size = psim.CalcTextSize(text) if text else (0.0, 0.0)
+    total = 2 * side + (6.0 + text_size[0] if text else 0.0)
+    x, y = (x0 + x1 - total) / 2, (y0 + y1) / 2
+    draw_icon(icon, (x + side, y), side, color)
+    if text:
+        psim.GetWindowDrawList().AddText((x + 2 * side + 6.0, y - text_size[1] / 2), color, text)
+    return pressed
+
+
+def draw_icon(icon: str, center: Point, side: float, color: int) -> None:
+    """Draw an icon of half size ``side`` into the current window."""
+    draw = psim.GetWindowDrawList()
+    x, y = center
+
+    def triangle(left: float, right: float) -> None:
+        draw.AddTriangleFilled((x + left, y - side), (x + right, y), (x + left, y + side), color)
+
+    def bar(left: float, right: float) -> None:
+        draw.AddRectFilled((x + left, y - side), (x + right, y + side), color)
+
+    if icon == "play":
+        triangle(-0.7 * side, side)
+    elif icon == "pause":
+        bar(-0.75 * side, -0.2 * side)
+        bar(0.2 * side, 0.75 * side)
+    elif icon == "step":
+        triangle(-side, 0.5 * side)
+        bar(0.6 * side, side)
+    elif icon == "skip":
+        triangle(-side, 0.0)
+        triangle(0.0, side)
+    elif icon == "end":
+        triangle(-side, -0.1 * side)
+        triangle(-0.1 * side, 0.7 * side)
+        bar(0.75 * side, side)
+    elif icon == "start":
+        bar(-side, -0.6 * side)
+        triangle(side, -0.5 * side)
+    elif icon == "back":
+        triangle(side, -0.8 * side)
+    elif icon == "reset":
+        draw.AddCircle(center, 0.8 * side, color, 16, 1.6)
+        draw.AddTriangleFilled((x + 0.2 * side, y - 1.2 * side), (x + 0.9 * side, y - 0.7 * side),
+                               (x + 0.1 * side, y - 0.3 * side), color)  # fmt: skip
+
+
+def dot(color: theme.Color, *, hollow: bool = False) -> None:
+    """A coloured dot as tall as the text, then continue the line."""
+    x, y = psim.GetCursorScreenPos()
+    radius = 0.28 * psim.GetFontSize()
+    center = (x + radius, y + psim.GetTextLineHeight() / 2)
+    draw = psim.GetWindowDrawList()
+    if hollow:
+        draw.AddCircle(center, radius, theme.packed(color), 16, 1.4)
+    else:
+        draw.AddCircleFilled(center, radius, theme.packed(color))
+    psim.Dummy((2 * radius, psim.GetTextLineHeight()))
+    psim.SameLine()

@@ -1,0 +1,284 @@
+"""The worker: owns the session, obeys commands, steps while running, publishes views; in its own process.
+
+Knows nothing of windows. The optimiser is imported inside functions, so that a window can import this file
+for its types and open before torch has been loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from viewer import commands as c
+from viewer.pace import Pace
+from viewer.view_model import (
+    Checkpoint,
+    Finished,
+    Level,
+    LoadFailed,
+    Loading,
+    Note,
+    Scene,
+    State,
+    Status,
+    ViewModel,
+)
+
+if TYPE_CHECKING:
+    from optim.history import Snapshot
+    from optim.session import Session
+
+Message = Scene | ViewModel | Checkpoint | Note | Loading | LoadFailed | Finished
+Publish = Callable[[Message], None]
+PUBLISH_INTERVAL = 0.08  # seconds between two views while running
+CHECKPOINT_INTERVAL = 3.0  # seconds between two checkpoints while running
+IDLE_WAIT = 0.02  # seconds between two looks into the inbox while paused
+
+_URGENT = (c.Pause, c.Rewind, c.Undo, c.Redo, c.Quit)
+"""Commands that break off the iteration in progress; the others wait for its end."""
+_GOALS: dict[type[c.Command], str] = {
+    c.Step: "iteration",
+    c.StepOuter: "step",
+    c.RunPhase: "phase",
+    c.RunStage: "stage",
+    c.Run: "end",
+}
+
+
+class Worker:
+    """The loop around a session; ``turn`` is one round of it."""
+
+    def __init__(
+        self,
+        session: Session,
+        publish: Publish,
+        inbox: deque[c.Command],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        from viewer.build_view import ViewBuilder
+
+        self.quitting = False
+        self._session, self._publish, self._inbox, self._clock = session, publish, inbox, clock
+        self._goal: str | None = None
+        self._shown: int | None = None  # snapshot that is inspected; None follows the current one
+        self._builder = ViewBuilder(session)
+        self._pace = Pace(self._builder.scene.phases)
+        self._last_published = self._last_checkpoint = -1e9
+        self._checkpoint_id = session.current.id
+        self._stale = False
+        publish(self._builder.scene)
+        self.publish_view()
+
+    @property
+    def running(self) -> bool:
+        """On the way to a goal."""
+        return self._goal is not None
+
+    def turn(self) -> bool:
+        """Obey what is in the inbox, then do one iteration if running; False if there was nothing to do."""
+        obeyed = self._obey_all()
+        if self.quitting:
+            return True
+        was_running = self.running
+        if was_running:
+            self._iterate()
+            self._stale = True
+        if self._stale and (not self.running or self._clock() - self._last_published >= PUBLISH_INTERVAL):
+            self.publish_view()
+        waited = self._clock() - self._last_checkpoint >= CHECKPOINT_INTERVAL
+        if self._session.current.id != self._checkpoint_id and (waited or not self.running):
+            self.publish_checkpoint()
+        return obeyed or was_running
+
+    def publish_view(self) -> None:
+        """Send what is to be shown now."""
+        shown = self._session.current.id if self._shown is None else self._shown
+        view = self._builder.view(self._session.history[shown], self._status())
+        self._last_published, self._stale = self._clock(), False
+        self._publish(view)
+
+    def publish_checkpoint(self) -> None:
+        """Send what another worker would need to go on from here."""
+        from viewer.build_view import checkpoint
+
+        self._publish(checkpoint(self._session))
+        self._last_checkpoint, self._checkpoint_id = self._clock(), self._session.current.id
+
+    # --- commands
+
+    def _obey_all(self) -> bool:
+        obeyed = False
+        while self._inbox and not self.quitting:
+            obeyed = True
+            self._obey(self._inbox.popleft())
+        return obeyed
+
+    def _obey(self, command: c.Command) -> None:
+        from optim.errors import InputError
+
+        self._stale = True
+        try:
+            self._do(command)
+        except InputError as error:
+            self._publish(Note(level="warning", text=str(error)))
+        except Exception as error:
+            self._fail(f"{type(command).__name__} failed", error)
+
+    def _do(self, command: c.Command) -> None:
+        session = self._session
+        match command:
+            case c.Quit():
+                self.quitting = True
+            case c.Pause():
+                self._goal = None
+            case c.Inspect(snapshot):
+                self._shown = None if snapshot == session.current.id else snapshot
+            case c.Rewind(snapshot):
+                self._goal, self._shown = None, None
+                session.rewind(snapshot)
+            case c.SetWeight(term, value, stage):
+                session.set_weight(term, value, stage=stage)
+            case c.Freeze(variable):
+                session.freeze(variable)
+            case c.Release(variable):
+                session.release(variable)
+            case c.Undo():
+                session.undo()
+            case c.Redo():
+                session.redo()
+            case _ if type(command) in _GOALS:
+                self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
+
+    # --- iterations
+
+    def _iterate(self) -> None:
+        session = self._session
+        before, start = session.current.id, self._clock()
+        try:
+            snapshot = session.step_iteration(self._interrupted)
+        except Exception as error:
+            self._fail("The optimiser stopped", error)
+            return
+        if snapshot.id != before:
+            self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
+            if session.done or reached(self._goal, snapshot):
+                self._goal = None
+
+    def _interrupted(self) -> bool:
+        """Asked by the session at every evaluation: obey what can be in passing, break off for the rest."""
+        waiting = list(self._inbox)
+        if any(isinstance(command, _URGENT) for command in waiting):
+            return True
+        if waiting and isinstance(waiting[0], c.Inspect):
+            self._obey(self._inbox.popleft())
+            self.publish_view()
+        return False
+
+    def _fail(self, what: str, error: Exception) -> None:
+        """Pause, tell the user, and leave the traceback on stderr."""
+        self._goal = None
+        traceback.print_exception(error, file=sys.stderr)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        advice = f"{frame.name}, line {frame.lineno}. Paused: rewind or change a weight, then go on."
+        self._publish(Note(level="error", text=f"{what}: {type(error).__name__}: {error}", advice=advice))
+
+    def _status(self) -> Status:
+        now = self._session.current
+        state: State = "running" if self.running else "done" if self._session.done else "paused"
+        steps_done = now.step + (now.stop is not None)
+        return Status(
+            state=state,
+            phase=now.phase,
+            step=now.step,
+            iteration=now.iteration,
+            total_iterations=now.total_iterations,
+            progress=self._builder.progress(now),
+            loss=float(now.evaluation.total),
+            rate=self._pace.rate(now.phase),
+            seconds_left=None if state == "done" else self._pace.seconds_left(now.phase, steps_done),
+        )
+
+
+def reached(goal: str | None, snapshot: Snapshot) -> bool:
+    """Whether a run towards ``goal`` ends at this snapshot."""
+    match goal:
+        case "iteration":
+            return True
+        case "step":
+            return snapshot.stop is not None
+        case "phase":
+            return snapshot.phase_done
+        case "stage":
+            following = snapshot.schedule[snapshot.phase + 1 : snapshot.phase + 2]
+            return snapshot.phase_done and not any(phase.stage == snapshot.stage for phase in following)
+    return False
+
+
+def load(
+    make_session: Callable[[], Any], publish: Publish, inbox: deque[c.Command], resume: Checkpoint | None
+) -> Worker | None:
+    """Make the session and the worker around it; None, and a message, where that fails."""
+    publish(Loading(text="Loading models…"))
+    try:
+        session = make_session()
+        if resume is not None:
+            from viewer import build_view
+
+            build_view.resume(session, resume)
+        return Worker(session, publish, inbox)
+    except Exception as error:
+        from optim.errors import InputError
+
+        expected = isinstance(error, InputError)
+        if not expected:
+            traceback.print_exception(error, file=sys.stderr)
+        text = str(error) if expected else f"{type(error).__name__}: {error}"
+        publish(LoadFailed(text=text, input_error=expected))
+        return None
+
+
+class NotesHandler(logging.Handler):
+    """Turns what libraries and loaders log as a warning into a message in the window."""
+
+    def __init__(self, publish: Publish) -> None:
+        super().__init__(logging.WARNING)
+        self._publish_note = publish
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Publish one record."""
+        level: Level = "error" if record.levelno >= logging.ERROR else "warning"
+        self._publish_note(Note(level=level, text=record.getMessage()))
+
+
+def worker_main(make_session: Callable[[], Any], connection: Connection, resume: Checkpoint | None) -> None:
+    """Body of the worker process; ends on ``Quit`` or when the window is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the window's business
+    inbox: deque[c.Command] = deque()
+    threading.Thread(target=_read, args=(connection, inbox), name="commands", daemon=True).start()
+    logging.getLogger().addHandler(NotesHandler(connection.send))
+    try:
+        worker = load(make_session, connection.send, inbox, resume)
+        while worker is not None and not worker.quitting:
+            if not worker.turn():
+                time.sleep(IDLE_WAIT)
+        connection.send(Finished())
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the window is gone
+
+
+def _read(connection: Connection, inbox: deque[c.Command]) -> None:
+    """Move commands into the inbox as they come, so the window never waits; a lost window means ``Quit``."""
+    try:
+        while True:
+            inbox.append(connection.recv())
+    except (EOFError, OSError):
+        inbox.append(c.Quit())
