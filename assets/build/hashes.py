@@ -1,18 +1,17 @@
 """``python -m assets.build hashes``: rewrite assets/SHA256SUMS from the files as they are now."""
 
 import argparse
-from pathlib import Path
 
 import assets
 
 
-def write_hashes(table: Path = assets.HASH_FILE) -> int:
-    """Write one ``sha256sum`` line per asset file; returns how many."""
+def write_hashes() -> int:
+    """Write one ``sha256sum`` line per asset file to the table; returns how many."""
     rows = [
         f"{assets.sha256(path)}  {path.relative_to(assets.ASSETS_FOLDER).as_posix()}\n"
         for path in assets.files()
     ]
-    table.write_text("".join(rows), encoding="utf-8")
+    assets.HASH_FILE.write_text("".join(rows), encoding="utf-8")
     return len(rows)
 
 
