@@ -10,12 +10,14 @@ are axis-angle [rad], lengths metres; without ``_prior`` the frame is that of th
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from optim.errors import InputError
 from optim.history import Snapshot
 from optim.problem import Problem
 from optim.rotations import matrix_to_axis_angle
@@ -51,6 +53,22 @@ def save_results(session: Session, folder: Path, *, body_file: Path) -> list[Pat
         (place / "meta.txt").write_text(f"optim_bm {body_file}\ngt_bm {body_file}\n", encoding="utf-8")
         folders.append(place)
     return folders
+
+
+def writable_folder(folder: Path) -> Path:
+    """The folder, made if need be; asked before a long fit rather than after it.
+
+    Raises:
+        InputError: It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written to ({error.strerror}); give another with --out"
+        ) from None
+    return folder
 
 
 def _stages(session: Session) -> dict[str, Arrays]:

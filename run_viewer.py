@@ -1,0 +1,115 @@
+"""Open the window on a fit, or run the fit without one; ``--help`` lists what can be asked for."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optim.errors import InputError
+from optim.settings import Settings, parse
+
+if TYPE_CHECKING:
+    from optim.session import Session
+
+STOPPED = 130
+"""Exit status of a run that was stopped by Ctrl-C, as shells have it."""
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line asks; the exit status is 0, or 2 after a message about what was given."""
+    _announce_notes()
+    try:
+        settings = parse(arguments)
+        for notice in settings.notices:
+            log.warning("%s", notice)
+        return run_headless(settings) if settings.headless else run_window(settings)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def make_session(settings: Settings) -> Session:
+    """Load what the settings name. Called in the worker's process, hence the late import."""
+    _announce_notes()
+    from optim.loading.problem import load_session
+
+    return load_session(settings)
+
+
+def run_window(settings: Settings) -> int:
+    """Show the fit until the window is closed; where no window can be opened, run without."""
+    from viewer import app
+
+    if settings.out:
+        log.warning("--out is for runs without a window; the window writes nothing on its own")
+    try:
+        result = app.run_window(partial(make_session, settings))
+    except app.WindowUnavailable as error:
+        log.warning("%s; running without a window, as with --headless", error)
+        return run_headless(settings)
+    if result.error:
+        print(f"error: {result.error}", file=sys.stderr)
+    return result.exit_status
+
+
+def run_headless(settings: Settings) -> int:
+    """Run the whole fit with a progress line; write results, then a video. Ctrl-C keeps what there is."""
+    from optim.loading.problem import body_file
+    from optim.saving.humor_results import save_results, writable_folder
+
+    session = make_session(settings)
+    name = session.problem.name
+    out = writable_folder(settings.out or Path("out") / name)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stopped = False
+    try:
+        _fit(session)
+    except KeyboardInterrupt:
+        stopped = True
+    for folder in save_results(session, out / "results_out", body_file=body_file(settings)):
+        print(f"results: {folder}", flush=True)
+    if stopped:
+        print("stopped early: these are the results so far", file=sys.stderr)
+        return STOPPED
+    return 0 if settings.no_video else _write_video(session, out / f"{name}.mp4")
+
+
+def _write_video(session: Session, path: Path) -> int:
+    from viewer.app import WindowUnavailable
+    from viewer.headless import render_fit_video
+    from viewer.video import VideoError
+
+    try:
+        video = render_fit_video(session, path)
+    except (WindowUnavailable, VideoError) as error:
+        print(f"error: no video: {error}; --no-video leaves it out", file=sys.stderr)
+        return 1
+    print(f"video: {video.path}" + (f" ({video.remark})" if video.remark else ""))
+    return 0
+
+
+def _fit(session: Session) -> None:
+    """Step to the end of the schedule, telling where it is; Ctrl-C is passed on."""
+    from viewer.progress import ProgressLine
+
+    progress = ProgressLine(session.schedule, sys.stderr)
+    try:
+        while not session.done:
+            progress.tell(session.step_iteration(), done=session.done)
+    except KeyboardInterrupt:
+        progress.break_off()
+        raise
+
+
+def _announce_notes() -> None:
+    """What the libraries log as a warning is a note to the user."""
+    logging.basicConfig(format="note: %(message)s", level=logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""The program as a user starts it: exit statuses, messages, results on disk, stopping."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import run_viewer
+from tests.motions import write_walk
+
+ROOT = Path(__file__).resolve().parents[1]
+SHORT = ["--lbfgs-max-iter", "2", "--num-iters", "1", "1", "1", "--amass-seq-len", "12"]
+
+
+def command(*words):
+    return [sys.executable, "run_viewer.py", *map(str, words)]
+
+
+def without_display():
+    return {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+
+
+def files_of(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_without_a_display_the_whole_fit_runs_and_says_so(model_files, tmp_path):
+    motion = write_walk(tmp_path / "my walk_poses.npz", fps=60.0, frames=61)
+    words = command(
+        "--data-path", motion, "--out", tmp_path / "out", "--no-video", *SHORT, *model_files.flags()
+    )
+    done = subprocess.run(words, cwd=ROOT, env=without_display(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "no display" in done.stderr and "60 frames/s, resampled to 30" in done.stderr
+    assert "loss" in done.stderr and "time left 0:00" in done.stderr
+    place = tmp_path / "out" / "results_out" / "my walk"
+    assert f"results: {place}" in done.stdout and "video" not in done.stdout
+    assert {
+        "stage1_results.npz",
+        "stage2_results.npz",
+        "stage3_init_results.npz",
+        "stage3_results.npz",
+    } < files_of(place)
+    with np.load(place / "stage3_results.npz") as results:
+        assert results["trans"].shape == (12, 3) and np.isfinite(results["pose_body"]).all()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
+    motion = write_walk(tmp_path / "walk.npz")
+    words = command("--headless", "--data-path", motion, "--out", tmp_path / "out", *model_files.flags())
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        told = ""
+        while "loss" not in told:
+            told = process.stderr.readline()
+            assert told, "the fit ended before it began"
+        process.send_signal(how)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == run_viewer.STOPPED, errors
+    assert "stopped early" in errors and "Traceback" not in errors
+    assert "stage1_results.npz" in files_of(tmp_path / "out" / "results_out" / "walk")
+    assert "results: " in output
+
+
+def test_a_wrong_flag_ends_at_once_with_one_line(tmp_path):
+    done = subprocess.run(
+        command("--amass-noise-sd", 1), cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "error: unknown flag --amass-noise-sd; did you mean --amass-noise-std? (--help lists all)"
+    ]
+
+
+def nan_motion(folder):
+    path = write_walk(folder / "walk.npz")
+    with np.load(path) as arrays:
+        arrays = dict(arrays)
+    arrays["trans"][3] = np.nan
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--data-path {tmp}/none.npz", "none.npz: no such file"),
+        ("--data-path {tmp}", "a folder"),
+        ("--data-path {tmp}/walk.npz", "trans has 3 values that are NaN"),
+        ("--data nothing", "no demo clip is called nothing"),
+        ("--humor {tmp}/none.pth", "none.pth: no such file"),
+        ("--smpl {tmp}/none.npz", "none.npz: no such file"),
+        ("--vposer {tmp}/none", "snapshots"),
+        ("--init-motion-prior {tmp}", "prior_gmm.npz"),
+        ("--num-iters 0 0 0", "no phase with steps"),
+        ("--out {tmp}/walk.npz/out", "cannot be written"),
+        ("@{tmp}/none.cfg", "none.cfg"),
+    ],
+)
+def test_bad_input_gets_one_line_and_status_2(model_files, tmp_path, capsys, words, told):
+    nan_motion(tmp_path)
+    given = words.format(tmp=tmp_path).split()
+    status = run_viewer.main([*model_files.flags(), "--headless", *given])
+    output, errors = capsys.readouterr()
+    lines = [line for line in errors.splitlines() if not line.startswith("note: ")]
+    assert status == 2 and output == ""
+    assert len(lines) == 1 and lines[0].startswith("error: ") and told in lines[0]

@@ -1,0 +1,47 @@
+"""One line on the terminal: where a fit is and how long it will take. Knows a session only by its fields."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import fields
+from typing import Any, TextIO
+
+from viewer.pace import Pace
+from viewer.view_model import Phase
+
+
+class ProgressLine:
+    """Writes in place on a terminal, a line every few seconds elsewhere.
+
+    Args:
+        schedule: The phases of an ``optim.session.Session``.
+    """
+
+    def __init__(self, schedule: Any, stream: TextIO) -> None:
+        self._phases = [
+            Phase(**{f.name: getattr(phase, f.name) for f in fields(Phase)}) for phase in schedule
+        ]
+        self._pace, self._stream = Pace(self._phases), stream
+        self._in_place = stream.isatty()
+        self._interval = 0.2 if self._in_place else 5.0  # seconds
+        self._told = -self._interval
+
+    def tell(self, here: Any, *, done: bool) -> None:
+        """Take note of an ``optim.history.Snapshot``, and tell it if it is time; always if done."""
+        self._pace.record(here.phase, here.seconds, step_ended=here.stop is not None)
+        now = time.monotonic()
+        if not done and now - self._told < self._interval:
+            return
+        self._told = now
+        left = 0 if done else round(self._pace.seconds_left(here.phase, here.step) or 0)
+        phase = self._phases[here.phase]
+        text = f"{phase.name}  step {here.step + 1}/{phase.steps}  loss {here.evaluation.total:.5g}"
+        text += f"  time left {left // 60}:{left % 60:02d}"
+        start, end = ("\r\033[K", "\n" if done else "") if self._in_place else ("", "\n")
+        self._stream.write(f"{start}{text}{end}")
+        self._stream.flush()
+
+    def break_off(self) -> None:
+        """Leave the line as it is and start a new one."""
+        if self._in_place:
+            self._stream.write("\n")
