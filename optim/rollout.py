@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from optim.chain import Chain, frozen_layers
 from optim.motion_prior import MotionPrior
 from optim.rotations import axis_angle_to_matrix
 
@@ -176,7 +177,28 @@ def rollout(prior: MotionPrior, start: State, latents: Tensor, *, with_prior: bo
     """
     first = start.flat()
     pivot = joint_pivot(start.joints)
-    state, inputs, local, contacts, turns = first, [], [], [], []
+    layers = frozen_layers(prior)
+    if layers is None:
+        inputs, local, contacts, turns = transitions(prior, first, latents, pivot)
+    else:
+        inputs, local, contacts, turns = Chain.apply(first, latents, pivot, layers)
+    motion = State.from_flat(torch.cat((first[:, None], place(local, turns, pivot)), dim=1))
+    batch, steps = latents.shape[:2]
+    if with_prior:
+        mean, variance = prior.prior(inputs.flatten(0, 1))
+    else:
+        mean = variance = latents.new_zeros(batch * steps, latents.shape[2])
+    return Rollout(
+        **{f.name: getattr(motion, f.name) for f in fields(State)},
+        contact_logits=contacts,
+        prior_mean=mean.unflatten(0, (batch, steps)),
+        prior_var=variance.unflatten(0, (batch, steps)),
+    )
+
+
+def transitions(prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The chain of decodings from a flat state, in plain autograd; arguments and results as ``chain.Chain`` has them."""
+    inputs, local, contacts, turns = [], [], [], []
     for latent in latents.unbind(1):
         inputs.append(state)
         predicted, logits = apply_change(state, prior.decode(state, latent))
@@ -184,19 +206,7 @@ def rollout(prior: MotionPrior, start: State, latents: Tensor, *, with_prior: bo
         contacts.append(logits)
         state, cos, sin = canonicalise(predicted, pivot)
         turns.append(torch.stack((cos, sin), dim=-1))
-    placed = place(torch.stack(local, dim=1), torch.stack(turns, dim=1), pivot)
-    motion = State.from_flat(torch.cat((first[:, None], placed), dim=1))
-    batch, steps = latents.shape[:2]
-    if with_prior:
-        mean, variance = prior.prior(torch.stack(inputs, dim=1).flatten(0, 1))
-    else:
-        mean = variance = latents.new_zeros(batch * steps, latents.shape[2])
-    return Rollout(
-        **{f.name: getattr(motion, f.name) for f in fields(State)},
-        contact_logits=torch.stack(contacts, dim=1),
-        prior_mean=mean.unflatten(0, (batch, steps)),
-        prior_var=variance.unflatten(0, (batch, steps)),
-    )
+    return torch.stack(inputs, 1), torch.stack(local, 1), torch.stack(contacts, 1), torch.stack(turns, 1)
 
 
 def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Generator) -> tuple[Rollout, Tensor]:

@@ -1,0 +1,81 @@
+"""The hand-derived chain against autograd and finite differences."""
+
+import pytest
+import torch
+
+from optim.chain import Chain, frozen_layers
+from optim.motion_prior import MotionPrior
+from optim.rollout import transitions
+from optim.rotations import axis_angle_to_matrix
+
+SHAPES = [(1, 4), (3, 4)]
+
+
+def prior_of(dtype=torch.float64) -> MotionPrior:
+    torch.manual_seed(0)
+    prior = MotionPrior().to(dtype).requires_grad_(False)
+    for norm in prior.decoder.net[1::3]:
+        norm.weight.uniform_(0.5, 1.5)
+        norm.bias.uniform_(-0.2, 0.2)
+    prior.decoder.net[-1].weight.mul_(0.3)
+    return prior
+
+
+def arguments(batch: int, steps: int, dtype=torch.float64) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    draw = lambda *size: torch.randn(*size, generator=generator, dtype=torch.float64)  # noqa: E731
+    turns = axis_angle_to_matrix(draw(batch, 22, 3)).flatten(1)
+    start = torch.cat((draw(batch, 6), turns[:, :9], draw(batch, 3), turns[:, 9:], draw(batch, 132)), dim=1)
+    pivot = torch.nn.functional.pad(draw(batch, 2), (0, 1))
+    return [x.to(dtype).requires_grad_(True) for x in (start, draw(batch, steps, 48), pivot)]
+
+
+@pytest.mark.parametrize(("batch", "steps"), SHAPES)
+def test_values_and_gradients_equal_autograd(batch, steps):
+    prior = prior_of()
+    given = arguments(batch, steps)
+    fast = Chain.apply(*given, frozen_layers(prior))
+    plain = transitions(prior, given[0], given[1], given[2])
+    for one, other in zip(fast, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+    generator = torch.Generator().manual_seed(2)
+    seeds = [torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in plain]
+    exact = torch.autograd.grad(plain, given, seeds)
+    by_hand = torch.autograd.grad(fast, given, seeds)
+    for name, one, other in zip(("start", "latents", "pivot"), by_hand, exact, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-9, msg=name)
+
+
+def test_gradient_matches_finite_differences():
+    prior = prior_of()
+    given = arguments(2, 3)
+
+    def value(*x):
+        return sum((y.sin()).sum() for y in Chain.apply(*x, frozen_layers(prior)))
+
+    gradients = torch.autograd.grad(value(*given), given)
+    generator = torch.Generator().manual_seed(3)
+    for index, gradient in enumerate(gradients):
+        way = torch.randn(gradient.shape, generator=generator, dtype=gradient.dtype)
+        moved = [[x + (sign * 1e-6 * way if i == index else 0) for i, x in enumerate(given)] for sign in (1, -1)]
+        numeric = (value(*moved[0]) - value(*moved[1])) / 2e-6
+        assert (gradient * way).sum().item() == pytest.approx(numeric.item(), rel=1e-5, abs=1e-6)
+
+
+def test_a_result_does_not_depend_on_its_neighbours_in_the_batch():
+    prior = prior_of(torch.float32)
+    given = [x.detach() for x in arguments(4, 6, torch.float32)]
+    together = Chain.apply(*given, frozen_layers(prior))
+    alone = Chain.apply(*(x[1:2] for x in given), frozen_layers(prior))
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one[1:2], other, rtol=0, atol=1e-4)
+
+
+def test_only_frozen_weights_take_this_way_and_new_weights_are_noticed():
+    prior = prior_of()
+    first = frozen_layers(prior)
+    assert frozen_layers(prior) is first
+    prior.decoder.net[0].weight.mul_(2)
+    assert frozen_layers(prior) is not first
+    prior.requires_grad_(True)
+    assert frozen_layers(prior) is None
