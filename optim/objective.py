@@ -19,7 +19,7 @@ from optim.errors import InputError
 from optim.frames import PriorFrame
 from optim.lbfgs import Point
 from optim.observations import Observations, PreviousBatch
-from optim.prediction import InPrior, Parts, Prediction, predict_free, predict_rollout
+from optim.prediction import InPrior, Parts, Prediction, predict_free, predict_rollout, turn_of
 from optim.problem import Problem
 from optim.stages import Phase
 from optim.terms import consistency, contact, data, overlap, priors
@@ -288,6 +288,7 @@ class Objective:
             frame=self.prior_frame,
             frames=self.seen.frames,
             with_prior=any(term.name == "motion_prior" for term in self.terms),
+            turn=turn_of(self.phase.preset),
         )
 
     def residuals(self, prediction: Prediction) -> dict[str, Tensor]:

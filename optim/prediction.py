@@ -13,7 +13,8 @@ from optim import frames
 from optim.frames import PriorFrame
 from optim.motion_prior import CONTACT_JOINTS
 from optim.problem import Problem
-from optim.rollout import Rollout, State, rollout
+from optim.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
+from optim.stages import Preset
 from optim.variables import Variables, root_matrix
 
 BODY_JOINTS = 22
@@ -83,6 +84,11 @@ class Parts:
     mesh: bool = False
 
 
+def turn_of(preset: Preset) -> Turn:
+    """The function that ``preset.turn`` names."""
+    return published_turn if preset.turn == "published" else canonical_turn
+
+
 def predict_free(problem: Problem, variables: Variables, parts: Parts) -> Prediction:
     """Stages 1 and 2: every frame on its own."""
     trans, betas = variables["trans"], variables["betas"]
@@ -105,6 +111,7 @@ def predict_rollout(
     frame: PriorFrame | None,
     frames: int | None = None,
     with_prior: bool = True,
+    turn: Turn = canonical_turn,
 ) -> Prediction:
     """Stage 3: the first frame rolled out through the latents.
 
@@ -119,7 +126,7 @@ def predict_rollout(
     latents = variables["latent_motion"]
     if frames is not None:
         latents = latents[:, : frames - 1]
-    motion = rollout(problem.motion_prior, start, latents, with_prior=with_prior)
+    motion = rollout(problem.motion_prior, start, latents, with_prior=with_prior, turn=turn)
     found = body_points(problem, motion.trans, motion.root_orient, motion.pose_body, betas, parts)
     return Prediction(
         trans=frame.trans_back(motion.trans, pelvis),

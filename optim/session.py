@@ -19,7 +19,7 @@ from optim.errors import InputError
 from optim.frames import PriorFrame, floor_plane
 from optim.history import History, Snapshot
 from optim.objective import Objective
-from optim.prediction import Parts, Prediction, predict_free, predict_rollout
+from optim.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
 from optim.problem import Problem
 from optim.rollout import Rollout
 from optim.stages import Phase, with_weight
@@ -289,9 +289,9 @@ class Session:
             if snapshot.stage < 3:
                 predicted = predict_free(self.problem, snapshot.variables, Parts())
             else:
-                predicted = predict_rollout(
-                    self.problem, snapshot.variables, Parts(), frame=snapshot.prior_frame
-                )
+                preset = snapshot.schedule[snapshot.phase].preset
+                frame, turn = snapshot.prior_frame, turn_of(preset)
+                predicted = predict_rollout(self.problem, snapshot.variables, Parts(), frame=frame, turn=turn)
         self._predictions[snapshot.id] = predicted
         if len(self._predictions) > _PREDICTIONS_KEPT:
             self._predictions.popitem(last=False)

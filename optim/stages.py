@@ -105,6 +105,8 @@ class Preset:
     """``contact_refine_only`` silences the contact terms while x_0 is frozen (public) or until refine (strict)."""
     velocities: Literal["prior", "camera"] = "prior"
     """Frame that the velocities of x_0 are first estimated in; ``camera`` is a fault the public code once had."""
+    turn: Literal["exact", "published"] = "published"
+    """How states are turned into their canonical frames (``rollout.canonical_turn`` or ``published_turn``)."""
     freeze_bounds: Literal["fixed", "proportional"] = "fixed"
     """Default bounds of the freeze phase when stage 3 is not 70 steps long: 30 and 55 as they are, or in proportion."""
 
@@ -116,6 +118,7 @@ PRESETS = {
         start="aligned",
         prior_frame="canonical",
         contact_refine="strict",
+        turn="exact",
         freeze_bounds="proportional",
     ),
 }

@@ -11,7 +11,7 @@ from torch import Tensor
 from optim import frames
 from optim.camera import depth_from_bones
 from optim.frames import PriorFrame
-from optim.prediction import Parts, body_points
+from optim.prediction import Parts, body_points, turn_of
 from optim.problem import Problem
 from optim.rollout import estimate_states, infer_latents
 from optim.stages import Preset
@@ -149,7 +149,7 @@ def enter_stage_3(
             "root_orient": variables["root_orient"][:, :1],
             "latent_pose": variables["latent_pose"][:, :1],
             "betas": betas,
-            "latent_motion": infer_latents(problem.motion_prior, motion),
+            "latent_motion": infer_latents(problem.motion_prior, motion, turn=turn_of(preset)),
             "trans_vel": started.trans_vel[:, :1],
             "joints_vel": started.joints_vel[:, :1],
             "root_orient_vel": started.root_orient_vel[:, :1],

@@ -169,7 +169,7 @@ def _first_frame_transform(motion: State) -> tuple[torch.Tensor, torch.Tensor]:
 def test_infer_latents_is_the_posterior_of_each_pair(prior):
     motion = walking()
     latents = infer_latents(prior, motion)
-    past, now = canonical_pairs(motion.flat(), joint_pivot(motion.joints[:, 0]))
+    past, now = canonical_pairs(motion.flat(), pivot_of(motion))
     expected, _ = prior.posterior(past[:, 2], now[:, 2])
     torch.testing.assert_close(latents[:, 2], expected)
 
