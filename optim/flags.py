@@ -199,7 +199,9 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--headless", action="store_true", help="no window: run the whole fit, write results and video"
     )
-    group.add_argument("--out", type=Path, metavar="DIR", help="headless: where results and video go (out/CLIP)")
+    group.add_argument(
+        "--out", type=Path, metavar="DIR", help="headless: where results and video go (out/CLIP)"
+    )
     group.add_argument("--no-video", action="store_true", help="headless: results only")
     group.add_argument("--seed", type=int, metavar="N", help="of the noise and of all that is random (0)")
 
