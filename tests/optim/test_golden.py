@@ -1,0 +1,149 @@
+"""Parity with the public implementation: the same inputs give the same losses, gradients, roll-outs and search."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from optim import frames
+from optim.objective import Objective
+from optim.prediction import Parts, predict_rollout, turn_of
+from optim.rotations import axis_angle_to_matrix
+from optim.session import Session
+from optim.start import enter_stage_3, start_variables
+from optim.variables import packing, root_matrix
+from tests.optim.golden import CASES, MODELS, Case, case_files
+
+FILES = case_files()
+pytestmark = pytest.mark.skipif(not FILES, reason=f"no golden cases in {CASES}, or no models in {MODELS}")
+
+LOSS, GRADIENT, METRES = 1e-4, 1e-3, 1e-4
+TRACE = (1e-3, 1.5)
+"""Relative error of the first evaluations, and how fast it may grow from one to the next."""
+
+
+@pytest.fixture(scope="module", params=FILES, ids=lambda path: path.stem)
+def case(request) -> Case:
+    return Case.read(request.param)
+
+
+def phases_of(case: Case):
+    """Outer step of the golden run, phase, and the constant prior frame that phase needs."""
+    step = 0
+    for phase in case.schedule:
+        fixed = phase.stage == 3 and not case.problem.has_camera
+        for _ in range(phase.steps):
+            yield step, phase, frames.identity(case.problem.batch) if fixed else None
+            step += 1
+
+
+def test_losses_terms_and_gradients(case):
+    for step, phase, frame in phases_of(case):
+        variables = case.group(f"step{step}/var/")
+        objective, free = Objective(case.problem, phase, frame), packing(variables, phase)
+        point = objective.point(free.pack(variables), variables, free)
+        assert point.value == pytest.approx(float(case.arrays[f"step{step}/loss"]), rel=LOSS)
+        terms = {name: value.raw for name, value in objective.evaluation(point, free).terms.items()}
+        expected = {name: float(value) for name, value in case.group(f"step{step}/term/").items()}
+        assert terms == {name: pytest.approx(value, rel=LOSS, abs=1e-8) for name, value in expected.items()}
+        gradients = free.split(point.gradient)
+        wanted = case.group(f"step{step}/grad/")
+        assert set(gradients) == set(wanted)
+        for name, gradient in wanted.items():
+            ours = torch.zeros_like(gradient)
+            ours[:, : gradients[name].shape[1]] = gradients[name]
+            error = (ours - gradient).norm() / gradient.norm().clamp_min(1e-12)
+            assert error < GRADIENT, f"step {step}: gradient of {name} is {float(error):.1e} off"
+
+
+def test_rollouts_and_prior_frame(case):
+    for step, phase, frame in phases_of(case):
+        if phase.stage < 3:
+            continue
+        variables, seen = case.group(f"step{step}/var/"), case.group(f"step{step}/rollout/")
+        count, turn = seen["trans"].shape[1], turn_of(phase.preset)
+        predicted = predict_rollout(case.problem, variables, Parts(), frame=frame, frames=count, turn=turn)
+        inside = predicted.in_prior
+        near = {"rtol": 0, "atol": METRES}
+        torch.testing.assert_close(inside.rollout.trans, seen["trans"], **near)
+        torch.testing.assert_close(inside.rollout.joints, seen["joints"], **near)
+        torch.testing.assert_close(
+            inside.rollout.root_orient, axis_angle_to_matrix(seen["root_orient"]), **near
+        )
+        pose = axis_angle_to_matrix(seen["pose_body"].unflatten(-1, (21, 3)))
+        torch.testing.assert_close(inside.rollout.pose_body, pose, **near)
+        torch.testing.assert_close(inside.contacts, seen["contacts_conf"], **near)
+        torch.testing.assert_close(inside.rollout.prior_mean, seen["prior_mean"], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(inside.rollout.prior_var, seen["prior_var"], rtol=1e-3, atol=1e-3)
+        camera = case.group(f"step{step}/rollout_cam/")
+        torch.testing.assert_close(predicted.trans, camera["trans"], **near)
+        torch.testing.assert_close(predicted.root_orient, axis_angle_to_matrix(camera["root_orient"]), **near)
+        if frame is None:
+            _check_prior_frame(case, step, variables, inside.frame, near)
+
+
+def _check_prior_frame(case, step, variables, frame, near):
+    """cam2prior's R, t and root height as one rigid motion: same rotation; trans goes to the origin at that height."""
+    expected = {name: case.tensor(f"step{step}/cam2prior_{name}") for name in ("R", "t", "root_height")}
+    torch.testing.assert_close(frame.R_prior_input, expected["R"], **near)
+    pelvis = case.problem.body.rest_joints(variables["betas"])[:, 0]
+    trans = frame.trans(variables["trans"], pelvis)[:, 0]
+    turned = (expected["R"] @ (variables["trans"][:, 0] + expected["t"])[..., None])[..., 0]
+    torch.testing.assert_close(trans[:, :2], turned[:, :2], **near)
+    torch.testing.assert_close((trans + pelvis)[:, 2:], expected["root_height"], **near)
+
+
+def test_start_values(case):
+    ours = start_variables(case.problem, case.schedule[0].preset)
+    for name, value in case.group("step0/var/").items():
+        torch.testing.assert_close(ours[name], value, rtol=1e-5, atol=1e-5)
+
+
+def test_stage_3_starts_where_stage_2_ended(case):
+    free, rolled = case.meta["num_iter"][0] + case.meta["num_iter"][1], case.group
+    if f"step{free}/var/latent_motion" not in case.arrays:
+        pytest.skip("this case has no stage 3")
+    ended = rolled(f"step{free - 1}/after/")
+    ours, _ = enter_stage_3(case.problem, ended, case.schedule[-1].preset)
+    expected = rolled(f"step{free}/var/")
+    assert set(ours) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(
+            ours[name], value, rtol=1e-4, atol=2e-4, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
+def test_search_takes_the_same_path(case):
+    """A whole session, from the start values to the result: every evaluation of every line search."""
+    session = Session(case.problem, schedule=case.schedule)
+    for step in range(case.steps):
+        if session.current.phase_done:
+            session.step_iteration()
+        values = [session.current.evaluation.total]
+        while True:
+            snapshot = session.step_iteration()
+            values += [trial.value for trial in snapshot.solver.trials]
+            if snapshot.stop is not None:
+                break
+        expected = case.arrays[f"step{step}/evals"].tolist()
+        assert len(values) == len(expected)
+        for index, (ours, theirs) in enumerate(zip(values, expected, strict=True)):
+            allowed = TRACE[0] * TRACE[1] ** max(0, index + 3 * step - 4)
+            assert ours == pytest.approx(theirs, rel=allowed), f"evaluation {index} of step {step}"
+    assert session.done
+    _check_result(case, session)
+
+
+def _check_result(case, session):
+    """After so few steps the two runs are still within centimetres of each other."""
+    result, ours = case.group("result/"), session.trajectory()
+    near = {"rtol": 0, "atol": 0.02}
+    torch.testing.assert_close(ours.trans, result["trans"], **near)
+    torch.testing.assert_close(ours.root_orient, root_matrix(result["root_orient"]), **near)
+    torch.testing.assert_close(
+        ours.pose_body, axis_angle_to_matrix(result["pose_body"].unflatten(-1, (21, 3))), **near
+    )
+    torch.testing.assert_close(ours.betas, result["betas"], **near)
+    torch.testing.assert_close((ours.contacts > 0.5).float(), result["contacts"])
+    if "floor_plane" in result:
+        torch.testing.assert_close(ours.floor_plane, result["floor_plane"], **near)
