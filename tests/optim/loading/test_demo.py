@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from optim.errors import InputError
+from optim.flags import DEFAULT_CLIP
 from optim.loading.demo import clip_names, find_clip, read_demo
 from tests.motions import write_demo
 
@@ -42,3 +43,12 @@ def test_bad_clips_are_refused_by_name(tmp_path, changes, words):
     with pytest.raises(InputError, match=words) as error:
         read_demo(path)
     assert str(path) in str(error.value)
+
+
+def test_the_shipped_clips_load_and_the_default_is_one_of_them():
+    assert DEFAULT_CLIP in clip_names()
+    for name in clip_names():
+        clip = read_demo(find_clip(name))
+        assert np.isinf(clip.joints3d_partial).any() and np.isfinite(clip.joints3d).all(), name
+        hidden = np.isinf(clip.joints3d_partial)
+        np.testing.assert_array_equal(clip.joints3d_partial[~hidden], clip.joints3d[~hidden])
