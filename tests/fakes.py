@@ -112,7 +112,9 @@ def motion(rng: np.random.RandomState, batch: int, frames: int, *, camera: bool)
     trans[..., 2] = 3.0 if camera else 1.2
     trans[..., 1] += 0.1 if camera else 0.0
     up = np.pi if camera else np.pi / 2
-    root = np.tile(np.array([up, 0.0, 0.0]), (batch, frames, 1)) + 0.1 * np.sin(3 * time)[:, None] * rng.randn(3)
+    root = np.tile(np.array([up, 0.0, 0.0]), (batch, frames, 1)) + 0.1 * np.sin(3 * time)[
+        :, None
+    ] * rng.randn(3)
     swing = np.sin(2 * np.pi * time)[:, None, None] * 0.25 * rng.randn(21, 3) + 0.1 * rng.randn(21, 3)
     pose = np.broadcast_to(swing, (batch, frames, 21, 3))
     vectors = [torch.tensor(a) for a in (trans, root, np.array(pose), 0.3 * rng.randn(batch, 16))]
@@ -176,7 +178,9 @@ def hide(value: Tensor, where) -> Tensor:
     return hidden
 
 
-def variables(problem: Problem, phase: Phase, *, seed: int = 5, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+def variables(
+    problem: Problem, phase: Phase, *, seed: int = 5, dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
     """Random but plausible variables of a phase."""
     rng = np.random.RandomState(seed)
     batch, frames = problem.batch, problem.frames
@@ -197,5 +201,3 @@ def variables(problem: Problem, phase: Phase, *, seed: int = 5, dtype: torch.dty
     if problem.has_camera:
         made["floor_plane"] = problem.observed_floor * 1.02
     return made
-
-
