@@ -31,6 +31,8 @@ def main(arguments: list[str]) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return STOPPED
 
 
 def make_session(settings: Settings) -> Session:

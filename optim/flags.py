@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import shlex
 from pathlib import Path
 from typing import NoReturn
@@ -90,7 +91,7 @@ class _Parser(argparse.ArgumentParser):
 
     def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
         try:
-            return shlex.split(arg_line, comments=True)
+            return shlex.split(re.sub(r"(^|\s)#.*", "", arg_line))
         except ValueError as error:
             raise InputError(f"configuration line {arg_line!r}: {error}") from None
 

@@ -41,7 +41,7 @@ def test_nothing_given_is_the_demo_on_the_shipped_models():
 
 
 def test_a_public_configuration_is_read_unchanged(tmp_path):
-    path = tmp_path / "a motion.npz"
+    path = tmp_path / "a motion#1.npz"
     config = tmp_path / "fit.cfg"
     config.write_text(NOISY_JOINTS.format(path=f"'{path}'"))
     settings = parse([f"@{config}", "--amass-noise-std", "0.02", "--seed", "7"])
