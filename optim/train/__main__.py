@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     pose.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16")
     for name in ("steps", "batch"):
         pose.add_argument(f"--{name}", type=int)
-    for name in ("learning_rate", "kl", "joint_sigma", "rotation_sigma", "input_noise", "swapped"):
+    for name in ("learning_rate", "kl", "joint_sigma", "rotation_sigma", "dropout", "swapped"):
         pose.add_argument(f"--{name.replace('_', '-')}", type=float)
 
     state = command("init-state", _init_state, "fit the Gaussian mixture over first frames (needs scikit-learn)")

@@ -35,7 +35,7 @@ class PosePriorReport:
     joints_worst_poses: float  # mean over joints, 95th percentile over poses
     joints_random_latent: float  # the same from a latent drawn from q(latent | pose), as the KL term sees it
     kl: float  # of q(latent | pose) from N(0, I), nats
-    aggregate_std_least: float  # of q averaged over the poses, along its axes; 1 in N(0, I)
+    aggregate_std_least: float  # of q averaged over training poses, along its axes; 1 in N(0, I)
     aggregate_std_most: float
     sample_to_train: float  # RMS over joints, N(0, I) sample to nearest training pose; median
     data_to_train: float  # the same of the measured poses
@@ -55,15 +55,15 @@ def evaluate(
     samples: int = 2000,
     seed: int = 0,
 ) -> PosePriorReport:
-    """All figures for ``poses``; nearest neighbours against at most 30,000 of ``train_poses``."""
+    """All figures for ``poses``; neighbours and aggregate from at most 30,000 of ``train_poses``."""
     generator = torch.Generator().manual_seed(seed)
     joints_of = joint_positions(body)
     truth = joints_of(poses)
     mean, std = posterior(prior.network, matrix_to_axis_angle(poses).flatten(1))
     off = 100 * (joints_of(prior.decode(mean)) - truth).norm(dim=-1)
     drawn = mean + std * torch.randn(mean.shape, generator=generator)
-    aggregate = torch.linalg.eigvalsh(torch.cov(mean.T) + (std**2).mean(0).diag()).sqrt()
-    reference = joints_of(_some(train_poses, 30_000, generator))
+    known = _some(train_poses, 30_000, generator)
+    reference, aggregate = joints_of(known), _aggregate_std(prior, known)
     sampled = joints_of(sample_poses(prior, samples, generator=generator))
     return PosePriorReport(
         poses=len(poses),
@@ -77,6 +77,12 @@ def evaluate(
         sample_to_train=_nearest(sampled, reference),
         data_to_train=_nearest(_some(truth, samples, generator), reference),
     )
+
+
+def _aggregate_std(prior: PosePrior, poses: Tensor) -> Tensor:
+    """Standard deviations of q(latent | pose) averaged over the poses, along its principal axes, rising."""
+    mean, std = posterior(prior.network, matrix_to_axis_angle(poses).flatten(1))
+    return torch.linalg.eigvalsh(torch.cov(mean.T) + (std**2).mean(0).diag()).sqrt()
 
 
 def sample_poses(prior: PosePrior, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 21 3 3"]:

@@ -40,6 +40,8 @@ from optim.train.progress import Progress
 SNAPSHOT = "snapshots/TR00_E000.pt"
 SETTINGS = "TR00_free_motion.ini"
 CHECKPOINT = "last.pth"
+STILL = 0.01
+"""Standard deviation [rad] of an axis-angle entry over the data below which it counts as never moved."""
 _MIRRORED_POSE = [joint - 1 for joint in MIRRORED_JOINTS[1:]]
 _MIRROR_AXIS_ANGLE = (1.0, -1.0, -1.0)  # a rotation seen in the mirror x → −x
 _LEGS = (0, 1, 3, 4, 6, 7, 9, 10)
@@ -59,7 +61,8 @@ class PoseRecipe:
     kl_annealed: float = 0.1  # share of the steps over which the KL weight rises to its value
     joint_sigma: float = 0.02  # [m] standard deviation of a decoded joint, per axis
     rotation_sigma: float = 0.15  # the same of an entry of a rotation matrix
-    input_noise: float = 0.05  # [rad] seen by the encoder: joints that never move in the data stay harmless
+    dropout: float = 0.0  # VPoser has 0.1; without it joint error and samples were a little better
+    still_noise: float = 0.2  # [rad] on inputs the data never moves: bent toes then do no harm
     swapped: float = 0.3  # share of the poses that get their legs or an arm from another pose
     gradient_norm: float = 100.0
     seed: int = 0
@@ -101,7 +104,9 @@ class PoseTrainer:
         self.recipe, self.device, self.half = recipe, torch.device(device), half
         self.poses = matrix_to_axis_angle(poses).to(self.device)
         self.joints_of = joint_positions(body, device=self.device)
+        self.noise = recipe.still_noise * (self.poses.std(0, keepdim=True) < STILL)
         self.network = new_network().to(self.device)
+        self.network.dropout.p = recipe.dropout
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate)
         self.steps_done = 0
 
@@ -168,7 +173,7 @@ class PoseTrainer:
     def _loss(self, pose: Float[Tensor, "batch 21 3"], *, kl_weight: float) -> tuple[Tensor, PoseLoss]:
         recipe = self.recipe
         true = axis_angle_to_matrix(pose)
-        seen = pose + recipe.input_noise * torch.randn_like(pose)
+        seen = pose + self.noise * torch.randn_like(pose)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             mean, std = (x.float() for x in posterior(self.network, seen.flatten(1)))
             decoded = decode_rotations(self.network, mean + std * torch.randn_like(mean))
