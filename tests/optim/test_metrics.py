@@ -1,0 +1,73 @@
+"""Metrics on motions whose figures are known beforehand."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import assets
+from optim.loading.models import load_body
+from optim.metrics import acceleration, ground_penetration, joint_errors
+from optim.rotations import axis_angle_to_matrix
+from optim.variables import Trajectory
+
+B, T = 2, 6
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body(assets.BODY_FOLDER)
+
+
+@pytest.fixture(scope="module")
+def standing(body) -> Trajectory:
+    """Upright in the rest pose, soles on the floor."""
+    root = axis_angle_to_matrix(torch.tensor([torch.pi / 2, 0, 0])).expand(B, T, 3, 3)
+    pose, betas = torch.eye(3).expand(B, T, 21, 3, 3), torch.zeros(B, 16)
+    trans = torch.zeros(B, T, 3)
+    trans[..., 2] = -body.mesh(trans[:1, :1], root[:1, :1], pose[:1, :1], betas[:1])[..., 2].min()
+    return Trajectory(trans, root, pose, betas, joints=body.joints(trans, root, pose, betas))
+
+
+def shifted(motion: Trajectory, way: torch.Tensor) -> Trajectory:
+    return replace(motion, trans=motion.trans + way, joints=motion.joints + way[..., None, :])
+
+
+def test_a_shift_is_the_error_of_every_group(standing):
+    visible = torch.ones(B, T, 22, dtype=torch.bool)
+    visible[..., :5] = False
+    errors = joint_errors(shifted(standing, torch.tensor([0.03, 0.0, 0.04])), standing, visible)
+    for name, values in errors.items():
+        torch.testing.assert_close(values, torch.full((B,), 5.0), rtol=1e-4, atol=1e-4, msg=name)
+
+
+def test_groups_see_only_their_joints(standing):
+    wrong = standing.joints.clone()
+    wrong[:, :, 20] += torch.tensor([0.0, 0.22, 0.0])
+    visible = torch.ones(B, T, 22, dtype=torch.bool)
+    visible[:, :, 20] = False
+    errors = joint_errors(replace(standing, joints=wrong), standing, visible)
+    expected = {"all": 1.0, "visible": 0.0, "occluded": 22.0, "end_effectors": 4.4, "legs": 0.0}
+    for name, value in expected.items():
+        assert errors[f"joints_{name}"][0].item() == pytest.approx(value, abs=1e-3)
+
+
+def test_nothing_occluded_is_not_a_number(standing):
+    errors = joint_errors(standing, standing, torch.ones(B, T, 22, dtype=torch.bool))
+    assert errors["joints_occluded"].isnan().all() and errors["joints_all"].eq(0).all()
+
+
+def test_acceleration_of_a_fall(standing):
+    time = torch.arange(T) / 30.0
+    way = torch.zeros(B, T, 3)
+    way[..., 2] = -0.5 * 9.81 * time**2
+    torch.testing.assert_close(acceleration(shifted(standing, way)), torch.full((B,), 9.81), rtol=1e-2, atol=0)
+
+
+def test_penetration_counts_depth_and_frames(standing, body):
+    way = torch.zeros(B, T, 3)
+    way[0, :3, 2] = -0.07
+    figures = ground_penetration(shifted(standing, way), body)
+    assert figures["penetration_mean_cm"][0].item() == pytest.approx(3.5, abs=1e-3)
+    assert figures["penetration_over_6_cm"].tolist() == [0.5, 0.0]
+    assert figures["penetration_over_9_cm"].tolist() == [0.0, 0.0]
