@@ -21,7 +21,8 @@ from viewer import theme
 from viewer.camera import Viewpoint, project
 from viewer.client import Client, ProcessClient, SessionMaker
 from viewer.commands import Command, Quit
-from viewer.layers.base import Layer
+from viewer.layers.backdrop import BackdropLayer
+from viewer.layers.base import Label, Layer
 from viewer.layers.body import BodyLayer, GroundTruthLayer, RolloutBodyLayer
 from viewer.layers.floor import FloorLayer
 from viewer.layers.observations import ObservationsLayer
@@ -63,6 +64,7 @@ PANELS: dict[str, Panel] = {
     "timeline": timeline_panel,
 }
 LAYER_TYPES: tuple[type[Layer], ...] = (
+    BackdropLayer,
     FloorLayer,
     BodyLayer,
     SkeletonLayer,
@@ -132,6 +134,7 @@ class App:
         commands += self._draw_panels(rects)
         for command in commands:
             self.client.post(command)
+        self.ui.count_posted(len(commands))
         if commands or self.ui.playing or _input_pending():
             self._last_activity = now
 
@@ -161,9 +164,7 @@ class App:
         if not self.lost and not self.client.alive and not self.ui.quit and self.failed is None:
             self.lost = True
             self.ui.note(
-                Note(
-                    level="error", text=self.client.obituary, advice="Restart it in the middle of the window."
-                )
+                Note(level="error", text=self.client.obituary, advice="Restart it in the middle of the window.")
             )
 
     # --- the 3D view
@@ -177,7 +178,7 @@ class App:
         elif request == "camera":
             self.viewpoint.from_camera(view)
         self.viewpoint.follow(view, self.ui.frame, active=self.ui.follow)
-        self._guard("labels", lambda: draw_labels(self.layers, view, self.ui, size))
+        self._guard("overlays", lambda: draw_overlays(self.layers, view, self.ui, free, size))
 
     # --- panels
 
@@ -213,9 +214,7 @@ class App:
         except Exception as error:
             self.ui.broken[name] = f"{type(error).__name__}: {error}"
             text = f"{name}: {type(error).__name__}: {error}"
-            self.ui.note(
-                Note(level="error", text=text, advice=f"{_where(error)}; the rest of the window goes on.")
-            )
+            self.ui.note(Note(level="error", text=text, advice=f"{_where(error)}; the rest of the window goes on."))
             return None
 
     def _broken(self, name: str) -> None:
@@ -240,6 +239,8 @@ class App:
         """Replace a dead client; the new one goes on from the last checkpoint."""
         self.client.close()
         self.client, self.lost = self._make_client(self._checkpoint), False
+        self.ui.posted = 0
+        self.ui.drafts.clear()
         self.ui.note(Note(level="info", text="The optimiser was restarted."))
 
     def rest(self, spent: float) -> float:
@@ -247,28 +248,31 @@ class App:
         idle = time.monotonic() - self._last_activity > IDLE_AFTER
         return max(LEAST_SLEEP, (IDLE_FRAME if idle else ACTIVE_FRAME) - spent)
 
-    def close(self) -> None:
-        """End the worker."""
-        self.client.post(Quit())
-        self.client.close()
+
+def draw_overlays(layers: list[Layer], view: ViewModel, ui: UiState, free: Rect, size: tuple[int, int]) -> None:
+    """The layers' flat drawings and texts over the scene, behind the panels."""
+    visible_layers = [layer for layer in layers if layer.visible(view, ui)]
+    for layer in visible_layers:
+        layer.overlay(view, ui, free)
+    labels = [label for layer in visible_layers for label in layer.labels(view, ui)]
+    if labels:
+        draw_labels(labels, size)
 
 
-def draw_labels(layers: list[Layer], view: ViewModel, ui: UiState, size: tuple[int, int]) -> None:
-    """Write the layers' texts over the scene, behind the panels."""
-    labels = [label for layer in layers if layer.visible(view, ui) for label in layer.labels(view, ui)]
-    if not labels:
-        return
+def draw_labels(labels: list[Label], size: tuple[int, int]) -> None:
+    """Write texts at their places in the world; earlier ones win where two would overlap."""
     points = np.stack([label.position for label in labels])
     matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
     pixels, front = project(points, view_matrix=matrix, fov_degrees=fov, size=size)
-    draw = psim.GetBackgroundDrawList()
+    draw, taken = psim.GetBackgroundDrawList(), []
     for label, (x, y), visible in zip(labels, pixels, front, strict=True):
-        if visible:
-            width, height = psim.CalcTextSize(label.text)
-            x, y = float(x) + 8.0, float(y) - height / 2
-            box = (x - 3, y - 1), (x + width + 3, y + height + 1)
-            draw.AddRectFilled(*box, theme.packed(theme.BACKGROUND, 0.7), 3.0)
-            draw.AddText((x, y), theme.packed(label.color), label.text)
+        width, height = psim.CalcTextSize(label.text)
+        box = Rect(float(x) + 6.0, float(y) - height / 2 - 1, width + 6, height + 2)
+        if visible and not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            corners = (box.x, box.y), (box.x + box.width, box.y + box.height)
+            draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.7), 3.0)
+            draw.AddText((box.x + 3, box.y + 1), theme.packed(label.color), label.text)
 
 
 def _listed(panel: Callable[..., Iterable[Command]], *arguments: object) -> list[Command]:
@@ -319,9 +323,7 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
     try:
         ps.init(backend)
     except RuntimeError as error:
-        raise WindowUnavailable(
-            f"cannot open a window ({error}); use --headless to render a video instead"
-        ) from error
+        raise WindowUnavailable(f"cannot open a window ({error}); use --headless to render a video instead") from error
     ps.set_up_dir("z_up")
     ps.set_ground_plane_mode("none")
     ps.set_background_color(tuple(channel**2.2 for channel in theme.BACKGROUND) + (1.0,))  # shown with gamma
@@ -347,9 +349,7 @@ def run_window(make_session: SessionMaker, *, backend: Backend = "openGL3_glfw")
         WindowUnavailable: No window can be opened; says what to do instead.
     """
     if backend == "openGL3_glfw" and not display_available():
-        raise WindowUnavailable(
-            "there is no display (DISPLAY is not set); use --headless to render a video instead"
-        )
+        raise WindowUnavailable("there is no display (DISPLAY is not set); use --headless to render a video instead")
     path = preferences_path()
     ui = UiState()
     apply_preferences(load_preferences(path), ui)
@@ -364,7 +364,10 @@ def run_window(make_session: SessionMaker, *, backend: Backend = "openGL3_glfw")
     except KeyboardInterrupt:
         pass
     finally:
-        app.close()
+        app.client.post(Quit())
+        if ps.is_initialized():
+            ps.shutdown()  # the window goes at once, whatever the worker is busy with
+        app.client.close()
     save_preferences(path, from_ui(ui))
     if app.failed is not None:
         return WindowResult(2 if app.failed.input_error else 1, app.failed.text)

@@ -104,7 +104,7 @@ class ViewBuilder:
         self._drifts: dict[int, vm.Drift | None] = {}  # by the snapshot that begins stage 3
         self.scene = self._scene(problem)
 
-    def view(self, snapshot: Snapshot, status: vm.Status) -> vm.ViewModel:
+    def view(self, snapshot: Snapshot, status: vm.Status, *, obeyed: int = 0) -> vm.ViewModel:
         """What is to be shown of ``snapshot``, with the session's present state."""
         session, now = self._session, self._session.current
         self._version += 1
@@ -112,6 +112,7 @@ class ViewBuilder:
         raw, weighted = self._members.values(snapshot)
         return vm.ViewModel(
             version=self._version,
+            obeyed=obeyed,
             status=status,
             current=now.id,
             shown=snapshot.id,
@@ -194,9 +195,7 @@ class ViewBuilder:
             body=self._body,
             observed=self._observed(problem),
             phases=tuple(
-                vm.Phase(
-                    name=p.name, stage=p.stage, steps=p.steps, iterations=p.iterations, variables=p.variables
-                )
+                vm.Phase(name=p.name, stage=p.stage, steps=p.steps, iterations=p.iterations, variables=p.variables)
                 for p in phases
             ),
             terms=terms,
@@ -294,9 +293,7 @@ class _Members:
 def available(problem: Problem) -> set[str]:
     """What the data has that a term may need."""
     seen = problem.observations
-    there = {
-        name for name in ("joints3d", "verts3d", "points3d", "joints2d") if getattr(seen, name) is not None
-    }
+    there = {name for name in ("joints3d", "verts3d", "points3d", "joints2d") if getattr(seen, name) is not None}
     there |= {"overlap"} if seen.seq_interval is not None and problem.batch > 1 else set()
     there |= {"overlap", "previous"} if seen.previous is not None else set()
     return there | ({"floor"} if problem.floor is not None else set())

@@ -46,7 +46,7 @@ def frame_points(points: np.ndarray, *, view: Rect, size: tuple[float, float]) -
     direction = _DIRECTION / np.linalg.norm(_DIRECTION)
     half = np.tan(np.radians(FOV_DEGREES) / 2)
     share = min(view.width, view.height) / size[1]  # of the window's height that is free
-    distance = 0.95 * radius / (half * share)
+    distance = 0.82 * radius / (half * share)
     matrix = look(center + distance * direction, center, up=np.array([0.0, 0.0, 1.0]))
     pixel = 2 * distance * half / size[1]  # metres per pixel at the target
     matrix[0, 3] += (view.x + view.width / 2 - size[0] / 2) * pixel
@@ -70,9 +70,7 @@ def camera_fov_degrees(camera: Camera) -> float:
 def extent(view: ViewModel) -> np.ndarray:
     """Points (N, 3) that a viewpoint should take in: the motion, and what was observed or is known of it."""
     seen, truth = view.scene.observed.joints3d, view.scene.ground_truth
-    known = (
-        [view.motion.joints] + ([] if seen is None else [seen]) + ([] if truth is None else [truth.joints])
-    )
+    known = [view.motion.joints] + ([] if seen is None else [seen]) + ([] if truth is None else [truth.joints])
     points = np.concatenate([array.reshape(-1, 3) for array in known])
     return points[np.isfinite(points).all(axis=1)]
 

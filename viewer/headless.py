@@ -15,7 +15,7 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.app import LAYER_TYPES, WINDOW_SIZE, WindowUnavailable, draw_labels, start_polyscope
+from viewer.app import LAYER_TYPES, WINDOW_SIZE, WindowUnavailable, draw_overlays, start_polyscope
 from viewer.build_view import ViewBuilder
 from viewer.camera import Viewpoint
 from viewer.layout import Rect
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from optim.session import Session
 
 MARGIN = 16.0
+PLOT_WIDTH = 300.0
 Report = Callable[[int, int], None]
 
 
@@ -98,9 +99,7 @@ def start_offscreen(size: tuple[int, int]) -> None:
         ) from error
 
 
-def _shots(
-    session: Session, fps: float, progress_seconds: float, loops: int
-) -> Iterator[tuple[Snapshot, int]]:
+def _shots(session: Session, fps: float, progress_seconds: float, loops: int) -> Iterator[tuple[Snapshot, int]]:
     """Which iteration and which frame of the clip every frame of the video shows."""
     branch = session.history.branch(session.current.id)
     clip = ViewBuilder(session).scene.clip_frames
@@ -152,10 +151,15 @@ class _Recorder:
             loss=float(snapshot.evaluation.total),
         )
 
+    def _free(self) -> Rect:
+        """What the overlay leaves uncovered."""
+        width, height = self._size
+        return Rect(2 * MARGIN + PLOT_WIDTH, 0.0, width - 2 * MARGIN - PLOT_WIDTH, height - 3.5 * MARGIN)
+
     def _callback(self) -> None:
         try:
             if self._view is not None:
-                draw_labels(self._layers, self._view, self._ui, self._size)
+                draw_overlays(self._layers, self._view, self._ui, self._free(), self._size)
                 _overlay(self._view, self._size)
         except Exception as error:  # must not cross Polyscope
             self._error = error
@@ -167,7 +171,7 @@ def _overlay(view: ViewModel, size: tuple[int, int]) -> None:
     phase = view.scene.phases[view.status.phase]
     flags = int(psim.ImGuiWindowFlags_NoDecoration) | int(psim.ImGuiWindowFlags_NoSavedSettings)
     psim.SetNextWindowPos((MARGIN, MARGIN))
-    psim.SetNextWindowSize((300.0, 74.0))
+    psim.SetNextWindowSize((PLOT_WIDTH, 58.0))
     psim.Begin("caption", flags)
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())
@@ -175,7 +179,7 @@ def _overlay(view: ViewModel, size: tuple[int, int]) -> None:
     psim.TextColored(theme.rgba(theme.DIM), text)
     psim.End()
     psim.SetNextWindowPos((MARGIN, height - 224.0))
-    psim.SetNextWindowSize((300.0, 168.0))
+    psim.SetNextWindowSize((PLOT_WIDTH, 168.0))
     psim.Begin("loss", flags)
     plot_losses(view, each_term=True)
     psim.End()

@@ -18,6 +18,11 @@ class Rect(NamedTuple):
     width: float
     height: float
 
+    def overlaps(self, other: Rect) -> bool:
+        """Whether the two share any area."""
+        beside = self.x + self.width <= other.x or other.x + other.width <= self.x
+        return not (beside or self.y + self.height <= other.y or other.y + other.height <= self.y)
+
 
 def layout(width: float, height: float, *, scale: float = 1.0) -> dict[str, Rect]:
     """Rectangles of all panels and of the free ``view`` between them, without overlaps.
@@ -39,9 +44,7 @@ def layout(width: float, height: float, *, scale: float = 1.0) -> dict[str, Rect
     return rects
 
 
-def _fixed_column(
-    x: float, y: float, width: float, height: float, gap: float, scale: float
-) -> dict[str, Rect]:
+def _fixed_column(x: float, y: float, width: float, height: float, gap: float, scale: float) -> dict[str, Rect]:
     free = height - gap * (len(LEFT) - 1)
     fixed = sum(LEFT.values()) * scale
     shrink = min(1.0, 0.75 * free / fixed)

@@ -21,10 +21,11 @@ MAX_NOTES = 100
 
 @dataclass
 class Draft:
-    """A value being edited; shown until the worker has published it."""
+    """A value being edited; shown until the worker has obeyed the command that carries it."""
 
     value: float
-    posted_at: int | None = None  # version of the view that was on screen when it was sent
+    sent: bool = False
+    number: int | None = None  # of the command, once posted
 
 
 @dataclass
@@ -48,9 +49,22 @@ class UiState:
     show_help: bool = False
     show_hint: bool = False
     notes: list[Note] = field(default_factory=list)
-    unread_errors: int = 0
     broken: dict[str, str] = field(default_factory=dict)  # panel or layer → what it raised
+    posted: int = 0  # commands sent to the present worker
     quit: bool = False
+
+    def count_posted(self, commands: int) -> None:
+        """Note that commands were sent, and give the drafts among them their number."""
+        self.posted += commands
+        for draft in self.drafts.values():
+            if draft.sent and draft.number is None:
+                draft.number = self.posted
+
+    def settle_drafts(self, obeyed: int) -> None:
+        """Forget the edits that the worker has dealt with."""
+        for key, draft in list(self.drafts.items()):
+            if draft.number is not None and draft.number <= obeyed:
+                del self.drafts[key]
 
     def note(self, note: Note) -> None:
         """Add a message; the newest come first, repeats are dropped."""
@@ -58,7 +72,6 @@ class UiState:
             return
         self.notes.insert(0, note)
         del self.notes[MAX_NOTES:]
-        self.unread_errors += note.level == "error"
 
     def advance(self, seconds: float, *, fps: float, num_frames: int) -> None:
         """Move the frame cursor on by real time while playing."""

@@ -42,9 +42,7 @@ class VideoWriter:
         """
         width, height = self.size
         if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
-            raise ValueError(
-                f"a frame has shape {rgb.shape} {rgb.dtype}; ({height}, {width}, 3) uint8 is expected"
-            )
+            raise ValueError(f"a frame has shape {rgb.shape} {rgb.dtype}; ({height}, {width}, 3) uint8 is expected")
         if self._process is not None:
             assert self._process.stdin is not None
             try:

@@ -180,6 +180,7 @@ class ViewModel:
     """What is shown now."""
 
     version: int
+    obeyed: int  # commands that the worker has dealt with so far
     status: Status
     current: int  # id of the session's snapshot
     shown: int  # id of the snapshot that is drawn

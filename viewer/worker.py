@@ -75,6 +75,7 @@ class Worker:
         self._last_published = self._last_checkpoint = -1e9
         self._checkpoint_id = session.current.id
         self._stale = False
+        self._obeyed = 0
         publish(self._builder.scene)
         self.publish_view()
 
@@ -88,6 +89,8 @@ class Worker:
         obeyed = self._obey_all()
         if self.quitting:
             return True
+        if obeyed:
+            self.publish_view()
         was_running = self.running
         if was_running:
             self._iterate()
@@ -100,11 +103,15 @@ class Worker:
         return obeyed or was_running
 
     def publish_view(self) -> None:
-        """Send what is to be shown now."""
-        shown = self._session.current.id if self._shown is None else self._shown
-        view = self._builder.view(self._session.history[shown], self._status())
+        """Send what is to be shown now; a view that cannot be built pauses the run."""
         self._last_published, self._stale = self._clock(), False
-        self._publish(view)
+        shown = self._session.current.id if self._shown is None else self._shown
+        try:
+            view = self._builder.view(self._session.history[shown], self._status(), obeyed=self._obeyed)
+        except Exception as error:
+            self._fail("This iteration cannot be shown", error)
+        else:
+            self._publish(view)
 
     def publish_checkpoint(self) -> None:
         """Send what another worker would need to go on from here."""
@@ -125,7 +132,7 @@ class Worker:
     def _obey(self, command: c.Command) -> None:
         from optim.errors import InputError
 
-        self._stale = True
+        self._obeyed += 1
         try:
             self._do(command)
         except InputError as error:
@@ -141,7 +148,8 @@ class Worker:
             case c.Pause():
                 self._goal = None
             case c.Inspect(snapshot):
-                self._shown = None if snapshot == session.current.id else snapshot
+                known = None if snapshot is None else session.history[snapshot].id
+                self._shown = None if known == session.current.id else known
             case c.Rewind(snapshot):
                 self._goal, self._shown = None, None
                 session.rewind(snapshot)

@@ -152,9 +152,7 @@ def _tube(start: np.ndarray, end: np.ndarray, radius: float) -> tuple[np.ndarray
     profile = ((-0.02, 0.5), (0.15, 1.0), (0.85, 0.95), (1.02, 0.5))
     rings = [start + share * (end - start) + radius * size * circle for share, size in profile]
     quads = [
-        (r * 8 + i, r * 8 + (i + 1) % 8, r * 8 + 8 + (i + 1) % 8, r * 8 + 8 + i)
-        for r in range(3)
-        for i in range(8)
+        (r * 8 + i, r * 8 + (i + 1) % 8, r * 8 + 8 + (i + 1) % 8, r * 8 + 8 + i) for r in range(3) for i in range(8)
     ]
     triangles = [t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))]
     caps = [(base, base + i + 1, base + i) if base == 0 else (base, base + i, base + i + 1)
@@ -208,9 +206,7 @@ def make_problem(*, batch: int = BATCH, camera: bool = False) -> SimpleNamespace
     """Noisy joints of the walk with some missing; or keypoints through a camera that looks along +y."""
     truth = walk(1.0, batch=batch)
     rng = np.random.default_rng(0)
-    seen = SimpleNamespace(
-        joints3d=None, verts3d=None, points3d=None, joints2d=None, seq_interval=None, previous=None
-    )
+    seen = SimpleNamespace(joints3d=None, verts3d=None, points3d=None, joints2d=None, seq_interval=None, previous=None)
     problem = SimpleNamespace(
         observations=seen, body=capsule_body(), camera=None, floor=None, fps=FPS, ground_truth=truth,
         name="fake walk", batch=batch, frames=FRAMES,
@@ -373,9 +369,7 @@ class FakeSession:
             return None
         if not hasattr(self, "_init"):
             stage2, initial = (self.trajectory(self.history[start.parent]) for _ in range(2))
-            bend = np.linspace(0, 1, FRAMES, dtype=np.float32)[:, None] ** 2 * np.array(
-                [0.1, 0.5, 0.0], np.float32
-            )
+            bend = np.linspace(0, 1, FRAMES, dtype=np.float32)[:, None] ** 2 * np.array([0.1, 0.5, 0.0], np.float32)
             initial.trans = initial.trans + bend
             initial.joints = initial.joints + bend[:, None]
             drift = 100 * np.linalg.norm(initial.trans - stage2.trans, axis=-1)
@@ -401,11 +395,7 @@ def _evaluate(snapshot: Snapshot) -> SimpleNamespace:
     raw = {"joints3d": 30 * gap**2 + 0.5, "pose_prior": 90.0 - 40 * gap, "shape_prior": 8.0,
            "joints3d_smooth": 0.02 + gap / 9, "motion_prior": 4000 * gap + 50,
            "joint_consistency": gap / 3 + 0.01, "contact_vel": 0.004 + gap / 50}  # fmt: skip
-    values = {
-        name: TermValue(raw[name], raw[name] * weight)
-        for name, weight in snapshot.weights.items()
-        if weight > 0
-    }
+    values = {name: TermValue(raw[name], raw[name] * weight) for name, weight in snapshot.weights.items() if weight > 0}
     total = sum(value.weighted for value in values.values())
     return SimpleNamespace(total=total, terms=values, gradient_norm={"trans": gap})
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import polyscope as ps
 
+from viewer.layout import Rect
 from viewer.theme import Color
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
@@ -50,6 +51,9 @@ class Layer:
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
         """Texts to draw over the scene."""
         yield from ()
+
+    def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
+        """Flat drawings over the scene, inside the part of the window that no panel covers."""
 
     def visible(self, view: ViewModel, ui: UiState) -> bool:
         """Switched on, and there is something to see."""
@@ -141,9 +145,7 @@ class Layer:
         network.set_radius(radius, relative=False)
         _keep_simple(opacity)
 
-    def segments(
-        self, name: str, starts: np.ndarray, ends: np.ndarray, *, color: Color, radius: float
-    ) -> None:
+    def segments(self, name: str, starts: np.ndarray, ends: np.ndarray, *, color: Color, radius: float) -> None:
         """Separate tubes from (N, 3) to (N, 3)."""
         count = len(starts)
         edges = np.stack((np.arange(count), np.arange(count) + count), axis=1)

@@ -18,9 +18,7 @@ class SkinnedLayer(Layer):
         super().__init__()
         self._skinner: Skinner | None = None
 
-    def bodies(
-        self, view: ViewModel, motion: Motion, frame: int, *, color: theme.Color | None = None
-    ) -> None:
+    def bodies(self, view: ViewModel, motion: Motion, frame: int, *, color: theme.Color | None = None) -> None:
         """One mesh for every sub-sequence that reaches the frame."""
         if self._skinner is None or self._skinner.body is not view.scene.body:
             self._skinner = Skinner(view.scene.body)
@@ -34,7 +32,7 @@ class BodyLayer(SkinnedLayer):
     """The motion that is shown."""
 
     name = "body"
-    opacity = 0.72
+    opacity = 0.8
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Pose the meshes."""
@@ -45,7 +43,7 @@ class GroundTruthLayer(SkinnedLayer):
     """The true motion as a ghost, where the data has it."""
 
     name = "ground_truth"
-    opacity = 0.35
+    opacity = 0.45
 
     def exists(self, view: ViewModel) -> bool:
         """Only some data has it."""
@@ -65,7 +63,7 @@ class RolloutBodyLayer(SkinnedLayer):
     """The body of the roll-out from which stage 3 started, as a ghost."""
 
     name = "rollout_body"
-    opacity = 0.35
+    opacity = 0.45
 
     def exists(self, view: ViewModel) -> bool:
         """From stage 3 on."""

@@ -15,7 +15,7 @@ from viewer.view_model import ViewModel
 from viewer.widgets import align_right, caption, font, number, styled
 
 MAX_POINTS = 1500
-_FIT = int(implot.ImPlotAxisFlags_AutoFit)
+LEAST_SHARE = 1e-3  # terms below this share of the total are cut off
 _FLAGS = (
     int(implot.ImPlotFlags_NoTitle)
     | int(implot.ImPlotFlags_NoMenus)
@@ -39,7 +39,7 @@ def plot_losses(view: ViewModel, *, each_term: bool) -> None:
     rows = thin(view.history.branch, MAX_POINTS)
     with font(theme.SMALL_FONT):
         if implot.BeginPlot("##losses", psim.GetContentRegionAvail(), _FLAGS):
-            _setup(len(view.history.branch))
+            _setup(view, rows)
             _boundaries(view)
             _curves(view, rows, each_term)
             _shown_marker(view)
@@ -52,13 +52,23 @@ def thin(rows: np.ndarray, most: int) -> np.ndarray:
     return np.unique(np.append(rows[::stride], rows[-1:]))
 
 
-def _setup(iterations: int) -> None:
-    always = int(implot.ImPlotCond_Always)
-    implot.SetupAxis(int(implot.ImAxis_X1), "", int(implot.ImPlotAxisFlags_NoHighlight))
-    implot.SetupAxisLimits(int(implot.ImAxis_X1), 0.0, max(iterations * 1.02, 10.0), always)
-    implot.SetupAxis(int(implot.ImAxis_Y1), "", int(implot.ImPlotAxisFlags_NoHighlight) | _FIT)
+def _setup(view: ViewModel, rows: np.ndarray) -> None:
+    always, plain = int(implot.ImPlotCond_Always), int(implot.ImPlotAxisFlags_NoHighlight)
+    last = max(len(view.history.branch) * 1.02, 10.0)
+    implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
+    implot.SetupAxisLimits(int(implot.ImAxis_X1), 0.0, last, always)
+    implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
     implot.SetupAxisScale(int(implot.ImAxis_Y1), int(implot.ImPlotScale_Log10))
-    implot.SetupAxisFormat(int(implot.ImAxis_Y1), "%g")
+    implot.SetupAxisLimits(int(implot.ImAxis_Y1), *decades(np.abs(view.history.total[rows])), always)
+
+
+def decades(total: np.ndarray) -> tuple[float, float]:
+    """Limits of the loss axis: whole decades from above the total to a share of ``LEAST_SHARE`` below it."""
+    seen = total[np.isfinite(total) & (total > 0)]
+    if not len(seen):
+        return 1e-3, 1.0
+    low, high = float(seen.min()) * LEAST_SHARE, float(seen.max())
+    return float(10.0 ** np.floor(np.log10(low))), float(10.0 ** np.ceil(np.log10(high) + 1e-6))
 
 
 def _curves(view: ViewModel, rows: np.ndarray, each_term: bool) -> None:

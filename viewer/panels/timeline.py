@@ -67,9 +67,7 @@ def branch_positions(view: ViewModel) -> np.ndarray:
     size = np.array([max(p.iterations, 1) for p in view.scene.phases])
     phase = history.phase[rows]
     before = np.concatenate(([0], np.cumsum(steps)))[phase]
-    return np.minimum(
-        (before + history.step[rows] + history.iteration[rows] / size[phase]) / steps.sum(), 1.0
-    )
+    return np.minimum((before + history.step[rows] + history.iteration[rows] / size[phase]) / steps.sum(), 1.0)
 
 
 def _iterations(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -85,9 +83,7 @@ def _iterations(view: ViewModel, ui: UiState) -> Iterator[Command]:
             yield Inspect(None if wanted == view.current else wanted)
     else:
         ui.scrubbing = None
-        tooltip(
-            "Drag to look at an earlier iteration; the optimiser goes on or waits as it was (Shift+arrows)"
-        )
+        tooltip("Drag to look at an earlier iteration; the optimiser goes on or waits as it was (Shift+arrows)")
     draw_schedule(view, x, y, width, height, done=float(positions[-1]))
     marker = x + width * _shown_position(view, ui, positions)
     _handle(marker, y, height)
@@ -159,7 +155,7 @@ def _frames(view: ViewModel, ui: UiState) -> None:
     psim.SetNextItemWidth(-1.0)
     if psim.BeginCombo("##rate", f"{ui.rate:g} × speed"):
         for rate in RATES:
-            if psim.Selectable(f"{rate:g} × speed", rate == ui.rate)[0]:
+            if psim.Selectable(f"{rate:g} × speed", rate == ui.rate):
                 ui.rate = rate
         psim.EndCombo()
     tooltip("Playback speed")

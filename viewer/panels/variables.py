@@ -53,7 +53,5 @@ def _state(part: Part, view: ViewModel, frozen: bool) -> tuple[str, theme.Color]
 def _help(part: Part, frozen: bool) -> str:
     what = part.label if not part.children else f"{part.label}: {', '.join(part.children)}"
     return f"{what}\n" + (
-        "Frozen: stays exactly where it is until released."
-        if frozen
-        else "Tick to hold it from the next iteration on."
+        "Frozen: stays exactly where it is until released." if frozen else "Tick to hold it from the next iteration on."
     )

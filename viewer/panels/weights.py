@@ -25,7 +25,7 @@ def weights_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """
     running_stage = view.scene.phases[view.status.phase].stage
     stage = _stage_selector(view, ui, running_stage)
-    _settle_drafts(view, ui)
+    ui.settle_drafts(view.obeyed)
     rows = _rows(view, stage)
     flags = psim.ImGuiTableFlags_RowBg | psim.ImGuiTableFlags_ScrollY | psim.ImGuiTableFlags_BordersInnerH
     with styled(FramePadding=(4.0, 0.0), CellPadding=(3.0, 2.0)):
@@ -48,9 +48,7 @@ def _stage_selector(view: ViewModel, ui: UiState, running_stage: int) -> int:
         with colored(Button=chosen), styled(FramePadding=(8.0, 0.0)):
             if psim.SmallButton(f"Stage {number_}"):
                 ui.weight_stage = None if number_ == running_stage else number_
-        tooltip(
-            f"Weights of stage {number_}" + (", which is running now" if number_ == running_stage else "")
-        )
+        tooltip(f"Weights of stage {number_}" + (", which is running now" if number_ == running_stage else ""))
         psim.SameLine()
     with font(theme.SMALL_FONT):
         psim.TextColored(theme.rgba(theme.DIM), "now" if stage == running_stage else "not now")
@@ -105,14 +103,14 @@ def _row(view: ViewModel, ui: UiState, stage: int, index: int, *, live: bool) ->
         if changed:
             ui.drafts[key] = Draft(edited)
         if psim.IsItemDeactivatedAfterEdit() and key in ui.drafts:
-            ui.drafts[key].posted_at = view.version
+            ui.drafts[key].sent = True
             yield SetWeight(term.name, ui.drafts[key].value, stage)
     psim.TableNextColumn()
     _share(view, index, live)
     psim.TableNextColumn()
     if not math.isclose(value, default, rel_tol=1e-6):
         if icon_button("##reset", "reset", (18.0, 0.0)):
-            ui.drafts[key] = Draft(default, view.version)
+            ui.drafts[key] = Draft(default, sent=True)
             yield SetWeight(term.name, default, stage)
         tooltip(f"Back to the default, {number(default)}")
 
@@ -158,10 +156,3 @@ def _share(view: ViewModel, index: int, live: bool) -> None:
         f"value {number(float(view.raw[index]))} × weight = {number(weighted)}, "
         f"{100 * share:.2g} % of the sum of all terms' absolute values"
     )
-
-
-def _settle_drafts(view: ViewModel, ui: UiState) -> None:
-    """Forget an edit once a later view carries it."""
-    for key, draft in list(ui.drafts.items()):
-        if draft.posted_at is not None and view.version > draft.posted_at + 1:
-            del ui.drafts[key]

@@ -1,0 +1,160 @@
+"""The worker as a real process: it loads, runs, pauses, is missed when it dies, and ends in time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.viewer import fakes
+from viewer import commands as c
+from viewer.client import ProcessClient
+from viewer.view_model import Checkpoint, Finished, LoadFailed, Loading, Note, Scene, ViewModel
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 40.0
+
+
+class Listener:
+    """Collects a client's messages until something has come."""
+
+    def __init__(self, make_session: Callable[[], object], **options) -> None:
+        self.client = ProcessClient(make_session, **options)
+        self.messages: list[object] = []
+
+    def until(self, condition: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, f"still not so; got {[type(m).__name__ for m in self.messages]}"
+            self.messages += self.client.poll()
+            time.sleep(0.005)
+
+    def last(self, kind: type):
+        return next((m for m in reversed(self.messages) if isinstance(m, kind)), None)
+
+    def state(self) -> str | None:
+        view = self.last(ViewModel)
+        return view and view.status.state
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Listener]]:
+    opened: list[Listener] = []
+
+    def start(make_session: Callable[[], object], **options) -> Listener:
+        opened.append(Listener(make_session, **options))
+        return opened[-1]
+
+    yield start
+    for listener in opened:
+        listener.client.close()
+
+
+def test_a_run_is_paused_inspected_and_ended(listen):
+    worker = listen(fakes.make_slow_session)
+    worker.until(lambda: worker.state() == "paused")
+    assert isinstance(worker.messages[0], Loading) and isinstance(worker.messages[1], Scene)
+    worker.client.post(c.Run())
+    worker.until(lambda: worker.last(ViewModel).status.total_iterations >= 3)
+    asked = time.monotonic()
+    worker.client.post(c.Pause())
+    worker.until(lambda: worker.state() == "paused")
+    assert time.monotonic() - asked < 2.0
+    worker.client.post(c.Inspect(1))
+    worker.until(lambda: worker.last(ViewModel).shown == 1)
+    worker.client.post(c.Run())
+    worker.client.post(c.Quit())
+    asked = time.monotonic()
+    worker.client.close()
+    assert time.monotonic() - asked < 5.0
+    assert worker.client.process.exitcode == 0
+
+
+def test_input_errors_and_warnings_come_as_text(listen):
+    worker = listen(warn_and_refuse)
+    worker.until(lambda: worker.last(Finished))
+    assert worker.last(Note).text == "60 frames/s resampled to 30"
+    assert worker.last(LoadFailed).input_error
+
+
+def warn_and_refuse() -> fakes.FakeSession:
+    logging.getLogger("loader").warning("%d frames/s resampled to 30", 60)
+    return fakes.refuse()
+
+
+def test_a_worker_that_dies_is_missed(listen):
+    worker = listen(fakes.crash)
+    worker.until(lambda: not worker.client.alive)
+    assert worker.client.obituary == "The optimiser's process ended (exit code 9)."
+    worker.client.post(c.Run())
+
+
+def test_a_killed_worker_is_replaced_from_its_checkpoint(listen):
+    worker = listen(fakes.make_slow_session)
+    worker.until(lambda: worker.state() == "paused")
+    worker.client.post(c.StepOuter())
+    worker.until(lambda: worker.last(ViewModel).status.iteration == 4)
+    worker.until(lambda: isinstance(worker.messages[-1], Checkpoint))
+    reached = worker.last(ViewModel).status
+    os.kill(worker.client.process.pid, signal.SIGKILL)
+    worker.until(lambda: not worker.client.alive)
+    assert "signal 9" in worker.client.obituary
+    second = listen(fakes.make_session, resume=worker.last(Checkpoint))
+    second.until(lambda: second.state() == "paused")
+    now = second.last(ViewModel).status
+    assert (now.phase, now.step, now.iteration, now.loss) == (
+        reached.phase,
+        reached.step,
+        reached.iteration,
+        reached.loss,
+    )
+
+
+ORPHAN = """
+import os, sys, time
+from viewer.client import ProcessClient
+from tests.viewer import fakes
+if __name__ == "__main__":
+    client = ProcessClient(fakes.make_slow_session)
+    print(client.process.pid, flush=True)
+    os._exit(1) if sys.argv[1] == "early" else None
+    while not any(type(m).__name__ == "ViewModel" for m in client.poll()):
+        time.sleep(0.01)
+    print("loaded", flush=True)
+    os._exit(1)
+"""
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_a_worker_does_not_outlive_its_window(tmp_path, when):
+    script = tmp_path / "window.py"
+    script.write_text(ORPHAN)
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    window = subprocess.run(
+        [sys.executable, str(script), when],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    pid = int(window.stdout.split()[0])
+    end = time.monotonic() + PATIENCE
+    while running(pid):
+        assert time.monotonic() < end, "the worker is still there"
+        time.sleep(0.05)
+
+
+def running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

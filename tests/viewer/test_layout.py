@@ -1,0 +1,49 @@
+"""No panel overlaps another and nothing is cut off, at 1280×720 and other sizes."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from tests.viewer import fakes
+from tests.viewer.uidriver import Box
+from viewer.layout import layout
+
+PANELS = ("transport", "variables", "layers", "weights", "losses", "messages", "timeline")
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 640), (1920, 1080), (2560, 1440), (800, 500)])
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_rectangles_do_not_overlap_and_stay_inside(size, scale):
+    rects = layout(*size, scale=scale)
+    boxes = {name: Box(r.x, r.y, r.x + r.width, r.y + r.height) for name, r in rects.items()}
+    whole = Box(0, 0, *size)
+    for name, box in boxes.items():
+        assert box.inside(whole), name
+    for a, b in combinations(boxes, 2):
+        assert not boxes[a].overlaps(boxes[b]), (a, b)
+
+
+@pytest.mark.parametrize("camera", [False, True])
+@pytest.mark.parametrize("stages", [0, 1, 2, 3])
+def test_drawn_panels_fit_at_1280_by_720(open_window, camera, stages):
+    problem = fakes.make_problem(camera=camera)
+    window = open_window(lambda: fakes.FakeSession(problem=problem))
+    for _ in range(stages):
+        window.click("Stage")
+        window.settle()
+    if stages == 2:
+        window.click("Iteration")
+    window.frames(3)
+    drawn = {name: window.windows[name] for name in PANELS}
+    for a, b in combinations(drawn, 2):
+        assert not drawn[a].overlaps(drawn[b]), (a, b)
+    for name in PANELS:
+        assert window.overflow[name] == (0.0, 0.0), name
+    for name, box in window.widgets.items():
+        if box.frame == window.frame:
+            assert box.inside(drawn[box.window]), name
+    for term in window.view.scene.terms:
+        if term.stage <= max(stages, 1):
+            window.box(f"{term.name}/exact")

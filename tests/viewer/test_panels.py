@@ -1,0 +1,235 @@
+"""Weights, freezes, layers, timeline, messages, help: each control changes what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from viewer.app import PANELS
+from viewer.ui_state import LAYERS, UiState
+from viewer.view_model import Loading, Note
+
+
+def weight(window, term: str, stage: int) -> float:
+    return {phase.stage: phase for phase in window.session.current.schedule}[stage].weights.get(term, 0.0)
+
+
+def test_exact_weight(window):
+    window.enter_number("joints3d/exact", "2.5")
+    assert weight(window, "joints3d", 1) == 2.5
+    window.frames(3)
+    assert not window.app.ui.drafts
+
+
+def test_weight_slider_sends_once_when_let_go(window):
+    before = len(window.session.history)
+    window.drag("joints3d/slider", 0.5, 0.9)
+    assert weight(window, "joints3d", 1) > 10
+    assert len(window.session.history) == before + 1
+
+
+def test_reset_weight(window):
+    window.enter_number("joints3d/exact", "7")
+    window.frames(2)
+    window.click("joints3d/reset")
+    assert weight(window, "joints3d", 1) == 1.0
+
+
+def test_weight_of_another_stage(window):
+    window.click("Stage 3")
+    window.enter_number("contact_vel/exact", "50")
+    assert weight(window, "contact_vel", 3) == 50
+    assert weight(window, "contact_vel", 2) == 0
+
+
+@pytest.mark.parametrize("text", ["-3", "nan", "inf"])
+def test_an_impossible_weight_is_not_sent(window, text):
+    window.enter_number("joints3d/exact", text)
+    assert weight(window, "joints3d", 1) in (0.0, 1.0)
+    assert window.view.status.state == "paused"
+
+
+def test_a_weight_acts_on_the_next_iteration(window):
+    window.click("Iteration")
+    window.enter_number("joints3d/exact", "10")
+    window.click("Iteration")
+    evaluation = window.session.current.evaluation
+    assert evaluation.terms["joints3d"].weighted == pytest.approx(10 * evaluation.terms["joints3d"].raw)
+
+
+def test_freeze_and_release(window):
+    window.click("x_0, the first frame", 0.05)
+    assert "x_0" in window.session.current.frozen
+    window.click("x_0, the first frame", 0.05)
+    assert "x_0" not in window.session.current.frozen
+    window.key("X")
+    assert "x_0" in window.session.current.frozen
+
+
+def test_x_0_covers_its_parts_in_stage_3(window):
+    for _ in range(2):
+        window.click("Stage")
+        window.settle()
+    window.click("Iteration")
+    window.click("x_0, the first frame", 0.05)
+    window.frames(2)
+    window.click("trans", 0.05)
+    assert window.session.current.frozen == {"x_0"}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_switch(window, name):
+    window.key("Space")
+    window.settle()
+    before = window.app.ui.layers[name]
+    window.click(LAYERS[name], 0.1)
+    assert window.app.ui.layers[name] is not before
+    window.key(str(list(LAYERS).index(name) + 1))
+    assert window.app.ui.layers[name] is before
+
+
+def test_frame_bar_and_keys(window):
+    window.drag("frame bar", 0.1, 0.5)
+    assert window.app.ui.frame == pytest.approx(0.5 * 39, abs=1)
+    window.key("Home")
+    assert window.app.ui.frame == 0
+    window.key("RightArrow")
+    assert window.app.ui.frame == 1
+    window.key("End")
+    assert window.app.ui.frame == 39
+
+
+def test_playing_moves_frames(window):
+    window.click("play frames")
+    start = window.app.ui.frame
+    window.until(lambda: window.app.ui.frame not in (start, start + 1))
+    window.key("K")
+    assert not window.app.ui.playing
+
+
+def test_playing_ends_without_loop():
+    ui = UiState(playing=True, loop=False, frame=8)
+    ui.advance(1.0, fps=30.0, num_frames=10)
+    assert (ui.playing, ui.frame) == (False, 9)
+
+
+def test_iteration_bar_inspects_without_rewinding(window):
+    window.click("Phase")
+    window.settle()
+    now = window.session.current.id
+    window.drag("iteration bar", 0.15, 0.05)
+    window.frames(2)
+    assert 0 < window.view.shown < now
+    assert window.session.current.id == now
+    window.key("Escape")
+    assert window.view.shown == now
+
+
+def test_rewind_to_the_inspected_iteration(window):
+    window.click("Phase")
+    window.settle()
+    window.key("LeftArrow", shift=True)
+    window.key("LeftArrow", shift=True)
+    shown = window.view.shown
+    window.click("Rewind here")
+    assert window.session.current.id == shown
+    window.click("Iteration")
+    assert window.session.current.parent == shown
+
+
+def test_playback_rate(window):
+    window.click("rate")
+    window.frames(2)
+    window.click("0.25 × speed")
+    assert window.app.ui.rate == 0.25
+
+
+def test_messages_are_shown_and_cleared(window):
+    window.app.ui.note(Note(level="error", text="a great misfortune", advice="carry on"))
+    window.frames(2)
+    assert window.shows("a great misfortune")
+    assert window.shows("carry on")
+    window.click("Clear")
+    assert not window.app.ui.notes
+
+
+def test_help_sheet(window):
+    window.key("Slash", shift=True)
+    assert window.shows("to the end of the stage")
+    window.click("Close help")
+    assert not window.app.ui.show_help
+    window.key("F1")
+    assert window.app.ui.show_help
+    window.key("Escape")
+    assert not window.app.ui.show_help
+
+
+def test_hint_on_first_start(open_window):
+    window = open_window(ui=UiState(show_hint=True))
+    assert window.shows("Press N")
+    window.click("Got it")
+    assert not window.app.ui.show_hint
+
+
+def test_ctrl_q_quits(window):
+    window.key("Q", ctrl=True)
+    assert window.app.ui.quit
+
+
+def test_keys_do_nothing_while_typing(window):
+    before = len(window.session.history)
+    window.click("joints3d/exact")
+    window.key("N")
+    window.key("Space")
+    assert len(window.session.history) == before
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_an_exception_in_a_panel_is_shown_and_the_rest_goes_on(window, monkeypatch, name):
+    def broken(view, ui):
+        raise ZeroDivisionError("boom")
+        yield
+
+    monkeypatch.setitem(PANELS, name, broken)
+    window.frames(3)
+    assert window.app.ui.notes[0].text == f"{name}: ZeroDivisionError: boom"
+    monkeypatch.undo()
+    window.key("N")
+    assert window.session.current.total_iterations == 1
+    window.click("Try again")
+    window.frames(2)
+    assert name not in window.app.ui.broken
+
+
+def test_an_exception_in_a_layer_switches_it_off(window, monkeypatch):
+    layer = next(layer for layer in window.app.layers if layer.name == "skeleton")
+    monkeypatch.setattr(layer, "draw", lambda view, ui: 1 / 0)
+    window.frames(3)
+    assert "layer skeleton" in window.app.ui.notes[0].text
+    assert len(window.app.ui.notes) == 1
+
+
+def test_a_dead_optimiser_is_shown_and_can_be_restarted(window):
+    window.click("Step")
+    window.settle()
+    reached = window.view.status
+    window.app.client.worker.quitting = True
+    window.frames(3)
+    assert window.shows("The optimiser ended.")
+    assert window.shows("A new one can go on from its last checkpoint.")
+    window.click("Restart")
+    window.frames(3)
+    now = window.view.status
+    assert (now.phase, now.step, now.iteration, now.loss) == (0, 0, 4, reached.loss)
+    window.click("Iteration")
+    assert window.view.status.step == 1
+
+
+def test_while_loading_the_panels_are_there(open_window, monkeypatch):
+    window = open_window()
+    window.app.view = None
+    monkeypatch.setattr(window.app.client, "poll", lambda: [Loading(text="Loading models…")])
+    window.frames(3)
+    assert window.app.loading == "Loading models…"
+    assert set(PANELS) <= set(window.windows)
+    window.key("Space")
+    assert not window.app.ui.broken

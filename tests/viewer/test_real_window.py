@@ -1,0 +1,210 @@
+"""A real window on a real X server (Xvfb), driven by xdotool: what a user's first minute looks like, and its end."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+PROGRAM = """
+import json, sys
+from tests.viewer import fakes
+from tests.viewer.uidriver import UiDriver
+from viewer import app
+
+driver, out = UiDriver(), open(sys.argv[1], "a", buffering=1)
+draw = app.App.frame
+
+def frame(self):
+    driver.frame += 1
+    draw(self)
+    view = self.view
+    state = {"frames": driver.frame, "widgets": {k: v[:4] for k, v in driver.widgets.items()}}
+    if view is not None:
+        state |= {"state": view.status.state, "iterations": view.status.total_iterations, "clip": self.ui.frame,
+                  "frozen": sorted(view.frozen), "weight": float(view.weights[0, 0])}
+    out.write(json.dumps(state) + "\\n")
+
+if __name__ == "__main__":
+    driver.install()
+    app.App.frame = frame
+    result = app.run_window(getattr(fakes, sys.argv[2]))
+    print(result.error)
+    sys.exit(result.exit_status)
+"""
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    missing = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1920x1200x24", "-noreset", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    number = b""
+    while not number.endswith(b"\n"):
+        byte = os.read(read, 16)
+        assert byte, "Xvfb did not start"
+        number += byte
+    yield f":{number.decode().strip()}"
+    server.terminate()
+    server.wait()
+
+
+class RealWindow:
+    """The program on its display, and a hand on mouse and keyboard."""
+
+    def __init__(self, display: str, folder: Path, session: str) -> None:
+        script, self.log = folder / "program.py", folder / "state.jsonl"
+        script.write_text(PROGRAM)
+        self.environment = dict(
+            os.environ, DISPLAY=display, PYTHONPATH=str(ROOT), XDG_CONFIG_HOME=str(folder / "config")
+        )
+        self.folder, self.display = folder, display
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), str(self.log), session],
+            env=self.environment,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def state(self) -> dict:
+        try:
+            return json.loads(self.log.read_text().splitlines()[-1])
+        except (OSError, IndexError, ValueError):
+            return {}
+
+    def wait(self, condition: Callable[[dict], object]) -> dict:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            state = self.state()
+            if state and condition(state):
+                return state
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.03)
+        raise AssertionError(f"still not so: { {k: v for k, v in self.state().items() if k != 'widgets'} }")
+
+    def xdotool(self, *arguments: object) -> str:
+        command = ["xdotool", *map(str, arguments)]
+        run = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=20)
+        return run.stdout
+
+    def window(self) -> str:
+        return self.xdotool("search", "--sync", "--onlyvisible", "--name", "^humorscope$").split()[0]
+
+    def point(self, name: str, share: float = 0.5) -> None:
+        x0, y0, x1, y1 = self.wait(lambda s: name in s["widgets"])["widgets"][name]
+        self.xdotool("mousemove", "--window", self.window(), int(x0 + share * (x1 - x0)), int((y0 + y1) / 2))
+        self.pause()
+
+    def click(self, name: str, share: float = 0.5) -> None:
+        self.point(name, share)
+        self.press()
+        self.let_go()
+
+    def press(self) -> None:
+        self.xdotool("mousedown", 1)
+        self.pause()
+
+    def let_go(self) -> None:
+        self.xdotool("mouseup", 1)
+        self.pause()
+
+    def pause(self) -> None:
+        """Until the window has drawn what was done to it."""
+        drawn = self.state()["frames"]
+        self.wait(lambda s: s["frames"] > drawn + 2)
+
+    def close_button(self) -> None:
+        """What a window manager's close button sends."""
+        close_window(self.display, int(self.window()))
+
+
+def close_window(display: str, window: int) -> None:
+    """Send WM_DELETE_WINDOW through Xlib."""
+
+    class ClientMessage(ctypes.Structure):
+        _fields_ = [
+            ("type", ctypes.c_int), ("serial", ctypes.c_ulong), ("send_event", ctypes.c_int),
+            ("display", ctypes.c_void_p), ("window", ctypes.c_ulong), ("message_type", ctypes.c_ulong),
+            ("format", ctypes.c_int), ("data", ctypes.c_long * 5), ("padding", ctypes.c_long * 24),
+        ]  # fmt: skip
+
+    x = ctypes.CDLL("libX11.so.6")
+    x.XOpenDisplay.restype = ctypes.c_void_p
+    x.XInternAtom.restype = ctypes.c_ulong
+    connection = ctypes.c_void_p(x.XOpenDisplay(display.encode()))
+    atoms = [x.XInternAtom(connection, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW")]
+    data = (ctypes.c_long * 5)(atoms[1], 0, 0, 0, 0)
+    event = ClientMessage(type=33, window=window, message_type=atoms[0], format=32, data=data)
+    x.XSendEvent(connection, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(event))
+    x.XSync(connection, 0)
+    x.XCloseDisplay(connection)
+
+
+@pytest.fixture
+def open_real(display: str, tmp_path: Path) -> Iterator[Callable[[str], RealWindow]]:
+    opened: list[RealWindow] = []
+
+    def start(session: str) -> RealWindow:
+        opened.append(RealWindow(display, tmp_path, session))
+        return opened[-1]
+
+    yield start
+    for window in opened:
+        if window.process.poll() is None:
+            window.process.kill()
+            window.process.communicate()
+
+
+@pytest.mark.slow
+def test_a_first_minute(open_real):
+    window = open_real("make_slow_session")
+    window.wait(lambda s: s["frames"] >= 1)
+    window.wait(lambda s: s.get("state") == "paused")
+    window.click("Got it")
+    window.click("Iteration")
+    window.wait(lambda s: s["iterations"] == 1)
+    window.click("joints3d/exact")
+    window.xdotool("key", "ctrl+a")
+    window.xdotool("type", "--delay", "60", "2.5")
+    window.xdotool("key", "Return")
+    window.wait(lambda s: s["weight"] == 2.5)
+    window.click("x_0, the first frame", 0.05)
+    window.wait(lambda s: s["frozen"] == ["x_0"])
+    window.point("frame bar", 0.1)
+    window.press()
+    window.point("frame bar", 0.5)
+    window.let_go()
+    window.wait(lambda s: 15 <= s["clip"] <= 25)
+    window.xdotool("key", "space")
+    window.wait(lambda s: s["state"] == "running" and s["iterations"] > 3)
+    window.xdotool("key", "space")
+    window.wait(lambda s: s["state"] == "paused")
+    window.close_button()
+    out, errors = window.process.communicate(timeout=PATIENCE)
+    assert (window.process.returncode, out.strip(), errors) == (0, "None", "")
+    assert sorted(path.name for path in window.folder.iterdir()) == ["config", "program.py", "state.jsonl"]
+
+
+def test_bad_input_closes_the_window_with_its_reason(open_real):
+    window = open_real("refuse")
+    out, errors = window.process.communicate(timeout=PATIENCE)
+    assert window.process.returncode == 2
+    assert out.strip() == "clip.npz: no array 'trans'; an AMASS file is expected"
+    assert "Traceback" not in errors

@@ -1,0 +1,97 @@
+"""The transport panel and its keys: each button does to the session what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.viewer import fakes
+
+
+def test_iteration_button_does_one(window):
+    window.click("Iteration")
+    assert window.session.current.total_iterations == 1
+    assert window.view.status.state == "paused"
+
+
+@pytest.mark.parametrize(
+    ("button", "reached"),
+    [("Step", (0, 0, 4)), ("Phase", (0, 1, 4)), ("Stage", (0, 1, 4)), ("Run", (4, 1, 4))],
+)
+def test_buttons_run_to_their_goal(window, button, reached):
+    window.click(button)
+    window.settle()
+    now = window.session.current
+    assert (now.phase, now.step, now.iteration) == reached
+
+
+def test_stage_runs_through_all_phases_of_the_stage(window):
+    for _ in range(3):
+        window.click("Stage")
+        window.settle()
+    assert window.session.current.phase == 4
+    assert window.view.status.state == "done"
+
+
+def test_pause_stops_a_run(open_window):
+    window = open_window(fakes.make_slow_session)
+    window.click("Run")
+    window.until(lambda: window.session.current.total_iterations >= 2)
+    window.click("Pause")
+    window.settle()
+    stopped = window.session.current.id
+    window.frames(10)
+    assert window.session.current.id == stopped
+    assert not window.session.done
+
+
+@pytest.mark.parametrize(("key", "iterations"), [("N", 1), ("O", 4), ("P", 8), ("G", 8), ("Space", 44)])
+def test_keys_step(window, key, iterations):
+    window.key(key)
+    window.settle()
+    assert window.session.current.total_iterations == iterations
+
+
+def test_space_pauses(open_window):
+    window = open_window(fakes.make_slow_session)
+    window.key("Space")
+    window.until(lambda: window.view.status.state == "running")
+    window.key("Space")
+    window.settle()
+    assert window.view.status.state == "paused"
+
+
+def test_undo_and_redo(window):
+    window.click("x_0, the first frame", 0.05)
+    assert window.session.current.frozen == {"x_0"}
+    window.click("Undo")
+    assert window.session.current.frozen == set()
+    window.key("Y", ctrl=True)
+    assert window.session.current.frozen == {"x_0"}
+
+
+def test_says_where_it_stands(window):
+    window.click("Step")
+    window.settle()
+    assert window.shows("Stage 1")
+    assert window.shows("step 1/2 · iteration 4/4")
+
+
+def test_buttons_rest_at_the_end(window):
+    window.key("Space")
+    window.settle()
+    end = window.session.current.id
+    window.click("Run")
+    window.click("Iteration")
+    assert window.session.current.id == end
+
+
+def test_a_failing_optimiser_pauses_and_can_go_on(open_window, capfd):
+    window = open_window(fakes.make_failing_session)
+    window.click("Run")
+    window.settle()
+    assert window.session.current.total_iterations == 2
+    assert "the loss is not a number" in window.app.ui.notes[0].text
+    assert "FloatingPointError" in capfd.readouterr().err
+    window.click("Run")
+    window.settle()
+    assert window.session.done

@@ -1,0 +1,177 @@
+"""The worker's loop, turn by turn in this process: what it publishes, obeys, breaks off and survives."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+
+from tests.viewer import fakes
+from viewer import commands as c
+from viewer.view_model import Checkpoint, LoadFailed, Loading, Note, Scene, ViewModel
+from viewer.worker import PUBLISH_INTERVAL, Worker, load
+
+
+class Bench:
+    """A worker with a clock that ticks as told."""
+
+    def __init__(self, session: fakes.FakeSession | None = None) -> None:
+        self.session = session or fakes.FakeSession()
+        self.published: list[object] = []
+        self.inbox: deque[c.Command] = deque()
+        self.now = 0.0
+        self.worker = Worker(self.session, self.published.append, self.inbox, clock=lambda: self.now)
+
+    def send(self, *commands: c.Command, turns: int = 1) -> None:
+        self.inbox.extend(commands)
+        for _ in range(turns):
+            self.worker.turn()
+
+    def of(self, kind: type) -> list:
+        return [message for message in self.published if isinstance(message, kind)]
+
+    @property
+    def view(self) -> ViewModel:
+        return self.of(ViewModel)[-1]
+
+
+def test_publishes_the_scene_once_and_first():
+    bench = Bench()
+    bench.send(c.Run(), turns=60)
+    assert isinstance(bench.published[0], Scene)
+    assert len(bench.of(Scene)) == 1
+    assert bench.view.status.state == "done"
+
+
+def test_views_are_throttled_while_running():
+    bench = Bench()
+    bench.send(c.Run())
+    count = len(bench.of(ViewModel))
+    for _ in range(10):
+        bench.now += PUBLISH_INTERVAL / 5
+        bench.worker.turn()
+    assert len(bench.of(ViewModel)) == count + 2
+
+
+def test_commands_are_counted():
+    bench = Bench()
+    bench.send(c.SetWeight("joints3d", 3.0, 1), c.Freeze("betas"), c.SetWeight("joints3d", 4.0, 1))
+    assert bench.view.obeyed == 3
+    assert bench.session.current.weights["joints3d"] == 4.0
+
+
+@pytest.mark.parametrize("command", [c.Pause(), c.Rewind(0), c.Undo(), c.Quit()])
+def test_urgent_commands_break_off_an_iteration(command):
+    """The session asks at every evaluation, and gets a yes while such a command waits."""
+    session = fakes.FakeSession(delay=3600.0)
+    bench = Bench(session)
+    asked = iter([c.Inspect(None), c.SetWeight("joints3d", 2.0, 1), command])
+    original = bench.worker._interrupted
+
+    def interrupted():
+        bench.inbox.append(next(asked))
+        return original()
+
+    bench.worker._interrupted = interrupted
+    bench.send(c.Run())
+    assert session.current.total_iterations == 0
+    assert bench.inbox[-1] is command
+
+
+def test_edits_wait_for_the_end_of_the_iteration():
+    bench = Bench()
+    bench.inbox.append(c.SetWeight("joints3d", 3.0, 1))
+    assert not bench.worker._interrupted()
+    assert bench.inbox
+
+
+def test_inspecting_does_not_disturb_a_run():
+    bench = Bench()
+    bench.send(c.Run(), turns=3)
+    bench.inbox.append(c.Inspect(1))
+    assert not bench.worker._interrupted()
+    assert bench.view.shown == 1
+    assert bench.view.status.state == "running"
+    bench.worker.turn()
+    bench.send(c.Pause())
+    assert bench.view.shown == 1
+    assert bench.view.current == bench.session.current.id > 1
+    bench.send(c.Inspect(None))
+    assert bench.view.shown == bench.view.current
+
+
+def test_bad_commands_are_answered_with_a_message():
+    bench = Bench()
+    bench.send(c.SetWeight("joints3d", -1.0, 1), c.Rewind(99))
+    texts = [note.text for note in bench.of(Note)]
+    assert texts == [
+        "weight joints3d is -1.0; a finite number of at least 0 is needed",
+        "no snapshot 99; there are 0 to 0",
+    ]
+    bench.send(c.Inspect(99), c.Step())
+    assert bench.session.current.total_iterations == 1
+
+
+def test_inspecting_what_does_not_exist_is_a_message():
+    bench = Bench()
+    bench.send(c.Inspect(99))
+    assert bench.of(Note)[-1].text.startswith("no snapshot 99")
+    assert bench.view.shown == bench.view.current
+
+
+def test_an_exception_pauses_and_names_its_place(capfd):
+    bench = Bench(fakes.FakeSession(fail_at=2))
+    bench.send(c.Run(), turns=5)
+    note = bench.of(Note)[-1]
+    assert note.level == "error" and "not a number" in note.text and "step_iteration" in note.advice
+    assert bench.view.status.state == "paused"
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_checkpoints_are_sent_now_and_then_and_at_every_pause():
+    bench = Bench()
+    bench.send(c.Step())
+    assert len(bench.of(Checkpoint)) == 1
+    bench.send(c.Run())
+    bench.now += 10.0
+    bench.worker.turn()
+    bench.worker.turn()
+    assert len(bench.of(Checkpoint)) == 2
+    bench.send(c.Pause())
+    assert len(bench.of(Checkpoint)) == 3
+
+
+def test_a_view_that_cannot_be_built_pauses(monkeypatch, capfd):
+    bench = Bench()
+    bench.send(c.Run())
+    monkeypatch.setattr(bench.session, "trajectory", lambda snapshot: 1 / 0)
+    bench.now += 1.0
+    bench.worker.turn()
+    assert not bench.worker.running
+    assert "ZeroDivisionError" in bench.of(Note)[-1].text
+
+
+def test_loading_says_what_is_wrong_with_the_input():
+    published: list[object] = []
+    assert load(fakes.refuse, published.append, deque(), None) is None
+    assert isinstance(published[0], Loading)
+    assert published[1] == LoadFailed(text="clip.npz: no array 'trans'; an AMASS file is expected", input_error=True)
+
+
+def test_loading_that_crashes_is_told_too(capfd):
+    published: list[object] = []
+    assert load(lambda: 1 / 0, published.append, deque(), None) is None
+    assert published[-1] == LoadFailed(text="ZeroDivisionError: division by zero", input_error=False)
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_time_left_falls_to_nothing():
+    bench = Bench(fakes.FakeSession(delay=0.0))
+    bench.send(c.Run())
+    left = []
+    while bench.worker.running:
+        bench.now += 0.5
+        bench.worker.turn()
+        left.append(bench.view.status.seconds_left)
+    assert left[-1] is None
+    assert all(b < a + 1e-6 for a, b in zip(left[:-2], left[1:-1], strict=True))

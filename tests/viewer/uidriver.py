@@ -1,0 +1,182 @@
+"""Clicks and types in process: queues ImGui input events and remembers where every widget was drawn.
+
+Works on all backends, ``openGL_mock`` included. Widgets are named by their label without ``##``, below
+the ids pushed around them: ``Run``, ``joints3d/slider``. Windows and whether their content fits are recorded too.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import polyscope as ps
+import polyscope.imgui as psim
+
+_WIDGETS = (
+    "Button", "SmallButton", "Checkbox", "SliderFloat", "InputDouble", "InvisibleButton", "Selectable",
+    "BeginCombo", "BeginTable",
+)  # fmt: skip
+
+
+class Box(NamedTuple):
+    """Where something was drawn in the last frame that drew it."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    window: str = ""
+    frame: int = 0
+
+    def overlaps(self, other: Box) -> bool:
+        return self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
+
+    def inside(self, other: Box, *, slack: float = 1.0) -> bool:
+        lower = self.x0 >= other.x0 - slack and self.y0 >= other.y0 - slack
+        return lower and self.x1 <= other.x1 + slack and self.y1 <= other.y1 + slack
+
+
+class UiDriver:
+    """Install before the first frame; the code under test must call ``psim.X(…)``."""
+
+    def __init__(self) -> None:
+        self.widgets: dict[str, Box] = {}
+        self.windows: dict[str, Box] = {}
+        self.overflow: dict[str, tuple[float, float]] = {}
+        self.texts: dict[str, int] = {}  # text → frame that drew it last
+        self.frame = 0
+        self._original: dict[str, Callable[..., Any]] = {}
+        self._ids: list[str] = []
+        self._open: list[str] = []
+
+    # --- recording
+
+    def install(self) -> None:
+        for name in _WIDGETS:
+            self._wrap(name, self._after_widget)
+        for name in ("Text", "TextUnformatted", "TextDisabled", "TextColored"):
+            self._wrap(name, self._after_text)
+        self._wrap("PushID", lambda result, label, *_: self._ids.append(str(label)))
+        self._wrap("PopID", lambda result: self._ids.pop())
+        self._wrap("Begin", self._after_begin)
+        self._wrap("End", None, before=self._before_end)
+
+    def uninstall(self) -> None:
+        for name, function in self._original.items():
+            setattr(psim, name, function)
+        self._original.clear()
+
+    def _wrap(self, name: str, after: Callable[..., Any] | None, before: Callable[[], Any] | None = None) -> None:
+        original = getattr(psim, name)
+        self._original[name] = original
+
+        @functools.wraps(original)
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            if before is not None:
+                before()
+            result = original(*arguments, **options)
+            if after is not None:
+                after(result, *arguments)
+            return result
+
+        setattr(psim, name, wrapped)
+
+    def _after_widget(self, result: Any, label: str, *_: Any) -> None:
+        visible, _, hidden = label.partition("##")
+        name = "/".join([*self._ids, visible or hidden.strip("#")])
+        (x0, y0), (x1, y1) = psim.GetItemRectMin(), psim.GetItemRectMax()
+        if psim.IsItemVisible():
+            self.widgets[name] = Box(x0, y0, x1, y1, self._open[-1] if self._open else "", self.frame)
+
+    def _after_text(self, result: Any, *arguments: Any) -> None:
+        self.texts[str(arguments[-1])] = self.frame
+
+    def _after_begin(self, result: Any, name: str, *_: Any) -> None:
+        (x, y), (width, height) = psim.GetWindowPos(), psim.GetWindowSize()
+        self.windows[name] = Box(x, y, x + width, y + height, name, self.frame)
+        self._open.append(name)
+
+    def _before_end(self) -> None:
+        self.overflow[self._open.pop()] = (psim.GetScrollMaxX(), psim.GetScrollMaxY())
+
+    # --- acting
+
+    def frames(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.frame += 1
+            self._ids.clear()
+            self._open.clear()
+            ps.frame_tick()
+
+    def until(self, condition: Callable[[], Any], *, frames: int = 3000) -> None:
+        """Draw frames until something holds."""
+        for _ in range(frames):
+            if condition():
+                return
+            self.frames()
+        raise AssertionError(f"still not so after {frames} frames")
+
+    def shows(self, text: str) -> bool:
+        """Whether some text drawn in the last frame contains this."""
+        return any(text in shown for shown, frame in self.texts.items() if frame >= self.frame)
+
+    def box(self, name: str) -> Box:
+        box = self.widgets.get(name)
+        assert box is not None, f"no widget {name!r}; there are {sorted(self.widgets)}"
+        assert box.frame >= self.frame, f"{name!r} is no longer drawn"
+        return box
+
+    def place(self, name: str, fx: float = 0.5, fy: float = 0.5) -> tuple[float, float]:
+        box = self.box(name)
+        return box.x0 + fx * (box.x1 - box.x0), box.y0 + fy * (box.y1 - box.y0)
+
+    def move(self, x: float, y: float) -> None:
+        psim.GetIO().AddMousePosEvent(float(x), float(y))
+        self.frames(2)
+
+    def press(self) -> None:
+        psim.GetIO().AddMouseButtonEvent(0, True)
+        self.frames(1)
+
+    def release(self) -> None:
+        psim.GetIO().AddMouseButtonEvent(0, False)
+        self.frames(2)
+
+    def click(self, name: str, fx: float = 0.5, fy: float = 0.5) -> None:
+        self.move(*self.place(name, fx, fy))
+        self.press()
+        self.release()
+
+    def drag(self, name: str, start: float, end: float, *, steps: int = 5) -> None:
+        """Drag along a widget, from one share of its width to another."""
+        (x0, y), (x1, _) = self.place(name, start), self.place(name, end)
+        self.move(x0, y)
+        self.press()
+        for i in range(1, steps + 1):
+            self.move(x0 + (x1 - x0) * i / steps, y)
+        self.release()
+
+    def type(self, text: str) -> None:
+        for character in text:
+            psim.GetIO().AddInputCharacter(ord(character))
+            self.frames(1)
+
+    def key(self, name: str, *, ctrl: bool = False, shift: bool = False) -> None:
+        io, key = psim.GetIO(), getattr(psim, f"ImGuiKey_{name}")
+        modifiers = [psim.ImGuiMod_Ctrl] * ctrl + [psim.ImGuiMod_Shift] * shift
+        for modifier in modifiers:
+            io.AddKeyEvent(modifier, True)
+        io.AddKeyEvent(key, True)
+        self.frames(1)
+        io.AddKeyEvent(key, False)
+        for modifier in modifiers:
+            io.AddKeyEvent(modifier, False)
+        self.frames(2)
+
+    def enter_number(self, name: str, text: str) -> None:
+        """Replace the content of a number field and press Enter."""
+        self.click(name)
+        self.key("A", ctrl=True)
+        self.type(text)
+        self.key("Enter")
