@@ -151,6 +151,14 @@ class Session:
             self._move(target)
         return target
 
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._redo)
+
     def undo(self) -> Snapshot:
         """Back to before the last edit or rewind. What was done since stays in the history, and ``redo`` returns to it."""
         return self._travel(self._undo, self._redo)
