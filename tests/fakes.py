@@ -172,7 +172,7 @@ def hide(value: Tensor, where) -> Tensor:
     """The same with missing data: +inf, or confidence 0 for 2D keypoints."""
     hidden = value.clone()
     if value.shape[-2] == 25:
-        hidden[where + (slice(None), 2)] = 0.0
+        hidden[where][..., 2] = 0.0  # ``where`` is made of slices, so this is a view
     else:
         hidden[where] = float("inf")
     return hidden
@@ -199,5 +199,5 @@ def variables(
         made["root_orient_vel"] = torch.tensor(0.3 * rng.randn(batch, 1, 3))
     made = {name: value.to(dtype) for name, value in made.items()}
     if problem.has_camera:
-        made["floor_plane"] = problem.observed_floor * 1.02
+        made["floor_plane"] = problem.observed_floor + 0.02 * torch.tensor(rng.randn(batch, 3)).to(dtype)
     return made

@@ -1,0 +1,172 @@
+"""Every term's gradient by finite differences; missing data; what is active when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from optim import frames
+from optim.errors import InputError
+from optim.objective import TERMS, Objective
+from optim.observations import Observations, PreviousBatch
+from optim.problem import Problem
+from optim.stages import STAGE_3, WEIGHT_NAMES, Phase, schedule
+from optim.variables import packing
+from tests import fakes
+
+FRAMES, STEP = 5, 1e-6
+FREE = ("trans", "root_orient", "betas", "latent_pose")
+
+
+def everything_seen(*, camera: bool) -> Problem:
+    """Two overlapping sub-sequences, a batch before them, every modality, float64; no robust weights on points."""
+    modalities = ("joints3d", "verts3d", "points3d", *(("joints2d",) if camera else ()))
+    problem = fakes.problem(*modalities, batch=2, frames=FRAMES, dtype=torch.float64)
+    rng = np.random.RandomState(8)
+    before = PreviousBatch(
+        seq_interval=(0, 5),
+        verts3d=torch.tensor(0.5 * rng.randn(FRAMES, 43, 3)),
+        betas=torch.tensor(rng.randn(16)),
+        floor_plane=torch.tensor([0.0, -1.0, 0.0, -1.0], dtype=torch.float64),
+    )
+    seen = replace(problem.observations, seq_interval=torch.tensor([[2, 7], [4, 9]]), previous=before)
+    return replace(problem, observations=seen, robust_loss="none")
+
+
+@pytest.fixture(scope="module")
+def seen_by_camera() -> Problem:
+    return everything_seen(camera=True)
+
+
+@pytest.fixture(scope="module", params=[2, 3], ids=["stage 2", "stage 3"])
+def slopes(request, seen_by_camera) -> dict[tuple[str, str], tuple[float, float]]:
+    """(Term, variable) → slope along a random direction in that variable: by autograd, by central difference.
+
+    All terms are measured together: the objective is evaluated twice per variable, not twice per term and variable.
+    """
+    names = (*STAGE_3, "floor_plane") if request.param == 3 else FREE
+    weights = dict.fromkeys(WEIGHT_NAMES, 1.0)
+    phase = Phase("test", request.param, names, 1, weights=weights, init_motion_frames=2)
+    variables = fakes.variables(seen_by_camera, phase, dtype=torch.float64)
+    objective, free = Objective(seen_by_camera, phase), packing(variables, phase)
+
+    def raw(x) -> dict[str, torch.Tensor]:
+        found = objective.residuals(objective.predict(free.unpack(x, variables)))
+        return {name: value.sum() for name, value in found.items()}
+
+    x = free.pack(variables).requires_grad_()
+    gradients = {name: torch.autograd.grad(value, x, retain_graph=True)[0] for name, value in raw(x).items()}
+    rng, measured = np.random.RandomState(9), {}
+    for name in names:
+        step = torch.zeros_like(x)
+        free.split(step)[name].copy_(torch.tensor(rng.randn(*free.split(step)[name].shape)))
+        with torch.no_grad():
+            ahead, behind = raw(x + STEP * step), raw(x - STEP * step)
+        for term, gradient in gradients.items():
+            difference = float(ahead[term] - behind[term]) / (2 * STEP)
+            measured[term, name] = float(gradient @ step), difference
+    return measured
+
+
+@pytest.mark.parametrize("term", TERMS, ids=lambda term: term.name)
+def test_gradient_of_each_term(term, slopes):
+    own = {variable: pair for (name, variable), pair in slopes.items() if name == term.name}
+    if not own:
+        assert term.stage == 3 and ("motion_prior", "betas") not in slopes
+        pytest.skip("takes part in stage 3 only")
+    largest = max(abs(slope) for slope, _ in own.values())
+    assert largest > 0, "some variable must matter to the term"
+    for variable, (slope, difference) in own.items():
+        assert difference == pytest.approx(slope, rel=1e-4, abs=1e-5 * largest), variable
+
+
+def test_table_is_complete():
+    assert {term.weight for term in TERMS} == set(WEIGHT_NAMES)
+    assert len({term.name for term in TERMS}) == len(TERMS)
+    assert all(term.formula and term.unit for term in TERMS)
+
+
+def test_per_frame_values_add_up(seen_by_camera):
+    phase = replace(schedule("humorscope", "rgb")[-1], weights=dict.fromkeys(WEIGHT_NAMES, 1.0))
+    variables = fakes.variables(seen_by_camera, phase, dtype=torch.float64)
+    objective, free = Objective(seen_by_camera, phase), packing(variables, phase)
+    found = objective.evaluation(objective.point(free.pack(variables), variables, free), free)
+    assert found.total == pytest.approx(sum(value.weighted for value in found.terms.values()))
+    assert set(found.terms) == {term.name for term in TERMS}
+    for name, value in found.terms.items():
+        if value.per_frame is not None:
+            assert value.per_frame.shape == (2, FRAMES)
+            assert value.per_frame.sum() == pytest.approx(value.raw), name
+    assert found.terms["joints3d"].per_frame is not None
+    assert found.terms["shape_prior"].per_frame is None
+    assert set(found.gradient_norm) == set(phase.variables)
+
+
+GAPS = {
+    "first frame": (slice(None), slice(0, 1)),
+    "last frame": (slice(None), slice(-1, None)),
+    "middle": (slice(None), slice(2, 4)),
+    "all but one frame": (slice(None), slice(1, None)),
+    "one whole sub-sequence": (slice(1, 2),),
+}
+
+
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("name", ["joints3d", "verts3d", "points3d", "joints2d"])
+@pytest.mark.parametrize("stage", [2, 3])
+def test_missing_data_costs_nothing(name, gap, stage):
+    """Loss and gradient stay finite, and what is not seen does not pull: its frames have no share of the term."""
+    problem = fakes.problem(name, batch=2, frames=FRAMES)
+    hidden = fakes.hide(getattr(problem.observations, name), GAPS[gap])
+    problem = replace(problem, observations=Observations(**{name: hidden}))
+    data_type = "rgb" if problem.has_camera else "3d"
+    phase = [p for p in schedule("humorscope", data_type, weights={name: (1, 1, 1)}) if p.stage == stage][-1]
+    variables = fakes.variables(problem, phase)
+    fixed = None if problem.has_camera or stage < 3 else frames.identity(2)
+    objective, free = Objective(problem, phase, fixed), packing(variables, phase)
+    point = objective.point(free.pack(variables), variables, free)
+    assert np.isfinite(point.value) and torch.isfinite(point.gradient).all()
+    share = objective.evaluation(point, free).terms[name].per_frame
+    assert (share[GAPS[gap]] == 0).all()
+    assert share.sum() > 0
+
+
+def test_robust_points_ignore_outliers():
+    problem = fakes.problem("points3d", frames=4)
+    phase = Phase("test", 1, ("trans", "root_orient"), 1, weights={"points3d": 1.0})
+    variables = fakes.variables(problem, phase)
+    points = problem.observations.points3d.clone()
+    points[:, :, 0] += 5.0
+    spoilt = replace(problem, observations=Observations(points3d=points))
+
+    def gradient(of):
+        free = packing(variables, phase)
+        return Objective(of, phase).point(free.pack(variables), variables, free).gradient.norm()
+
+    assert gradient(replace(spoilt, robust_loss="none")) > 2 * gradient(replace(problem, robust_loss="none"))
+    assert gradient(spoilt) < 1.5 * gradient(problem)
+
+
+def test_tuning_sees_only_its_frames():
+    problem = fakes.problem("joints2d", frames=8)
+    tune = [p for p in schedule("humorscope", "rgb", tune_frames=4) if p.name == "stage 3 tune"][0]
+    variables = fakes.variables(problem, tune)
+    objective, free = Objective(problem, tune), packing(variables, tune)
+    assert free.split(free.pack(variables))["latent_motion"].shape == (1, 3, 48)
+    point = objective.point(free.pack(variables), variables, free)
+    changed = fakes.hide(problem.observations.joints2d, (slice(None), slice(4, None)))
+    blind = Objective(replace(problem, observations=Observations(joints2d=changed)), tune)
+    assert blind.point(free.pack(variables), variables, free).value == point.value
+    assert objective.evaluation(point, free).terms["joints2d"].per_frame.shape == (1, 4)
+
+
+def test_nothing_to_act_on_is_an_error():
+    problem = fakes.problem("verts3d", frames=3)
+    phase = schedule("humorscope", "3d")[0]
+    variables = fakes.variables(problem, phase)
+    free = packing(variables, phase)
+    with pytest.raises(InputError, match="stage 1"):
+        Objective(problem, phase).point(free.pack(variables), variables, free)
