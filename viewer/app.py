@@ -50,8 +50,9 @@ from viewer.view_model import Checkpoint, Finished, LoadFailed, Loading, Note, S
 from viewer.widgets import caption, font
 
 WINDOW_SIZE = (1280, 720)
-ACTIVE_FRAME, IDLE_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12, 0.002  # seconds
-IDLE_AFTER = 0.5  # seconds without input or news
+FAST_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12, 0.002  # seconds
+"""While the user moves something or the clip plays; otherwise, so that the optimiser has the processor."""
+CALM_AFTER = 0.5  # seconds without input
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
 Panel = Callable[[ViewModel, UiState], Iterable[Command]]
@@ -111,7 +112,7 @@ class App:
         self._scene: Scene | None = None
         self._checkpoint: Checkpoint | None = None
         self._last_time = time.monotonic()
-        self._last_activity = self._last_time
+        self._last_input = self._last_time
 
     def frame(self) -> None:
         """Draw one frame; no exception leaves it, since Polyscope would not survive one."""
@@ -136,11 +137,10 @@ class App:
             self.client.post(command)
         self.ui.count_posted(len(commands))
         if commands or self.ui.playing or _input_pending():
-            self._last_activity = now
+            self._last_input = now
 
     def _receive(self) -> None:
         for message in self.client.poll():
-            self._last_activity = time.monotonic()
             if isinstance(message, Scene):
                 self._scene = message
             elif isinstance(message, ViewModel):
@@ -245,8 +245,8 @@ class App:
 
     def rest(self, spent: float) -> float:
         """How long to sleep after a frame that took ``spent`` seconds."""
-        idle = time.monotonic() - self._last_activity > IDLE_AFTER
-        return max(LEAST_SLEEP, (IDLE_FRAME if idle else ACTIVE_FRAME) - spent)
+        calm = time.monotonic() - self._last_input > CALM_AFTER
+        return max(LEAST_SLEEP, (CALM_FRAME if calm else FAST_FRAME) - spent)
 
 
 def draw_overlays(layers: list[Layer], view: ViewModel, ui: UiState, free: Rect, size: tuple[int, int]) -> None:
@@ -264,7 +264,8 @@ def draw_labels(labels: list[Label], size: tuple[int, int]) -> None:
     points = np.stack([label.position for label in labels])
     matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
     pixels, front = project(points, view_matrix=matrix, fov_degrees=fov, size=size)
-    draw, taken = psim.GetBackgroundDrawList(), []
+    draw = psim.GetBackgroundDrawList()
+    taken: list[Rect] = []
     for label, (x, y), visible in zip(labels, pixels, front, strict=True):
         width, height = psim.CalcTextSize(label.text)
         box = Rect(float(x) + 6.0, float(y) - height / 2 - 1, width + 6, height + 2)

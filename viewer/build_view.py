@@ -124,8 +124,8 @@ class ViewBuilder:
             weighted=weighted,
             frozen=now.frozen,
             history=self._rows.history(session, self._members),
-            can_undo=getattr(session, "can_undo", True),
-            can_redo=getattr(session, "can_redo", True),
+            can_undo=session.can_undo,
+            can_redo=session.can_redo,
             scene=self.scene,
         )
 
