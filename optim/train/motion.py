@@ -57,33 +57,33 @@ class Recipe:
 
     updates: int = 17_000
     transitions: int = 640  # per update, more where windows are long
-    fewest_windows: int = 28
+    fewest_windows: int = 24
     learning_rate: float = 6e-4
     warm_up: float = 0.01  # of the learning rate, linear
     supervised: float = 0.12  # single transitions only
     full_closed_loop: float = 0.35  # from here on 80 % of the windows are rolled out closed-loop
-    window_growth: tuple[tuple[float, int], ...] = ((0.0, 10), (0.35, 14), (0.5, 20), (0.65, 30), (0.85, 40))
+    window_growth: tuple[tuple[float, int], ...] = ((0.0, 10), (0.35, 14), (0.42, 20), (0.55, 30), (0.75, 45))
     kl: float = 4e-4
     kl_annealed: float = 0.25
-    contact: float = 0.03
-    contact_velocity: float = 0.03
+    contact: float = 0.12
+    contact_velocity: float = 0.12
     parts: dict[str, float] = field(
         default_factory=lambda: {
-            "trans": 90.0,
-            "trans_vel": 1.5,
-            "root_orient": 45.0,
-            "root_orient_vel": 0.45,
-            "pose_body": 3.0,
-            "joints": 45.0,
-            "joints_vel": 1.5,
+            "trans": 360.0,
+            "trans_vel": 6.0,
+            "root_orient": 180.0,
+            "root_orient_vel": 1.8,
+            "pose_body": 12.0,
+            "joints": 180.0,
+            "joints_vel": 6.0,
         }
     )
-    body_joints: float = 45.0  # joints of the body model under the predicted pose against the data
-    joint_consistency: float = 30.0  # regressed joints against those of the body model
-    world: float = 6.0  # closed-loop root position [m²] and heading against the data, in the window's frame
+    body_joints: float = 180.0  # joints of the body model under the predicted pose against the data
+    joint_consistency: float = 120.0  # regressed joints against those of the body model
+    world: float = 24.0  # closed-loop root position [m²] and heading against the data, in the window's frame
     input_noise: float = 1.0  # × (1 cm, 0.1 m/s, 0.03 rad) on the first state of half the closed-loop windows
     beta_std: float = 0.8
-    gradient_norm: float = 3.0
+    gradient_norm: float = 12.0
     seed: int = 0
 
     def window(self, progress: float) -> int:
