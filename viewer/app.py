@@ -18,6 +18,7 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer import theme
+from viewer.backends import offscreen_problem, window_problem
 from viewer.camera import Viewpoint, project
 from viewer.client import Client, ProcessClient, SessionMaker
 from viewer.commands import Command, Quit
@@ -304,12 +305,27 @@ def _where(error: Exception) -> str:
     return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
 
 
+_PROBLEMS: dict[Backend, Callable[[], str | None]] = {
+    "openGL3_glfw": window_problem,
+    "openGL3_egl": offscreen_problem,
+    "openGL_mock": lambda: None,
+}
+
+
+def require(backend: Backend) -> None:
+    """Raise ``WindowUnavailable`` where a backend cannot be had; asked before anything is loaded."""
+    problem = _PROBLEMS[backend]()
+    if problem is not None:
+        raise WindowUnavailable(problem)
+
+
 def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) -> None:
     """Initialise Polyscope as our window: no files written, none of its own panels, dark, z up.
 
     Raises:
-        WindowUnavailable: The backend cannot open a window or a context here.
+        WindowUnavailable: No window can be opened, or nothing drawn off-screen; says what is missing.
     """
+    require(backend)
     ps.set_use_prefs_file(False)
     ps.set_verbosity(0)
     ps.set_program_name("humorscope")
@@ -324,17 +340,12 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
     try:
         ps.init(backend)
     except RuntimeError as error:
-        raise WindowUnavailable(f"cannot open a window ({error}); use --headless to render a video instead") from error
+        raise WindowUnavailable(str(error)) from error
     ps.set_up_dir("z_up")
     ps.set_ground_plane_mode("none")
     ps.set_background_color(tuple(channel**2.2 for channel in theme.BACKGROUND) + (1.0,))  # shown with gamma
     ps.set_length_scale(2.0)
     ps.set_bounding_box((-2.0, -2.0, 0.0), (2.0, 2.0, 2.0))
-
-
-def display_available() -> bool:
-    """Whether there is an X display to open a window on."""
-    return bool(os.environ.get("DISPLAY"))
 
 
 def run_window(make_session: SessionMaker, *, backend: Backend = "openGL3_glfw") -> WindowResult:
@@ -349,8 +360,7 @@ def run_window(make_session: SessionMaker, *, backend: Backend = "openGL3_glfw")
     Raises:
         WindowUnavailable: No window can be opened; says what to do instead.
     """
-    if backend == "openGL3_glfw" and not display_available():
-        raise WindowUnavailable("there is no display (DISPLAY is not set); use --headless to render a video instead")
+    require(backend)
     path = preferences_path()
     ui = UiState()
     apply_preferences(load_preferences(path), ui)

@@ -5,7 +5,7 @@ Draws off-screen through EGL with the layers of the window and a small overlay i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.app import LAYER_TYPES, WINDOW_SIZE, WindowUnavailable, draw_overlays, start_polyscope
+from viewer.app import LAYER_TYPES, WINDOW_SIZE, draw_overlays, start_polyscope
 from viewer.build_view import ViewBuilder
 from viewer.camera import Viewpoint
 from viewer.layout import Rect
@@ -69,45 +69,27 @@ def render_fit_video(
         WindowUnavailable: No off-screen drawing is possible here; says what to install.
         viewer.video.VideoError: The file cannot be written.
     """
-    start_offscreen(size)
+    start_polyscope("openGL3_egl", size=size)
     recorder = _Recorder(session, size)
-    shots = list(_shots(session, fps, progress_seconds, loops))
+    plan = shots(session, clip=recorder.clip_frames, progress_frames=round(progress_seconds * fps), loops=loops)
     try:
         with VideoWriter(path, size=size, fps=fps) as video:
-            for index, (snapshot, frame) in enumerate(shots):
+            for index, (snapshot, frame) in enumerate(plan):
                 video.write(recorder.shoot(snapshot, frame))
                 if report is not None:
-                    report(index + 1, len(shots))
+                    report(index + 1, len(plan))
         return VideoResult(Path(path), video.frames, video.codec, video.remark)
     finally:
         ps.clear_user_callback()
         ps.remove_all_structures()
 
 
-def start_offscreen(size: tuple[int, int]) -> None:
-    """Initialise Polyscope on EGL.
-
-    Raises:
-        WindowUnavailable: There is no EGL; says what to install.
-    """
-    try:
-        start_polyscope("openGL3_egl", size=size)
-    except WindowUnavailable as error:
-        raise WindowUnavailable(
-            f"cannot draw off-screen ({error.__cause__ or error}); "
-            "install libegl1 libgl1-mesa-dri libgl1 libx11-6, or go without a video (--no-video)"
-        ) from error
-
-
-def _shots(session: Session, fps: float, progress_seconds: float, loops: int) -> Iterator[tuple[Snapshot, int]]:
+def shots(session: Session, *, clip: int, progress_frames: int, loops: int) -> list[tuple[Snapshot, int]]:
     """Which iteration and which frame of the clip every frame of the video shows."""
     branch = session.history.branch(session.current.id)
-    clip = ViewBuilder(session).scene.clip_frames
-    count = max(int(progress_seconds * fps), 1)
-    for index, row in enumerate(np.linspace(0, len(branch) - 1, count).round().astype(int)):
-        yield branch[row], index % clip
-    for index in range(loops * clip):
-        yield session.current, index % clip
+    rows = np.linspace(0, len(branch) - 1, max(progress_frames, 1)).round().astype(int)
+    plan = [(branch[row], index % clip) for index, row in enumerate(rows)]
+    return plan + [(session.current, frame) for _ in range(loops) for frame in range(clip)]
 
 
 class _Recorder:
@@ -116,6 +98,7 @@ class _Recorder:
     def __init__(self, session: Session, size: tuple[int, int]) -> None:
         self._session, self._size = session, size
         self._builder = ViewBuilder(session)
+        self.clip_frames = self._builder.scene.clip_frames
         self._ui = UiState()
         self._ui.layers |= {"rollout": False}
         self._layers = [layer() for layer in LAYER_TYPES]

@@ -1,0 +1,65 @@
+"""The video of a fit, really rendered: its length, that it moves, that it ends on the fitted motion."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.viewer import fakes
+from viewer.backends import offscreen_problem
+from viewer.headless import shots
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.viewer import fakes
+from viewer.headless import render_fit_video
+session = fakes.FakeSession()
+while not session.done:
+    session.step_iteration()
+told = []
+result = render_fit_video(session, Path(sys.argv[1]), size=(640, 360), progress_seconds=0.4, loops=1,
+                          report=lambda done, total: told.append((done, total)))
+assert told[0] == (1, 52) and told[-1] == (52, 52), told
+print(result.frames, result.codec)
+"""
+
+
+def test_shots_go_through_the_iterations_and_then_the_clip():
+    session = fakes.FakeSession()
+    for _ in range(20):
+        session.step_iteration()
+    plan = shots(session, clip=40, progress_frames=10, loops=2)
+    assert [snapshot.id for snapshot, _ in plan[:10]] == [0, 2, 4, 7, 9, 11, 13, 16, 18, 20]
+    assert [frame for _, frame in plan[10:]] == list(range(40)) * 2
+    assert {snapshot.id for snapshot, _ in plan[10:]} == {20}
+
+
+def test_video_of_a_fit(tmp_path):
+    problem = offscreen_problem()
+    if problem is not None:
+        pytest.skip(problem)
+    path = tmp_path / "fit.mp4"
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(path)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (run.returncode, run.stdout) == (0, "52 h264\n"), run.stderr
+    capture = cv2.VideoCapture(str(path))
+    frames = [capture.read()[1] for _ in range(52)]
+    assert not capture.read()[0]
+    assert frames[0].shape == (360, 640, 3)
+    changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(frames[:-1], frames[1:], strict=True)]
+    assert np.mean(np.array(changes) > 0.05) > 0.9
+    assert frames[-1].std() > 10
