@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from functools import partial
@@ -38,8 +39,12 @@ def main(arguments: list[str]) -> int:
 def make_session(settings: Settings) -> Session:
     """Load what the settings name. Called in the worker's process, hence the late import."""
     _announce_notes()
+    import torch
+
     from optim.loading.problem import load_session
 
+    if "OMP_NUM_THREADS" not in os.environ:  # two threads fight over small matrices and a busy machine's cores
+        torch.set_num_threads(1)
     return load_session(settings)
 
 
@@ -52,7 +57,7 @@ def run_window(settings: Settings) -> int:
     try:
         result = app.run_window(partial(make_session, settings))
     except app.WindowUnavailable as error:
-        log.warning("%s; running without a window, as with --headless", error)
+        log.warning("%s: running without a window, as with --headless", str(error).partition(";")[0])
         return run_headless(settings)
     if result.error:
         print(f"error: {result.error}", file=sys.stderr)

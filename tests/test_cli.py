@@ -30,9 +30,7 @@ def files_of(folder):
 
 def test_without_a_display_the_whole_fit_runs_and_says_so(model_files, tmp_path):
     motion = write_walk(tmp_path / "my walk_poses.npz", fps=60.0, frames=61)
-    words = command(
-        "--data-path", motion, "--out", tmp_path / "out", "--no-video", *SHORT, *model_files.flags()
-    )
+    words = command("--data-path", motion, "--out", tmp_path / "out", "--no-video", *SHORT, *model_files.flags())
     done = subprocess.run(words, cwd=ROOT, env=without_display(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "no display" in done.stderr and "60 frames/s, resampled to 30" in done.stderr
@@ -70,9 +68,7 @@ def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
 
 
 def test_a_wrong_flag_ends_at_once_with_one_line(tmp_path):
-    done = subprocess.run(
-        command("--amass-noise-sd", 1), cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run(command("--amass-noise-sd", 1), cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         "error: unknown flag --amass-noise-sd; did you mean --amass-noise-std? (--help lists all)"
@@ -111,3 +107,21 @@ def test_bad_input_gets_one_line_and_status_2(model_files, tmp_path, capsys, wor
     lines = [line for line in errors.splitlines() if not line.startswith("note: ")]
     assert status == 2 and output == ""
     assert len(lines) == 1 and lines[0].startswith("error: ") and told in lines[0]
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, 1), ("2", None)])
+def test_one_thread_unless_the_user_says_otherwise(model_files, tmp_path, monkeypatch, asked, threads):
+    """On a busy 2-core machine the same fit took 47 s with one thread and 253 s with two."""
+    import torch
+
+    from optim.settings import parse
+
+    if asked is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    chosen = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    motion = write_walk(tmp_path / "walk.npz")
+    run_viewer.make_session(parse(["--data-path", str(motion), *SHORT, *model_files.flags()]))
+    assert chosen == ([threads] if threads else [])
