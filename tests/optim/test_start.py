@@ -1,0 +1,123 @@
+"""Start values: rigid fits, gaps, and the way from a free motion into stage 3; then whole fits that recover the truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import assets
+from optim.loading.models import load_body
+from optim.observations import Observations
+from optim.problem import Problem
+from optim.rotations import axis_angle_to_matrix, geodesic_angle
+from optim.session import Session
+from optim.stages import PRESETS, schedule
+from optim.start import enter_stage_3, fill_gaps, fill_rotation_gaps, start_variables
+from optim.variables import root_matrix
+from tests import fakes
+
+OURS = PRESETS["humorscope"]
+
+
+def test_gaps_are_filled_in_time():
+    known = torch.tensor([[False, True, False, False, True, False], [False] * 6, [True] * 6])
+    values = torch.arange(6.0).expand(3, 6)[..., None] ** 2
+    spoilt = torch.where(known[..., None], values, torch.full_like(values, 99.0))
+    filled = fill_gaps(spoilt, known)
+    assert filled[0, :, 0].tolist() == [1.0, 1.0, 6.0, 11.0, 16.0, 16.0]
+    assert torch.equal(filled[2], values[2])
+    angle = torch.tensor([9.0, 0.1, 9.0, 9.0, 0.4, 9.0])
+    turns = axis_angle_to_matrix(torch.stack((angle, angle * 0, angle * 0), dim=-1)).expand(3, 6, 3, 3)
+    expected = torch.tensor([0.1, 0.1, 0.2, 0.3, 0.4, 0.4])
+    back = fill_rotation_gaps(turns, known)[0]
+    wanted = axis_angle_to_matrix(torch.stack((expected, expected * 0, expected * 0), dim=-1))
+    assert float(geodesic_angle(back, wanted).max()) < 1e-3
+
+
+@pytest.mark.parametrize("modality", ["joints3d", "verts3d"])
+@pytest.mark.parametrize("gap", [slice(0, 0), slice(0, 2), slice(3, 5), slice(6, None)])
+def test_aligned_start_is_near_the_body_whatever_is_missing(modality, gap):
+    problem = fakes.problem(modality, frames=8)
+    truth = start_variables(problem, OURS)
+    hidden = fakes.hide(getattr(problem.observations, modality), (slice(None), gap))
+    found = start_variables(replace(problem, observations=Observations(**{modality: hidden})), OURS)
+    assert float((found["trans"] - truth["trans"]).norm(dim=-1).max()) < 0.25
+    turn = geodesic_angle(root_matrix(found["root_orient"]), root_matrix(truth["root_orient"]))
+    assert float(turn.max()) < 0.3
+    true_root = fakes.motion(fakes.np.random.RandomState(0), 1, 8, camera=False)[1].float()
+    assert float(geodesic_angle(root_matrix(truth["root_orient"]), true_root).max()) < 0.7, (
+        "the spine bends, so not nearer"
+    )
+
+
+def test_start_without_enough_points_is_the_published_one():
+    problem = fakes.problem("joints3d", frames=4)
+    few = fakes.hide(problem.observations.joints3d, (slice(None), slice(None), slice(0, 20)))
+    found = start_variables(replace(problem, observations=Observations(joints3d=few)), OURS)
+    rest = start_variables(problem, PRESETS["reference"])
+    assert torch.equal(found["root_orient"], rest["root_orient"])
+    assert rest["root_orient"][0, 0].tolist() == pytest.approx([torch.pi, 0.0, 0.0])
+
+
+def test_historical_velocities_differ_only_where_they_should():
+    problem = fakes.problem("joints2d", frames=6)
+    free = fakes.variables(problem, schedule("reference", "rgb")[1])
+    fixed, _ = enter_stage_3(problem, free, PRESETS["reference"])
+    faulty, _ = enter_stage_3(problem, free, replace(PRESETS["reference"], velocities="camera"))
+    differ = {name for name in fixed if not torch.equal(fixed[name], faulty[name])}
+    assert differ == {"trans_vel", "joints_vel", "root_orient_vel"}
+
+
+def recoverable(modality: str, *, frames: int = 12) -> tuple[Problem, torch.Tensor]:
+    """The free body moved by latents of the pose prior, seen without noise, and its true joints."""
+    problem = fakes.problem(modality, frames=frames)
+    body, generator = load_body(assets.BODY_FILE), torch.Generator().manual_seed(3)
+    wave = torch.sin(torch.linspace(0, 3, frames))[None, :, None]
+    latents = 0.4 * torch.randn(1, 1, 32, generator=generator) + 0.4 * wave * torch.randn(1, 1, 32, generator=generator)
+    trans, root, _, _ = (
+        a.float() for a in fakes.motion(fakes.np.random.RandomState(5), 1, frames, camera=problem.has_camera)
+    )
+    betas = 0.5 * torch.randn(1, 16, generator=generator)
+    joints, points = body.joints_and_vertices(
+        trans, root, problem.pose_prior.decode(latents), betas, torch.tensor(body.openpose_vertices)
+    )
+    if problem.has_camera:
+        pixels = problem.camera.project(body.keypoints25(joints, points))
+        seen = Observations(joints2d=torch.cat((pixels, torch.ones(1, frames, 25, 1)), dim=-1))
+    else:
+        seen = Observations(joints3d=joints[:, :, :22])
+    return replace(problem, body=body, observations=seen), joints[:, :, :22]
+
+
+def test_stages_1_and_2_recover_the_joints():
+    problem, truth = recoverable("joints3d")
+    session = Session(
+        problem, schedule=schedule("humorscope", "3d", num_iters=(5, 20, 0), weights={"joints3d_smooth": (0, 0, 0)})
+    )
+    session.run()
+    error = (session.trajectory().joints - truth).norm(dim=-1)
+    assert float(error.mean()) < 0.01 and float(error.max()) < 0.03
+
+
+def test_a_gap_in_the_middle_is_bridged():
+    problem, truth = recoverable("joints3d")
+    hidden = fakes.hide(problem.observations.joints3d, (slice(None), slice(5, 8)))
+    problem = replace(problem, observations=Observations(joints3d=hidden))
+    session = Session(problem, schedule=schedule("humorscope", "3d", num_iters=(3, 10, 0)))
+    session.run()
+    error = (session.trajectory().joints - truth).norm(dim=-1)
+    assert float(error.mean()) < 0.06 and float(error[:, 5:8].mean()) < 0.15
+
+
+def test_keypoints_are_reprojected():
+    problem, truth = recoverable("joints2d")
+    weights = {"joints3d_smooth": (0, 0.1, 0), "joints2d": (1, 1, 0), "pose_prior": (0, 0.04, 0)}
+    session = Session(problem, schedule=schedule("humorscope", "rgb", num_iters=(10, 15, 0), weights=weights))
+    start = session.trajectory()
+    session.run()
+    joints = session.trajectory().joints
+    pixels = (problem.camera.project(joints) - problem.camera.project(truth)).norm(dim=-1)
+    before = (problem.camera.project(start.joints) - problem.camera.project(truth)).norm(dim=-1)
+    assert float(pixels.mean()) < 4.0 < 0.1 * float(before.mean())
