@@ -16,8 +16,7 @@ from optim.settings import Settings, parse
 if TYPE_CHECKING:
     from optim.session import Session
 
-STOPPED = 130
-"""Exit status of a run that was stopped by Ctrl-C, as shells have it."""
+STOPPED = 130  # exit status after Ctrl-C, as shells have it
 log = logging.getLogger(__name__)
 
 
