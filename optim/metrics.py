@@ -14,6 +14,10 @@ from optim.variables import Trajectory
 END_EFFECTORS = (10, 11, 15, 20, 21)
 """Toes, head, wrists."""
 LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
+FEET = (10, 11, 7, 8)
+"""Toes, ankles."""
+NEAR_FLOOR = (0.04, 0.04, 0.10, 0.10)
+"""Height [m] below which each of ``FEET`` counts as being on the floor."""
 PENETRATION_DEPTHS_CM = (0, 3, 6, 9, 12, 15)
 
 
@@ -49,17 +53,34 @@ def ground_penetration(motion: Trajectory, body: BodyModel) -> dict[str, Tensor]
         ``penetration_mean_cm``: mean depth below the floor over all frames, 0 where above; ``penetration_over_K_cm``:
         share of frames in which it is more than K cm below.
     """
-    lowest = torch.stack(
-        [
-            body.mesh(motion.trans[b, None], motion.root_orient[b, None], motion.pose_body[b, None], motion.betas[b, None])[
-                0, :, :, 2
-            ].amin(-1)
-            for b in range(len(motion.trans))
-        ]
-    )
+    lowest = lowest_vertex(motion, body)
     depth = 100 * (-lowest).clamp_min(0)
     shares = {f"penetration_over_{k}_cm": (depth > k).float().mean(1) for k in PENETRATION_DEPTHS_CM}
     return {"penetration_mean_cm": depth.mean(1), **shares}
+
+
+def lowest_vertex(motion: Trajectory, body: BodyModel) -> Tensor:
+    """Height [m] of the lowest vertex of the mesh, (B, T); one sub-sequence at a time, which bounds the memory."""
+    heights = []
+    for b in range(len(motion.trans)):
+        parts = (motion.trans, motion.root_orient, motion.pose_body, motion.betas)
+        heights.append(body.mesh(*(part[b, None] for part in parts))[0, :, :, 2].amin(-1))
+    return torch.stack(heights)
+
+
+def feet_near_floor(joints: Tensor) -> tuple[Tensor, Tensor]:
+    """Horizontal move of ``FEET`` between frames [m/frame], and whether they are near the floor at both ends.
+
+    Args:
+        joints: (B, T, 22, 3).
+
+    Returns:
+        (B, T-1, 4) each.
+    """
+    points = joints[:, :, list(FEET)]
+    low = points[..., 2] < torch.tensor(NEAR_FLOOR)
+    speed = (points[:, 1:, :, :2] - points[:, :-1, :, :2]).norm(dim=-1)
+    return speed, low[:, 1:] & low[:, :-1]
 
 
 def all_metrics(fitted: Trajectory, truth: Trajectory, visible: Tensor, body: BodyModel) -> dict[str, Tensor]:

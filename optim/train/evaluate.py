@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from optim.body import BodyModel
+from optim.metrics import feet_near_floor
 from optim.motion_prior import CONTACT_JOINTS, MotionPrior
 from optim.rollout import (
     JOINTS,
@@ -22,8 +23,6 @@ from optim.rollout import (
 )
 from optim.train.data import Augmenter, Clips, Windows
 
-TOES = (10, 11)
-ANKLES = (7, 8)
 HEAD = 15
 LABELLED = slice(1, 9)
 """All contact joints but the root, which is never labelled."""
@@ -156,9 +155,5 @@ def _upright(joints: Tensor) -> Tensor:
 
 def foot_skate(joints: Tensor) -> float:
     """Mean horizontal speed [m/frame] of toe joints below 4 cm and ankles below 10 cm, (B, T, 22, 3)."""
-    feet = list(TOES + ANKLES)
-    points = joints[:, :, feet]
-    low = points[..., 2] < torch.tensor((0.04, 0.04, 0.10, 0.10))
-    speed = (points[:, 1:, :, :2] - points[:, :-1, :, :2]).norm(dim=-1)
-    touching = low[:, 1:] & low[:, :-1]
+    speed, touching = feet_near_floor(joints)
     return float(speed[touching].mean()) if touching.any() else 0.0
