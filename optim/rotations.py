@@ -52,3 +52,9 @@ def sixd_to_matrix(sixd: Tensor) -> Tensor:
 def geodesic_angle(a: Tensor, b: Tensor) -> Tensor:
     """Angle [rad] between rotations, (..., 3, 3) × 2 → (...); finite gradients at 0 are not promised."""
     return roma.rotmat_geodesic_distance(a, b)
+
+
+def interpolate(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """``share`` of the way from one rotation to another on the shortest arc; (..., 3, 3) × 2, (...) → (..., 3, 3)."""
+    arc = roma.rotmat_to_rotvec(start.transpose(-1, -2) @ end)
+    return start @ roma.rotvec_to_rotmat(arc * share[..., None].to(start.dtype))

@@ -1,7 +1,7 @@
 """The schedule as data: which variables move in which phase, for how long, on how many frames, under which weights.
 
 Stage 3 is up to three phases (tune, freeze, refine). Presets name the rules that are not numbers. Knows no tensor.
-Source of every number: the public configurations of HuMoR (fit_amass_joints, fit_amass_keypts, fit_rgb_demo, fit_proxd).
+Source of every number: HuMoR's public configurations (fit_amass_joints, fit_amass_keypts, fit_rgb_demo, fit_proxd).
 """
 
 from __future__ import annotations
@@ -109,6 +109,10 @@ class Preset:
     """How states are turned into their canonical frames (``rollout.canonical_turn`` or ``published_turn``)."""
     freeze_bounds: Literal["fixed", "proportional"] = "fixed"
     """Default bounds of the freeze phase when stage 3 is not 70 steps long: 30 and 55 as they are, or in proportion."""
+    split: Literal["public", "even"] = "public"
+    """How a long video is split (``splitting.split_frames``): overlaps grow, or sub-sequences shrink."""
+    stitching: Literal["cut", "blend"] = "cut"
+    """How the parts are joined again (``stitching.stitch``)."""
 
 
 PRESETS = {
@@ -120,6 +124,8 @@ PRESETS = {
         contact_refine="strict",
         turn="exact",
         freeze_bounds="proportional",
+        split="even",
+        stitching="blend",
     ),
 }
 

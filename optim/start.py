@@ -14,6 +14,7 @@ from optim.frames import PriorFrame
 from optim.prediction import Parts, body_points, turn_of
 from optim.problem import Problem
 from optim.rollout import estimate_states, infer_latents
+from optim.rotations import interpolate
 from optim.stages import Preset
 from optim.variables import Variables, root_matrix, root_variable
 
@@ -103,9 +104,7 @@ def fill_rotation_gaps(rotation: Tensor, known: Tensor) -> Tensor:
     """The same for rotations (B, T, 3, 3), on the shortest arc."""
     before, after, share = _neighbours(known)
     rows = torch.arange(len(rotation))[:, None]
-    start, end = rotation[rows, before], rotation[rows, after]
-    arc = roma.rotmat_to_rotvec(start.transpose(-1, -2) @ end)
-    return start @ roma.rotvec_to_rotmat(arc * share[..., None].to(rotation.dtype))
+    return interpolate(rotation[rows, before], rotation[rows, after], share)
 
 
 def _neighbours(known: Tensor) -> tuple[Tensor, Tensor, Tensor]:

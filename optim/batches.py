@@ -1,0 +1,154 @@
+"""Fit a split video batch after batch: each batch is a session, and knows the end of the batch before.
+
+Holds one session at a time; of finished batches it keeps the motions. Whoever iterates steps the sessions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from optim.errors import InputError
+from optim.observations import PreviousBatch
+from optim.problem import Problem
+from optim.session import Session
+from optim.splitting import Interval, Split, in_batches, sub_problem
+from optim.stages import Phase
+from optim.stitching import Clip, Stitched, stitch
+from optim.variables import Trajectory
+
+_WORLD_FLOOR = (0.0, 0.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a split fit has got."""
+
+    batch: int
+    """The one in work, from 0; the number of batches when all are done."""
+    batches: int
+    clips: int
+    """Sub-sequences in finished batches."""
+    clips_in_all: int
+    evaluations: int
+    """Of objective and gradient, summed over all batches up to now."""
+    seconds: float
+    """Since the first batch began."""
+
+    @property
+    def done(self) -> bool:
+        return self.batch == self.batches
+
+
+class BatchedFit:
+    """One fit of a long video in batches of overlapping sub-sequences.
+
+    Sub-sequences in which nothing is seen at all are not fitted; ``unseen`` tells which, and stitching bridges them.
+
+    Args:
+        whole: The video as one sequence.
+        split: Of exactly its frames.
+        batch_size: Sub-sequences fitted together, by one solver.
+
+    Raises:
+        InputError: The split is of another video, or the batch size is below 1.
+    """
+
+    def __init__(
+        self, whole: Problem, split: Split, *, schedule: tuple[Phase, ...], batch_size: int = 4, seed: int = 0
+    ) -> None:
+        if split.frames != whole.frames:
+            raise InputError(f"the split is of {split.frames} frames, the observations have {whole.frames}")
+        self.whole, self.split = whole, split
+        self._schedule, self._seed = schedule, seed
+        seen = [interval for interval in split.intervals if _anything_seen(whole, interval)]
+        self.unseen: tuple[Interval, ...] = tuple(i for i in split.intervals if i not in seen)
+        self._batches = in_batches(seen, batch_size)
+        self._index = 0
+        self._finished: list[Clip] = []
+        self._evaluations = 0
+        self._began = time.monotonic()
+        self.session: Session | None = self._begin(previous=None)
+        """Of the batch in work; None when all are done."""
+
+    def __iter__(self) -> Iterator[Session]:
+        """The session of each batch, from the one in work on; asking for the next one ends the one before."""
+        while self.session is not None:
+            yield self.session
+            self.next_batch()
+
+    def next_batch(self) -> Session | None:
+        """Keep the motions of the batch in work as they are now, and begin the next one; None after the last."""
+        if self.session is None:
+            return None
+        session = self.session
+        self._finished += self._clips_of(session)
+        self._evaluations += session.current.evaluations_spent
+        self._index += 1
+        self.session = None if self.progress.done else self._begin(previous=last_of(session))
+        return self.session
+
+    @property
+    def intervals(self) -> tuple[Interval, ...]:
+        """Where the sub-sequences of the batch in work lie in the video."""
+        return self._batches[self._index] if self._index < len(self._batches) else ()
+
+    @property
+    def progress(self) -> Progress:
+        spent = self._evaluations
+        if self.session is not None:
+            spent += self.session.current.evaluations_spent if self._index < len(self._batches) else 0
+        clips = sum(len(batch) for batch in self._batches)
+        seconds = time.monotonic() - self._began
+        return Progress(self._index, len(self._batches), len(self._finished), clips, spent, seconds)
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """Motions of all sub-sequences up to the batch in work, that one as it is now."""
+        current = [] if self.session is None else self._clips_of(self.session)
+        return (*self._finished, *current)
+
+    def stitched(self, *, how: str = "blend") -> Stitched:
+        """One motion of the whole video from all that has been fitted up to now; see ``stitching.stitch``."""
+        return stitch(self.clips, how=how, body=self.whole.body, frames=self.whole.frames)
+
+    def _begin(self, *, previous: PreviousBatch | None) -> Session:
+        problem = sub_problem(self.whole, self._batches[self._index], previous=previous)
+        return Session(problem, schedule=self._schedule, seed=self._seed)
+
+    def _clips_of(self, session: Session) -> list[Clip]:
+        motion = session.trajectory()
+        return [Clip(interval, row_of(motion, row)) for row, interval in enumerate(self.intervals)]
+
+
+def last_of(session: Session) -> PreviousBatch:
+    """The last sub-sequence of a batch as it is now, for the overlap terms of the next one.
+
+    Raises:
+        InputError: The batch is no part of a split video.
+    """
+    problem, motion = session.problem, session.trajectory()
+    interval = problem.observations.seq_interval
+    if interval is None:
+        raise InputError("this batch has no seq_interval; only sub-sequences of one video have a next one")
+    row = row_of(motion, problem.batch - 1)
+    ids = torch.tensor(problem.body.keypoint_vertices)
+    with torch.no_grad():
+        _, verts = problem.body.joints_and_vertices(row.trans, row.root_orient, row.pose_body, row.betas, ids)
+    floor = torch.tensor(_WORLD_FLOOR) if row.floor_plane is None else row.floor_plane[0]
+    start, end = interval[-1].tolist()
+    return PreviousBatch((int(start), int(end)), verts[0], row.betas[0], floor)
+
+
+def row_of(motion: Trajectory, row: int) -> Trajectory:
+    """One sub-sequence of a batch, as a batch of one."""
+    values = {name: getattr(motion, name) for name in motion.__dataclass_fields__}
+    return Trajectory(**{name: None if value is None else value[row : row + 1] for name, value in values.items()})
+
+
+def _anything_seen(whole: Problem, interval: Interval) -> bool:
+    start, end = interval
+    return any(bool(mask[:, start:end].any()) for mask in whole.observations.visible.values())

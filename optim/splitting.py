@@ -1,0 +1,153 @@
+"""Split a long observation into overlapping sub-sequences of equal length, and a whole problem into those of its parts.
+
+Two rules: ``public`` keeps the length that was asked for and lets the overlaps grow; ``even`` keeps the overlap and
+shortens the sub-sequences. Knows nothing of fitting them (``optim.batches``) or joining them (``optim.stitching``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from optim.errors import InputError
+from optim.observations import Observations, PreviousBatch
+from optim.problem import Problem
+from optim.variables import Trajectory
+
+Interval = tuple[int, int]
+"""First frame and frame after the last, in the whole video."""
+RULES = ("even", "public")
+_MODALITIES = ("joints3d", "verts3d", "points3d", "joints2d")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sub-sequences of one length that cover every frame of a video; ``len`` is their number."""
+
+    frames: int
+    intervals: tuple[Interval, ...]
+    asked_length: int
+    asked_overlap: int
+
+    def __len__(self) -> int:
+        return len(self.intervals)
+
+    @property
+    def length(self) -> int:
+        """Frames of each sub-sequence."""
+        start, end = self.intervals[0]
+        return end - start
+
+    @property
+    def overlaps(self) -> tuple[int, ...]:
+        """Frames that neighbours share, one number fewer than there are sub-sequences."""
+        return tuple(before[1] - after[0] for before, after in pairwise(self.intervals))
+
+    def __str__(self) -> str:
+        asked = f"asked for: at most {self.asked_length} frames, overlapping by {self.asked_overlap}"
+        if len(self) == 1:
+            return f"{self.frames} frames in one sub-sequence ({asked})"
+        least, most = min(self.overlaps), max(self.overlaps)
+        actual = f"{least}" if least == most else f"{least} to {most}"
+        return f"{self.frames} frames as {len(self)} sub-sequences of {self.length}, overlapping by {actual} ({asked})"
+
+
+def split_frames(frames: int, *, length: int, overlap: int, rule: str = "even") -> Split:
+    """Cover a video by ``n = ceil((frames − overlap) / (length − overlap))`` sub-sequences; one where it fits into one.
+
+    ``n`` sub-sequences cover more than the video by a surplus. ``public`` spreads it over the overlaps. ``even`` first
+    shortens all sub-sequences; what is then left makes some overlaps one frame longer.
+
+    Args:
+        length: Frames of a sub-sequence, at most.
+        overlap: Frames that neighbours share, at least.
+
+    Raises:
+        InputError: Numbers that do not fit each other; names the field.
+
+    Source of the count and of ``public``: HuMoR's video data set.
+    """
+    _check(frames, length, overlap, rule)
+    if frames <= length:
+        return Split(frames, ((0, frames),), length, overlap)
+    count = math.ceil((frames - overlap) / (length - overlap))
+    used = length if rule == "public" else math.ceil((frames - overlap) / count) + overlap
+    surplus = count * used - (count - 1) * overlap - frames
+    each, rest = divmod(surplus, count - 1)
+    starts = [0]
+    for index in range(count - 1):
+        starts.append(starts[-1] + used - overlap - each - (index < rest))
+    return Split(frames, tuple((start, start + used) for start in starts), length, overlap)
+
+
+def _check(frames: int, length: int, overlap: int, rule: str) -> None:
+    for name, value in (("frames", frames), ("length", length), ("overlap", overlap)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InputError(f"{name} is {value!r}; a whole number of frames is expected")
+    if frames < 2:
+        raise InputError(f"frames is {frames}; a motion needs at least 2")
+    if length < 2:
+        raise InputError(f"length is {length}; a sub-sequence needs at least 2 frames")
+    if not 0 <= overlap < length:
+        raise InputError(f"overlap is {overlap}; it must be at least 0 and less than the length, {length}")
+    if rule not in RULES:
+        raise InputError(f"rule is {rule!r}; there are {', '.join(RULES)}")
+
+
+def in_batches(items: Sequence[Interval], size: int) -> list[tuple[Interval, ...]]:
+    """Neighbours together, ``size`` at a time; the last batch may be smaller.
+
+    Raises:
+        InputError: ``size`` below 1.
+    """
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise InputError(f"batch_size is {size!r}; at least 1 sub-sequence makes a batch")
+    return [tuple(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+def sub_problem(whole: Problem, intervals: Sequence[Interval], *, previous: PreviousBatch | None = None) -> Problem:
+    """Some sub-sequences of a video as a batch of their own.
+
+    Args:
+        whole: The video as one sequence.
+        intervals: Of equal length, in order.
+        previous: The sub-sequence before the first, already fitted.
+
+    Raises:
+        InputError: ``whole`` is a batch itself.
+    """
+    if whole.batch != 1:
+        raise InputError(f"a batch of {whole.batch} sequences cannot be split; give them one at a time")
+    seen = whole.observations
+    parts = {name: cut(value, intervals) for name in _MODALITIES if (value := getattr(seen, name)) is not None}
+    alone = len(intervals) == 1 and previous is None
+    numbers = None if alone else torch.tensor(intervals)
+    return replace(
+        whole,
+        observations=Observations(**parts, seq_interval=numbers, previous=previous),
+        floor=None if whole.floor is None else whole.floor.expand(len(intervals), -1),
+        ground_truth=None if whole.ground_truth is None else _cut_motion(whole.ground_truth, intervals),
+    )
+
+
+def cut(values: Tensor, intervals: Sequence[Interval]) -> Tensor:
+    """Stretches of one sequence (1, N, ...) as a batch (B, T, ...)."""
+    return torch.stack([values[0, start:end] for start, end in intervals])
+
+
+def _cut_motion(motion: Trajectory, intervals: Sequence[Interval]) -> Trajectory:
+    per_frame = {
+        name: cut(getattr(motion, name), intervals) for name in ("trans", "root_orient", "pose_body", "joints")
+    }
+    floor = motion.floor_plane
+    return Trajectory(
+        **per_frame,
+        betas=motion.betas.expand(len(intervals), -1),
+        contacts=None if motion.contacts is None else cut(motion.contacts, intervals),
+        floor_plane=None if floor is None else floor.expand(len(intervals), -1),
+    )

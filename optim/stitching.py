@@ -1,0 +1,235 @@
+"""Join the fitted sub-sequences of one video into one motion, and measure what is left of the seams.
+
+``cut`` takes shared frames from the earlier sub-sequence, as published; ``blend`` passes from one to the other over
+them. Both keep the first sub-sequence's floor. Stretches that no sub-sequence covers are interpolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from optim.body import BodyModel
+from optim.errors import InputError
+from optim.rotations import geodesic_angle, interpolate
+from optim.variables import Trajectory
+
+WAYS = ("cut", "blend")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A fitted sub-sequence and its place in the video."""
+
+    interval: tuple[int, int]  # first frame, frame after the last
+    motion: Trajectory  # batch of one
+
+
+@dataclass(frozen=True)
+class Jump:
+    """How far two poses are apart."""
+
+    cm: float
+    """Mean distance of the 22 joints."""
+    deg: float
+    """Mean angle between the 22 rotations: the root's in the frame of the input, the body joints' own."""
+
+
+@dataclass(frozen=True)
+class Seam:
+    """Where one sub-sequence passes into the next."""
+
+    frame: int
+    """The first frame that is not the earlier one's."""
+    shared: int
+    """Frames that both cover; negative: frames that neither does and that were interpolated."""
+    apart: Jump | None
+    """Mean difference of the two over the shared frames; None where none is shared."""
+    before: Jump | None
+    """What a hard cut puts into one step: their difference on the last shared frame."""
+    after: Jump | None
+    """The same in the stitched motion: the most that a step differs from those of the sub-sequences at that place."""
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """One motion of N frames in the frame of the input; the shape may change at seams."""
+
+    trans: Tensor  # (N, 3) m
+    root_orient: Tensor  # (N, 3, 3)
+    pose_body: Tensor  # (N, 21, 3, 3)
+    betas: Tensor  # (N, 16)
+    joints: Tensor  # (N, 22, 3) m, of the body model
+    contacts: Tensor | None  # (N, 22)
+    floor_plane: Tensor | None  # (4,) of the first sub-sequence
+    seams: tuple[Seam, ...]
+
+
+_Frames = dict[str, Tensor]
+_PER_FRAME = ("trans", "betas", "root_orient", "pose_body", "contacts")
+_ROTATIONS = ("root_orient", "pose_body")
+
+
+def stitch(clips: Sequence[Clip], *, body: BodyModel, how: str = "blend", frames: int | None = None) -> Stitched:
+    """One motion from all sub-sequences.
+
+    Positions, shapes and contacts pass linearly, rotations on the shortest arc, with weights k / (shared + 1) for
+    k = 1 … shared. Frames between two sub-sequences are bridged the same way; before the first and after the last its
+    nearest pose stands still.
+
+    Args:
+        clips: In the order of the video.
+        how: ``cut`` or ``blend``.
+        frames: Of the whole video; None: the last sub-sequence's end.
+
+    Raises:
+        InputError: No sub-sequence, wrong order, or an unknown ``how``.
+    """
+    _check(clips, how)
+    motion = _frames_of(clips[0])
+    motion = _held(motion, before=clips[0].interval[0])
+    for clip in clips[1:]:
+        motion = _joined(motion, _frames_of(clip), start=clip.interval[0], blend=how == "blend")
+    length = len(motion["trans"])
+    motion = _held(motion, after=(frames or length) - length)
+    joints = body.joints(*(motion[name][:, None] for name in ("trans", *_ROTATIONS)), motion["betas"])[:, 0]
+    floor = clips[0].motion.floor_plane
+    poses = _Poses(joints, _rotations(motion))
+    return Stitched(
+        trans=motion["trans"],
+        root_orient=motion["root_orient"],
+        pose_body=motion["pose_body"],
+        betas=motion["betas"],
+        joints=joints,
+        contacts=motion.get("contacts"),
+        floor_plane=None if floor is None else floor[0],
+        seams=tuple(_seam(before, after, poses) for before, after in pairwise(clips)),
+    )
+
+
+def _check(clips: Sequence[Clip], how: str) -> None:
+    if not clips:
+        raise InputError("no sub-sequences to stitch")
+    if how not in WAYS:
+        raise InputError(f"stitching {how!r} is not known; there are {', '.join(WAYS)}")
+    for before, after in pairwise(clips):
+        if not (before.interval[0] < after.interval[0] and before.interval[1] < after.interval[1]):
+            raise InputError(
+                f"sub-sequences {before.interval} and {after.interval} are not in order; sort them by their first frame"
+            )
+
+
+def _frames_of(clip: Clip) -> _Frames:
+    """Every quantity per frame, (T, ...)."""
+    motion = clip.motion
+    betas = motion.betas.expand(motion.trans.shape[1], -1)
+    found: _Frames = {"trans": motion.trans[0], "betas": betas, "root_orient": motion.root_orient[0]}
+    found["pose_body"] = motion.pose_body[0]
+    return found if motion.contacts is None else found | {"contacts": motion.contacts[0]}
+
+
+def _joined(motion: _Frames, later: _Frames, *, start: int, blend: bool) -> _Frames:
+    """What has been stitched so far, from frame 0 on, and a sub-sequence that begins at ``start``."""
+    end = len(motion["trans"])
+    shared = end - start
+    if shared < 0:
+        bridge = _mixed(_slice(motion, -1, None), _slice(later, 0, 1), count=-shared)
+        return _concatenated(motion, bridge, later)
+    rest = _slice(later, shared, None)
+    if not (blend and shared):
+        return _concatenated(motion, rest)
+    passing = _mixed(_slice(motion, start, None), _slice(later, 0, shared), count=shared)
+    return _concatenated(_slice(motion, 0, start), passing, rest)
+
+
+def _mixed(before: _Frames, after: _Frames, *, count: int) -> _Frames:
+    """From one to the other over ``count`` frames; each has that many, or one for all."""
+    share = torch.arange(1, count + 1) / (count + 1)
+
+    def mix(name: str) -> Tensor:
+        a, b = (side[name].expand(count, *side[name].shape[1:]) for side in (before, after))
+        if name in _ROTATIONS:
+            return interpolate(a, b, share.view(count, *(1,) * (a.ndim - 3)))
+        return torch.lerp(a, b, share[:, None].to(a.dtype))
+
+    return {name: mix(name) for name in _PER_FRAME if name in before and name in after}
+
+
+def _held(motion: _Frames, *, before: int = 0, after: int = 0) -> _Frames:
+    """The first and the last pose repeated."""
+
+    def repeated(value: Tensor, index: int, count: int) -> Tensor:
+        return value[index][None].expand(max(count, 0), *value.shape[1:])
+
+    return {
+        name: torch.cat((repeated(value, 0, before), value, repeated(value, -1, after)))
+        for name, value in motion.items()
+    }
+
+
+def _slice(motion: _Frames, start: int, end: int | None) -> _Frames:
+    return {name: value[start:end] for name, value in motion.items()}
+
+
+def _concatenated(*parts: _Frames) -> _Frames:
+    names = [name for name in parts[0] if all(name in part for part in parts)]
+    return {name: torch.cat([part[name] for part in parts]) for name in names}
+
+
+def _rotations(motion: _Frames) -> Tensor:
+    """Root and body joints, (T, 22, 3, 3)."""
+    return torch.cat((motion["root_orient"][:, None], motion["pose_body"]), dim=1)
+
+
+def _seam(earlier: Clip, later: Clip, stitched: _Poses) -> Seam:
+    (first, end), (start, last) = earlier.interval, later.interval
+    shared = end - start
+    if shared <= 0:
+        return Seam(end, shared, None, None, None)
+    a, b = (_Poses.of(clip) for clip in (earlier, later))
+    distance = (a.joints[start - first :] - b.joints[:shared]).norm(dim=-1).mean(1) * 100.0
+    angle = geodesic_angle(a.rotations[start - first :], b.rotations[:shared]).mean(1).rad2deg()
+    window = torch.arange(max(first, start - 1), min(last - 1, end))
+    steps = [_excess(poses, clip.interval[0], stitched, window) for poses, clip in ((a, earlier), (b, later))]
+    cm, deg = (torch.minimum(*pair).max().item() for pair in zip(*steps, strict=True))
+    return Seam(
+        frame=end,
+        shared=shared,
+        apart=Jump(distance.mean().item(), angle.mean().item()),
+        before=Jump(distance[-1].item(), angle[-1].item()),
+        after=Jump(cm, deg),
+    )
+
+
+@dataclass(frozen=True)
+class _Poses:
+    """What a jump is measured on."""
+
+    joints: Tensor  # (T, 22, 3)
+    rotations: Tensor  # (T, 22, 3, 3)
+
+    @staticmethod
+    def of(clip: Clip) -> _Poses:
+        return _Poses(clip.motion.joints[0], _rotations(_frames_of(clip)))
+
+
+def _excess(own: _Poses, start: int, stitched: _Poses, window: Tensor) -> tuple[Tensor, Tensor]:
+    """By how much the stitched motion's steps t → t + 1 differ from a sub-sequence's own, [cm] and [deg].
+
+    Infinite where the sub-sequence, which begins at frame ``start``, does not cover both ends of the step.
+    """
+    covered = (window >= start) & (window + 1 < start + len(own.joints))
+    here = window[covered] - start
+    there = window[covered]
+    step = own.joints[here + 1] - own.joints[here]
+    move = stitched.joints[there + 1] - stitched.joints[there]
+    turn = own.rotations[here].mT @ own.rotations[here + 1]
+    turned = stitched.rotations[there].mT @ stitched.rotations[there + 1]
+    cm, deg = (torch.full(window.shape, torch.inf) for _ in range(2))
+    cm[covered] = (move - step).norm(dim=-1).mean(1) * 100.0
+    deg[covered] = geodesic_angle(turn, turned).mean(1).rad2deg()
+    return cm, deg
