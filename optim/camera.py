@@ -12,6 +12,8 @@ from torch import Tensor
 
 from optim.errors import InputError
 
+NEAREST = 1e-6
+"""Points nearer to the image plane than this [m] are taken to be this far before it, so that no division fails."""
 IGNORED_KEYPOINTS = (1, 9, 12)
 """Neck and hips of BODY_25: OpenPose's are not where SMPL's are."""
 BODY_25_BONES = (
@@ -39,23 +41,21 @@ class Camera:
         """
         matrix = torch.as_tensor(matrix, dtype=torch.float32)
         if matrix.shape[-2:] != (3, 3) or matrix.ndim not in (2, 3):
-            raise InputError(
-                f"camera matrix has shape {tuple(matrix.shape)}; (3, 3) or (B, 3, 3) is expected"
-            )
+            raise InputError(f"camera matrix has shape {tuple(matrix.shape)}; (3, 3) or (B, 3, 3) is expected")
         matrix = matrix.reshape(-1, 3, 3)
         focal = torch.stack((matrix[:, 0, 0], matrix[:, 1, 1]), dim=-1)
         centre = matrix[:, :2, 2]
         if not (torch.isfinite(matrix).all() and (focal > 0).all()):
-            raise InputError(
-                f"camera focal lengths are {focal.tolist()}; finite, positive pixels are expected"
-            )
+            raise InputError(f"camera focal lengths are {focal.tolist()}; finite, positive pixels are expected")
         return Camera(focal, centre, image_size)
 
     def project(self, points: Tensor) -> Tensor:
         """(B, ..., 3) in the camera frame → (B, ..., 2) px."""
         lead = (-1,) + (1,) * (points.ndim - 2)
         focal, centre = self.focal.view(*lead, 2), self.centre.view(*lead, 2)
-        return points[..., :2] / points[..., 2:] * focal + centre
+        depth = points[..., 2:]
+        depth = torch.where(depth.abs() < NEAREST, torch.full_like(depth, NEAREST), depth)
+        return points[..., :2] / depth * focal + centre
 
 
 def depth_from_bones(body_keypoints: Tensor, seen: Tensor, camera: Camera) -> Tensor:

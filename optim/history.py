@@ -1,9 +1,9 @@
-"""Every state that a fit has been in: snapshots, and the tree they form. Nothing in here is changed after it is made."""
+"""Every state that a fit has been in: snapshots, and the tree they form. No snapshot is changed after it is made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -13,6 +13,8 @@ from optim.lbfgs import LbfgsState
 from optim.objective import Evaluation
 from optim.stages import Phase
 from optim.variables import Packing, Variables
+
+ITERATION = "iteration"
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,15 @@ class Snapshot:
 
 
 class History:
-    """Snapshots in the order they were made; ``parent`` links make the branches."""
+    """Snapshots in the order they were made; ``parent`` links make the branches.
 
-    def __init__(self) -> None:
+    Args:
+        keep_iterations: Otherwise an iteration takes the place of the iteration before it.
+    """
+
+    def __init__(self, *, keep_iterations: bool = True) -> None:
         self._snapshots: list[Snapshot] = []
+        self._keep_iterations = keep_iterations
 
     @property
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -94,8 +101,13 @@ class History:
         return self._snapshots[snapshot_id]
 
     def add(self, snapshot: Snapshot) -> Snapshot:
-        """Append; its id must be the next one."""
+        """Append; its id must be the next one. Returns the snapshot as kept."""
         assert snapshot.id == len(self._snapshots)
+        last = self._snapshots[-1] if self._snapshots else None
+        follows = last is not None and snapshot.parent == last.id and snapshot.cause == last.cause == ITERATION
+        if last is not None and follows and not self._keep_iterations:
+            snapshot = replace(snapshot, id=last.id, parent=last.parent)
+            self._snapshots.pop()
         self._snapshots.append(snapshot)
         return snapshot
 

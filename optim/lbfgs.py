@@ -58,11 +58,22 @@ class Trial:
 
 @dataclass(frozen=True)
 class Pair:
-    """Curvature seen between two iterates: step s (n,), change of gradient y (n,), 1 / sᵀy."""
+    """Curvature seen between two iterates: the step s (n,) and the gradients at its ends.
+
+    The gradients are those that the states hold anyway; their difference is taken again when it is needed, so a state
+    that is kept costs three vectors: point, gradient, step.
+    """
 
     s: Tensor
-    y: Tensor
+    before: Tensor
+    after: Tensor
     rho: float
+    """1 / sᵀy."""
+
+    @property
+    def y(self) -> Tensor:
+        """Change of the gradient (n,)."""
+        return self.after - self.before
 
 
 @dataclass(frozen=True)
@@ -203,14 +214,14 @@ def direction(state: LbfgsState) -> Tensor:
     d = state.point.gradient.neg()
     if not state.pairs:
         return d
-    weights = []
-    for pair in reversed(state.pairs):
+    changes, weights = [pair.y for pair in state.pairs], []
+    for pair, y in zip(reversed(state.pairs), reversed(changes), strict=True):
         weight = float(pair.s.dot(d)) * pair.rho
-        d.add_(pair.y, alpha=-weight)
+        d.add_(y, alpha=-weight)
         weights.append(weight)
     d.mul_(state.scale)
-    for pair, weight in zip(state.pairs, reversed(weights), strict=True):
-        d.add_(pair.s, alpha=weight - float(pair.y.dot(d)) * pair.rho)
+    for pair, y, weight in zip(state.pairs, changes, reversed(weights), strict=True):
+        d.add_(pair.s, alpha=weight - float(y.dot(d)) * pair.rho)
     return d
 
 
@@ -236,7 +247,8 @@ def _arrive(state: LbfgsState, there: Point, move: Tensor, options: Options) -> 
     state = replace(state, point=there, stop=stop, stalled=stop is not None and unmoved)
     if not learnt:
         return state
-    pairs = (*state.pairs, Pair(s, y, 1.0 / curvature))[-options.history :]
+    pair = Pair(s, here.gradient, there.gradient, 1.0 / curvature)
+    pairs = (*state.pairs, pair)[-options.history :]
     return replace(state, pairs=pairs, scale=curvature / float(y.dot(y)))
 
 
@@ -296,9 +308,7 @@ def _bracket(
     return start, now
 
 
-def _zoom(
-    first: _End, second: _End, rounds: int, narrowest: float, probe: Probe
-) -> Generator[Tensor, Point, _End]:
+def _zoom(first: _End, second: _End, rounds: int, narrowest: float, probe: Probe) -> Generator[Tensor, Point, _End]:
     """Shrink the bracket until a Wolfe point is met, or the budget or the width is spent; its lower end."""
     ends = [first, second]
     low = int(second.trial.value < first.trial.value)

@@ -19,7 +19,7 @@ from optim.errors import InputError
 from optim.frames import PriorFrame
 from optim.lbfgs import Point
 from optim.observations import Observations, PreviousBatch
-from optim.prediction import InPrior, Parts, Prediction, predict_free, predict_rollout, turn_of
+from optim.prediction import InPrior, Parts, Prediction, detached, predict_free, predict_rollout, turn_of
 from optim.problem import Problem
 from optim.stages import Phase
 from optim.terms import consistency, contact, data, overlap, priors
@@ -95,7 +95,7 @@ class Term:
     stage: int = 1
     """First stage that it takes part in."""
     axis: Axis = "frames"
-    """frames: (B, T, ...); steps: (B, T-1, ...), counted to the later frame; sequences: (B, ...); none: anything."""
+    """frames: (B, T, ...); steps: (B, T-1, ...), counted to the later frame; sequences: (B, ...); or any."""
     weight_name: str = ""
     """Name of its weight where that is not its own."""
     scale: Scale = "one"
@@ -195,7 +195,8 @@ TERMS: tuple[Term, ...] = (
     Term("joints3d_rollout", "m²", "½ Σ_visible ‖obs − regressed‖²", _rollout_distance,
          stage=3, needs=("joints3d",)),
     Term("contact_vel", "m²", "½ Σ c_t ‖j_t − j_{t−1}‖²",
-         lambda s: contact.contact_vel(s.in_prior.contact_probability, s.in_prior.contact_joints), stage=3, axis="steps"),
+         lambda s: contact.contact_vel(s.in_prior.contact_probability, s.in_prior.contact_joints),
+         stage=3, axis="steps"),
     Term("contact_height", "m", "Σ c · max(|j_z| − 0.08, 0)",
          lambda s: contact.contact_height(s.in_prior.contact_probability, s.in_prior.contact_joints), stage=3),
     Term("floor_reg", "m²", "½ ‖floor − floor observed‖²",
@@ -233,6 +234,15 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What an evaluation worked out on its way, without gradients."""
+
+    residuals: Mapping[str, Tensor]
+    """As ``Objective.residuals``."""
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
 class Objective:
     """The loss of one phase; ``prior_frame`` only in stage 3 without a camera."""
 
@@ -248,20 +258,14 @@ class Objective:
     def terms(self) -> tuple[Term, ...]:
         """Those with a weight, in their stage, with something to compare to."""
         seen, problem = self.problem.observations, self.problem
-        there = {
-            name
-            for name in ("joints3d", "verts3d", "points3d", "joints2d")
-            if getattr(seen, name) is not None
-        }
+        there = {name for name in ("joints3d", "verts3d", "points3d", "joints2d") if getattr(seen, name) is not None}
         there |= {"overlap"} if seen.seq_interval is not None else set()
         there |= {"previous"} if seen.previous is not None else set()
         there |= {"floor"} if problem.floor is not None else set()
         return tuple(
             term
             for term in TERMS
-            if self.phase.weight(term.weight) > 0
-            and self.phase.stage >= term.stage
-            and there.issuperset(term.needs)
+            if self.phase.weight(term.weight) > 0 and self.phase.stage >= term.stage and there.issuperset(term.needs)
         )
 
     @cached_property
@@ -277,6 +281,15 @@ class Objective:
             return self.problem.frames / min(self.problem.frames, self.phase.init_motion_frames)
         return 1.0
 
+    @property
+    def sees_all(self) -> bool:
+        """A prediction made on the way has all frames and, in stage 3, the prior along them."""
+        return self.seen.frames == self.problem.frames and (self.phase.stage < 3 or self._with_prior)
+
+    @cached_property
+    def _with_prior(self) -> bool:
+        return any(term.name == "motion_prior" for term in self.terms)
+
     def predict(self, variables: Variables) -> Prediction:
         """What the variables say, with the parts that the active terms need."""
         if self.phase.stage < 3:
@@ -287,7 +300,7 @@ class Objective:
             self.parts,
             frame=self.prior_frame,
             frames=self.seen.frames,
-            with_prior=any(term.name == "motion_prior" for term in self.terms),
+            with_prior=self._with_prior,
             turn=turn_of(self.phase.preset),
         )
 
@@ -298,35 +311,29 @@ class Objective:
 
     def total(self, residuals: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum."""
-        shares = [
-            self.phase.weight(term.weight) * self.scale(term) * residuals[term.name].sum()
-            for term in self.terms
-        ]
+        shares = [self.phase.weight(term.weight) * self.scale(term) * residuals[term.name].sum() for term in self.terms]
         if not shares:
-            raise InputError(
-                f"{self.phase.name}: no term with a weight has anything to act on; give one a weight"
-            )
+            raise InputError(f"{self.phase.name}: no term with a weight has anything to act on; give one a weight")
         return torch.stack(shares).sum()
 
     def point(self, x: Tensor, variables: Variables, packing: Packing) -> Point:
-        """Value and gradient at the flat vector x; ``extra`` is what ``evaluation`` makes an ``Evaluation`` of."""
+        """Value and gradient at the flat vector x, with ``Seen`` as its ``extra``."""
         leaf = x.detach().requires_grad_()
         prediction = self.predict(packing.unpack(leaf, variables))
         residuals = self.residuals(prediction)
         total = self.total(residuals)
         (gradient,) = torch.autograd.grad(total, leaf)
-        return Point(x, total.item(), gradient, {name: value.detach() for name, value in residuals.items()})
+        residuals = {name: value.detach() for name, value in residuals.items()}
+        return Point(x, total.item(), gradient, Seen(residuals, detached(prediction)))
 
     def evaluation(self, point: Point, packing: Packing) -> Evaluation:
         """Numbers per term and variable at a point of this objective."""
         values = {}
         for term in self.terms:
-            residual = point.extra[term.name]
+            residual = point.extra.residuals[term.name]
             raw = residual.sum().item()
             per_frame = residual.numpy() if residual.ndim == 2 else None
-            values[term.name] = TermValue(
-                raw, raw * self.phase.weight(term.weight) * self.scale(term), per_frame
-            )
+            values[term.name] = TermValue(raw, raw * self.phase.weight(term.weight) * self.scale(term), per_frame)
         norms = {name: piece.norm().item() for name, piece in packing.split(point.gradient).items()}
         return Evaluation(point.value, values, norms)
 

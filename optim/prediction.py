@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -160,9 +161,7 @@ def initial_state(
     return state, frame
 
 
-def body_points(
-    problem: Problem, trans: Tensor, root: Tensor, pose: Tensor, betas: Tensor, parts: Parts
-) -> Points:
+def body_points(problem: Problem, trans: Tensor, root: Tensor, pose: Tensor, betas: Tensor, parts: Parts) -> Points:
     """Joints and whatever else is asked for, from one pass through the body model."""
     body = problem.body
     if not (parts.verts3d or parts.keypoints or parts.mesh):
@@ -179,3 +178,18 @@ def body_points(
         keypoints=body.keypoints25(joints52, chosen[:, :, len(keys) :]) if parts.keypoints else None,
         mesh=vertices if parts.mesh else None,
     )
+
+
+Value = TypeVar("Value")
+
+
+def detached(value: Value) -> Value:
+    """The same tensors, dataclasses and tables without the graph that computed them."""
+    found: Any = value
+    if isinstance(value, Tensor):
+        found = value.detach()
+    elif isinstance(value, Mapping):
+        found = {name: detached(part) for name, part in value.items()}
+    elif is_dataclass(value) and not isinstance(value, type):
+        found = type(value)(**{f.name: detached(getattr(value, f.name)) for f in fields(value)})
+    return cast(Value, found)

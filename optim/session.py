@@ -7,7 +7,6 @@ work is ``current``; rewinding and stepping on makes a branch, and no branch is 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,30 +15,16 @@ from torch import Tensor
 
 from optim import lbfgs
 from optim.errors import InputError
-from optim.frames import PriorFrame, floor_plane
-from optim.history import History, Snapshot
+from optim.fit import Fit
+from optim.frames import PriorFrame
+from optim.history import ITERATION, History, Snapshot
 from optim.objective import Objective
-from optim.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
 from optim.problem import Problem
-from optim.rollout import Rollout
 from optim.stages import Phase, with_weight
-from optim.start import enter_stage_3, prior_frame_of, start_variables
-from optim.variables import Trajectory, Variables, packing, parse_frozen
+from optim.start import enter_stage_3, start_variables
+from optim.variables import Variables, packing, parse_frozen
 
 Interrupt = Callable[[], bool]
-_PREDICTIONS_KEPT = 8
-
-
-@dataclass(frozen=True)
-class RolloutComparison:
-    """The motion that stage 2 ended with beside the first roll-out of stage 3; both in the frame of the input."""
-
-    stage2: Trajectory
-    rollout: Trajectory
-    drift_cm: Tensor
-    """(B, T) distance of the root joints."""
-    joint_drift_cm: Tensor
-    """(B, T) mean distance of the 22 joints."""
 
 
 @dataclass
@@ -70,22 +55,24 @@ class _Iteration:
             self.seconds += time.perf_counter() - began
 
 
-class Session:
-    """One fit of one problem.
+class Session(Fit):
+    """One fit of one problem; what can be read off it is in ``Fit``.
 
     Args:
         schedule: The phases, from ``stages.schedule``.
         seed: For what is drawn at random from a session, such as samples of the prior; the fit itself draws nothing.
+        keep_iterations: Keep every iteration, to be rewound to. Otherwise a phase keeps its first and latest snapshot,
+            for runs that only want results.
     """
 
-    def __init__(self, problem: Problem, *, schedule: tuple[Phase, ...], seed: int = 0) -> None:
+    def __init__(
+        self, problem: Problem, *, schedule: tuple[Phase, ...], seed: int = 0, keep_iterations: bool = True
+    ) -> None:
         if not schedule:
             raise InputError("the schedule has no phase with steps; give num_iters with at least one step")
-        self.problem = problem
+        super().__init__(problem, History(keep_iterations=keep_iterations))
         self.seed = seed
-        self.history = History()
         self._objective_used: Objective | None = None
-        self._predictions: OrderedDict[int, Prediction] = OrderedDict()
         self._held: _Iteration | None = None
         self._undo: list[int] = []
         self._redo: list[int] = []
@@ -160,7 +147,7 @@ class Session:
         return bool(self._redo)
 
     def undo(self) -> Snapshot:
-        """Back to before the last edit or rewind. What was done since stays in the history, and ``redo`` returns to it."""
+        """Back to before the last edit or rewind; what was done since stays in the history, ``redo`` returns to it."""
         return self._travel(self._undo, self._redo)
 
     def redo(self) -> Snapshot:
@@ -175,9 +162,7 @@ class Session:
 
     # Edits
 
-    def set_weight(
-        self, name: str, value: float, *, stage: int | None = None, keep_memory: bool = False
-    ) -> Snapshot:
+    def set_weight(self, name: str, value: float, *, stage: int | None = None, keep_memory: bool = False) -> Snapshot:
         """Give a term another weight from here on, in every phase of a stage (default: the current one).
 
         The solver forgets its curvature, which was that of another loss, unless ``keep_memory``.
@@ -241,102 +226,6 @@ class Session:
         self._undo.append(self.current.id)
         self._redo.clear()
 
-    # Results
-
-    def trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
-        """The whole motion at a snapshot, in the frame of the input."""
-        snapshot = snapshot or self.current
-        predicted = self.prediction(snapshot)
-        floor = snapshot.variables.get("floor_plane")
-        return Trajectory(
-            trans=predicted.trans,
-            root_orient=predicted.root_orient,
-            pose_body=predicted.pose_body,
-            betas=snapshot.variables["betas"],
-            joints=predicted.points.joints,
-            contacts=None if predicted.in_prior is None else predicted.in_prior.contacts,
-            floor_plane=None if floor is None else floor_plane(floor),
-        )
-
-    def prior_trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
-        """The same in the prior frame (z up, floor at z = 0); before stage 3, on the current snapshot's floor."""
-        snapshot = snapshot or self.current
-        frame = self.prior_frame(snapshot)
-        seen = self.trajectory(snapshot)
-        pelvis = self.problem.body.rest_joints(seen.betas)[:, 0]
-        return replace(
-            seen,
-            trans=frame.trans(seen.trans, pelvis),
-            root_orient=frame.orient(seen.root_orient),
-            joints=frame.points(seen.joints),
-            floor_plane=None,
-        )
-
-    def prior_frame(self, snapshot: Snapshot | None = None) -> PriorFrame:
-        """From the frame of the input to the prior frame at a snapshot."""
-        snapshot = snapshot or self.current
-        predicted = self.prediction(snapshot)
-        if predicted.in_prior is not None:
-            return predicted.in_prior.frame
-        variables = dict(snapshot.variables)
-        if self.problem.has_camera:
-            variables["floor_plane"] = self.current.variables["floor_plane"]
-        return prior_frame_of(self.problem, variables, snapshot.schedule[snapshot.phase].preset)
-
-    def rollout(self, snapshot: Snapshot | None = None) -> Rollout | None:
-        """What the prior itself puts out, in the prior frame; None before stage 3."""
-        in_prior = self.prediction(snapshot or self.current).in_prior
-        return None if in_prior is None else in_prior.rollout
-
-    def prediction(self, snapshot: Snapshot) -> Prediction:
-        """Everything derived from a snapshot's variables, over all frames and without gradients."""
-        if snapshot.id in self._predictions:
-            self._predictions.move_to_end(snapshot.id)
-            return self._predictions[snapshot.id]
-        with torch.no_grad():
-            if snapshot.stage < 3:
-                predicted = predict_free(self.problem, snapshot.variables, Parts())
-            else:
-                preset = snapshot.schedule[snapshot.phase].preset
-                frame, turn = snapshot.prior_frame, turn_of(preset)
-                predicted = predict_rollout(self.problem, snapshot.variables, Parts(), frame=frame, turn=turn)
-        self._predictions[snapshot.id] = predicted
-        if len(self._predictions) > _PREDICTIONS_KEPT:
-            self._predictions.popitem(last=False)
-        return predicted
-
-    def end_of_stage(self, stage: int) -> Snapshot | None:
-        """The last snapshot of a stage on the current branch; None where the fit has not got so far or left it out."""
-        return next((s for s in self.history.ancestors(self.current.id) if s.stage == stage), None)
-
-    @property
-    def stage3_start(self) -> Snapshot | None:
-        """Where the current branch enters stage 3."""
-        first = None
-        for snapshot in self.history.ancestors(self.current.id):
-            if snapshot.stage < 3:
-                break
-            first = snapshot
-        return first
-
-    @property
-    def stage2_trajectory(self) -> Trajectory | None:
-        """The motion that stage 3 of the current branch started from; None before stage 3."""
-        first = self.stage3_start
-        if first is None or first.parent is None:
-            return None
-        return self.trajectory(self.history[first.parent])
-
-    @property
-    def stage3_init(self) -> RolloutComparison | None:
-        """How far the first roll-out of stage 3 drifts from the motion its latents were inferred from."""
-        first, before = self.stage3_start, self.stage2_trajectory
-        if first is None or before is None:
-            return None
-        after = self.trajectory(first)
-        gap = (after.joints - before.joints).norm(dim=-1) * 100.0
-        return RolloutComparison(before, after, gap[..., 0], gap.mean(-1))
-
     # Inside
 
     def _enter(
@@ -388,16 +277,14 @@ class Session:
         if work is None or work.snapshot is not here:
             base = here.solver if here.stop is None else lbfgs.begin(here.solver, options=_options(phase))
             if base.stop is not None:
-                return self._move(self._add(here, "iteration", base, objective, evaluations=0, began=began))
+                return self._move(self._add(here, ITERATION, base, objective, evaluations=0, began=began))
             work = _Iteration(here, objective, lbfgs.iteration(base, options=_options(phase)))
         solver = work.advance(interrupt)
         if solver is None:
             self._held = work
             return here
         began = time.perf_counter() - work.seconds
-        return self._move(
-            self._add(here, "iteration", solver, objective, evaluations=work.evaluations, began=began)
-        )
+        return self._move(self._add(here, ITERATION, solver, objective, evaluations=work.evaluations, began=began))
 
     def _add(
         self,
@@ -411,28 +298,29 @@ class Session:
     ) -> Snapshot:
         """A child of a snapshot in the same phase, where the solver has got to."""
         point = solver.point
-        moved = cause == "iteration" and here.stop is not None
-        iterations = solver.iterations_in_step - (0 if moved else here.iteration)
+        begun = cause == ITERATION and here.stop is not None
+        known = point.extra is None
         with torch.no_grad():
             variables = here.packing.unpack(point.x, here.variables)
-        return self.history.add(
+        added = self.history.add(
             replace(
                 here,
                 id=len(self.history),
                 parent=here.id,
                 cause=cause,
-                step=here.step + moved,
+                step=here.step + begun,
                 iteration=solver.iterations_in_step,
-                total_iterations=here.total_iterations + iterations,
+                total_iterations=here.total_iterations + solver.iterations_in_step - (0 if begun else here.iteration),
                 variables=variables,
                 solver=_light(solver),
-                evaluation=here.evaluation
-                if point.extra is None
-                else objective.evaluation(point, here.packing),
+                evaluation=here.evaluation if known else objective.evaluation(point, here.packing),
                 evaluations_spent=here.evaluations_spent + evaluations,
                 seconds=time.perf_counter() - began,
             )
         )
+        if not known and objective.sees_all:
+            self._remember(added, point.extra.prediction)
+        return added
 
     def _move(self, snapshot: Snapshot) -> Snapshot:
         self.current = snapshot

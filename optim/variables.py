@@ -1,8 +1,8 @@
 """The variables of the optimisation as one flat vector and back, and the motion they stand for.
 
-Variables are a mapping from name to tensor, never changed in place. In stages 1 and 2 they are a free motion (``trans``,
-``root_orient``, ``latent_pose`` per frame, ``betas``); in stage 3 its first frame, the velocities there and
-``latent_motion``. What is frozen is not part of the flat vector, so no solver can move it.
+Variables are a mapping from name to tensor, never changed in place. In stages 1 and 2 they are a free motion
+(``trans``, ``root_orient``, ``latent_pose`` per frame, ``betas``); in stage 3 its first frame, the velocities there
+and ``latent_motion``. What is frozen is not part of the flat vector, so no solver can move it.
 """
 
 from __future__ import annotations

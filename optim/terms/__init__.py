@@ -1,1 +1,1 @@
-"""Loss terms: pure functions from arrays to unreduced residuals. Weights, names and scales stand in ``objective.py``."""
+"""Loss terms: pure functions from arrays to unreduced residuals. Weights, names, scales: see ``objective.py``."""

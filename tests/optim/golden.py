@@ -1,4 +1,4 @@
-"""Reads the golden cases: arrays that the public implementation computed, and the random models it computed them with."""
+"""Reads the golden cases: arrays that the public implementation computed, and the random models it used."""
 
 from __future__ import annotations
 

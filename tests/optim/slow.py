@@ -23,7 +23,7 @@ def rodrigues(v):
 
 
 def mlp(network, x, skip=0):
-    """One input vector through Linear, GroupNorm(16), ReLU blocks; the last ``skip`` inputs come again at each Linear."""
+    """One input vector through Linear, GroupNorm(16), ReLU; the last ``skip`` inputs come again at each Linear."""
     again = x[len(x) - skip :] if skip else x[:0]
     first = True
     for layer in network.net:
@@ -32,9 +32,7 @@ def mlp(network, x, skip=0):
             x, first = _array(layer.weight) @ x + _array(layer.bias), False
         elif hasattr(layer, "num_groups"):
             groups = x.reshape(16, -1)
-            groups = (groups - groups.mean(1, keepdims=True)) / np.sqrt(
-                groups.var(1, keepdims=True) + layer.eps
-            )
+            groups = (groups - groups.mean(1, keepdims=True)) / np.sqrt(groups.var(1, keepdims=True) + layer.eps)
             x = groups.ravel() * _array(layer.weight) + _array(layer.bias)
         else:  # ReLU
             x = np.maximum(x, 0)
@@ -135,7 +133,9 @@ def _apply(state, delta):
         "trans_vel": state["trans_vel"] + part[1],
         "root_orient": rodrigues(part[2]) @ state["root_orient"],
         "root_orient_vel": state["root_orient_vel"] + part[3],
-        "pose_body": np.stack([rodrigues(v) @ R for v, R in zip(part[4].reshape(21, 3), state["pose_body"])]),
+        "pose_body": np.stack(
+            [rodrigues(v) @ R for v, R in zip(part[4].reshape(21, 3), state["pose_body"], strict=False)]
+        ),
         "joints": state["joints"] + part[5].reshape(22, 3),
         "joints_vel": state["joints_vel"] + part[6].reshape(22, 3),
     }
@@ -205,9 +205,7 @@ def stage_3(problem, variables):
         ),
         "floor_reg": 0.5 * ((v["floor_plane"] - np.asarray(problem.observed_floor[0], np.float64)) ** 2).sum(),
     }  # fmt: skip
-    rolled = {
-        name: np.array([state[name] for state in states]) for name in ("trans", "root_orient", "joints")
-    }
+    rolled = {name: np.array([state[name] for state in states]) for name in ("trans", "root_orient", "joints")}
     return terms, rolled | {"prior_mean": means, "prior_var": variances}
 
 
@@ -216,12 +214,12 @@ def stage_2(problem, variables):
     v = {name: np.asarray(value, np.float64)[0] for name, value in variables.items()}
     seen = np.asarray(problem.observations.joints3d, np.float64)[0]
     joints = []
-    for trans, root, latent in zip(v["trans"], v["root_orient"], v["latent_pose"]):
+    for trans, root, latent in zip(v["trans"], v["root_orient"], v["latent_pose"], strict=False):
         pose = decode_pose(problem.pose_prior, latent)
         joints.append(pose_body(problem.body, trans, rodrigues(root), pose, v["betas"])[0][:22])
     joints = np.array(joints)
     return {
-        "joints3d": sum(0.5 * ((s - p) ** 2).sum() for frame in zip(seen, joints) for s, p in zip(*frame) if np.isfinite(s).all()),
+        "joints3d": sum(0.5 * ((s - p) ** 2).sum() for frame in zip(seen, joints, strict=False) for s, p in zip(*frame, strict=False) if np.isfinite(s).all()),
         "pose_prior": (v["latent_pose"] ** 2).sum(),
         "shape_prior": (v["betas"] ** 2).sum(),
         "joints3d_smooth": 0.5 * (np.diff(joints, axis=0) ** 2).sum(),
@@ -235,7 +233,7 @@ def _project(camera, point):
 
 def _keypoints(seen, pixels, sigma):
     total = 0.0
-    for frame, predicted in zip(seen, pixels):
+    for frame, predicted in zip(seen, pixels, strict=False):
         for k in range(25):
             if k not in (1, 9, 12):
                 r2 = (predicted[k] - frame[k, :2]) ** 2
@@ -244,9 +242,7 @@ def _keypoints(seen, pixels, sigma):
 
 
 def _nll(z, mean, variance):
-    return (
-        np.log(np.sqrt(variance)) + math.log(math.sqrt(2 * math.pi)) + (z - mean) ** 2 / (2 * variance)
-    ).sum()
+    return (np.log(np.sqrt(variance)) + math.log(math.sqrt(2 * math.pi)) + (z - mean) ** 2 / (2 * variance)).sum()
 
 
 def _mixture(prior, joints, start):
@@ -255,7 +251,7 @@ def _mixture(prior, joints, start):
     )
     logs = []
     for weight, mean, covariance in zip(
-        *(np.asarray(a, np.float64) for a in (prior.weights, prior.means, prior.covariances))
+        *(np.asarray(a, np.float64) for a in (prior.weights, prior.means, prior.covariances)), strict=False
     ):
         d = x - mean
         log_det = np.linalg.slogdet(2 * math.pi * covariance)[1]
@@ -265,10 +261,8 @@ def _mixture(prior, joints, start):
 
 def _bones(joints):
     total = 0.0
-    for before, after in zip(joints, joints[1:]):
+    for before, after in zip(joints, joints[1:], strict=False):
         for joint, parent in enumerate(BONE_PARENTS, start=1):
-            change = np.linalg.norm(after[joint] - after[parent]) - np.linalg.norm(
-                before[joint] - before[parent]
-            )
+            change = np.linalg.norm(after[joint] - after[parent]) - np.linalg.norm(before[joint] - before[parent])
             total += 0.5 * change**2
     return total

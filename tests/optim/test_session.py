@@ -147,7 +147,7 @@ def test_snapshots_never_change(finished):
 
 
 def test_memory_is_shared_between_snapshots(finished):
-    """A step adds its point, gradient and one curvature pair; older pairs and untouched variables are the same objects."""
+    """A step adds its point, gradient and one curvature pair; older pairs and untouched variables are shared."""
     for old, new in zip(finished.history.snapshots[11:], finished.history.snapshots[12:], strict=False):
         if new.parent == old.id and new.cause == "iteration":
             kept = [pair for pair in new.solver.pairs if any(pair is other for other in old.solver.pairs)]
@@ -293,3 +293,29 @@ def test_evaluations_under_a_phase_are_those_of_its_objective(finished):
     point = Objective(finished.problem, phase).point(free.pack(snapshot.variables), snapshot.variables, free)
     assert point.value == snapshot.evaluation.total
     assert torch.equal(point.gradient, snapshot.solver.point.gradient)
+
+
+@pytest.mark.parametrize("index", [3, -1])
+def test_what_an_evaluation_saw_is_what_its_snapshot_says(index):
+    """The prediction kept from an accepted evaluation equals one made from the snapshot's variables."""
+    session = new_session("joints2d", num_iters=(1, 1, 1), tune_init=False)
+    session.run()
+    snapshot = session.history.snapshots[index]
+    kept, fresh = session.trajectory(snapshot), Session(session.problem, schedule=session.schedule)
+    fresh.history = session.history
+    again = fresh.trajectory(snapshot)
+    for name in ("trans", "root_orient", "pose_body", "joints", "floor_plane"):
+        torch.testing.assert_close(getattr(kept, name), getattr(again, name), rtol=0, atol=1e-5)
+        assert not getattr(kept, name).requires_grad
+
+
+def test_without_iterations_only_the_ends_are_kept():
+    problem, phases = fakes.problem(frames=6), schedule("humorscope", "3d", **SHORT)
+    whole, short = (Session(problem, schedule=phases, keep_iterations=keep) for keep in (True, False))
+    for session in (whole, short):
+        session.run()
+    assert len(short.history) == 2 * len(phases) < len(whole.history)
+    assert same(whole.current.variables, short.current.variables)
+    assert [s.id for s in short.history.snapshots] == list(range(len(short.history)))
+    torch.testing.assert_close(whole.stage3_init.drift_cm, short.stage3_init.drift_cm)
+    assert short.current.total_iterations == whole.current.total_iterations

@@ -1,4 +1,4 @@
-"""Start values: rigid fits, gaps, and the way from a free motion into stage 3; then whole fits that recover the truth."""
+"""Start values: rigid fits, gaps, the way into stage 3; then whole fits that recover the truth."""
 
 from __future__ import annotations
 

@@ -1,0 +1,140 @@
+"""What can be read off a fit: motions, roll-outs, the stages' ends. Nothing in here changes it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from optim.frames import PriorFrame, floor_plane
+from optim.history import History, Snapshot
+from optim.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
+from optim.problem import Problem
+from optim.rollout import Rollout
+from optim.start import prior_frame_of
+from optim.variables import Trajectory
+
+_PREDICTIONS_KEPT = 8
+
+
+@dataclass(frozen=True)
+class RolloutComparison:
+    """The motion that stage 2 ended with beside the first roll-out of stage 3; both in the frame of the input."""
+
+    stage2: Trajectory
+    rollout: Trajectory
+    drift_cm: Tensor
+    """(B, T) distance of the root joints."""
+    joint_drift_cm: Tensor
+    """(B, T) mean distance of the 22 joints."""
+
+
+class Fit:
+    """A problem, the history of fitting it, and where that stands."""
+
+    current: Snapshot
+
+    def __init__(self, problem: Problem, history: History) -> None:
+        self.problem = problem
+        self.history = history
+        self._predictions: OrderedDict[int, tuple[Snapshot, Prediction]] = OrderedDict()
+
+    def trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
+        """The whole motion at a snapshot, in the frame of the input."""
+        snapshot = snapshot or self.current
+        predicted = self.prediction(snapshot)
+        floor = snapshot.variables.get("floor_plane")
+        return Trajectory(
+            trans=predicted.trans,
+            root_orient=predicted.root_orient,
+            pose_body=predicted.pose_body,
+            betas=snapshot.variables["betas"],
+            joints=predicted.points.joints,
+            contacts=None if predicted.in_prior is None else predicted.in_prior.contacts,
+            floor_plane=None if floor is None else floor_plane(floor),
+        )
+
+    def prior_trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
+        """The same in the prior frame (z up, floor at z = 0); before stage 3, on the current snapshot's floor."""
+        snapshot = snapshot or self.current
+        frame = self.prior_frame(snapshot)
+        seen = self.trajectory(snapshot)
+        pelvis = self.problem.body.rest_joints(seen.betas)[:, 0]
+        return replace(
+            seen,
+            trans=frame.trans(seen.trans, pelvis),
+            root_orient=frame.orient(seen.root_orient),
+            joints=frame.points(seen.joints),
+            floor_plane=None,
+        )
+
+    def prior_frame(self, snapshot: Snapshot | None = None) -> PriorFrame:
+        """From the frame of the input to the prior frame at a snapshot."""
+        snapshot = snapshot or self.current
+        predicted = self.prediction(snapshot)
+        if predicted.in_prior is not None:
+            return predicted.in_prior.frame
+        variables = dict(snapshot.variables)
+        if self.problem.has_camera:
+            variables["floor_plane"] = self.current.variables["floor_plane"]
+        return prior_frame_of(self.problem, variables, snapshot.schedule[snapshot.phase].preset)
+
+    def rollout(self, snapshot: Snapshot | None = None) -> Rollout | None:
+        """What the prior itself puts out, in the prior frame; None before stage 3."""
+        in_prior = self.prediction(snapshot or self.current).in_prior
+        return None if in_prior is None else in_prior.rollout
+
+    def prediction(self, snapshot: Snapshot) -> Prediction:
+        """Everything derived from a snapshot's variables, over all frames and without gradients."""
+        kept = self._predictions.get(snapshot.id)
+        if kept is None or kept[0] is not snapshot:
+            self._remember(snapshot, self._predict(snapshot))
+        self._predictions.move_to_end(snapshot.id)
+        return self._predictions[snapshot.id][1]
+
+    def _predict(self, snapshot: Snapshot) -> Prediction:
+        with torch.no_grad():
+            if snapshot.stage < 3:
+                return predict_free(self.problem, snapshot.variables, Parts())
+            turn = turn_of(snapshot.schedule[snapshot.phase].preset)
+            return predict_rollout(self.problem, snapshot.variables, Parts(), frame=snapshot.prior_frame, turn=turn)
+
+    def _remember(self, snapshot: Snapshot, predicted: Prediction) -> None:
+        """Keep a prediction over all frames while it is likely to be asked for."""
+        self._predictions[snapshot.id] = snapshot, predicted
+        if len(self._predictions) > _PREDICTIONS_KEPT:
+            self._predictions.popitem(last=False)
+
+    def end_of_stage(self, stage: int) -> Snapshot | None:
+        """The last snapshot of a stage on the current branch; None where the fit has not got so far or left it out."""
+        return next((s for s in self.history.ancestors(self.current.id) if s.stage == stage), None)
+
+    @property
+    def stage3_start(self) -> Snapshot | None:
+        """Where the current branch enters stage 3."""
+        first = None
+        for snapshot in self.history.ancestors(self.current.id):
+            if snapshot.stage < 3:
+                break
+            first = snapshot
+        return first
+
+    @property
+    def stage2_trajectory(self) -> Trajectory | None:
+        """The motion that stage 3 of the current branch started from; None before stage 3."""
+        first = self.stage3_start
+        if first is None or first.parent is None:
+            return None
+        return self.trajectory(self.history[first.parent])
+
+    @property
+    def stage3_init(self) -> RolloutComparison | None:
+        """How far the first roll-out of stage 3 drifts from the motion its latents were inferred from."""
+        first, before = self.stage3_start, self.stage2_trajectory
+        if first is None or before is None:
+            return None
+        after = self.trajectory(first)
+        gap = (after.joints - before.joints).norm(dim=-1) * 100.0
+        return RolloutComparison(before, after, gap[..., 0], gap.mean(-1))
