@@ -134,7 +134,7 @@ def _apply(state, delta):
         "root_orient": rodrigues(part[2]) @ state["root_orient"],
         "root_orient_vel": state["root_orient_vel"] + part[3],
         "pose_body": np.stack(
-            [rodrigues(v) @ R for v, R in zip(part[4].reshape(21, 3), state["pose_body"], strict=False)]
+            [rodrigues(v) @ R for v, R in zip(part[4].reshape(21, 3), state["pose_body"], strict=True)]
         ),
         "joints": state["joints"] + part[5].reshape(22, 3),
         "joints_vel": state["joints_vel"] + part[6].reshape(22, 3),
@@ -214,12 +214,15 @@ def stage_2(problem, variables):
     v = {name: np.asarray(value, np.float64)[0] for name, value in variables.items()}
     seen = np.asarray(problem.observations.joints3d, np.float64)[0]
     joints = []
-    for trans, root, latent in zip(v["trans"], v["root_orient"], v["latent_pose"], strict=False):
+    for trans, root, latent in zip(v["trans"], v["root_orient"], v["latent_pose"], strict=True):
         pose = decode_pose(problem.pose_prior, latent)
         joints.append(pose_body(problem.body, trans, rodrigues(root), pose, v["betas"])[0][:22])
     joints = np.array(joints)
     return {
-        "joints3d": sum(0.5 * ((s - p) ** 2).sum() for frame in zip(seen, joints, strict=False) for s, p in zip(*frame, strict=False) if np.isfinite(s).all()),
+        "joints3d": sum(
+            0.5 * ((seen[f, j] - joints[f, j]) ** 2).sum()
+            for f in range(len(seen)) for j in range(22) if np.isfinite(seen[f, j]).all()
+        ),
         "pose_prior": (v["latent_pose"] ** 2).sum(),
         "shape_prior": (v["betas"] ** 2).sum(),
         "joints3d_smooth": 0.5 * (np.diff(joints, axis=0) ** 2).sum(),
@@ -233,7 +236,7 @@ def _project(camera, point):
 
 def _keypoints(seen, pixels, sigma):
     total = 0.0
-    for frame, predicted in zip(seen, pixels, strict=False):
+    for frame, predicted in zip(seen, pixels, strict=True):
         for k in range(25):
             if k not in (1, 9, 12):
                 r2 = (predicted[k] - frame[k, :2]) ** 2
