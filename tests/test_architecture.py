@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAY_IMPORT_OPTIM = {"viewer/worker.py", "viewer/build_view.py", "viewer/headless.py"}
+MAY_IMPORT_OPTIM = {"viewer/worker.py", "viewer/build_view.py", "viewer/picture.py"}
 
 
 def imports(path: Path, *, nested: bool = True) -> set[str]:

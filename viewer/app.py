@@ -175,7 +175,7 @@ class App:
             self._guard(f"layer {layer.name}", partial(layer.draw, view, self.ui))
         request, self.ui.camera_request = self.ui.camera_request, None
         if request == "home":
-            self.viewpoint.home(view, free)
+            self.viewpoint.home(view, free, self.ui.frame, following=self.ui.follow)
         elif request == "camera":
             self.viewpoint.from_camera(view)
         self.viewpoint.follow(view, self.ui.frame, active=self.ui.follow)

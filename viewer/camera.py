@@ -39,14 +39,18 @@ def look(eye: np.ndarray, target: np.ndarray, *, up: np.ndarray) -> np.ndarray:
     return np.block([[rotation, -(rotation @ eye)[:, None]], [np.zeros((1, 3)), np.ones((1, 1))]])
 
 
-def frame_points(points: np.ndarray, *, view: Rect, size: tuple[float, float]) -> np.ndarray:
-    """View matrix that shows all points (N, 3) in the middle of the free part of the window."""
+def frame_points(points: np.ndarray, *, view: Rect, size: tuple[float, float], margin: float = 0.9) -> np.ndarray:
+    """View matrix that shows all points (N, 3) in the middle of the free part of the window.
+
+    Args:
+        margin: Distance against that from which a sphere around the points just fits.
+    """
     low, high = points.min(axis=0), points.max(axis=0)
     center, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 0.8)
     direction = _DIRECTION / np.linalg.norm(_DIRECTION)
     half = np.tan(np.radians(FOV_DEGREES) / 2)
     share = min(view.width, view.height) / size[1]  # of the window's height that is free
-    distance = 0.82 * radius / (half * share)
+    distance = margin * radius / (half * share)
     matrix = look(center + distance * direction, center, up=np.array([0.0, 0.0, 1.0]))
     pixel = 2 * distance * half / size[1]  # metres per pixel at the target
     matrix[0, 3] += (view.x + view.width / 2 - size[0] / 2) * pixel
@@ -75,6 +79,15 @@ def extent(view: ViewModel) -> np.ndarray:
     return points[np.isfinite(points).all(axis=1)]
 
 
+def reach(view: ViewModel, frame: int) -> np.ndarray:
+    """Points (N, 3) that the bodies take up around their roots during the clip, placed where they are at a frame."""
+    root = view.motion.joints[:, :, :1]
+    here = body_position(view, frame)
+    middle = root.mean(axis=(0, 1, 2)) if here is None else here
+    spread = root[:, :1] - root[:, :1].mean(axis=0)  # between sub-sequences side by side
+    return (view.motion.joints - root + spread + middle).reshape(-1, 3)
+
+
 def body_position(view: ViewModel, frame: int) -> np.ndarray | None:
     """Mean root joint (3,) of the sub-sequences that reach this frame."""
     locals_ = [(b, view.scene.local_frame(b, frame)) for b in range(len(view.scene.starts))]
@@ -88,10 +101,11 @@ class Viewpoint:
     def __init__(self) -> None:
         self._target: np.ndarray | None = None
 
-    def home(self, view: ViewModel, free: Rect) -> None:
-        """Show the whole clip."""
+    def home(self, view: ViewModel, free: Rect, frame: int, *, following: bool) -> None:
+        """Show the body where it is now, if the viewpoint follows it, or else the whole clip."""
+        points, margin = (reach(view, frame), 1.45) if following else (extent(view), 0.9)
         ps.set_vertical_fov_degrees(FOV_DEGREES)
-        ps.set_camera_view_matrix(frame_points(extent(view), view=free, size=ps.get_window_size()))
+        ps.set_camera_view_matrix(frame_points(points, view=free, size=ps.get_window_size(), margin=margin))
         self._target = None
 
     def from_camera(self, view: ViewModel) -> None:

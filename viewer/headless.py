@@ -114,7 +114,7 @@ class _Recorder:
             self._view = self._builder.view(snapshot, self._status(snapshot))
         self._ui.frame = frame
         if first:
-            self._viewpoint.home(self._view, Rect(0.0, 0.0, *map(float, self._size)))
+            self._viewpoint.home(self._view, Rect(0.0, 0.0, *map(float, self._size)), frame, following=True)
         for layer in self._layers:
             layer.draw(self._view, self._ui)
         self._viewpoint.follow(self._view, frame, active=True)

@@ -1,4 +1,7 @@
-"""Losses: the weighted terms over the iterations of the current branch, on a logarithmic axis."""
+"""Losses: the weighted terms over the iterations of the current branch, on a logarithmic axis.
+
+Where the total falls below 0, as negative log likelihoods may, the axis is logarithmic on both sides of 0.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def plot_losses(view: ViewModel, *, each_term: bool) -> None:
     rows = thin(view.history.branch, MAX_POINTS)
     with font(theme.SMALL_FONT):
         if implot.BeginPlot("##losses", psim.GetContentRegionAvail(), _FLAGS):
-            _setup(view, rows)
+            _setup(view, view.history.total[rows].astype(np.float64))
             _boundaries(view)
             _curves(view, rows, each_term)
             _shown_marker(view)
@@ -52,23 +55,25 @@ def thin(rows: np.ndarray, most: int) -> np.ndarray:
     return np.unique(np.append(rows[::stride], rows[-1:]))
 
 
-def _setup(view: ViewModel, rows: np.ndarray) -> None:
+def _setup(view: ViewModel, total: np.ndarray) -> None:
     always, plain = int(implot.ImPlotCond_Always), int(implot.ImPlotAxisFlags_NoHighlight)
     last = max(len(view.history.branch) * 1.02, 10.0)
+    logarithmic = total.min() > 0
     implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
     implot.SetupAxisLimits(int(implot.ImAxis_X1), 0.0, last, always)
     implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
-    implot.SetupAxisScale(int(implot.ImAxis_Y1), int(implot.ImPlotScale_Log10))
-    implot.SetupAxisLimits(int(implot.ImAxis_Y1), *decades(np.abs(view.history.total[rows])), always)
+    scale = implot.ImPlotScale_Log10 if logarithmic else implot.ImPlotScale_SymLog
+    implot.SetupAxisScale(int(implot.ImAxis_Y1), int(scale))
+    implot.SetupAxisLimits(int(implot.ImAxis_Y1), *loss_limits(total), always)
 
 
-def decades(total: np.ndarray) -> tuple[float, float]:
-    """Limits of the loss axis: whole decades from above the total to a share of ``LEAST_SHARE`` below it."""
-    seen = total[np.isfinite(total) & (total > 0)]
-    if not len(seen):
-        return 1e-3, 1.0
-    low, high = float(seen.min()) * LEAST_SHARE, float(seen.max())
-    return float(10.0 ** np.floor(np.log10(low))), float(10.0 ** np.ceil(np.log10(high) + 1e-6))
+def loss_limits(total: np.ndarray) -> tuple[float, float]:
+    """Limits of the loss axis: whole decades down to a share of the total, or a margin where it falls below 0."""
+    low, high = float(total.min()), float(total.max())
+    if low <= 0:
+        return 1.5 * low - 0.1, 1.5 * max(high, 0.0) + 0.1
+    least = np.floor(np.log10(low * LEAST_SHARE))
+    return float(10.0**least), float(10.0 ** np.ceil(np.log10(high) + 1e-6))
 
 
 def _curves(view: ViewModel, rows: np.ndarray, each_term: bool) -> None:
@@ -76,14 +81,11 @@ def _curves(view: ViewModel, rows: np.ndarray, each_term: bool) -> None:
     x = np.searchsorted(history.branch, rows).astype(np.float64)
     if each_term:
         for index, term in enumerate(view.scene.terms):
-            y = np.abs(history.terms[rows, index].astype(np.float64))
-            keep = np.isfinite(y) & (y > 0)
+            y = history.terms[rows, index].astype(np.float64)
+            keep = np.isfinite(y) & (y != 0)
             if keep.any():
                 _line(term.name.replace("_", " "), x[keep], y[keep], theme.term_color(index), 1.2)
-    total = np.abs(history.total[rows].astype(np.float64))
-    keep = np.isfinite(total) & (total > 0)
-    if keep.any():
-        _line("total", x[keep], total[keep], theme.TEXT, 2.2)
+    _line("total", x, history.total[rows].astype(np.float64), theme.TEXT, 2.2)
 
 
 def _line(label: str, x: np.ndarray, y: np.ndarray, color: theme.Color, weight: float) -> None:
@@ -104,7 +106,7 @@ def _boundaries(view: ViewModel) -> None:
 def _shown_marker(view: ViewModel) -> None:
     row = view.history.row_of(view.shown)
     at = float(np.searchsorted(view.history.branch, row))
-    value = float(abs(view.history.total[row]))
+    value = float(view.history.total[row])
     implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.35), 1.0)
     implot.PlotInfLines("##shown", np.array([at]))
     implot.Annotation(at, value, theme.rgba(theme.RAISED, 0.9), (-8.0, -8.0), True, number(value))
