@@ -18,9 +18,7 @@ class ProgressLine:
     """
 
     def __init__(self, schedule: Any, stream: TextIO) -> None:
-        self._phases = [
-            Phase(**{f.name: getattr(phase, f.name) for f in fields(Phase)}) for phase in schedule
-        ]
+        self._phases = [Phase(**{f.name: getattr(phase, f.name) for f in fields(Phase)}) for phase in schedule]
         self._pace, self._stream = Pace(self._phases), stream
         self._in_place = stream.isatty()
         self._interval = 0.2 if self._in_place else 5.0  # seconds
