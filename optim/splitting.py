@@ -125,8 +125,8 @@ def sub_problem(whole: Problem, intervals: Sequence[Interval], *, previous: Prev
         raise InputError(f"a batch of {whole.batch} sequences cannot be split; give them one at a time")
     seen = whole.observations
     parts = {name: cut(value, intervals) for name in _MODALITIES if (value := getattr(seen, name)) is not None}
-    alone = len(intervals) == 1 and previous is None
-    numbers = None if alone else torch.tensor(intervals)
+    undivided = list(intervals) == [(0, whole.frames)]
+    numbers = None if undivided else torch.tensor(intervals)
     return replace(
         whole,
         observations=Observations(**parts, seq_interval=numbers, previous=previous),

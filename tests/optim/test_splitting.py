@@ -110,9 +110,10 @@ def test_parts_of_a_problem_are_its_frames(modality):
         assert torch.equal(part.floor, whole.floor.expand(3, 4)) and part.camera is whole.camera
 
 
-def test_one_sub_sequence_alone_has_no_overlap_terms_unless_something_came_before():
+def test_the_whole_video_as_one_has_no_overlap_terms():
     whole = fakes.problem(frames=12)
     assert sub_problem(whole, [(0, 12)]).observations.seq_interval is None
+    assert sub_problem(whole, [(0, 9)]).observations.seq_interval.tolist() == [[0, 9]]
     before = PreviousBatch((0, 5), torch.zeros(5, 43, 3), torch.zeros(16), torch.tensor([0.0, 0.0, 1.0, 0.0]))
     later = sub_problem(whole, [(4, 9)], previous=before)
     assert later.observations.seq_interval.tolist() == [[4, 9]] and later.observations.previous is before

@@ -1,0 +1,147 @@
+"""Batch after batch: each knows the end of the one before, only one is held, and all motions come out at the end."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import replace
+
+import pytest
+import torch
+
+from optim.batches import BatchedFit, last_of
+from optim.errors import InputError
+from optim.session import Session
+from optim.splitting import split_frames
+from optim.stages import schedule
+from tests import fakes
+
+FRAMES = 26
+SPLIT = split_frames(FRAMES, length=8, overlap=2)
+"""Four sub-sequences of 8 frames."""
+DATA_TYPES = {"joints3d": "3d", "verts3d": "verts3d", "joints2d": "rgb"}
+
+
+def phases(data_type: str = "3d", *, overlap: float = 1.0, num_iters=(1, 1, 0), iterations: int = 5):
+    weights = {"rgb_overlap_consist": (overlap,) * 3}
+    return schedule("humorscope", data_type, num_iters=num_iters, lbfgs_max_iter=iterations, weights=weights)
+
+
+def test_three_sub_sequences_at_a_time_and_the_rest():
+    fit = BatchedFit(fakes.problem(frames=FRAMES), SPLIT, schedule=phases(num_iters=(1, 1, 1), iterations=3), batch_size=3)
+    begun = fit.progress
+    assert (begun.batch, begun.batches, begun.clips, begun.clips_in_all, begun.done) == (0, 2, 0, 4, False)
+    sizes, spent = [], []
+    for session in fit:
+        sizes.append(session.problem.batch)
+        session.run()
+        spent.append(session.current.evaluations_spent)
+        assert fit.progress.evaluations == sum(spent)
+    assert sizes == [3, 1]
+    ended = fit.progress
+    assert ended.done and (ended.batch, ended.clips, ended.evaluations) == (2, 4, sum(spent))
+    assert [clip.interval for clip in fit.clips] == list(SPLIT.intervals)
+    whole = fit.stitched()
+    assert len(whole.trans) == FRAMES and torch.isfinite(whole.joints).all()
+    assert [seam.shared for seam in whole.seams] == list(SPLIT.overlaps)
+
+
+@pytest.mark.parametrize("modality", ["joints3d", "joints2d"])
+def test_the_next_batch_begins_from_the_end_of_the_one_before(modality):
+    whole = fakes.problem(modality, frames=FRAMES)
+    fit = BatchedFit(whole, SPLIT, schedule=phases(DATA_TYPES[modality]), batch_size=2)
+    first = fit.session
+    assert first.problem.observations.previous is None
+    first.run()
+    motion = first.trajectory()
+    second = fit.next_batch()
+    before = second.problem.observations.previous
+    assert before.seq_interval == SPLIT.intervals[1]
+    assert second.problem.observations.seq_interval[0].tolist() == list(SPLIT.intervals[2])
+    assert torch.equal(before.betas, motion.betas[1])
+    mesh = whole.body.mesh(motion.trans, motion.root_orient, motion.pose_body, motion.betas)
+    torch.testing.assert_close(before.verts3d, mesh[1][:, list(whole.body.keypoint_vertices)])
+    if modality == "joints2d":
+        assert torch.equal(before.floor_plane, motion.floor_plane[1])
+    terms = second.current.evaluation.terms
+    assert {"rgb_overlap_xbatch_verts3d_pos", "rgb_overlap_consist_verts3d_pos"} <= set(terms)
+    assert terms["rgb_overlap_xbatch_verts3d_pos"].raw > 0
+
+
+def test_overlap_terms_close_the_seams_within_and_between_batches():
+    whole = fakes.problem(frames=FRAMES, noise=0.08)
+
+    def apart(weight: float) -> list[float]:
+        fit = BatchedFit(
+            whole, SPLIT, schedule=phases(overlap=weight, num_iters=(1, 2, 0), iterations=10), batch_size=2
+        )
+        for session in fit:
+            session.run()
+        return [seam.apart.cm for seam in fit.stitched().seams]
+
+    loose, tied = apart(0.0), apart(5.0)
+    for without, within in zip(loose, tied, strict=True):
+        assert within < 0.7 * without
+
+
+def test_only_the_batch_in_work_is_held():
+    fit = BatchedFit(fakes.problem(frames=FRAMES), SPLIT, schedule=phases(num_iters=(1, 0, 0)), batch_size=1)
+    alive = []
+    while fit.session is not None:
+        alive.append(weakref.ref(fit.session))
+        fit.session.step_iteration()
+        gc.collect()
+        assert sum(session() is not None for session in alive) == 1
+        fit.next_batch()
+    assert len(alive) == len(SPLIT)
+
+
+def test_a_video_that_fits_one_clip_is_the_plain_fit():
+    whole = fakes.problem(frames=9)
+    fit = BatchedFit(whole, split_frames(9, length=12, overlap=3), schedule=phases(), batch_size=4)
+    plain = Session(whole, schedule=phases())
+    (session,) = [session for session in fit if session.run()]
+    plain.run()
+    assert session.current.evaluations_spent == plain.current.evaluations_spent
+    assert torch.equal(fit.stitched().trans, plain.trajectory().trans[0])
+    assert fit.stitched().seams == ()
+
+
+def test_what_is_left_early_counts_as_it_is():
+    fit = BatchedFit(fakes.problem(frames=FRAMES), SPLIT, schedule=phases(), batch_size=2)
+    fit.session.step_iteration()
+    half = fit.session.trajectory()
+    fit.next_batch()
+    assert torch.equal(fit.clips[0].motion.trans, half.trans[:1])
+    assert len(fit.clips) == 4, "the batch in work as it is now"
+    fit.next_batch()
+    assert fit.session is None and fit.next_batch() is None and len(fit.clips) == 4
+
+
+@pytest.mark.parametrize(
+    ("modality", "missing"), [("joints3d", (0, 10)), ("joints2d", (10, 18)), ("joints3d", (16, 26))]
+)
+def test_sub_sequences_in_which_nothing_is_seen_are_bridged(modality, missing):
+    whole = fakes.problem(modality, frames=FRAMES)
+    hidden = fakes.hide(getattr(whole.observations, modality), (slice(None), slice(*missing)))
+    whole = replace(whole, observations=replace(whole.observations, **{modality: hidden}))
+    split = split_frames(FRAMES, length=5, overlap=1)
+    fit = BatchedFit(whole, split, schedule=phases(DATA_TYPES[modality], num_iters=(1, 1, 1), iterations=2), batch_size=3)
+    gone = tuple((start, end) for start, end in split.intervals if missing[0] <= start and end <= missing[1])
+    assert fit.unseen == gone and gone
+    for session in fit:
+        session.run()
+    assert len(fit.clips) == len(split) - len(gone)
+    motion = fit.stitched()
+    assert len(motion.trans) == FRAMES and torch.isfinite(motion.joints).all()
+    assert float((motion.trans[1:] - motion.trans[:-1]).norm(dim=-1).max()) < 2.0
+
+
+def test_bad_input():
+    whole = fakes.problem(frames=FRAMES)
+    with pytest.raises(InputError, match="the split is of 20 frames, the observations have 26"):
+        BatchedFit(whole, split_frames(20, length=8, overlap=2), schedule=phases())
+    with pytest.raises(InputError, match="batch_size is 0"):
+        BatchedFit(whole, SPLIT, schedule=phases(), batch_size=0)
+    with pytest.raises(InputError, match="seq_interval"):
+        last_of(Session(whole, schedule=phases()))
