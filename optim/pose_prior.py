@@ -63,11 +63,6 @@ class PosePrior:
         """The most likely pose of a latent, as rotation matrices relative to the parent joint."""
         return decode_rotations(self.network, latent)
 
-    def to(self, device: torch.device | str) -> PosePrior:
-        """The same prior with its weights on ``device``; moves this object's own."""
-        self.network.to(device)
-        return self
-
 
 def new_network(*, neurons: int = NUM_NEURONS, latent_dim: int = LATENT_DIM) -> VPoser:
     """An untrained VPoser for 21 joints, in human_body_prior's own class."""

@@ -133,9 +133,7 @@ def test_weights_of_something_else_are_refused(prior, tmp_path):
     with pytest.raises(InputError, match="size mismatch"):
         load_pose_prior(folder_with(good | {"bodyprior_dec_out.weight": torch.zeros(12, 512)}, tmp_path))
     with pytest.raises(InputError, match="bodyprior_dec_fc2.bias is not finite"):
-        load_pose_prior(
-            folder_with(good | {"bodyprior_dec_fc2.bias": torch.full((512,), torch.nan)}, tmp_path)
-        )
+        load_pose_prior(folder_with(good | {"bodyprior_dec_fc2.bias": torch.full((512,), torch.nan)}, tmp_path))
 
 
 def test_shipped_prior_holds_the_demo_clips(body):
@@ -145,9 +143,7 @@ def test_shipped_prior_holds_the_demo_clips(body):
     prior, joints_of = load_pose_prior(assets.POSE_PRIOR_FOLDER), joint_positions(body)
     for path in sorted(assets.DEMO_FOLDER.glob("*.npz")):
         with np.load(path) as clip:
-            pose = axis_angle_to_matrix(
-                torch.from_numpy(clip["poses"][:, 3:66]).float().unflatten(-1, (21, 3))
-            )
+            pose = axis_angle_to_matrix(torch.from_numpy(clip["poses"][:, 3:66]).float().unflatten(-1, (21, 3)))
         error = (joints_of(prior.decode(prior.encode(pose))) - joints_of(pose)).norm(dim=-1)
         assert float(error.mean()) < 0.03, f"{path.name}: {100 * float(error.mean()):.1f} cm"
 
@@ -168,7 +164,5 @@ def test_human_body_prior_reads_the_shipped_folder(capsys):
     theirs, settings = load_vposer(str(assets.POSE_PRIOR_FOLDER), vp_model=VPoser)
     latent = torch.randn(5, 32)
     decoded = theirs.decode(latent, output_type="matrot").view(5, 21, 3, 3)
-    torch.testing.assert_close(
-        load_pose_prior(assets.POSE_PRIOR_FOLDER).decode(latent), decoded, atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(load_pose_prior(assets.POSE_PRIOR_FOLDER).decode(latent), decoded, atol=1e-5, rtol=0)
     assert (settings.num_neurons, settings.latentD, settings.data_shape) == (512, 32, [1, 21, 3])
