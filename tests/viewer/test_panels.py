@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from viewer.app import PANELS
+from viewer.panels.weights import slider_position, slider_weight
 from viewer.ui_state import LAYERS, UiState
 from viewer.view_model import Loading, Note
 
@@ -25,6 +26,21 @@ def test_weight_slider_sends_once_when_let_go(window):
     window.drag("joints3d/slider", 0.5, 0.9)
     assert weight(window, "joints3d", 1) > 10
     assert len(window.session.history) == before + 1
+
+
+@pytest.mark.parametrize("default", [0.0, 1.67e-4, 1.0, 2000.0])
+def test_slider_positions_are_weights(default):
+    for factor in (1e-3, 0.2, 1.0, 30.0, 1e3):
+        weight = factor * (default or 1.0)
+        assert slider_weight(slider_position(weight, default), default) == pytest.approx(weight)
+    assert slider_weight(slider_position(0.0, default), default) == 0.0
+    assert slider_position(default, default) == (0.0 if default else slider_position(0.0, 1.0))
+
+
+def test_slider_at_its_left_end_switches_a_term_off(window):
+    window.click("Stage 2")
+    window.drag("joints3d_smooth/slider", 0.5, 0.0)
+    assert weight(window, "joints3d_smooth", 2) == 0.0
 
 
 def test_reset_weight(window):

@@ -14,7 +14,7 @@ from viewer.ui_state import Draft, UiState
 from viewer.view_model import Term, ViewModel
 from viewer.widgets import caption, colored, dot, font, icon_button, number, styled, tooltip
 
-SPAN = 1000.0  # the slider reaches this factor below and above the default
+SPAN, OFF = 3.0, 0.4  # decades that the slider reaches to either side of the default; room for "off" at the left
 LARGEST = 1e9
 
 
@@ -84,14 +84,20 @@ def phase_of(view: ViewModel, stage: int) -> int:
     return max(index for index, phase in enumerate(phases) if phase.stage == stage)
 
 
+def stage_default(view: ViewModel, phase: int, index: int) -> float:
+    """A term's weight by default in the stage of a phase, also where the phase itself silences it."""
+    stage = view.scene.phases[phase].stage
+    rows = [i for i, other in enumerate(view.scene.phases) if other.stage == stage]
+    return float(view.scene.default_weights[rows, index].max())
+
+
 def _row(view: ViewModel, ui: UiState, stage: int, index: int, *, live: bool) -> Iterator[Command]:
     term = view.scene.terms[index]
     phase = phase_of(view, stage)
-    default = float(view.scene.default_weights[phase, index])
-    published = float(view.weights[phase, index])
+    default = stage_default(view, phase, index)
     key = (stage, term.name)
     draft = ui.drafts.get(key)
-    value = draft.value if draft else published
+    value = draft.value if draft else float(view.weights[phase, index])
 
     psim.TableNextColumn()
     dot(theme.term_color(index), hollow=value == 0)
@@ -108,7 +114,8 @@ def _row(view: ViewModel, ui: UiState, stage: int, index: int, *, live: bool) ->
     psim.TableNextColumn()
     _share(view, index, live)
     psim.TableNextColumn()
-    if not math.isclose(value, default, rel_tol=1e-6):
+    usual = (default, float(view.scene.default_weights[phase, index]))
+    if not any(math.isclose(value, other, rel_tol=1e-6) for other in usual):
         if icon_button("##reset", "reset", (18.0, 0.0)):
             ui.drafts[key] = Draft(default, sent=True)
             yield SetWeight(term.name, default, stage)
@@ -122,13 +129,23 @@ def _name(term: Term, value: float) -> None:
     tooltip(f"{label} [{term.unit}]\n{term.formula}" if term.unit else f"{label}\n{term.formula}")
 
 
+def slider_position(weight: float, default: float) -> float:
+    """Where a weight lies on its slider: decades from the default, or the left end for 0."""
+    if weight <= 0:
+        return -SPAN - OFF
+    return min(max(math.log10(weight / (default or 1.0)), -SPAN), SPAN)
+
+
+def slider_weight(position: float, default: float) -> float:
+    """The weight at a position; 0 at the left end."""
+    return 0.0 if position < -SPAN - OFF / 2 else (default or 1.0) * 10.0 ** max(position, -SPAN)
+
+
 def _slider(value: float, default: float) -> tuple[bool, float]:
-    reference = default or 1.0
-    flags = int(psim.ImGuiSliderFlags_Logarithmic) | int(psim.ImGuiSliderFlags_NoRoundToFormat)
-    low, high = reference / SPAN, reference * SPAN
-    changed, edited = psim.SliderFloat("##slider", min(max(value, 0.0), high), low, high, "", flags)
-    tooltip("Drag; the weight acts from the next iteration on")
-    return changed, edited
+    position = slider_position(value, default)
+    changed, moved = psim.SliderFloat("##slider", position, -SPAN - OFF, SPAN, "")
+    tooltip("Drag: three decades to either side of the default, off at the left end. Acts from the next iteration on.")
+    return changed, slider_weight(moved, default) if changed else value
 
 
 def _exact(value: float, default: float) -> tuple[bool, float]:
