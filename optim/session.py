@@ -17,6 +17,7 @@ from optim import lbfgs
 from optim.errors import InputError
 from optim.fit import Fit
 from optim.frames import PriorFrame
+from optim.gaps import bridged, wait_for_the_first_seen
 from optim.history import ITERATION, History, Snapshot
 from optim.objective import Objective
 from optim.problem import Problem
@@ -76,6 +77,7 @@ class Session(Fit):
         self._held: _Iteration | None = None
         self._undo: list[int] = []
         self._redo: list[int] = []
+        schedule = wait_for_the_first_seen(schedule, problem.observations)
         variables = start_variables(problem, schedule[0].preset)
         self.current = self._enter(None, schedule, 0, variables, cause="start")
 
@@ -242,6 +244,8 @@ class Session(Fit):
         phase = schedule[index]
         frozen = frozenset[str]() if here is None else here.frozen
         frame = None if here is None else here.prior_frame
+        if here is not None and phase.stage > here.stage and phase.preset.gaps == "bridged":
+            variables = bridged(variables, self.problem.observations, frozen=frozen)
         if phase.stage == 3 and "latent_motion" not in variables:
             variables, frame = enter_stage_3(self.problem, variables, phase.preset)
         free = packing(variables, phase, frozen=frozen)

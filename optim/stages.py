@@ -109,6 +109,9 @@ class Preset:
     """How states are turned into their canonical frames (``rollout.canonical_turn`` or ``published_turn``)."""
     freeze_bounds: Literal["fixed", "proportional"] = "fixed"
     """Default bounds of the freeze phase when stage 3 is not 70 steps long: 30 and 55 as they are, or in proportion."""
+    gaps: Literal["left", "bridged"] = "left"
+    """What a stage begins with in frames in which nothing is seen: what the stage before left, or a motion that bridges
+    them (``gaps.bridged``), and whether x_0 is tuned on frames after the first one seen."""
     split: Literal["public", "even"] = "public"
     """How a long video is split (``splitting.split_frames``): overlaps grow, or sub-sequences shrink."""
     stitching: Literal["cut", "blend"] = "cut"
@@ -124,6 +127,7 @@ PRESETS = {
         contact_refine="strict",
         turn="exact",
         freeze_bounds="proportional",
+        gaps="bridged",
         split="even",
         stitching="blend",
     ),

@@ -11,17 +11,16 @@ from torch import Tensor
 from optim import frames
 from optim.camera import depth_from_bones
 from optim.frames import PriorFrame
+from optim.gaps import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
 from optim.prediction import Parts, body_points, turn_of
 from optim.problem import Problem
 from optim.rollout import estimate_states, infer_latents
-from optim.rotations import interpolate
 from optim.stages import Preset
 from optim.variables import Variables, root_matrix, root_variable
 
 TORSO = (0, 1, 2, 3, 6, 9, 12, 13, 14, 16, 17)
 """Joints that move little against the root: pelvis, hips, spine, neck, collars, shoulders."""
 NUM_BETAS = 16
-_ENOUGH_POINTS = 4
 
 
 def start_variables(problem: Problem, preset: Preset) -> dict[str, Tensor]:
@@ -68,7 +67,10 @@ def _seen_place(problem: Problem, variables: Variables) -> Tensor:
 
 
 def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> None:
-    """Place the rest pose by a rigid fit per frame to the torso joints, or key vertices, that are seen."""
+    """Place the rest pose by a rigid fit per frame to the torso joints, or key vertices, that are seen.
+
+    Frames with too few take the way between their neighbours'; a sub-sequence with no other frames keeps its start.
+    """
     seen, pose = problem.observations, problem.pose_prior.decode(variables["latent_pose"][:, :1])
     eye = torch.eye(3).expand(problem.batch, 1, 3, 3)
     origin = torch.zeros(problem.batch, 1, 3)
@@ -82,42 +84,15 @@ def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> No
     pelvis = rest.joints[:, :, 0]
     model = (model - pelvis[:, :, None]).expand_as(target)
     visible = torch.isfinite(target).all(-1)
-    enough = visible.sum(-1) >= _ENOUGH_POINTS
-    if not bool(enough.any(1).all()):
-        return
+    enough = visible.sum(-1) >= ENOUGH_POINTS
+    placed = enough.any(1)
     weights = torch.where(enough[..., None], visible, torch.ones_like(visible)).to(target.dtype)
     finite = torch.where(visible[..., None], target, torch.zeros_like(target))
     rotation, place = roma.rigid_points_registration(model, finite, weights)
-    rotation = fill_rotation_gaps(rotation, enough)
-    variables["root_orient"] = root_variable(rotation, rotation=preset.rotation)
-    variables["trans"] = fill_gaps(place, enough) - pelvis
-
-
-def fill_gaps(values: Tensor, known: Tensor) -> Tensor:
-    """Linear in time between known frames, constant before the first and after the last; (B, T, D), (B, T) bool."""
-    before, after, share = _neighbours(known)
-    rows = torch.arange(len(values))[:, None]
-    return torch.lerp(values[rows, before], values[rows, after], share[..., None].to(values.dtype))
-
-
-def fill_rotation_gaps(rotation: Tensor, known: Tensor) -> Tensor:
-    """The same for rotations (B, T, 3, 3), on the shortest arc."""
-    before, after, share = _neighbours(known)
-    rows = torch.arange(len(rotation))[:, None]
-    return interpolate(rotation[rows, before], rotation[rows, after], share)
-
-
-def _neighbours(known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Known frame at or before, at or after, and how far between them, (B, T) each; a row with none maps to itself."""
-    count = known.shape[1]
-    time = torch.arange(count).expand_as(known)
-    before = torch.where(known, time, torch.full_like(time, -1)).cummax(1).values
-    after = torch.where(known, time, torch.full_like(time, count)).flip(1).cummin(1).values.flip(1)
-    before, after = torch.where(before < 0, after, before), torch.where(after == count, before, after)
-    before = torch.where(before == count, time, before)
-    after = torch.where(after < 0, time, after)
-    width = (after - before).clamp_min(1)
-    return before, after, ((time - before).clamp_min(0) / width).clamp_max(1.0)
+    root = root_variable(fill_rotation_gaps(rotation, enough), rotation=preset.rotation)
+    trans = fill_gaps(place, enough) - pelvis
+    variables["root_orient"] = torch.where(placed[:, None, None], root, variables["root_orient"])
+    variables["trans"] = torch.where(placed[:, None, None], trans, variables["trans"])
 
 
 def enter_stage_3(

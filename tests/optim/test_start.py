@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import assets
+from optim.gaps import fill_gaps, fill_rotation_gaps
 from optim.loading.models import load_body
 from optim.observations import Observations
 from optim.problem import Problem
 from optim.rotations import axis_angle_to_matrix, geodesic_angle
 from optim.session import Session
 from optim.stages import PRESETS, schedule
-from optim.start import enter_stage_3, fill_gaps, fill_rotation_gaps, start_variables
+from optim.start import enter_stage_3, start_variables
 from optim.variables import root_matrix
 from tests import fakes
 
