@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ from optim import lbfgs
 from optim.errors import InputError
 from optim.objective import Objective
 from optim.session import Session
-from optim.stages import INITIAL_STATE, schedule
+from optim.stages import INITIAL_STATE, PRESETS, schedule
 from optim.variables import packing
 from tests import fakes
 
 SHORT = {"num_iters": (2, 2, 6), "lbfgs_max_iter": 4, "tune_frames": 4, "freeze_start": 2, "freeze_end": 4}
+SIXD = replace(PRESETS["humorscope"], rotation="6d")
 
 
 def new_session(*modalities: str, preset: str = "humorscope", **options) -> Session:
@@ -249,7 +251,7 @@ def test_bad_requests_leave_the_session_usable():
 
 
 @pytest.mark.parametrize("modality", ["joints3d", "joints2d"])
-@pytest.mark.parametrize("preset", ["humorscope", "reference"])
+@pytest.mark.parametrize("preset", ["humorscope", "reference", SIXD], ids=["ours", "reference", "6d"])
 def test_stage_3_starts_from_stage_2(modality, preset):
     """Its first frame is stage 2's; later ones drift; everything is in the frame of the input."""
     session = new_session(modality, preset=preset, num_iters=(1, 1, 3), freeze_start=1, freeze_end=2)
