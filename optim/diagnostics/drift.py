@@ -1,0 +1,148 @@
+"""How far the first roll-out of stage 3 drifts from stage 2, split into encoding loss and accumulation.
+
+Every latent is the posterior mean of its own transition. Decoding it from the true state before it (teacher-forced)
+shows what encoding has lost; decoding it from wherever the roll-out has got to (free-running) shows the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from optim.body import BodyModel
+from optim.fit import Fit
+from optim.history import Snapshot
+from optim.metrics import FEET
+from optim.motion_prior import MotionPrior
+from optim.prediction import InPrior, turn_of
+from optim.rollout import (
+    State,
+    Turn,
+    apply_change,
+    canonical_pairs,
+    canonical_turn,
+    estimate_states,
+    joint_pivot,
+)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One kind of drift per frame, (B, T) each; ``total = encoding + accumulation``."""
+
+    total: np.ndarray
+    """Error of the free-running roll-out."""
+    encoding: np.ndarray
+    """Error of one decoding from the true frame before; 0 at frame 0."""
+    accumulation: np.ndarray
+    """Free-running minus teacher-forced."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """First roll-out of stage 3 against stage 2, joints of the body model, prior frame."""
+
+    root_cm: Split
+    """Distance of the root joints."""
+    heading_deg: Split
+    """Turn about z of the body's right, positive to the left."""
+    lowest_foot_cm: Split
+    """Height of the lowest ankle or toe joint, positive where the roll-out is higher."""
+    joints_cm: Split
+    """Mean distance of the 22 joints."""
+
+
+def drift(fit: Fit, snapshot: Snapshot | None = None) -> Drift | None:
+    """Drift at the start of stage 3 on the branch that leads to a snapshot; None where it has not begun."""
+    entry = stage3_entry(fit, snapshot or fit.current)
+    if entry is None:
+        return None
+    before, first = entry
+    turn = turn_of(first.schedule[first.phase].preset)
+    with torch.no_grad():
+        begun = fit.prediction(first).in_prior
+        assert begun is not None
+        motion = states_of(fit, before, begun)
+        problem, betas = fit.problem, first.variables["betas"]
+        return drift_of(
+            problem.motion_prior, problem.body, motion, first.variables["latent_motion"], begun, betas=betas, turn=turn
+        )
+
+
+def stage3_entry(fit: Fit, snapshot: Snapshot) -> tuple[Snapshot, Snapshot] | None:
+    """The last snapshot before stage 3 and the first in it, on the branch of ``snapshot``."""
+    after: Snapshot | None = None
+    for here in fit.history.ancestors(snapshot.id):
+        if here.stage < 3:
+            return None if after is None else (here, after)
+        after = here
+    return None
+
+
+def states_of(fit: Fit, before: Snapshot, begun: InPrior) -> State:
+    """The motion of stage 2 (B, T) as the encoder was given it."""
+    problem, seen, frame = fit.problem, fit.prediction(before), begun.frame
+    betas = before.variables["betas"]
+    trans = frame.trans(seen.trans, problem.body.rest_joints(betas)[:, 0])
+    root = frame.orient(seen.root_orient)
+    joints = problem.body.joints(trans, root, seen.pose_body, betas)
+    return estimate_states(trans, root, seen.pose_body, joints, fps=problem.fps)
+
+
+def drift_of(
+    prior: MotionPrior,
+    body: BodyModel,
+    motion: State,
+    latents: Tensor,
+    rolled: InPrior,
+    *,
+    betas: Tensor,
+    turn: Turn = canonical_turn,
+) -> Drift:
+    """Compare a roll-out and single decodings with the motion (B, T) that gave the latents (B, T-1, 48)."""
+    free = _gaps(rolled.joints, rolled.rollout.root_orient, motion.joints, motion.root_orient)
+    guessed, now = one_step(prior, body, motion, latents, betas=betas, turn=turn)
+    forced = _gaps(guessed.joints, guessed.root_orient, now.joints, now.root_orient)
+    splits = {}
+    for name, total in free.items():
+        encoding = functional.pad(forced[name], (1, 0))
+        splits[name] = Split(total.numpy(), encoding.numpy(), (total - encoding).numpy())
+    return Drift(**splits)
+
+
+def one_step(
+    prior: MotionPrior, body: BodyModel, motion: State, latents: Tensor, *, betas: Tensor, turn: Turn = canonical_turn
+) -> tuple[State, State]:
+    """Every transition decoded from its true past, and its truth; (B, T-1, …), each in the canonical frame of the past.
+
+    The joints of the first are those of the body model at the decoded pose.
+    """
+    batch, steps = latents.shape[:2]
+    pivot = joint_pivot(motion.joints[:, 0] - motion.trans[:, :1])
+    past, now = canonical_pairs(motion.flat(), pivot, turn=turn)
+    change = prior.decode(past.flatten(0, 1), latents.flatten(0, 1))
+    decoded = State.from_flat(apply_change(past.flatten(0, 1), change)[0].unflatten(0, (batch, steps)))
+    joints = body.joints(decoded.trans, decoded.root_orient, decoded.pose_body, betas)
+    return State(**{**vars(decoded), "joints": joints}), State.from_flat(now)
+
+
+def _gaps(joints: Tensor, root: Tensor, true_joints: Tensor, true_root: Tensor) -> dict[str, Tensor]:
+    """The fields of ``Drift`` for one motion against another in the same frame, (B, T) each."""
+    apart = 100.0 * (joints - true_joints).norm(dim=-1)
+    turned = heading(root) - heading(true_root)
+    feet = [points[:, :, list(FEET), 2].amin(-1) for points in (joints, true_joints)]
+    return {
+        "root_cm": apart[..., 0],
+        "heading_deg": torch.atan2(turned.sin(), turned.cos()).rad2deg(),
+        "lowest_foot_cm": 100.0 * (feet[0] - feet[1]),
+        "joints_cm": apart.mean(-1),
+    }
+
+
+def heading(root_orient: Tensor) -> Tensor:
+    """Angle [rad] of the x column on the floor, (…, 3, 3) → (…)."""
+    return torch.atan2(root_orient[..., 1, 0], root_orient[..., 0, 0])

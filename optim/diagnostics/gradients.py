@@ -1,0 +1,75 @@
+"""Which loss term pulls on which variable, in which frame, and which terms pull against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optim.fit import Fit
+from optim.history import Snapshot
+from optim.objective import Objective
+from optim.variables import PER_FRAME, Packing
+
+
+@dataclass(frozen=True)
+class TermGradients:
+    """Gradients of the K weighted terms with respect to the entries that move; their sum is the loss's gradient."""
+
+    terms: tuple[str, ...]
+    norm: Mapping[str, np.ndarray]
+    """Variable → (K,)."""
+    per_frame: Mapping[str, np.ndarray]
+    """Variable with a time axis → (K, B, F), the norm at each of the frames that ``frames`` names."""
+    frames: Mapping[str, np.ndarray]
+    """Variable → (F,); a latent counts to the later frame of its transition."""
+    cosine: np.ndarray
+    """(K, K) over all moving entries: 1 the same way, −1 against each other, NaN where a gradient is 0."""
+
+
+def term_gradients(fit: Fit, snapshot: Snapshot | None = None) -> TermGradients:
+    """One backward pass per active term of the snapshot's phase."""
+    snapshot = snapshot or fit.current
+    phase = snapshot.schedule[snapshot.phase]
+    objective, packing = Objective(fit.problem, phase, snapshot.prior_frame), snapshot.packing
+    matrix = _matrix(objective, snapshot)
+    pieces = [packing.split(row) for row in matrix]
+    names = [part.name for part in packing.parts]
+    over_time = [name for name in names if name in PER_FRAME]
+    return TermGradients(
+        terms=tuple(term.name for term in objective.terms),
+        norm={name: torch.stack([p[name].norm() for p in pieces]).numpy() for name in names},
+        per_frame={name: torch.stack([p[name].flatten(2).norm(dim=-1) for p in pieces]).numpy() for name in over_time},
+        frames={name: _frames(packing, name) for name in over_time},
+        cosine=_cosines(matrix),
+    )
+
+
+def _matrix(objective: Objective, snapshot: Snapshot) -> Tensor:
+    """(K, n): the gradient of each weighted term."""
+    leaf = snapshot.packing.pack(snapshot.variables).detach().requires_grad_()
+    residuals = objective.residuals(objective.predict(snapshot.packing.unpack(leaf, snapshot.variables)))
+    rows = []
+    for term in objective.terms:
+        weighted = objective.phase.weight(term.weight) * objective.scale(term) * residuals[term.name].sum()
+        row = None
+        if weighted.requires_grad:
+            (row,) = torch.autograd.grad(weighted, leaf, retain_graph=True, allow_unused=True)
+        rows.append(torch.zeros_like(leaf) if row is None else row)
+    return torch.stack(rows).detach()
+
+
+def _frames(packing: Packing, name: str) -> np.ndarray:
+    part = next(part for part in packing.parts if part.name == name)
+    index = np.arange(part.shape[1]) if part.frames is None else part.frames.numpy()
+    return index + 1 if name == "latent_motion" else index
+
+
+def _cosines(matrix: Tensor) -> np.ndarray:
+    rows = matrix.double()
+    length = rows.norm(dim=1)
+    unit = rows / torch.where(length > 0, length, torch.nan)[:, None]
+    return (unit @ unit.T).clamp(-1.0, 1.0).numpy()

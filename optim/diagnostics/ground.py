@@ -1,0 +1,66 @@
+"""How a motion stands on its floor: foot skate, penetration, contact probabilities, tilt of the floor itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from optim.diagnostics.agreement import angle_deg
+from optim.fit import Fit
+from optim.history import Snapshot
+from optim.metrics import PENETRATION_DEPTHS_CM, feet_near_floor, lowest_vertex
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The motion at a snapshot in the prior frame (z up, floor at z = 0)."""
+
+    skate_mm: np.ndarray
+    """(B, T) mean horizontal move since the frame before of the feet that are near the floor; NaN where none is."""
+    depth_cm: np.ndarray | None
+    """(B, T) of the lowest vertex below the floor, 0 where above; None if the mesh was left out."""
+    contact_probability: np.ndarray | None
+    """(B, T, 9) in the order of CONTACT_JOINTS; None before stage 3."""
+
+    @property
+    def skate_mean_mm(self) -> np.ndarray:
+        """(B,) over the frames with a foot near the floor; 0 where there is none."""
+        count = np.isfinite(self.skate_mm).sum(1)
+        return np.nan_to_num(self.skate_mm).sum(1) / np.maximum(count, 1)
+
+    @property
+    def penetration_share(self) -> np.ndarray | None:
+        """(B, 6) share of frames deeper than 0, 3, 6, 9, 12, 15 cm."""
+        if self.depth_cm is None:
+            return None
+        return (self.depth_cm[..., None] > np.array(PENETRATION_DEPTHS_CM)).mean(1)
+
+
+def ground(fit: Fit, snapshot: Snapshot | None = None, *, mesh: bool = True) -> Ground:
+    """Skate, penetration and contacts; before stage 3 on the floor that the next roll-out would stand on.
+
+    Args:
+        mesh: Work out the penetration, which takes the whole mesh.
+    """
+    snapshot = snapshot or fit.current
+    motion = fit.prior_trajectory(snapshot)
+    speed, near = feet_near_floor(motion.joints)
+    count = near.sum(-1)
+    mean = (speed * near).sum(-1) / count.clamp_min(1)
+    skate = torch.where(count > 0, 1000.0 * mean, torch.full_like(mean, torch.nan))
+    inside = fit.prediction(snapshot).in_prior
+    return Ground(
+        skate_mm=torch.cat((torch.full_like(skate[:, :1], torch.nan), skate), dim=1).numpy(),
+        depth_cm=(100.0 * (-lowest_vertex(motion, fit.problem.body)).clamp_min(0)).numpy() if mesh else None,
+        contact_probability=None if inside is None else inside.contact_probability.numpy(),
+    )
+
+
+def floor_tilt(fit: Fit, snapshot: Snapshot | None = None) -> np.ndarray | None:
+    """Angle (B,) [°] between the floor at a snapshot and the observed one; None without a camera."""
+    snapshot = snapshot or fit.current
+    if not fit.problem.has_camera:
+        return None
+    return angle_deg(snapshot.variables["floor_plane"], fit.problem.observed_floor).numpy()

@@ -1,0 +1,135 @@
+"""Disagreements that are planted are found with their size and in their place."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from optim.camera import IGNORED_KEYPOINTS
+from optim.diagnostics.agreement import PREVIOUS, angle_deg, joint_agreement, overlap_disagreement, reprojection
+from optim.observations import PreviousBatch
+from optim.prediction import Parts, body_points
+from optim.problem import Problem
+from optim.rotations import axis_angle_to_matrix
+from optim.session import Session
+from optim.stages import schedule
+from tests import fakes
+
+FRAMES = 8
+
+
+def session_of(problem: Problem) -> Session:
+    return Session(problem, schedule=schedule("humorscope", "rgb", num_iters=(1, 1, 1), lbfgs_max_iter=2))
+
+
+def test_regressed_joints_are_those_of_the_loss(seen_in_3d):
+    """½ Σ d² is the raw consistency term."""
+    distance = joint_agreement(seen_in_3d).distance_cm
+    assert distance.shape == (2, 6, 22)
+    np.testing.assert_allclose(distance[:, 0], 0.0, atol=1e-4)
+    term = seen_in_3d.current.evaluation.terms["joint_consistency"].raw
+    assert 0.5 * np.square(distance / 100).sum() == pytest.approx(term, rel=1e-4)
+    assert joint_agreement(seen_in_3d, seen_in_3d.history[0]) is None
+
+
+def overlapping(*, previous: bool = False) -> Session:
+    """Two sub-sequences that share frames 5 to 7 of a video, fitted by bodies that stand still in the same place."""
+    problem = fakes.problem("joints2d", batch=2, frames=FRAMES)
+    before = None
+    if previous:
+        before = PreviousBatch((-4, 2), torch.zeros(6, 43, 3), torch.zeros(16), torch.tensor([0.0, -1.0, 0.0, -1.0]))
+    seen = replace(problem.observations, seq_interval=torch.tensor([[0, 8], [5, 13]]), previous=before)
+    return session_of(replace(problem, observations=seen))
+
+
+def edited(session: Session, **variables):
+    still = {"trans": torch.tensor([0.0, 0.0, 3.0]).expand(2, FRAMES, 3).clone(), "betas": torch.zeros(2, 16)}
+    still["floor_plane"] = torch.tensor([[0.0, -1.0, 0.0], [0.0, -1.0, 0.0]])
+    return replace(session.current, variables=session.current.variables | still | variables)
+
+
+def test_neighbours_that_agree():
+    session = overlapping()
+    (found,) = overlap_disagreement(session, edited(session))
+    assert found.before == 0 and found.frames.tolist() == [5, 6, 7]
+    assert found.position_cm.shape == (3,) and found.velocity_cm.shape == (2,)
+    for value in (found.position_cm, found.velocity_cm, found.betas, found.floor_angle_deg, found.floor_offset_cm):
+        np.testing.assert_allclose(value, 0.0, atol=1e-4)
+
+
+def test_planted_disagreements_of_neighbours():
+    session = overlapping()
+    trans = torch.tensor([0.0, 0.0, 3.0]).expand(2, FRAMES, 3).clone()
+    trans[1] += torch.tensor([0.0, 0.03, 0.04])
+    trans[1, :, 0] += 0.01 * torch.arange(FRAMES)
+    tilted = axis_angle_to_matrix(torch.tensor([np.deg2rad(5.0), 0.0, 0.0])).float() @ torch.tensor([0.0, -1.0, 0.0])
+    floor = torch.stack((torch.tensor([0.0, -1.0, 0.0]), 1.2 * tilted))
+    (found,) = overlap_disagreement(session, edited(session, trans=trans, floor_plane=floor))
+    np.testing.assert_allclose(found.position_cm, np.hypot(5.0, np.arange(3)), rtol=1e-4)
+    np.testing.assert_allclose(found.velocity_cm, 1.0, rtol=1e-4)
+    assert found.floor_angle_deg == pytest.approx(5.0, abs=1e-3)
+    assert found.floor_offset_cm == pytest.approx(20.0, abs=1e-3)
+    betas = torch.zeros(2, 16)
+    betas[1, :2] = torch.tensor([3.0, 4.0])
+    (found,) = overlap_disagreement(session, edited(session, betas=betas))
+    assert found.betas == pytest.approx(5.0)
+
+
+def test_against_the_batch_before():
+    session = overlapping(previous=True)
+    snapshot = edited(session)
+    mine = body_points(
+        session.problem,
+        snapshot.variables["trans"],
+        session.prediction(snapshot).root_orient,
+        session.prediction(snapshot).pose_body,
+        snapshot.variables["betas"],
+        Parts(verts3d=True),
+    ).verts3d
+    old = session.problem.observations.previous.verts3d
+    old[-2:] = mine[0, :2] + torch.tensor([0.0, 0.07, 0.0])
+    first, second = overlap_disagreement(session, snapshot)
+    assert (first.before, second.before) == (PREVIOUS, 0)
+    assert first.frames.tolist() == [0, 1]
+    np.testing.assert_allclose(first.position_cm, 7.0, rtol=1e-4)
+    np.testing.assert_allclose(first.velocity_cm, 0.0, atol=1e-4)
+    assert first.floor_offset_cm == pytest.approx(200.0, abs=1e-3)
+
+
+def test_one_clip_overlaps_with_nothing(seen_in_3d):
+    assert overlap_disagreement(seen_in_3d) == ()
+
+
+def test_reprojection_finds_planted_errors():
+    problem = fakes.problem("joints2d", batch=2, frames=FRAMES)
+    session = session_of(problem)
+    motion, variables = session.trajectory(), session.current.variables
+    parts = Parts(keypoints=True)
+    points = body_points(problem, motion.trans, motion.root_orient, motion.pose_body, variables["betas"], parts)
+    seen = torch.cat((problem.camera.project(points.keypoints), torch.full((2, FRAMES, 25, 1), 0.8)), dim=-1)
+    seen[1, 2, 4, :2] += torch.tensor([3.0, 4.0])
+    seen[0, 1, 7, 2] = 0.0
+    seen[0, 3, :, 2] = 0.0
+    session.problem = replace(problem, observations=replace(problem.observations, joints2d=seen))
+    found = reprojection(session)
+    assert found.error_px[1, 2, 4] == pytest.approx(5.0, abs=1e-2)
+    assert np.isnan(found.error_px[0, 1, 7]) and np.isnan(found.error_px[0, 3]).all()
+    assert np.isnan(found.error_px).sum() == 26
+    rest = found.error_px.copy()
+    rest[1, 2, 4] = 0.0
+    assert np.nanmax(rest) < 0.01
+    assert not found.used[..., list(IGNORED_KEYPOINTS)].any() and found.used.sum() == 2 * FRAMES * 22 - 1 - 22
+    assert found.mean_px[1, 2] == pytest.approx(5.0 / 22, abs=1e-2)
+    assert np.isnan(found.mean_px[0, 3]) and np.isfinite(found.mean_px).sum() == 2 * FRAMES - 1
+
+
+def test_no_keypoints_no_reprojection(seen_in_3d):
+    assert reprojection(seen_in_3d) is None
+
+
+def test_small_angles_are_exact():
+    a = torch.tensor([0.0, 0.0, 2.0])
+    for angle in (0.0, 1e-3, 45.0, 180.0):
+        b = torch.tensor([np.sin(np.deg2rad(angle)), 0.0, np.cos(np.deg2rad(angle))], dtype=torch.float32)
+        assert float(angle_deg(a, b)) == pytest.approx(angle, rel=1e-4, abs=1e-6)
