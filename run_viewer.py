@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from optim.errors import InputError
 from optim.settings import Settings, parse
+from optim.stages import PRESETS
 
 if TYPE_CHECKING:
     from optim.session import Session
@@ -38,13 +39,18 @@ def main(arguments: list[str]) -> int:
 def make_session(settings: Settings) -> Session:
     """Load what the settings name. Called in the worker's process, hence the late import."""
     _announce_notes()
-    import torch
-
     from optim.loading.problem import load_session
 
-    if "OMP_NUM_THREADS" not in os.environ:  # two threads fight over small matrices and a busy machine's cores
-        torch.set_num_threads(1)
+    _use_one_thread()
     return load_session(settings)
+
+
+def _use_one_thread() -> None:
+    """Two threads fight over small matrices and a busy machine's cores; OMP_NUM_THREADS says otherwise."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 def run_window(settings: Settings) -> int:
@@ -65,6 +71,8 @@ def run_window(settings: Settings) -> int:
 
 def run_headless(settings: Settings) -> int:
     """Run the whole fit with a progress line; write results, then a video. Ctrl-C keeps what there is."""
+    if settings.rgb_seq_len is not None:
+        return run_split(settings)
     from optim.loading.problem import body_file
     from optim.saving.humor_results import save_results, writable_folder
 
@@ -80,9 +88,44 @@ def run_headless(settings: Settings) -> int:
     for folder in save_results(session, out / "results_out", body_file=body_file(settings)):
         print(f"results: {folder}", flush=True)
     if stopped:
-        print("stopped early: these are the results so far", file=sys.stderr)
-        return STOPPED
+        return _tell_stopped()
     return 0 if settings.no_video else _write_video(session, out / f"{name}.mp4")
+
+
+def run_split(settings: Settings) -> int:
+    """The same for a clip in parts: batch after batch, then the stitched motion. There is no video of it."""
+    from optim.loading.problem import body_file, load_batches
+    from optim.saving.humor_results import save_results, save_stitched, writable_folder
+
+    _use_one_thread()
+    fit = load_batches(settings)
+    out = writable_folder(settings.out or Path("out") / fit.whole.name) / "results_out"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(fit.split, flush=True)
+    if not settings.no_video:
+        log.warning("no video is made of a clip in parts")
+    stopped, body = False, body_file(settings)
+    for session in fit:
+        print(f"batch {fit.progress.batch + 1} of {fit.progress.batches}", file=sys.stderr)
+        try:
+            _fit(session)
+        except KeyboardInterrupt:
+            stopped = True
+        for folder in save_results(session, out, body_file=body, numbers=fit.numbers):
+            print(f"results: {folder}", flush=True)
+        stage = session.current.stage
+        if stopped:
+            break
+    whole = fit.stitched(how=PRESETS[settings.preset].stitching)
+    for seam in whole.seams:
+        print(seam)
+    print(f"results: {save_stitched(whole, fit.whole, out, body_file=body, stage=stage)}")
+    return _tell_stopped() if stopped else 0
+
+
+def _tell_stopped() -> int:
+    print("stopped early: these are the results so far", file=sys.stderr)
+    return STOPPED
 
 
 def _write_video(session: Session, path: Path) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -52,18 +53,26 @@ class BatchedFit:
         whole: The video as one sequence.
         split: Of exactly its frames.
         batch_size: Sub-sequences fitted together, by one solver.
+        seed, keep_iterations: Of each session.
 
     Raises:
         InputError: The split is of another video, or the batch size is below 1.
     """
 
     def __init__(
-        self, whole: Problem, split: Split, *, schedule: tuple[Phase, ...], batch_size: int = 4, seed: int = 0
+        self,
+        whole: Problem,
+        split: Split,
+        *,
+        schedule: tuple[Phase, ...],
+        batch_size: int = 4,
+        seed: int = 0,
+        keep_iterations: bool = True,
     ) -> None:
         if split.frames != whole.frames:
             raise InputError(f"the split is of {split.frames} frames, the observations have {whole.frames}")
         self.whole, self.split = whole, split
-        self._schedule, self._seed = schedule, seed
+        self._begin_session = partial(Session, schedule=schedule, seed=seed, keep_iterations=keep_iterations)
         seen = [interval for interval in split.intervals if _anything_seen(whole, interval)]
         self.unseen: tuple[Interval, ...] = tuple(i for i in split.intervals if i not in seen)
         self._batches = in_batches(seen, batch_size)
@@ -88,7 +97,9 @@ class BatchedFit:
         self._finished += self._clips_of(session)
         self._evaluations += session.current.evaluations_spent
         self._index += 1
-        self.session = None if self.progress.done else self._begin(previous=last_of(session))
+        self.session = None
+        if self._index < len(self._batches):
+            self.session = self._begin(previous=last_of(session))
         return self.session
 
     @property
@@ -97,10 +108,13 @@ class BatchedFit:
         return self._batches[self._index] if self._index < len(self._batches) else ()
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of the sub-sequences of the batch in work, among all of the split."""
+        return tuple(self.split.intervals.index(interval) for interval in self.intervals)
+
+    @property
     def progress(self) -> Progress:
-        spent = self._evaluations
-        if self.session is not None:
-            spent += self.session.current.evaluations_spent if self._index < len(self._batches) else 0
+        spent = self._evaluations + (0 if self.session is None else self.session.current.evaluations_spent)
         clips = sum(len(batch) for batch in self._batches)
         seconds = time.monotonic() - self._began
         return Progress(self._index, len(self._batches), len(self._finished), clips, spent, seconds)
@@ -117,7 +131,7 @@ class BatchedFit:
 
     def _begin(self, *, previous: PreviousBatch | None) -> Session:
         problem = sub_problem(self.whole, self._batches[self._index], previous=previous)
-        return Session(problem, schedule=self._schedule, seed=self._seed)
+        return self._begin_session(problem)
 
     def _clips_of(self, session: Session) -> list[Clip]:
         motion = session.trajectory()
@@ -145,8 +159,16 @@ def last_of(session: Session) -> PreviousBatch:
 
 def row_of(motion: Trajectory, row: int) -> Trajectory:
     """One sub-sequence of a batch, as a batch of one."""
-    values = {name: getattr(motion, name) for name in motion.__dataclass_fields__}
-    return Trajectory(**{name: None if value is None else value[row : row + 1] for name, value in values.items()})
+    here = slice(row, row + 1)
+    return Trajectory(
+        motion.trans[here],
+        motion.root_orient[here],
+        motion.pose_body[here],
+        motion.betas[here],
+        motion.joints[here],
+        contacts=None if motion.contacts is None else motion.contacts[here],
+        floor_plane=None if motion.floor_plane is None else motion.floor_plane[here],
+    )
 
 
 def _anything_seen(whole: Problem, interval: Interval) -> bool:

@@ -45,7 +45,6 @@ WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--amass-batch-size": (1, _ONE_CLIP),
     "--amass-custom-split": ("+", _ONE_CLIP),
     "--amass-split-by": (1, _ONE_CLIP),
-    "--batch-size": (1, _ONE_CLIP),
     "--data-fps": (1, "the frame rate is read from the file"),
     "--gt-body-type": (1, "SMPL+H is the only body"),
     "--humor-in-rot-rep": (1, _ONE_NETWORK),
@@ -66,9 +65,7 @@ WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--prox-recording-subseq-idx": (1, _NO_VIDEO_INPUT),
     "--prox-seq-len": (1, _NO_VIDEO_INPUT),
     "--rgb-intrinsics": (1, _NO_VIDEO_INPUT),
-    "--rgb-overlap-len": (1, _NO_VIDEO_INPUT),
     "--rgb-planercnn-res": (1, _NO_VIDEO_INPUT),
-    "--rgb-seq-len": (1, _NO_VIDEO_INPUT),
     "--robust-loss": (1, _ROBUST),
     "--robust-tuning-const": (1, _ROBUST),
     "--save-results": (0, "results are always saved"),
@@ -126,34 +123,27 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--data-path", type=Path, metavar="FILE.npz", help="a motion in AMASS format")
     group.add_argument("--data-type", choices=("AMASS", *OTHER_DATA_TYPES), help="kind of --data-path: AMASS")
     group.add_argument("--amass-start-frame", type=int, metavar="N", help="first frame, counted at 30 Hz (0)")
-    group.add_argument(
-        "--amass-seq-len", type=int, metavar="N", help="number of frames (60; of a demo clip, all)"
-    )
+    group.add_argument("--amass-seq-len", type=int, metavar="N", help="number of frames (60; of a demo clip, all)")
     group.add_argument("--amass-use-joints", action="store_true", help="observe the 22 joints (default)")
     group.add_argument("--amass-use-verts", action="store_true", help="observe the 43 key vertices")
     group.add_argument("--amass-use-points", action="store_true", help="observe a point cloud (refused)")
-    group.add_argument(
-        "--amass-root-joint-only", action="store_true", help="observe only pelvis, head, neck, arms"
-    )
-    group.add_argument(
-        "--amass-noise-std", type=float, metavar="M", help="Gaussian noise on what is observed [m] (0)"
-    )
-    group.add_argument(
-        "--amass-make-partial", action="store_true", help="hide what is lower than the next flag says"
-    )
+    group.add_argument("--amass-root-joint-only", action="store_true", help="observe only pelvis, head, neck, arms")
+    group.add_argument("--amass-noise-std", type=float, metavar="M", help="Gaussian noise on what is observed [m] (0)")
+    group.add_argument("--amass-make-partial", action="store_true", help="hide what is lower than the next flag says")
     group.add_argument("--amass-partial-height", type=float, metavar="M", help="[m] above the floor (0.9)")
     group.add_argument("--amass-drop-middle", action="store_true", help="observe nothing in the middle third")
+    group.add_argument(
+        "--rgb-seq-len", type=int, metavar="N", help="split a longer clip into parts of at most so many frames"
+    )
+    group.add_argument("--rgb-overlap-len", type=int, metavar="N", help="frames that neighbouring parts share (10)")
+    group.add_argument("--batch-size", type=int, metavar="N", help="headless: parts fitted together (4)")
 
 
 def _add_model_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--smpl", type=Path, metavar="FILE|DIR", help="SMPL+H: model.npz, or DIR/{gender}/model.npz"
-    )
+    group.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="SMPL+H: model.npz, or DIR/{gender}/model.npz")
     group.add_argument("--vposer", type=Path, metavar="DIR", help="VPoser v1")
     group.add_argument("--humor", type=Path, metavar="FILE", help="HuMoR checkpoint, best_model.pth")
-    group.add_argument(
-        "--init-motion-prior", type=Path, metavar="DIR|FILE", help="prior_gmm.npz, or its folder"
-    )
+    group.add_argument("--init-motion-prior", type=Path, metavar="DIR|FILE", help="prior_gmm.npz, or its folder")
 
 
 def _add_fit_flags(group: argparse._ArgumentGroup) -> None:
@@ -164,18 +154,14 @@ def _add_fit_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--lbfgs-max-iter", type=int, metavar="N", help="iterations in a step (20)")
     for flag in WEIGHT_FLAGS:
         group.add_argument(flag, type=float, nargs=3, metavar="W", help=three)
-    group.add_argument(
-        "--joint2d-sigma", type=float, metavar="PX", help="scale of the robust 2D residual (100)"
-    )
+    group.add_argument("--joint2d-sigma", type=float, metavar="PX", help="scale of the robust 2D residual (100)")
     group.add_argument(
         "--stage3-no-tune-init-state",
         dest="stage3_tune_init_state",
         action="store_false",
         help="stage 3 in one piece",
     )
-    group.add_argument(
-        "--stage3-tune-init-num-frames", type=int, metavar="N", help=f"frames tuned ({TUNE_FRAMES})"
-    )
+    group.add_argument("--stage3-tune-init-num-frames", type=int, metavar="N", help=f"frames tuned ({TUNE_FRAMES})")
     group.add_argument(
         "--stage3-tune-init-freeze-start",
         type=int,
@@ -197,12 +183,8 @@ def _add_fit_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_run_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--headless", action="store_true", help="no window: run the whole fit, write results and video"
-    )
-    group.add_argument(
-        "--out", type=Path, metavar="DIR", help="headless: where results and video go (out/CLIP)"
-    )
+    group.add_argument("--headless", action="store_true", help="no window: run the whole fit, write results and video")
+    group.add_argument("--out", type=Path, metavar="DIR", help="headless: where results and video go (out/CLIP)")
     group.add_argument("--no-video", action="store_true", help="headless: results only")
     group.add_argument("--seed", type=int, metavar="N", help="of the noise and of all that is random (0)")
 

@@ -24,6 +24,8 @@ from optim.stages import TUNE_FRAMES, Phase, schedule
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d"]
 _SCHEDULES = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb", "verts3d": "verts3d"}
 _OF_ANY_CLIP = ("amass_start_frame", "amass_seq_len")
+OVERLAP_WEIGHT = 1.0
+"""Of ``rgb_overlap_consist`` where 3D data is split, as no public configuration does: that of an observed point."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Settings:
     amass_partial_height: float = 0.9
     amass_drop_middle: bool = False
     amass_root_joint_only: bool = False
+    rgb_seq_len: int | None = None
+    """Split a longer clip into overlapping sub-sequences of at most so many frames; None: it is fitted in one piece."""
+    rgb_overlap_len: int = 10
+    batch_size: int = 4
+    """Sub-sequences fitted together."""
 
     smpl: Path = assets.BODY_FOLDER
     vposer: Path = assets.POSE_PRIOR_FOLDER
@@ -77,13 +84,18 @@ class Settings:
             _SCHEDULES[self.observations],
             num_iters=self.num_iters,
             lbfgs_max_iter=self.lbfgs_max_iter,
-            weights=self.weights,
+            weights=self._split_weights() | dict(self.weights),
             tune_init=self.stage3_tune_init_state,
             tune_frames=self.stage3_tune_init_num_frames,
             freeze_start=self.stage3_tune_init_freeze_start,
             freeze_end=self.stage3_tune_init_freeze_end,
             contact_refine_only=self.stage3_contact_refine_only,
         )
+
+    def _split_weights(self) -> dict[str, tuple[float, ...]]:
+        """What a split adds to the weights of the data."""
+        of_images = self.observations == "joints2d"
+        return {} if self.rgb_seq_len is None or of_images else {"rgb_overlap_consist": (OVERLAP_WEIGHT,) * 3}
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -97,16 +109,12 @@ def parse(arguments: Sequence[str]) -> Settings:
     if unknown:
         raise InputError(about_unknown(unknown[0], parser))
     given: dict[str, Any] = vars(known)
-    weights = {
-        term: tuple(given.pop(dest(flag))) for flag, term in WEIGHT_FLAGS.items() if dest(flag) in given
-    }
+    weights = {term: tuple(given.pop(dest(flag))) for flag, term in WEIGHT_FLAGS.items() if dest(flag) in given}
     idle = [flag for flag in WITHOUT_EFFECT if given.pop(dest(flag), None) is not None]
     data_type = given.pop("data_type", "AMASS")
     use_joints, use_verts = given.pop("amass_use_joints", False), given.pop("amass_use_verts", False)
     if given.pop("amass_use_points", False):
-        raise InputError(
-            "--amass-use-points: point clouds are not fitted; use --amass-use-joints or --amass-use-verts"
-        )
+        raise InputError("--amass-use-points: point clouds are not fitted; use --amass-use-joints or --amass-use-verts")
     if use_joints and use_verts:
         raise InputError("--amass-use-joints and --amass-use-verts: choose one of them")
     if use_verts:
@@ -114,6 +122,9 @@ def parse(arguments: Sequence[str]) -> Settings:
     if "num_iters" in given:
         given["num_iters"] = tuple(given["num_iters"])
     notices = tuple(f"{flag} has no effect here: {WITHOUT_EFFECT[flag][1]}" for flag in idle)
+    if "rgb_seq_len" not in given:
+        idle = [name for name in ("rgb_overlap_len", "batch_size") if name in given]
+        notices += tuple(f"--{n.replace('_', '-')} has no effect here: only --rgb-seq-len splits a clip" for n in idle)
     settings = Settings(**given, weights=weights, notices=notices)
     _check(settings, given, data_type)
     return settings
@@ -128,9 +139,7 @@ def _check(settings: Settings, given: Mapping[str, Any], data_type: str) -> None
     of_file = [name for name in given if name.startswith("amass_") and name not in _OF_ANY_CLIP]
     if settings.data_path is None and (of_file or settings.observations == "verts3d"):
         flag = "--" + (of_file or ["amass_use_verts"])[0].replace("_", "-")
-        raise InputError(
-            f"{flag}: demo clips carry their own observations; it goes with --data-path FILE.npz"
-        )
+        raise InputError(f"{flag}: demo clips carry their own observations; it goes with --data-path FILE.npz")
     if settings.data_path is not None and "data" in given:
         raise InputError("--data and --data-path: choose one of them")
     if settings.data_path is not None and settings.observations not in ("joints3d", "verts3d"):
@@ -140,8 +149,23 @@ def _check(settings: Settings, given: Mapping[str, Any], data_type: str) -> None
         )
     if settings.amass_start_frame < 0 or not (settings.amass_seq_len is None or settings.amass_seq_len >= 2):
         raise InputError("--amass-seq-len must be at least 2 and --amass-start-frame at least 0")
+    _check_split(settings)
     if not (math.isfinite(settings.amass_noise_std) and settings.amass_noise_std >= 0):
         raise InputError(f"--amass-noise-std {settings.amass_noise_std}: metres, 0 or more")
     if not (math.isfinite(settings.joint2d_sigma) and settings.joint2d_sigma > 0):
         raise InputError(f"--joint2d-sigma {settings.joint2d_sigma}: pixels, more than 0")
     settings.schedule()
+
+
+def _check_split(settings: Settings) -> None:
+    length, overlap = settings.rgb_seq_len, settings.rgb_overlap_len
+    if length is None:
+        return
+    if length < 2:
+        raise InputError(f"--rgb-seq-len {length}: at least 2 frames")
+    if not 0 <= overlap < length:
+        raise InputError(f"--rgb-overlap-len {overlap}: at least 0 and less than --rgb-seq-len, {length}")
+    if settings.batch_size < 1:
+        raise InputError(f"--batch-size {settings.batch_size}: at least 1")
+    if settings.preset == "reference" and settings.observations != "joints2d":
+        raise InputError("--preset reference splits only what a camera sees: --observations joints2d")

@@ -38,6 +38,9 @@ class Jump:
     deg: float
     """Mean angle between the 22 rotations: the root's in the frame of the input, the body joints' own."""
 
+    def __str__(self) -> str:
+        return f"{self.cm:.2f} cm, {self.deg:.2f}°"
+
 
 @dataclass(frozen=True)
 class Seam:
@@ -53,6 +56,16 @@ class Seam:
     """What a hard cut puts into one step: their difference on the last shared frame."""
     after: Jump | None
     """The same in the stitched motion: the most that a step differs from those of the sub-sequences at that place."""
+
+    def __str__(self) -> str:
+        if self.before is None or self.after is None or self.apart is None:
+            return f"seam at frame {self.frame}: " + (
+                f"{-self.shared} frames bridged" if self.shared else "none shared"
+            )
+        return (
+            f"seam at frame {self.frame}: {self.shared} frames shared, {self.apart} apart;"
+            f" a hard cut jumps by {self.before}, this motion by {self.after}"
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,8 @@ def stitch(clips: Sequence[Clip], *, body: BodyModel, how: str = "blend", frames
         motion = _joined(motion, _frames_of(clip), start=clip.interval[0], blend=how == "blend")
     length = len(motion["trans"])
     motion = _held(motion, after=(frames or length) - length)
-    joints = body.joints(*(motion[name][:, None] for name in ("trans", *_ROTATIONS)), motion["betas"])[:, 0]
+    trans, root, pose = (motion[name][:, None] for name in ("trans", *_ROTATIONS))
+    joints = body.joints(trans, root, pose, motion["betas"])[:, 0]
     floor = clips[0].motion.floor_plane
     poses = _Poses(joints, _rotations(motion))
     return Stitched(

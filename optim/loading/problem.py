@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import assets
+from optim.batches import BatchedFit
 from optim.body import BodyModel
 from optim.camera import Camera
 from optim.errors import InputError
@@ -30,22 +31,49 @@ from optim.problem import Problem
 from optim.rotations import axis_angle_to_matrix
 from optim.session import Session
 from optim.settings import Settings
+from optim.splitting import Split, split_frames, sub_problem
 from optim.stages import PRESETS
 from optim.variables import Trajectory
 
 SEQ_LEN = 60
-"""Frames of a motion file that are fitted unless told otherwise, as in HuMoR's configurations."""
+"""Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""
 LEAST_FRAMES = 15
 log = logging.getLogger(__name__)
 
 
 def load_session(settings: Settings) -> Session:
-    """Everything read and checked, the optimiser at its start.
+    """Everything read and checked, the optimiser at its start; the parts of a split clip are one batch.
 
     Raises:
         InputError: A file, a value or a combination that cannot be used.
     """
-    return Session(load_problem(settings), schedule=settings.schedule())
+    problem = load_problem(settings)
+    if settings.rgb_seq_len is not None:
+        problem = sub_problem(problem, load_split(problem, settings).intervals)
+    return Session(problem, schedule=settings.schedule())
+
+
+def load_batches(settings: Settings) -> BatchedFit:
+    """The same for a clip that is split: batch after batch, without the way there.
+
+    Raises:
+        InputError: A file, a value or a combination that cannot be used.
+    """
+    problem = load_problem(settings)
+    return BatchedFit(
+        problem,
+        load_split(problem, settings),
+        schedule=settings.schedule(),
+        batch_size=settings.batch_size,
+        keep_iterations=False,
+    )
+
+
+def load_split(problem: Problem, settings: Settings) -> Split:
+    """The sub-sequences that the settings ask for, by the rule of their preset; one where they ask for none."""
+    length = settings.rgb_seq_len or problem.frames
+    overlap = min(settings.rgb_overlap_len, length - 1)
+    return split_frames(problem.frames, length=length, overlap=overlap, rule=PRESETS[settings.preset].split)
 
 
 def load_problem(settings: Settings) -> Problem:
@@ -85,10 +113,9 @@ def _motion_problem(settings: Settings) -> dict[str, Any]:
         log.warning("%s: %g frames/s, resampled to %g", settings.data_path, motion.source_fps, FPS)
     body = load_body(settings.smpl, gender=motion.gender)
     if settings.smpl == assets.BODY_FOLDER and motion.betas.any():
-        log.warning(
-            "%s: its betas are taken as those of the shipped body; --smpl gives another", settings.data_path
-        )
-    frames = _frames(len(motion.trans), settings, default=SEQ_LEN)
+        log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", settings.data_path)
+    default = SEQ_LEN if settings.rgb_seq_len is None else len(motion.trans)
+    frames = _frames(len(motion.trans), settings, default=default)
     truth = trajectory(motion, frames, body)
     how = Degradation(
         noise_std=settings.amass_noise_std,
@@ -179,9 +206,7 @@ def in_camera(motion: Trajectory, clip: DemoClip, body: BodyModel) -> Trajectory
     return replace(moved(motion, PriorFrame(rotation, offset), body), floor_plane=floor)
 
 
-def canonicalised(
-    observations: Observations, truth: Trajectory, body: BodyModel
-) -> tuple[Observations, Trajectory]:
+def canonicalised(observations: Observations, truth: Trajectory, body: BodyModel) -> tuple[Observations, Trajectory]:
     """3D observations and truth in the canonical frame of the truth's first frame; gaps stay gaps."""
     pelvis = body.rest_joints(truth.betas)[:, 0]
     frame = canonical_frame(truth.trans[:, 0], truth.root_orient[:, 0], pelvis)

@@ -3,7 +3,8 @@
 Per folder: ``stage1_results``, ``stage2_results``, ``stage3_init_results`` (the first roll-out of stage 3)
 and ``stage3_results`` with betas (16), trans (T, 3), root_orient (T, 3), pose_body (T, 63) and, where known,
 contacts (T, 22; 0/1) and floor_plane (4); from stage 2 on the same again with ``_prior`` in the prior
-frame (z up, floor at z = 0). Beside them ``observations.npz``, ``gt_results.npz`` and ``meta.txt``. Rotations
+frame (z up, floor at z = 0). Beside them ``observations.npz``, ``gt_results.npz`` and ``meta.txt``. Of a split
+video ``final_results`` holds the stitched motion in the same form, but with betas per frame (N, 16). Rotations
 are axis-angle [rad], lengths metres; without ``_prior`` the frame is that of the input.
 """
 
@@ -11,48 +12,109 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from optim.body import BodyModel
 from optim.errors import InputError
+from optim.frames import canonical_frame, floor_frame
 from optim.history import Snapshot
 from optim.problem import Problem
 from optim.rotations import matrix_to_axis_angle
 from optim.session import Session
+from optim.stitching import Stitched
 from optim.variables import Trajectory
 
 Arrays = dict[str, np.ndarray]
 
 
-def save_results(session: Session, folder: Path, *, body_file: Path) -> list[Path]:
+def save_results(
+    session: Session, folder: Path, *, body_file: Path, numbers: Sequence[int] | None = None
+) -> list[Path]:
     """Write what the current branch of a session has reached, stages that it has not begun left out.
 
     Args:
         folder: ``results_out``; each of the B sub-sequences gets a folder in it, named after the problem.
         body_file: The SMPL+H file of the fit, for ``meta.txt``.
+        numbers: Of the sub-sequences within a split video, for the folders' names.
 
     Returns:
         The sub-sequences' folders.
     """
     problem = session.problem
+    if numbers is None and problem.batch > 1:
+        numbers = range(problem.batch)
     stages = _stages(session)
     truth = {} if problem.ground_truth is None else _motion_arrays(problem.ground_truth)
     folders = []
     for index in range(problem.batch):
         name = problem.name or "clip"
-        place = folder / (name if problem.batch == 1 else f"{name}_{index:02d}")
+        place = folder / (name if numbers is None else f"{name}_{numbers[index]:04d}")
         place.mkdir(parents=True, exist_ok=True)
         for stem, arrays in stages.items():
             _write(place / f"{stem}.npz", _of(arrays, index))
         _write(place / "observations.npz", _of(_observation_arrays(problem), index))
         if truth or problem.has_camera:
             _write(place / "gt_results.npz", _of(truth, index) | _camera_matrix(problem, index))
-        (place / "meta.txt").write_text(f"optim_bm {body_file}\ngt_bm {body_file}\n", encoding="utf-8")
+        _write_meta(place, body_file)
         folders.append(place)
     return folders
+
+
+def save_stitched(motion: Stitched, whole: Problem, folder: Path, *, body_file: Path, stage: int = 3) -> Path:
+    """Write the stitched motion of a split video to ``final_results``, betas per frame.
+
+    Args:
+        folder: ``results_out``.
+        whole: The problem before it was split.
+        stage: The one that the sub-sequences have reached.
+
+    Returns:
+        ``final_results``.
+    """
+    place = folder / "final_results"
+    place.mkdir(parents=True, exist_ok=True)
+    arrays = _stitched_arrays(motion)
+    in_prior = {name: array for name, array in arrays.items() if name != "floor_plane"}
+    trans, root = _in_prior_frame(motion, whole.body)
+    in_prior |= {"trans": trans.numpy(), "root_orient": matrix_to_axis_angle(root).numpy()}
+    _write(place / f"stage{stage}_results.npz", arrays)
+    _write(place / f"stage{stage}_results_prior.npz", in_prior)
+    _write(place / "observations.npz", _of(_observation_arrays(whole), 0))
+    truth = {} if whole.ground_truth is None else _of(_motion_arrays(whole.ground_truth), 0)
+    if truth or whole.has_camera:
+        _write(place / "gt_results.npz", truth | _camera_matrix(whole, 0))
+    _write_meta(place, body_file)
+    return place
+
+
+def _stitched_arrays(motion: Stitched) -> Arrays:
+    """Without the batch axis."""
+    floor = motion.floor_plane
+    batch = Trajectory(
+        motion.trans[None],
+        motion.root_orient[None],
+        motion.pose_body[None],
+        motion.betas[None],
+        joints=motion.joints[None],
+        contacts=None if motion.contacts is None else motion.contacts[None],
+        floor_plane=None if floor is None else floor[None],
+    )
+    return _of(_motion_arrays(batch), 0)
+
+
+def _in_prior_frame(motion: Stitched, body: BodyModel) -> tuple[Tensor, Tensor]:
+    """trans (N, 3) and root_orient (N, 3, 3) in the prior frame of the first frame, on the first floor."""
+    pelvis = body.rest_joints(motion.betas)[:, 0]
+    first = motion.trans[:1], motion.root_orient[:1], pelvis[:1]
+    plane = motion.floor_plane
+    frame = canonical_frame(*first) if plane is None else floor_frame((plane[:3] * plane[3])[None], *first)
+    trans = frame.points((motion.trans + pelvis)[None])[0] - pelvis
+    return trans, frame.orient(motion.root_orient[None])[0]
 
 
 def writable_folder(folder: Path) -> Path:
@@ -65,9 +127,7 @@ def writable_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written to ({error.strerror}); give another with --out"
-        ) from None
+        raise InputError(f"{folder}: cannot be written to ({error.strerror}); give another with --out") from None
     return folder
 
 
@@ -104,9 +164,7 @@ def _motion_arrays(motion: Trajectory) -> Arrays:
 
 def _observation_arrays(problem: Problem) -> Arrays:
     seen = problem.observations
-    fields = {
-        name: getattr(seen, name) for name in ("joints3d", "verts3d", "points3d", "joints2d", "seq_interval")
-    }
+    fields = {name: getattr(seen, name) for name in ("joints3d", "verts3d", "points3d", "joints2d", "seq_interval")}
     fields["floor_plane"] = problem.floor
     return {name: tensor.cpu().numpy() for name, tensor in fields.items() if tensor is not None}
 
@@ -117,6 +175,10 @@ def _camera_matrix(problem: Problem, index: int) -> Arrays:
     index = min(index, len(problem.camera.focal) - 1)
     (fx, fy), (cx, cy) = problem.camera.focal[index].tolist(), problem.camera.centre[index].tolist()
     return {"cam_mtx": np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]], np.float32)}
+
+
+def _write_meta(place: Path, body_file: Path) -> None:
+    (place / "meta.txt").write_text(f"optim_bm {body_file}\ngt_bm {body_file}\n", encoding="utf-8")
 
 
 def _of(arrays: Arrays, index: int) -> Arrays:
