@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polyscope as ps
 import polyscope.imgui as psim
 
 Color = tuple[float, float, float]
@@ -132,5 +133,6 @@ def apply_style() -> None:
     style.WindowBorderSize, style.FrameBorderSize, style.ScrollbarSize = 1.0, 0.0, 10.0
     style.GrabMinSize, style.WindowTitleAlign = 10.0, (0.0, 0.5)
     style.DisabledAlpha = 0.45
+    style.ScaleAllSizes(ps.get_ui_scale())
     for name, color in _WIDGET_COLORS.items():
         style.Colors[int(getattr(psim, f"ImGuiCol_{name}"))] = color

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer import theme
@@ -30,6 +31,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def scale() -> float:
+    """Of fixed sizes: 1 where fonts have their ordinary size."""
+    return float(psim.GetFontSize()) / theme.FONT_SIZE
 
 
 def caption(text: str, right: str = "") -> None:
@@ -72,11 +78,17 @@ def colored(**colors: tuple[float, float, float, float]) -> Iterator[None]:
         psim.PopStyleColor(len(colors))
 
 
+def scaled(value: float | Point) -> float | Point:
+    """A size in unscaled pixels as it is drawn."""
+    factor = ps.get_ui_scale()
+    return (value[0] * factor, value[1] * factor) if isinstance(value, tuple) else value * factor
+
+
 @contextmanager
 def styled(**values: float | Point) -> Iterator[None]:
-    """Style variables by ImGui's names, e.g. ``FramePadding=(4, 1)``."""
+    """Style variables by ImGui's names in unscaled pixels, e.g. ``FramePadding=(4, 1)``."""
     for name, value in values.items():
-        psim.PushStyleVar(int(getattr(psim, f"ImGuiStyleVar_{name}")), value)
+        psim.PushStyleVar(int(getattr(psim, f"ImGuiStyleVar_{name}")), scaled(value))
     try:
         yield
     finally:
@@ -96,7 +108,7 @@ def tooltip(text: str, *, width: float = 340.0) -> None:
     flags = int(psim.ImGuiHoveredFlags_AllowWhenDisabled) | int(psim.ImGuiHoveredFlags_DelayShort)
     if psim.IsItemHovered(flags):
         psim.BeginTooltip()
-        psim.PushTextWrapPos(width * psim.GetFontSize() / theme.FONT_SIZE)
+        psim.PushTextWrapPos(width * scale())
         psim.TextUnformatted(text)
         psim.PopTextWrapPos()
         psim.EndTooltip()

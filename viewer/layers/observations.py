@@ -11,6 +11,7 @@ from viewer.layout import Rect
 from viewer.skinning import Skinner
 from viewer.ui_state import UiState
 from viewer.view_model import Camera, ViewModel
+from viewer.widgets import scale as ui_scale
 
 BODY25_JOINTS = (12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7)
 """Body joints that are BODY_25 keypoints 1 to 14; keypoints 0 and 15 to 24 are vertices of the mesh."""
@@ -77,7 +78,7 @@ class ObservationsLayer(Layer):
         if camera is None or view.scene.observed.joints2d is None:
             return
         low, high = crop(view.scene.observed.joints2d, camera.size)
-        scale = min(INSET_WIDTH, 0.45 * free.width) / (high - low)[0]
+        scale = min(INSET_WIDTH * ui_scale(), 0.45 * free.width) / (high - low)[0]
         width, height = (high - low) * scale
         corner = np.array([free.x + 8.0, free.y + free.height - height - 8.0])
         draw = psim.GetBackgroundDrawList()

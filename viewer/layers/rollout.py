@@ -12,6 +12,7 @@ from viewer.layers.base import Label, Layer, bones, sequences_at
 from viewer.layout import Rect
 from viewer.ui_state import UiState
 from viewer.view_model import Drift, ViewModel
+from viewer.widgets import scale
 
 EVERY = 10  # frames between two numbered drift segments
 
@@ -59,7 +60,9 @@ class RolloutLayer(Layer):
     def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
         """The drift over the frames as a small curve, and which line is which."""
         assert view.drift is not None
-        box = Rect(free.x + free.width - 218.0, free.y + free.height - 98.0, 210.0, 90.0)
+        size = scale()
+        width, height = 210.0 * size, 92.0 * size
+        box = Rect(free.x + free.width - width - 8.0, free.y + free.height - height - 8.0, width, height)
         draw = psim.GetBackgroundDrawList()
         corners = (box.x, box.y), (box.x + box.width, box.y + box.height)
         draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.85), 4.0)
@@ -69,7 +72,7 @@ class RolloutLayer(Layer):
             draw.AddText((x, box.y + 3.0), theme.packed(color), text)
             x += psim.CalcTextSize(text)[0]
         highest = float(view.drift.root_cm.max())
-        draw.AddText((box.x + 6.0, box.y + 20.0), theme.packed(theme.DIM), f"drift, up to {highest:.0f} cm")
+        draw.AddText((box.x + 6.0, box.y + 20.0 * size), theme.packed(theme.DIM), f"drift, up to {highest:.0f} cm")
         for b in range(len(view.scene.starts)):
             self._curve(view, ui, b, box)
 
@@ -78,7 +81,12 @@ class RolloutLayer(Layer):
         drift = view.drift.root_cm[b]
         left, width = box.x + 8.0, box.width - 16.0
         x = left + width * np.arange(len(drift)) / max(len(drift) - 1, 1)
-        y = box.y + box.height - 6.0 - (box.height - 44.0) * drift / max(float(view.drift.root_cm.max()), 1e-6)
+        y = (
+            box.y
+            + box.height
+            - 6.0
+            - (box.height - 44.0 * scale()) * drift / max(float(view.drift.root_cm.max()), 1e-6)
+        )
         draw = psim.GetBackgroundDrawList()
         for i in range(len(drift) - 1):
             ends = (float(x[i]), float(y[i])), (float(x[i + 1]), float(y[i + 1]))

@@ -11,7 +11,7 @@ from viewer import theme
 from viewer.commands import Command, Inspect, Rewind
 from viewer.ui_state import UiState
 from viewer.view_model import Scene, ViewModel
-from viewer.widgets import disabled, font, icon_button, styled, tooltip
+from viewer.widgets import disabled, font, icon_button, scale, styled, tooltip
 
 _LABEL, _BUTTONS, _BAR = 76.0, 238.0, 24.0
 RATES = (0.1, 0.25, 0.5, 1.0, 2.0)
@@ -24,14 +24,10 @@ def timeline_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     _frames(view, ui)
 
 
-def _scale() -> float:
-    return psim.GetFontSize() / theme.FONT_SIZE
-
-
 def _bar(name: str) -> tuple[float, float, float, float, float | None]:
     """An invisible draggable bar: left, top, width, height, and the cursor's share while it is held."""
-    width = max(psim.GetContentRegionAvail()[0] - _BUTTONS * _scale(), 40.0)
-    height = _BAR * _scale()
+    width = max(psim.GetContentRegionAvail()[0] - _BUTTONS * scale(), 40.0)
+    height = _BAR * scale()
     x, y = psim.GetCursorScreenPos()
     psim.InvisibleButton(name, (width, height))
     held = None
@@ -50,7 +46,7 @@ def _label(text: str, value: str) -> None:
         psim.TextUnformatted(value)
         psim.EndGroup()
     psim.SameLine()
-    psim.SetCursorPos((x + _LABEL * _scale(), y))
+    psim.SetCursorPos((x + _LABEL * scale(), y))
 
 
 def schedule_position(scene: Scene, phase: int, step: int, iteration: int) -> float:
@@ -90,12 +86,12 @@ def _iterations(view: ViewModel, ui: UiState) -> Iterator[Command]:
     psim.SameLine()
     past = view.shown != view.current
     with disabled(not past):
-        if icon_button("Rewind here", "back", (122.0 * _scale(), _BAR * _scale())):
+        if icon_button("Rewind here", "back", (122.0 * scale(), _BAR * scale())):
             ui.scrubbing = None
             yield Rewind(view.shown)
         tooltip("Go on from this iteration; what came after stays in the history as a branch (R)")
         psim.SameLine()
-        if icon_button("Latest", "end", (-1.0, _BAR * _scale())):
+        if icon_button("Latest", "end", (-1.0, _BAR * scale())):
             yield Inspect(None)
         tooltip("Show the newest iteration again (Escape)")
 
@@ -146,7 +142,7 @@ def _frames(view: ViewModel, ui: UiState) -> None:
     _draw_frames(view, x, y, width, height)
     _handle(x + width * ui.frame / max(count - 1, 1), y, height)
     psim.SameLine()
-    if icon_button("##play frames", "pause" if ui.playing else "play", (34.0 * _scale(), _BAR * _scale())):
+    if icon_button("##play frames", "pause" if ui.playing else "play", (34.0 * scale(), _BAR * scale())):
         ui.playing = not ui.playing
     tooltip("Play the clip (K)")
     psim.SameLine()

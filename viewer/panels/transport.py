@@ -10,7 +10,7 @@ from viewer import theme
 from viewer.commands import Command, Pause, Redo, Run, RunPhase, RunStage, Step, StepOuter, Undo
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
-from viewer.widgets import align_right, caption, disabled, dot, duration, font, icon_button, number, tooltip
+from viewer.widgets import align_right, caption, disabled, dot, duration, font, icon_button, number, scale, tooltip
 
 _STATES = {"running": theme.GOOD, "paused": theme.WARN, "done": theme.ACCENT}
 _STEPS = (
@@ -29,12 +29,12 @@ def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     psim.Spacing()
     width = psim.GetContentRegionAvail()[0]
     if running:
-        if icon_button("Pause", "pause", (width, 32.0), fill=theme.mix(theme.WARN, theme.PANEL, 0.45)):
+        if icon_button("Pause", "pause", (width, 32.0 * scale()), fill=theme.mix(theme.WARN, theme.PANEL, 0.45)):
             yield Pause()
         tooltip("Stops within one evaluation of the objective (space)")
     else:
         with disabled(status.state == "done"):
-            if icon_button("Run", "play", (width, 32.0), fill=theme.mix(theme.ACCENT, theme.PANEL, 0.35)):
+            if icon_button("Run", "play", (width, 32.0 * scale()), fill=theme.mix(theme.ACCENT, theme.PANEL, 0.35)):
                 yield Run()
         tooltip("Run to the end of the schedule (space)")
     yield from _step_buttons(running or status.state == "done", width)

@@ -12,7 +12,7 @@ from viewer import theme
 from viewer.commands import Command, SetWeight
 from viewer.ui_state import Draft, UiState
 from viewer.view_model import Term, ViewModel
-from viewer.widgets import caption, colored, dot, font, icon_button, number, styled, tooltip
+from viewer.widgets import caption, colored, dot, font, icon_button, number, scale, styled, tooltip
 
 SPAN, OFF = 3.0, 0.4  # decades that the slider reaches to either side of the default; room for "off" at the left
 LARGEST = 1e9
@@ -57,14 +57,13 @@ def _stage_selector(view: ViewModel, ui: UiState, running_stage: int) -> int:
 
 def _columns() -> None:
     fixed, stretch = int(psim.ImGuiTableColumnFlags_WidthFixed), int(psim.ImGuiTableColumnFlags_WidthStretch)
-    scale = psim.GetFontSize() / theme.FONT_SIZE
     psim.TableSetupScrollFreeze(0, 1)
     for label, flags, width in (
         ("term", stretch, 0.0),
-        ("weight", fixed, 84.0 * scale),
-        ("value", fixed, 66.0 * scale),
-        ("share", fixed, 46.0 * scale),
-        ("##reset", fixed, 20.0 * scale),
+        ("weight", fixed, 84.0 * scale()),
+        ("value", fixed, 66.0 * scale()),
+        ("share", fixed, 46.0 * scale()),
+        ("##reset", fixed, 20.0 * scale()),
     ):
         psim.TableSetupColumn(label, flags, width)
     with font(theme.SMALL_FONT):
@@ -116,7 +115,7 @@ def _row(view: ViewModel, ui: UiState, stage: int, index: int, *, live: bool) ->
     psim.TableNextColumn()
     usual = (default, float(view.scene.default_weights[phase, index]))
     if not any(math.isclose(value, other, rel_tol=1e-6) for other in usual):
-        if icon_button("##reset", "reset", (18.0, 0.0)):
+        if icon_button("##reset", "reset", (18.0 * scale(), 0.0)):
             ui.drafts[key] = Draft(default, sent=True)
             yield SetWeight(term.name, default, stage)
         tooltip(f"Back to the default, {number(default)}")
