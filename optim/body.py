@@ -8,13 +8,14 @@ y up in its own rest pose; the frame of the results is the one that ``root_orien
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from optim.errors import InputError
+from optim.timing import timed
 
 NUM_BETAS = 16
 NUM_JOINTS = 22
@@ -84,10 +85,17 @@ class BodyModel:
             keypoint_vertices=tuple(int(v) for v in (SMPL_KEYPOINT_VERTICES if own is None else own)),
         )
 
+    @timed("body")
+    def to(self, device: torch.device | str) -> BodyModel:
+        """The same body with its tensors on another device."""
+        tensors = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
+        return replace(self, **tensors)
+
     def rest_joints(self, betas: Tensor) -> Tensor:
         """Joints of the shaped rest pose, (B, 16) → (B, 52, 3)."""
         return self.joint_template + torch.einsum("jck,bk->bjc", self.joint_shape_directions, betas)
 
+    @timed("body")
     def joints(self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor) -> Tensor:
         """Body joints only.
 
@@ -100,6 +108,7 @@ class BodyModel:
         rest = self.rest_joints(betas)[:, :NUM_JOINTS]
         return self._chain(rest, root_orient, pose_body)[1] + trans[..., None, :]
 
+    @timed("body")
     def joints_and_vertices(
         self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor, vertex_ids: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -113,7 +122,7 @@ class BodyModel:
         shaped = self.template[vertex_ids] + torch.einsum("vck,bk->bvc", self.shape_directions[vertex_ids], betas)
         posed = shaped[:, None]
         if self.pose_directions is not None:
-            change = (pose_body - torch.eye(3, dtype=pose_body.dtype)).flatten(-3)
+            change = (pose_body - torch.eye(3, dtype=pose_body.dtype, device=pose_body.device)).flatten(-3)
             posed = posed + torch.einsum("vcp,btp->btvc", self.pose_directions[vertex_ids], change)
         affine = torch.cat((rotation, offset[..., None]), dim=-1).flatten(-2)  # (B, T, 22, 12)
         blend = (self.weights[vertex_ids] @ affine).unflatten(-1, (3, 4))
@@ -122,7 +131,7 @@ class BodyModel:
 
     def mesh(self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor) -> Tensor:
         """The whole mesh, (B, T, V, 3)."""
-        return self.joints_and_vertices(trans, root_orient, pose_body, betas, torch.arange(len(self.template)))[1]
+        return self.joints_and_vertices(trans, root_orient, pose_body, betas, torch.arange(len(self.template), device=trans.device))[1]
 
     def keypoints25(self, joints52: Tensor, openpose_points: Tensor) -> Tensor:
         """OpenPose BODY_25 from (B, T, 52, 3) joints and (B, T, 21, 3) ``openpose_vertices`` → (B, T, 25, 3)."""

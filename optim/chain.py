@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from optim.motion_prior import LATENT_SIZE, STATE_SIZE, MotionPrior
+from optim.timing import timed
 
 _GROUPS = 16
 _VECTORS = 47
@@ -120,6 +121,7 @@ class Chain(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
+    @timed("roll-out backward")
     def backward(ctx, *gradients: Tensor):
         inputs, local, contacts, turns = (g.numpy() for g in gradients)
         start, latents, pivot = ctx.run.backward(

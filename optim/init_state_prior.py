@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from optim.errors import InputError
+from optim.timing import timed
 
 DIMENSIONS = 138
 """joints 66, joints_vel 66, trans_vel 3, root_orient_vel 3, all in the prior frame."""
@@ -42,6 +43,7 @@ class InitStatePrior:
         object.__setattr__(self, "whitening", whitening.to(self.means.dtype))
         object.__setattr__(self, "offsets", offsets.to(self.means.dtype))
 
+    @timed("priors")
     def log_prob(self, state: Tensor) -> Tensor:
         """(B, 138) → (B,)."""
         whitened = torch.einsum("kij,bkj->bki", self.whitening, state[:, None] - self.means)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from optim.timing import timed
+
 STATE_SIZE = 339
 """trans 3, trans_vel 3, root_orient 9, root_orient_vel 3, pose_body 189, joints 66, joints_vel 66."""
 DECODED_SIZE = 216
@@ -76,11 +78,13 @@ class MotionPrior(nn.Module):
         self.prior_net = Mlp((STATE_SIZE, *self.WIDTHS, 2 * LATENT_SIZE))
         self.decoder = Mlp((STATE_SIZE + LATENT_SIZE, 1024, 1024, 512, DECODED_SIZE), skip=LATENT_SIZE)
 
+    @timed("priors")
     def posterior(self, past: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance (N, 48) of z given x_{t-1}, x_t (N, 339), both in the canonical frame of x_{t-1}."""
         mean, log_var = self.encoder(torch.cat((past, now), dim=1)).split(LATENT_SIZE, dim=1)
         return mean, log_var.exp()
 
+    @timed("priors")
     def prior(self, past: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance (N, 48) of the conditional prior p(z | x_{t-1}), past (N, 339)."""
         mean, log_var = self.prior_net(past).split(LATENT_SIZE, dim=1)

@@ -23,6 +23,7 @@ from optim.prediction import InPrior, Parts, Prediction, detached, predict_free,
 from optim.problem import Problem
 from optim.stages import Phase
 from optim.terms import consistency, contact, data, overlap, priors
+from optim.timing import part, timed
 from optim.variables import Packing, Variables
 
 
@@ -304,11 +305,13 @@ class Objective:
             turn=turn_of(self.phase.preset),
         )
 
+    @timed("terms")
     def residuals(self, prediction: Prediction) -> dict[str, Tensor]:
         """Raw terms per frame (B, T), or summed where they belong to no frame; gradients flow."""
         scene = Scene(self.problem, self.seen, prediction)
         return {term.name: _per_frame(term, term.residual(scene)) for term in self.terms}
 
+    @timed("terms")
     def total(self, residuals: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum."""
         shares = [self.phase.weight(term.weight) * self.scale(term) * residuals[term.name].sum() for term in self.terms]
@@ -322,7 +325,8 @@ class Objective:
         prediction = self.predict(packing.unpack(leaf, variables))
         residuals = self.residuals(prediction)
         total = self.total(residuals)
-        (gradient,) = torch.autograd.grad(total, leaf)
+        with part("backward"):
+            (gradient,) = torch.autograd.grad(total, leaf)
         residuals = {name: value.detach() for name, value in residuals.items()}
         return Point(x, total.item(), gradient, Seen(residuals, detached(prediction)))
 

@@ -19,6 +19,7 @@ from torch.nn.functional import leaky_relu
 
 from optim.errors import InputError
 from optim.rotations import matrix_to_axis_angle
+from optim.timing import timed
 
 NUM_POSE_JOINTS = 21
 NUM_NEURONS = 512
@@ -54,11 +55,13 @@ class PosePrior:
             raise InputError(f"{name}: not the weights of VPoser v1 for 21 joints ({reason})") from error
         return cls(network)
 
+    @timed("priors")
     def encode(self, pose_body: Rotations) -> Float[Tensor, "*batch latent"]:
         """Mean of q(latent | pose). Gradients are finite everywhere, the identity included."""
         mean, _ = posterior(self.network, matrix_to_axis_angle(pose_body).reshape(-1, 3 * NUM_POSE_JOINTS))
         return mean.reshape(*pose_body.shape[:-3], self.latent_dim)
 
+    @timed("priors")
     def decode(self, latent: Float[Tensor, "*batch latent"]) -> Rotations:
         """The most likely pose of a latent, as rotation matrices relative to the parent joint."""
         return decode_rotations(self.network, latent)

@@ -21,6 +21,7 @@ from torch.nn import functional
 from optim.chain import Chain, frozen_layers
 from optim.motion_prior import MotionPrior
 from optim.rotations import axis_angle_to_matrix
+from optim.timing import timed
 
 TRANS, TRANS_VEL, ROOT, ROOT_VEL = slice(0, 3), slice(3, 6), slice(6, 15), slice(15, 18)
 POSE, JOINTS, JOINTS_VEL = slice(18, 207), slice(207, 273), slice(273, 339)
@@ -183,6 +184,7 @@ def apply_change(flat: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
     return moved, change[:, 207:]
 
 
+@timed("roll-out")
 def rollout(
     prior: MotionPrior, start: State, latents: Tensor, *, with_prior: bool = True, turn: Turn = canonical_turn
 ) -> Rollout:

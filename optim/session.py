@@ -23,6 +23,7 @@ from optim.objective import Objective
 from optim.problem import Problem
 from optim.stages import Phase, with_weight
 from optim.start import enter_stage_3, start_variables
+from optim.timing import part
 from optim.variables import Variables, packing, parse_frozen
 
 Interrupt = Callable[[], bool]
@@ -44,11 +45,13 @@ class _Iteration:
         began = time.perf_counter()
         try:
             if self.x is None:
-                self.x = next(self.search)
+                with part("solver"):
+                    self.x = next(self.search)
             while interrupt is None or not interrupt():
                 point = self.objective.point(self.x, self.snapshot.variables, self.snapshot.packing)
                 self.evaluations += 1
-                self.x = self.search.send(point)
+                with part("solver"):
+                    self.x = self.search.send(point)
             return None
         except StopIteration as finished:
             return finished.value
