@@ -13,7 +13,7 @@ from viewer.worker import Message, Worker, load, worker_main
 
 SessionMaker = Callable[[], Any]
 """Makes the ``optim.session.Session`` to debug; picklable, since it is called in the worker process."""
-PATIENCE = 3.0  # seconds that a worker may take to end
+PATIENCE = 10.0  # seconds that a worker may take to end; the window is gone by then
 
 
 class Client(Protocol):
