@@ -36,6 +36,7 @@ from optim.rollout import (
     place,
 )
 from optim.train.data import Augmenter, Clips, Windows
+from optim.train.linear_start import fit_linear_model, start_from
 
 PARTS = {
     "trans": TRANS,
@@ -55,16 +56,17 @@ VELOCITY_TOLERANCE = 0.5  # m/s, rad/s
 class Recipe:
     """All numbers of a training run. Lengths in frames, times as shares of ``updates``."""
 
-    updates: int = 17_000
+    updates: int = 8_000
     transitions: int = 640  # per update, more where windows are long
     fewest_windows: int = 24
-    learning_rate: float = 6e-4
-    warm_up: float = 0.01  # of the learning rate, linear
-    supervised: float = 0.12  # single transitions only
-    full_closed_loop: float = 0.35  # from here on 80 % of the windows are rolled out closed-loop
-    window_growth: tuple[tuple[float, int], ...] = ((0.0, 10), (0.35, 14), (0.42, 20), (0.55, 30), (0.75, 45))
+    learning_rate: float = 5e-5
+    warm_up: float = 0.02  # of the learning rate, linear
+    linear_start: int = 20_000  # transitions that the starting weights are fitted to; 0 for random weights
+    supervised: float = 0.08  # single transitions only
+    full_closed_loop: float = 0.25  # from here on 80 % of the windows are rolled out closed-loop
+    window_growth: tuple[tuple[float, int], ...] = ((0.0, 10), (0.3, 15), (0.45, 22), (0.6, 32), (0.8, 45))
     kl: float = 4e-4
-    kl_annealed: float = 0.25
+    kl_annealed: float = 0.05
     contact: float = 0.12
     contact_velocity: float = 0.12
     parts: dict[str, float] = field(
@@ -120,19 +122,26 @@ class MotionTrainer:
     """Holds the network, its optimiser and the data; ``steps`` trains, ``save`` and ``resume`` keep a run alive."""
 
     def __init__(self, clips: Clips, body: BodyModel, recipe: Recipe, *, device: str = "cpu", half: bool = True) -> None:
-        self.recipe, self.body, self.device = recipe, body, torch.device(device)
+        self.recipe, self.device = recipe, torch.device(device)
+        self.body = body.to(self.device)
         torch.manual_seed(recipe.seed)
-        self.model = MotionPrior().to(self.device)
-        with torch.no_grad():  # start as "nothing changes", so that the first roll-outs stand still
-            self.model.decoder.net[-1].weight.mul_(0.05)
-            self.model.decoder.net[-1].bias.zero_()
+        self.model = MotionPrior()
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.noise = torch.Generator(self.device).manual_seed(recipe.seed + 1)
         self.augmenter = Augmenter(clips, body, self.generator)
+        if recipe.linear_start:
+            self._start_linear()
+        self.model.to(self.device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=recipe.learning_rate, fused=True)
         self.update = 0
         self.half = half
         self.history: list[dict[str, float]] = []
+
+    def _start_linear(self) -> None:
+        windows = self.augmenter.draw(self.recipe.linear_start, 2, beta_std=self.recipe.beta_std)
+        past, now = (x.flatten(0, 1) for x in canonical_pairs(windows.flat, windows.pivot))
+        linear = fit_linear_model(windows, self.recipe.parts, kl=self.recipe.kl)
+        start_from(self.model, linear, past[:4096], torch.cat((past, now), dim=1)[:4096])
 
     def steps(self, *, until: int | None = None) -> Iterator[dict[str, float]]:
         """Train one update at a time, yielding its loss terms, until ``until`` or the end of the recipe."""

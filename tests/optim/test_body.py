@@ -81,3 +81,11 @@ def test_missing_array_is_named(arrays):
 def test_ten_betas_are_refused(arrays):
     with pytest.raises(InputError, match="shapedirs"):
         BodyModel.from_arrays(arrays | {"shapedirs": arrays["shapedirs"][..., :10]})
+
+
+def test_moves_to_another_device(arrays):
+    """The meta device stands in for a GPU: an operation that mixes devices raises there too."""
+    body = BodyModel.from_arrays(arrays).to("meta")
+    still = torch.eye(3, device="meta").expand(1, 2, 22, 3, 3)
+    zero = torch.zeros(1, 2, 3, device="meta")
+    assert body.mesh(zero, still[:, :, 0], still[:, :, 1:], torch.zeros(1, 16, device="meta")).shape == (1, 2, 6890, 3)
