@@ -222,6 +222,10 @@ def test_an_exception_in_a_layer_switches_it_off(window, monkeypatch):
     window.frames(3)
     assert "layer skeleton" in window.app.ui.notes[0].text
     assert len(window.app.ui.notes) == 1
+    monkeypatch.undo()
+    window.click("Skeleton", 0.1)
+    window.click("Skeleton", 0.1)
+    assert not window.app.ui.broken
 
 
 def test_a_dead_optimiser_is_shown_and_can_be_restarted(window):

@@ -20,7 +20,9 @@ def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         reason = missing(view, name)
         with disabled(reason is not None), styled(FramePadding=(1.0, 0.0)):
             dot(theme.LAYER_COLORS[name], hollow=not ui.layers[name])
-            _, ui.layers[name] = psim.Checkbox(label, ui.layers[name])
+            changed, ui.layers[name] = psim.Checkbox(label, ui.layers[name])
+        if changed:
+            ui.broken.pop(f"layer {name}", None)  # another chance
         tooltip(reason or f"Switch on or off ({index + 1})")
     psim.Separator()
     _, ui.follow = psim.Checkbox("Follow", ui.follow)
