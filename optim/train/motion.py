@@ -56,9 +56,9 @@ VELOCITY_TOLERANCE = 0.5  # m/s, rad/s
 class Recipe:
     """All numbers of a training run. Lengths in frames, times as shares of ``updates``."""
 
-    updates: int = 8_000
+    updates: int = 9_000
     transitions: int = 640  # per update, more where windows are long
-    fewest_windows: int = 24
+    fewest_windows: int = 22
     learning_rate: float = 5e-5
     warm_up: float = 0.02  # of the learning rate, linear
     linear_start: int = 20_000  # transitions that the starting weights are fitted to; 0 for random weights
@@ -75,13 +75,13 @@ class Recipe:
             "trans_vel": 6.0,
             "root_orient": 180.0,
             "root_orient_vel": 1.8,
-            "pose_body": 12.0,
+            "pose_body": 36.0,
             "joints": 180.0,
             "joints_vel": 6.0,
         }
     )
-    body_joints: float = 180.0  # joints of the body model under the predicted pose against the data
-    joint_consistency: float = 120.0  # regressed joints against those of the body model
+    body_joints: float = 270.0  # joints of the body model under the predicted pose against the data
+    joint_consistency: float = 360.0  # regressed joints against those of the body model
     world: float = 24.0  # closed-loop root position [m²] and heading against the data, in the window's frame
     input_noise: float = 1.0  # × (1 cm, 0.1 m/s, 0.03 rad) on the first state of half the closed-loop windows
     beta_std: float = 0.8
