@@ -85,12 +85,12 @@ class BodyModel:
             keypoint_vertices=tuple(int(v) for v in (SMPL_KEYPOINT_VERTICES if own is None else own)),
         )
 
-    @timed("body")
     def to(self, device: torch.device | str) -> BodyModel:
         """The same body with its tensors on another device."""
         tensors = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
         return replace(self, **tensors)
 
+    @timed("body")
     def rest_joints(self, betas: Tensor) -> Tensor:
         """Joints of the shaped rest pose, (B, 16) → (B, 52, 3)."""
         return self.joint_template + torch.einsum("jck,bk->bjc", self.joint_shape_directions, betas)
