@@ -80,7 +80,7 @@ def fit_batch(
     generator = torch.Generator().manual_seed(seed)
     seen = degrade(truth.joints, PROTOCOLS[protocol], generator=generator)
     problem = Problem(observations=Observations(joints3d=seen), ground_truth=truth, name=protocol, **models)
-    session = Session(problem, schedule=schedule(preset, "3d", num_iters=num_iters))
+    session = Session(problem, schedule=schedule(preset, "3d", num_iters=num_iters), keep_iterations=False)
     visible = torch.isfinite(seen).all(-1)
     rows: list[dict[str, float | str]] = []
     began = time.monotonic()
