@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import assets
 from optim.body import BodyModel
 from optim.camera import Camera
 from optim.init_state_prior import InitStatePrior
+from optim.loading.models import load_body
 from optim.motion_prior import MotionPrior
 from optim.observations import Observations
 from optim.pose_prior import PosePrior, new_network
@@ -112,9 +114,7 @@ def motion(rng: np.random.RandomState, batch: int, frames: int, *, camera: bool)
     trans[..., 2] = 3.0 if camera else 1.2
     trans[..., 1] += 0.1 if camera else 0.0
     up = np.pi if camera else np.pi / 2
-    root = np.tile(np.array([up, 0.0, 0.0]), (batch, frames, 1)) + 0.1 * np.sin(3 * time)[
-        :, None
-    ] * rng.randn(3)
+    root = np.tile(np.array([up, 0.0, 0.0]), (batch, frames, 1)) + 0.1 * np.sin(3 * time)[:, None] * rng.randn(3)
     swing = np.sin(2 * np.pi * time)[:, None, None] * 0.25 * rng.randn(21, 3) + 0.1 * rng.randn(21, 3)
     pose = np.broadcast_to(swing, (batch, frames, 21, 3))
     vectors = [torch.tensor(a) for a in (trans, root, np.array(pose), 0.3 * rng.randn(batch, 16))]
@@ -166,6 +166,28 @@ def problem(
         floor=floor,
         name="made up",
     )
+
+
+def recoverable(*modalities: str, frames: int = 12) -> tuple[Problem, Tensor]:
+    """The free body moved by latents of the pose prior, seen without noise, and its true joints (1, T, 22, 3).
+
+    Everything that is observed can be explained exactly, so a fit that works comes back to it.
+    """
+    made_up = problem(*modalities, frames=frames)
+    free, generator = load_body(assets.BODY_FILE), torch.Generator().manual_seed(3)
+    wave = torch.sin(torch.linspace(0, 3, frames))[None, :, None]
+    latents = 0.4 * torch.randn(1, 1, 32, generator=generator) + 0.4 * wave * torch.randn(1, 1, 32, generator=generator)
+    trans, root, _, _ = (a.float() for a in motion(np.random.RandomState(5), 1, frames, camera=made_up.has_camera))
+    betas = 0.5 * torch.randn(1, 16, generator=generator)
+    ids = torch.arange(len(free.template))
+    joints, points = free.joints_and_vertices(trans, root, made_up.pose_prior.decode(latents), betas, ids)
+    seen: dict[str, Tensor] = {"joints3d": joints[:, :, :22], "verts3d": points[:, :, list(free.keypoint_vertices)]}
+    seen["points3d"] = points[:, :, torch.randperm(len(ids), generator=generator)[:200]]
+    if made_up.camera is not None:
+        spots = made_up.camera.project(free.keypoints25(joints, points[:, :, list(free.openpose_vertices)]))
+        seen["joints2d"] = torch.cat((spots, torch.ones(1, frames, 25, 1)), dim=-1)
+    chosen = Observations(**{name: seen[name] for name in modalities})
+    return replace(made_up, body=free, observations=chosen), joints[:, :, :22]
 
 
 def hide(value: Tensor, where) -> Tensor:

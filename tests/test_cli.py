@@ -47,6 +47,20 @@ def test_without_a_display_the_whole_fit_runs_and_says_so(model_files, tmp_path)
         assert results["trans"].shape == (12, 3) and np.isfinite(results["pose_body"]).all()
 
 
+def test_a_long_clip_is_fitted_in_parts_and_joined(model_files, tmp_path, capsys):
+    motion = write_walk(tmp_path / "walk.npz")
+    split = ["--rgb-seq-len", "16", "--rgb-overlap-len", "4", "--batch-size", "3"]
+    words = ["--headless", "--data-path", str(motion), "--out", str(tmp_path / "out"), *split, *SHORT[:-2]]
+    assert run_viewer.main([*words, *model_files.flags()]) == 0
+    output, errors = capsys.readouterr()
+    assert output.startswith("40 frames as 3 sub-sequences of 16, overlapping by 4 (")
+    assert output.count("seam at frame") == 2 and "batch 1 of 1" in errors
+    place = tmp_path / "out" / "results_out"
+    assert files_of(place) == {"walk_0000", "walk_0001", "walk_0002", "final_results"}
+    with np.load(place / "final_results" / "stage3_results.npz") as results:
+        assert results["trans"].shape == (40, 3) and np.isfinite(results["pose_body"]).all()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
     motion = write_walk(tmp_path / "walk.npz")

@@ -84,9 +84,30 @@ def test_every_flag_without_effect_is_accepted_and_named():
         assert settings.notices == (f"{flag} has no effect here: {reason}",)
 
 
+def test_a_split_brings_its_overlap_weight():
+    split = parse(["--rgb-seq-len", "30", "--rgb-overlap-len", "6", "--batch-size", "2"])
+    assert (split.rgb_seq_len, split.rgb_overlap_len, split.batch_size, split.notices) == (30, 6, 2, ())
+    assert split.schedule()[0].weight("rgb_overlap_consist") == 1.0
+    assert parse([]).schedule()[0].weight("rgb_overlap_consist") == 0.0
+    own = parse(["--rgb-seq-len", "30", "--rgb-overlap-consist-weight", "3", "4", "5"])
+    assert own.schedule()[1].weight("rgb_overlap_consist") == 4.0
+    seen = parse(["--rgb-seq-len", "30", "--observations", "joints2d"])
+    assert seen.schedule()[0].weight("rgb_overlap_consist") == PUBLIC_WEIGHTS["rgb"]["rgb_overlap_consist"][0]
+
+
+def test_flags_of_a_split_without_one_are_named():
+    told = parse(["--batch-size", "2", "--rgb-overlap-len", "5"]).notices
+    assert [notice.split()[0] for notice in told] == ["--rgb-overlap-len", "--batch-size"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ("--rgb-seq-len 1", "--rgb-seq-len 1: at least 2"),
+        ("--rgb-seq-len 20 --rgb-overlap-len 20", "--rgb-overlap-len 20: at least 0 and less than"),
+        ("--rgb-seq-len 20 --rgb-overlap-len -1", "--rgb-overlap-len -1"),
+        ("--rgb-seq-len 20 --batch-size 0", "--batch-size 0: at least 1"),
+        ("--rgb-seq-len 20 --preset reference", "--observations joints2d"),
         ("--amass-nois-std 1", "did you mean --amass-noise-std"),
         ("--joints3d-weight=1", "did you mean --joint3d-weight"),
         ("clip.npz", "--data-path FILE.npz"),

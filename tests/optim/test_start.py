@@ -7,11 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-import assets
 from optim.gaps import fill_gaps, fill_rotation_gaps
-from optim.loading.models import load_body
 from optim.observations import Observations
-from optim.problem import Problem
 from optim.rotations import axis_angle_to_matrix, geodesic_angle
 from optim.session import Session
 from optim.stages import PRESETS, schedule
@@ -71,29 +68,8 @@ def test_historical_velocities_differ_only_where_they_should():
     assert differ == {"trans_vel", "joints_vel", "root_orient_vel"}
 
 
-def recoverable(modality: str, *, frames: int = 12) -> tuple[Problem, torch.Tensor]:
-    """The free body moved by latents of the pose prior, seen without noise, and its true joints."""
-    problem = fakes.problem(modality, frames=frames)
-    body, generator = load_body(assets.BODY_FILE), torch.Generator().manual_seed(3)
-    wave = torch.sin(torch.linspace(0, 3, frames))[None, :, None]
-    latents = 0.4 * torch.randn(1, 1, 32, generator=generator) + 0.4 * wave * torch.randn(1, 1, 32, generator=generator)
-    trans, root, _, _ = (
-        a.float() for a in fakes.motion(fakes.np.random.RandomState(5), 1, frames, camera=problem.has_camera)
-    )
-    betas = 0.5 * torch.randn(1, 16, generator=generator)
-    joints, points = body.joints_and_vertices(
-        trans, root, problem.pose_prior.decode(latents), betas, torch.tensor(body.openpose_vertices)
-    )
-    if problem.has_camera:
-        pixels = problem.camera.project(body.keypoints25(joints, points))
-        seen = Observations(joints2d=torch.cat((pixels, torch.ones(1, frames, 25, 1)), dim=-1))
-    else:
-        seen = Observations(joints3d=joints[:, :, :22])
-    return replace(problem, body=body, observations=seen), joints[:, :, :22]
-
-
 def test_stages_1_and_2_recover_the_joints():
-    problem, truth = recoverable("joints3d")
+    problem, truth = fakes.recoverable("joints3d")
     session = Session(
         problem, schedule=schedule("humorscope", "3d", num_iters=(5, 20, 0), weights={"joints3d_smooth": (0, 0, 0)})
     )
@@ -103,7 +79,7 @@ def test_stages_1_and_2_recover_the_joints():
 
 
 def test_a_gap_in_the_middle_is_bridged():
-    problem, truth = recoverable("joints3d")
+    problem, truth = fakes.recoverable("joints3d")
     hidden = fakes.hide(problem.observations.joints3d, (slice(None), slice(5, 8)))
     problem = replace(problem, observations=Observations(joints3d=hidden))
     session = Session(problem, schedule=schedule("humorscope", "3d", num_iters=(3, 10, 0)))
@@ -113,7 +89,7 @@ def test_a_gap_in_the_middle_is_bridged():
 
 
 def test_keypoints_are_reprojected():
-    problem, truth = recoverable("joints2d")
+    problem, truth = fakes.recoverable("joints2d")
     weights = {"joints3d_smooth": (0, 0.1, 0), "joints2d": (1, 1, 0), "pose_prior": (0, 0.04, 0)}
     session = Session(problem, schedule=schedule("humorscope", "rgb", num_iters=(10, 15, 0), weights=weights))
     start = session.trajectory()

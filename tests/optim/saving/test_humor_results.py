@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import assets
-from optim.loading.problem import load_session
+from optim.loading.problem import load_batches, load_session
 from optim.rotations import axis_angle_to_matrix
-from optim.saving.humor_results import save_results
+from optim.saving.humor_results import save_results, save_stitched
 from optim.settings import parse
 from tests.motions import write_demo, write_walk
 
@@ -97,9 +97,7 @@ def test_the_prior_frame_is_the_same_motion_moved_rigidly(run, kind):
     for name in STAGES[1:]:
         seen, prior = (posed(read(place / f"{name}{tail}.npz"), body)[0] for tail in ("", "_prior"))
         distance = torch.cdist(seen.flatten(0, 1), seen.flatten(0, 1))
-        torch.testing.assert_close(
-            torch.cdist(prior.flatten(0, 1), prior.flatten(0, 1)), distance, atol=2e-3, rtol=0
-        )
+        torch.testing.assert_close(torch.cdist(prior.flatten(0, 1), prior.flatten(0, 1)), distance, atol=2e-3, rtol=0)
         assert prior[0, 15, 2] > prior[0, 7, 2]  # z up: head above ankle
 
 
@@ -124,3 +122,41 @@ def test_a_fit_stopped_early_writes_the_stages_it_has(model_files, tmp_path):
     assert {path.name for path in place.iterdir()} == {
         "stage1_results.npz", "observations.npz", "gt_results.npz", "meta.txt",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["joints3d", "joints2d"])
+def test_a_split_clip_gets_a_folder_for_each_part_and_one_for_the_whole(model_files, tmp_path, kind):
+    words = {
+        "joints3d": ["--data-path", str(write_walk(tmp_path / "walk.npz"))],
+        "joints2d": ["--data", str(write_demo(tmp_path / "walk.npz")), "--observations", "joints2d"],
+    }[kind]
+    split = ["--rgb-seq-len", "18", "--rgb-overlap-len", "7", "--batch-size", "2"]
+    fit = load_batches(parse([*model_files.flags(), *SHORT, *split, *words]))
+    places = []
+    for session in fit:
+        session.run()
+        places += save_results(session, tmp_path, body_file=assets.BODY_FILE, numbers=fit.numbers)
+    assert [place.name for place in places] == ["walk_0000", "walk_0001", "walk_0002"]
+    motion = fit.stitched()
+    whole = save_stitched(motion, fit.whole, tmp_path, body_file=assets.BODY_FILE)
+    assert whole.name == "final_results"
+    results, in_prior = read(whole / "stage3_results.npz"), read(whole / "stage3_results_prior.npz")
+    assert results["trans"].shape == (40, 3) and results["betas"].shape == (40, 16)
+    assert read(whole / "observations.npz")[kind].shape[0] == 40
+    last = read(places[-1] / "stage3_results.npz")
+    torch.testing.assert_close(results["trans"][-10:], last["trans"][-10:])
+    assert ("floor_plane" in results) == (kind == "joints2d")
+    if kind == "joints2d":
+        assert torch.equal(results["floor_plane"], read(places[0] / "stage3_results.npz")["floor_plane"])
+    body = fit.whole.body
+    seen, upright = (
+        torch.cat(
+            [posed({k: v[t : t + 1] if k != "betas" else v[t] for k, v in a.items()}, body) for t in range(40)], 1
+        )
+        for a in (results, in_prior)
+    )
+    torch.testing.assert_close(seen[0], motion.joints, atol=1e-4, rtol=0)
+    distances = [
+        torch.cdist(joints[0, ::13].flatten(0, 1), joints[0, ::13].flatten(0, 1)) for joints in (seen, upright)
+    ]
+    torch.testing.assert_close(*distances, atol=1e-3, rtol=0)

@@ -1,0 +1,46 @@
+"""The command that compares a split fit with an unsplit one: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from optim import split_timing
+from tests.motions import write_walk
+
+SHORT = ["--num-iters", "1", "1", "1", "--lbfgs-max-iter", "2", "--stage3-no-tune-init-state"]
+
+
+def test_both_ways_are_fitted_and_printed(model_files, tmp_path, capsys):
+    motion = write_walk(tmp_path / "walk.npz", frames=30)
+    words = ["--data", str(motion), "--seq-len", "14", "--overlap", "4", "--batch-size", "2", *SHORT]
+    assert split_timing.main([*words, *model_files.flags()]) == 0
+    output, errors = capsys.readouterr()
+    lines = {line[:20].strip(): line[20:].split() for line in output.splitlines()}
+    assert output.startswith("30 frames as 3 sub-sequences of 13, overlapping by 4 to 5")
+    for name in ("seconds", "joint error [cm]", "root-relative [cm]"):
+        assert len(lines[name]) == 2 and all(float(cell) > 0 for cell in lines[name])
+    whole, parts = (int(cell) for cell in lines["evaluations"])
+    assert lines["frames evaluated"][0] == str(30 * whole)
+    assert parts > 0 and output.count("seam at frame") == 2
+    seams = re.findall(r"hard cut jumps by ([\d.]+) cm, .* this motion by ([\d.]+) cm", output)
+    assert len(seams) == 2 and all(float(after) < float(before) for before, after in seams)
+    assert "split, batch 2 of 2" in errors
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--seq-len 60", "one sub-sequence"),
+        ("--seq-len 10 --overlap 10", "--rgb-overlap-len 10"),
+        ("--seq-len ten", "invalid int value"),
+        ("--seq-len 10 --overlap 2 --observations joints2d", "demo clips only"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(model_files, tmp_path, capsys, words, told):
+    motion = write_walk(tmp_path / "walk.npz", frames=20)
+    status = split_timing.main(["--data-path", str(motion), *words.split(), *model_files.flags()])
+    output, errors = capsys.readouterr()
+    assert status == 2 and output == "" and errors.startswith("error: ") and told in errors
+    assert len(errors.splitlines()) == 1
