@@ -20,12 +20,17 @@ R = TypeVar("R")
 
 
 class Clock:
-    """Seconds by part since it was started, wall time."""
+    """Seconds by part since it was started.
 
-    def __init__(self) -> None:
+    Args:
+        now: Time in seconds; ``time.process_time`` counts only what the processor spent on this process.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
         self._seconds: dict[str, float] = {}
         self._open = [REST]
-        self._since = time.perf_counter()
+        self._since = now()
 
     def enter(self, name: str) -> None:
         self._book()
@@ -42,7 +47,7 @@ class Clock:
         return taken
 
     def _book(self) -> None:
-        now = time.perf_counter()
+        now = self._now()
         self._seconds[self._open[-1]] = self._seconds.get(self._open[-1], 0.0) + now - self._since
         self._since = now
 
@@ -51,9 +56,9 @@ _running: ContextVar[Clock | None] = ContextVar("clock", default=None)
 
 
 @contextmanager
-def clocked() -> Iterator[Clock]:
+def clocked(now: Callable[[], float] = time.perf_counter) -> Iterator[Clock]:
     """Run a clock; one inside another takes its place."""
-    clock = Clock()
+    clock = Clock(now)
     before = _running.set(clock)
     try:
         yield clock
