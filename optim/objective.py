@@ -61,8 +61,9 @@ class Scene:
 
     @property
     def overlaps(self) -> list[int]:
-        """Frames shared by neighbours of the batch."""
-        return overlap.overlap_lengths(_there(self.seen.seq_interval))
+        """Frames shared by neighbours of the batch, as far as the earlier one is rolled out."""
+        missing = self.problem.frames - self.seen.frames
+        return [max(0, n - missing) for n in overlap.overlap_lengths(_there(self.seen.seq_interval))]
 
     @property
     def overlap_before(self) -> int:

@@ -11,9 +11,12 @@ import torch
 
 from optim.batches import BatchedFit, last_of
 from optim.errors import InputError
+from optim.objective import Scene
+from optim.prediction import Points, Prediction
 from optim.session import Session
-from optim.splitting import split_frames
+from optim.splitting import split_frames, sub_problem
 from optim.stages import schedule
+from optim.terms.overlap import position_gap, within_batch
 from tests import fakes
 
 FRAMES = 26
@@ -28,7 +31,9 @@ def phases(data_type: str = "3d", *, overlap: float = 1.0, num_iters=(1, 1, 0), 
 
 
 def test_three_sub_sequences_at_a_time_and_the_rest():
-    fit = BatchedFit(fakes.problem(frames=FRAMES), SPLIT, schedule=phases(num_iters=(1, 1, 1), iterations=3), batch_size=3)
+    fit = BatchedFit(
+        fakes.problem(frames=FRAMES), SPLIT, schedule=phases(num_iters=(1, 1, 1), iterations=3), batch_size=3
+    )
     begun = fit.progress
     assert (begun.batch, begun.batches, begun.clips, begun.clips_in_all, begun.done) == (0, 2, 0, 4, False)
     sizes, spent = [], []
@@ -84,6 +89,19 @@ def test_overlap_terms_close_the_seams_within_and_between_batches():
         assert within < 0.7 * without
 
 
+def test_while_fewer_frames_are_rolled_out_only_those_that_both_have_are_compared():
+    """Two of 8 frames that share 5: of the first 6 of each, frames 3 to 5 of one are frames 0 to 2 of the other."""
+    whole = fakes.problem(frames=11)
+    pair = sub_problem(whole, [(0, 8), (3, 11)])
+    time = torch.arange(11.0)[:, None, None].expand(11, 43, 3)
+    for frames, shared in ((8, 5), (6, 3), (3, 0)):
+        verts = torch.stack([time[start : start + frames] for start in (0, 3)])
+        points = Points(joints=verts, verts3d=verts)
+        scene = Scene(pair, pair.observations.first(frames), Prediction(verts, verts, verts, points, {}))
+        gaps = within_batch(scene.verts3d, scene.overlaps, position_gap)
+        assert gaps.shape == (shared * 43,) and float(gaps.sum()) == 0.0
+
+
 def test_only_the_batch_in_work_is_held():
     fit = BatchedFit(fakes.problem(frames=FRAMES), SPLIT, schedule=phases(num_iters=(1, 0, 0)), batch_size=1)
     alive = []
@@ -126,7 +144,9 @@ def test_sub_sequences_in_which_nothing_is_seen_are_bridged(modality, missing):
     hidden = fakes.hide(getattr(whole.observations, modality), (slice(None), slice(*missing)))
     whole = replace(whole, observations=replace(whole.observations, **{modality: hidden}))
     split = split_frames(FRAMES, length=5, overlap=1)
-    fit = BatchedFit(whole, split, schedule=phases(DATA_TYPES[modality], num_iters=(1, 1, 1), iterations=2), batch_size=3)
+    fit = BatchedFit(
+        whole, split, schedule=phases(DATA_TYPES[modality], num_iters=(1, 1, 1), iterations=2), batch_size=3
+    )
     gone = tuple((start, end) for start, end in split.intervals if missing[0] <= start and end <= missing[1])
     assert fit.unseen == gone and gone
     for session in fit:

@@ -114,3 +114,14 @@ def test_a_session_starts_from_the_command_line(model_files, tmp_path):
     session = load_session(parse([*model_files.flags(), *words]))
     before = session.current.evaluation.total
     assert session.step_iteration().evaluation.total < before
+
+
+def test_a_split_clip_is_one_batch_of_its_parts_for_the_window(model_files, tmp_path):
+    from viewer.build_view import ViewBuilder
+
+    motion = write_walk(tmp_path / "walk.npz")
+    words = ["--data-path", str(motion), "--rgb-seq-len", "16", "--rgb-overlap-len", "4"]
+    session = load_session(parse([*model_files.flags(), *words]))
+    assert session.problem.observations.seq_interval.tolist() == [[0, 16], [12, 28], [24, 40]]
+    assert "rgb_overlap_consist_verts3d_pos" in session.current.evaluation.terms
+    assert ViewBuilder(session).scene.starts == (0, 12, 24)
