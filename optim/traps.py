@@ -22,6 +22,9 @@ from optim.history import Snapshot
 from optim.objective import TERMS
 from optim.session import Interrupt, Session
 
+ROUNDING = 16.0
+"""Errors of a loss, in units of its last digit, that are put down to the order of its sums."""
+
 
 class Trap(Protocol):
     """One condition; a frozen value."""
@@ -75,7 +78,10 @@ class LossUp:
 
 @dataclass(frozen=True)
 class LineSearchFailed:
-    """No point along the search direction was better, or the direction leads uphill."""
+    """The direction leads uphill, or no point along it was better although the slope promised more than rounding.
+
+    A fit that has converged to the last digit of its loss finds nothing better either; that is no failure.
+    """
 
     def why(self, fit: Fit, before: Snapshot, after: Snapshot) -> str | None:
         solver = after.solver
@@ -83,30 +89,34 @@ class LineSearchFailed:
             return None
         if solver.slope > 0.0:
             return f"the search direction leads uphill (slope {solver.slope:.3g})"
-        if solver.trials and solver.step_length == 0.0:
-            return f"none of {len(solver.trials)} points along the search direction was better"
-        return None
+        if not solver.trials or solver.step_length > 0.0:
+            return None
+        promised = 0.5 * -solver.slope * solver.trials[0].step_length
+        rounding = ROUNDING * torch.finfo(solver.point.x.dtype).eps * abs(after.evaluation.total)
+        if promised <= rounding:
+            return None
+        return f"none of {len(solver.trials)} points along the search direction was better (slope {solver.slope:.3g})"
 
 
 @dataclass(frozen=True)
 class Flip:
-    """An axis-angle vector jumps by 2π although its rotation does not.
+    """An axis-angle vector jumps by 2π although its rotation does not; ``where`` is a field of ``Flips``.
 
-    Stages 1 and 2: ``root_orient`` from frame to frame. Stage 3: x_0's against its way to the prior frame and back.
+    ``variable`` sees stages 1 and 2. ``round_trip`` sees x_0 too, but springs in most fits without a camera: upright in
+    the canonical frame is half a turn, where the vector may point either way.
     """
+
+    where: Literal["variable", "round_trip", "saved"] = "variable"
 
     def why(self, fit: Fit, before: Snapshot, after: Snapshot) -> str | None:
         now = self._count(fit, after)
         if now <= self._count(fit, before):
             return None
-        where = "on the way to the prior frame and back" if after.stage == 3 else "between frames"
-        return f"{now} axis-angle flip{'s' if now > 1 else ''} of root_orient {where}"
+        return f"{now} axis-angle flip{'s' if now > 1 else ''} ({self.where})"
 
-    @staticmethod
-    def _count(fit: Fit, snapshot: Snapshot) -> int:
-        found = flips(fit, snapshot)
-        chosen = found.round_trip if snapshot.stage == 3 else found.variable
-        return 0 if chosen is None else int(chosen.sum())
+    def _count(self, fit: Fit, snapshot: Snapshot) -> int:
+        found = getattr(flips(fit, snapshot), self.where)
+        return 0 if found is None else int(found.sum())
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from torch.nn import functional
 
 from optim.body import BodyModel
 from optim.fit import Fit
+from optim.frames import PriorFrame
+from optim.gaps import bridged
 from optim.history import Snapshot
 from optim.metrics import FEET
 from optim.motion_prior import MotionPrior
-from optim.prediction import InPrior, turn_of
+from optim.prediction import InPrior, Parts, predict_free, turn_of
 from optim.rollout import (
     State,
     Turn,
@@ -66,7 +68,7 @@ def drift(fit: Fit, snapshot: Snapshot | None = None) -> Drift | None:
     with torch.no_grad():
         begun = fit.prediction(first).in_prior
         assert begun is not None
-        motion = states_of(fit, before, begun)
+        motion = states_of(fit, before, first, begun.frame)
         problem, betas = fit.problem, first.variables["betas"]
         return drift_of(
             problem.motion_prior, problem.body, motion, first.variables["latent_motion"], begun, betas=betas, turn=turn
@@ -83,10 +85,12 @@ def stage3_entry(fit: Fit, snapshot: Snapshot) -> tuple[Snapshot, Snapshot] | No
     return None
 
 
-def states_of(fit: Fit, before: Snapshot, begun: InPrior) -> State:
-    """The motion of stage 2 (B, T) as the encoder was given it."""
-    problem, seen, frame = fit.problem, fit.prediction(before), begun.frame
-    betas = before.variables["betas"]
+def states_of(fit: Fit, before: Snapshot, first: Snapshot, frame: PriorFrame) -> State:
+    """The motion of stage 2 (B, T) as the encoder was given it: gaps bridged, in the prior frame."""
+    problem, variables = fit.problem, before.variables
+    if first.schedule[first.phase].preset.gaps == "bridged":
+        variables = bridged(variables, problem.observations, frozen=before.frozen)
+    seen, betas = predict_free(problem, variables, Parts()), variables["betas"]
     trans = frame.trans(seen.trans, problem.body.rest_joints(betas)[:, 0])
     root = frame.orient(seen.root_orient)
     joints = problem.body.joints(trans, root, seen.pose_body, betas)

@@ -194,10 +194,12 @@ def test_loss_up(finished):
 
 def test_line_search(finished):
     trap = LineSearchFailed()
-    stepped = next(s for s in finished.history.snapshots if s.solver.trials)
+    stepped = next(s for s in finished.history.snapshots if s.solver.trials and s.solver.slope < -0.1)
     assert trap.why(finished, stepped, stepped) is None
     stuck = replace(stepped, solver=replace(stepped.solver, step_length=0.0))
     assert "none of" in trap.why(finished, stepped, stuck)
+    converged = replace(stuck, solver=replace(stuck.solver, slope=-1e-7 * stepped.evaluation.total))
+    assert trap.why(finished, stepped, converged) is None, "less was promised than float32 can tell"
     uphill = replace(stepped, solver=replace(stepped.solver, slope=1.0, trials=()))
     assert "uphill" in trap.why(finished, stepped, uphill)
     assert trap.why(finished, stepped, finished.history[0]) is None
@@ -218,7 +220,8 @@ def test_flips_of_x_0(finished):
     root = last.variables["root_orient"]
     assert float(root.norm()) < math.pi
     other = with_variables(last, root_orient=root * (1.0 - 2.0 * math.pi / root.norm()))
-    assert crossings(Flip(), finished, last, other) == ON_THE_WAY_UP
+    assert crossings(Flip("round_trip"), finished, last, other) == ON_THE_WAY_UP
+    assert crossings(Flip(), finished, last, other) == [False] * 4, "one frame has no neighbour"
 
 
 def standing(session: Session, *, height: float, slide: float = 0.0) -> Snapshot:
