@@ -125,7 +125,7 @@ class App:
     def _frame(self) -> None:
         now = time.monotonic()
         seconds, self._last_time = min(now - self._last_time, 0.5), now
-        self._receive()
+        self.receive()
         size = ps.get_window_size()
         rects = layout(*size, scale=ps.get_ui_scale())
         commands = list(shortcuts(self.view, self.ui))
@@ -140,7 +140,8 @@ class App:
         if commands or self.ui.playing or _input_pending():
             self._last_input = now
 
-    def _receive(self) -> None:
+    def receive(self) -> None:
+        """Take in what the worker has published."""
         for message in self.client.poll():
             if isinstance(message, Scene):
                 self._scene = message

@@ -45,13 +45,13 @@ def main(arguments: list[str]) -> int:
 
 
 def run(app: App, command: Command) -> None:
-    """Let the window do something and draw until it has."""
+    """Let the optimiser do something, without drawing until it has."""
     app.client.post(command)
-    ps.frame_tick()
+    app.receive()
     if app.failed is not None:
         sys.exit(f"error: {app.failed.text}")
     while app.view is None or app.view.status.state == "running":
-        ps.frame_tick()
+        app.receive()
 
 
 if __name__ == "__main__":
