@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -38,8 +39,24 @@ class Fit:
 
     def __init__(self, problem: Problem, history: History) -> None:
         self.problem = problem
+        """As it is at the current snapshot: observations and floor may have been edited."""
+        self._given = problem
         self.history = history
         self._predictions: OrderedDict[int, tuple[Snapshot, Prediction]] = OrderedDict()
+
+    def problem_at(self, snapshot: Snapshot) -> Problem:
+        """The problem with the observations and the floor that hold at a snapshot.
+
+        Raises:
+            InputError: These do not fit together.
+        """
+        given, now = self._given, self.problem
+        seen = given.observations if snapshot.observations is None else snapshot.observations
+        floor = given.floor if snapshot.floor is None else snapshot.floor
+        for known in (given, now):
+            if known.observations is seen and known.floor is floor:
+                return known
+        return replace(given, observations=seen, floor=floor)
 
     def trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
         """The whole motion at a snapshot, in the frame of the input."""
@@ -109,17 +126,25 @@ class Fit:
 
     def end_of_stage(self, stage: int) -> Snapshot | None:
         """The last snapshot of a stage on the current branch; None where the fit has not got so far or left it out."""
-        return next((s for s in self.history.ancestors(self.current.id) if s.stage == stage), None)
+        path = self.history.path_back(self.current.id)
+        return next((self.history[entry.id] for entry in path if entry.stage == stage), None)
+
+    def stage_start(self, snapshot: Snapshot | None = None) -> Snapshot:
+        """Where the stage of a snapshot was entered on its branch."""
+        snapshot = snapshot or self.current
+        first = snapshot.id
+        for entry in self.history.path_back(snapshot.id):
+            if entry.stage != snapshot.stage:
+                break
+            first = entry.id
+        return self.history[first]
 
     @property
     def stage3_start(self) -> Snapshot | None:
         """Where the current branch enters stage 3."""
-        first = None
-        for snapshot in self.history.ancestors(self.current.id):
-            if snapshot.stage < 3:
-                break
-            first = snapshot
-        return first
+        path = takewhile(lambda entry: entry.stage == 3, self.history.path_back(self.current.id))
+        ids = [entry.id for entry in path]
+        return self.history[ids[-1]] if ids else None
 
     @property
     def stage2_trajectory(self) -> Trajectory | None:

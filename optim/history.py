@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from torch import Tensor
 
@@ -11,10 +12,13 @@ from optim.errors import InputError
 from optim.frames import PriorFrame
 from optim.lbfgs import LbfgsState
 from optim.objective import Evaluation
+from optim.observations import Observations
 from optim.stages import Phase
+from optim.storage import DEFAULT_LIMIT, Store
 from optim.variables import Packing, Variables
 
-ITERATION = "iteration"
+START, ITERATION, PHASE = "start", "iteration", "phase"
+"""Causes that are no edits."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Snapshot:
     """Evaluations of objective and gradient from the start of the fit to here."""
     seconds: float
     """Time that this snapshot took to compute."""
+    observations: Observations | None = None
+    """As edited up to here; None: as the problem has them."""
+    floor: Tensor | None = None
+    """(B, 4) the observed floor as edited up to here; None: as the problem has it."""
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -67,9 +75,15 @@ class Snapshot:
         return self.stop is not None and (last or self.solver.stalled)
 
     @property
+    def next_phase(self) -> int | None:
+        """Index of the next phase that has steps."""
+        later = range(self.phase + 1, len(self.schedule))
+        return next((index for index in later if self.schedule[index].steps), None)
+
+    @property
     def done(self) -> bool:
         """This is the end of the whole schedule."""
-        return self.phase_done and self.phase == len(self.schedule) - 1
+        return self.phase_done and self.next_phase is None
 
     @property
     def gradient(self) -> dict[str, Tensor]:
@@ -77,48 +91,218 @@ class Snapshot:
         return self.packing.split(self.solver.point.gradient)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a snapshot without fetching it."""
+
+    id: int
+    parent: int | None
+    cause: str
+    branch: int
+    """Number of the branch that it was made on."""
+    phase: int
+    stage: int
+    step: int
+    iteration: int
+    total_iterations: int
+    frozen: frozenset[str]
+    evaluation: Evaluation
+    """Without the figures per frame."""
+
+    @property
+    def edited(self) -> bool:
+        """It was made by an edit, which ``cause`` names."""
+        return self.cause not in (START, ITERATION, PHASE)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Snapshots in a row, from where they leave another branch."""
+
+    number: int
+    name: str
+    """As given, or ``branch 2``."""
+    first: int
+    last: int
+    forked_from: int | None
+    """Snapshot on another branch; None for the first branch."""
+
+
 class History:
     """Snapshots in the order they were made; ``parent`` links make the branches.
 
     Args:
         keep_iterations: Otherwise an iteration takes the place of the iteration before it.
+        memory_limit: Bytes of tensors beyond which older iterations go to disk and are fetched when asked for.
+            Edits, the ends of phases and the newest snapshot stay in memory.
+        folder: Where on disk; None: the system's folder for temporary files.
     """
 
-    def __init__(self, *, keep_iterations: bool = True) -> None:
-        self._snapshots: list[Snapshot] = []
+    def __init__(
+        self, *, keep_iterations: bool = True, memory_limit: int = DEFAULT_LIMIT, folder: Path | None = None
+    ) -> None:
+        self.store = Store(limit=memory_limit, folder=folder)
+        self._entries: list[Entry] = []
+        self._branches: list[Branch] = []
+        self._bookmarks: dict[int, str] = {}
         self._keep_iterations = keep_iterations
 
     @property
-    def snapshots(self) -> tuple[Snapshot, ...]:
-        return tuple(self._snapshots)
+    def snapshots(self) -> Sequence[Snapshot]:
+        """All of them; each is fetched when it is looked at."""
+        return _Snapshots(self)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What is known of all of them without fetching any."""
+        return tuple(self._entries)
 
     def __len__(self) -> int:
-        return len(self._snapshots)
+        return len(self._entries)
 
     def __getitem__(self, snapshot_id: int) -> Snapshot:
-        if not 0 <= snapshot_id < len(self._snapshots):
-            raise InputError(f"no snapshot {snapshot_id}; there are 0 to {len(self._snapshots) - 1}")
-        return self._snapshots[snapshot_id]
+        return self.store.get(self.entry(snapshot_id).id)
+
+    def entry(self, snapshot_id: int) -> Entry:
+        if not 0 <= snapshot_id < len(self._entries):
+            raise InputError(f"no snapshot {snapshot_id}; there are 0 to {len(self._entries) - 1}")
+        return self._entries[snapshot_id]
 
     def add(self, snapshot: Snapshot) -> Snapshot:
         """Append; its id must be the next one. Returns the snapshot as kept."""
-        assert snapshot.id == len(self._snapshots)
-        last = self._snapshots[-1] if self._snapshots else None
+        assert snapshot.id == len(self._entries)
+        last = self._entries[-1] if self._entries else None
         follows = last is not None and snapshot.parent == last.id and snapshot.cause == last.cause == ITERATION
         if last is not None and follows and not self._keep_iterations:
             snapshot = replace(snapshot, id=last.id, parent=last.parent)
-            self._snapshots.pop()
-        self._snapshots.append(snapshot)
+            self._entries[-1] = self._entry_of(snapshot, last.branch)
+        else:
+            self._entries.append(self._entry_of(snapshot, self._branch_for(snapshot)))
+        if snapshot.cause != ITERATION:
+            self.store.pin(snapshot.id)
+        if snapshot.cause == PHASE and snapshot.parent is not None:
+            self.store.pin(snapshot.parent)
+        self.store.put(snapshot)
         return snapshot
+
+    def _entry_of(self, snapshot: Snapshot, branch: int) -> Entry:
+        evaluation = snapshot.evaluation
+        terms = {name: replace(term, per_frame=None) for name, term in evaluation.terms.items()}
+        return Entry(
+            snapshot.id,
+            snapshot.parent,
+            snapshot.cause,
+            branch,
+            snapshot.phase,
+            snapshot.stage,
+            snapshot.step,
+            snapshot.iteration,
+            snapshot.total_iterations,
+            snapshot.frozen,
+            replace(evaluation, terms=terms),
+        )
+
+    def _branch_for(self, snapshot: Snapshot) -> int:
+        """Its parent's branch if the parent is the end of that; otherwise a new one."""
+        parent = snapshot.parent
+        number = len(self._branches)
+        if parent is not None and self._branches[self._entries[parent].branch].last == parent:
+            number = self._entries[parent].branch
+            self._branches[number] = replace(self._branches[number], last=snapshot.id)
+        else:
+            self._branches.append(Branch(number, f"branch {number + 1}", snapshot.id, snapshot.id, parent))
+        return number
+
+    # Lines of work
 
     def ancestors(self, snapshot_id: int) -> Iterator[Snapshot]:
         """From a snapshot back to the root."""
-        here: int | None = snapshot_id
-        while here is not None:
-            snapshot = self[here]
-            yield snapshot
-            here = snapshot.parent
+        return (self[entry.id] for entry in self.path_back(snapshot_id))
 
     def branch(self, snapshot_id: int) -> list[Snapshot]:
         """From the root to a snapshot."""
         return list(self.ancestors(snapshot_id))[::-1]
+
+    def path_back(self, snapshot_id: int) -> Iterator[Entry]:
+        """From a snapshot back to the root, without fetching any."""
+        here: int | None = snapshot_id
+        while here is not None:
+            entry = self.entry(here)
+            yield entry
+            here = entry.parent
+
+    def path(self, snapshot_id: int) -> list[Entry]:
+        """From the root to a snapshot, without fetching any."""
+        return list(self.path_back(snapshot_id))[::-1]
+
+    # Names
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """All of them, in the order they were begun."""
+        return tuple(self._branches)
+
+    def name_branch(self, number: int, name: str) -> None:
+        """Give a branch another name.
+
+        Raises:
+            InputError: No such branch, or a name that is empty or taken.
+        """
+        if not 0 <= number < len(self._branches):
+            raise InputError(f"no branch {number}; there are 0 to {len(self._branches) - 1}")
+        others = (b.name for b in self._branches if b.number != number)
+        self._branches[number] = replace(self._branches[number], name=_new_name(name, others, what="branch"))
+
+    @property
+    def bookmarks(self) -> Mapping[int, str]:
+        """Snapshot → name, in the order of the snapshots."""
+        return dict(sorted(self._bookmarks.items()))
+
+    def bookmark(self, snapshot_id: int, name: str) -> None:
+        """Mark a snapshot by a name; one that has a name already gets another.
+
+        Raises:
+            InputError: No such snapshot, or a name that is empty or taken.
+        """
+        others = (known for marked, known in self._bookmarks.items() if marked != snapshot_id)
+        self._bookmarks[self.entry(snapshot_id).id] = _new_name(name, others, what="bookmark")
+
+    def remove_bookmark(self, snapshot_id: int) -> None:
+        """Raises ``InputError`` where there is none."""
+        if self._bookmarks.pop(snapshot_id, None) is None:
+            raise InputError(f"snapshot {snapshot_id} has no bookmark; bookmarks are at {list(self.bookmarks)}")
+
+    def find(self, name: str) -> Snapshot:
+        """The snapshot with a bookmark, or the end of the branch, of that name.
+
+        Raises:
+            InputError: Nothing is called that.
+        """
+        by_name = {branch.name: branch.last for branch in self._branches}
+        by_name |= {text: marked for marked, text in self._bookmarks.items()}
+        if name not in by_name:
+            raise InputError(f"nothing is called {name!r}; there are {', '.join(by_name)}")
+        return self[by_name[name]]
+
+
+class _Snapshots(Sequence[Snapshot]):
+    """A history's snapshots as a sequence that fetches one at a time."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def __len__(self) -> int:
+        return len(self._history)
+
+    def __getitem__(self, index):
+        chosen = range(len(self))[index]
+        return [self._history[i] for i in chosen] if isinstance(chosen, range) else self._history[chosen]
+
+
+def _new_name(name: str, others: Iterator[str], *, what: str) -> str:
+    name = name.strip()
+    if not name:
+        raise InputError(f"the name of a {what} is empty; give it at least one letter")
+    if name in others:
+        raise InputError(f"another {what} is called {name!r}; choose another name")
+    return name

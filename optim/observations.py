@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -126,6 +127,72 @@ class Observations:
             return self
         cut = {name: value[:, :frames] for name in _SHAPES if (value := getattr(self, name)) is not None}
         return replace(self, **cut)
+
+    def without(
+        self, start: int, end: int, *, modality: str | None = None, sub_sequence: int | None = None
+    ) -> Observations:
+        """The same with frames start to end - 1 marked as not seen: +inf, or confidence 0.
+
+        Args:
+            modality: Only of this one; None: of all.
+            sub_sequence: Only of this one; None: of all.
+
+        Raises:
+            InputError: A range, modality or sub-sequence that is not there.
+        """
+        rows = self._rows(sub_sequence)
+        self._check_range(start, end)
+        changed = {}
+        for name in self._named(modality):
+            value = getattr(self, name).clone()
+            if name == "joints2d":
+                value[rows, start:end, :, 2] = 0.0
+            else:
+                value[rows, start:end] = float("inf")
+            changed[name] = value
+        return replace(self, **changed)
+
+    def reweighted(
+        self, factor: float, start: int, end: int, *, keypoint: int | None = None, sub_sequence: int | None = None
+    ) -> Observations:
+        """The same with the confidence of 2D keypoints in frames start to end - 1 multiplied by a factor.
+
+        Args:
+            keypoint: Only this one of BODY_25; None: all.
+            sub_sequence: Only of this one; None: of all.
+
+        Raises:
+            InputError: No 2D keypoints, a factor that is negative or not finite, or a range that is not there.
+        """
+        if self.joints2d is None:
+            raise InputError(f"only joints2d has confidences, and observed are {', '.join(self._named(None))}")
+        if not (math.isfinite(factor) and factor >= 0):
+            raise InputError(f"confidences times {factor}; a finite number of at least 0 is needed")
+        if keypoint is not None and not 0 <= keypoint < self.joints2d.shape[2]:
+            raise InputError(f"no keypoint {keypoint}; BODY_25 has 0 to {self.joints2d.shape[2] - 1}")
+        rows = self._rows(sub_sequence)
+        self._check_range(start, end)
+        chosen = slice(None) if keypoint is None else slice(keypoint, keypoint + 1)
+        value = self.joints2d.clone()
+        value[rows, start:end, chosen, 2] *= factor
+        return replace(self, joints2d=value)
+
+    def _named(self, modality: str | None) -> list[str]:
+        there = [name for name in _SHAPES if getattr(self, name) is not None]
+        if modality is not None and modality not in there:
+            raise InputError(f"{modality!r} is not observed; observed are {', '.join(there)}")
+        return there if modality is None else [modality]
+
+    def _rows(self, sub_sequence: int | None) -> slice:
+        if sub_sequence is None:
+            return slice(None)
+        if not 0 <= sub_sequence < self.batch:
+            raise InputError(f"no sub-sequence {sub_sequence}; there are 0 to {self.batch - 1}")
+        return slice(sub_sequence, sub_sequence + 1)
+
+    def _check_range(self, start: int, end: int) -> None:
+        if not 0 <= start < end <= self.frames:
+            raise InputError(f"frames {start} to {end}; they must satisfy 0 <= start < end <= {self.frames}")
 
     def to(self, dtype: torch.dtype) -> Observations:
         """The same in another floating-point type."""

@@ -268,6 +268,43 @@ def with_weight(
     )
 
 
+def with_steps(phases: tuple[Phase, ...], index: int, steps: int) -> tuple[Phase, ...]:
+    """The same schedule with another number of steps in one phase; 0 leaves it out.
+
+    Raises:
+        InputError: No such phase, or a number below 0.
+    """
+    phase = _at(phases, index)
+    if steps != int(steps) or steps < 0:
+        raise InputError(f"{phase.name}: {steps} steps; give a whole number of at least 0")
+    return (*phases[:index], replace(phase, steps=int(steps)), *phases[index + 1 :])
+
+
+def with_frames(phases: tuple[Phase, ...], index: int, frames: int | None, *, of: int) -> tuple[Phase, ...]:
+    """The same schedule with another number of frames rolled out and observed in one phase of stage 3.
+
+    Args:
+        frames: Counted from the first; None: all.
+        of: Frames in all.
+
+    Raises:
+        InputError: No such phase, one that is not of stage 3, or a number that is not between 2 and all.
+    """
+    phase = _at(phases, index)
+    if phase.stage != 3:
+        raise InputError(f"{phase.name} observes all frames; only phases of stage 3 roll out fewer")
+    if frames is not None and not 2 <= frames <= of:
+        raise InputError(f"{phase.name}: {frames} frames; give 2 to {of}, or None for all")
+    return (*phases[:index], replace(phase, frames=None if frames == of else frames), *phases[index + 1 :])
+
+
+def _at(phases: tuple[Phase, ...], index: int) -> Phase:
+    if not 0 <= index < len(phases):
+        known = ", ".join(f"{i} ({phase.name})" for i, phase in enumerate(phases))
+        raise InputError(f"no phase {index} in this schedule; there are {known}")
+    return phases[index]
+
+
 def check_weight(name: str, value: float) -> None:
     """Raise ``InputError`` unless ``name`` is a term's weight and ``value`` a finite number ≥ 0."""
     if name not in WEIGHT_NAMES:

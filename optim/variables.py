@@ -102,7 +102,11 @@ def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -
     Raises:
         InputError: Nothing is left to move.
     """
-    still = [parse_frozen(name) for name in frozen]
+    still: dict[str, list[slice]] = {}
+    for held in frozen:
+        if phase.stage == 3 or held != X_0:
+            for name, frames in covered(held, variables):
+                still.setdefault(name, []).append(frames)
     parts = []
     for name in phase.variables:
         value = variables[name]
@@ -113,12 +117,8 @@ def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -
         )
         if name == "latent_motion" and phase.frames is not None:
             keep[max(phase.frames - 1, 0) :] = False
-        for frozen_name, start, end in still:
-            covers = frozen_name == name or (
-                frozen_name == X_0 and phase.stage == 3 and name in INITIAL_STATE
-            )
-            if covers:
-                keep[start:end] = False
+        for frames in still.get(name, ()):
+            keep[frames] = False
         if keep.all():
             parts.append(Part(name, tuple(value.shape), None))
         elif keep.any():
@@ -128,6 +128,17 @@ def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -
         names = ", ".join(sorted(frozen))
         raise InputError(f"{phase.name}: with {names} frozen nothing is left to move; release one of them")
     return Packing(tuple(parts))
+
+
+def covered(text: str, variables: Variables) -> list[tuple[str, slice]]:
+    """The variables, of those there are, that a name stands for (see ``parse_frozen``), and their frames along axis 1.
+
+    Raises:
+        InputError: No such variable.
+    """
+    name, start, end = parse_frozen(text)
+    parts = INITIAL_STATE if name == X_0 else (name,)
+    return [(part, slice(start, end)) for part in parts if part in variables]
 
 
 def parse_frozen(text: str) -> tuple[str, int | None, int | None]:

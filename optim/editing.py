@@ -1,0 +1,360 @@
+"""Edits of a fit: weights, schedule, freezing, observations, floor, variables; each one a snapshot that can be undone.
+
+An edit that asks for something impossible raises ``InputError`` and changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from optim import lbfgs
+from optim.errors import InputError
+from optim.fit import Fit
+from optim.frames import PriorFrame
+from optim.history import ITERATION, History, Snapshot
+from optim.objective import Objective
+from optim.observations import Observations
+from optim.problem import Problem
+from optim.stages import Phase, with_frames, with_steps, with_weight
+from optim.variables import X_0, covered, packing, parse_frozen
+
+
+class EditableFit(Fit):
+    """A fit and what one can do to it short of going forward."""
+
+    def __init__(self, problem: Problem, history: History, *, seed: int = 0) -> None:
+        super().__init__(problem, history)
+        self.seed = seed
+        self._objective_used: Objective | None = None
+        self._undo: list[int] = []
+        self._redo: list[int] = []
+
+    # Going elsewhere
+
+    def rewind(self, snapshot_id: int) -> Snapshot:
+        """Make an earlier snapshot the current one; going on from it gives the same bits, or a branch after an edit."""
+        target = self.history[snapshot_id]
+        if target.id != self.current.id:
+            self._remember_edit()
+            self._move(target)
+        return self.current
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._redo)
+
+    def undo(self) -> Snapshot:
+        """Back to before the last edit or rewind; what was done since stays in the history, ``redo`` returns to it."""
+        return self._travel(self._undo, self._redo)
+
+    def redo(self) -> Snapshot:
+        """To where ``undo`` was called."""
+        return self._travel(self._redo, self._undo)
+
+    def _travel(self, stack: list[int], other: list[int]) -> Snapshot:
+        if stack:
+            other.append(self.current.id)
+            self._move(self.history[stack.pop()])
+        return self.current
+
+    # Names
+
+    def bookmark(self, name: str, *, snapshot: int | None = None) -> None:
+        """Mark a snapshot (default: the current one) by a name (see ``History.bookmark``)."""
+        self.history.bookmark(self.current.id if snapshot is None else snapshot, name)
+
+    def remove_bookmark(self, snapshot: int | None = None) -> None:
+        """Take a mark away (default: from the current snapshot)."""
+        self.history.remove_bookmark(self.current.id if snapshot is None else snapshot)
+
+    def name_branch(self, name: str, *, branch: int | None = None) -> None:
+        """Give a branch (default: the current snapshot's) another name (see ``History.name_branch``)."""
+        here = self.history.entry(self.current.id).branch
+        self.history.name_branch(here if branch is None else branch, name)
+
+    # Weights and schedule
+
+    def set_weight(self, name: str, value: float, *, stage: int | None = None, keep_memory: bool = False) -> Snapshot:
+        """Give a term another weight from here on, in every phase of a stage (default: the current one).
+
+        The solver forgets its curvature, which was that of another loss, unless ``keep_memory``.
+
+        Raises:
+            InputError: Unknown term or stage, or a weight that is negative or not finite.
+        """
+        here = self.current
+        stage = here.stage if stage is None else stage
+        edited = with_weight(here.schedule, name, value, stage=stage, current=here.phase)
+        cause = f"weight {name} = {value:g} in stage {stage}"
+        if edited[here.phase].weights == here.weights:
+            return self._note(cause, schedule=edited)
+        return self._edit(cause, schedule=edited, keep_memory=keep_memory)
+
+    def set_steps(self, steps: int, *, phase: int | None = None) -> Snapshot:
+        """Give a phase (an index; default: the current one) another number of steps; 0 leaves out a later one.
+
+        Raises:
+            InputError: A phase that is over, or fewer steps than it has begun; ``skip_phase`` ends it where it is.
+        """
+        here, index = self._editable_phase(phase)
+        edited = with_steps(here.schedule, index, steps)
+        if index == here.phase and steps < here.step + 1:
+            raise InputError(
+                f"{edited[index].name} is in step {here.step + 1}; give at least that many, or skip the rest"
+            )
+        return self._note(f"{steps} steps of {edited[index].name}", schedule=edited)
+
+    def set_frames(self, frames: int | None, *, phase: int | None = None) -> Snapshot:
+        """Roll out and observe only the first so many frames in a phase of stage 3 (default: the current phase).
+
+        Raises:
+            InputError: A phase that is over or not of stage 3, or a number that is not between 2 and all (None).
+        """
+        here, index = self._editable_phase(phase)
+        edited = with_frames(here.schedule, index, frames, of=self.problem.frames)
+        cause = f"{'all' if frames is None else frames} frames in {edited[index].name}"
+        if index != here.phase or edited[index].frames == here.schedule[index].frames:
+            return self._note(cause, schedule=edited)
+        return self._edit(cause, schedule=edited)
+
+    def skip_phase(self) -> Snapshot:
+        """End the current phase here and enter the next one.
+
+        Raises:
+            InputError: It is the last one.
+        """
+        here = self.current
+        if here.next_phase is None:
+            raise InputError(f"{here.schedule[here.phase].name} is the last phase; there is nothing to skip to")
+        entered = self._enter(here, here.next_phase, cause=f"skipped the rest of {here.schedule[here.phase].name}")
+        self._remember_edit()
+        return self._move(entered)
+
+    def _editable_phase(self, phase: int | None) -> tuple[Snapshot, int]:
+        here = self.current
+        index = here.phase if phase is None else phase
+        if 0 <= index < here.phase:
+            raise InputError(f"{here.schedule[index].name} is over; rewind into it to edit it")
+        return here, index
+
+    # Freezing
+
+    def freeze(self, name: str) -> Snapshot:
+        """Hold a variable where it is until released: ``x_0`` (in stage 3), its parts, ``betas``, ``latent_motion``,
+        ``floor_plane``, or a range of frames such as ``latent_motion[10:20]``.
+
+        Raises:
+            InputError: No such variable, or nothing would be left to move.
+        """
+        parse_frozen(name)
+        return self._refreeze(self.current.frozen | {name}, f"froze {name}")
+
+    def release(self, name: str) -> Snapshot:
+        """Let a frozen variable move again."""
+        if name not in self.current.frozen:
+            frozen = ", ".join(sorted(self.current.frozen)) or "nothing"
+            raise InputError(f"{name!r} is not frozen; frozen: {frozen}")
+        return self._refreeze(self.current.frozen - {name}, f"released {name}")
+
+    def _refreeze(self, frozen: frozenset[str], cause: str) -> Snapshot:
+        here = self.current
+        free = packing(here.variables, here.schedule[here.phase], frozen=frozen)
+        if [(p.name, p.shape) for p in free.parts] == [(p.name, p.shape) for p in here.packing.parts]:
+            return self._note(cause, frozen=frozen)
+        return self._edit(cause, frozen=frozen)
+
+    # Variables
+
+    def perturb(self, name: str, *, scale: float = 0.01) -> Snapshot:
+        """Add normal noise of standard deviation ``scale`` (in the variable's unit) to a variable, to ``x_0`` or to a
+        range of frames; the same noise at the same snapshot of a session with the same seed.
+
+        Raises:
+            InputError: No such variable here, one that is frozen, or a scale that is not a finite number above 0.
+        """
+        if not (math.isfinite(scale) and scale > 0):
+            raise InputError(f"noise of scale {scale}; a finite number above 0 is needed")
+        here = self.current
+        noise = torch.Generator().manual_seed(self.seed * 1_000_003 + here.id)
+        changed = dict(here.variables)
+        for part, frames in self._loose(name):
+            value = here.variables[part].clone()
+            moved = value[:, frames]
+            value[:, frames] = moved + scale * torch.randn(moved.shape, generator=noise, dtype=value.dtype)
+            changed[part] = value
+        return self._edit(f"perturbed {name} by {scale:g}", variables=changed)
+
+    def reset(self, name: str) -> Snapshot:
+        """Put a variable, ``x_0`` or a range of frames back to where the current stage began.
+
+        Raises:
+            InputError: No such variable here, or one that is frozen.
+        """
+        here = self.current
+        began = self.stage_start().variables
+        changed = dict(here.variables)
+        for part, frames in self._loose(name):
+            value = here.variables[part].clone()
+            value[:, frames] = began[part][:, frames]
+            changed[part] = value
+        return self._edit(f"reset {name}", variables=changed)
+
+    def _loose(self, name: str) -> list[tuple[str, slice]]:
+        """Parts of variables that a name covers, none of them frozen."""
+        here = self.current
+        if name == X_0 and here.stage < 3:
+            raise InputError("x_0 begins with stage 3; before, name one of " + ", ".join(here.variables))
+        asked = covered(name, here.variables)
+        for held in here.frozen:
+            still = covered(held, here.variables) if held != X_0 or here.stage == 3 else []
+            for part, frames in asked:
+                count = here.variables[part].shape[1]
+                fixed = {f for other, its in still if other == part for f in range(count)[its]}
+                if fixed.intersection(range(count)[frames]):
+                    raise InputError(f"{name} cannot change: {held} is frozen; release it first")
+        return asked
+
+    # Observations and floor
+
+    def drop_frames(
+        self, start: int, end: int, *, modality: str | None = None, sub_sequence: int | None = None
+    ) -> Snapshot:
+        """Leave what was seen in frames start to end - 1 out of the fit from here on (see ``Observations.without``).
+
+        Raises:
+            InputError: What is not there to drop, or nothing would be left to fit.
+        """
+        seen = self.problem.observations.without(start, end, modality=modality, sub_sequence=sub_sequence)
+        return self._observe(seen, f"dropped {modality or 'observations'} of frames {start} to {end - 1}")
+
+    def scale_confidence(
+        self, factor: float, start: int, end: int, *, keypoint: int | None = None, sub_sequence: int | None = None
+    ) -> Snapshot:
+        """Trust 2D keypoints in frames start to end - 1 more or less (see ``Observations.reweighted``).
+
+        Raises:
+            InputError: What is not there to scale, or nothing would be left to fit.
+        """
+        seen = self.problem.observations.reweighted(factor, start, end, keypoint=keypoint, sub_sequence=sub_sequence)
+        which = "keypoints" if keypoint is None else f"keypoint {keypoint}"
+        return self._observe(seen, f"confidence × {factor:g} for {which} of frames {start} to {end - 1}")
+
+    def _observe(self, seen: Observations, cause: str) -> Snapshot:
+        replace(self.problem, observations=seen)  # raises if nothing is left
+        return self._edit(cause, observations=seen)
+
+    def set_floor(self, plane: Tensor) -> Snapshot:
+        """Another observed floor, (4,) or (B, 4): normal and offset in the camera frame. The fitted floor moves there.
+
+        Raises:
+            InputError: No camera, a plane that is none, or a frozen floor.
+        """
+        here, problem = self.current, self.problem
+        if problem.floor is None:
+            raise InputError("without a camera the floor is z = 0; there is none to set")
+        given = torch.as_tensor(plane, dtype=problem.floor.dtype)
+        if given.shape not in ((4,), (problem.batch, 4)):
+            raise InputError(f"floor has shape {tuple(given.shape)}; (4,) or ({problem.batch}, 4) is expected")
+        given = given.expand(problem.batch, 4)
+        length = given[:, :3].norm(dim=1, keepdim=True).clamp_min(1e-12)
+        edited = replace(problem, floor=given / length)
+        self._loose("floor_plane")
+        variables = {**here.variables, "floor_plane": edited.observed_floor}
+        return self._edit("floor set", floor=edited.floor, variables=variables)
+
+    # Inside
+
+    def _note(self, cause: str, **changes: Any) -> Snapshot:
+        """An edit that does not concern the current phase."""
+        here = self.current
+        self._remember_edit()
+        new = replace(here, id=len(self.history), parent=here.id, cause=cause, seconds=0.0, **changes)
+        return self._move(self.history.add(new))
+
+    def _edit(self, cause: str, *, keep_memory: bool = False, **changes: Any) -> Snapshot:
+        """The same place under another objective, with other variables moving, or with variables put elsewhere."""
+        began = time.perf_counter()
+        here = replace(self.current, **changes)
+        phase = here.schedule[here.phase]
+        free = packing(here.variables, phase, frozen=here.frozen)
+        objective = self._objective(here)
+        point = objective.point(free.pack(here.variables), here.variables, free)
+        solver = lbfgs.restart(here.solver, point, keep_memory=keep_memory)
+        self._remember_edit()
+        here = replace(here, packing=free)
+        return self._move(self._add(here, cause, solver, objective, evaluations=1, began=began))
+
+    def _remember_edit(self) -> None:
+        self._undo.append(self.current.id)
+        self._redo.clear()
+
+    def _enter(self, here: Snapshot, index: int, *, cause: str) -> Snapshot:
+        """The first snapshot of a later phase."""
+        raise NotImplementedError
+
+    def _add(
+        self,
+        here: Snapshot,
+        cause: str,
+        solver: lbfgs.LbfgsState,
+        objective: Objective,
+        *,
+        evaluations: int,
+        began: float,
+    ) -> Snapshot:
+        """A child of a snapshot in the same phase, where the solver has got to."""
+        point = solver.point
+        begun = cause == ITERATION and here.stop is not None
+        known = point.extra is None
+        with torch.no_grad():
+            variables = here.packing.unpack(point.x, here.variables)
+        added = self.history.add(
+            replace(
+                here,
+                id=len(self.history),
+                parent=here.id,
+                cause=cause,
+                step=here.step + begun,
+                iteration=solver.iterations_in_step,
+                total_iterations=here.total_iterations + solver.iterations_in_step - (0 if begun else here.iteration),
+                variables=variables,
+                solver=light(solver),
+                evaluation=here.evaluation if known else objective.evaluation(point, here.packing),
+                evaluations_spent=here.evaluations_spent + evaluations,
+                seconds=time.perf_counter() - began,
+            )
+        )
+        if not known and objective.sees_all:
+            self._remember(added, point.extra.prediction)
+        return added
+
+    def _move(self, snapshot: Snapshot) -> Snapshot:
+        self.problem = self.problem_at(snapshot)
+        self.current = snapshot
+        return snapshot
+
+    def _objective(self, snapshot: Snapshot) -> Objective:
+        """The objective at a snapshot; the last one is kept for what it has worked out about the observations."""
+        phase, frame = snapshot.schedule[snapshot.phase], snapshot.prior_frame
+        return self._objective_of(self.problem_at(snapshot), phase, frame)
+
+    def _objective_of(self, problem: Problem, phase: Phase, frame: PriorFrame | None) -> Objective:
+        used = self._objective_used
+        if used is None or used.problem is not problem or used.phase is not phase or used.prior_frame is not frame:
+            used = self._objective_used = Objective(problem, phase, frame)
+        return used
+
+
+def light(solver: lbfgs.LbfgsState) -> lbfgs.LbfgsState:
+    """Without the residuals of its point, which the evaluation has taken over."""
+    return replace(solver, point=replace(solver.point, extra=None))

@@ -1,0 +1,103 @@
+"""How far each variable has moved, and what is held and since when: figures for a report, worked out on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from optim.fit import Fit
+from optim.history import Entry, Snapshot
+from optim.stages import INITIAL_STATE
+from optim.variables import X_0, covered
+
+
+@dataclass(frozen=True)
+class Held:
+    """Something that does not move at a snapshot."""
+
+    name: str
+    """``x_0``, a variable, or a range such as ``latent_motion[10:20]``."""
+    by: str
+    """``freeze`` or, for what the schedule leaves out, the phase's name."""
+    since: int
+    """Snapshot from which on it has been held."""
+    iteration: int
+    """Total iterations done then."""
+    moved: float
+    """Largest change of any of its entries since; 0.0 unless it was perturbed, reset or set by hand before a freeze."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: moved {self.moved:g} since iteration {self.iteration} (held by {self.by})"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Way of a variable from where it was when its stage began; in stage 3 that is x_0 as initialised."""
+
+    largest: float
+    """Of any entry, in the variable's unit."""
+    rms: float
+    """Root mean square over all entries."""
+    per_frame: Tensor | None
+    """(B, T) root mean square per frame; None for what has no frames."""
+
+
+def held(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Held, ...]:
+    """What is frozen, and what the phase's schedule leaves out, at a snapshot (default: the current one)."""
+    snapshot = snapshot or fit.current
+    path = list(fit.history.path_back(snapshot.id))
+    found = []
+    for name in sorted(snapshot.frozen):
+        if name == X_0 and snapshot.stage < 3:
+            continue  # waits for stage 3
+        parts = [part for part, _ in covered(name, snapshot.variables)]
+        since = _since(path, lambda entry, n=name: n in entry.frozen, whole_stages=_is_free_motion(parts))
+        found.append(_held(fit, snapshot, name, "freeze", since))
+    phase = snapshot.schedule[snapshot.phase]
+    frozen = {part for name in snapshot.frozen for part, _ in covered(name, snapshot.variables)}
+    for name in snapshot.variables:
+        if name not in phase.variables and name not in frozen:
+            since = _since(path, lambda entry: entry.phase == snapshot.phase)
+            found.append(_held(fit, snapshot, name, phase.name, since))
+    return tuple(found)
+
+
+def moved(fit: Fit, snapshot: Snapshot | None = None) -> dict[str, Moved]:
+    """Variable → how far it is from where the snapshot's stage began."""
+    snapshot = snapshot or fit.current
+    began = fit.stage_start(snapshot).variables
+    return {name: _way(began[name], value) for name, value in snapshot.variables.items()}
+
+
+def _way(before: Tensor, now: Tensor) -> Moved:
+    change = (now - before).detach()
+    per_frame = change.flatten(2).square().mean(-1).sqrt() if change.ndim > 2 else None
+    return Moved(float(change.abs().max()), float(change.square().mean().sqrt()), per_frame)
+
+
+def _is_free_motion(parts: list[str]) -> bool:
+    """Variables that mean a motion in stages 1 and 2 and its first frame in stage 3: they begin anew there."""
+    return any(part in INITIAL_STATE or part == "latent_motion" for part in parts)
+
+
+def _since(path: list[Entry], holds, *, whole_stages: bool = True) -> Entry:
+    """The earliest entry of an unbroken row, from the newest on, in which something holds."""
+    first = path[0]
+    for entry in path:
+        if not holds(entry) or (whole_stages and (entry.stage == 3) != (path[0].stage == 3)):
+            break
+        first = entry
+    return first
+
+
+def _held(fit: Fit, snapshot: Snapshot, name: str, by: str, since: Entry) -> Held:
+    then = fit.history[since.id].variables
+    changes = []
+    for part, frames in covered(name, snapshot.variables):
+        change = snapshot.variables[part][:, frames] - then[part][:, frames]
+        if change.numel():
+            changes.append(change.abs().max())
+    largest = float(torch.stack(changes).max()) if changes else 0.0
+    return Held(name, by, since.id, since.total_iterations, largest)

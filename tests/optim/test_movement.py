@@ -1,0 +1,69 @@
+"""What is held is reported with how far it moved, and everything with its way since the stage began."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from optim.movement import held, moved
+from optim.session import Session
+from optim.stages import INITIAL_STATE, schedule
+from tests import fakes
+
+
+@pytest.fixture
+def session() -> Session:
+    phases = schedule("humorscope", "rgb", num_iters=(1, 1, 6), lbfgs_max_iter=4, tune_frames=4, freeze_start=2)
+    session = Session(fakes.problem("joints2d", frames=6), schedule=phases)
+    session.finish_stage()
+    session.finish_stage()
+    session.step_iteration()
+    return session
+
+
+def test_frozen_variables_moved_nothing_since(session):
+    session.step_outer()
+    frozen_at = session.freeze("betas")
+    session.freeze("latent_motion[0:2]")
+    session.step_outer()
+    betas, latents = held(session)
+    assert (betas.name, betas.by, betas.since, betas.moved) == ("betas", "freeze", frozen_at.id, 0.0)
+    assert (latents.name, latents.moved) == ("latent_motion[0:2]", 0.0)
+    assert str(betas) == f"betas: moved 0 since iteration {frozen_at.total_iterations} (held by freeze)"
+    assert moved(session)["trans"].largest > 0
+    session.release("betas")
+    assert [one.name for one in held(session)] == ["latent_motion[0:2]"]
+
+
+def test_x_0_frozen_early_is_held_from_stage_3_on():
+    phases = schedule("humorscope", "3d", num_iters=(1, 1, 1), lbfgs_max_iter=3, tune_init=False)
+    session = Session(fakes.problem(frames=5), schedule=phases)
+    session.freeze("x_0")
+    session.step_iteration()
+    assert "x_0" not in [one.name for one in held(session)]
+    session.run()
+    (only,) = held(session)
+    assert (only.name, only.moved, only.since) == ("x_0", 0.0, session.stage3_start.id)
+
+
+def test_the_schedule_holds_too(session):
+    tuned = {one.name for one in held(session)}
+    assert tuned == set()
+    session.finish_phase()
+    session.step_outer()
+    report = {one.name: one for one in held(session)}
+    assert set(report) == set(INITIAL_STATE)
+    assert all(one.moved == 0.0 and one.by == "stage 3 freeze" for one in report.values())
+
+
+def test_ways_are_differences_to_the_start_of_the_stage(session):
+    start = session.stage3_start
+    session.step_outer()
+    ways = moved(session)
+    for name, value in session.current.variables.items():
+        change = value - start.variables[name]
+        assert ways[name].largest == pytest.approx(float(change.abs().max()))
+        assert ways[name].rms == pytest.approx(float(change.square().mean().sqrt()))
+    assert ways["betas"].per_frame is None
+    torch.testing.assert_close(ways["latent_motion"].per_frame.square().mean().sqrt().item(), ways["latent_motion"].rms)
+    assert all(way.largest == 0.0 for way in moved(session, start).values())
