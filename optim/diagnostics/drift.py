@@ -77,11 +77,11 @@ def drift(fit: Fit, snapshot: Snapshot | None = None) -> Drift | None:
 
 def stage3_entry(fit: Fit, snapshot: Snapshot) -> tuple[Snapshot, Snapshot] | None:
     """The last snapshot before stage 3 and the first in it, on the branch of ``snapshot``."""
-    after: Snapshot | None = None
-    for here in fit.history.ancestors(snapshot.id):
-        if here.stage < 3:
-            return None if after is None else (here, after)
-        after = here
+    after: int | None = None
+    for entry in fit.history.path_back(snapshot.id):
+        if entry.stage < 3:
+            return None if after is None else (fit.history[entry.id], fit.history[after])
+        after = entry.id
     return None
 
 
