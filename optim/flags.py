@@ -149,7 +149,7 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
 def _add_fit_flags(group: argparse._ArgumentGroup) -> None:
     three = "weight in stages 1, 2, 3"
     steps = ", ".join(f"{name} {values}" for name, values in PUBLIC_STEPS.items())
-    group.add_argument("--preset", choices=tuple(PRESETS), help="our rules, or the public code's as they are")
+    group.add_argument("--preset", choices=tuple(PRESETS), help="our rules, the public code's, or a variant")
     group.add_argument("--num-iters", type=int, nargs=3, metavar="N", help=f"steps of each stage ({steps})")
     group.add_argument("--lbfgs-max-iter", type=int, metavar="N", help="iterations in a step (20)")
     for flag in WEIGHT_FLAGS:

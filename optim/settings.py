@@ -19,7 +19,7 @@ from optim.flags import (
     build_parser,
     dest,
 )
-from optim.stages import TUNE_FRAMES, Phase, schedule
+from optim.stages import PRESETS, TUNE_FRAMES, Phase, schedule
 
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d"]
 _SCHEDULES = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb", "verts3d": "verts3d"}
@@ -167,5 +167,5 @@ def _check_split(settings: Settings) -> None:
         raise InputError(f"--rgb-overlap-len {overlap}: at least 0 and less than --rgb-seq-len, {length}")
     if settings.batch_size < 1:
         raise InputError(f"--batch-size {settings.batch_size}: at least 1")
-    if settings.preset == "reference" and settings.observations != "joints2d":
-        raise InputError("--preset reference splits only what a camera sees: --observations joints2d")
+    if PRESETS[settings.preset].prior_frame == "input" and settings.observations != "joints2d":
+        raise InputError(f"--preset {settings.preset} splits only what a camera sees: --observations joints2d")

@@ -118,20 +118,31 @@ class Preset:
     """How the parts are joined again (``stitching.stitch``)."""
 
 
+_REFERENCE = Preset("reference")
+_HUMORSCOPE = Preset(
+    "humorscope",
+    start="aligned",
+    prior_frame="canonical",
+    contact_refine="strict",
+    turn="exact",
+    freeze_bounds="proportional",
+    gaps="bridged",
+    split="even",
+    stitching="blend",
+)
 PRESETS = {
-    "reference": Preset("reference"),
-    "humorscope": Preset(
-        "humorscope",
-        start="aligned",
-        prior_frame="canonical",
-        contact_refine="strict",
-        turn="exact",
-        freeze_bounds="proportional",
-        gaps="bridged",
-        split="even",
-        stitching="blend",
-    ),
+    preset.name: preset
+    for preset in (
+        _HUMORSCOPE,
+        replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
+        replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
+        _REFERENCE,
+        replace(_REFERENCE, name="reference-6d", rotation="6d"),
+        replace(_REFERENCE, name="reference-strict-contacts", contact_refine="strict"),
+        replace(_REFERENCE, name="reference-velocity-fault", velocities="camera"),
+    )
 }
+"""Our rules, those of the public code, and each of them with one rule exchanged."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,7 @@ class Phase:
     weights: Mapping[str, float] = field(default_factory=dict)
     init_motion_frames: int | None = None
     """init_motion_prior is scaled by (all frames) / this; None means by 1."""
-    preset: Preset = PRESETS["humorscope"]
+    preset: Preset = _HUMORSCOPE
 
     def weight(self, name: str) -> float:
         return self.weights.get(name, 0.0)

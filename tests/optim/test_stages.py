@@ -1,8 +1,11 @@
 """The schedule: what moves when, under which weights."""
 
+from dataclasses import replace
+
 import pytest
 
 from optim.errors import InputError
+from optim.settings import parse
 from optim.stages import INITIAL_STATE, PRESETS, PUBLIC_WEIGHTS, WEIGHT_NAMES, schedule, with_weight
 
 
@@ -29,6 +32,28 @@ def test_both_readings_of_contact_refine():
 def test_every_weight_in_the_tables_is_known():
     assert {name for table in PUBLIC_WEIGHTS.values() for name in table} <= set(WEIGHT_NAMES)
     assert {p.name for p in PRESETS.values()} == set(PRESETS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_selected_by_name(name):
+    phases = parse(["--preset", name]).schedule()
+    assert {phase.preset for phase in phases} == {PRESETS[name]}
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "value"),
+    [
+        ("humorscope-6d", "rotation", "6d"),
+        ("humorscope-public-contacts", "contact_refine", "public"),
+        ("reference-6d", "rotation", "6d"),
+        ("reference-strict-contacts", "contact_refine", "strict"),
+        ("reference-velocity-fault", "velocities", "camera"),
+    ],
+)
+def test_variants_exchange_one_rule(name, rule, value):
+    base = PRESETS[name.split("-")[0]]
+    assert getattr(base, rule) != value
+    assert replace(base, name=name, **{rule: value}) == PRESETS[name]
 
 
 def test_short_stage_3_keeps_its_proportions():
@@ -61,6 +86,7 @@ def test_weight_edits_make_a_new_schedule():
         ({"weights": {"joints3d": (1, -1, 1)}}, "at least 0"),
         ({"weights": {"joints3d": (1, float("nan"), 1)}}, "finite"),
         ({"freeze_start": 10, "freeze_end": 80}, "70"),
+        ({"num_iters": (1, 1, 20), "freeze_start": 5, "freeze_end": 21}, "<= 20"),
         ({"freeze_start": 30, "freeze_end": 20}, "start <= end"),
         ({"tune_frames": 1}, "2 frames"),
         ({"lbfgs_max_iter": 0}, "lbfgs_max_iter"),
