@@ -74,7 +74,7 @@ def joint_agreement(fit: Fit, snapshot: Snapshot | None = None) -> JointAgreemen
 def overlap_disagreement(fit: Fit, snapshot: Snapshot | None = None) -> tuple[OverlapDisagreement, ...]:
     """One value per pair of neighbours that share frames, within the batch and against the batch before."""
     snapshot = snapshot or fit.current
-    seen = fit.problem.observations
+    seen = fit.problem_at(snapshot).observations
     if seen.seq_interval is None:
         return ()
     verts = _points(fit, snapshot, Parts(verts3d=True)).verts3d
@@ -125,10 +125,11 @@ def angle_deg(a: Tensor, b: Tensor) -> Tensor:
 
 def reprojection(fit: Fit, snapshot: Snapshot | None = None) -> Reprojection | None:
     """Image distance of every detected keypoint; None where no keypoints are observed."""
-    problem, seen = fit.problem, fit.problem.observations
+    snapshot = snapshot or fit.current
+    problem, seen = fit.problem, fit.problem_at(snapshot).observations
     if seen.joints2d is None or problem.camera is None:
         return None
-    keypoints = _points(fit, snapshot or fit.current, Parts(keypoints=True)).keypoints
+    keypoints = _points(fit, snapshot, Parts(keypoints=True)).keypoints
     assert keypoints is not None
     apart = (problem.camera.project(keypoints) - seen.keypoints).norm(dim=-1)
     apart = torch.where(seen.visible["joints2d"], apart, torch.full_like(apart, torch.nan))

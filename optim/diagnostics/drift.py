@@ -87,7 +87,7 @@ def stage3_entry(fit: Fit, snapshot: Snapshot) -> tuple[Snapshot, Snapshot] | No
 
 def states_of(fit: Fit, before: Snapshot, first: Snapshot, frame: PriorFrame) -> State:
     """The motion of stage 2 (B, T) as the encoder was given it: gaps bridged, in the prior frame."""
-    problem, variables = fit.problem, before.variables
+    problem, variables = fit.problem_at(before), before.variables
     if first.schedule[first.phase].preset.gaps == "bridged":
         variables = bridged(variables, problem.observations, frozen=before.frozen)
     seen, betas = predict_free(problem, variables, Parts()), variables["betas"]

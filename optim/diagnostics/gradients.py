@@ -34,7 +34,7 @@ def term_gradients(fit: Fit, snapshot: Snapshot | None = None) -> TermGradients:
     """One backward pass per active term of the snapshot's phase."""
     snapshot = snapshot or fit.current
     phase = snapshot.schedule[snapshot.phase]
-    objective, packing = Objective(fit.problem, phase, snapshot.prior_frame), snapshot.packing
+    objective, packing = Objective(fit.problem_at(snapshot), phase, snapshot.prior_frame), snapshot.packing
     matrix = _matrix(objective, snapshot)
     pieces = [packing.split(row) for row in matrix]
     names = [part.name for part in packing.parts]

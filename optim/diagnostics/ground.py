@@ -63,4 +63,4 @@ def floor_tilt(fit: Fit, snapshot: Snapshot | None = None) -> np.ndarray | None:
     snapshot = snapshot or fit.current
     if not fit.problem.has_camera:
         return None
-    return angle_deg(snapshot.variables["floor_plane"], fit.problem.observed_floor).numpy()
+    return angle_deg(snapshot.variables["floor_plane"], fit.problem_at(snapshot).observed_floor).numpy()

@@ -111,8 +111,8 @@ def test_reprojection_finds_planted_errors():
     seen[1, 2, 4, :2] += torch.tensor([3.0, 4.0])
     seen[0, 1, 7, 2] = 0.0
     seen[0, 3, :, 2] = 0.0
-    session.problem = replace(problem, observations=replace(problem.observations, joints2d=seen))
-    found = reprojection(session)
+    observed = replace(problem.observations, joints2d=seen)
+    found = reprojection(session, replace(session.current, observations=observed))
     assert found.error_px[1, 2, 4] == pytest.approx(5.0, abs=1e-2)
     assert np.isnan(found.error_px[0, 1, 7]) and np.isnan(found.error_px[0, 3]).all()
     assert np.isnan(found.error_px).sum() == 26

@@ -67,8 +67,8 @@ def test_a_pull_on_one_frame_shows_there_and_nowhere_else():
     )
     exact = session.trajectory().joints.clone()
     exact[0, 3, 5] += 0.1
-    session.problem = replace(problem, observations=replace(problem.observations, joints3d=exact))
-    found = term_gradients(session)
+    observed = replace(problem.observations, joints3d=exact)
+    found = term_gradients(session, replace(session.current, observations=observed))
     assert found.terms == ("joints3d",)
     np.testing.assert_allclose(found.per_frame["trans"][0, 0], [0, 0, 0, np.sqrt(3) * 0.1, 0, 0], atol=1e-5)
 

@@ -72,8 +72,11 @@ def test_a_leaning_floor(session, seen_by_camera):
     seen = seen_by_camera.problem.observed_floor
     across = torch.linalg.cross(seen, torch.tensor([[1.0, 0.0, 0.0]]).expand_as(seen))
     across = across / across.norm(dim=1, keepdim=True)
-    leaning = (axis_angle_to_matrix(across * torch.deg2rad(torch.tensor([[4.0], [0.0]]))) @ (1.1 * seen)[..., None])[
-        ..., 0
-    ]
-    found = floor_tilt(seen_by_camera, with_variables(seen_by_camera, floor_plane=leaning))
-    np.testing.assert_allclose(found, [4.0, 0.0], atol=0.02)
+    turn = axis_angle_to_matrix(across * torch.deg2rad(torch.tensor([[4.0], [0.0]])))
+    leaning = (turn @ (1.1 * seen)[..., None])[..., 0]
+    snapshot = with_variables(seen_by_camera, floor_plane=leaning)
+    np.testing.assert_allclose(floor_tilt(seen_by_camera, snapshot), [4.0, 0.0], atol=0.02)
+    length = leaning.norm(dim=1, keepdim=True)
+    corrected = replace(snapshot, floor=torch.cat((leaning / length, length), dim=1))
+    found = floor_tilt(seen_by_camera, corrected)
+    np.testing.assert_allclose(found, 0.0, atol=0.02, err_msg="the observed floor was edited to be the fitted one")
