@@ -35,6 +35,7 @@ class PriorReport:
     windows: int
     one_step_joints: float
     one_step_body_joints: float
+    one_step_regressed_against_body: float
     contact_accuracy: float
     contact_accuracy_rollout: float
     root_drift_median: float
@@ -58,7 +59,7 @@ def evaluate(
 ) -> PriorReport:
     """All figures on every non-overlapping window of ``frames`` frames of ``clips`` (β = 0, as recorded)."""
     windows = _all_windows(clips, body, frames)
-    step, step_body, accuracy = _one_step(prior, windows, body)
+    step, step_body, parted, accuracy = _one_step(prior, windows, body)
     rolled = rollout(prior, _first(windows), _latents(prior, windows), with_prior=False)
     truth = State.from_flat(windows.flat)
     end = (rolled.trans[:, -1] - truth.trans[:, -1]).norm(dim=-1)
@@ -70,6 +71,7 @@ def evaluate(
         windows=len(windows.flat),
         one_step_joints=100 * step,
         one_step_body_joints=100 * step_body,
+        one_step_regressed_against_body=100 * parted,
         contact_accuracy=accuracy,
         contact_accuracy_rollout=float((said == windows.contacts[:, 1:, LABELLED].bool()).float().mean()),
         root_drift_median=100 * float(end.median()),
@@ -102,18 +104,20 @@ def _latents(prior: MotionPrior, windows: Windows) -> Tensor:
     return infer_latents(prior, State.from_flat(windows.flat))
 
 
-def _one_step(prior: MotionPrior, windows: Windows, body: BodyModel) -> tuple[float, float, float]:
-    """Joint error [m] of the regressed and of the body's joints, contact accuracy; posterior means, true past."""
+def _one_step(prior: MotionPrior, windows: Windows, body: BodyModel) -> tuple[float, float, float, float]:
+    """Joint error [m] of the regressed and of the body's joints, their distance, contact accuracy; true past."""
     past, now = (x.flatten(0, 1) for x in canonical_pairs(windows.flat, windows.pivot))
     mean, _ = prior.posterior(past, now)
     states, logits = apply_change(past, prior.decode(past, mean))
     truth = now[:, JOINTS].unflatten(1, (22, 3))
-    off = (states[:, JOINTS].unflatten(1, (22, 3)) - truth).norm(dim=-1)
+    regressed = states[:, JOINTS].unflatten(1, (22, 3))
     state = State.from_flat(states[:, None])
     own = body.joints(state.trans, state.root_orient, state.pose_body, torch.zeros(len(states), 16))[:, 0]
     labels = windows.contacts[:, 1:].flatten(0, 1)[:, LABELLED].bool()
     right = ((logits[:, LABELLED] > 0) == labels).float().mean()
-    return float(off.mean()), float((own - truth).norm(dim=-1).mean()), float(right)
+    pairs = ((regressed, truth), (own, truth), (own, regressed))
+    distances = [float((a - b).norm(dim=-1).mean()) for a, b in pairs]
+    return distances[0], distances[1], distances[2], float(right)
 
 
 def _heading_error(rolled: Rollout, truth: State) -> Tensor:
