@@ -223,6 +223,8 @@ class TermValue:
     """Its share of the loss."""
     per_frame: np.ndarray | None
     """(B, T) raw share of each frame; None where the term belongs to no frame."""
+    scale: float = 1.0
+    """Factor besides the weight: weighted = raw · scale · weight."""
 
 
 @dataclass(frozen=True)
@@ -338,7 +340,8 @@ class Objective:
             residual = point.extra.residuals[term.name]
             raw = residual.sum().item()
             per_frame = residual.numpy() if residual.ndim == 2 else None
-            values[term.name] = TermValue(raw, raw * self.phase.weight(term.weight) * self.scale(term), per_frame)
+            scale = self.scale(term)
+            values[term.name] = TermValue(raw, raw * self.phase.weight(term.weight) * scale, per_frame, scale)
         norms = {name: piece.norm().item() for name, piece in packing.split(point.gradient).items()}
         return Evaluation(point.value, values, norms)
 

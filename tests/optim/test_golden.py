@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from optim import frames
 from optim.objective import Objective
+from optim.parity import CASES, MODELS, Case, case_files, gradient_errors, trace
 from optim.prediction import Parts, predict_rollout, turn_of
 from optim.rotations import axis_angle_to_matrix
-from optim.session import Session
 from optim.start import enter_stage_3, start_variables
 from optim.variables import packing, root_matrix
-from tests.optim.golden import CASES, MODELS, Case, case_files
 
 FILES = case_files()
 pytestmark = pytest.mark.skipif(not FILES, reason=f"no golden cases in {CASES}, or no models in {MODELS}")
@@ -27,18 +25,8 @@ def case(request) -> Case:
     return Case.read(request.param)
 
 
-def phases_of(case: Case):
-    """Outer step of the golden run, phase, and the constant prior frame that phase needs."""
-    step = 0
-    for phase in case.schedule:
-        fixed = phase.stage == 3 and not case.problem.has_camera
-        for _ in range(phase.steps):
-            yield step, phase, frames.identity(case.problem.batch) if fixed else None
-            step += 1
-
-
 def test_losses_terms_and_gradients(case):
-    for step, phase, frame in phases_of(case):
+    for step, phase, frame in case.phases():
         variables = case.group(f"step{step}/var/")
         objective, free = Objective(case.problem, phase, frame), packing(variables, phase)
         point = objective.point(free.pack(variables), variables, free)
@@ -47,17 +35,13 @@ def test_losses_terms_and_gradients(case):
         expected = {name: float(value) for name, value in case.group(f"step{step}/term/").items()}
         assert terms == {name: pytest.approx(value, rel=LOSS, abs=1e-8) for name, value in expected.items()}
         gradients = free.split(point.gradient)
-        wanted = case.group(f"step{step}/grad/")
-        assert set(gradients) == set(wanted)
-        for name, gradient in wanted.items():
-            ours = torch.zeros_like(gradient)
-            ours[:, : gradients[name].shape[1]] = gradients[name]
-            error = (ours - gradient).norm() / gradient.norm().clamp_min(1e-12)
-            assert error < GRADIENT, f"step {step}: gradient of {name} is {float(error):.1e} off"
+        assert set(gradients) == set(case.group(f"step{step}/grad/"))
+        for name, error in gradient_errors(case, step, gradients).items():
+            assert error < GRADIENT, f"step {step}: gradient of {name} is {error:.1e} off"
 
 
 def test_rollouts_and_prior_frame(case):
-    for step, phase, frame in phases_of(case):
+    for step, phase, frame in case.phases():
         if phase.stage < 3:
             continue
         variables, seen = case.group(f"step{step}/var/"), case.group(f"step{step}/rollout/")
@@ -115,23 +99,14 @@ def test_stage_3_starts_where_stage_2_ended(case):
 
 def test_search_takes_the_same_path(case):
     """A whole session, from the start values to the result: every evaluation of every line search."""
-    session = Session(case.problem, schedule=case.schedule)
-    for step in range(case.steps):
-        if session.current.phase_done:
-            session.step_iteration()
-        values = [session.current.evaluation.total]
-        while True:
-            snapshot = session.step_iteration()
-            values += [trial.value for trial in snapshot.solver.trials]
-            if snapshot.stop is not None:
-                break
-        expected = case.arrays[f"step{step}/evals"].tolist()
-        assert len(values) == len(expected)
-        for index, (ours, theirs) in enumerate(zip(values, expected, strict=True)):
+    run = trace(case)
+    for step, (ours, theirs) in enumerate(zip(run.ours, run.theirs, strict=True)):
+        assert len(ours) == len(theirs)
+        for index, (value, expected) in enumerate(zip(ours, theirs, strict=True)):
             allowed = TRACE[0] * TRACE[1] ** max(0, index + 3 * step - 4)
-            assert ours == pytest.approx(theirs, rel=allowed), f"evaluation {index} of step {step}"
-    assert session.done
-    _check_result(case, session)
+            assert value == pytest.approx(expected, rel=allowed), f"evaluation {index} of step {step}"
+    assert run.session.done
+    _check_result(case, run.session)
 
 
 def _check_result(case, session):
