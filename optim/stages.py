@@ -83,6 +83,11 @@ PUBLIC_WEIGHTS: dict[str, dict[str, Triple]] = {
 }
 """Data type → weight of each term in stages 1, 2, 3; what is not named is 0. ``rgb_overlap_consist`` has an effect
 only on a batch of overlapping sub-sequences."""
+OWN_WEIGHTS: dict[str, dict[str, Triple]] = {
+    "3d": {"motion_prior": (0.0, 0.0, 3e-4), "init_motion_prior": (0.0, 0.0, 3e-4)},
+}
+"""Over the public ones in our presets: the shipped prior spends about 50 nats on a transition, and under the public
+weights it bends the motion away from the data (docs/models.md has the comparison)."""
 PUBLIC_STEPS = {"3d": (30, 70, 70), "verts3d": (30, 70, 70), "rgb": (30, 80, 70), "rgbd": (30, 70, 70)}
 TUNE_FRAMES, FREEZE_START, FREEZE_END = 15, 30, 55
 
@@ -94,6 +99,8 @@ class Preset:
     """The rules of a fit that are choices, not numbers."""
 
     name: str
+    weights: Literal["public", "own"] = "public"
+    """Default weights: ``PUBLIC_WEIGHTS``, or those with ``OWN_WEIGHTS`` over them."""
     rotation: Rotation = "axis-angle"
     """How ``root_orient`` is parameterised while it moves: 3 or 6 numbers."""
     start: Literal["rest", "aligned"] = "rest"
@@ -121,6 +128,7 @@ class Preset:
 _REFERENCE = Preset("reference")
 _HUMORSCOPE = Preset(
     "humorscope",
+    weights="own",
     start="aligned",
     prior_frame="canonical",
     contact_refine="strict",
@@ -195,7 +203,8 @@ def schedule(
         InputError: An unknown name, a negative or non-finite weight, or bounds that do not fit.
     """
     rules = _known("preset", preset, PRESETS) if isinstance(preset, str) else preset
-    table = _known("data_type", data_type, PUBLIC_WEIGHTS) | _checked_weights(weights or {})
+    own = OWN_WEIGHTS.get(data_type, {}) if rules.weights == "own" else {}
+    table = _known("data_type", data_type, PUBLIC_WEIGHTS) | own | _checked_weights(weights or {})
     steps = tuple(num_iters) if num_iters is not None else PUBLIC_STEPS[data_type]
     if len(steps) != 3 or any(n != int(n) or n < 0 for n in steps):
         raise InputError(f"num_iters is {list(steps)}; give three counts of steps, one per stage")

@@ -95,3 +95,12 @@ def test_weight_edits_make_a_new_schedule():
 def test_bad_options_say_what_to_do(options, part):
     with pytest.raises(InputError, match=part):
         schedule(**options)
+
+
+def test_our_presets_weigh_the_prior_less_and_the_public_ones_do_not():
+    weights = {name: schedule(name, "3d")[-1].weights for name in ("humorscope", "reference")}
+    assert weights["reference"]["motion_prior"] == 1e-3
+    assert weights["humorscope"]["motion_prior"] == 3e-4
+    assert schedule("humorscope", "rgb")[-1].weights["motion_prior"] == 0.075
+    given = schedule("humorscope", "3d", weights={"motion_prior": (0.0, 0.0, 0.5)})
+    assert given[-1].weights["motion_prior"] == 0.5
