@@ -13,10 +13,12 @@ rotations; the decoder's first and last weights are permuted once to that order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, wraps
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from optim.motion_prior import LATENT_SIZE, STATE_SIZE, MotionPrior
@@ -97,6 +99,22 @@ def _centred(weight: np.ndarray) -> np.ndarray:
     return (groups - groups.mean(-1, keepdims=True)).reshape(weight.shape)
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _one_thread(function):
+    """Run with one BLAS thread: on products this small, threads wait for each other and take the processor meanwhile."""
+
+    @wraps(function)
+    def limited(*arguments):
+        with _blas().limit(limits=1):
+            return function(*arguments)
+
+    return limited
+
+
 class Chain(torch.autograd.Function):
     """``apply(start, latents, pivot, layers)`` → inputs (B, S, 339), local (B, S, 339), contacts (B, S, 9), turns (B, S, 2).
 
@@ -112,6 +130,7 @@ class Chain(torch.autograd.Function):
     """
 
     @staticmethod
+    @_one_thread
     def forward(ctx, start: Tensor, latents: Tensor, pivot: Tensor, layers: tuple[_Layer, ...]):
         run = _Run(layers, latents.detach().numpy(), pivot.detach().numpy()[:, :2])
         run.forward(start.detach().numpy())
