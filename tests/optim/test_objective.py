@@ -170,3 +170,28 @@ def test_nothing_to_act_on_is_an_error():
     free = packing(variables, phase)
     with pytest.raises(InputError, match="stage 1"):
         Objective(problem, phase).point(free.pack(variables), variables, free)
+
+
+@pytest.mark.parametrize(("modality", "kind"), [("joints2d", "rgb"), ("joints3d", "3d")])
+def test_three_sub_sequences_are_the_sum_of_each(modality, kind):
+    """B = 3 is no special case, although rotations are 3 x 3."""
+    whole = fakes.problem(modality, batch=3, frames=FRAMES, dtype=torch.float64)
+    phase = schedule("humorscope", kind)[-1]
+    variables = fakes.variables(whole, phase, dtype=torch.float64)
+    frame = None if whole.has_camera else frames.identity(3, dtype=torch.float64)
+    free = packing(variables, phase)
+    point = Objective(whole, phase, frame).point(free.pack(variables), variables, free)
+    gradient, total = free.split(point.gradient), 0.0
+    for row in range(3):
+        here = slice(row, row + 1)
+        seen = Observations(**{modality: getattr(whole.observations, modality)[here]})
+        lens = whole.camera
+        camera = lens and replace(lens, focal=lens.focal[here], centre=lens.centre[here])
+        one = replace(whole, observations=seen, camera=camera, floor=None if whole.floor is None else whole.floor[here])
+        own = {name: value[here] for name, value in variables.items()}
+        place, single = packing(own, phase), None if frame is None else frames.identity(1, dtype=torch.float64)
+        alone = Objective(one, phase, single).point(place.pack(own), own, place)
+        total += alone.value
+        for name, piece in place.split(alone.gradient).items():
+            torch.testing.assert_close(gradient[name][here], piece, rtol=1e-6, atol=1e-9)
+    assert point.value == pytest.approx(total, rel=1e-9)

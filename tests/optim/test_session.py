@@ -65,12 +65,18 @@ def test_run_step_and_uninterrupted_solver_agree():
     phase, free = first.schedule[0], first.packing
     objective = Objective(two.problem, phase)
     options = lbfgs.Options(max_iterations=phase.iterations)
-    state = first.solver
+    state, asked = first.solver, []
+
+    def evaluate(x):
+        asked.append(x)
+        return objective.point(x, first.variables, free)
+
     for _ in range(phase.steps):
         state = lbfgs.begin(state, options=options)
         while state.stop is None:
-            state = lbfgs.step(state, lambda x: objective.point(x, first.variables, free), options=options)
+            state = lbfgs.step(state, evaluate, options=options)
     assert torch.equal(state.point.x, two.current.solver.point.x)
+    assert two.current.evaluations_spent == 1 + len(asked), "one to begin with, then those of the bare solver"
 
 
 def test_step_outer_and_stages():

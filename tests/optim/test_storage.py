@@ -96,3 +96,23 @@ def test_bad_places_are_refused(tmp_path):
         Session(problem, schedule=PHASES[:1], history_folder=tmp_path / "nowhere")
     with pytest.raises(InputError, match="0 or more"):
         Session(problem, schedule=PHASES[:1], memory_limit=-5)
+
+
+@pytest.mark.slow
+def test_a_full_default_history_fits_in_memory():
+    """30/80/70 steps of 20 iterations, T = 60, B = 4: what a few iterations of each phase add, times their number."""
+    session = Session(fakes.problem(frames=60, batch=4), schedule=schedule(num_iters=(30, 80, 70)))
+    total, few = 0.0, 8
+    while True:
+        for _ in range(2):
+            session.step_iteration()
+        before, begun = session.history.store.bytes_in_memory, len(session.history)
+        for _ in range(few):
+            session.step_iteration()
+        phase = session.schedule[session.current.phase]
+        grown = (session.history.store.bytes_in_memory - before) / (len(session.history) - begun)
+        total += grown * phase.steps * phase.iterations
+        if session.current.next_phase is None:
+            break
+        session.skip_phase()
+    assert 10e6 < total < 500e6, f"{total / 1e6:.0f} MB"
