@@ -34,9 +34,7 @@ def files() -> list[Path]:
 
 def recorded_hashes() -> dict[str, str]:
     """The table of hashes: path relative to ``assets/`` → SHA-256, in the format of ``sha256sum``."""
-    rows = (
-        line.split(maxsplit=1) for line in HASH_FILE.read_text(encoding="utf-8").splitlines() if line.strip()
-    )
+    rows = (line.split(maxsplit=1) for line in HASH_FILE.read_text(encoding="utf-8").splitlines() if line.strip())
     return {name.lstrip("*"): digest for digest, name in rows}
 
 
@@ -48,14 +46,10 @@ def verify() -> list[str]:
     """
     recorded = recorded_hashes()
     present = {path.relative_to(ASSETS_FOLDER).as_posix(): path for path in files()}
-    problems = [
-        f"assets/{name}: missing; restore it from the repository" for name in recorded if name not in present
-    ]
+    problems = [f"assets/{name}: missing; restore it from the repository" for name in recorded if name not in present]
     for name, path in present.items():
         if name not in recorded:
-            problems.append(
-                f"assets/{name}: not in assets/{HASH_FILE.name}; run `python -m assets.build hashes`"
-            )
+            problems.append(f"assets/{name}: not in assets/{HASH_FILE.name}; run `python -m assets.build hashes`")
         elif sha256(path) != recorded[name]:
             problems.append(f"assets/{name}: differs from its recorded hash; restore it from the repository")
     return problems

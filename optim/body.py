@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +88,9 @@ class BodyModel:
 
     def to(self, device: torch.device | str) -> BodyModel:
         """The same body with its tensors on another device."""
-        tensors = {f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)}
+        tensors: dict[str, Any] = {
+            f.name: v.to(device) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)
+        }
         return replace(self, **tensors)
 
     @timed("body")
@@ -131,7 +134,9 @@ class BodyModel:
 
     def mesh(self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor) -> Tensor:
         """The whole mesh, (B, T, V, 3)."""
-        return self.joints_and_vertices(trans, root_orient, pose_body, betas, torch.arange(len(self.template), device=trans.device))[1]
+        return self.joints_and_vertices(
+            trans, root_orient, pose_body, betas, torch.arange(len(self.template), device=trans.device)
+        )[1]
 
     def keypoints25(self, joints52: Tensor, openpose_points: Tensor) -> Tensor:
         """OpenPose BODY_25 from (B, T, 52, 3) joints and (B, T, 21, 3) ``openpose_vertices`` → (B, T, 25, 3)."""

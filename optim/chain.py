@@ -68,10 +68,9 @@ def layers_of(prior: MotionPrior) -> tuple[_Layer, ...]:
 
     A group norm subtracts its mean from the output of a linear map, so the subtraction is put into the map itself.
     """
-    modules = list(prior.decoder.net)
+    linears, norms = prior.decoder.linears, prior.decoder.norms
     found = []
-    for index in range(0, len(modules), 3):
-        linear, norm = modules[index], modules[index + 1] if index + 1 < len(modules) else None
+    for index, (linear, norm) in enumerate(zip(linears, [*norms, None], strict=True)):
         weight, bias = linear.weight.detach().numpy().T, linear.bias.detach().numpy()
         if index == 0:
             weight = weight[np.r_[_STATE_ORDER, STATE_SIZE : STATE_SIZE + LATENT_SIZE]]
@@ -105,7 +104,7 @@ def _blas() -> ThreadpoolController:
 
 
 def _one_thread(function):
-    """Run with one BLAS thread: on products this small, threads wait for each other and take the processor meanwhile."""
+    """Run with one BLAS thread: on products this small, threads wait for each other and keep it busy."""
 
     @wraps(function)
     def limited(*arguments):
@@ -116,7 +115,7 @@ def _one_thread(function):
 
 
 class Chain(torch.autograd.Function):
-    """``apply(start, latents, pivot, layers)`` → inputs (B, S, 339), local (B, S, 339), contacts (B, S, 9), turns (B, S, 2).
+    """``apply(start, latents, pivot, layers)`` → inputs, local (B, S, 339), contacts (B, S, 9), turns (B, S, 2).
 
     Args:
         start: x_0 flat, (B, 339), given to the decoder as it stands.

@@ -53,7 +53,7 @@ class Extract:
 
 
 def choose_extracts(folder: Path, body: BodyModel, *, count: int, frames: int, split: str | None) -> list[Extract]:
-    """The middle ``frames`` frames of ``count`` clips, spread evenly over the folder's long enough clips in sorted order.
+    """The middle ``frames`` frames of ``count`` clips, spread evenly over those long enough, in sorted order.
 
     Raises:
         InputError: No clip is long enough.
@@ -107,7 +107,11 @@ def table(rows: list[dict]) -> str:
     """Mean of every figure over the clips, a column per stage, and the ratio of stage 3 to stage 2."""
     stages = sorted({int(r["stage"]) for r in rows})
     figures = [k for k in rows[0] if k not in ("clip", "stage", "seconds_of_batch")]
-    lines = [f"{len({r['clip'] for r in rows})} clips".ljust(26) + "".join(f"{f'stage {s}':>10}" for s in stages) + "     3 / 2"]
+    lines = [
+        f"{len({r['clip'] for r in rows})} clips".ljust(26)
+        + "".join(f"{f'stage {s}':>10}" for s in stages)
+        + "     3 / 2"
+    ]
     for name in figures:
         means = {}
         for stage in stages:
@@ -154,7 +158,12 @@ def run(options: argparse.Namespace) -> list[dict]:
     for start in range(0, len(left), options.batch):
         batch = left[start : start + options.batch]
         rows = fit_batch(
-            batch, models, protocol=options.protocol, preset=options.preset, seed=options.seed, num_iters=options.num_iters
+            batch,
+            models,
+            protocol=options.protocol,
+            preset=options.preset,
+            seed=options.seed,
+            num_iters=options.num_iters,
         )
         append_rows(options.csv, rows)
         finished = start + len(batch)
@@ -168,7 +177,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m optim.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of AMASS-format .npz clips")
     parser.add_argument("--protocol", choices=sorted(PROTOCOLS), default="noisy")
-    parser.add_argument("--csv", type=Path, required=True, help="figures per clip and stage; an existing file is gone on with")
+    parser.add_argument(
+        "--csv", type=Path, required=True, help="figures per clip and stage; an existing file is gone on with"
+    )
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--batch", type=int, default=8, help="clips fitted together")

@@ -31,9 +31,7 @@ class InitStatePrior:
 
     def __post_init__(self) -> None:
         if self.means.shape[-1] != DIMENSIONS:
-            raise InputError(
-                f"init_state_prior has {self.means.shape[-1]} dimensions; {DIMENSIONS} are expected"
-            )
+            raise InputError(f"init_state_prior has {self.means.shape[-1]} dimensions; {DIMENSIONS} are expected")
         factor = torch.linalg.cholesky(self.covariances.double())
         eye = torch.eye(factor.shape[-1], dtype=torch.float64).expand_as(factor)
         whitening = torch.linalg.solve_triangular(factor, eye, upper=False)

@@ -54,6 +54,16 @@ class Mlp(nn.Module):
         self.net = nn.ModuleList(layers)
         self.skip = skip
 
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """The linear layers, first to last."""
+        return [layer for layer in self.net if isinstance(layer, nn.Linear)]
+
+    @property
+    def norms(self) -> list[nn.GroupNorm]:
+        """The norms, one after each linear layer but the last."""
+        return [layer for layer in self.net if isinstance(layer, nn.GroupNorm)]
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, in) → (N, out)."""
         again = x[:, x.shape[1] - self.skip :] if self.skip else None

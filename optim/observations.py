@@ -57,15 +57,11 @@ class Observations:
         if not lengths:
             raise InputError(f"no observations; give at least one of {', '.join(_SHAPES)}")
         if len(set(lengths.values())) > 1:
-            raise InputError(
-                f"observations differ in (sub-sequences, frames): {lengths}; cut them to the same length"
-            )
+            raise InputError(f"observations differ in (sub-sequences, frames): {lengths}; cut them to the same length")
         if self.frames < 2:
             raise InputError(f"{self.frames} frame observed; a motion needs at least 2")
         if self.seq_interval is not None and tuple(self.seq_interval.shape) != (self.batch, 2):
-            raise InputError(
-                f"seq_interval has shape {tuple(self.seq_interval.shape)}; ({self.batch}, 2) is expected"
-            )
+            raise InputError(f"seq_interval has shape {tuple(self.seq_interval.shape)}; ({self.batch}, 2) is expected")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -100,8 +100,8 @@ class Case:
         previous = None
         if f"{_PREVIOUS}betas" in self.arrays:
             given = self.group(_PREVIOUS)
-            interval = tuple(int(n) for n in given.pop("seq_interval"))
-            previous = PreviousBatch(seq_interval=interval, **given)
+            first, end = (int(n) for n in given.pop("seq_interval"))
+            previous = PreviousBatch(seq_interval=(first, end), **given)
         modalities = ("joints3d", "verts3d", "points3d", "joints2d", "seq_interval")
         seen = Observations(previous=previous, **{name: self.tensor(f"in/{name}") for name in modalities})
         camera = self.tensor("in/camera_matrix")

@@ -60,15 +60,11 @@ class Problem:
             raise InputError(f"camera and floor belong together; {missing} is missing")
         self._check_batch()
         if self.robust_loss not in ROBUST_LOSSES:
-            raise InputError(
-                f"robust_loss {self.robust_loss!r} is not known; there are {', '.join(ROBUST_LOSSES)}"
-            )
+            raise InputError(f"robust_loss {self.robust_loss!r} is not known; there are {', '.join(ROBUST_LOSSES)}")
 
     def _check_batch(self) -> None:
         if self.camera is not None and len(self.camera.focal) not in (1, self.batch):
-            raise InputError(
-                f"{len(self.camera.focal)} cameras for {self.batch} sub-sequences; give one, or one each"
-            )
+            raise InputError(f"{len(self.camera.focal)} cameras for {self.batch} sub-sequences; give one, or one each")
         if self.floor is None:
             return
         if tuple(self.floor.shape) != (self.batch, 4):
@@ -76,9 +72,7 @@ class Problem:
         if not torch.isfinite(self.floor).all() or bool((self.floor[:, :3].norm(dim=1) < 1e-6).any()):
             raise InputError(f"floor is {self.floor.tolist()}; finite numbers (normal, offset) are expected")
         if bool((self.floor[:, 3].abs() < 1e-6).any()):
-            raise InputError(
-                "the floor passes through the camera; normal · offset cannot stand for it: move it"
-            )
+            raise InputError("the floor passes through the camera; normal · offset cannot stand for it: move it")
 
     @property
     def batch(self) -> int:

@@ -156,9 +156,7 @@ def move(flat: Tensor, turn: Tensor, shift: Tensor, pivot: Tensor) -> Tensor:
     )
 
 
-def canonicalise(
-    flat: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
-) -> tuple[Tensor, Tensor, Tensor]:
+def canonicalise(flat: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn) -> tuple[Tensor, Tensor, Tensor]:
     """(N, 339) → the same states each in its own canonical frame, and the turn's cosine and sine (N,)."""
     cos, sin = turn(flat[:, ROOT].reshape(-1, 3, 3))
     shift = functional.pad(-flat[:, :2], (0, 1))
@@ -223,7 +221,7 @@ def rollout(
 def transitions(
     prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The chain of decodings from a flat state, in plain autograd; arguments and results as ``chain.Chain`` has them."""
+    """The chain of decodings from a flat state, in plain autograd; takes and gives what ``chain.Chain`` does."""
     inputs, local, contacts, turns = [], [], [], []
     for latent in latents.unbind(1):
         inputs.append(state)
@@ -235,9 +233,7 @@ def transitions(
     return torch.stack(inputs, 1), torch.stack(local, 1), torch.stack(contacts, 1), torch.stack(turns, 1)
 
 
-def sample(
-    prior: MotionPrior, start: State, frames: int, *, generator: torch.Generator
-) -> tuple[Rollout, Tensor]:
+def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Generator) -> tuple[Rollout, Tensor]:
     """A future drawn from the prior: every latent from the conditional prior of the state it starts in.
 
     Args:
@@ -317,9 +313,7 @@ def angular_velocity(rotation: Tensor, *, fps: float) -> Tensor:
     return torch.stack([0.5 * (skew[..., i, j] - skew[..., j, i]) for i, j in pairs], dim=-1)
 
 
-def estimate_states(
-    trans: Tensor, root_orient: Tensor, pose_body: Tensor, joints: Tensor, *, fps: float
-) -> State:
+def estimate_states(trans: Tensor, root_orient: Tensor, pose_body: Tensor, joints: Tensor, *, fps: float) -> State:
     """A motion with its velocities by finite differences.
 
     Args:

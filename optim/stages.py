@@ -212,9 +212,7 @@ def schedule(
         raise InputError(f"lbfgs_max_iter is {lbfgs_max_iter}; at least 1 iteration per step is needed")
     per_stage = [{name: float(values[k]) for name, values in table.items() if values[k]} for k in range(3)]
     first = Phase("stage 1", 1, ("trans", "root_orient"), steps[0], weights=per_stage[0])
-    second = Phase(
-        "stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1]
-    )
+    second = Phase("stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1])
     third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2])
     if data_type in ("rgb", "rgbd"):
         third = replace(third, variables=(*STAGE_3, "floor_plane"))

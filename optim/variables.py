@@ -110,11 +110,7 @@ def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -
     parts = []
     for name in phase.variables:
         value = variables[name]
-        keep = (
-            torch.ones(value.shape[1], dtype=torch.bool)
-            if name in PER_FRAME
-            else torch.ones(1, dtype=torch.bool)
-        )
+        keep = torch.ones(value.shape[1], dtype=torch.bool) if name in PER_FRAME else torch.ones(1, dtype=torch.bool)
         if name == "latent_motion" and phase.frames is not None:
             keep[max(phase.frames - 1, 0) :] = False
         for frames in still.get(name, ()):
@@ -151,7 +147,5 @@ def parse_frozen(text: str) -> tuple[str, int | None, int | None]:
     name, start, end = match.groups() if match else (text, "", "")
     if name not in (X_0, *NAMES) or (match and name not in PER_FRAME):
         known = ", ".join((X_0, *NAMES))
-        raise InputError(
-            f"cannot freeze {text!r}; there are {known}, and ranges such as latent_motion[10:20]"
-        )
+        raise InputError(f"cannot freeze {text!r}; there are {known}, and ranges such as latent_motion[10:20]")
     return name, int(start) if start else None, int(end) if end else None

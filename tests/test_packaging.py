@@ -14,9 +14,7 @@ def normalised(name):
 
 
 def locked_versions():
-    rows = [
-        line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")
-    ]
+    rows = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
     return {normalised(name): version for name, version in (row.split("==") for row in rows)}
 
 
@@ -26,9 +24,7 @@ def test_ci_runs_the_readmes_test_command():
 
 def test_every_dependency_is_pinned_and_locked():
     locked = locked_versions()
-    asked = PROJECT["dependencies"] + [
-        row for rows in PROJECT["optional-dependencies"].values() for row in rows
-    ]
+    asked = PROJECT["dependencies"] + [row for rows in PROJECT["optional-dependencies"].values() for row in rows]
     for requirement in asked:
         if requirement.startswith(PROJECT["name"]):
             continue
@@ -57,7 +53,5 @@ def test_the_readmes_flags_exist():
 
     known = set(build_parser()._option_string_actions)
     commands = re.findall(r"run_viewer\.py(.*)|^ +(--.*)", README, flags=re.MULTILINE)
-    flags = {
-        word for pair in commands for word in " ".join(pair).split("#")[0].split() if word.startswith("--")
-    }
+    flags = {word for pair in commands for word in " ".join(pair).split("#")[0].split() if word.startswith("--")}
     assert "--amass-noise-std" in flags and flags <= known

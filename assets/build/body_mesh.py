@@ -127,9 +127,7 @@ def neighbour_mean(triangles: np.ndarray, vertex_count: int) -> sp.csr_matrix:
 
 def volumes(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Volume (N,) [m³] inside each of N closed surfaces (N, V, 3)."""
-    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (
-        np.moveaxis(vertices[:, column], -1, 0) for column in triangles.T
-    )
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (np.moveaxis(vertices[:, column], -1, 0) for column in triangles.T)
     return (ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)).sum(1) / 6
 
 

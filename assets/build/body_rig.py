@@ -37,12 +37,8 @@ def smallest_rotation(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 def twist_angle(rotation: np.ndarray, axis: np.ndarray) -> np.ndarray:
     """Signed part (N,) [rad] of rotations (N, 3, 3) that turns about ``axis`` (swing-twist decomposition)."""
     R = rotation
-    vector = np.stack(
-        [R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0], R[..., 1, 0] - R[..., 0, 1]], -1
-    )
-    return 2 * np.arctan2(
-        (vector * unit(np.asarray(axis, float))).sum(-1), 1 + np.trace(R, axis1=-2, axis2=-1)
-    )
+    vector = np.stack([R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0], R[..., 1, 0] - R[..., 0, 1]], -1)
+    return 2 * np.arctan2((vector * unit(np.asarray(axis, float))).sum(-1), 1 + np.trace(R, axis1=-2, axis2=-1))
 
 
 @dataclass(frozen=True)
@@ -118,9 +114,7 @@ def forward_kinematics(
         if parent >= 0:
             bone = heads[:, i] - heads[:, parent]
             new_heads[:, i] = new_heads[:, parent] + np.einsum("nij,nj->ni", rotations[:, parent], bone)
-        new_tails[:, i] = new_heads[:, i] + np.einsum(
-            "nij,nj->ni", rotations[:, i], tails[:, i] - heads[:, i]
-        )
+        new_tails[:, i] = new_heads[:, i] + np.einsum("nij,nj->ni", rotations[:, i], tails[:, i] - heads[:, i])
     return new_heads, new_tails
 
 

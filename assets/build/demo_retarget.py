@@ -142,9 +142,7 @@ def _place_foot(
     return _reach(turned, pelvis, skeleton, (hip, knee, ankle), target)
 
 
-def _reach(
-    rotations: Tensor, pelvis: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], target: Tensor
-) -> Tensor:
+def _reach(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], target: Tensor) -> Tensor:
     """Turn thigh and shank to bring the ankle to ``target`` (T, 3); the knee stays on its side."""
     hip, knee, ankle = leg
     positions = skeleton.place(rotations, pelvis)

@@ -47,9 +47,7 @@ SKELETON = (
 NAMES = tuple(row[0] for row in SKELETON)
 OFFSETS = torch.tensor([row[2] for row in SKELETON], dtype=torch.float64)
 # The corners of the character's foot box, seen from its ankle: heel and toe, inner and outer edge [m].
-FOOT_CORNERS = torch.tensor(
-    [[x, -0.05, z] for x in (-0.045, 0.045) for z in (-0.0435, 0.1335)], dtype=torch.float64
-)
+FOOT_CORNERS = torch.tensor([[x, -0.05, z] for x in (-0.045, 0.045) for z in (-0.0435, 0.1335)], dtype=torch.float64)
 _NUMBERS = 1 + 3 + sum(row[3] for row in SKELETON)
 _HINGE_AXIS = torch.tensor([-1.0, 0.0, 0.0], dtype=torch.float64)
 

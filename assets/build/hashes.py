@@ -7,10 +7,7 @@ import assets
 
 def write_hashes() -> int:
     """Write one ``sha256sum`` line per asset file to the table; returns how many."""
-    rows = [
-        f"{assets.sha256(path)}  {path.relative_to(assets.ASSETS_FOLDER).as_posix()}\n"
-        for path in assets.files()
-    ]
+    rows = [f"{assets.sha256(path)}  {path.relative_to(assets.ASSETS_FOLDER).as_posix()}\n" for path in assets.files()]
     assets.HASH_FILE.write_text("".join(rows), encoding="utf-8")
     return len(rows)
 

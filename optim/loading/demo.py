@@ -72,9 +72,7 @@ def read_demo(path: Path) -> DemoClip:
     """
     motion = read_motion(path)
     if motion.resampled:
-        raise InputError(
-            f"{path}: {motion.source_fps:g} frames/s; what was seen in a demo clip must be at {FPS:g}"
-        )
+        raise InputError(f"{path}: {motion.source_fps:g} frames/s; what was seen in a demo clip must be at {FPS:g}")
     arrays = read_arrays(path, tuple(_SHAPES), optional=("floor_plane_true",), what=WHAT)
     for name, shape in _SHAPES.items():
         expected = tuple(len(motion.trans) if n == -1 else n for n in shape)

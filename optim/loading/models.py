@@ -65,9 +65,7 @@ def _check_body_shapes(arrays: Mapping[str, np.ndarray], file: Path) -> None:
     }
     for name, shape in expected.items():
         if arrays[name].shape != shape:
-            raise InputError(
-                f"{file}: {name} has shape {arrays[name].shape}, not {shape}; {_BODY} is expected"
-            )
+            raise InputError(f"{file}: {name} has shape {arrays[name].shape}, not {shape}; {_BODY} is expected")
     faces = arrays["f"]
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.max(initial=0) >= vertices:
         raise InputError(f"{file}: f {faces.shape} is no list of triangles over {vertices} vertices")
@@ -125,13 +123,9 @@ def _check_architecture(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor
             raise InputError(f"{file}: no weights {key}, so another architecture; {advice}")
         if state[key].shape != tensor.shape:
             found, needed = tuple(state[key].shape), tuple(tensor.shape)
-            raise InputError(
-                f"{file}: {key} has shape {found}, not {needed}, so another architecture; {advice}"
-            )
+            raise InputError(f"{file}: {key} has shape {found}, not {needed}, so another architecture; {advice}")
         if not torch.isfinite(state[key]).all():
-            raise InputError(
-                f"{file}: {key} holds NaN or infinity; the training went wrong or the file is damaged"
-            )
+            raise InputError(f"{file}: {key} holds NaN or infinity; the training went wrong or the file is damaged")
     if extra := sorted(set(state) - set(wanted)):
         raise InputError(f"{file}: weights {extra[0]} are unknown, so another architecture; {advice}")
 
@@ -149,9 +143,7 @@ def load_init_state_prior(path: Path | str) -> InitStatePrior:
     shapes = (weights.shape, means.shape, covariances.shape)
     count = weights.size
     if shapes != ((count,), (count, DIMENSIONS), (count, DIMENSIONS, DIMENSIONS)) or not count:
-        raise InputError(
-            f"{file}: weights, means, covariances have shapes {shapes}; (K,), (K, 138), (K, 138, 138)"
-        )
+        raise InputError(f"{file}: weights, means, covariances have shapes {shapes}; (K,), (K, 138), (K, 138, 138)")
     for name, array in arrays.items():
         require_finite(array, name=name, path=file)
     if (weights < 0).any() or abs(weights.sum() - 1) > 1e-3:

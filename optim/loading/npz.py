@@ -21,9 +21,7 @@ def require_file(path: Path, *, what: str) -> Path:
     return path
 
 
-def read_arrays(
-    path: Path, names: Sequence[str], *, what: str, optional: Sequence[str] = ()
-) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, names: Sequence[str], *, what: str, optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Read the arrays called ``names`` and those of ``optional`` that are there; others are left alone.
 
     Raises:

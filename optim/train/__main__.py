@@ -22,7 +22,11 @@ def _motion_prior(options: argparse.Namespace) -> None:
     body = load_body(options.smpl)
     given = {f.name: getattr(options, f.name) for f in fields(Recipe) if getattr(options, f.name, None) is not None}
     trainer = MotionTrainer(
-        load_clips(options.data, body, split="train"), body, Recipe(**given), device=options.device, half=options.bfloat16
+        load_clips(options.data, body, split="train"),
+        body,
+        Recipe(**given),
+        device=options.device,
+        half=options.bfloat16,
     )
     checkpoint = options.out / "last.pth"
     options.out.mkdir(parents=True, exist_ok=True)
@@ -45,7 +49,9 @@ def _init_state(options: argparse.Namespace) -> None:
     from optim.train.init_state import draw_features, fit_mixture, save_mixture
 
     body = load_body(options.smpl)
-    samples = draw_features(load_clips(options.data, body, split="train"), body, options.samples, seed=options.seed or 0)
+    samples = draw_features(
+        load_clips(options.data, body, split="train"), body, options.samples, seed=options.seed or 0
+    )
     save_mixture(options.out, fit_mixture(samples, components=options.components, seed=options.seed or 0))
     print(f"wrote {options.out}", file=sys.stderr)
 
@@ -78,14 +84,18 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.set_defaults(run=run)
         sub.add_argument("--data", type=Path, required=True, help="folder of AMASS-format .npz clips")
-        sub.add_argument("--smpl", type=Path, default=assets.BODY_FOLDER, help="SMPL+H folder or file (default: the free body)")
+        sub.add_argument(
+            "--smpl", type=Path, default=assets.BODY_FOLDER, help="SMPL+H folder or file (default: the free body)"
+        )
         sub.add_argument("--seed", type=int)
         return sub
 
     motion = command("motion-prior", _motion_prior, "train HuMoR's motion prior; goes on where a stopped run ended")
     motion.add_argument("--out", type=Path, required=True, help="folder for last.pth (resumable) and best_model.pth")
     motion.add_argument("--device", default="cpu", help="cpu or cuda")
-    motion.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16")
+    motion.add_argument(
+        "--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16"
+    )
     for name in ("updates", "transitions"):
         motion.add_argument(f"--{name}", type=int)
     for name in ("learning_rate", "kl", "world", "input_noise", "beta_std"):
@@ -94,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     pose = command("pose-prior", _pose_prior, "train VPoser, the pose prior; goes on where a stopped run ended")
     pose.add_argument("--out", type=Path, required=True, help="folder that becomes a VPoser v1 folder")
     pose.add_argument("--device", default="cpu", help="cpu or cuda")
-    pose.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16")
+    pose.add_argument(
+        "--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16"
+    )
     for name in ("steps", "batch"):
         pose.add_argument(f"--{name}", type=int)
     for name in ("learning_rate", "kl", "joint_sigma", "rotation_sigma", "dropout", "swapped"):

@@ -155,7 +155,7 @@ class Augmenter:
         return Windows(*_canonical_window(flat, joints[:, 1]), contacts=contacts, betas=betas)
 
     def _refit(self, trans: Tensor, turn: Tensor, betas: Tensor) -> Tensor:
-        """Turn the root path (W, L, 3) and scale it to the legs of another body, so that its feet still meet the floor."""
+        """Turn the root path (W, L, 3) and scale it to the legs of another body; its feet still meet the floor."""
         legs, sole, pelvis = self._leg_measures(betas)
         legs0, sole0, pelvis0 = self._leg_measures(torch.zeros_like(betas[:1]))
         ratio = (legs / legs0)[:, None]
@@ -191,5 +191,7 @@ def _canonical_window(flat: Tensor, first_joints: Tensor) -> tuple[Tensor, Tenso
     cos, sin = canonical_turn(flat[:, 0, ROOT].reshape(-1, 3, 3))
     shift = functional.pad(-flat[:, 0, :2], (0, 1))
     offset = joint_pivot(first_joints + shift[:, None])
-    spread = [x[:, None].expand(count, length, *x.shape[1:]).flatten(0, 1) for x in (turn_matrix(cos, sin), shift, offset)]
+    spread = [
+        x[:, None].expand(count, length, *x.shape[1:]).flatten(0, 1) for x in (turn_matrix(cos, sin), shift, offset)
+    ]
     return move(flat.flatten(0, 1), *spread).unflatten(0, (count, length)), offset

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from optim.body import BodyModel
 from optim.metrics import feet_near_floor
-from optim.motion_prior import CONTACT_JOINTS, MotionPrior
+from optim.motion_prior import MotionPrior
 from optim.rollout import (
     JOINTS,
-    ROOT,
     Rollout,
     State,
     apply_change,
@@ -92,7 +91,11 @@ def _all_windows(clips: Clips, body: BodyModel, frames: int) -> Windows:
     count = len(starts)
     augmenter = Augmenter(clips, body, torch.Generator())
     return augmenter.cut(
-        starts, frames, mirrored=torch.zeros(count, dtype=torch.bool), yaw=torch.zeros(count), betas=torch.zeros(count, 16)
+        starts,
+        frames,
+        mirrored=torch.zeros(count, dtype=torch.bool),
+        yaw=torch.zeros(count),
+        betas=torch.zeros(count, 16),
     )
 
 

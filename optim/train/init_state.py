@@ -49,4 +49,4 @@ def fit_mixture(samples: Tensor, *, components: int = 12, seed: int = 0, floor: 
 def save_mixture(path: Path, mixture: dict[str, np.ndarray]) -> None:
     """Write ``prior_gmm.npz`` in HuMoR's layout."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **mixture)
+    np.savez_compressed(path, weights=mixture["weights"], means=mixture["means"], covariances=mixture["covariances"])

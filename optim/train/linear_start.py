@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from optim.motion_prior import LATENT_SIZE, STATE_SIZE, Mlp, MotionPrior
+from optim.motion_prior import LATENT_SIZE, Mlp, MotionPrior
 from optim.rollout import JOINTS, JOINTS_VEL, POSE, ROOT, ROOT_VEL, TRANS, TRANS_VEL, canonical_pairs
 from optim.rotations import matrix_to_axis_angle
 from optim.train.data import Windows
@@ -90,25 +90,24 @@ def _contact_logits(past: Tensor, contacts: Tensor) -> Tensor:
 
 @torch.no_grad()
 def start_from(prior: MotionPrior, model: LinearModel, inputs: Tensor, pairs: Tensor) -> None:
-    """Write a linear model into the networks; ``inputs`` (N, 339) and ``pairs`` (N, 678) are typical, to scale signals."""
+    """Write a linear model into the networks; ``inputs`` (N, 339) and ``pairs`` (N, 678) scale the signals."""
     predict = torch.cat((model.predict[:-1], torch.zeros(LATENT_SIZE, model.predict.shape[1])))
     padded = torch.cat((inputs, torch.zeros(len(inputs), LATENT_SIZE)), dim=1)
     _carry(prior.decoder, predict, model.predict[-1], padded)
-    prior.decoder.net[-1].weight[:207, -LATENT_SIZE:] = model.directions.T
+    prior.decoder.linears[-1].weight[:207, -LATENT_SIZE:] = model.directions.T
     _carry(prior.encoder, model.encode[:-1], model.encode[-1], pairs)
-    prior.encoder.net[-1].bias[LATENT_SIZE:] = model.variance.log()
-    prior.prior_net.net[-1].weight.mul_(0.05)
-    prior.prior_net.net[-1].bias.zero_()
+    prior.encoder.linears[-1].bias[LATENT_SIZE:] = model.variance.log()
+    prior.prior_net.linears[-1].weight.mul_(0.05)
+    prior.prior_net.linears[-1].bias.zero_()
 
 
 def _carry(network: Mlp, matrix: Tensor, offset: Tensor, inputs: Tensor) -> None:
     """Make the first outputs of ``network`` equal ``inputs @ matrix + offset``; its other outputs start at 0."""
-    linears = [layer for layer in network.net if isinstance(layer, nn.Linear)]
-    norms = [layer for layer in network.net if isinstance(layer, nn.GroupNorm)]
+    linears, norms = network.linears, network.norms
     count = matrix.shape[1]
     wanted = inputs @ matrix
     size, centre = wanted.std(0).clamp_min(1e-6), wanted.mean(0)
-    before: Tensor | None = None  # units of the layer below that carry the signals
+    before: tuple[Tensor, Tensor, Tensor] | None = None  # units of the layer below that carry the signals
     for linear, norm in zip(linears[:-1], norms, strict=True):
         width = linear.out_features
         carriers = _carriers(width)
@@ -126,6 +125,7 @@ def _carry(network: Mlp, matrix: Tensor, offset: Tensor, inputs: Tensor) -> None
     last = linears[-1]
     last.weight.zero_()
     last.bias.zero_()
+    assert before is not None
     _read(last, torch.arange(count), torch.arange(count), *before)
     last.weight[:count] *= (size / _SIGNAL)[:, None]
     last.bias[:count] = last.bias[:count] * size / _SIGNAL + centre + offset

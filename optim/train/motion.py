@@ -121,7 +121,9 @@ class Predictions:
 class MotionTrainer:
     """Holds the network, its optimiser and the data; ``steps`` trains, ``save`` and ``resume`` keep a run alive."""
 
-    def __init__(self, clips: Clips, body: BodyModel, recipe: Recipe, *, device: str = "cpu", half: bool = True) -> None:
+    def __init__(
+        self, clips: Clips, body: BodyModel, recipe: Recipe, *, device: str = "cpu", half: bool = True
+    ) -> None:
         self.recipe, self.device = recipe, torch.device(device)
         self.body = body.to(self.device)
         torch.manual_seed(recipe.seed)
@@ -223,7 +225,7 @@ class MotionTrainer:
         return rolled, 3 * off + 9 * turned
 
     def _disturbed(self, state: Tensor) -> Tensor:
-        """Noise on the first state of half the windows, as a fit to noisy data starts from; rotations stay rotations."""
+        """Noise on the first state of half the windows, as a fit to noisy data begins; rotations stay such."""
         if not self.recipe.input_noise:
             return state
         count = state.shape[0]
@@ -315,7 +317,9 @@ def _joined(parts: list[Predictions]) -> Predictions:
     return Predictions(*(torch.cat([getattr(p, n) for p in parts]) for n in names))
 
 
-def train(trainer: MotionTrainer, checkpoint: Path, *, save_every: float = 120.0, report: Callable[[int, int, dict], None]) -> None:
+def train(
+    trainer: MotionTrainer, checkpoint: Path, *, save_every: float = 120.0, report: Callable[[int, int, dict], None]
+) -> None:
     """Run to the end of the recipe, saving every ``save_every`` seconds and at the end or on an interrupt."""
     saved = time.monotonic()
     try:

@@ -156,11 +156,7 @@ def test_posing_the_left_elbow_moves_the_left_forearm_alone(body, smplh):
     pose = torch.zeros(1, 63)
     pose[0, 3 * (JOINT["left_elbow"] - 1) + 1] = -1.5  # bend forward
     moved = (smplh(body_pose=pose).vertices - smplh().vertices)[0].detach().norm(dim=-1).numpy()
-    below = [
-        j
-        for j, name in enumerate(JOINT_NAMES)
-        if name in ("left_elbow", "left_wrist") or _is_left_finger(name)
-    ]
+    below = [j for j, name in enumerate(JOINT_NAMES) if name in ("left_elbow", "left_wrist") or _is_left_finger(name)]
     share = body["weights"][:, below].sum(1)
     assert (moved[share == 0] < 1e-6).all()
     assert moved[EXTRA_VERTICES["lindex"]] > 0.3
@@ -239,9 +235,7 @@ def test_key_vertices_are_spread_over_the_body(body):
 
 
 def test_front_and_back_key_vertices_face_the_right_way(body):
-    points = dict(
-        zip(body["keypoint_names"].tolist(), body["v_template"][body["keypoint_vertices"]], strict=True)
-    )
+    points = dict(zip(body["keypoint_names"].tolist(), body["v_template"][body["keypoint_vertices"]], strict=True))
     for front, back in (("nose", "back_of_head"), ("chest", "upper_back"), ("belly", "lower_back")):
         assert points[front][2] > points[back][2] + 0.1
     assert points["left_elbow_front"][2] > points["left_elbow_back"][2] + 0.04

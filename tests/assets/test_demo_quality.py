@@ -10,9 +10,7 @@ FEET = (np.array([0, 1]), np.array([2, 3]))
 
 def standing(frames=20):
     """Two feet of two points each and a head: (T, 5, 3), and no rotation anywhere."""
-    points = np.array(
-        [[0.1, 0.2, 0.0], [0.1, 0.0, 0.01], [-0.1, 0.2, 0.0], [-0.1, 0.0, 0.01], [0.0, 0.0, 1.7]]
-    )
+    points = np.array([[0.1, 0.2, 0.0], [0.1, 0.0, 0.01], [-0.1, 0.2, 0.0], [-0.1, 0.0, 0.01], [0.0, 0.0, 1.7]])
     return np.tile(points, (frames, 1, 1)), np.tile(np.eye(3), (frames, 22, 1, 1))
 
 

@@ -44,9 +44,7 @@ def posed(motion, body):
     return joints[0].numpy(), vertices[0].numpy(), rotations.numpy()
 
 
-@pytest.mark.parametrize(
-    "motion", [held(0.88), squat(0.6), squat(0.9)], ids=["standing", "bent", "squatting"]
-)
+@pytest.mark.parametrize("motion", [held(0.88), squat(0.6), squat(0.9)], ids=["standing", "bent", "squatting"])
 def test_both_soles_stand_on_the_floor(motion, body):
     _, vertices, _ = posed(motion, body)
     owner = body.weights.argmax(1).numpy()
@@ -81,9 +79,7 @@ def test_knees_bend_as_much_as_the_character_s(body):
 def test_elbow_angle_is_kept(body):
     joints, _, _ = posed(held(0.88, left_elbow=[-1.0, 0.0, 0.0]), body)
     upper, lower = joints[0, 18] - joints[0, 16], joints[0, 20] - joints[0, 18]
-    assert np.arccos(upper @ lower / np.linalg.norm(upper) / np.linalg.norm(lower)) == pytest.approx(
-        1.0, abs=0.01
-    )
+    assert np.arccos(upper @ lower / np.linalg.norm(upper) / np.linalg.norm(lower)) == pytest.approx(1.0, abs=0.01)
 
 
 @pytest.mark.parametrize("lying", [[-np.pi / 2, 0.0, 0.0], [np.pi / 2, 0.0, 0.0]], ids=["back", "belly"])

@@ -26,9 +26,7 @@ def test_shipped_files_are_the_recorded_ones():
 
 
 def test_body_is_the_one_that_the_motions_were_retargeted_to():
-    assert (
-        assets.sha256(assets.BODY_FILE) == "3751ca7d8d797424317e1d52a156f46b39a74b92b8060f44a84c06d71f3260f4"
-    )
+    assert assets.sha256(assets.BODY_FILE) == "3751ca7d8d797424317e1d52a156f46b39a74b92b8060f44a84c06d71f3260f4"
 
 
 def test_shipped_files_stay_small():

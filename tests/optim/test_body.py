@@ -47,7 +47,10 @@ def test_equals_smplx(which, motion, request):
     arrays = request.getfixturevalue(which)
     trans, axis_angle, betas = motion
     reference = smplx_body(arrays)(
-        betas=betas.expand(FRAMES, 16), global_orient=axis_angle[:, 0], body_pose=axis_angle[:, 1:].flatten(1), transl=trans
+        betas=betas.expand(FRAMES, 16),
+        global_orient=axis_angle[:, 0],
+        body_pose=axis_angle[:, 1:].flatten(1),
+        transl=trans,
     )
     body = BodyModel.from_arrays(arrays)
     turns = axis_angle_to_matrix(axis_angle)[None]

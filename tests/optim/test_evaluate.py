@@ -27,7 +27,9 @@ def test_table_shows_means_and_the_ratio():
 
 
 def test_missing_figures_do_not_spoil_the_mean():
-    rows = [{"clip": c, "stage": 2, "seconds_of_batch": 1.0, "joints_occluded": v} for c, v in (("a", np.nan), ("b", 2.0))]
+    rows = [
+        {"clip": c, "stage": 2, "seconds_of_batch": 1.0, "joints_occluded": v} for c, v in (("a", np.nan), ("b", 2.0))
+    ]
     assert "2.000" in table(rows)
 
 

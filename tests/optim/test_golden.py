@@ -51,9 +51,7 @@ def test_rollouts_and_prior_frame(case):
         near = {"rtol": 0, "atol": METRES}
         torch.testing.assert_close(inside.rollout.trans, seen["trans"], **near)
         torch.testing.assert_close(inside.rollout.joints, seen["joints"], **near)
-        torch.testing.assert_close(
-            inside.rollout.root_orient, axis_angle_to_matrix(seen["root_orient"]), **near
-        )
+        torch.testing.assert_close(inside.rollout.root_orient, axis_angle_to_matrix(seen["root_orient"]), **near)
         pose = axis_angle_to_matrix(seen["pose_body"].unflatten(-1, (21, 3)))
         torch.testing.assert_close(inside.rollout.pose_body, pose, **near)
         torch.testing.assert_close(inside.contacts, seen["contacts_conf"], **near)
@@ -92,9 +90,7 @@ def test_stage_3_starts_where_stage_2_ended(case):
     expected = rolled(f"step{free}/var/")
     assert set(ours) == set(expected)
     for name, value in expected.items():
-        torch.testing.assert_close(
-            ours[name], value, rtol=1e-4, atol=2e-4, msg=lambda text, n=name: f"{n}: {text}"
-        )
+        torch.testing.assert_close(ours[name], value, rtol=1e-4, atol=2e-4, msg=lambda text, n=name: f"{n}: {text}")
 
 
 def test_search_takes_the_same_path(case):
@@ -115,9 +111,7 @@ def _check_result(case, session):
     near = {"rtol": 0, "atol": 0.02}
     torch.testing.assert_close(ours.trans, result["trans"], **near)
     torch.testing.assert_close(ours.root_orient, root_matrix(result["root_orient"]), **near)
-    torch.testing.assert_close(
-        ours.pose_body, axis_angle_to_matrix(result["pose_body"].unflatten(-1, (21, 3))), **near
-    )
+    torch.testing.assert_close(ours.pose_body, axis_angle_to_matrix(result["pose_body"].unflatten(-1, (21, 3))), **near)
     torch.testing.assert_close(ours.betas, result["betas"], **near)
     torch.testing.assert_close((ours.contacts > 0.5).float(), result["contacts"])
     if "floor_plane" in result:

@@ -35,7 +35,9 @@ def walking(*, yaw: float = 0.0, dtype=torch.float64) -> State:
     """A made-up motion that turns while it goes; the root joint keeps SMPL's fixed offset from trans."""
     time = torch.arange(T, dtype=dtype) / 30
     heading = math.pi / 2 + yaw + time + torch.tensor([[0.0], [1.0]], dtype=dtype)
-    trans = torch.stack((heading.cos(), heading.sin(), 0.9 + 0.05 * time.sin().expand(B, T)), dim=-1) * time[None, :, None]
+    trans = (
+        torch.stack((heading.cos(), heading.sin(), 0.9 + 0.05 * time.sin().expand(B, T)), dim=-1) * time[None, :, None]
+    )
     trans[..., 2] += 0.9
     upright = axis_angle_to_matrix(torch.tensor([math.pi / 2, 0.0, 0.0], dtype=dtype))
     lean = axis_angle_to_matrix(0.1 * torch.stack((time.sin(), time.cos(), time), dim=-1))
@@ -130,9 +132,7 @@ class ExactDecoder(nn.Module):
         ]
         change = now - past
         contacts = torch.zeros(B, 9, dtype=given.dtype)
-        return torch.cat(
-            (change[:, :6], turns[0], change[:, 15:18], turns[1], change[:, 207:], contacts), dim=1
-        )
+        return torch.cat((change[:, :6], turns[0], change[:, 15:18], turns[1], change[:, 207:], contacts), dim=1)
 
 
 def test_exact_transitions_roll_out_to_the_motion_itself(prior):
@@ -140,10 +140,7 @@ def test_exact_transitions_roll_out_to_the_motion_itself(prior):
     pivot = pivot_of(motion)
     local = move(
         motion.flat().flatten(0, 1),
-        *(
-            x[:, None].expand(B, T, *x.shape[1:]).flatten(0, 1)
-            for x in _first_frame_transform(motion)
-        ),
+        *(x[:, None].expand(B, T, *x.shape[1:]).flatten(0, 1) for x in _first_frame_transform(motion)),
         pivot[:, None].expand(B, T, 3).flatten(0, 1),
     ).unflatten(0, (B, T))
     past, now = canonical_pairs(local, pivot)

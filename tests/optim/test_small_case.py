@@ -32,8 +32,7 @@ def test_terms_loss_and_slopes(arrays, name):
     point = objective.point(free.pack(variables), variables, free)
     terms = {label: value.raw for label, value in objective.evaluation(point, free).terms.items()}
     assert terms == {
-        label: pytest.approx(float(value), rel=1e-9)
-        for label, value in group(arrays, f"{name}/term/").items()
+        label: pytest.approx(float(value), rel=1e-9) for label, value in group(arrays, f"{name}/term/").items()
     }
     assert point.value == pytest.approx(float(arrays[f"{name}/loss"]), rel=1e-9)
     gradients, directions = free.split(point.gradient), group(arrays, f"{name}/direction/")

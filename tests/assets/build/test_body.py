@@ -120,9 +120,7 @@ def test_a_file_that_agrees_is_left_alone_and_another_replaced(shipped, tmp_path
     before = file.read_bytes()
     step = np.zeros_like(shipped["v_template"])
     step[5, 0] = body_build.TEMPLATE_STEP
-    assert "left as it is" in body_build.write_body(
-        file, shipped | {"v_template": shipped["v_template"] + step}
-    )
+    assert "left as it is" in body_build.write_body(file, shipped | {"v_template": shipped["v_template"] + step})
     assert file.read_bytes() == before
     other = shipped | {"v_template": shipped["v_template"] + 3 * step}
     assert "written" in body_build.write_body(file, other)

@@ -22,9 +22,7 @@ VERTICES, JOINTS = 6890, 52
 def official():
     """An official SMPL+H file's arrays: float64, root parent 2**32 - 1, no hand PCA, no own keypoints."""
     with np.load(assets.BODY_FILE) as shipped:
-        arrays = {
-            name: np.asarray(shipped[name], np.float64) for name in ("v_template", "weights", "J_regressor")
-        }
+        arrays = {name: np.asarray(shipped[name], np.float64) for name in ("v_template", "weights", "J_regressor")}
         arrays["shapedirs"] = np.asarray(shipped["shapedirs"], np.float64)
         kintree = shipped["kintree_table"].astype(np.uint32)
         arrays["f"] = shipped["f"].astype(np.uint32)
@@ -66,9 +64,7 @@ def test_official_smplh_gives_the_bodies_smplx_gives(official, tmp_path):
     betas = torch.randn(1, 16, generator=generator)
     turns = 0.4 * torch.randn(1, 22, 3, generator=generator)
     trans = torch.randn(1, 3, generator=generator)
-    expected = reference(
-        betas=betas, global_orient=turns[:, 0], body_pose=turns[:, 1:].flatten(1), transl=trans
-    )
+    expected = reference(betas=betas, global_orient=turns[:, 0], body_pose=turns[:, 1:].flatten(1), transl=trans)
     from optim.rotations import axis_angle_to_matrix
 
     matrices = axis_angle_to_matrix(turns)
@@ -118,9 +114,7 @@ def save(path, prior, *, prefix="", change=lambda state: state, **extra):
 def test_a_checkpoint_in_the_public_layout_loads(prior, tmp_path):
     past, latent = torch.randn(2, 339), torch.randn(2, 48)
     plain = load_motion_prior(save(tmp_path / "a.pth", prior))
-    parallel = load_motion_prior(
-        save(tmp_path / "b.pth", prior, prefix="module.", min_val_loss=np.float64(0.25))
-    )
+    parallel = load_motion_prior(save(tmp_path / "b.pth", prior, prefix="module.", min_val_loss=np.float64(0.25)))
     for loaded in (plain, parallel):
         assert torch.equal(loaded.decode(past, latent), prior.decode(past, latent))
         assert not any(p.requires_grad for p in loaded.parameters())
@@ -222,9 +216,7 @@ def test_the_prior_of_the_first_frame_loads_by_folder_and_by_file(tmp_path):
     for path in (tmp_path, tmp_path / "prior_gmm.npz"):
         prior = load_init_state_prior(path)
         assert prior.means.shape == (3, 138)
-        expected = torch.distributions.MultivariateNormal(torch.zeros(138), torch.eye(138)).log_prob(
-            torch.ones(138)
-        )
+        expected = torch.distributions.MultivariateNormal(torch.zeros(138), torch.eye(138)).log_prob(torch.ones(138))
         torch.testing.assert_close(prior.log_prob(torch.ones(1, 138))[0], expected)
 
 

@@ -33,9 +33,7 @@ def test_what_is_observed_low_is_hidden_whole():
 
 
 def test_the_middle_third_goes():
-    frames = (
-        torch.isinf(degrade(POINTS, Degradation(drop_middle=True), generator=seeded())).all(-1).all(-1)[0]
-    )
+    frames = torch.isinf(degrade(POINTS, Degradation(drop_middle=True), generator=seeded())).all(-1).all(-1)[0]
     assert frames.nonzero()[:, 0].tolist() == list(range(10, 20))
 
 

@@ -61,9 +61,7 @@ def test_reference_rules_get_the_canonical_frame_of_the_first_frame(load, tmp_pa
     assert not torch.isnan(seen).any()
     visible = torch.isfinite(seen)
     torch.testing.assert_close(seen[visible], truth.joints[visible], atol=1e-5, rtol=0)
-    torch.testing.assert_close(
-        seen[..., 2][visible[..., 2]], before[..., 2][visible[..., 2]], atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(seen[..., 2][visible[..., 2]], before[..., 2][visible[..., 2]], atol=1e-5, rtol=0)
 
 
 def test_a_demo_clip_through_its_camera(load, tmp_path):

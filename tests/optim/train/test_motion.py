@@ -15,7 +15,15 @@ from optim.train.data import Augmenter, find_clips, label_contacts, load_clips
 from optim.train.evaluate import evaluate, foot_skate
 from optim.train.motion import MotionTrainer, Recipe, pack
 
-TINY = Recipe(updates=24, transitions=20, fewest_windows=2, window_growth=((0.0, 5),), learning_rate=1e-3, supervised=0.5, full_closed_loop=0.6)
+TINY = Recipe(
+    updates=24,
+    transitions=20,
+    fewest_windows=2,
+    window_growth=((0.0, 5),),
+    learning_rate=1e-3,
+    supervised=0.5,
+    full_closed_loop=0.6,
+)
 
 
 def write_clip(path, *, frames: int = 50, seed: int = 0) -> None:
