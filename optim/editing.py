@@ -18,11 +18,14 @@ from optim.errors import InputError
 from optim.fit import Fit
 from optim.frames import PriorFrame
 from optim.history import ITERATION, History, Snapshot
-from optim.objective import Objective
+from optim.objective import Evaluation, Objective
 from optim.observations import Observations
 from optim.problem import Problem
 from optim.stages import Phase, with_frames, with_steps, with_weight
 from optim.variables import X_0, covered, packing, parse_frozen
+
+MISLEADING = 10.0
+"""Where an edit of a weight makes the loss more than so many times larger, the solver's memory is worse than none."""
 
 
 class EditableFit(Fit):
@@ -84,10 +87,14 @@ class EditableFit(Fit):
 
     # Weights and schedule
 
-    def set_weight(self, name: str, value: float, *, stage: int | None = None, keep_memory: bool = False) -> Snapshot:
+    def set_weight(
+        self, name: str, value: float, *, stage: int | None = None, keep_memory: bool | None = None
+    ) -> Snapshot:
         """Give a term another weight from here on, in every phase of a stage (default: the current one).
 
-        The solver forgets its curvature, which was that of another loss, unless ``keep_memory``.
+        Args:
+            keep_memory: Of the solver, which is of another loss; None: as long as that is not ``MISLEADING`` times
+                larger now (measured: docs/optimiser.md).
 
         Raises:
             InputError: Unknown term or stage, or a weight that is negative or not finite.
@@ -281,7 +288,7 @@ class EditableFit(Fit):
         new = replace(here, id=len(self.history), parent=here.id, cause=cause, seconds=0.0, **changes)
         return self._move(self.history.add(new))
 
-    def _edit(self, cause: str, *, keep_memory: bool = False, **changes: Any) -> Snapshot:
+    def _edit(self, cause: str, *, keep_memory: bool | None = False, **changes: Any) -> Snapshot:
         """The same place under another objective, with other variables moving, or with variables put elsewhere."""
         began = time.perf_counter()
         here = replace(self.current, **changes)
@@ -289,6 +296,8 @@ class EditableFit(Fit):
         free = packing(here.variables, phase, frozen=here.frozen)
         objective = self._objective(here)
         point = objective.point(free.pack(here.variables), here.variables, free)
+        if keep_memory is None:
+            keep_memory = _size(objective.evaluation(point, free)) <= MISLEADING * _size(here.evaluation)
         solver = lbfgs.restart(here.solver, point, keep_memory=keep_memory)
         self._remember_edit()
         here = replace(here, packing=free)
@@ -358,3 +367,8 @@ class EditableFit(Fit):
 def light(solver: lbfgs.LbfgsState) -> lbfgs.LbfgsState:
     """Without the residuals of its point, which the evaluation has taken over."""
     return replace(solver, point=replace(solver.point, extra=None))
+
+
+def _size(evaluation: Evaluation) -> float:
+    """Of a loss, by its terms; some of them may be negative."""
+    return sum(abs(term.weighted) for term in evaluation.terms.values())

@@ -142,8 +142,7 @@ def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
 def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False) -> LbfgsState:
     """The same place in the same step under another objective; without its memory unless it is to be kept.
 
-    Curvature of another loss misleads: with a weight raised a hundredfold, 20 iterations from a kept memory ended
-    447 above the minimum, from an empty one 0.65.
+    Curvature of another loss may mislead; docs/optimiser.md has what either costs.
     """
     spent = (STOP_ITERATIONS, STOP_EVALUATIONS)
     state = replace(

@@ -94,8 +94,8 @@ def measure_all(settings: Settings, stages: Sequence[int], told: Progress) -> li
 def table(found: Sequence[Outcome], what: str) -> str:
     """The outcomes as Markdown, with what they come to."""
     lines = [
-        f"{what}, edits {WARM} iterations into the stage (`python -m optim.weight_rule`). Left: share of the way from",
-        f"the loss right after the edit to the lowest found within {LONG} iterations that remains after {AFTER}.",
+        f"{what}, edits {WARM} iterations into the stage. Left: share of the way from the loss",
+        f"right after the edit to the lowest found within {LONG} iterations that remains after {AFTER}.",
         "",
         "| stage | term | weight × | loss after the edit | left, memory reset | left, memory kept |",
         "|---|---|---|---|---|---|",

@@ -208,7 +208,7 @@ def test_weight_edits_take_hold_at_once_and_can_be_undone():
     session.step_iteration()
     session.step_outer()
     before = session.current
-    edited = session.set_weight("joints3d_smooth", 1000.0)
+    edited = session.set_weight("joints3d_smooth", 1000.0, keep_memory=False)
     assert edited.solver.pairs == () and before.solver.pairs
     assert edited.evaluation.terms["joints3d_smooth"].weighted == pytest.approx(
         100 * before.evaluation.terms["joints3d_smooth"].weighted
@@ -221,6 +221,18 @@ def test_weight_edits_take_hold_at_once_and_can_be_undone():
     kept = session.set_weight("joints3d_smooth", 5.0, keep_memory=True)
     assert kept.solver.pairs == before.solver.pairs
     assert session.redo() is kept, "a new edit ends what could be redone"
+
+
+def test_the_memory_is_dropped_when_the_loss_becomes_another_by_far():
+    session = new_session()
+    session.step_iteration()
+    before = session.step_iteration()
+    assert before.solver.pairs
+    assert session.set_weight("joints3d", 5.0).solver.pairs == before.solver.pairs
+    assert session.set_weight("joints3d", 0.1).solver.pairs == before.solver.pairs
+    assert session.set_weight("joints3d", 2.0).solver.pairs == ()
+    session.rewind(before.id)
+    assert session.set_weight("joints3d", 20.0).solver.pairs == ()
 
 
 def test_editing_a_later_stage_costs_nothing():
