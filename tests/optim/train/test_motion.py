@@ -1,6 +1,7 @@
 """Training of the motion prior: windows, labels, learning, resuming, reading any folder."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +10,14 @@ import torch
 import assets
 from optim.errors import InputError
 from optim.loading.models import load_body, load_motion_prior
-from optim.rollout import JOINTS, ROOT, State
+from optim.rollout import JOINTS, ROOT, State, apply_change, canonical_pairs
 from optim.train.__main__ import main
 from optim.train.data import Augmenter, find_clips, label_contacts, load_clips
 from optim.train.evaluate import evaluate, foot_skate
 from optim.train.motion import MotionTrainer, Recipe, pack
 
 TINY = Recipe(
+    linear_start=0,
     updates=24,
     transitions=20,
     fewest_windows=2,
@@ -132,6 +134,24 @@ def test_training_learns(clips, body):
     losses = [sum(terms.values()) for terms in trainer.steps(until=12)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[9:12]) < 0.6 * np.mean(losses[:3])
+
+
+def test_the_linear_start_predicts_and_uses_its_latent(clips, body):
+    """Before any update the networks do what four regressions do; the latent tells jerks that nobody can foresee."""
+    generator = torch.Generator().manual_seed(4)
+    clips = replace(clips, trans=clips.trans + 0.02 * torch.randn(clips.trans.shape, generator=generator))
+    windows = Augmenter(clips, body, torch.Generator().manual_seed(5)).draw(64, 2)
+    past, now = (x[:, 0] for x in canonical_pairs(windows.flat, windows.pivot))
+    errors = {}
+    for size in (0, 1000):
+        model = MotionTrainer(clips, body, replace(TINY, linear_start=size), half=False).model
+        with torch.no_grad():
+            mean, _ = model.posterior(past, now)
+            for name, latent in (("said", mean), ("nothing said", torch.zeros_like(mean))):
+                states, _ = apply_change(past, model.decode(past, latent))
+                errors[size, name] = float((states - now)[:, JOINTS].norm(dim=1).mean())
+    assert errors[1000, "said"] < 0.5 * errors[0, "said"]
+    assert errors[1000, "said"] < 0.8 * errors[1000, "nothing said"]
 
 
 @pytest.mark.parametrize("at", [5, 18], ids=["supervised", "closed loop"])
