@@ -69,6 +69,12 @@ def run_window(settings: Settings) -> int:
     return result.exit_status
 
 
+def _stop_on_signals() -> None:
+    """Ctrl-C and SIGTERM end a fit with its results; SIGINT is named too because a background job inherits it ignored."""
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+
+
 def run_headless(settings: Settings) -> int:
     """Run the whole fit with a progress line; write results, then a video. Ctrl-C keeps what there is."""
     if settings.rgb_seq_len is not None:
@@ -79,7 +85,7 @@ def run_headless(settings: Settings) -> int:
     session = make_session(settings)
     name = session.problem.name
     out = writable_folder(settings.out or Path("out") / name)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _stop_on_signals()
     stopped = False
     try:
         _fit(session)
@@ -100,7 +106,7 @@ def run_split(settings: Settings) -> int:
     _use_one_thread()
     fit = load_batches(settings)
     out = writable_folder(settings.out or Path("out") / fit.whole.name) / "results_out"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _stop_on_signals()
     print(fit.split, flush=True)
     if not settings.no_video:
         log.warning("no video is made of a clip in parts")
