@@ -70,7 +70,7 @@ def run_window(settings: Settings) -> int:
 
 
 def _stop_on_signals() -> None:
-    """Ctrl-C and SIGTERM end a fit with its results; SIGINT is named too because a background job inherits it ignored."""
+    """Ctrl-C and SIGTERM end a fit with its results; SIGINT is named as background jobs inherit it ignored."""
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
 
