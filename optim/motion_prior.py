@@ -18,6 +18,16 @@ STATE_SIZE = 339
 """trans 3, trans_vel 3, root_orient 9, root_orient_vel 3, pose_body 189, joints 66, joints_vel 66."""
 DECODED_SIZE = 216
 """The same list as a delta with rotations as axis-angle (207), then 9 contact logits."""
+CHANGE_PARTS = {
+    "trans": slice(0, 3),
+    "trans_vel": slice(3, 6),
+    "root_orient": slice(6, 9),
+    "root_orient_vel": slice(9, 12),
+    "pose_body": slice(12, 75),
+    "joints": slice(75, 141),
+    "joints_vel": slice(141, 207),
+}
+"""Where each part of the state lies among the 207 numbers of a change."""
 LATENT_SIZE = 48
 CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
 """Root, knees, ankles ("heels"), toes, wrists ("hands"): the order of the contact logits."""

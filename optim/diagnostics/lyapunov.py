@@ -19,20 +19,10 @@ from torch.nn import functional
 
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.motion_prior import MotionPrior
+from optim.motion_prior import CHANGE_PARTS, MotionPrior
 from optim.prediction import initial_state
 from optim.rollout import Rollout, State, apply_change, rollout
 
-PARTS = {
-    "trans": slice(0, 3),
-    "trans_vel": slice(3, 6),
-    "root_orient": slice(6, 9),
-    "root_orient_vel": slice(9, 12),
-    "pose_body": slice(12, 75),
-    "joints": slice(75, 141),
-    "joints_vel": slice(141, 207),
-}
-"""Where the parts of a state lie among the 207 coordinates of a change."""
 COORDINATES = 207
 STEP = 1e-3
 """Size of the change in the central differences; in float32 it leaves about three digits."""
@@ -111,7 +101,7 @@ def of_rollout(
     return Lyapunov(
         exponent=(found.gain.log() * (fps / latents.shape[1])).numpy(),
         growth=growth.numpy(),
-        share={name: squared[:, where].sum(1).numpy() for name, where in PARTS.items()},
+        share={name: squared[:, where].sum(1).numpy() for name, where in CHANGE_PARTS.items()},
         rounds=found.rounds,
         converged=found.converged,
     )

@@ -15,21 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from optim.motion_prior import LATENT_SIZE, Mlp, MotionPrior
+from optim.motion_prior import CHANGE_PARTS, LATENT_SIZE, Mlp, MotionPrior
 from optim.rollout import JOINTS, JOINTS_VEL, POSE, ROOT, ROOT_VEL, TRANS, TRANS_VEL, canonical_pairs
 from optim.rotations import matrix_to_axis_angle
 from optim.train.data import Windows
 
-CHANGE_PARTS = {
-    "trans": slice(0, 3),
-    "trans_vel": slice(3, 6),
-    "root_orient": slice(6, 9),
-    "root_orient_vel": slice(9, 12),
-    "pose_body": slice(12, 75),
-    "joints": slice(75, 141),
-    "joints_vel": slice(141, 207),
-}
-"""Where each part of the state lies in the decoder's output."""
 _STATE_PARTS = (TRANS, TRANS_VEL, ROOT, ROOT_VEL, POSE, JOINTS, JOINTS_VEL)
 _SIGNAL = 0.15
 """Root mean square of a signal in a carrier, beside a constant of ±1 that fixes the group's variance."""
