@@ -23,7 +23,7 @@ from optim.errors import InputError
 from optim.loading.amass import read_motion
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.observe import Degradation, degrade
-from optim.loading.problem import trajectory
+from optim.loading.source import trajectory
 from optim.metrics import all_metrics
 from optim.observations import Observations
 from optim.pose_prior import load_pose_prior

@@ -73,6 +73,11 @@ class Settings:
     notices: tuple[str, ...] = ()
     """What the user should know: flags that have no effect here."""
 
+    @property
+    def kind(self) -> str:
+        """What the data is: ``demo`` or one of HuMoR's data types."""
+        return "demo" if self.data_path is None else "AMASS"
+
     def schedule(self) -> tuple[Phase, ...]:
         """The phases of the fit.
 

@@ -1,0 +1,79 @@
+"""What every kind of data is read into, and what their readers share. Knows no file format."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from optim.body import BodyModel
+from optim.camera import Camera
+from optim.errors import InputError
+from optim.frames import PriorFrame
+from optim.loading.amass import FPS, Motion
+from optim.observations import Observations
+from optim.rotations import axis_angle_to_matrix
+from optim.settings import Settings
+from optim.variables import Trajectory
+
+LEAST_FRAMES = 15
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One clip as it was read: the parts of a ``Problem`` that come from the user's data, at 30 frames/s."""
+
+    name: str
+    observations: Observations  # batch of one, in the frame of the input
+    body: BodyModel
+    body_file: Path
+    """Where the body was read from, for ``meta.txt``."""
+    camera: Camera | None = None
+    floor: Tensor | None = None  # (1, 4) unit normal, offset; camera frame; belongs to a camera
+    ground_truth: Trajectory | None = None
+
+
+def chosen_frames(available: int, settings: Settings, *, default: int) -> slice:
+    """Which frames of a clip are fitted.
+
+    Args:
+        available: Frames of the clip at 30 frames/s.
+        default: How many are fitted where the settings do not say.
+
+    Raises:
+        InputError: There are too few.
+    """
+    clip = settings.data_path or settings.data
+    start, wanted = settings.amass_start_frame, settings.amass_seq_len or default
+    left = available - start
+    if left < min(wanted, LEAST_FRAMES):
+        raise InputError(
+            f"{clip}: {available} frames at {FPS:g} frames/s, but {wanted} from frame {start} on are asked"
+            " for; lower --amass-start-frame or --amass-seq-len, or take a longer clip"
+        )
+    if left < wanted and (settings.amass_seq_len or not start):
+        log.warning("%s: fitting its %d frames, not %d", clip, left, wanted)
+    return slice(start, start + min(wanted, left))
+
+
+def trajectory(motion: Motion, frames: slice, body: BodyModel) -> Trajectory:
+    """Some frames of a motion on a body, as a batch of one; world frame."""
+    turns = axis_angle_to_matrix(torch.from_numpy(motion.poses[frames]).unflatten(1, (22, 3)))[None]
+    trans = torch.from_numpy(motion.trans[frames])[None]
+    betas = torch.from_numpy(motion.betas)[None]
+    root, pose = turns[:, :, 0], turns[:, :, 1:]
+    return Trajectory(trans, root, pose, betas, joints=body.joints(trans, root, pose, betas))
+
+
+def moved(motion: Trajectory, frame: PriorFrame, body: BodyModel) -> Trajectory:
+    """The same motion after a rigid change of frame."""
+    return replace(
+        motion,
+        trans=frame.trans(motion.trans, body.rest_joints(motion.betas)[:, 0]),
+        root_orient=frame.orient(motion.root_orient),
+        joints=frame.points(motion.joints),
+    )

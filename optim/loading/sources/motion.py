@@ -1,0 +1,44 @@
+"""A motion in AMASS format, observed as HuMoR's 3D experiments observe it: joints or key vertices, noise, gaps."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+import assets
+from optim.loading.amass import FPS, read_motion
+from optim.loading.models import find_body, load_body
+from optim.loading.observe import Degradation, degrade, observed_points
+from optim.loading.source import Source, chosen_frames, trajectory
+from optim.observations import Observations
+from optim.settings import Settings
+
+SEQ_LEN = 60
+"""Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""
+log = logging.getLogger(__name__)
+
+
+def read(settings: Settings) -> Source:
+    """The motion file that ``--data-path`` names."""
+    assert settings.data_path is not None
+    motion = read_motion(settings.data_path)
+    if motion.resampled:
+        log.warning("%s: %g frames/s, resampled to %g", settings.data_path, motion.source_fps, FPS)
+    body_file = find_body(settings.smpl, gender=motion.gender)
+    body = load_body(body_file)
+    if settings.smpl == assets.BODY_FOLDER and motion.betas.any():
+        log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", settings.data_path)
+    default = SEQ_LEN if settings.rgb_seq_len is None else len(motion.trans)
+    truth = trajectory(motion, chosen_frames(len(motion.trans), settings, default=default), body)
+    how = Degradation(
+        noise_std=settings.amass_noise_std,
+        hide_below=settings.amass_partial_height if settings.amass_make_partial else None,
+        drop_middle=settings.amass_drop_middle,
+        root_only=settings.amass_root_joint_only,
+    )
+    verts = settings.observations == "verts3d"
+    generator = torch.Generator().manual_seed(settings.seed)
+    seen = degrade(observed_points(truth, body, verts=verts), how, generator=generator)
+    observations = Observations(verts3d=seen) if verts else Observations(joints3d=seen)
+    return Source(motion.name, observations, body, body_file, ground_truth=truth)
