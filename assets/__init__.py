@@ -10,6 +10,9 @@ POSE_PRIOR_FOLDER = ASSETS_FOLDER / "vposer_v1_0"
 MOTION_PRIOR_FILE = ASSETS_FOLDER / "humor" / "best_model.pth"
 INIT_STATE_PRIOR_FILE = ASSETS_FOLDER / "init_state_prior_gmm" / "prior_gmm.npz"
 DEMO_FOLDER = ASSETS_FOLDER / "demo"
+KEYPOINTS_FOLDER = ASSETS_FOLDER / "keypoints"
+PERSON_DETECTOR_FILE = KEYPOINTS_FOLDER / "pose_detection.tflite"
+LANDMARKS_FILE = KEYPOINTS_FOLDER / "pose_landmark_heavy.tflite"
 HASH_FILE = ASSETS_FOLDER / "SHA256SUMS"
 ASSET_FOLDERS = (
     BODY_FOLDER,
@@ -17,6 +20,7 @@ ASSET_FOLDERS = (
     MOTION_PRIOR_FILE.parent,
     INIT_STATE_PRIOR_FILE.parent,
     DEMO_FOLDER,
+    KEYPOINTS_FOLDER,
 )
 
 

@@ -9,6 +9,7 @@ from optim.errors import InputError
 BUILDERS = {
     "body": ("assets.build.body", "the free SMPL+H body"),
     "demo": ("assets.build.demo", "the demo clips"),
+    "keypoints": ("assets.build.keypoints", "the networks that find a person's keypoints in an image"),
     "hashes": ("assets.build.hashes", "assets/SHA256SUMS, from the files as they are now"),
 }
 
@@ -16,7 +17,7 @@ BUILDERS = {
 def main(argv: list[str]) -> int:
     """Run the builder named by ``argv[0]`` on the other arguments; 0 when it worked, 2 for bad input."""
     if not argv or argv[0] not in BUILDERS:
-        rows = "\n".join(f"  {name:8} {text}" for name, (_, text) in BUILDERS.items())
+        rows = "\n".join(f"  {name:9} {text}" for name, (_, text) in BUILDERS.items())
         print(f"usage: python -m assets.build NAME [options]\n{rows}", file=sys.stderr)
         return 0 if argv[:1] in (["-h"], ["--help"]) else 2
     module, _ = BUILDERS[argv[0]]
