@@ -29,7 +29,7 @@ from viewer.layers.floor import FloorLayer
 from viewer.layers.observations import ObservationsLayer
 from viewer.layers.rollout import RolloutLayer
 from viewer.layers.skeleton import SkeletonLayer
-from viewer.layout import Rect, layout
+from viewer.layout import SLOTS, Rect, layout
 from viewer.panels.help import help_windows
 from viewer.panels.layers import layers_panel
 from viewer.panels.losses import losses_panel
@@ -47,8 +47,8 @@ from viewer.preferences import (
 )
 from viewer.shortcuts import shortcuts
 from viewer.ui_state import UiState
-from viewer.view_model import Checkpoint, Finished, LoadFailed, Loading, Note, Scene, ViewModel
-from viewer.widgets import caption, font
+from viewer.view_model import Analysis, Checkpoint, Finished, LoadFailed, Loading, Note, Scene, ViewModel
+from viewer.widgets import caption, font, tab_row, wide_switch
 
 WINDOW_SIZE = (1280, 720)
 FAST_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12, 0.002  # seconds
@@ -57,14 +57,16 @@ CALM_AFTER = 0.5  # seconds without input
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
 Panel = Callable[[ViewModel, UiState], Iterable[Command]]
-PANELS: dict[str, Panel] = {
-    "transport": transport_panel,
-    "variables": variables_panel,
-    "layers": layers_panel,
-    "weights": weights_panel,
-    "losses": losses_panel,
-    "timeline": timeline_panel,
+PANELS: dict[str, tuple[str, Panel]] = {
+    "transport": ("Optimiser", transport_panel),
+    "variables": ("Freeze", variables_panel),
+    "layers": ("Show", layers_panel),
+    "weights": ("Weights", weights_panel),
+    "losses": ("Loss", losses_panel),
+    "timeline": ("Timeline", timeline_panel),
 }
+"""Name → title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``; messages stand apart,
+since there are some before there is anything else."""
 LAYER_TYPES: tuple[type[Layer], ...] = (
     BackdropLayer,
     FloorLayer,
@@ -111,6 +113,7 @@ class App:
         self.layers = [layer() for layer in LAYER_TYPES]
         self.viewpoint = Viewpoint()
         self._scene: Scene | None = None
+        self._analyses: dict[str, Analysis] = {}
         self._checkpoint: Checkpoint | None = None
         self._last_time = time.monotonic()
         self._last_input = self._last_time
@@ -127,7 +130,7 @@ class App:
         seconds, self._last_time = min(now - self._last_time, 0.5), now
         self.receive()
         size = ps.get_window_size()
-        rects = layout(*size, scale=ps.get_ui_scale())
+        rects = layout(*size, scale=ps.get_ui_scale(), wide=self.ui.wide)
         commands = list(shortcuts(self.view, self.ui))
         if self.view is not None:
             scene = self.view.scene
@@ -148,9 +151,13 @@ class App:
             elif isinstance(message, ViewModel):
                 assert self._scene is not None
                 first = self.view is None
-                self.view = replace(message, scene=self._scene)
+                self.view = replace(message, scene=self._scene, analyses=dict(self._analyses))
                 if first:
                     self.ui.camera_request = self.ui.camera_request or "home"
+            elif isinstance(message, Analysis):
+                self._analyses[message.kind] = message
+                if self.view is not None:
+                    self.view = replace(self.view, analyses=dict(self._analyses))
             elif isinstance(message, Checkpoint):
                 self._checkpoint = message
             elif isinstance(message, Note):
@@ -186,26 +193,42 @@ class App:
 
     def _draw_panels(self, rects: dict[str, Rect]) -> list[Command]:
         commands: list[Command] = []
-        for name, panel in PANELS.items():
-            _open(name, rects[name])
-            view = self.view
-            if view is None:
-                caption(name)
-                psim.TextDisabled("Loading…" if self.failed is None else "Not loaded.")
-            elif name in self.ui.broken:
-                self._broken(name)
-            else:
-                commands += self._guard(name, partial(_listed, panel, view, self.ui)) or []
-            psim.End()
-        _open("messages", rects["messages"])
-        self._guard("messages", partial(_listed, messages_panel, self.ui))
-        psim.End()
+        for slot, names in SLOTS.items():
+            if slot in rects:
+                _open(slot, rects[slot])
+                name = names[0] if len(names) == 1 else self._tabs(slot, names)
+                commands += self._draw_panel(name)
+                psim.End()
         if self.view is None and self.failed is None:
             _centred(rects["view"], self.loading)
         if self.lost:
             self._offer_restart(rects["view"])
         commands += self._guard("help", partial(_listed, help_windows, self.ui, rects["view"])) or []
         return commands
+
+    def _tabs(self, slot: str, names: tuple[str, ...]) -> str:
+        """Titles of the panels that share a place; the one in front."""
+        front = self.ui.tabs.get(slot, names[0])
+        titles = {name: "Messages" if name == "messages" else PANELS[name][0] for name in names}
+        chosen = tab_row(titles, front)
+        if slot == "losses":
+            self.ui.wide = wide_switch(self.ui.wide)
+        self.ui.tabs[slot] = chosen
+        return chosen
+
+    def _draw_panel(self, name: str) -> list[Command]:
+        if name == "messages":
+            return self._guard(name, partial(_listed, messages_panel, self.ui)) or []
+        title, panel = PANELS[name]
+        view = self.view
+        if view is None:
+            caption(title)
+            psim.TextDisabled("Loading…" if self.failed is None else "Not loaded.")
+        elif name in self.ui.broken:
+            self._broken(name)
+        else:
+            return self._guard(name, partial(_listed, panel, view, self.ui)) or []
+        return []
 
     def _guard(self, name: str, draw: Callable[[], list[Command] | None]) -> list[Command] | None:
         """Run a piece of drawing code; what it raises becomes a message, and the piece is switched off."""
@@ -243,6 +266,7 @@ class App:
         self.client, self.lost = self._make_client(self._checkpoint), False
         self.ui.posted = 0
         self.ui.drafts.clear()
+        self.ui.asked.clear()
         self.ui.note(Note(level="info", text="The optimiser was restarted."))
 
     def rest(self, spent: float) -> float:

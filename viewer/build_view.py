@@ -15,7 +15,7 @@ from viewer import view_model as vm
 
 if TYPE_CHECKING:
     from optim.body import BodyModel
-    from optim.history import Snapshot
+    from optim.history import Entry, Snapshot
     from optim.problem import Problem
     from optim.session import Session
     from optim.variables import Trajectory
@@ -54,6 +54,12 @@ class DisplayFrame:
         offset = planes[:, 3] + normal @ self.t
         moved = np.concatenate((normal, offset[:, None]), axis=1)
         return np.where(normal[:, 2:] < 0, -moved, moved).astype(np.float32)
+
+    def input_plane(self, plane: np.ndarray) -> np.ndarray:
+        """(4,) in the display frame → (4,) in the input's; the normal is made a unit vector and keeps its side."""
+        plane = plane / np.linalg.norm(plane[:3])
+        offset = plane[3] - plane[:3] @ self.t
+        return np.append(plane[:3] @ self.R_display_input, offset).astype(np.float32)
 
 
 def display_frame(floor: np.ndarray | None) -> DisplayFrame:
@@ -98,18 +104,32 @@ class ViewBuilder:
         problem = session.problem
         self.frame = display_frame(None if problem.camera is None else numpy(problem.floor)[0])
         self._body = body_mesh(problem.body)
-        self._members = _Members(problem)
-        self._rows = _HistoryRows(len(self._members.rows))
+        self.members = Members(problem)
+        self._rows = _HistoryRows(len(self.members.rows))
         self._version = 0
         self._drifts: dict[int, vm.Drift | None] = {}  # by the snapshot that begins stage 3
+        self._problem = problem
         self.scene = self._scene(problem)
+
+    @property
+    def session(self) -> Session:
+        """That the views are of."""
+        return self._session
+
+    def refresh(self) -> bool:
+        """Make the scene anew if the problem has been edited; whether it was."""
+        if self._session.problem is self._problem:
+            return False
+        self._problem = self._session.problem
+        self.scene = self._scene(self._problem)
+        return True
 
     def view(self, snapshot: Snapshot, status: vm.Status, *, obeyed: int = 0) -> vm.ViewModel:
         """What is to be shown of ``snapshot``, with the session's present state."""
         session, now = self._session, self._session.current
         self._version += 1
         trajectory = session.trajectory(snapshot)
-        raw, weighted = self._members.values(snapshot)
+        raw, weighted = self.members.values(snapshot)
         return vm.ViewModel(
             version=self._version,
             obeyed=obeyed,
@@ -119,11 +139,12 @@ class ViewBuilder:
             motion=self.motion(trajectory),
             floors=self._floors(trajectory),
             drift=self._comparison(),
+            phases=_phases(now.schedule),
             weights=_weights(now.schedule, self.scene.terms),
             raw=raw,
             weighted=weighted,
             frozen=now.frozen,
-            history=self._rows.history(session, self._members),
+            history=self._rows.history(session, self.members),
             can_undo=session.can_undo,
             can_redo=session.can_redo,
             scene=self.scene,
@@ -184,7 +205,7 @@ class ViewBuilder:
         batch, frames = problem.batch, problem.frames
         starts = [0] * batch if interval is None else [int(first) for first in numpy(interval)[:, 0]]
         phases = self._session.schedule
-        terms = self._members.rows
+        terms = self.members.rows
         moving = {name for phase in phases for name in phase.variables}
         truth = problem.ground_truth
         return vm.Scene(
@@ -194,10 +215,7 @@ class ViewBuilder:
             num_frames=frames,
             body=self._body,
             observed=self._observed(problem),
-            phases=tuple(
-                vm.Phase(name=p.name, stage=p.stage, steps=p.steps, iterations=p.iterations, variables=p.variables)
-                for p in phases
-            ),
+            phases=_phases(phases),
             terms=terms,
             parts=tuple(p for p in _PARTS if p.children or p.name in moving),
             default_weights=_weights(phases, terms),
@@ -254,12 +272,26 @@ def body_mesh(body: BodyModel) -> vm.BodyMesh:
     )
 
 
+def _phases(schedule: tuple[Any, ...]) -> tuple[vm.Phase, ...]:
+    return tuple(
+        vm.Phase(
+            name=phase.name,
+            stage=phase.stage,
+            steps=phase.steps,
+            iterations=phase.iterations,
+            variables=phase.variables,
+            frames=phase.frames,
+        )
+        for phase in schedule
+    )
+
+
 def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarray:
     """(P, K): the weight of every term in every phase."""
     return np.array([[phase.weights.get(term.name, 0.0) for term in terms] for phase in schedule])
 
 
-class _Members:
+class Members:
     """Which loss terms stand under which weight; those that the data has no use for are left out."""
 
     def __init__(self, problem: Problem) -> None:
@@ -279,7 +311,7 @@ class _Members:
             first = min(term.stage for term in members)
             self.rows += (vm.Term(name=name, unit=", ".join(units), formula=formula, stage=first),)
 
-    def values(self, snapshot: Snapshot) -> tuple[np.ndarray, np.ndarray]:
+    def values(self, snapshot: Snapshot | Entry) -> tuple[np.ndarray, np.ndarray]:
         """Raw and weighted value (K,) of every row; NaN where nothing of it was computed."""
         raw, weighted = np.full(len(self.rows), np.nan), np.full(len(self.rows), np.nan)
         for name, value in snapshot.evaluation.terms.items():
@@ -288,6 +320,22 @@ class _Members:
                 raw[row] = np.nan_to_num(raw[row]) + value.raw
                 weighted[row] = np.nan_to_num(weighted[row]) + value.weighted
         return raw, weighted
+
+    def per_frame(self, snapshot: Snapshot) -> np.ndarray:
+        """Weighted share (K, B, T) of every row in every frame; NaN where a row belongs to no frame."""
+        batch, frames = snapshot.variables["trans"].shape[0], 0
+        parts: dict[int, list[np.ndarray]] = {}
+        for name, value in snapshot.evaluation.terms.items():
+            if value.per_frame is not None and name in self._row and value.raw:
+                share = np.asarray(value.per_frame) * (value.weighted / value.raw)
+                parts.setdefault(self._row[name], []).append(share)
+                frames = max(frames, share.shape[1])
+        found = np.full((len(self.rows), batch, frames), np.nan, np.float32)
+        for row, shares in parts.items():
+            found[row] = 0.0
+            for share in shares:
+                found[row, :, : share.shape[1]] += share
+        return found
 
 
 def available(problem: Problem) -> set[str]:
@@ -304,43 +352,43 @@ class _HistoryRows:
 
     def __init__(self, num_terms: int) -> None:
         self._count = 0
-        self._whole = np.zeros((256, 4), np.int64)  # id, phase, step, iteration
+        self._whole = np.zeros((256, 6), np.int64)  # id, parent, branch, phase, step, iteration
         self._total = np.zeros(256, np.float32)
         self._terms = np.zeros((256, num_terms), np.float32)
-        self._parents: list[int | None] = []
+        self._events: list[vm.Event] = []
 
-    def history(self, session: Session, members: _Members) -> vm.History:
+    def history(self, session: Session, members: Members) -> vm.History:
         """Rows of everything up to now and the branch to the current snapshot."""
-        for index in range(self._count, len(session.history)):
-            self._add(session.history[index], members)
+        known = session.history
+        for index in range(self._count, len(known)):
+            self._add(known.entry(index), members)
         n = self._count
-        ids, phase, step, iteration = self._whole[:n].T
+        ids, parents, branch_of, phase, step, iteration = self._whole[:n].T
         return vm.History(
             ids=ids,
+            parents=parents,
+            branch_of=branch_of,
             phase=phase,
             step=step,
             iteration=iteration,
             total=self._total[:n],
             terms=self._terms[:n],
-            branch=self._branch(session.current.id),
+            branch=np.array([entry.id for entry in known.path(session.current.id)]),
+            branches=tuple(vm.Branch(**vars(branch)) for branch in known.branches),
+            events=tuple(self._events),
+            bookmarks=tuple(known.bookmarks.items()),
         )
 
-    def _add(self, snapshot: Snapshot, members: _Members) -> None:
+    def _add(self, entry: Entry, members: Members) -> None:
         if self._count == len(self._total):
             self._whole = np.concatenate((self._whole, np.zeros_like(self._whole)))
             self._total = np.concatenate((self._total, np.zeros_like(self._total)))
             self._terms = np.concatenate((self._terms, np.zeros_like(self._terms)))
         row = self._count
-        self._whole[row] = snapshot.id, snapshot.phase, snapshot.step, snapshot.iteration
-        self._total[row] = float(snapshot.evaluation.total)
-        self._terms[row] = members.values(snapshot)[1]
-        self._parents.append(snapshot.parent)
+        parent = -1 if entry.parent is None else entry.parent
+        self._whole[row] = entry.id, parent, entry.branch, entry.phase, entry.step, entry.iteration
+        self._total[row] = float(entry.evaluation.total)
+        self._terms[row] = members.values(entry)[1]
+        if entry.edited:
+            self._events.append(vm.Event(snapshot=entry.id, text=entry.cause))
         self._count += 1
-
-    def _branch(self, last: int) -> np.ndarray:
-        rows: list[int] = []
-        row: int | None = last
-        while row is not None:
-            rows.append(row)
-            row = self._parents[row]
-        return np.array(rows[::-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,102 @@ class Release(Command):
     """Let a frozen variable move again."""
 
     variable: str
+
+
+@dataclass(frozen=True)
+class Perturb(Command):
+    """Add noise of standard deviation ``scale`` (the variable's unit) to a variable, ``x_0`` or a range of frames."""
+
+    variable: str
+    scale: float
+
+
+@dataclass(frozen=True)
+class Reset(Command):
+    """Put a variable, ``x_0`` or a range of frames back to where the current stage began."""
+
+    variable: str
+
+
+@dataclass(frozen=True)
+class SetSteps(Command):
+    """Give a phase another number of outer steps; 0 leaves out a later one."""
+
+    phase: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class SetFrames(Command):
+    """Roll out and observe only the first so many frames in a phase of stage 3; None for all."""
+
+    phase: int
+    frames: int | None
+
+
+@dataclass(frozen=True)
+class SkipPhase(Command):
+    """End the current phase here and enter the next one."""
+
+
+@dataclass(frozen=True)
+class DropFrames(Command):
+    """Leave what was seen in frames start to end - 1 (of a sub-sequence) out of the fit from here on."""
+
+    start: int
+    end: int
+    modality: str | None = None
+    sub_sequence: int | None = None
+
+
+@dataclass(frozen=True)
+class ScaleConfidence(Command):
+    """Trust 2D keypoints in frames start to end - 1 more or less."""
+
+    factor: float
+    start: int
+    end: int
+    keypoint: int | None = None
+    sub_sequence: int | None = None
+
+
+@dataclass(frozen=True)
+class SetFloor(Command):
+    """Another observed floor: normal and offset (n·p = offset) in the display frame."""
+
+    plane: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Bookmark(Command):
+    """Give a snapshot a name."""
+
+    snapshot: int
+    name: str
+
+
+@dataclass(frozen=True)
+class RemoveBookmark(Command):
+    """Take a snapshot's name away."""
+
+    snapshot: int
+
+
+@dataclass(frozen=True)
+class NameBranch(Command):
+    """Give a branch another name."""
+
+    branch: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Analyse(Command):
+    """Find something out about a snapshot; the answer comes as an ``Analysis`` of the same kind and options."""
+
+    kind: str
+    snapshot: int
+    options: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

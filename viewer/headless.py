@@ -151,7 +151,7 @@ class _Recorder:
 def _overlay(view: ViewModel, size: tuple[int, int]) -> None:
     """Caption, loss curve and schedule, without panels."""
     width, height = size
-    phase = view.scene.phases[view.status.phase]
+    phase = view.phases[view.status.phase]
     flags = int(psim.ImGuiWindowFlags_NoDecoration) | int(psim.ImGuiWindowFlags_NoSavedSettings)
     psim.SetNextWindowPos((MARGIN, MARGIN))
     psim.SetNextWindowSize((PLOT_WIDTH, 58.0))

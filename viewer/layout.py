@@ -7,7 +7,19 @@ from typing import NamedTuple
 GAP = 6.0
 LEFT_WIDTH, RIGHT_WIDTH, TIMELINE_HEIGHT = 268.0, 388.0, 86.0
 LEFT = {"transport": 216.0, "variables": 180.0, "layers": 0.0}  # heights; 0 takes what is left
-RIGHT = {"weights": 0.48, "losses": 0.34, "messages": 0.18}  # shares of the column
+RIGHT = {"weights": 0.48, "losses": 0.36, "messages": 0.16}  # shares of the column
+WIDE = {"losses": 0.84, "messages": 0.16}  # the same while plots are enlarged
+WIDE_SHARE = 0.46  # of the window that the right column takes then
+SLOTS: dict[str, tuple[str, ...]] = {
+    "transport": ("transport",),
+    "variables": ("variables",),
+    "layers": ("layers",),
+    "weights": ("weights",),
+    "losses": ("losses",),
+    "messages": ("messages",),
+    "timeline": ("timeline",),
+}
+"""Place in the window → panels that share it as tabs; a place is called after its first panel."""
 
 
 class Rect(NamedTuple):
@@ -24,20 +36,22 @@ class Rect(NamedTuple):
         return not (beside or self.y + self.height <= other.y or other.y + other.height <= self.y)
 
 
-def layout(width: float, height: float, *, scale: float = 1.0) -> dict[str, Rect]:
+def layout(width: float, height: float, *, scale: float = 1.0, wide: bool = False) -> dict[str, Rect]:
     """Rectangles of all panels and of the free ``view`` between them, without overlaps.
 
     Args:
         width: Of the window [px]. height: Of the window [px].
         scale: Of fonts and fixed sizes; 1 at 96 dpi.
+        wide: Plots enlarged; the weights make room for them.
     """
     gap = GAP * scale
     left, right, timeline = LEFT_WIDTH * scale, RIGHT_WIDTH * scale, TIMELINE_HEIGHT * scale
+    right = max(right, WIDE_SHARE * width) if wide else right
     squeeze = min(1.0, (width - 4 * gap) / (left + right + 200.0 * scale))
     left, right = left * squeeze, right * squeeze
     column = max(height - timeline - 3 * gap, 120.0)
     rects = _fixed_column(gap, gap, left, column, gap, scale)
-    rects |= _shared_column(width - right - gap, gap, right, column, gap)
+    rects |= _shared_column(width - right - gap, gap, right, column, gap, WIDE if wide else RIGHT)
     rects["timeline"] = Rect(gap, height - timeline - gap, width - 2 * gap, timeline)
     inner = left + 2 * gap
     rects["view"] = Rect(inner, gap, max(width - inner - right - 2 * gap, 1.0), column)
@@ -56,10 +70,12 @@ def _fixed_column(x: float, y: float, width: float, height: float, gap: float, s
     return rects
 
 
-def _shared_column(x: float, y: float, width: float, height: float, gap: float) -> dict[str, Rect]:
-    free = height - gap * (len(RIGHT) - 1)
+def _shared_column(
+    x: float, y: float, width: float, height: float, gap: float, shares: dict[str, float]
+) -> dict[str, Rect]:
+    free = height - gap * (len(shares) - 1)
     rects = {}
-    for name, share in RIGHT.items():
+    for name, share in shares.items():
         rects[name] = Rect(x, y, width, free * share)
         y += free * share + gap
     return rects

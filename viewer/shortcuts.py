@@ -37,6 +37,7 @@ SHEET = (
     ("← →  Home End", "frame by frame, first, last"),
     ("K", "play the clip"),
     ("1 … 7", "layers"),
+    ("E", "larger plots"),
     ("F  H", "follow the body, home viewpoint"),
     ("?  F1", "this sheet"),
     ("Ctrl+Q", "quit"),
@@ -115,6 +116,8 @@ def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
                 ui.move_frame(step, count)
     if _pressed("K"):
         ui.playing = not ui.playing
+    if _pressed("E"):
+        ui.wide = not ui.wide
     if _pressed("F"):
         ui.follow = not ui.follow
     if _pressed("H"):

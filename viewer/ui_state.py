@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from viewer.view_model import Note
 
@@ -45,6 +46,10 @@ class UiState:
     weight_stage: int | None = None  # None follows the running stage
     drafts: dict[tuple[int, str], Draft] = field(default_factory=dict)
     plot_terms: bool = True
+    tabs: dict[str, str] = field(default_factory=dict)  # slot of the layout → panel in front
+    wide: bool = False  # the slot of plots takes most of the right column
+    asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
+    """Kind of analysis → snapshot and options last asked for."""
     scrubbing: int | None = None  # snapshot asked for while the iteration bar is dragged
     show_help: bool = False
     show_hint: bool = False

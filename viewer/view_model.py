@@ -6,8 +6,9 @@ already z up is shown as it is. B sub-sequences of T frames; number b covers the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -78,6 +79,7 @@ class Phase:
     steps: int
     iterations: int
     variables: tuple[str, ...]
+    frames: int | None = None  # only so many are rolled out and observed; None: all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What stays the same for the whole session; sent once."""
+    """What seldom changes; sent at the start, and again after an edit of observations or floor."""
 
     name: str
     fps: float
@@ -128,20 +130,52 @@ class Drift:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something done to the fit between two iterations."""
+
+    snapshot: int  # its result
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """Snapshots in a row, from where they leave another branch."""
+
+    number: int
+    name: str
+    first: int  # ids of snapshots
+    last: int
+    forked_from: int | None  # on another branch; None for the first
+
+
+@dataclass(frozen=True, kw_only=True)
 class History:
-    """Every iteration so far, one row each, in the order they were made."""
+    """Every iteration so far, one row each, in the order they were made; ids are the numbers of the rows."""
 
     ids: np.ndarray  # (N,)
+    parents: np.ndarray  # (N,) ids; -1 for the start
+    branch_of: np.ndarray  # (N,) number of the branch that a row was made on
     phase: np.ndarray  # (N,) index into the schedule
     step: np.ndarray  # (N,)
     iteration: np.ndarray  # (N,) within the step
     total: np.ndarray  # (N,) weighted loss
     terms: np.ndarray  # (N, K) weighted loss per term; NaN where it is not computed
     branch: np.ndarray  # rows from the start to the current iteration
+    branches: tuple[Branch, ...] = ()
+    events: tuple[Event, ...] = ()  # edits, oldest first
+    bookmarks: tuple[tuple[int, str], ...] = ()  # id of a snapshot, name
 
     def row_of(self, snapshot: int) -> int:
         """Row of a snapshot's id."""
         return int(np.searchsorted(self.ids, snapshot))
+
+    def path(self, snapshot: int) -> np.ndarray:
+        """Rows from the start to a snapshot on any branch."""
+        rows, row = [], self.row_of(snapshot)
+        while row >= 0:
+            rows.append(row)
+            row = int(self.parents[row])
+        return np.array(rows[::-1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +210,18 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What was found out about a snapshot when it was asked for (``viewer.analyses``)."""
+
+    kind: str
+    options: tuple[tuple[str, Any], ...]
+    snapshot: int
+    seconds: float  # that it took
+    value: Any  # frozen numpy values, see ``viewer.findings``; None: there is nothing to measure, or it failed
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ViewModel:
     """What is shown now."""
 
@@ -187,6 +233,7 @@ class ViewModel:
     motion: Motion
     floors: np.ndarray | None  # (B, 4) normal and offset, n·p = offset
     drift: Drift | None
+    phases: tuple[Phase, ...]  # the schedule as edited up to the current iteration
     weights: np.ndarray  # (P, K)
     raw: np.ndarray  # (K,) unweighted loss of the drawn snapshot; NaN where a term is not computed
     weighted: np.ndarray  # (K,)
@@ -194,11 +241,12 @@ class ViewModel:
     history: History
     can_undo: bool = False
     can_redo: bool = False
+    analyses: Mapping[str, Analysis] = field(default_factory=dict, repr=False)  # the latest of each kind
     scene: Scene = field(repr=False)
 
     def __getstate__(self) -> dict[str, object]:
-        """Pickle without the scene: it travels once, and the receiver puts it back with ``replace``."""
-        return {**self.__dict__, "scene": None}
+        """Pickle without what travels by itself (scene, analyses); the receiver puts it back with ``replace``."""
+        return {**self.__dict__, "scene": None, "analyses": {}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,31 @@ def caption(text: str, right: str = "") -> None:
             psim.TextColored(theme.rgba(theme.DIM), right)
 
 
+def tab_row(titles: dict[str, str], front: str) -> str:
+    """Titles (by name) of panels that share a place, wrapped into lines as needed; the name of the one in front."""
+    chosen = front
+    with font(theme.SMALL_FONT), styled(FramePadding=(6.0, 1.0), ItemSpacing=(3.0, 3.0)):
+        right = psim.GetCursorScreenPos()[0] + psim.GetContentRegionAvail()[0] - 24.0 * scale()
+        for index, (name, title) in enumerate(titles.items()):
+            width = psim.CalcTextSize(title)[0] + 2 * psim.GetStyle().FramePadding[0]
+            if index and psim.GetItemRectMax()[0] + 3.0 + width < right:
+                psim.SameLine()
+            shade = theme.mix(theme.ACCENT, theme.PANEL, 0.45) if name == front else theme.PANEL
+            with colored(Button=theme.rgba(shade)):
+                if psim.Button(f"{title}##tab", (width, 0.0)):
+                    chosen = name
+    return chosen
+
+
+def wide_switch(wide: bool) -> bool:
+    """A button at the right end of the line that makes plots larger, or smaller again."""
+    align_right(20.0 * scale())
+    with font(theme.SMALL_FONT), styled(FramePadding=(4.0, 1.0)):
+        pressed = psim.Button("←##wide" if not wide else "→##wide", (20.0 * scale(), 0.0))
+    tooltip("Larger plots (E)" if not wide else "Back to the ordinary size (E)")
+    return wide != pressed
+
+
 @contextmanager
 def font(size: float) -> Iterator[None]:
     """Text of another size (unscaled pixels)."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from viewer import commands as c
 from viewer.pace import Pace
 from viewer.view_model import (
+    Analysis,
     Checkpoint,
     Finished,
     Level,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from optim.history import Snapshot
     from optim.session import Session
 
-Message = Scene | ViewModel | Checkpoint | Note | Loading | LoadFailed | Finished
+Message = Scene | ViewModel | Analysis | Checkpoint | Note | Loading | LoadFailed | Finished
 Publish = Callable[[Message], None]
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running
 CHECKPOINT_INTERVAL = 3.0  # seconds between two checkpoints while running
@@ -107,6 +108,8 @@ class Worker:
         self._last_published, self._stale = self._clock(), False
         shown = self._session.current.id if self._shown is None else self._shown
         try:
+            if self._builder.refresh():
+                self._publish(self._builder.scene)
             view = self._builder.view(self._session.history[shown], self._status(), obeyed=self._obeyed)
         except Exception as error:
             self._fail("This iteration cannot be shown", error)
@@ -153,18 +156,36 @@ class Worker:
             case c.Rewind(snapshot):
                 self._goal, self._shown = None, None
                 session.rewind(snapshot)
-            case c.SetWeight(term, value, stage):
-                session.set_weight(term, value, stage=stage)
-            case c.Freeze(variable):
-                session.freeze(variable)
-            case c.Release(variable):
-                session.release(variable)
-            case c.Undo():
-                session.undo()
-            case c.Redo():
-                session.redo()
+            case c.Analyse():
+                self._analyse(command)
             case _ if type(command) in _GOALS:
                 self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
+            case _:
+                from viewer.edits import edit
+
+                edit(session, command, self._builder.frame)
+
+    def _analyse(self, command: c.Analyse) -> None:
+        """Answer a question; one that cannot be answered is a message, and no reason to pause."""
+        from viewer.analyses import ANALYSES
+
+        snapshot, began, error = self._session.history[command.snapshot], self._clock(), ""
+        try:
+            value = ANALYSES[command.kind](self._builder, snapshot, **dict(command.options))
+        except Exception as failure:
+            value, error = None, f"{type(failure).__name__}: {failure}"
+            self._publish(Note(level="warning", text=f"{command.kind}: {error}"))
+        seconds = self._clock() - began
+        self._publish(
+            Analysis(
+                kind=command.kind,
+                options=command.options,
+                snapshot=snapshot.id,
+                seconds=seconds,
+                value=value,
+                error=error,
+            )
+        )
 
     # --- iterations
 

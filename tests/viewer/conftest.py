@@ -7,11 +7,21 @@ from collections.abc import Callable, Iterator
 import polyscope as ps
 import pytest
 
+from optim.session import Session
+from optim.stages import schedule
+from tests import fakes as small
 from tests.viewer import fakes
 from tests.viewer.uidriver import UiDriver
 from viewer.app import App, start_polyscope
 from viewer.client import LocalClient
 from viewer.ui_state import UiState
+
+
+def fit(*modalities: str, batch: int = 1, frames: int = 8) -> Session:
+    """A real session with a small body and random priors, a few milliseconds an iteration; ``tests.fakes.problem``."""
+    kind = "rgb" if "joints2d" in modalities else "3d"
+    phases = schedule("humorscope", kind, num_iters=(1, 2, 5), lbfgs_max_iter=3, tune_frames=4)
+    return Session(small.problem(*modalities, batch=batch, frames=frames), schedule=phases)
 
 
 class Window(UiDriver):
@@ -63,6 +73,12 @@ def open_window(_driver: Window) -> Iterator[Callable[..., Window]]:
     ps.clear_user_callback()
     ps.remove_all_structures()
     _driver.frames(1)
+
+
+@pytest.fixture
+def open_fit(open_window: Callable[..., Window]) -> Callable[..., Window]:
+    """Opens the window on the real session of a small problem; modalities and further words as for ``fit``."""
+    return lambda *modalities, **options: open_window(lambda: fit(*modalities, **options))
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from optim.errors import InputError
+from optim.history import ITERATION, START, History
+from optim.objective import Evaluation, TermValue
 
 FRAMES, BATCH, FPS = 40, 1, 30.0
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
@@ -34,13 +36,7 @@ class Phase:
     steps: int
     iterations: int
     weights: dict[str, float]
-
-
-@dataclass(frozen=True)
-class TermValue:
-    raw: float
-    weighted: float
-    per_frame: np.ndarray | None = None
+    frames: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,30 +74,6 @@ class Snapshot:
     @property
     def done(self) -> bool:
         return self.phase_done and self.phase == len(self.schedule) - 1
-
-
-class History:
-    def __init__(self) -> None:
-        self.snapshots: tuple[Snapshot, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.snapshots)
-
-    def __getitem__(self, index: int) -> Snapshot:
-        if not 0 <= index < len(self.snapshots):
-            raise InputError(f"no snapshot {index}; there are 0 to {len(self.snapshots) - 1}")
-        return self.snapshots[index]
-
-    def branch(self, index: int) -> list[Snapshot]:
-        here, found = index, []
-        while here is not None:
-            found.append(self[here])
-            here = self[here].parent
-        return found[::-1]
-
-    def add(self, snapshot: Snapshot) -> Snapshot:
-        self.snapshots = (*self.snapshots, snapshot)
-        return snapshot
 
 
 def rotation(axis_angle: np.ndarray) -> np.ndarray:
@@ -267,7 +239,7 @@ class FakeSession:
         self._edits: list[tuple[Snapshot, Snapshot]] = []
         self._undone: list[tuple[Snapshot, Snapshot]] = []
         variables = {"amount": np.array(0.0), "betas": np.zeros((self.problem.batch, 16))}
-        start = Snapshot(0, None, "start", self.schedule, 0, 0, 0, 0, variables, frozenset())
+        start = Snapshot(0, None, START, self.schedule, 0, 0, 0, 0, variables, frozenset())
         self.current = self.history.add(replace(start, evaluation=_evaluate(start)))
 
     @property
@@ -305,7 +277,7 @@ class FakeSession:
         if "trans" not in now.frozen:
             amount = amount + 0.06 * (1 - amount)
         return self._add(
-            "iteration",
+            ITERATION,
             phase=phase,
             step=step,
             iteration=iteration,
@@ -390,14 +362,15 @@ class FakeSession:
         return self.current
 
 
-def _evaluate(snapshot: Snapshot) -> SimpleNamespace:
+def _evaluate(snapshot: Snapshot) -> Evaluation:
     gap = 1.0 - float(snapshot.variables["amount"])
     raw = {"joints3d": 30 * gap**2 + 0.5, "pose_prior": 90.0 - 40 * gap, "shape_prior": 8.0,
            "joints3d_smooth": 0.02 + gap / 9, "motion_prior": 4000 * gap + 50,
            "joint_consistency": gap / 3 + 0.01, "contact_vel": 0.004 + gap / 50}  # fmt: skip
-    values = {name: TermValue(raw[name], raw[name] * weight) for name, weight in snapshot.weights.items() if weight > 0}
+    weights = {name: weight for name, weight in snapshot.weights.items() if weight > 0}
+    values = {name: TermValue(raw[name], raw[name] * weight, None) for name, weight in weights.items()}
     total = sum(value.weighted for value in values.values())
-    return SimpleNamespace(total=total, terms=values, gradient_norm={"trans": gap})
+    return Evaluation(total, values, {"trans": gap})
 
 
 def make_session() -> FakeSession:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from optim.objective import TermValue
 from tests.viewer import fakes
 from viewer import build_view
 from viewer.build_view import ViewBuilder, display_frame
@@ -81,8 +82,8 @@ def test_terms_under_one_weight_are_added_up():
     session.problem.observations.seq_interval = np.array([[0, 40], [30, 70]])
     session.problem.batch = 2
     values = {
-        "rgb_overlap_consist_betas": fakes.TermValue(2.0, 20.0),
-        "rgb_overlap_consist_verts3d_pos": fakes.TermValue(3.0, 30.0),
+        "rgb_overlap_consist_betas": TermValue(2.0, 20.0, None),
+        "rgb_overlap_consist_verts3d_pos": TermValue(3.0, 30.0, None),
     }
     builder = ViewBuilder(session)
     evaluation = SimpleNamespace(total=50.0, terms=values, gradient_norm={})

@@ -8,15 +8,14 @@ import pytest
 
 from tests.viewer import fakes
 from tests.viewer.uidriver import Box
-from viewer.layout import layout
-
-PANELS = ("transport", "variables", "layers", "weights", "losses", "messages", "timeline")
+from viewer.layout import SLOTS, layout
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 640), (1920, 1080), (2560, 1440), (800, 500)])
 @pytest.mark.parametrize("scale", [1.0, 1.5])
-def test_rectangles_do_not_overlap_and_stay_inside(size, scale):
-    rects = layout(*size, scale=scale)
+@pytest.mark.parametrize("wide", [False, True])
+def test_rectangles_do_not_overlap_and_stay_inside(size, scale, wide):
+    rects = layout(*size, scale=scale, wide=wide)
     boxes = {name: Box(r.x, r.y, r.x + r.width, r.y + r.height) for name, r in rects.items()}
     whole = Box(0, 0, *size)
     for name, box in boxes.items():
@@ -36,10 +35,10 @@ def test_drawn_panels_fit_at_1280_by_720(open_window, camera, stages):
     if stages == 2:
         window.click("Iteration")
     window.frames(3)
-    drawn = {name: window.windows[name] for name in PANELS}
+    drawn = {name: window.windows[name] for name in SLOTS}
     for a, b in combinations(drawn, 2):
         assert not drawn[a].overlaps(drawn[b]), (a, b)
-    for name in PANELS:
+    for name in SLOTS:
         assert window.overflow[name] == (0.0, 0.0), name
     for name, box in window.widgets.items():
         if box.frame == window.frame:
@@ -47,3 +46,21 @@ def test_drawn_panels_fit_at_1280_by_720(open_window, camera, stages):
     for term in window.view.scene.terms:
         if term.stage <= max(stages, 1):
             window.box(f"{term.name}/exact")
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("slot", "panel"), [(slot, name) for slot, names in SLOTS.items() for name in names[1:]])
+def test_panels_behind_tabs_fit_too(open_fit, slot, panel, wide):
+    window = open_fit(batch=2)
+    for _ in range(2):
+        window.click("Stage")
+        window.settle()
+    window.click("Iteration")
+    window.settle()
+    window.app.ui.tabs[slot], window.app.ui.wide = panel, wide
+    window.frames(6)
+    assert not window.app.ui.broken
+    assert window.overflow[slot] == (0.0, 0.0)
+    for name, box in window.widgets.items():
+        if box.frame == window.frame:
+            assert box.inside(window.windows[box.window]), name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from viewer.app import PANELS
+from viewer.layout import SLOTS
 from viewer.panels.weights import slider_position, slider_weight
 from viewer.ui_state import LAYERS, UiState
 from viewer.view_model import Loading, Note
@@ -205,7 +206,8 @@ def test_an_exception_in_a_panel_is_shown_and_the_rest_goes_on(window, monkeypat
         raise ZeroDivisionError("boom")
         yield
 
-    monkeypatch.setitem(PANELS, name, broken)
+    monkeypatch.setitem(PANELS, name, (PANELS[name][0], broken))
+    window.app.ui.tabs |= {slot: name for slot, names in SLOTS.items() if name in names}
     window.frames(3)
     assert window.app.ui.notes[0].text == f"{name}: ZeroDivisionError: boom"
     monkeypatch.undo()
@@ -250,6 +252,6 @@ def test_while_loading_the_panels_are_there(open_window, monkeypatch):
     monkeypatch.setattr(window.app.client, "poll", lambda: [Loading(text="Loading models…")])
     window.frames(3)
     assert window.app.loading == "Loading models…"
-    assert set(PANELS) <= set(window.windows)
+    assert set(SLOTS) <= set(window.windows)
     window.key("Space")
     assert not window.app.ui.broken

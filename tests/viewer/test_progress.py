@@ -8,8 +8,8 @@ import pytest
 from viewer.progress import ProgressLine
 
 SCHEDULE = [
-    SimpleNamespace(name="stage 1", stage=1, steps=2, iterations=2, variables=("trans",)),
-    SimpleNamespace(name="stage 3 tune", stage=3, steps=1, iterations=2, variables=("latent_motion",)),
+    SimpleNamespace(frames=None, name="stage 1", stage=1, steps=2, iterations=2, variables=("trans",)),
+    SimpleNamespace(frames=None, name="stage 3 tune", stage=3, steps=1, iterations=2, variables=("latent_motion",)),
 ]
 
 

@@ -98,7 +98,7 @@ def _boundaries(view: ViewModel) -> None:
     phase = view.history.phase[view.history.branch]
     starts = np.flatnonzero(np.diff(phase, prepend=-1))
     for start in starts:
-        name = view.scene.phases[int(phase[start])].name
+        name = view.phases[int(phase[start])].name
         implot.SetNextLineStyle(theme.rgba(theme.phase_color(int(phase[start])), 0.9), 1.2)
         implot.PlotInfLines(f"##start {name}", np.array([float(start)]))
 

@@ -59,8 +59,8 @@ def schedule_position(scene: Scene, phase: int, step: int, iteration: int) -> fl
 def branch_positions(view: ViewModel) -> np.ndarray:
     """``schedule_position`` of every iteration of the current branch."""
     history, rows = view.history, view.history.branch
-    steps = np.array([p.steps for p in view.scene.phases])
-    size = np.array([max(p.iterations, 1) for p in view.scene.phases])
+    steps = np.array([p.steps for p in view.phases])
+    size = np.array([max(p.iterations, 1) for p in view.phases])
     phase = history.phase[rows]
     before = np.concatenate(([0], np.cumsum(steps)))[phase]
     return np.minimum((before + history.step[rows] + history.iteration[rows] / size[phase]) / steps.sum(), 1.0)
@@ -104,9 +104,9 @@ def _shown_position(view: ViewModel, ui: UiState, positions: np.ndarray) -> floa
 def draw_schedule(view: ViewModel, x: float, y: float, width: float, height: float, *, done: float) -> None:
     """The phases as blocks, dim where they are still to come."""
     draw = psim.GetWindowDrawList()
-    total = sum(phase.steps for phase in view.scene.phases)
+    total = sum(phase.steps for phase in view.phases)
     left = x
-    for index, phase in enumerate(view.scene.phases):
+    for index, phase in enumerate(view.phases):
         right = left + width * phase.steps / total
         color = theme.phase_color(index)
         draw.AddRectFilled((left, y), (right - 1, y + height), theme.packed(color, 0.28), 3.0)

@@ -44,7 +44,7 @@ def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
 def _where(view: ViewModel) -> None:
     status = view.status
-    phase = view.scene.phases[status.phase]
+    phase = view.phases[status.phase]
     dot(_STATES[status.state])
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())

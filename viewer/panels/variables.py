@@ -36,7 +36,7 @@ def _covered(part: Part, view: ViewModel) -> bool:
 
 
 def _stage(view: ViewModel) -> int:
-    return view.scene.phases[view.status.phase].stage
+    return view.phases[view.status.phase].stage
 
 
 def _state(part: Part, view: ViewModel, frozen: bool) -> tuple[str, theme.Color]:
@@ -44,7 +44,7 @@ def _state(part: Part, view: ViewModel, frozen: bool) -> tuple[str, theme.Color]
         return ("frozen in stage 3", theme.ACCENT) if frozen else ("in stage 3", theme.DIM)
     if frozen:
         return "frozen", theme.ACCENT
-    moving = view.scene.phases[view.status.phase].variables
+    moving = view.phases[view.status.phase].variables
     if any(name in moving for name in (part.name, *part.children)):
         return "moves", theme.GOOD
     return "held in this phase", theme.DIM

@@ -23,7 +23,7 @@ def weights_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
     Yields ``SetWeight`` when an edit is finished or the reset button is pressed.
     """
-    running_stage = view.scene.phases[view.status.phase].stage
+    running_stage = view.phases[view.status.phase].stage
     stage = _stage_selector(view, ui, running_stage)
     ui.settle_drafts(view.obeyed)
     rows = _rows(view, stage)
@@ -43,7 +43,7 @@ def _stage_selector(view: ViewModel, ui: UiState, running_stage: int) -> int:
     stage = ui.weight_stage or running_stage
     caption("Weights")
     psim.SameLine(0.0, 14.0)
-    for number_ in sorted({phase.stage for phase in view.scene.phases}):
+    for number_ in sorted({phase.stage for phase in view.phases}):
         chosen = theme.rgba(theme.ACCENT if number_ == stage else theme.RAISED, 0.75)
         with colored(Button=chosen), styled(FramePadding=(8.0, 0.0)):
             if psim.SmallButton(f"Stage {number_}"):
@@ -77,7 +77,7 @@ def _rows(view: ViewModel, stage: int) -> list[int]:
 
 def phase_of(view: ViewModel, stage: int) -> int:
     """The phase whose weights stand for a stage: the running one, or else the stage's last."""
-    phases = view.scene.phases
+    phases = view.phases
     if phases[view.status.phase].stage == stage:
         return view.status.phase
     return max(index for index, phase in enumerate(phases) if phase.stage == stage)
@@ -85,8 +85,8 @@ def phase_of(view: ViewModel, stage: int) -> int:
 
 def stage_default(view: ViewModel, phase: int, index: int) -> float:
     """A term's weight by default in the stage of a phase, also where the phase itself silences it."""
-    stage = view.scene.phases[phase].stage
-    rows = [i for i, other in enumerate(view.scene.phases) if other.stage == stage]
+    stage = view.phases[phase].stage
+    rows = [i for i, other in enumerate(view.phases) if other.stage == stage]
     return float(view.scene.default_weights[rows, index].max())
 
 

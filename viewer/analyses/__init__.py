@@ -1,0 +1,19 @@
+"""Questions about a snapshot that are answered only when asked: one module a subject, one row here a question.
+
+Runs on the worker's side. A question is a function of the view builder, a snapshot and its options; the answer is a
+value of ``viewer.findings``, or None where there is nothing to measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from viewer.analyses.drift import drift_curves
+from viewer.analyses.terms import frame_terms
+
+ANALYSES: dict[str, Callable[..., Any]] = {
+    "frame_terms": frame_terms,
+    "drift": drift_curves,
+}
+"""Kind of question → what answers it."""

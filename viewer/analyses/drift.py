@@ -1,0 +1,28 @@
+"""How far roll-outs leave the motion that they encode, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from viewer.findings import DriftCurves
+
+if TYPE_CHECKING:
+    from optim.history import Snapshot
+    from viewer.build_view import ViewBuilder
+
+_QUANTITIES = ("root_cm", "joints_cm", "heading_deg", "lowest_foot_cm")
+
+
+def drift_curves(builder: ViewBuilder, snapshot: Snapshot) -> DriftCurves | None:
+    """Drift of the first roll-out of stage 3 on the snapshot's branch; None before stage 3."""
+    from optim.diagnostics.drift import drift
+
+    found = drift(builder.session, snapshot)
+    if found is None:
+        return None
+    curves = {name: getattr(found, name) for name in _QUANTITIES}
+    return DriftCurves(
+        total={name: curve.total for name, curve in curves.items()},
+        encoding={name: curve.encoding for name, curve in curves.items()},
+        accumulation={name: curve.accumulation for name, curve in curves.items()},
+    )

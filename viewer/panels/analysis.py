@@ -1,0 +1,29 @@
+"""Asking the worker a question once per snapshot, for the panels that show answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from viewer.commands import Analyse, Command
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+
+
+def ask(view: ViewModel, ui: UiState, kind: str, *, live: bool = False, **options: object) -> Iterator[Command]:
+    """Have ``view.analyses[kind]`` brought up to date with the iteration that is shown.
+
+    Args:
+        live: Also while the optimiser runs, which it slows down; otherwise as soon as it pauses.
+        options: Of the question; another value is another question.
+    """
+    wanted = (view.shown, tuple(options.items()))
+    if ui.asked.get(kind) == wanted or (view.status.state == "running" and not live):
+        return
+    ui.asked[kind] = wanted
+    yield Analyse(kind, *wanted)
+
+
+def is_current(view: ViewModel, kind: str) -> bool:
+    """Whether the answer is about the iteration that is shown."""
+    found = view.analyses.get(kind)
+    return found is not None and found.snapshot == view.shown
