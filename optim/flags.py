@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from optim.errors import InputError
+from optim.loading.kinds import KINDS, NOT_READ
 from optim.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES
 
 DEFAULT_CLIP = "default_walk_turn"
-DEMO_OBSERVATIONS = ("joints3d", "joints3d_partial", "joints2d")
 WEIGHT_FLAGS = {
     "--joint2d-weight": "joints2d",
     "--joint3d-weight": "joints3d",
@@ -40,7 +40,6 @@ WEIGHT_FLAGS = {
 _ONE_CLIP = "one clip is fitted at a time"
 _ONE_NETWORK = "HuMoR's published architecture is the only one"
 _NO_VIDEO_INPUT = "video input is not read"
-_ROBUST = "point clouds are not read"
 WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--amass-batch-size": (1, _ONE_CLIP),
     "--amass-custom-split": ("+", _ONE_CLIP),
@@ -66,15 +65,11 @@ WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--prox-seq-len": (1, _NO_VIDEO_INPUT),
     "--rgb-intrinsics": (1, _NO_VIDEO_INPUT),
     "--rgb-planercnn-res": (1, _NO_VIDEO_INPUT),
-    "--robust-loss": (1, _ROBUST),
-    "--robust-tuning-const": (1, _ROBUST),
     "--save-results": (0, "results are always saved"),
     "--save-stages-results": (0, "results are always saved"),
     "--shuffle": (0, _ONE_CLIP),
 }
 """Flags of HuMoR that change nothing here → number of values, reason. Accepted, and named in a notice."""
-OTHER_DATA_TYPES = ("RGB", "PROX-RGB", "PROX-RGBD", "iMapper-RGB")
-"""Data types of HuMoR that are not read."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -119,14 +114,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--data", metavar="NAME|FILE", help=f"demo clip (default: {DEFAULT_CLIP})")
-    group.add_argument("--observations", choices=DEMO_OBSERVATIONS, help="what of the demo clip is observed")
-    group.add_argument("--data-path", type=Path, metavar="FILE.npz", help="a motion in AMASS format")
-    group.add_argument("--data-type", choices=("AMASS", *OTHER_DATA_TYPES), help="kind of --data-path: AMASS")
+    observed = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.observed))
+    group.add_argument("--observations", choices=observed, help="what of the data is observed")
+    group.add_argument(
+        "--data-path", type=Path, metavar="FILE|DIR", help="your own data; its kind is told from its name"
+    )
+    reads = "; ".join(f"{name}: {kind.reads}" for name, kind in KINDS.items() if kind.reads)
+    types = tuple(name for name in (*KINDS, *NOT_READ) if name != "demo")
+    group.add_argument("--data-type", choices=types, help=f"kind of --data-path, where not so ({reads})")
+    group.add_argument("--clip", metavar="NAME|N", help="which motion of a folder, by name or number from 0")
+    group.add_argument("--num-points", type=int, metavar="N", help="points of a sampled cloud per frame (512)")
     group.add_argument("--amass-start-frame", type=int, metavar="N", help="first frame, counted at 30 Hz (0)")
     group.add_argument("--amass-seq-len", type=int, metavar="N", help="number of frames (60; of a demo clip, all)")
     group.add_argument("--amass-use-joints", action="store_true", help="observe the 22 joints (default)")
     group.add_argument("--amass-use-verts", action="store_true", help="observe the 43 key vertices")
-    group.add_argument("--amass-use-points", action="store_true", help="observe a point cloud (refused)")
+    group.add_argument("--amass-use-points", action="store_true", help="observe points sampled from the mesh")
     group.add_argument("--amass-root-joint-only", action="store_true", help="observe only pelvis, head, neck, arms")
     group.add_argument("--amass-noise-std", type=float, metavar="M", help="Gaussian noise on what is observed [m] (0)")
     group.add_argument("--amass-make-partial", action="store_true", help="hide what is lower than the next flag says")
@@ -155,6 +157,10 @@ def _add_fit_flags(group: argparse._ArgumentGroup) -> None:
     for flag in WEIGHT_FLAGS:
         group.add_argument(flag, type=float, nargs=3, metavar="W", help=three)
     group.add_argument("--joint2d-sigma", type=float, metavar="PX", help="scale of the robust 2D residual (100)")
+    group.add_argument("--robust-loss", choices=("bisquare", "none"), help="weighting of point clouds (bisquare)")
+    group.add_argument(
+        "--robust-tuning-const", type=float, metavar="C", help="cut-off of bisquare in deviations (4.6851)"
+    )
     group.add_argument(
         "--stage3-no-tune-init-state",
         dest="stage3_tune_init_state",

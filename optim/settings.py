@@ -12,20 +12,23 @@ import assets
 from optim.errors import InputError
 from optim.flags import (
     DEFAULT_CLIP,
-    OTHER_DATA_TYPES,
     WEIGHT_FLAGS,
     WITHOUT_EFFECT,
     about_unknown,
     build_parser,
     dest,
 )
+from optim.loading.kinds import KINDS, default_observed, has_camera, kind_of
 from optim.stages import PRESETS, TUNE_FRAMES, Phase, schedule
 
-Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d"]
-_SCHEDULES = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb", "verts3d": "verts3d"}
+Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
+_DATA_WEIGHTS = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb"}
 _OF_ANY_CLIP = ("amass_start_frame", "amass_seq_len")
-OVERLAP_WEIGHT = 1.0
-"""Of ``rgb_overlap_consist`` where 3D data is split, as no public configuration does: that of an observed point."""
+_STORED = ("joints3d", "joints3d_partial", "joints2d")
+"""What demo clips carry as it was seen; other observations are made of their motion."""
+OVERLAP_WEIGHTS = {"rgb": None, "rgbd": 200.0}
+"""Of ``rgb_overlap_consist`` where data is split: with depth that of the public configuration for images, which has its
+own; elsewhere 1, that of an observed point (no public configuration splits such data)."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,15 @@ class Settings:
     data: str = DEFAULT_CLIP
     """Name of a demo clip, or the path of a file in the same format; used where ``data_path`` is None."""
     data_path: Path | None = None
+    kind: str = "demo"
+    """One of ``loading.kinds.KINDS``: which reader the data gets."""
     observations: Observed = "joints3d"
+    through_camera: bool = False
+    """Whether the frame of the input is a camera's rather than a world with z up."""
+    clip: str | None = None
+    """Of a folder of motions: name, part of it, or number from 0; None: all in turn, or the first in a window."""
+    num_points: int = 512
+    """Of a point cloud that is sampled, per frame."""
     amass_start_frame: int = 0
     amass_seq_len: int | None = None
     """None: 60 frames of a motion file, all of a demo clip."""
@@ -59,6 +70,8 @@ class Settings:
     num_iters: tuple[int, ...] | None = None
     lbfgs_max_iter: int = 20
     joint2d_sigma: float = 100.0
+    robust_loss: str = "bisquare"
+    robust_tuning_const: float = 4.6851
     weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     stage3_tune_init_state: bool = True
     stage3_tune_init_num_frames: int = TUNE_FRAMES
@@ -74,9 +87,11 @@ class Settings:
     """What the user should know: flags that have no effect here."""
 
     @property
-    def kind(self) -> str:
-        """What the data is: ``demo`` or one of HuMoR's data types."""
-        return "demo" if self.data_path is None else "AMASS"
+    def data_weights(self) -> str:
+        """Whose default weights and steps hold (``stages.PUBLIC_WEIGHTS``)."""
+        if self.through_camera and self.observations == "points3d":
+            return "rgbd"
+        return _DATA_WEIGHTS.get(self.observations, self.observations)
 
     def schedule(self) -> tuple[Phase, ...]:
         """The phases of the fit.
@@ -86,7 +101,7 @@ class Settings:
         """
         return schedule(
             self.preset,
-            _SCHEDULES[self.observations],
+            self.data_weights,
             num_iters=self.num_iters,
             lbfgs_max_iter=self.lbfgs_max_iter,
             weights=self._split_weights() | dict(self.weights),
@@ -99,8 +114,8 @@ class Settings:
 
     def _split_weights(self) -> dict[str, tuple[float, ...]]:
         """What a split adds to the weights of the data."""
-        of_images = self.observations == "joints2d"
-        return {} if self.rgb_seq_len is None or of_images else {"rgb_overlap_consist": (OVERLAP_WEIGHT,) * 3}
+        weight = OVERLAP_WEIGHTS.get(self.data_weights, 1.0)
+        return {} if self.rgb_seq_len is None or weight is None else {"rgb_overlap_consist": (weight,) * 3}
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -116,14 +131,8 @@ def parse(arguments: Sequence[str]) -> Settings:
     given: dict[str, Any] = vars(known)
     weights = {term: tuple(given.pop(dest(flag))) for flag, term in WEIGHT_FLAGS.items() if dest(flag) in given}
     idle = [flag for flag in WITHOUT_EFFECT if given.pop(dest(flag), None) is not None]
-    data_type = given.pop("data_type", "AMASS")
-    use_joints, use_verts = given.pop("amass_use_joints", False), given.pop("amass_use_verts", False)
-    if given.pop("amass_use_points", False):
-        raise InputError("--amass-use-points: point clouds are not fitted; use --amass-use-joints or --amass-use-verts")
-    if use_joints and use_verts:
-        raise InputError("--amass-use-joints and --amass-use-verts: choose one of them")
-    if use_verts:
-        given["observations"] = "verts3d"
+    given["kind"] = kind_of(given.get("data_path"), given.pop("data_type", None))
+    _choose_observations(given)
     if "num_iters" in given:
         given["num_iters"] = tuple(given["num_iters"])
     notices = tuple(f"{flag} has no effect here: {WITHOUT_EFFECT[flag][1]}" for flag in idle)
@@ -131,27 +140,38 @@ def parse(arguments: Sequence[str]) -> Settings:
         idle = [name for name in ("rgb_overlap_len", "batch_size") if name in given]
         notices += tuple(f"--{n.replace('_', '-')} has no effect here: only --rgb-seq-len splits a clip" for n in idle)
     settings = Settings(**given, weights=weights, notices=notices)
-    _check(settings, given, data_type)
+    _check(settings, given)
     return settings
 
 
-def _check(settings: Settings, given: Mapping[str, Any], data_type: str) -> None:
-    if data_type in OTHER_DATA_TYPES:
-        raise InputError(
-            f"--data-type {data_type}: only AMASS is read from --data-path; to see a fit of 2D keypoints, try"
-            " --observations joints2d, which uses those of a demo clip"
-        )
-    of_file = [name for name in given if name.startswith("amass_") and name not in _OF_ANY_CLIP]
-    if settings.data_path is None and (of_file or settings.observations == "verts3d"):
-        flag = "--" + (of_file or ["amass_use_verts"])[0].replace("_", "-")
-        raise InputError(f"{flag}: demo clips carry their own observations; it goes with --data-path FILE.npz")
+def _choose_observations(given: dict[str, Any]) -> None:
+    """What is observed, from ``--observations`` or HuMoR's flags for it, and whether a camera sees it."""
+    asked = [name for name in ("joints", "verts", "points") if given.pop(f"amass_use_{name}", False)]
+    if len(asked) > 1:
+        raise InputError(f"{' and '.join(f'--amass-use-{name}' for name in asked)}: choose one of them")
+    if asked and given.setdefault("observations", f"{asked[0]}3d") != f"{asked[0]}3d":
+        raise InputError(f"--amass-use-{asked[0]} and --observations {given['observations']}: choose one of them")
+    kind, path = given["kind"], given.get("data_path")
+    observed = given.setdefault("observations", default_observed(kind, path))
+    if observed not in KINDS[kind].observed:
+        offered = ", ".join(KINDS[kind].observed)
+        raise InputError(f"--observations {observed}: of {path or 'a demo clip'} ({kind}) it can be {offered}")
+    given["through_camera"] = has_camera(kind, path, observed)
+
+
+def _check(settings: Settings, given: Mapping[str, Any]) -> None:
     if settings.data_path is not None and "data" in given:
         raise InputError("--data and --data-path: choose one of them")
-    if settings.data_path is not None and settings.observations not in ("joints3d", "verts3d"):
+    of_motion = [name for name in given if name.startswith("amass_") and name not in _OF_ANY_CLIP]
+    stored = settings.observations in _STORED if settings.kind == "demo" else settings.kind != "AMASS"
+    if of_motion and stored:
+        flag = "--" + of_motion[0].replace("_", "-")
         raise InputError(
-            f"--observations {settings.observations}: those of demo clips only; for a motion file use"
-            " --amass-make-partial, --amass-noise-std, --amass-use-verts"
+            f"{flag}: what is observed was stored with this data; it goes with --data-path FILE.npz, a motion, or with"
+            " --observations verts3d or points3d of a demo clip"
         )
+    if settings.num_points < 1:
+        raise InputError(f"--num-points {settings.num_points}: at least 1")
     if settings.amass_start_frame < 0 or not (settings.amass_seq_len is None or settings.amass_seq_len >= 2):
         raise InputError("--amass-seq-len must be at least 2 and --amass-start-frame at least 0")
     _check_split(settings)
@@ -159,6 +179,8 @@ def _check(settings: Settings, given: Mapping[str, Any], data_type: str) -> None
         raise InputError(f"--amass-noise-std {settings.amass_noise_std}: metres, 0 or more")
     if not (math.isfinite(settings.joint2d_sigma) and settings.joint2d_sigma > 0):
         raise InputError(f"--joint2d-sigma {settings.joint2d_sigma}: pixels, more than 0")
+    if not (math.isfinite(settings.robust_tuning_const) and settings.robust_tuning_const > 0):
+        raise InputError(f"--robust-tuning-const {settings.robust_tuning_const}: more than 0")
     settings.schedule()
 
 
@@ -172,5 +194,5 @@ def _check_split(settings: Settings) -> None:
         raise InputError(f"--rgb-overlap-len {overlap}: at least 0 and less than --rgb-seq-len, {length}")
     if settings.batch_size < 1:
         raise InputError(f"--batch-size {settings.batch_size}: at least 1")
-    if PRESETS[settings.preset].prior_frame == "input" and settings.observations != "joints2d":
+    if PRESETS[settings.preset].prior_frame == "input" and not settings.through_camera:
         raise InputError(f"--preset {settings.preset} splits only what a camera sees: --observations joints2d")

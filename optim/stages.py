@@ -16,7 +16,7 @@ from optim.errors import InputError
 WEIGHT_NAMES = (
     "joints2d", "joints3d", "joints3d_rollout", "verts3d", "points3d", "pose_prior", "shape_prior", "motion_prior",
     "init_motion_prior", "joint_consistency", "bone_length", "joints3d_smooth", "contact_vel", "contact_height",
-    "floor_reg", "rgb_overlap_consist",
+    "floor_reg", "rgb_overlap_consist", "shooting_gap",
 )  # fmt: skip
 DATA_WEIGHTS = ("joints2d", "joints3d", "verts3d", "points3d")
 CONTACT_WEIGHTS = ("contact_vel", "contact_height")
@@ -32,6 +32,8 @@ STAGE_3 = (
     "joints_vel",
     "root_orient_vel",
 )
+NODES = "nodes"
+"""The variable of multiple shooting."""
 
 Triple = tuple[float, float, float]
 _IMAGE = {
@@ -56,16 +58,17 @@ _SPACE = {
     "contact_vel": (0.0, 0.0, 1.0),
     "contact_height": (0.0, 0.0, 1.0),
 }
+_VERTS = _SPACE | {
+    "joints3d": (0.0, 0.0, 0.0),
+    "verts3d": (1.0, 1.0, 1.0),
+    "joints3d_smooth": (0.1, 0.1, 0.0),
+    "motion_prior": (0.0, 0.0, 5e-4),
+    "init_motion_prior": (0.0, 0.0, 5e-4),
+}
 PUBLIC_WEIGHTS: dict[str, dict[str, Triple]] = {
     "3d": _SPACE,
-    "verts3d": _SPACE
-    | {
-        "joints3d": (0.0, 0.0, 0.0),
-        "verts3d": (1.0, 1.0, 1.0),
-        "joints3d_smooth": (0.1, 0.1, 0.0),
-        "motion_prior": (0.0, 0.0, 5e-4),
-        "init_motion_prior": (0.0, 0.0, 5e-4),
-    },
+    "verts3d": _VERTS,
+    "points3d": _VERTS | {"verts3d": (0.0, 0.0, 0.0), "points3d": (1.0, 1.0, 1.0)},
     "rgb": _IMAGE
     | {
         "pose_prior": (0.04, 0.04, 0.0),
@@ -82,13 +85,14 @@ PUBLIC_WEIGHTS: dict[str, dict[str, Triple]] = {
     },
 }
 """Data type → weight of each term in stages 1, 2, 3; what is not named is 0. ``rgb_overlap_consist`` has an effect
-only on a batch of overlapping sub-sequences."""
+only on a batch of overlapping sub-sequences. For point clouds in a world frame there is no public configuration: they
+get the weights of key vertices."""
 OWN_WEIGHTS: dict[str, dict[str, Triple]] = {
     "3d": {"motion_prior": (0.0, 0.0, 3e-4), "init_motion_prior": (0.0, 0.0, 3e-4)},
 }
 """Over the public ones in our presets: the shipped prior spends about 50 nats on a transition, and under the public
 weights it bends the motion away from the data (docs/models.md has the comparison)."""
-PUBLIC_STEPS = {"3d": (30, 70, 70), "verts3d": (30, 70, 70), "rgb": (30, 80, 70), "rgbd": (30, 70, 70)}
+PUBLIC_STEPS = {name: (30, 80, 70) if name == "rgb" else (30, 70, 70) for name in PUBLIC_WEIGHTS}
 TUNE_FRAMES, FREEZE_START, FREEZE_END = 15, 30, 55
 
 Rotation = Literal["axis-angle", "6d"]
@@ -168,10 +172,17 @@ class Phase:
     weights: Mapping[str, float] = field(default_factory=dict)
     init_motion_frames: int | None = None
     """init_motion_prior is scaled by (all frames) / this; None means by 1."""
+    segment: int | None = None
+    """Stage 3: frames from node to node of multiple shooting (``shooting``); None means one roll-out."""
     preset: Preset = _HUMORSCOPE
 
     def weight(self, name: str) -> float:
         return self.weights.get(name, 0.0)
+
+
+def node_frames(frames: int, segment: int) -> list[int]:
+    """Frames that the nodes of multiple shooting stand at: every ``segment``-th but for the first and the last."""
+    return list(range(segment, frames - 1, segment))
 
 
 def schedule(
@@ -191,7 +202,8 @@ def schedule(
 
     Args:
         preset: A name in ``PRESETS`` or rules of one's own.
-        data_type: ``3d`` (joints), ``verts3d`` (key vertices), ``rgb`` or ``rgbd``; chooses weights and steps.
+        data_type: ``3d`` (joints), ``verts3d`` (key vertices), ``points3d``, ``rgb`` or ``rgbd``; chooses weights and
+            steps.
         num_iters: Outer steps of stages 1, 2, 3; a stage with 0 steps is left out.
         weights: Term → weights in stages 1, 2, 3, over those of the data type.
         tune_init: Stage 3 in three phases; otherwise one phase moves everything.

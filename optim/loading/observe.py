@@ -6,11 +6,13 @@ Missing data is +inf. World: z up, floor at z = 0, metres. Every random number c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from optim.body import BodyModel
+from optim.observations import Observations
 from optim.variables import Trajectory
 
 ROOT_ONLY_JOINTS = (0, 12, 15, 16, 17)
@@ -31,18 +33,43 @@ class Degradation:
     """Of the joints only ``ROOT_ONLY_JOINTS`` are seen, at any height."""
 
 
-def observed_points(truth: Trajectory, body: BodyModel, *, verts: bool) -> Tensor:
-    """The 22 joints (B, T, 22, 3) or the 43 key vertices (B, T, 43, 3) of a motion."""
-    if not verts:
-        return truth.joints
-    ids = torch.tensor(body.keypoint_vertices)
-    return body.joints_and_vertices(truth.trans, truth.root_orient, truth.pose_body, truth.betas, ids)[1]
+def observe(
+    truth: Trajectory, body: BodyModel, what: str, how: Degradation, *, count: int, generator: torch.Generator
+) -> Observations:
+    """A motion as it would be seen: ``joints3d``, ``verts3d`` or ``points3d`` (``count`` points a frame)."""
+    if what == "points3d":
+        points = surface_points(truth, body, count=count, generator=generator)
+    elif what == "verts3d":
+        ids = torch.tensor(body.keypoint_vertices)
+        points = body.joints_and_vertices(truth.trans, truth.root_orient, truth.pose_body, truth.betas, ids)[1]
+    else:
+        points = truth.joints
+    seen: dict[str, Any] = {what: degrade(points, how, generator=generator)}
+    return Observations(**seen)
+
+
+def surface_points(truth: Trajectory, body: BodyModel, *, count: int, generator: torch.Generator) -> Tensor:
+    """(B, T, count, 3) spread evenly over the body's surface by area, other ones in every frame."""
+    mesh = body.mesh(truth.trans, truth.root_orient, truth.pose_body, truth.betas)
+    faces = torch.from_numpy(body.faces)
+    frames = [_on_triangles(vertices[faces], count, generator) for vertices in mesh.flatten(0, 1)]
+    return torch.stack(frames).unflatten(0, mesh.shape[:2])
+
+
+def _on_triangles(corners: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(F, 3, 3) → (count, 3)."""
+    area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).norm(dim=-1)
+    chosen = corners[torch.multinomial(area, count, replacement=True, generator=generator)]
+    place = torch.rand(count, 2, 1, generator=generator)
+    place = torch.where(place.sum(1, keepdim=True) > 1, 1 - place, place)  # folds the square onto the triangle
+    return chosen[:, 0] + (place * (chosen[:, 1:] - chosen[:, :1])).sum(1)
 
 
 def degrade(points: Tensor, how: Degradation, *, generator: torch.Generator) -> Tensor:
     """Noise first, then hide: (B, T, K, 3) → the same shape with +inf where nothing is seen.
 
-    The order, and that noise decides what is below the height, are those of the public loader.
+    The order, and that noise decides what is below the height, are those of the public loader; that one fills a cloud
+    up with copies of what is left of it.
     """
     seen = points + how.noise_std * torch.randn(points.shape, generator=generator)
     hidden = torch.zeros(points.shape[:3], dtype=torch.bool)

@@ -103,6 +103,8 @@ def load_problem(settings: Settings) -> Problem:
         ground_truth=truth,
         name=source.name,
         joint2d_sigma=settings.joint2d_sigma,
+        robust_loss=settings.robust_loss,
+        robust_tuning_const=settings.robust_tuning_const,
     )
 
 
@@ -122,5 +124,10 @@ def canonicalised(observations: Observations, truth: Trajectory, body: BodyModel
         seen = torch.isfinite(points)
         return torch.where(seen, frame.points(torch.where(seen, points, 0.0)), torch.inf)
 
-    changed = replace(observations, joints3d=move(observations.joints3d), verts3d=move(observations.verts3d))
+    changed = replace(
+        observations,
+        joints3d=move(observations.joints3d),
+        verts3d=move(observations.verts3d),
+        points3d=move(observations.points3d),
+    )
     return changed, moved(truth, frame, body)

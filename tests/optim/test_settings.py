@@ -76,6 +76,9 @@ def test_what_is_observed_chooses_the_weights():
     assert parse(["--observations", "joints2d"]).schedule()[0].weight("joints2d") == 0.001
     verts = parse(["--data-path", "a.npz", "--amass-use-verts"])
     assert verts.observations == "verts3d" and verts.schedule()[0].weight("verts3d") == 1.0
+    points = parse(["--data-path", "a.npz", "--amass-use-points"])
+    assert points.observations == "points3d" and not points.through_camera
+    assert points.schedule()[0].weight("points3d") == 1.0 and points.schedule()[0].weight("verts3d") == 0.0
 
 
 def test_every_flag_without_effect_is_accepted_and_named():
@@ -119,11 +122,15 @@ def test_flags_of_a_split_without_one_are_named():
         ("--bone-length-weight 0 0 -1", "bone_length is -1"),
         ("--amass-noise-std 0.1", "go(es)? with --data-path"),
         ("--data a --data-path b.npz", "choose one"),
-        ("--data-path b.npz --observations joints2d", "demo clips only"),
+        ("--data-path b.npz --observations joints2d", "of b.npz .AMASS. it can be joints3d, verts3d, points3d"),
+        ("--data-path b.npz --observations joints3d --amass-use-verts", "choose one"),
+        ("--data-type AMASS", "goes with --data-path"),
+        ("--data-path b --data-type iMapper-RGB", "iMapper"),
+        ("--observations points3d --num-points 0", "--num-points 0: at least 1"),
+        ("--robust-tuning-const 0", "more than 0"),
         ("--data-path b.npz --amass-noise-std -1", "0 or more"),
         ("--data-path b.npz --amass-noise-std nan", "0 or more"),
         ("--data-path b.npz --amass-use-joints --amass-use-verts", "choose one"),
-        ("--data-path b.npz --amass-use-points", "point clouds"),
         ("--amass-seq-len 1", "at least 2"),
         ("--amass-start-frame -1", "at least 0"),
         ("--joint2d-sigma 0", "more than 0"),

@@ -1,4 +1,4 @@
-"""A demo clip, with what is stored of its observations: 3D joints, some of them hidden, or 2D keypoints."""
+"""A demo clip: with what is stored of its observations (3D joints, some of them hidden, or 2D keypoints) or others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from optim.frames import PriorFrame
 from optim.loading.demo import DemoClip, find_clip, read_demo
 from optim.loading.models import find_body, load_body
 from optim.loading.source import Source, chosen_frames, moved, trajectory
+from optim.loading.sources import motion
 from optim.observations import Observations
 from optim.settings import Settings
 from optim.variables import Trajectory
@@ -34,13 +35,15 @@ def read(settings: Settings) -> Source:
             floor=torch.from_numpy(clip.floor_plane)[None],
             ground_truth=in_camera(truth, clip, body),
         )
+    if settings.observations in ("verts3d", "points3d"):
+        return Source(clip.motion.name, motion.observed(truth, body, settings), body, body_file, ground_truth=truth)
     joints = clip.joints3d if settings.observations == "joints3d" else clip.joints3d_partial
     seen = Observations(joints3d=torch.from_numpy(joints[frames])[None])
     return Source(clip.motion.name, seen, body, body_file, ground_truth=truth)
 
 
-def in_camera(motion: Trajectory, clip: DemoClip, body: BodyModel) -> Trajectory:
+def in_camera(truth: Trajectory, clip: DemoClip, body: BodyModel) -> Trajectory:
     """The motion as the clip's camera sees it, with the true floor."""
     rotation, offset = (torch.from_numpy(a)[None] for a in (clip.R_camera_world, clip.t_camera_world))
     floor = torch.from_numpy(clip.floor_plane_true)[None]
-    return replace(moved(motion, PriorFrame(rotation, offset), body), floor_plane=floor)
+    return replace(moved(truth, PriorFrame(rotation, offset), body), floor_plane=floor)

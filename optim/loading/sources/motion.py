@@ -1,4 +1,4 @@
-"""A motion in AMASS format, observed as HuMoR's 3D experiments observe it: joints or key vertices, noise, gaps."""
+"""A motion in AMASS format, observed as HuMoR's 3D experiments observe it: joints, vertices or points, noise, gaps."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import logging
 import torch
 
 import assets
+from optim.body import BodyModel
 from optim.loading.amass import FPS, read_motion
 from optim.loading.models import find_body, load_body
-from optim.loading.observe import Degradation, degrade, observed_points
+from optim.loading.observe import Degradation, observe
 from optim.loading.source import Source, chosen_frames, trajectory
 from optim.observations import Observations
 from optim.settings import Settings
+from optim.variables import Trajectory
 
 SEQ_LEN = 60
 """Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""
@@ -31,14 +33,16 @@ def read(settings: Settings) -> Source:
         log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", settings.data_path)
     default = SEQ_LEN if settings.rgb_seq_len is None else len(motion.trans)
     truth = trajectory(motion, chosen_frames(len(motion.trans), settings, default=default), body)
+    return Source(motion.name, observed(truth, body, settings), body, body_file, ground_truth=truth)
+
+
+def observed(truth: Trajectory, body: BodyModel, settings: Settings) -> Observations:
+    """What the settings say is seen of a motion, and how well."""
     how = Degradation(
         noise_std=settings.amass_noise_std,
         hide_below=settings.amass_partial_height if settings.amass_make_partial else None,
         drop_middle=settings.amass_drop_middle,
-        root_only=settings.amass_root_joint_only,
+        root_only=settings.amass_root_joint_only and settings.observations == "joints3d",
     )
-    verts = settings.observations == "verts3d"
     generator = torch.Generator().manual_seed(settings.seed)
-    seen = degrade(observed_points(truth, body, verts=verts), how, generator=generator)
-    observations = Observations(verts3d=seen) if verts else Observations(joints3d=seen)
-    return Source(motion.name, observations, body, body_file, ground_truth=truth)
+    return observe(truth, body, settings.observations, how, count=settings.num_points, generator=generator)
