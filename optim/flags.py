@@ -42,8 +42,7 @@ _ONE_NETWORK = "HuMoR's published architecture is the only one"
 _NO_VIDEO_INPUT = "video input is not read"
 WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--amass-batch-size": (1, _ONE_CLIP),
-    "--amass-custom-split": ("+", _ONE_CLIP),
-    "--amass-split-by": (1, _ONE_CLIP),
+    "--amass-split-by": (1, "all clips of the folder are there to choose from"),
     "--data-fps": (1, "the frame rate is read from the file"),
     "--gt-body-type": (1, "SMPL+H is the only body"),
     "--humor-in-rot-rep": (1, _ONE_NETWORK),
@@ -55,16 +54,12 @@ WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--imapper-scene-subseq-idx": (1, _NO_VIDEO_INPUT),
     "--imapper-seq-len": (1, _NO_VIDEO_INPUT),
     "--lr": (1, "the line search starts from the full step"),
-    "--mask-joints2d": (0, _NO_VIDEO_INPUT),
     "--motion-optim-shape": (0, "stage 3 always optimises the shape"),
-    "--op-keypts": (1, _NO_VIDEO_INPUT),
-    "--openpose": (1, _NO_VIDEO_INPUT),
+    "--openpose": (1, "keypoints are found by the networks that come along, or given by --op-keypts"),
     "--prox-batch-size": (1, _NO_VIDEO_INPUT),
     "--prox-recording": (1, _NO_VIDEO_INPUT),
     "--prox-recording-subseq-idx": (1, _NO_VIDEO_INPUT),
     "--prox-seq-len": (1, _NO_VIDEO_INPUT),
-    "--rgb-intrinsics": (1, _NO_VIDEO_INPUT),
-    "--rgb-planercnn-res": (1, _NO_VIDEO_INPUT),
     "--save-results": (0, "results are always saved"),
     "--save-stages-results": (0, "results are always saved"),
     "--shuffle": (0, _ONE_CLIP),
@@ -101,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     _add_data_flags(parser.add_argument_group("what to fit"))
+    _add_video_flags(parser.add_argument_group("a video"))
     _add_model_flags(parser.add_argument_group("models (defaults: the shipped ones)"))
     _add_fit_flags(parser.add_argument_group("the fit (defaults: those of the data)"))
     _add_run_flags(parser.add_argument_group("the run"))
@@ -123,6 +119,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     types = tuple(name for name in (*KINDS, *NOT_READ) if name != "demo")
     group.add_argument("--data-type", choices=types, help=f"kind of --data-path, where not so ({reads})")
     group.add_argument("--clip", metavar="NAME|N", help="which motion of a folder, by name or number from 0")
+    group.add_argument("--amass-custom-split", nargs="+", metavar="DIR", help="only these folders of --data-path")
     group.add_argument("--num-points", type=int, metavar="N", help="points of a sampled cloud per frame (512)")
     group.add_argument("--amass-start-frame", type=int, metavar="N", help="first frame, counted at 30 Hz (0)")
     group.add_argument("--amass-seq-len", type=int, metavar="N", help="number of frames (60; of a demo clip, all)")
@@ -139,6 +136,25 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--rgb-overlap-len", type=int, metavar="N", help="frames that neighbouring parts share (10)")
     group.add_argument("--batch-size", type=int, metavar="N", help="headless: parts fitted together (4)")
+
+
+def _add_video_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--op-keypts", type=Path, metavar="DIR|FILE", help="keypoints of your own: OpenPose's folder, …")
+    group.add_argument("--person", type=int, metavar="N", help="whom to follow, counted from the left (the largest)")
+    group.add_argument(
+        "--mask-joints2d",
+        nargs="?",
+        const="own",
+        type=_own_or_path,
+        metavar="DIR",
+        help="ignore hidden keypoints: by a folder of occluder masks, or by the mask of the networks",
+    )
+    group.add_argument("--rgb-intrinsics", type=Path, metavar="FILE.json", help="camera matrix (an ordinary lens)")
+    group.add_argument("--rgb-planercnn-res", type=Path, metavar="DIR", help="PlaneRCNN's planes, for the floor")
+
+
+def _own_or_path(word: str) -> str | Path:
+    return word if word == "own" else Path(word)
 
 
 def _add_model_flags(group: argparse._ArgumentGroup) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from optim.body import BodyModel
 from optim.camera import Camera
 from optim.errors import InputError
+from optim.footage import Footage
 from optim.init_state_prior import InitStatePrior
 from optim.motion_prior import MotionPrior
 from optim.observations import Observations
@@ -39,9 +41,14 @@ class Problem:
     init_state_prior: InitStatePrior
     camera: Camera | None = None
     floor: Tensor | None = None  # (B, 4) unit normal, offset in the camera frame, as observed or assumed
+    floor_known: bool = True
+    """Whether the floor was observed; one that is assumed is estimated from the feet."""
+    footage: Footage | None = None
     fps: float = PRIOR_FPS
     ground_truth: Trajectory | None = None
     name: str = ""
+    body_file: Path | None = None
+    """Where the body was read from, for what is written about the fit."""
     joint2d_sigma: float = 100.0
     robust_loss: str = "bisquare"
     robust_tuning_const: float = 4.6851

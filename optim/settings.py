@@ -24,6 +24,7 @@ from optim.stages import PRESETS, TUNE_FRAMES, Phase, schedule
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
 _DATA_WEIGHTS = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb"}
 _OF_ANY_CLIP = ("amass_start_frame", "amass_seq_len")
+OF_A_VIDEO = ("op_keypts", "person", "mask_joints2d", "rgb_intrinsics", "rgb_planercnn_res")
 _STORED = ("joints3d", "joints3d_partial", "joints2d")
 """What demo clips carry as it was seen; other observations are made of their motion."""
 OVERLAP_WEIGHTS = {"rgb": None, "rgbd": 200.0}
@@ -45,6 +46,8 @@ class Settings:
     """Whether the frame of the input is a camera's rather than a world with z up."""
     clip: str | None = None
     """Of a folder of motions: name, part of it, or number from 0; None: all in turn, or the first in a window."""
+    amass_custom_split: tuple[str, ...] = ()
+    """Names of folders in ``data_path``; empty: all that is below it."""
     num_points: int = 512
     """Of a point cloud that is sampled, per frame."""
     amass_start_frame: int = 0
@@ -55,6 +58,14 @@ class Settings:
     amass_partial_height: float = 0.9
     amass_drop_middle: bool = False
     amass_root_joint_only: bool = False
+    op_keypts: Path | None = None
+    """Keypoints of a video; None: they are looked for."""
+    person: int | None = None
+    """Whom of several to follow, counted from 1 from the left; None: the largest."""
+    mask_joints2d: Path | Literal["own"] | None = None
+    """What hides keypoints: a folder of masks, or the mask of the networks that found them."""
+    rgb_intrinsics: Path | None = None
+    rgb_planercnn_res: Path | None = None
     rgb_seq_len: int | None = None
     """Split a longer clip into overlapping sub-sequences of at most so many frames; None: it is fitted in one piece."""
     rgb_overlap_len: int = 10
@@ -133,8 +144,9 @@ def parse(arguments: Sequence[str]) -> Settings:
     idle = [flag for flag in WITHOUT_EFFECT if given.pop(dest(flag), None) is not None]
     given["kind"] = kind_of(given.get("data_path"), given.pop("data_type", None))
     _choose_observations(given)
-    if "num_iters" in given:
-        given["num_iters"] = tuple(given["num_iters"])
+    for name in ("num_iters", "amass_custom_split"):
+        if name in given:
+            given[name] = tuple(given[name])
     notices = tuple(f"{flag} has no effect here: {WITHOUT_EFFECT[flag][1]}" for flag in idle)
     if "rgb_seq_len" not in given:
         idle = [name for name in ("rgb_overlap_len", "batch_size") if name in given]
@@ -170,6 +182,11 @@ def _check(settings: Settings, given: Mapping[str, Any]) -> None:
             f"{flag}: what is observed was stored with this data; it goes with --data-path FILE.npz, a motion, or with"
             " --observations verts3d or points3d of a demo clip"
         )
+    of_video = [name for name in OF_A_VIDEO if name in given]
+    if of_video and settings.kind != "RGB":
+        raise InputError(f"--{of_video[0].replace('_', '-')}: it goes with --data-path VIDEO")
+    if settings.person is not None and settings.person < 1:
+        raise InputError(f"--person {settings.person}: counted from 1")
     if settings.num_points < 1:
         raise InputError(f"--num-points {settings.num_points}: at least 1")
     if settings.amass_start_frame < 0 or not (settings.amass_seq_len is None or settings.amass_seq_len >= 2):

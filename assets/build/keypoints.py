@@ -32,10 +32,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--source", type=Path, metavar=ARCHIVE, help="the package; else npm is asked for it")
     parser.add_argument("--out", type=Path, metavar="DIR", default=assets.KEYPOINTS_FOLDER)
     options = parser.parse_args(argv)
-    if options.source is not None:
-        package = _read(options.source)
-    else:
-        package = _fetch()
+    package = _fetch() if options.source is None else _read(options.source)
     options.out.mkdir(parents=True, exist_ok=True)
     for name, content in unpack(package).items():
         (options.out / name).write_bytes(content)

@@ -28,11 +28,11 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "demo": Kind(("joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d")),
     "AMASS": Kind(("joints3d", "verts3d", "points3d"), reads="a motion .npz, or a folder of them"),
+    "RGB": Kind(("joints2d",), through_camera=True, reads="a video of one person"),
     "observations": Kind(MODALITIES, reads="an .npz with points3d, joints3d, verts3d or joints2d"),
 }
 """``Settings.kind`` → what it is. All but ``demo`` are values of ``--data-type``."""
 NOT_READ = {
-    "RGB": "videos are not read; --observations joints2d shows a fit of 2D keypoints on a demo clip",
     "PROX-RGB": "PROX recordings are not read",
     "PROX-RGBD": "PROX recordings are not read",
     "iMapper-RGB": "iMapper's scenes are not read",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from optim.body import BodyModel
 from optim.frames import canonical_frame
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.loading.source import Source, moved
-from optim.loading.sources import demo, motion
+from optim.loading.sources import demo, motion, rgb
 from optim.observations import Observations
 from optim.pose_prior import load_pose_prior
 from optim.problem import Problem
@@ -31,6 +30,7 @@ from optim.variables import Trajectory
 READERS: Mapping[str, Callable[[Settings], Source]] = {
     "demo": demo.read,
     "AMASS": motion.read,
+    "RGB": rgb.read,
 }
 """Kind of data (``Settings.kind``) → its reader."""
 
@@ -95,22 +95,20 @@ def load_problem(settings: Settings) -> Problem:
     return Problem(
         observations=seen,
         body=source.body,
+        body_file=source.body_file,
         pose_prior=load_pose_prior(settings.vposer),
         motion_prior=load_motion_prior(settings.humor),
         init_state_prior=load_init_state_prior(settings.init_motion_prior),
         camera=source.camera,
         floor=source.floor,
+        floor_known=source.floor_known,
+        footage=source.footage,
         ground_truth=truth,
         name=source.name,
         joint2d_sigma=settings.joint2d_sigma,
         robust_loss=settings.robust_loss,
         robust_tuning_const=settings.robust_tuning_const,
     )
-
-
-def body_file(settings: Settings) -> Path:
-    """The file of the body that ``load_problem`` reads, which may depend on the clip's gender."""
-    return load_source(settings).body_file
 
 
 def canonicalised(observations: Observations, truth: Trajectory, body: BodyModel) -> tuple[Observations, Trajectory]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from optim.body import BodyModel
 from optim.camera import Camera
 from optim.errors import InputError
+from optim.footage import Footage
 from optim.frames import PriorFrame
 from optim.loading.amass import FPS, Motion
 from optim.observations import Observations
@@ -34,6 +35,9 @@ class Source:
     """Where the body was read from, for ``meta.txt``."""
     camera: Camera | None = None
     floor: Tensor | None = None  # (1, 4) unit normal, offset; camera frame; belongs to a camera
+    floor_known: bool = True
+    """False: it is only assumed."""
+    footage: Footage | None = None
     ground_truth: Trajectory | None = None
 
 

@@ -1,0 +1,175 @@
+"""BlazePose: where persons are in an image, and the 33 landmarks of one of them.
+
+Image coordinates in pixels, x right, y down. Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose
+tracking", 2020, and the published networks' own conventions (anchors, crops).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+DETECTOR_SIZE, LANDMARK_SIZE, HEATMAP_SIZE, MASK_SIZE = 224, 256, 64, 256
+LANDMARKS, POINTS = 33, 39
+"""Landmarks of the body, and all points of the network: 33 and 34 say where the person is in the next frame."""
+LEAST_DETECTION, LEAST_PRESENCE = 0.5, 0.5
+SAME_PERSON = 0.3
+"""Detections whose boxes overlap by more than this share are one person."""
+_REGION_SCALE = 1.25
+_COARSE = 3.0
+"""Image pixels in one of the crop's beyond which the crop is taken larger and averaged, against aliasing."""
+Run = Callable[[np.ndarray], dict[tuple[int, ...], np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square that holds a person, turned so that the person stands upright in it."""
+
+    x: float
+    y: float
+    size: float
+    angle: float  # rad
+
+    @staticmethod
+    def around(centre: np.ndarray, top: np.ndarray) -> Region:
+        """From the middle of the hips and a point above the head (or the opposite end), as the networks give them."""
+        dx, dy = float(top[0] - centre[0]), float(top[1] - centre[1])
+        angle = math.pi / 2 - math.atan2(-dy, dx)
+        angle -= 2 * math.pi * math.floor((angle + math.pi) / (2 * math.pi))
+        return Region(float(centre[0]), float(centre[1]), 2 * _REGION_SCALE * math.hypot(dx, dy), angle)
+
+    def to_image(self, side: int) -> np.ndarray:
+        """(2, 3): pixels of a crop of ``side`` × ``side`` → pixels of the image."""
+        c, s = math.cos(self.angle), math.sin(self.angle)
+        scale, half = self.size / side, self.size / 2
+        return np.array(
+            [[c * scale, -s * scale, self.x - (c - s) * half], [s * scale, c * scale, self.y - (s + c) * half]]
+        )
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One person in one image."""
+
+    pixels: np.ndarray  # (33, 2)
+    visibility: np.ndarray  # (33,) not hidden, and in the image
+    presence: np.ndarray  # (33,) in the image
+    in_mask: np.ndarray  # (33,) how surely the person is seen at the landmark, by the network's mask
+    score: float
+    next_region: Region
+
+
+def crop(image: np.ndarray, region: Region, side: int, *, border: int) -> np.ndarray:
+    """The region of an image (H, W, 3) as (side, side, 3), outside the image by OpenCV's ``border`` rule."""
+    finer = max(1, min(4, math.ceil(region.size / side / _COARSE)))
+    large = cv2.warpAffine(
+        image,
+        region.to_image(side * finer),
+        (side * finer, side * finer),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=border,
+    )
+    return large if finer == 1 else cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def detect(run: Run, image: np.ndarray) -> list[Region]:
+    """Regions of the persons in an RGB image (H, W, 3) uint8, the surest first."""
+    height, width = image.shape[:2]
+    whole = Region(width / 2, height / 2, float(max(height, width)), 0.0)
+    seen = crop(image, whole, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
+    found = run(seen.astype(np.float32) / 127.5 - 1)
+    anchors = _anchors()
+    raw = next(value for shape, value in found.items() if shape[-1] == 12).reshape(-1, 6, 2) / DETECTOR_SIZE
+    scores = _sigmoid(next(value for shape, value in found.items() if shape[-1] == 1).reshape(-1))
+    likely = np.flatnonzero(scores >= LEAST_DETECTION)
+    points = raw[likely] + anchors[likely][:, None]
+    boxes = np.concatenate((points[:, 0], raw[likely, 1]), axis=1)  # centre, width and height
+    keypoints = _merged(boxes, scores[likely], points[:, 2:])
+    matrix = whole.to_image(DETECTOR_SIZE)
+    return [Region.around(*(k[:2] * DETECTOR_SIZE @ matrix[:, :2].T + matrix[:, 2])) for k in keypoints]
+
+
+def find_landmarks(run: Run, image: np.ndarray, region: Region) -> Pose | None:
+    """The person in a region of an RGB image (H, W, 3) uint8; None if there is none."""
+    seen = crop(image, region, LANDMARK_SIZE, border=cv2.BORDER_REPLICATE)
+    found = run(seen.astype(np.float32) / 255)
+    by_size = {value.size: value for value in found.values()}
+    score = float(by_size[1].reshape(-1)[0])
+    if score < LEAST_PRESENCE:
+        return None
+    raw = by_size[5 * POINTS].reshape(POINTS, 5)
+    heat = _sigmoid(by_size[HEATMAP_SIZE**2 * POINTS].reshape(HEATMAP_SIZE, HEATMAP_SIZE, POINTS))
+    points = _refined(raw[:, :2] / LANDMARK_SIZE, heat)
+    mask = by_size[MASK_SIZE**2].reshape(MASK_SIZE, MASK_SIZE)
+    matrix = region.to_image(LANDMARK_SIZE)
+    pixels = points * LANDMARK_SIZE @ matrix[:, :2].T + matrix[:, 2]
+    return Pose(
+        pixels[:LANDMARKS],
+        _sigmoid(raw[:LANDMARKS, 3]),
+        _sigmoid(raw[:LANDMARKS, 4]),
+        _near(_sigmoid(mask), points[:LANDMARKS]),
+        score,
+        Region.around(pixels[33], pixels[34]),
+    )
+
+
+def _anchors() -> np.ndarray:
+    """(2254, 2) centres of the detector's cells, in shares of the image."""
+    rows = []
+    for cells, each in ((28, 2), (14, 2), (7, 6)):
+        centres = (np.arange(cells) + 0.5) / cells
+        grid = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
+        rows.append(np.repeat(grid, each, axis=0))
+    return np.concatenate(rows)
+
+
+def _merged(boxes: np.ndarray, scores: np.ndarray, keypoints: np.ndarray) -> list[np.ndarray]:
+    """Keypoints of each person: means over overlapping detections, weighted by their scores; the surest first."""
+    merged, left = [], np.argsort(-scores)
+    while len(left):
+        same = _overlap(boxes[left[0]], boxes[left]) > SAME_PERSON
+        same[0] = True
+        together = left[same]
+        merged.append(np.average(keypoints[together], axis=0, weights=scores[together]))
+        left = left[~same]
+    return merged
+
+
+def _overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (x, y, width, height), (4,) and (N, 4)."""
+    low = np.maximum(box[:2] - box[2:] / 2, others[:, :2] - others[:, 2:] / 2)
+    high = np.minimum(box[:2] + box[2:] / 2, others[:, :2] + others[:, 2:] / 2)
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    return shared / (box[2:].prod() + others[:, 2:].prod(axis=1) - shared + 1e-9)
+
+
+def _refined(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Points (39, 2) in shares of the crop, moved to the middle of their heat (64, 64, 39) within three cells."""
+    refined = points.copy()
+    for index, (x, y) in enumerate((points * HEATMAP_SIZE).astype(int)):
+        if not (0 <= x < HEATMAP_SIZE and 0 <= y < HEATMAP_SIZE):
+            continue
+        top, left = max(0, y - 3), max(0, x - 3)
+        patch = heat[top : y + 4, left : x + 4, index]
+        if patch.max() >= 0.5:
+            rows, columns = np.indices(patch.shape)
+            middle = np.array([(patch * (columns + left)).sum(), (patch * (rows + top)).sum()])
+            refined[index] = middle / patch.sum() / HEATMAP_SIZE
+    return refined
+
+
+def _near(mask: np.ndarray, points: np.ndarray, *, reach: int = 4) -> np.ndarray:
+    """Greatest value of a mask within ``reach`` pixels of each point, given in shares of its side; 0 outside."""
+    values = np.zeros(len(points))
+    for index, (x, y) in enumerate((points * len(mask)).astype(int)):
+        patch = mask[max(0, y - reach) : max(0, y + reach + 1), max(0, x - reach) : max(0, x + reach + 1)]
+        values[index] = patch.max() if patch.size else 0.0
+    return values
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-np.clip(values, -60, 60)))

@@ -1,0 +1,48 @@
+"""Keypoint sets by the names of their points, and the way from any of them to OpenPose's BODY_25."""
+
+from __future__ import annotations
+
+import numpy as np
+
+BODY_25 = (
+    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+    "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye",
+    "left_eye", "right_ear", "left_ear", "left_big_toe", "left_small_toe", "left_heel", "right_big_toe",
+    "right_small_toe", "right_heel",
+)  # fmt: skip
+COCO_17 = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+MEDIAPIPE_33 = (
+    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
+    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
+    "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    "left_heel", "right_heel", "left_foot_index", "right_foot_index",
+)  # fmt: skip
+SETS = {25: BODY_25, 17: COCO_17, 33: MEDIAPIPE_33}
+"""Number of keypoints → their names, where a file does not give them."""
+_MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
+_ALIASES = {"left_big_toe": "left_foot_index", "right_big_toe": "right_foot_index"}
+
+
+def to_body_25(points: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Points (..., K, 3) of x, y [px], confidence → (..., 25, 3); what a set does not have gets confidence 0.
+
+    Neck and middle of the hips are the middles of shoulders and hips where a set has none of its own, as sure as the
+    less sure of the two.
+    """
+    row = {name.strip().lower().replace(" ", "_"): index for index, name in enumerate(names)}
+    result = np.zeros((*points.shape[:-2], len(BODY_25), 3), np.float32)
+    for index, name in enumerate(BODY_25):
+        source = name if name in row else _ALIASES.get(name, name)
+        if source in row:
+            result[..., index, :] = points[..., row[source], :]
+        elif name in _MIDDLES and all(side in row for side in _MIDDLES[name]):
+            a, b = (points[..., row[side], :] for side in _MIDDLES[name])
+            result[..., index, :2] = (a[..., :2] + b[..., :2]) / 2
+            result[..., index, 2] = np.minimum(a[..., 2], b[..., 2])
+    result[~(result[..., 2] > 0)] = 0.0
+    return result

@@ -1,0 +1,191 @@
+"""Read keypoints that somebody else found: OpenPose's folder of JSON files, or one file of any known set."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from optim.errors import InputError
+from optim.keypoints.names import SETS, to_body_25
+from optim.keypoints.people import follow
+from optim.loading.npz import read_arrays
+
+EXPECTED = "OpenPose's folder of *_keypoints.json, or a .json or .npz of BODY_25, COCO-17 or mediapipe-33 keypoints"
+_NUMBER = re.compile(r"(\d+)(?=\D*$)")
+log = logging.getLogger(__name__)
+People = list[np.ndarray]
+"""For each frame (P, K, 3): x, y [px] and confidence of everybody in it."""
+
+
+def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
+    """BODY_25 keypoints (T, 25, 3) of one person, confidence 0 where not seen.
+
+    Several people in a frame are told apart by where they were in the frame before.
+
+    Args:
+        person: The so-manieth from the left, counted from 1, in the first frame with so many; None: the largest in
+            the first frame with anybody.
+
+    Raises:
+        InputError: Nothing of the kind there, or nobody in it.
+    """
+    if path.is_dir():
+        people, names = _openpose_folder(path)
+    elif path.suffix == ".npz":
+        people, names = _npz(path)
+    elif path.suffix == ".json" and path.is_file():
+        people, names = _json(path)
+    else:
+        what = "no such file or folder" if not path.exists() else "no keypoints"
+        raise InputError(f"{path}: {what}; {EXPECTED} is expected")
+    found, counts = follow(people, person=person)
+    if not found.any():
+        most = int(counts.max(initial=0))
+        if person is not None and most:
+            raise InputError(f"{path}: no frame shows {person} people, at most {most}; lower --person")
+        raise InputError(f"{path}: nobody is seen in any of {len(people)} frames; there is nothing to fit")
+    if (counts > 1).any():
+        who = "the largest" if person is None else f"number {person} from the left"
+        log.warning(
+            "%s: up to %d people in a frame; %s is followed (--person N takes another)", path, counts.max(), who
+        )
+    points = to_body_25(found, names)
+    if not points[..., 2].any():
+        raise InputError(f"{path}: none of its keypoints ({', '.join(names[:4])}, …) is known; {EXPECTED} is expected")
+    return points
+
+
+# OpenPose's folder
+
+
+def _openpose_folder(folder: Path) -> tuple[People, tuple[str, ...]]:
+    files = sorted(folder.glob("*_keypoints.json")) or sorted(folder.glob("*.json"))
+    if not files:
+        raise InputError(f"{folder}: no *_keypoints.json in it; {EXPECTED} is expected")
+    numbered = _by_number(files)
+    people: People = []
+    missing, broken = [], []
+    for number, file in numbered:
+        frame = None if file is None else _openpose_file(file)
+        if file is None:
+            missing.append(number)
+        elif frame is None:
+            broken.append(file.name)
+        people.append(np.zeros((0, 25, 3), np.float32) if frame is None else frame)
+    if len(broken) == len(files):
+        raise InputError(
+            f"{files[0]}: not OpenPose's JSON, nor is any other file of the folder; {EXPECTED} is expected"
+        )
+    if missing:
+        log.warning("%s: no file for %s; taken as frames in which nobody is seen", folder, _listed("frame", missing))
+    if broken:
+        log.warning("%s: %s cannot be read; taken as frames in which nobody is seen", folder, _listed("file", broken))
+    return _alike(people, folder)
+
+
+def _by_number(files: Sequence[Path]) -> list[tuple[int, Path | None]]:
+    """Files by the last number in their names, with None where one is missing; in order where they are not numbered."""
+    stems = [file.stem.removesuffix("_keypoints") for file in files]
+    found = [_NUMBER.search(stem) for stem in stems]
+    numbers = [int(match.group(1)) for match in found if match]
+    if len(numbers) < len(files) or len(set(numbers)) < len(files) or max(numbers) - min(numbers) > 4 * len(files):
+        return list(enumerate(files))
+    table = dict(zip(numbers, files, strict=True))
+    return [(number, table.get(number)) for number in range(min(numbers), max(numbers) + 1)]
+
+
+def _openpose_file(file: Path) -> np.ndarray | None:
+    """(P, K, 3), or None where the file is not what it should be."""
+    try:
+        people = json.loads(file.read_text(encoding="utf-8"))["people"]
+        rows = [np.array(one["pose_keypoints_2d"], np.float32).reshape(-1, 3) for one in people]
+    except (ValueError, KeyError, TypeError, OSError):
+        return None
+    rows = [row for row in rows if len(row)]
+    if len({len(row) for row in rows}) > 1:
+        return None
+    return _finite(np.stack(rows)) if rows else np.zeros((0, 25, 3), np.float32)
+
+
+def _alike(people: People, path: Path) -> tuple[People, tuple[str, ...]]:
+    """Frames of one keypoint set, and the names of its points by their number."""
+    sizes = sorted({frame.shape[1] for frame in people if len(frame)})
+    if len(sizes) > 1 or (sizes and sizes[0] not in SETS):
+        raise InputError(f"{path}: people of {sizes} keypoints; 25 (BODY_25), 17 (COCO) or 33 (mediapipe) are known")
+    size = sizes[0] if sizes else 25
+    return [frame if len(frame) else np.zeros((0, size, 3), np.float32) for frame in people], SETS[size]
+
+
+# One file
+
+
+def _npz(path: Path) -> tuple[People, tuple[str, ...]]:
+    """``keypoints`` (T, K, 3) or (T, P, K, 3), and ``names`` (K,) where they are not in the order of a known set."""
+    arrays = read_arrays(path, ("keypoints",), optional=("names",), what="keypoints (T, K, 3)")
+    names = tuple(map(str, arrays["names"])) if "names" in arrays else None
+    return _from_array(arrays["keypoints"], names, path)
+
+
+def _json(path: Path) -> tuple[People, tuple[str, ...]]:
+    """The same as an object with ``keypoints`` and, if need be, ``names``; a bare array; or COCO's list of results."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error}); {EXPECTED} is expected") from None
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        return _coco_results(content, path)
+    names = content.get("names") if isinstance(content, dict) else None
+    points = content.get("keypoints") if isinstance(content, dict) else content
+    try:
+        array = np.array(points, np.float32)
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: its keypoints are no array (T, K, 3) of numbers; {EXPECTED} is expected") from None
+    return _from_array(array, None if names is None else tuple(map(str, names)), path)
+
+
+def _from_array(points: np.ndarray, names: tuple[str, ...] | None, path: Path) -> tuple[People, tuple[str, ...]]:
+    frames = points[:, None] if points.ndim == 3 else points
+    if frames.ndim != 4 or frames.shape[-1] != 3 or not np.issubdtype(frames.dtype, np.number):
+        raise InputError(f"{path}: keypoints have shape {points.shape}; (T, K, 3) or (T, P, K, 3) is expected")
+    if names is None:
+        names = SETS.get(frames.shape[2])
+    if names is None or len(names) != frames.shape[2]:
+        given = "no names" if names is None else f"{len(names)} names"
+        raise InputError(
+            f"{path}: {frames.shape[2]} keypoints and {given}; 25, 17 or 33, or one name each, is expected"
+        )
+    frames = _finite(np.asarray(frames, np.float32))
+    return [frame[(frame[..., 2] > 0).any(axis=1)] for frame in frames], names
+
+
+def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
+    """COCO's result list, as detectors write it: one row a person, with ``image_id`` and ``keypoints`` (51 numbers)."""
+    by_image: dict[str, list[np.ndarray]] = {}
+    try:
+        for row in rows:
+            points = np.array(row["keypoints"], np.float32).reshape(-1, 3)
+            by_image.setdefault(str(row["image_id"]), []).append(_finite(points))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: a list of something else than COCO results; {EXPECTED} is expected") from None
+    numbered = _by_number([Path(name) for name in sorted(by_image)])
+    people = [np.zeros((0, 17, 3), np.float32) if f is None else np.stack(by_image[str(f)]) for _, f in numbered]
+    missing = [number for number, file in numbered if file is None]
+    if missing:
+        log.warning("%s: nothing of %s; taken as frames in which nobody is seen", path, _listed("frame", missing))
+    return _alike(people, path)
+
+
+def _finite(points: np.ndarray) -> np.ndarray:
+    """Keypoints with confidence 0 where anything is not a finite number or the confidence is negative."""
+    fine = np.isfinite(points).all(axis=-1, keepdims=True) & (points[..., 2:] > 0)
+    return np.where(fine, points, 0.0).astype(np.float32)
+
+
+def _listed(what: str, items: Sequence[object]) -> str:
+    shown = ", ".join(map(str, items[:5])) + (", …" if len(items) > 5 else "")
+    return f"{what} {shown}" if len(items) == 1 else f"{len(items)} {what}s ({shown})"

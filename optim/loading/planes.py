@@ -1,0 +1,53 @@
+"""The floor from PlaneRCNN's planes, and the one that is assumed where nothing is known of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from optim.errors import InputError
+
+ASSUMED_FLOOR = (0.0, -1.0, 0.0, -0.5)
+"""Normal and offset in the camera frame: level, half a metre below the camera, as HuMoR assumes."""
+BOTTOM_ROWS = 10
+_KINDS = ("plane_parameters", "plane_masks")
+
+
+def read_floor(folder: Path) -> np.ndarray:
+    """(4,) unit normal (camera frame, pointing up) and offset of the floor in a folder of PlaneRCNN's results.
+
+    The floor is the plane that has most of the bottom ten rows of the image among those more level than not.
+
+    Raises:
+        InputError: No such folder or files, wrong shapes, or no level plane at the bottom of the image.
+
+    Source: HuMoR's reading of the same files.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of PlaneRCNN's results of one image of the video")
+    parameters, masks = (_read(folder, kind) for kind in _KINDS)
+    if parameters.ndim != 2 or parameters.shape[1] != 3 or masks.ndim != 3 or len(masks) != len(parameters):
+        raise InputError(
+            f"{folder}: plane parameters of shape {parameters.shape} and masks of shape {masks.shape};"
+            " (P, 3) and (P, height, width) are expected"
+        )
+    planes = np.stack((parameters[:, 0], -parameters[:, 2], parameters[:, 1]), axis=1).astype(float)
+    level = np.abs(planes[:, 1]) > np.maximum(np.abs(planes[:, 0]), np.abs(planes[:, 2]))
+    covered = (masks[:, -BOTTOM_ROWS:] > 0).sum(axis=(1, 2)) * level
+    best = int(covered.argmax()) if len(covered) else 0
+    if not len(covered) or covered[best] == 0:
+        raise InputError(f"{folder}: none of its {len(planes)} planes is a floor at the bottom of the image")
+    offset = float(np.linalg.norm(planes[best]))
+    normal = planes[best] / offset
+    return np.array([*normal, offset] if normal[1] <= 0 else [*-normal, -offset], np.float32)
+
+
+def _read(folder: Path, kind: str) -> np.ndarray:
+    files = sorted(folder.glob(f"*{kind}*.npy"))
+    if not files:
+        raise InputError(f"{folder}: no file *_{kind}_*.npy in it; give the folder of PlaneRCNN's results")
+    try:
+        return np.load(files[0], allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{files[0]}: not a plain .npy array ({error})") from None

@@ -1,0 +1,139 @@
+"""Find a person's keypoints in a video, and keep them in a file: what is found once is not looked for again.
+
+The file also is keypoints of the mediapipe-33 set, one row a frame that was looked at, and can be given as such.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import assets
+from optim.errors import InputError
+from optim.keypoints.names import MEDIAPIPE_33
+from optim.keypoints.network import Network
+from optim.keypoints.tracking import Track, Tracker
+from optim.loading.npz import read_arrays
+from optim.loading.progress import Progress
+from optim.loading.video import Video, read_frames
+
+VERSION = 1
+"""Of what is found; raised where the same video would give other keypoints."""
+SAVE_INTERVAL = 5.0  # seconds
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was found in the first frames that were looked at."""
+
+    frames: np.ndarray  # (n,) their numbers in the file
+    keypoints: np.ndarray  # (n, 33, 3) x, y [px], confidence; all 0 where nobody was seen
+    in_mask: np.ndarray  # (n, 33) how surely the person, and nothing before it, is seen there
+    track: np.ndarray  # (9,) ``Track.to_array`` after the last of them
+
+    @staticmethod
+    def nothing() -> Watched:
+        return Watched(np.zeros(0, int), np.zeros((0, 33, 3)), np.zeros((0, 33)), Track().to_array())
+
+
+def keypoints_file(folder: Path, video: Path, *, person: int | None) -> Path:
+    """Where the keypoints of a video are kept; the name is made of the file's content and of what they depend on."""
+    recorded = assets.recorded_hashes()
+    networks = [recorded[p.relative_to(assets.ASSETS_FOLDER).as_posix()] for p in _networks()]
+    parts = [assets.sha256(video), *networks, str(person), str(VERSION)]
+    return folder / f"{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}.npz"
+
+
+def watch(video: Video, needed: np.ndarray, file: Path, *, person: int | None = None) -> Watched:
+    """Keypoints of the frames ``needed``, from the file as far as it goes, the others from the networks.
+
+    The file is brought up to date every few seconds and when this is broken off.
+
+    Raises:
+        InputError: The networks cannot be run.
+    """
+    found = _kept(file, needed)
+    if len(found.frames) == len(needed):
+        return found
+    if len(found.frames):
+        log.warning("keypoints of %d of %d frames are there already: %s", len(found.frames), len(needed), file)
+    threads = int(os.environ.get("OMP_NUM_THREADS", "0")) or min(os.cpu_count() or 1, 4)
+    detector, landmarks = (Network(path, threads=threads) for path in _networks())
+    tracker = Tracker(detector, landmarks, person=person, track=Track.from_array(found.track))
+    told = Progress("Looking for keypoints, frame", len(needed), done=len(found.frames))
+    new: list[tuple[int, np.ndarray, np.ndarray]] = []
+    saved = time.monotonic()
+    try:
+        for number, image in read_frames(video, needed[len(found.frames) :]):
+            new.append((number, *_seen(tracker, image)))
+            told.show(len(found.frames) + len(new))
+            if time.monotonic() - saved > SAVE_INTERVAL:
+                found, new = _joined(found, new, tracker.track), []
+                _keep(file, found, video)
+                saved = time.monotonic()
+    finally:
+        found = _joined(found, new, tracker.track)
+        _keep(file, found, video)
+    return found
+
+
+def _networks() -> tuple[Path, Path]:
+    return assets.PERSON_DETECTOR_FILE, assets.LANDMARKS_FILE
+
+
+def _seen(tracker: Tracker, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (33, 3) and their place in the mask (33,) of one image."""
+    pose = tracker(image)
+    if pose is None:
+        return np.zeros((33, 3)), np.zeros(33)
+    height, width = image.shape[:2]
+    inside = np.all((pose.pixels >= 0) & (pose.pixels < (width, height)), axis=1)
+    confidence = np.where(inside, np.minimum(pose.visibility, pose.presence), 0.0)
+    return np.concatenate((pose.pixels, confidence[:, None]), axis=1) * inside[:, None], pose.in_mask
+
+
+def _joined(found: Watched, new: list[tuple[int, np.ndarray, np.ndarray]], track: Track) -> Watched:
+    if not new:
+        return found
+    numbers, points, masks = (np.array(column) for column in zip(*new, strict=True))
+    return Watched(
+        np.concatenate((found.frames, numbers)),
+        np.concatenate((found.keypoints, points)),
+        np.concatenate((found.in_mask, masks)),
+        track.to_array(),
+    )
+
+
+def _keep(file: Path, found: Watched, video: Video) -> None:
+    """Write the file in one go; where that cannot be done, the keypoints are found again next time."""
+    beside = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as stream:
+            np.savez(stream, names=np.array(MEDIAPIPE_33), image_size=np.array(video.size), **vars(found))
+        beside.replace(file)
+    except OSError as error:
+        log.warning("%s: keypoints cannot be kept (%s); they will be looked for again", file, error.strerror)
+
+
+def _kept(file: Path, needed: np.ndarray) -> Watched:
+    """What the file has of the frames needed; nothing where it is none of ours or of other frames."""
+    if not file.is_file():
+        return Watched.nothing()
+    try:
+        found = Watched(**read_arrays(file, ("frames", "keypoints", "in_mask", "track"), what="keypoints of a video"))
+    except InputError as error:
+        log.warning("%s; the keypoints are looked for again", str(error).partition(";")[0])
+        return Watched.nothing()
+    count = min(len(found.frames), len(needed))
+    fits = found.keypoints.shape == (len(found.frames), 33, 3) and found.in_mask.shape == (len(found.frames), 33)
+    if not fits or not np.array_equal(found.frames[:count], needed[:count]):
+        return Watched.nothing()
+    return replace(found, frames=found.frames[:count], keypoints=found.keypoints[:count], in_mask=found.in_mask[:count])
