@@ -61,6 +61,26 @@ def test_a_long_clip_is_fitted_in_parts_and_joined(model_files, tmp_path, capsys
         assert results["trans"].shape == (40, 3) and np.isfinite(results["pose_body"]).all()
 
 
+def test_a_folder_of_clips_is_fitted_in_turn(model_files, tmp_path, capsys):
+    """One that cannot be used is told and left out; --clip takes one, by name or number."""
+    folder = tmp_path / "my motions ü"
+    for subject in ("01", "02"):
+        (folder / subject).mkdir(parents=True)
+        write_walk(folder / subject / "walk_poses.npz", frames=20)
+    (folder / "02" / "broken_poses.npz").write_bytes(b"PK")
+    words = ["--headless", "--no-video", "--data-path", str(folder), "--out", str(tmp_path / "out"), *SHORT]
+    assert run_viewer.main([*words, *model_files.flags()]) == 1
+    errors = capsys.readouterr().err
+    assert "clip 2 of 3: 02/broken_poses" in errors and "error: 1 of 3 clips" in errors
+    assert "broken_poses.npz: not an .npz file" in errors
+    place = tmp_path / "out" / "results_out"
+    assert files_of(place) == {"01_walk", "02_walk"}
+    assert "stage3_results.npz" in files_of(place / "02_walk")
+    words[words.index("--out") + 1] = str(tmp_path / "one")
+    assert run_viewer.main([*words, *model_files.flags(), "--clip", "01/walk"]) == 0
+    assert files_of(tmp_path / "one" / "results_out") == {"01_walk"}
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
     motion = write_walk(tmp_path / "walk.npz")
@@ -101,7 +121,10 @@ def nan_motion(folder):
     ("words", "told"),
     [
         ("--data-path {tmp}/none.npz", "none.npz: no such file"),
-        ("--data-path {tmp}", "a folder"),
+        ("--data-path {tmp}/empty", "no .npz file below it"),
+        ("--data-path {tmp} --clip run", "no such clip in {tmp}, which holds 1 (0 to 0); nearest: walk"),
+        ("--data-path {tmp} --amass-custom-split KIT", "no folder KIT in it; there are empty"),
+        ("--data-path {tmp}/walk.npz --clip 0", "walk.npz is one clip"),
         ("--data-path {tmp}/walk.npz", "trans has 3 values that are NaN"),
         ("--data nothing", "no demo clip is called nothing"),
         ("--humor {tmp}/none.pth", "none.pth: no such file"),
@@ -115,12 +138,13 @@ def nan_motion(folder):
 )
 def test_bad_input_gets_one_line_and_status_2(model_files, tmp_path, capsys, words, told):
     nan_motion(tmp_path)
+    (tmp_path / "empty").mkdir()
     given = words.format(tmp=tmp_path).split()
     status = run_viewer.main([*model_files.flags(), "--headless", *given])
     output, errors = capsys.readouterr()
     lines = [line for line in errors.splitlines() if not line.startswith("note: ")]
     assert status == 2 and output == ""
-    assert len(lines) == 1 and lines[0].startswith("error: ") and told in lines[0]
+    assert len(lines) == 1 and lines[0].startswith("error: ") and told.format(tmp=tmp_path) in lines[0]
 
 
 @pytest.mark.parametrize(("asked", "threads"), [(None, 1), ("2", None)])

@@ -1,4 +1,4 @@
-"""Read a motion in AMASS format, at any frame rate, and resample it to 30 frames per second.
+"""Read a motion in AMASS format or HuMoR's form of it, at any frame rate, and resample it to 30 frames per second.
 
 The one reader for fitting and for training. Knows no body model and no observations.
 Frames of reference are AMASS's: z up, the floor near z = 0, metres.
@@ -14,11 +14,14 @@ import roma
 import torch
 
 from optim.errors import InputError
+from optim.loading.kinds import array_names
 from optim.loading.npz import read_arrays, require_finite
 
 FPS = 30.0
 WHAT = "a motion in AMASS format (trans, poses, betas, mocap_framerate)"
-_RATE_NAMES = ("mocap_framerate", "mocap_frame_rate")
+_RATE_NAMES = ("mocap_framerate", "mocap_frame_rate", "fps")
+_APART = ("root_orient", "pose_body")
+"""In place of ``poses`` in what HuMoR's preprocessing and fits write, and SLAHMR's."""
 _GENDERS = ("neutral", "female", "male")
 
 
@@ -42,7 +45,8 @@ class Motion:
 def read_motion(path: Path) -> Motion:
     """Read an AMASS-format ``.npz`` and bring it to 30 frames/s.
 
-    Needed: ``trans`` (N, 3), ``poses`` (N, 66 or more), ``mocap_framerate`` or ``mocap_frame_rate``.
+    Needed: ``trans`` (N, 3), ``poses`` (N, 66 or more), ``mocap_framerate`` or ``mocap_frame_rate``; or, as HuMoR's
+    preprocessing and fits write it, ``root_orient`` (N, 3), ``pose_body`` (N, 63) and ``fps`` (30 if there is none).
     ``betas`` default to zero and are cut or padded to 16, ``gender`` defaults to neutral. Hands and face are
     left out.
 
@@ -50,7 +54,10 @@ def read_motion(path: Path) -> Motion:
         InputError: The file is missing, not AMASS format, has wrong shapes, NaN or fewer than 2 frames.
     """
     optional = ("betas", "gender", *_RATE_NAMES)
-    arrays = read_arrays(path, ("trans", "poses"), optional=optional, what=WHAT)
+    apart = set(_APART) <= set(array_names(path))
+    arrays = read_arrays(path, ("trans", *(_APART if apart else ("poses",))), optional=optional, what=WHAT)
+    if apart:
+        arrays["poses"] = _joined(arrays, path)
     trans, poses = (_as_float(arrays[name], name, path) for name in ("trans", "poses"))
     if trans.ndim != 2 or trans.shape[1] != 3:
         raise InputError(f"{path}: trans has shape {trans.shape}; (frames, 3) is expected")
@@ -60,7 +67,7 @@ def read_motion(path: Path) -> Motion:
         raise InputError(f"{path}: trans has {len(trans)} frames but poses has {len(poses)}")
     if len(trans) < 2:
         raise InputError(f"{path}: {len(trans)} frames; a motion needs at least 2")
-    rate = _frame_rate(arrays, path)
+    rate = _frame_rate(arrays, path, default=FPS if apart else None)
     require_finite(trans, name="trans", path=path)
     require_finite(poses[:, :66], name="poses", path=path)
     trans, poses = resample(trans, poses[:, :66], fps=rate)
@@ -104,8 +111,23 @@ def _as_float(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def _frame_rate(arrays: dict[str, np.ndarray], path: Path) -> float:
+def _joined(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:
+    """(N, 66) of the root's and the body's rotations."""
+    root, body = (_as_float(arrays[name], name, path) for name in _APART)
+    if root.ndim == 3 and len(root) > 1:
+        raise InputError(f"{path}: {len(root)} people (root_orient has shape {root.shape}); cut out one of them")
+    for name, array, width in (("root_orient", root, 3), ("pose_body", body, 63)):
+        if array.ndim != 2 or array.shape[1] != width:
+            raise InputError(f"{path}: {name} has shape {array.shape}; (frames, {width}) is expected")
+    if len(root) != len(body):
+        raise InputError(f"{path}: root_orient has {len(root)} frames but pose_body has {len(body)}")
+    return np.concatenate((root, body), axis=1)
+
+
+def _frame_rate(arrays: dict[str, np.ndarray], path: Path, *, default: float | None) -> float:
     found = [arrays[name] for name in _RATE_NAMES if name in arrays]
+    if not found and default is not None:
+        return default
     if not found:
         raise InputError(f"{path}: no mocap_framerate in it; add the frames per second of the motion")
     try:

@@ -9,6 +9,7 @@ import torch
 import assets
 from optim.body import BodyModel
 from optim.loading.amass import FPS, read_motion
+from optim.loading.clips import clip_file, clip_name
 from optim.loading.models import find_body, load_body
 from optim.loading.observe import Degradation, observe
 from optim.loading.source import Source, chosen_frames, trajectory
@@ -22,18 +23,18 @@ log = logging.getLogger(__name__)
 
 
 def read(settings: Settings) -> Source:
-    """The motion file that ``--data-path`` names."""
-    assert settings.data_path is not None
-    motion = read_motion(settings.data_path)
+    """The motion file that ``--data-path`` names, or one of the folder."""
+    path = clip_file(settings)
+    motion = read_motion(path)
     if motion.resampled:
-        log.warning("%s: %g frames/s, resampled to %g", settings.data_path, motion.source_fps, FPS)
+        log.warning("%s: %g frames/s, resampled to %g", path, motion.source_fps, FPS)
     body_file = find_body(settings.smpl, gender=motion.gender)
     body = load_body(body_file)
     if settings.smpl == assets.BODY_FOLDER and motion.betas.any():
-        log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", settings.data_path)
+        log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", path)
     default = SEQ_LEN if settings.rgb_seq_len is None else len(motion.trans)
     truth = trajectory(motion, chosen_frames(len(motion.trans), settings, default=default), body)
-    return Source(motion.name, observed(truth, body, settings), body, body_file, ground_truth=truth)
+    return Source(clip_name(path, settings), observed(truth, body, settings), body, body_file, ground_truth=truth)
 
 
 def observed(truth: Trajectory, body: BodyModel, settings: Settings) -> Observations:

@@ -80,6 +80,28 @@ def test_other_spellings_and_missing_extras(tmp_path):
     assert read_motion(tmp_path / "c.npz").gender == "neutral"
 
 
+def test_what_humors_preprocessing_writes(tmp_path):
+    """Rotations apart, ``fps``, and more besides, some of it pickled (no hand pose); a fit's result has no rate."""
+    path = tmp_path / "walk_poses_40_frames_60_fps.npz"
+    arrays = write(tmp_path / "walk_poses.npz", fps=60.0)
+    raw = read_motion(tmp_path / "walk_poses.npz")
+    processed = {
+        "trans": arrays["trans"],
+        "root_orient": arrays["poses"][:, :3],
+        "pose_body": arrays["poses"][:, 3:66],
+        "betas": arrays["betas"],
+        "gender": arrays["gender"],
+    }
+    more = {"contacts": np.zeros((40, 22)), "pose_hand": np.array(None), "joints": np.zeros((40, 22, 3))}
+    np.savez(path, fps=60, **processed, **more)
+    motion = read_motion(path)
+    np.testing.assert_array_equal(motion.poses, raw.poses)
+    np.testing.assert_array_equal(motion.trans, raw.trans)
+    assert (motion.source_fps, motion.gender) == (60.0, "female")
+    np.savez(tmp_path / "stage3_results.npz", **processed)
+    assert read_motion(tmp_path / "stage3_results.npz").source_fps == FPS
+
+
 def nan_at(shape, frame):
     array = np.zeros(shape)
     array[frame] = np.nan
@@ -103,6 +125,10 @@ def nan_at(shape, frame):
         ({"betas": np.zeros((2, 3, 4))}, "betas has shape"),
         ({"poses": np.full((40, 156), "x")}, "numbers are expected"),
         ({"trans": np.array([None] * 40, object)}, "pickled"),
+        ({"poses": None}, "no array poses"),
+        ({"root_orient": np.zeros((40, 3)), "pose_body": np.zeros((40, 60))}, r"pose_body has shape \(40, 60\)"),
+        ({"root_orient": np.zeros((39, 3)), "pose_body": np.zeros((40, 63))}, "root_orient has 39 frames"),
+        ({"root_orient": np.zeros((2, 40, 3)), "pose_body": np.zeros((2, 40, 63))}, "2 people"),
     ],
 )
 def test_bad_files_are_refused_by_name(tmp_path, changes, words):
