@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from optim.settings import Settings, parse
 from optim.stages import PRESETS
 
 if TYPE_CHECKING:
+    from optim.batches import BatchedFit
     from optim.session import Session
 
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
@@ -76,10 +78,37 @@ def _stop_on_signals() -> None:
 
 
 def run_headless(settings: Settings) -> int:
+    """Fit the clip, or every clip of the folder in turn; one that cannot be used is told and left out."""
+    from optim.loading.clips import each_clip
+    from optim.loading.progress import log as loading
+    from viewer.progress import LoadingLine
+
+    loading.addHandler(LoadingLine(sys.stderr))
+    runs = each_clip(settings)
+    if len(runs) == 1:
+        return run_clip(runs[0])
+    assert settings.data_path is not None
+    out = settings.out or Path("out") / settings.data_path.resolve().name
+    failed = 0
+    for number, run in enumerate(runs):
+        print(f"clip {number + 1} of {len(runs)}: {run.clip}", file=sys.stderr)
+        try:
+            status = run_clip(replace(run, out=out))
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            status = 2
+        if status == STOPPED:
+            return STOPPED
+        failed += status != 0
+    if failed:
+        print(f"error: {failed} of {len(runs)} clips were not fitted to the end", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def run_clip(settings: Settings) -> int:
     """Run the whole fit with a progress line; write results, then a video. Ctrl-C keeps what there is."""
     if settings.rgb_seq_len is not None:
         return run_split(settings)
-    from optim.loading.problem import body_file
     from optim.saving.humor_results import save_results, writable_folder
 
     session = make_session(settings)
@@ -91,7 +120,7 @@ def run_headless(settings: Settings) -> int:
         _fit(session)
     except KeyboardInterrupt:
         stopped = True
-    for folder in save_results(session, out / "results_out", body_file=body_file(settings)):
+    for folder in save_results(session, out / "results_out", body_file=session.problem.body_file or settings.smpl):
         print(f"results: {folder}", flush=True)
     if stopped:
         return _tell_stopped()
@@ -100,7 +129,7 @@ def run_headless(settings: Settings) -> int:
 
 def run_split(settings: Settings) -> int:
     """The same for a clip in parts: batch after batch, then the stitched motion. There is no video of it."""
-    from optim.loading.problem import body_file, load_batches
+    from optim.loading.problem import load_batches
     from optim.saving.humor_results import save_results, save_stitched, writable_folder
 
     _use_one_thread()
@@ -110,9 +139,9 @@ def run_split(settings: Settings) -> int:
     print(fit.split, flush=True)
     if not settings.no_video:
         log.warning("no video is made of a clip in parts")
-    stopped, body = False, body_file(settings)
+    stopped, body = False, fit.whole.body_file or settings.smpl
     for session in fit:
-        print(f"batch {fit.progress.batch + 1} of {fit.progress.batches}", file=sys.stderr)
+        print(_where(fit), file=sys.stderr)
         try:
             _fit(session)
         except KeyboardInterrupt:
@@ -127,6 +156,16 @@ def run_split(settings: Settings) -> int:
         print(seam)
     print(f"results: {save_stitched(whole, fit.whole, out, body_file=body, stage=stage)}")
     return _tell_stopped() if stopped else 0
+
+
+def _where(fit: BatchedFit) -> str:
+    """Which frames are in work, and how long all of it will take, by the batches that are done."""
+    now = fit.progress
+    text = f"batch {now.batch + 1} of {now.batches}: frames {fit.intervals[0][0]} to {fit.intervals[-1][1] - 1}"
+    if now.clips == 0:
+        return text
+    left = round(now.seconds / now.clips * (now.clips_in_all - now.clips))
+    return f"{text}, time left for all {left // 60}:{left % 60:02d}"
 
 
 def _tell_stopped() -> int:

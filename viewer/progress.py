@@ -1,7 +1,11 @@
-"""One line on the terminal: where a fit is and how long it will take. Knows a session only by its fields."""
+"""One line on the terminal: where a fit, or what comes before it, is and how long it will take.
+
+Knows a session only by its fields.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import fields
 from typing import Any, TextIO
@@ -43,3 +47,23 @@ class ProgressLine:
         """Leave the line as it is and start a new one."""
         if self._in_place:
             self._stream.write("\n")
+
+
+class LoadingLine(logging.Handler):
+    """Writes what a loader says of its progress: in place on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(logging.INFO)
+        self._stream, self._in_place = stream, stream.isatty()
+        self._told = time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, if it is time."""
+        now = time.monotonic()
+        if not self._in_place and now - self._told < 5.0:
+            return
+        self._told = now
+        done = "time left" not in record.getMessage()
+        start, end = ("\r\033[K", "\n" if done else "") if self._in_place else ("", "\n")
+        self._stream.write(f"{start}{record.getMessage()}{end}")
+        self._stream.flush()

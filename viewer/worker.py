@@ -14,11 +14,14 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from viewer import commands as c
 from viewer.pace import Pace
+from viewer.profiling import Profiler
+from viewer.trapping import Watch
 from viewer.view_model import (
     Analysis,
     Checkpoint,
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 Message = Scene | ViewModel | Analysis | Checkpoint | Note | Loading | LoadFailed | Finished
 Publish = Callable[[Message], None]
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running
+LOADING_LOG = "optim.loading.progress"
+"""Where loaders log, at level INFO, how far they have got."""
 CHECKPOINT_INTERVAL = 3.0  # seconds between two checkpoints while running
 IDLE_WAIT = 0.02  # seconds between two looks into the inbox while paused
 
@@ -73,6 +78,7 @@ class Worker:
         self._shown: int | None = None  # snapshot that is inspected; None follows the current one
         self._builder = ViewBuilder(session)
         self._pace = Pace(self._builder.scene.phases)
+        self._watch, self._profiler = Watch(), Profiler()
         self._last_published = self._last_checkpoint = -1e9
         self._checkpoint_id = session.current.id
         self._stale = False
@@ -114,7 +120,8 @@ class Worker:
         except Exception as error:
             self._fail("This iteration cannot be shown", error)
         else:
-            self._publish(view)
+            watch, times = self._watch, self._profiler.phases
+            self._publish(replace(view, traps=watch.settings, caught=watch.caught, times=times))
 
     def publish_checkpoint(self) -> None:
         """Send what another worker would need to go on from here."""
@@ -158,6 +165,10 @@ class Worker:
                 session.rewind(snapshot)
             case c.Analyse():
                 self._analyse(command)
+            case c.SetTraps(traps):
+                self._watch.set(traps)
+            case c.ClearProfile():
+                self._profiler.clear()
             case _ if type(command) in _GOALS:
                 self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
             case _:
@@ -191,16 +202,21 @@ class Worker:
 
     def _iterate(self) -> None:
         session = self._session
-        before, start = session.current.id, self._clock()
+        before, start = session.current, self._clock()
         try:
-            snapshot = session.step_iteration(self._interrupted)
+            snapshot = self._profiler.step(session, self._interrupted)
+            if snapshot.id == before.id:
+                return
+            caught = self._watch.check(session, before, snapshot)
         except Exception as error:
             self._fail("The optimiser stopped", error)
             return
-        if snapshot.id != before:
-            self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
-            if session.done or reached(self._goal, snapshot):
-                self._goal = None
+        self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
+        if caught is not None:
+            advice = "A trap paused the run; the Traps tab leads back to the last good iteration."
+            self._publish(Note(level="warning", text=caught.text, advice=advice))
+        if caught is not None or session.done or reached(self._goal, snapshot):
+            self._goal = None
 
     def _interrupted(self) -> bool:
         """Asked by the session at every evaluation: obey what can be in passing, break off for the rest."""
@@ -288,12 +304,25 @@ class NotesHandler(logging.Handler):
         self._publish_note(Note(level=level, text=record.getMessage()))
 
 
+class LoadingHandler(logging.Handler):
+    """Shows in the window what a loader that takes long says of its progress."""
+
+    def __init__(self, publish: Publish) -> None:
+        super().__init__(logging.INFO)
+        self._publish_text = publish
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Publish one record."""
+        self._publish_text(Loading(text=record.getMessage()))
+
+
 def worker_main(make_session: Callable[[], Any], connection: Connection, resume: Checkpoint | None) -> None:
     """Body of the worker process; ends on ``Quit`` or when the window is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the window's business
     inbox: deque[c.Command] = deque()
     threading.Thread(target=_read, args=(connection, inbox), name="commands", daemon=True).start()
     logging.getLogger().addHandler(NotesHandler(connection.send))
+    logging.getLogger(LOADING_LOG).addHandler(LoadingHandler(connection.send))
     try:
         worker = load(make_session, connection.send, inbox, resume)
         while worker is not None and not worker.quitting:
