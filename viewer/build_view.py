@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from viewer import view_model as vm
+from viewer.build_prior import node_gaps, prior_frames, regressed_joints
 
 if TYPE_CHECKING:
     from optim.body import BodyModel
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 X_0 = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
 _PARTS = (
     vm.Part(name="x_0", label="x_0, the first frame", children=X_0),
-    vm.Part(name="latent_motion", label="z, latent motion"),
-    vm.Part(name="trans", label="trans"),
-    vm.Part(name="root_orient", label="root_orient"),
+    vm.Part(name="trans", label="trans", unit="m"),
+    vm.Part(name="root_orient", label="root_orient", unit="rad"),
     vm.Part(name="latent_pose", label="latent_pose"),
+    vm.Part(name="trans_vel", label="trans_vel", unit="m/s"),
+    vm.Part(name="joints_vel", label="joints_vel", unit="m/s"),
+    vm.Part(name="root_orient_vel", label="root_orient_vel", unit="rad/s"),
+    vm.Part(name="latent_motion", label="z, latent motion"),
     vm.Part(name="betas", label="betas, body shape"),
-    vm.Part(name="floor_plane", label="floor"),
+    vm.Part(name="floor_plane", label="floor", unit="m"),
 )
 
 
@@ -105,7 +109,7 @@ class ViewBuilder:
         self.frame = display_frame(None if problem.camera is None else numpy(problem.floor)[0])
         self._body = body_mesh(problem.body)
         self.members = Members(problem)
-        self._rows = _HistoryRows(len(self.members.rows))
+        self._rows = _HistoryRows(len(self.members.rows), problem.frames, problem.batch)
         self._version = 0
         self._drifts: dict[int, vm.Drift | None] = {}  # by the snapshot that begins stage 3
         self._problem = problem
@@ -137,18 +141,37 @@ class ViewBuilder:
             current=now.id,
             shown=snapshot.id,
             motion=self.motion(trajectory),
-            floors=self._floors(trajectory),
+            floors=self.floors(trajectory),
             drift=self._comparison(),
             phases=_phases(now.schedule),
             weights=_weights(now.schedule, self.scene.terms),
             raw=raw,
             weighted=weighted,
             frozen=now.frozen,
+            movement=self._movement(snapshot),
             history=self._rows.history(session, self.members),
             can_undo=session.can_undo,
             can_redo=session.can_redo,
+            regressed=regressed_joints(self, snapshot),
+            prior_frames=prior_frames(self, snapshot),
+            nodes=node_gaps(self, snapshot),
             scene=self.scene,
         )
+
+    def _movement(self, snapshot: Snapshot) -> dict[str, vm.Movement]:
+        """Of every variable that there is at a snapshot, and of groups that are held."""
+        from optim.movement import held, moved
+
+        ways = {name: (way.largest, way.rms) for name, way in moved(self._session, snapshot).items()}
+        holds = {hold.name: hold for hold in held(self._session, snapshot)}
+        found = {}
+        for name in ways.keys() | holds.keys():
+            (largest, rms), hold = ways.get(name, (None, None)), holds.get(name)
+            found[name] = vm.Movement(largest=largest, rms=rms)
+            if hold is not None:
+                by, moved_since = hold.by, hold.moved
+                found[name] = replace(found[name], held_by=by, since=hold.iteration, moved_since=moved_since)
+        return found
 
     def progress(self, snapshot: Snapshot) -> float:
         """Share of the schedule's outer steps done, 0 to 1."""
@@ -174,7 +197,8 @@ class ViewBuilder:
             contacts=None if contacts is None else numpy(contacts),
         )
 
-    def _floors(self, trajectory: Trajectory) -> np.ndarray | None:
+    def floors(self, trajectory: Trajectory) -> np.ndarray | None:
+        """(B, 4) planes in the display frame: as estimated, else as observed, else z = 0."""
         plane = trajectory.floor_plane
         if plane is None and self._session.problem.camera is None:
             return np.tile(np.array([0.0, 0.0, 1.0, 0.0], np.float32), (len(trajectory.trans), 1))
@@ -201,6 +225,8 @@ class ViewBuilder:
         return self._drifts[start.id]
 
     def _scene(self, problem: Problem) -> vm.Scene:
+        from optim.body import JOINT_NAMES
+
         interval = getattr(problem.observations, "seq_interval", None)
         batch, frames = problem.batch, problem.frames
         starts = [0] * batch if interval is None else [int(first) for first in numpy(interval)[:, 0]]
@@ -218,10 +244,15 @@ class ViewBuilder:
             phases=_phases(phases),
             terms=terms,
             parts=tuple(p for p in _PARTS if p.children or p.name in moving),
-            default_weights=_weights(phases, terms),
+            default_weights=_weights(self._session.history[0].schedule, terms),
+            presets=_presets(phases),
             camera=self._camera(problem),
             ground_truth=None if truth is None else self.motion(truth),
             openpose_vertices=tuple(problem.body.openpose_vertices),
+            key_vertices=tuple(problem.body.keypoint_vertices),
+            joint_names=JOINT_NAMES,
+            floors=None if problem.camera is None else self.frame.planes(numpy(problem.floor)),
+            loss_terms=self.members.terms,
         )
 
     def _observed(self, problem: Problem) -> vm.Observed:
@@ -240,8 +271,12 @@ class ViewBuilder:
         if seen.joints2d is not None:
             keypoints = numpy(seen.joints2d).copy()
             keypoints[keypoints[..., 2] <= 0] = np.nan
-        points3d = seen.points3d if seen.points3d is not None else seen.verts3d
-        return vm.Observed(joints3d=points(seen.joints3d), points3d=points(points3d), joints2d=keypoints)
+        return vm.Observed(
+            joints3d=points(seen.joints3d),
+            verts3d=points(seen.verts3d),
+            points3d=points(seen.points3d),
+            joints2d=keypoints,
+        )
 
     def _camera(self, problem: Problem) -> vm.Camera | None:
         if problem.camera is None:
@@ -286,6 +321,16 @@ def _phases(schedule: tuple[Any, ...]) -> tuple[vm.Phase, ...]:
     )
 
 
+def _presets(schedule: tuple[Any, ...]) -> tuple[vm.Preset, ...]:
+    """What the fit began with, then all that are known by name."""
+    from optim.presets import AS_STARTED, fixed_rules
+    from optim.stages import PRESETS
+
+    mine = schedule[0].preset
+    named = (vm.Preset(name=name, fixed=fixed_rules(mine, rules)) for name, rules in PRESETS.items())
+    return (vm.Preset(name=AS_STARTED, fixed=()), *named)
+
+
 def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarray:
     """(P, K): the weight of every term in every phase."""
     return np.array([[phase.weights.get(term.name, 0.0) for term in terms] for phase in schedule])
@@ -299,6 +344,7 @@ class Members:
 
         there = available(problem)
         self.rows: tuple[vm.Term, ...] = ()
+        self.terms = tuple(term.name for term in TERMS if there.issuperset(term.needs))
         self._row: dict[str, int] = {}
         groups: dict[str, list[Any]] = {}
         for term in TERMS:
@@ -320,6 +366,10 @@ class Members:
                 raw[row] = np.nan_to_num(raw[row]) + value.raw
                 weighted[row] = np.nan_to_num(weighted[row]) + value.weighted
         return raw, weighted
+
+    def row(self, term: str) -> int | None:
+        """Row of the weights table that a loss term belongs to."""
+        return self._row.get(term)
 
     def per_frame(self, snapshot: Snapshot) -> np.ndarray:
         """Weighted share (K, B, T) of every row in every frame; NaN where a row belongs to no frame."""
@@ -350,9 +400,9 @@ def available(problem: Problem) -> set[str]:
 class _HistoryRows:
     """The history as growing arrays; only what is new is added."""
 
-    def __init__(self, num_terms: int) -> None:
-        self._count = 0
-        self._whole = np.zeros((256, 6), np.int64)  # id, parent, branch, phase, step, iteration
+    def __init__(self, num_terms: int, frames: int, batch: int) -> None:
+        self._count, self._frames, self._batch = 0, frames, batch
+        self._whole = np.zeros((256, 8), np.int64)  # id, parent, branch, phase, step, iteration, depth, frames
         self._total = np.zeros(256, np.float32)
         self._terms = np.zeros((256, num_terms), np.float32)
         self._events: list[vm.Event] = []
@@ -363,7 +413,7 @@ class _HistoryRows:
         for index in range(self._count, len(known)):
             self._add(known.entry(index), members)
         n = self._count
-        ids, parents, branch_of, phase, step, iteration = self._whole[:n].T
+        ids, parents, branch_of, phase, step, iteration, depth, frames = self._whole[:n].T
         return vm.History(
             ids=ids,
             parents=parents,
@@ -373,6 +423,8 @@ class _HistoryRows:
             iteration=iteration,
             total=self._total[:n],
             terms=self._terms[:n],
+            depth=depth,
+            frames=frames,
             branch=np.array([entry.id for entry in known.path(session.current.id)]),
             branches=tuple(vm.Branch(**vars(branch)) for branch in known.branches),
             events=tuple(self._events),
@@ -386,7 +438,9 @@ class _HistoryRows:
             self._terms = np.concatenate((self._terms, np.zeros_like(self._terms)))
         row = self._count
         parent = -1 if entry.parent is None else entry.parent
-        self._whole[row] = entry.id, parent, entry.branch, entry.phase, entry.step, entry.iteration
+        depth = 0 if entry.parent is None else self._whole[entry.parent, 6] + 1
+        frames = self._batch * (entry.frames or self._frames)
+        self._whole[row] = entry.id, parent, entry.branch, entry.phase, entry.step, entry.iteration, depth, frames
         self._total[row] = float(entry.evaluation.total)
         self._terms[row] = members.values(entry)[1]
         if entry.edited:

@@ -2,6 +2,7 @@
 
 Everything with a position is in the *display frame*: metres, z up, an observed floor at z = 0. Data that is
 already z up is shown as it is. B sub-sequences of T frames; number b covers the clip from ``starts[b]`` on.
+Fields made with ``placed`` say how they change with the frame that they are shown in (``viewer.reframe``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+
+Kind = Literal["points", "vectors", "planes", "rotations", "poses", "translations", "frames"]
+
+
+def placed(kind: Kind, **options: Any) -> Any:
+    """A dataclass field that holds places or directions (..., 3), planes (..., 4), rotations (..., 3, 3) and the like.
+
+    ``poses`` are rotations of which only the first joint's changes, ``translations`` those of the body model,
+    ``frames`` (..., 4, 4) lead from the frame that everything is given in to another.
+    """
+    return field(metadata={"placed": kind}, **options)
+
 
 State = Literal["paused", "running", "done"]
 Level = Literal["info", "warning", "error"]
@@ -34,10 +47,10 @@ class BodyMesh:
 class Motion:
     """One motion of all sub-sequences, ready to skin."""
 
-    trans: np.ndarray  # (B, T, 3)
-    rotations: np.ndarray  # (B, T, J, 3, 3): root orientation, then the body pose
+    trans: np.ndarray = placed("translations")  # (B, T, 3)
+    rotations: np.ndarray = placed("poses")  # (B, T, J, 3, 3): root orientation, then the body pose
     betas: np.ndarray  # (B, 16)
-    joints: np.ndarray  # (B, T, J, 3)
+    joints: np.ndarray = placed("points")  # (B, T, J, 3)
     contacts: np.ndarray | None = None  # (B, T, J) probabilities
 
 
@@ -47,16 +60,17 @@ class Camera:
 
     matrix: np.ndarray  # (3, 3) pixels
     size: tuple[int, int]  # width, height in pixels
-    R_display_camera: np.ndarray  # (3, 3)
-    t_display_camera: np.ndarray  # (3,): the camera's centre
+    R_display_camera: np.ndarray = placed("rotations")  # (3, 3)
+    t_display_camera: np.ndarray = placed("points")  # (3,): the camera's centre
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
     """What was seen; missing values are NaN."""
 
-    joints3d: np.ndarray | None = None  # (B, T, J, 3)
-    points3d: np.ndarray | None = None  # (B, T, N, 3)
+    joints3d: np.ndarray | None = placed("points", default=None)  # (B, T, J, 3)
+    verts3d: np.ndarray | None = placed("points", default=None)  # (B, T, 43, 3), see ``Scene.key_vertices``
+    points3d: np.ndarray | None = placed("points", default=None)  # (B, T, N, 3)
     joints2d: np.ndarray | None = None  # (B, T, 25, 3): x, y in pixels, confidence
 
 
@@ -83,11 +97,20 @@ class Phase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Weights and steps that a running fit can take over at once."""
+
+    name: str
+    fixed: tuple[str, ...]  # rules in which it differs and that stay what they are, in words
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """Something that can be frozen; ``children`` freeze with it."""
 
     name: str
     label: str
+    unit: str = ""
     children: tuple[str, ...] = ()
 
 
@@ -105,9 +128,14 @@ class Scene:
     terms: tuple[Term, ...]
     parts: tuple[Part, ...]
     default_weights: np.ndarray  # (P, K) for the P phases
+    presets: tuple[Preset, ...] = ()
     camera: Camera | None = None
     ground_truth: Motion | None = None
     openpose_vertices: tuple[int, ...] = ()  # completes joints to the 25 keypoints
+    key_vertices: tuple[int, ...] = ()  # of ``Observed.verts3d``
+    joint_names: tuple[str, ...] = ()
+    floors: np.ndarray | None = placed("planes", default=None)  # (B, 4) as observed; None without a camera
+    loss_terms: tuple[str, ...] = ()  # by name; several may share a row of the weights table
 
     @property
     def clip_frames(self) -> int:
@@ -127,6 +155,15 @@ class Drift:
     stage2: Motion
     initial: Motion
     root_cm: np.ndarray  # (B, T)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nodes:
+    """The N nodes of multiple shooting: where segments end, and where the next ones begin."""
+
+    frames: tuple[int, ...]  # (N,) of a sub-sequence
+    before: np.ndarray = placed("points")  # (B, N, J, 3)
+    after: np.ndarray = placed("points")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +197,8 @@ class History:
     iteration: np.ndarray  # (N,) within the step
     total: np.ndarray  # (N,) weighted loss
     terms: np.ndarray  # (N, K) weighted loss per term; NaN where it is not computed
+    depth: np.ndarray  # (N,) rows between the start and this one on its own branch
+    frames: np.ndarray  # (N,) frames that were observed, all sub-sequences together
     branch: np.ndarray  # rows from the start to the current iteration
     branches: tuple[Branch, ...] = ()
     events: tuple[Event, ...] = ()  # edits, oldest first
@@ -191,6 +230,19 @@ class Status:
     loss: float
     rate: float | None = None  # iterations per second
     seconds_left: float | None = None
+    speed_limit: float | None = None  # iterations per second
+    evaluation: int = 0  # of the objective, of the iteration under way
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """How far a variable has moved since its stage began, in its unit, and what holds it."""
+
+    largest: float | None  # of any entry; None for a group, whose parts differ in unit
+    rms: float | None
+    held_by: str = ""  # "freeze" or the name of a phase whose schedule leaves it out
+    since: int | None = None  # iterations done when it was held
+    moved_since: float = 0.0  # by hand, since then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +259,35 @@ class Checkpoint:
     """Enough for another worker to go on where this one is; the window only keeps it."""
 
     data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrapSetting:
+    """A condition that pauses a run; only some have a bound or a loss term."""
+
+    name: str
+    on: bool = False
+    bound: float | None = None
+    unit: str = ""
+    term: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caught:
+    """What a trap caught."""
+
+    snapshot: int
+    text: str
+    last_good: int | None  # to rewind to
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseTimes:
+    """Where the time of one phase went."""
+
+    name: str
+    evaluations: int
+    seconds: dict[str, float]  # part → seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,16 +312,24 @@ class ViewModel:
     current: int  # id of the session's snapshot
     shown: int  # id of the snapshot that is drawn
     motion: Motion
-    floors: np.ndarray | None  # (B, 4) normal and offset, n·p = offset
+    floors: np.ndarray | None = placed("planes")  # (B, 4) normal and offset, n·p = offset
     drift: Drift | None
     phases: tuple[Phase, ...]  # the schedule as edited up to the current iteration
     weights: np.ndarray  # (P, K)
     raw: np.ndarray  # (K,) unweighted loss of the drawn snapshot; NaN where a term is not computed
     weighted: np.ndarray  # (K,)
     frozen: frozenset[str]
+    movement: Mapping[str, Movement]  # by variable, and x_0 where that is frozen
     history: History
     can_undo: bool = False
     can_redo: bool = False
+    traps: tuple[TrapSetting, ...] = ()
+    caught: Caught | None = None  # the latest
+    times: tuple[PhaseTimes, ...] = ()
+    regressed: np.ndarray | None = placed("points", default=None)  # (B, T, J, 3) that the prior's decoder puts out
+    prior_frames: np.ndarray = placed("frames", default_factory=lambda: np.eye(4)[None])  # (B, 4, 4) to the prior frame
+    nodes: Nodes | None = None
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0)
     analyses: Mapping[str, Analysis] = field(default_factory=dict, repr=False)  # the latest of each kind
     scene: Scene = field(repr=False)
 

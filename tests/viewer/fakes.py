@@ -111,6 +111,7 @@ def capsule_body() -> SimpleNamespace:
         joint_shape_directions=joint_shape,
         parents=PARENTS,
         openpose_vertices=tuple(range(21)),
+        keypoint_vertices=tuple(range(43)),
     )
 
 
@@ -324,6 +325,13 @@ class FakeSession:
             fields = {**vars(truth), "trans": truth.trans + shift, "joints": truth.joints + shift}
             return SimpleNamespace(**{**fields, "floor_plane": self.problem.floor})
         return walk(amount, batch=self.problem.batch)
+
+    def prior_frame(self, snapshot: Snapshot) -> SimpleNamespace:
+        turn = np.tile(np.eye(3), (self.problem.batch, 1, 1))
+        return SimpleNamespace(R_prior_input=turn, offset=np.zeros((self.problem.batch, 3)))
+
+    def prediction(self, snapshot: Snapshot) -> SimpleNamespace:
+        return SimpleNamespace(in_prior=None)
 
     @property
     def stage3_start(self) -> Snapshot | None:

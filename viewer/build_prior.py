@@ -1,0 +1,41 @@
+"""What only the motion prior knows of an iteration, brought to the display frame; runs on the worker's side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from viewer import view_model as vm
+
+if TYPE_CHECKING:
+    from optim.history import Snapshot
+    from viewer.build_view import ViewBuilder
+
+
+def prior_frames(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray:
+    """(B, 4, 4) from the display frame to the prior frame of each sub-sequence."""
+    found, display = builder.session.prior_frame(snapshot), builder.frame
+    turn = np.asarray(found.R_prior_input) @ display.R_display_input.T
+    matrices = np.tile(np.eye(4), (len(turn), 1, 1))
+    matrices[:, :3, :3], matrices[:, :3, 3] = turn, np.asarray(found.offset) - turn @ display.t
+    return matrices
+
+
+def regressed_joints(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray | None:
+    """(B, T, 22, 3) joints that the decoder puts out; None before stage 3."""
+    found = builder.session.prediction(snapshot).in_prior
+    return None if found is None else builder.frame.points(np.asarray(found.frame.points_back(found.rollout.joints)))
+
+
+def node_gaps(builder: ViewBuilder, snapshot: Snapshot) -> vm.Nodes | None:
+    """Where the segments of multiple shooting meet; None in a single roll-out."""
+    found = builder.session.prediction(snapshot).in_prior
+    if found is None or found.gaps is None:
+        return None
+    from optim.rollout import JOINTS
+
+    sides = (found.gaps.before, found.gaps.after)
+    joints = [found.frame.points_back(side[..., JOINTS].unflatten(-1, (-1, 3))) for side in sides]
+    before, after = (builder.frame.points(np.asarray(points)) for points in joints)
+    return vm.Nodes(frames=found.gaps.frames, before=before, after=after)
