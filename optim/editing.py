@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,6 +64,18 @@ class EditableFit(Fit):
     def redo(self) -> Snapshot:
         """To where ``undo`` was called."""
         return self._travel(self._redo, self._undo)
+
+    @property
+    def travels(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Snapshots that ``undo`` and ``redo`` lead back to, the next one last."""
+        return tuple(self._undo), tuple(self._redo)
+
+    def take_up(self, history: History, *, current: int, undo: Sequence[int] = (), redo: Sequence[int] = ()) -> None:
+        """Go on where another session of the same problem stood, with its history in place of this one's."""
+        self.history = history
+        self._predictions.clear()
+        self._undo, self._redo = list(undo), list(redo)
+        self._move(history[current])
 
     def _travel(self, stack: list[int], other: list[int]) -> Snapshot:
         if stack:

@@ -14,7 +14,7 @@ from optim.lbfgs import LbfgsState
 from optim.objective import Evaluation
 from optim.observations import Observations
 from optim.stages import Phase
-from optim.storage import DEFAULT_LIMIT, Store
+from optim.storage import DEFAULT_LIMIT, Archive, Store
 from optim.variables import Packing, Variables
 
 START, ITERATION, PHASE = "start", "iteration", "phase"
@@ -146,6 +146,31 @@ class History:
         self._branches: list[Branch] = []
         self._bookmarks: dict[int, str] = {}
         self._keep_iterations = keep_iterations
+
+    @classmethod
+    def recorded(
+        cls,
+        entries: Sequence[Entry],
+        archive: Archive,
+        *,
+        memory_limit: int = DEFAULT_LIMIT,
+        branch_names: Mapping[int, str] | None = None,
+        bookmarks: Mapping[int, str] | None = None,
+    ) -> History:
+        """A history as it was, its snapshots fetched from an archive when they are asked for."""
+        history = cls(memory_limit=memory_limit)
+        history.store.archive = archive
+        for entry in entries:
+            history._entries.append(entry)
+            if entry.branch == len(history._branches):
+                name = f"branch {entry.branch + 1}"
+                history._branches.append(Branch(entry.branch, name, entry.id, entry.id, entry.parent))
+            else:
+                history._branches[entry.branch] = replace(history._branches[entry.branch], last=entry.id)
+        for number, name in (branch_names or {}).items():
+            history._branches[number] = replace(history._branches[number], name=name)
+        history._bookmarks |= bookmarks or {}
+        return history
 
     @property
     def snapshots(self) -> Sequence[Snapshot]:

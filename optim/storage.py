@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -48,6 +48,16 @@ class _Record:
     stays: dict[str, Any]
 
 
+class Archive(Protocol):
+    """Where snapshots are kept for good, so that they need not be written a second time."""
+
+    def __contains__(self, snapshot_id: int) -> bool: ...
+
+    def read(self, snapshot_id: int) -> Snapshot:
+        """The snapshot, bit for bit."""
+        ...
+
+
 class Store:
     """Snapshots by id.
 
@@ -64,13 +74,15 @@ class Store:
             raise InputError(f"the memory limit of the history is {limit} bytes; give 0 or more")
         if folder is not None and not folder.is_dir():
             raise InputError(f"{folder} is no folder; the history puts its older snapshots in an existing one")
-        self._limit, self._folder = limit, folder
+        self.limit, self._folder = limit, folder
         self._file: IO[bytes] | None = None
         self._in_memory: OrderedDict[int, Snapshot] = OrderedDict()
         self._used: dict[int, dict[int, None]] = {}
         self._records: dict[int, _Record] = {}
         self._storages: dict[int, _Storage] = {}
         self._pinned: set[int] = set()
+        self.archive: Archive | None = None
+        """Of the recorded run, where there is one."""
         self.bytes_in_memory = 0
         """Of tensors and arrays, those that snapshots share counted once."""
 
@@ -80,7 +92,7 @@ class Store:
 
     @property
     def number_on_disk(self) -> int:
-        """Snapshots that are not in memory."""
+        """Snapshots that are not in memory but in the file of this store."""
         return len(self._records.keys() - self._in_memory.keys())
 
     def put(self, snapshot: Snapshot) -> None:
@@ -94,7 +106,7 @@ class Store:
     def get(self, snapshot_id: int) -> Snapshot:
         """The snapshot, read from the file where it is not in memory."""
         if snapshot_id not in self._in_memory:
-            self._hold(self._read(self._records[snapshot_id]))
+            self._hold(self._fetch(snapshot_id))
             self._storages = {address: storage for address, storage in self._storages.items() if storage.users}
             self._make_room()
         self._in_memory.move_to_end(snapshot_id)
@@ -103,6 +115,11 @@ class Store:
     def pin(self, snapshot_id: int) -> None:
         """Keep a snapshot in memory for good."""
         self._pinned.add(snapshot_id)
+
+    def _fetch(self, snapshot_id: int) -> Snapshot:
+        if snapshot_id in self._records or self.archive is None:
+            return self._read(self._records[snapshot_id])
+        return self.archive.read(snapshot_id)
 
     def _hold(self, snapshot: Snapshot) -> None:
         self._in_memory[snapshot.id] = snapshot
@@ -127,10 +144,11 @@ class Store:
     def _make_room(self) -> None:
         newest = next(reversed(self._in_memory))
         for snapshot_id in list(self._in_memory):
-            if self.bytes_in_memory <= self._limit:
+            if self.bytes_in_memory <= self.limit:
                 return
             if snapshot_id != newest and snapshot_id not in self._pinned:
-                if snapshot_id not in self._records:
+                archived = self.archive is not None and snapshot_id in self.archive
+                if snapshot_id not in self._records and not archived:
                     self._records[snapshot_id] = self._write(self._in_memory[snapshot_id])
                 self._forget(snapshot_id)
 

@@ -1,0 +1,222 @@
+"""One run on disk: an append-only SQLite file that can be read while it is written and after a crash.
+
+Knows rows, arrays and values, not what they mean, and needs no torch. What is committed survives the death of the
+process; of what is written, nothing is ever changed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from optim.errors import InputError
+
+SUFFIX = ".humorscope"
+APPLICATION, FORMAT = 0x484D5253, 1
+"""Marks in the file's header: whose it is, and which of these tables it has."""
+_TABLES = """
+CREATE TABLE arrays (id INTEGER PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL);
+CREATE TABLE objects (id INTEGER PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE snapshots (
+    id INTEGER PRIMARY KEY, parent INTEGER, cause TEXT NOT NULL, branch INTEGER NOT NULL, phase INTEGER NOT NULL,
+    step INTEGER NOT NULL, iteration INTEGER NOT NULL, total_iterations INTEGER NOT NULL, total REAL NOT NULL,
+    time REAL NOT NULL, entry TEXT NOT NULL, state TEXT NOT NULL);
+CREATE TABLE views (id INTEGER PRIMARY KEY, terms BLOB NOT NULL, value TEXT NOT NULL);
+CREATE TABLE motions (id INTEGER PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE log (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL);
+"""
+_COLUMNS = {
+    "snapshots": 12,
+    "views": 3,
+    "motions": 2,
+}
+_DTYPES = {"|b1", "|i1", "|u1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8"}
+_NEW_ADVICE = "give another name, or go on with that run by --resume"
+
+
+class RunFile:
+    """Rows of one run.
+
+    Args:
+        mode: ``new`` makes the file, ``append`` goes on with it, ``read`` changes nothing.
+
+    Raises:
+        InputError: A new file is there already or cannot be made; an old one is missing, damaged or of another program.
+    """
+
+    def __init__(self, path: Path, *, mode: Literal["new", "append", "read"]) -> None:
+        self.path = Path(path)
+        if mode == "new" and self.path.exists():
+            raise InputError(f"{self.path}: is there already; {_NEW_ADVICE}")
+        if mode != "new":
+            _require_run_file(self.path)
+        try:
+            self._database = _connect(self.path, mode)
+        except sqlite3.Error as error:
+            advice = _ADVICE[mode if isinstance(error, sqlite3.OperationalError) else "damaged"]
+            raise InputError(f"{self.path}: cannot be {_DOING[mode]} ({error}); {advice}") from None
+        with self._translated():
+            if mode == "new":
+                self._database.executescript(_TABLES)
+                self._database.execute(f"PRAGMA application_id = {APPLICATION}")
+                self._database.execute(f"PRAGMA user_version = {FORMAT}")
+            self._check()
+            (self._next_array,) = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM arrays").fetchone()
+            (self._next_object,) = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM objects").fetchone()
+
+    def close(self) -> None:
+        """Leave one file behind, without the journal that lies beside it while it is written."""
+        self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is written inside is in the file afterwards.
+
+        Raises:
+            InputError: The disk is full, or somebody else writes into the file.
+        """
+        with self._translated():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    # Writing, inside a transaction
+
+    def insert(self, table: str, *row: Any) -> None:
+        """Append to ``snapshots``, ``views`` or ``motions``; values in the order of its columns, the id first."""
+        marks = ", ".join("?" * _COLUMNS[table])
+        self._database.execute(f"INSERT INTO {table} VALUES ({marks})", row)
+
+    def add_array(self, array: np.ndarray) -> int:
+        """Append an array of numbers; its id."""
+        row, self._next_array = self._next_array, self._next_array + 1
+        array = np.ascontiguousarray(array)
+        code = array.dtype.newbyteorder("<").str
+        if code not in _DTYPES:
+            raise TypeError(f"arrays of {array.dtype} are not kept")
+        data = array.astype(code, copy=False).data if array.size else b""
+        self._database.execute("INSERT INTO arrays VALUES (?, ?, ?, ?)", (row, code, json.dumps(array.shape), data))
+        return row
+
+    def add_object(self, text: str) -> int:
+        """Append a value that others refer to, as JSON; its id."""
+        row, self._next_object = self._next_object, self._next_object + 1
+        self._database.execute("INSERT INTO objects VALUES (?, ?)", (row, text))
+        return row
+
+    def log(self, kind: str, value: Any) -> None:
+        """Append something that happened, a JSON value, with the time."""
+        self._database.execute(
+            "INSERT INTO log (time, kind, value) VALUES (?, ?, ?)", (time.time(), kind, _json(value))
+        )
+
+    # Reading
+
+    def array(self, row: int) -> np.ndarray:
+        """A stored array; it cannot be written to."""
+        dtype, shape, data = self._one("SELECT dtype, shape, data FROM arrays WHERE id = ?", row)
+        if dtype not in _DTYPES:
+            raise InputError(f"{self.path}: array {row} is of type {dtype!r}; {_ADVICE['damaged']}")
+        return np.frombuffer(data, dtype).reshape(json.loads(shape))
+
+    def object(self, row: int) -> str:
+        """The JSON of a stored value."""
+        return self._one("SELECT value FROM objects WHERE id = ?", row)[0]
+
+    def rows(self, query: str, *arguments: Any) -> list[tuple]:
+        """What an SQL query finds."""
+        with self._translated():
+            return self._database.execute(query, arguments).fetchall()
+
+    def logged(self, kind: str, *, after: int = 0) -> list[tuple[int, Any]]:
+        """Id and value of what happened, in order."""
+        found = self.rows("SELECT id, value FROM log WHERE kind = ? AND id > ? ORDER BY id", kind, after)
+        return [(row, json.loads(text)) for row, text in found]
+
+    def _one(self, query: str, row: int) -> tuple:
+        found = self.rows(query, row)
+        if not found:
+            raise InputError(f"{self.path}: a value that is referred to is not there; {_ADVICE['damaged']}")
+        return found[0]
+
+    def _check(self) -> None:
+        (mark,) = self._database.execute("PRAGMA application_id").fetchone()
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if mark != APPLICATION:
+            raise InputError(f"{self.path}: a database of another program; runs end in {SUFFIX}")
+        if version > FORMAT:
+            raise InputError(f"{self.path}: format {version}, but {FORMAT} is the newest known here; update humorscope")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """SQLite's complaints in our words."""
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise InputError(f"{self.path}: another session writes into this file; record into another one") from None
+        except sqlite3.DatabaseError as error:
+            full = "full" in str(error) or "I/O" in str(error)
+            advice = "make room, or record elsewhere" if full else _ADVICE["damaged"]
+            raise InputError(f"{self.path}: {error}; {advice}") from None
+
+
+_DOING = {"new": "made", "append": "written to", "read": "read"}
+_ADVICE = {
+    "new": "record into another folder",
+    "append": "copy it to where you may write",
+    "read": "copy it to where you may read it",
+    "damaged": "the file is damaged or cut off: copy it again, together with the -wal file beside it if there is one",
+}
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Commits without waiting for the disk: what is committed outlives the process, though not a power cut."""
+    if mode == "read":
+        database = _connect_to_read(path)
+    else:
+        database = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        database.execute("PRAGMA page_size = 8192")
+        (journal,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
+        if journal != "wal":  # folders on a network
+            database.execute("PRAGMA journal_mode = TRUNCATE")
+        database.execute("PRAGMA synchronous = NORMAL")
+    return database
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """A journal that a killed run has left is read too; in a folder that cannot be written to, the file alone."""
+    for options in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None, timeout=5.0)
+        try:
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            database.execute("PRAGMA query_only = ON")
+            return database
+        except sqlite3.OperationalError as error:
+            database.close()
+            failed = error
+    raise failed
+
+
+def _require_run_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, but a recorded run is one file (…{SUFFIX})")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the path of a recorded run (…{SUFFIX})")
+    with path.open("rb") as file:
+        if file.read(16) != b"SQLite format 3\0":
+            raise InputError(f"{path}: not a recorded run; those end in {SUFFIX} and are written while a fit goes on")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

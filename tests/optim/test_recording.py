@@ -1,0 +1,348 @@
+"""Recorded sessions: what is read back is bit for bit what was written, and going on from it repeats the same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from optim.errors import InputError
+from optim.recording import Recording
+from optim.runfile import RunFile
+from optim.session import Session
+from optim.settings import parse
+from optim.stages import schedule
+from tests import fakes
+
+ROOT = Path(__file__).parents[2]
+PHASES = schedule("humorscope", "rgb", num_iters=(2, 2, 4), lbfgs_max_iter=4, tune_frames=4)
+
+
+def new_session(**options) -> Session:
+    return Session(fakes.problem("joints2d", frames=6, batch=2), schedule=PHASES, **options)
+
+
+def run_with_edits(session: Session, step) -> None:
+    """Through all phases, with an edit of every kind, a branch and names on the way."""
+    for _ in range(4):
+        step()
+    session.set_weight("joints2d", 0.002)
+    session.bookmark("heavier")
+    step()
+    session.rewind(2)
+    session.freeze("trans")
+    step()
+    session.undo()
+    session.rewind(len(session.history) - 1)
+    session.release("trans")
+    session.drop_frames(2, 4)
+    session.name_branch("frozen")
+    while session.current.stage < 3:
+        step()
+    session.set_floor(torch.tensor([0.0, -1.0, 0.0, -1.1]))
+    session.freeze("latent_motion[1:3]")
+    session.perturb("betas", scale=0.1)
+    for _ in range(6):
+        step()
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> tuple[Session, Path]:
+    """A session and the file that it was written to, iteration by iteration; the file is closed."""
+    path = tmp_path_factory.mktemp("runs") / "run.humorscope"
+    session, recording = new_session(), Recording(RunFile(path, mode="new"))
+
+    def step() -> None:
+        session.step_iteration()
+        recording.follow(session)
+
+    run_with_edits(session, step)
+    recording.follow(session)
+    recording.file.close()
+    return session, path
+
+
+def restored(path: Path, mode: str = "read", **options) -> Session:
+    session = new_session(**options)
+    Recording(RunFile(path, mode=mode)).restore(session)  # type: ignore[arg-type]
+    return session
+
+
+def assert_same(found: Any, expected: Any, where: str = "") -> None:
+    """Equal to the last bit, tensors and arrays in their type and shape too."""
+    assert type(found) is type(expected) or isinstance(expected, list | dict), where
+    if isinstance(expected, torch.Tensor):
+        assert found.dtype == expected.dtype and found.shape == expected.shape, where
+        assert torch.equal(found.contiguous().view(torch.uint8), expected.contiguous().view(torch.uint8)), where
+    elif isinstance(expected, np.ndarray):
+        assert found.dtype == expected.dtype and found.shape == expected.shape, where
+        assert found.tobytes() == expected.tobytes(), where
+    elif is_dataclass(expected):
+        for field in fields(expected):
+            assert_same(getattr(found, field.name), getattr(expected, field.name), f"{where}.{field.name}")
+    elif isinstance(expected, dict):
+        assert list(found) == list(expected), where
+        for key, value in expected.items():
+            assert_same(found[key], value, f"{where}[{key}]")
+    elif isinstance(expected, tuple):
+        assert len(found) == len(expected), where
+        for index, value in enumerate(expected):
+            assert_same(found[index], value, f"{where}[{index}]")
+    else:
+        assert found == expected, where
+
+
+def test_every_snapshot_comes_back_to_the_last_bit(recorded):
+    session, path = recorded
+    recording = Recording(RunFile(path, mode="read"))
+    assert len(recording) == len(session.history) > 30
+    for snapshot in session.history.snapshots:
+        assert_same(recording.read(snapshot.id), snapshot, f"snapshot {snapshot.id}")
+
+
+def test_a_restored_session_stands_where_the_recorded_one_stood(recorded):
+    session, path = recorded
+    again = restored(path)
+    assert again.current.id == session.current.id
+    assert again.history.entries == session.history.entries
+    assert again.history.branches == session.history.branches
+    assert again.history.bookmarks == session.history.bookmarks == {session.history.find("heavier").id: "heavier"}
+    assert again.history.find("frozen").id == session.current.id
+    assert again.travels == session.travels
+    assert again.undo().id == again.current.id == session.history[session.travels[0][-1]].id
+
+
+def test_going_on_gives_the_same_bits(recorded, tmp_path):
+    """Whether the session went on by itself or was read from a file in between; also from an earlier snapshot."""
+    session, path = recorded
+    for start in (session.current.id, 9):
+        again, other = restored(path), new_session()
+        Recording(RunFile(path, mode="read")).restore(other)
+        again.rewind(start)
+        session.rewind(start)
+        for _ in range(8):
+            expected, found = session.step_iteration(), again.step_iteration()
+            assert found.evaluation.total == expected.evaluation.total
+            assert found.solver.trials == expected.solver.trials
+            assert all(torch.equal(found.variables[name], value) for name, value in expected.variables.items())
+
+
+def test_a_run_that_was_interrupted_is_the_run_that_was_not(tmp_path):
+    """Stopped and taken up again after every few iterations, with almost no memory for the history."""
+    whole = new_session()
+    whole.run()
+    path = tmp_path / "run.humorscope"
+    RunFile(path, mode="new").close()
+    while True:
+        session, recording = new_session(memory_limit=1), Recording(RunFile(path, mode="append"))
+        if len(recording):
+            recording.restore(session)
+        for _ in range(9):
+            session.step_iteration()
+            recording.follow(session)
+        recording.file.close()
+        if session.done:
+            break
+    assert len(session.history) == len(whole.history)
+    assert_same(replace(session.current, seconds=0.0), replace(whole.current, seconds=0.0))
+
+
+def test_what_is_shared_is_written_once(recorded):
+    """Point, gradient and step of every iteration, and little besides; not 100 curvature pairs in every snapshot."""
+    session, path = recorded
+    vectors = sum(s.solver.point.x.nbytes for s in session.history.snapshots)
+    (stored,) = RunFile(path, mode="read").rows("SELECT sum(length(data)) FROM arrays")[0]
+    assert stored < 5 * vectors
+
+
+def test_recorded_snapshots_are_not_spilled_a_second_time(tmp_path):
+    session = new_session(memory_limit=1)
+    recording = Recording(RunFile(tmp_path / "run.humorscope", mode="new"))
+    recording.follow(session)
+    for _ in range(20):
+        session.step_iteration()
+        recording.follow(session)
+    assert session.history.store.bytes_on_disk == 0
+    assert [snapshot.id for snapshot in session.history.snapshots] == list(range(len(session.history)))
+
+
+def test_names_are_given_changed_and_taken(tmp_path):
+    path = tmp_path / "run.humorscope"
+    session, recording = new_session(), Recording(RunFile(path, mode="new"))
+    session.step_iteration()
+    for change in (
+        lambda: session.bookmark("a"),
+        lambda: session.bookmark("b", snapshot=0),
+        lambda: session.bookmark("c"),
+        lambda: session.remove_bookmark(0),
+        lambda: session.name_branch("trunk"),
+    ):
+        change()
+        recording.follow(session)
+        assert restored(path).history.bookmarks == session.history.bookmarks
+    assert restored(path).history.branches == session.history.branches
+
+
+def test_settings_are_kept(tmp_path):
+    settings = parse(["--data", "getup", "--seed", "3", "--joint3d-weight", "1", "2", "3", "--out", "here"])
+    recording = Recording(RunFile(tmp_path / "run.humorscope", mode="new"))
+    assert recording.settings is None
+    recording.begin(settings)
+    assert Recording(RunFile(tmp_path / "run.humorscope", mode="read")).settings == settings
+
+
+def test_another_problem_is_refused(recorded):
+    other = Session(fakes.problem("joints2d", frames=6, batch=2, seed=1), schedule=PHASES)
+    with pytest.raises(InputError, match="other data or models"):
+        Recording(RunFile(recorded[1], mode="read")).restore(other)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from optim.recording import Recording
+from optim.runfile import RunFile
+from tests.optim.test_recording import new_session
+session, recording = new_session(), Recording(RunFile(Path(sys.argv[1]), mode="new"))
+recording.follow(session)
+while True:
+    session.step_iteration()
+    recording.follow(session)
+    print(session.current.id, flush=True)
+"""
+
+
+def test_a_killed_run_opens_at_its_last_iteration(tmp_path):
+    path, script = tmp_path / "run.humorscope", tmp_path / "run.py"
+    script.write_text(KILLED)
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    command = [sys.executable, str(script), str(path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT) as run:
+        assert run.stdout is not None
+        lines = [run.stdout.readline() for _ in range(7)]
+        os.kill(run.pid, signal.SIGKILL)
+        lines += run.stdout.read().split("\n")
+    told = [int(line) for line in lines if line.strip()]
+    again = restored(path)
+    assert again.current.id == len(again.history) - 1 >= told[-1] >= 7
+    whole = new_session()
+    while whole.current.id < again.current.id:
+        whole.step_iteration()
+    assert_same(replace(again.current, seconds=0.0), replace(whole.current, seconds=0.0))
+
+
+def test_it_can_be_read_while_it_is_written(tmp_path):
+    path = tmp_path / "run.humorscope"
+    session, recording = new_session(), Recording(RunFile(path, mode="new"))
+    recording.follow(session)
+    for expected in range(1, 5):
+        session.step_iteration()
+        recording.follow(session)
+        assert restored(path).current.id == expected
+
+
+def test_half_an_iteration_is_not_written(tmp_path):
+    session, path = new_session(), tmp_path / "run.humorscope"
+    recording = Recording(RunFile(path, mode="new"))
+    recording.follow(session)
+    session.step_iteration()
+
+    def fail(new: range) -> None:
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError):
+        recording.follow(session, fail)
+    assert len(Recording(RunFile(path, mode="read"))) == 1
+
+
+def test_two_sessions_do_not_write_into_one_file(tmp_path):
+    path = tmp_path / "run.humorscope"
+    first, second = new_session(), new_session()
+    recording = Recording(RunFile(path, mode="new"))
+    other = Recording(RunFile(path, mode="append"))
+    recording.follow(first)
+    with pytest.raises(InputError, match="another session"):
+        other.follow(second)
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        (None, "no such file"),
+        (b"", "not a recorded run"),
+        (b"PK\x03\x04 something else entirely", "not a recorded run"),
+        (b"SQLite format 3\0" + b"\xff" * 4000, "damaged"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, expected):
+    path = tmp_path / "run.humorscope"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=expected):
+        RunFile(path, mode="read")
+
+
+def test_foreign_and_newer_databases_are_refused(recorded, tmp_path):
+    with sqlite3.connect(tmp_path / "foreign.humorscope") as database:
+        database.execute("CREATE TABLE snapshots (id INTEGER)")
+    with pytest.raises(InputError, match="another program"):
+        RunFile(tmp_path / "foreign.humorscope", mode="read")
+    newer = tmp_path / "newer.humorscope"
+    newer.write_bytes(recorded[1].read_bytes())
+    with sqlite3.connect(newer) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(InputError, match="format 99.*update"):
+        RunFile(newer, mode="read")
+
+
+def test_a_file_that_is_cut_off_is_refused_with_advice(recorded, tmp_path):
+    whole = recorded[1].read_bytes()
+    path = tmp_path / "cut.humorscope"
+    path.write_bytes(whole[: len(whole) // 3])
+    with pytest.raises(InputError, match="damaged or cut off: copy it again"):
+        restored(path)
+
+
+def test_new_files_replace_nothing(tmp_path):
+    path = tmp_path / "run.humorscope"
+    RunFile(path, mode="new").close()
+    with pytest.raises(InputError, match="is there already.*--resume"):
+        RunFile(path, mode="new")
+    with pytest.raises(InputError, match="cannot be made"):
+        RunFile(tmp_path / "no" / "folder.humorscope", mode="new")
+
+
+def test_reading_changes_nothing_where_nothing_may_be_written(recorded, tmp_path):
+    path = tmp_path / "run.humorscope"
+    path.write_bytes(recorded[1].read_bytes())
+    path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    before = path.read_bytes()
+    try:
+        assert len(restored(path).history) > 30
+        assert path.read_bytes() == before
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_writing_is_quick(tmp_path):
+    """A few milliseconds an iteration at most: the fit must not wait for its recording."""
+    session, recording = new_session(), Recording(RunFile(tmp_path / "run.humorscope", mode="new"))
+    recording.follow(session)
+    spent = []
+    for _ in range(30):
+        session.step_iteration()
+        began = time.perf_counter()
+        recording.follow(session)
+        spent.append(time.perf_counter() - began)
+    assert sorted(spent)[15] < 0.01
