@@ -1,6 +1,7 @@
-"""Figures of a fit against the truth, as the paper reports them: joint errors, acceleration, ground penetration.
+"""Figures of a fit against the truth, as the paper reports them, and foot skate and penetration of the mesh besides.
 
-Everything in a world with z up and the floor at z = 0. Source: HuMoR, Rempe et al., ICCV 2021, section 5.
+Everything in a world with z up and the floor at z = 0. Source: HuMoR, Rempe et al., ICCV 2021, section 5, and the
+groups of joints and the toe penetration of its public evaluation.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ import torch
 from torch import Tensor
 
 from optim.body import BodyModel
+from optim.motion_prior import CONTACT_JOINTS
+from optim.train.data import label_contacts
 from optim.variables import Trajectory
 
-END_EFFECTORS = (10, 11, 15, 20, 21)
-"""Toes, head, wrists."""
-LEGS = (1, 2, 4, 5, 7, 8, 10, 11)
+END_EFFECTORS = (7, 8, 10, 11, 20, 21)
+"""Ankles, toes, wrists."""
+LEGS = (4, 5, 7, 8, 10, 11)
+"""Knees, ankles, toes."""
+TOES = (10, 11)
 FEET = (10, 11, 7, 8)
 """Toes, ankles."""
 NEAR_FLOOR = (0.04, 0.04, 0.10, 0.10)
@@ -46,26 +51,53 @@ def acceleration(motion: Trajectory, *, fps: float = 30.0) -> Tensor:
     return change.norm(dim=-1).mean((1, 2))
 
 
-def ground_penetration(motion: Trajectory, body: BodyModel) -> dict[str, Tensor]:
-    """How the lowest vertex of the mesh stands to the floor, per sub-sequence (B,).
+def toe_penetration(motion: Trajectory) -> dict[str, Tensor]:
+    """How deep the toe joints are below the floor, per sub-sequence (B,).
 
     Returns:
-        ``penetration_mean_cm``: mean depth below the floor over all frames, 0 where above; ``penetration_over_K_cm``:
-        share of frames in which it is more than K cm below.
+        ``penetration_mean_cm``: mean depth over toes and frames, 0 where above; ``penetration_over_K_cm``: share of
+        toes and frames in which it is more than K cm.
     """
-    lowest = lowest_vertex(motion, body)
-    depth = 100 * (-lowest).clamp_min(0)
-    shares = {f"penetration_over_{k}_cm": (depth > k).float().mean(1) for k in PENETRATION_DEPTHS_CM}
-    return {"penetration_mean_cm": depth.mean(1), **shares}
+    depth = 100 * (-motion.joints[:, :, list(TOES), 2]).clamp_min(0)
+    shares = {f"penetration_over_{k}_cm": (depth > k).float().mean((1, 2)) for k in PENETRATION_DEPTHS_CM}
+    return {"penetration_mean_cm": depth.mean((1, 2)), **shares}
+
+
+def mesh_error(fitted: Trajectory, truth: Trajectory, body: BodyModel, truth_body: BodyModel) -> Tensor:
+    """Mean distance of the vertices [cm], (B,); NaN where the two bodies have different meshes."""
+    if len(body.template) != len(truth_body.template):
+        return torch.full((len(fitted.trans),), torch.nan)
+    errors = []
+    for b in range(len(fitted.trans)):
+        one, other = _mesh(fitted, body, b), _mesh(truth, truth_body, b)
+        errors.append(100 * (one - other).norm(dim=-1).mean())
+    return torch.stack(errors)
+
+
+def contact_accuracy(fitted: Trajectory, truth: Trajectory) -> Tensor:
+    """Share of right labels over frames and the 9 contact joints, (B,); NaN without contacts (stages 1 and 2).
+
+    The truth's labels are its own where it has any, otherwise those that slow and low joints get in training.
+    """
+    if fitted.contacts is None:
+        return torch.full((len(fitted.trans),), torch.nan)
+    ids = list(CONTACT_JOINTS)
+    if truth.contacts is not None:
+        labels = truth.contacts[..., ids] > 0.5
+    else:
+        labels = torch.stack([label_contacts(joints) for joints in truth.joints]) > 0.5
+    return ((fitted.contacts[..., ids] > 0.5) == labels).float().mean((1, 2))
+
+
+def foot_skate(motion: Trajectory) -> Tensor:
+    """Mean horizontal move [mm/frame] of the feet that are near the floor, (B,); NaN where none ever is."""
+    speed, near = feet_near_floor(motion.joints)
+    return 1000 * (speed * near).sum((1, 2)) / near.sum((1, 2))
 
 
 def lowest_vertex(motion: Trajectory, body: BodyModel) -> Tensor:
     """Height [m] of the lowest vertex of the mesh, (B, T); one sub-sequence at a time, which bounds the memory."""
-    heights = []
-    for b in range(len(motion.trans)):
-        parts = (motion.trans, motion.root_orient, motion.pose_body, motion.betas)
-        heights.append(body.mesh(*(part[b, None] for part in parts))[0, :, :, 2].amin(-1))
-    return torch.stack(heights)
+    return torch.stack([_mesh(motion, body, b)[..., 2].amin(-1) for b in range(len(motion.trans))])
 
 
 def feet_near_floor(joints: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,13 +115,38 @@ def feet_near_floor(joints: Tensor) -> tuple[Tensor, Tensor]:
     return speed, low[:, 1:] & low[:, :-1]
 
 
-def all_metrics(fitted: Trajectory, truth: Trajectory, visible: Tensor, body: BodyModel) -> dict[str, Tensor]:
-    """Every figure of this module, name → (B,)."""
+def all_metrics(
+    fitted: Trajectory, truth: Trajectory, visible: Tensor, body: BodyModel, *, truth_body: BodyModel | None = None
+) -> dict[str, Tensor]:
+    """Every figure of this module, name → (B,).
+
+    Args:
+        visible: (B, T, 22) bool, which joints the fit could see.
+        truth_body: Where the truth is on another body than the fit.
+    """
     return {
         **joint_errors(fitted, truth, visible),
-        "acceleration": acceleration(fitted),
-        **ground_penetration(fitted, body),
+        "mesh": mesh_error(fitted, truth, body, truth_body or body),
+        "contact_accuracy": contact_accuracy(fitted, truth),
+        **plausibility(fitted, body),
+        "acceleration_of_truth": acceleration(truth),
     }
+
+
+def plausibility(motion: Trajectory, body: BodyModel) -> dict[str, Tensor]:
+    """The figures that need no truth, name → (B,)."""
+    return {
+        "acceleration": acceleration(motion),
+        "foot_skate_mm": foot_skate(motion),
+        **toe_penetration(motion),
+        "mesh_penetration_mean_cm": 100 * (-lowest_vertex(motion, body)).clamp_min(0).mean(1),
+    }
+
+
+def _mesh(motion: Trajectory, body: BodyModel, b: int) -> Tensor:
+    """(T, V, 3) of one sub-sequence."""
+    parts = (motion.trans, motion.root_orient, motion.pose_body, motion.betas)
+    return body.mesh(*(part[b, None] for part in parts))[0]
 
 
 def _only(mask: Tensor, joints: tuple[int, ...]) -> Tensor:

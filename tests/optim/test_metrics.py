@@ -7,8 +7,18 @@ import torch
 
 import assets
 from optim.loading.models import load_body
-from optim.metrics import acceleration, ground_penetration, joint_errors
+from optim.metrics import (
+    acceleration,
+    all_metrics,
+    contact_accuracy,
+    foot_skate,
+    joint_errors,
+    mesh_error,
+    toe_penetration,
+)
+from optim.motion_prior import CONTACT_JOINTS
 from optim.rotations import axis_angle_to_matrix
+from optim.train.data import label_contacts
 from optim.variables import Trajectory
 
 B, T = 2, 6
@@ -47,7 +57,7 @@ def test_groups_see_only_their_joints(standing):
     visible = torch.ones(B, T, 22, dtype=torch.bool)
     visible[:, :, 20] = False
     errors = joint_errors(replace(standing, joints=wrong), standing, visible)
-    expected = {"all": 1.0, "visible": 0.0, "occluded": 22.0, "end_effectors": 4.4, "legs": 0.0}
+    expected = {"all": 1.0, "visible": 0.0, "occluded": 22.0, "end_effectors": 22 / 6, "legs": 0.0}
     for name, value in expected.items():
         assert errors[f"joints_{name}"][0].item() == pytest.approx(value, abs=1e-3)
 
@@ -64,10 +74,46 @@ def test_acceleration_of_a_fall(standing):
     torch.testing.assert_close(acceleration(shifted(standing, way)), torch.full((B,), 9.81), rtol=1e-2, atol=0)
 
 
-def test_penetration_counts_depth_and_frames(standing, body):
+def test_penetration_counts_depth_and_frames_of_the_toes(standing):
+    toe = standing.joints[0, 0, 10, 2].item()
     way = torch.zeros(B, T, 3)
-    way[0, :3, 2] = -0.07
-    figures = ground_penetration(shifted(standing, way), body)
-    assert figures["penetration_mean_cm"][0].item() == pytest.approx(3.5, abs=1e-3)
+    way[0, :3, 2] = -0.07 - toe
+    figures = toe_penetration(shifted(standing, way))
+    assert figures["penetration_mean_cm"].tolist() == pytest.approx([3.5, 0.0], abs=0.05)  # left and right nearly alike
     assert figures["penetration_over_6_cm"].tolist() == [0.5, 0.0]
     assert figures["penetration_over_9_cm"].tolist() == [0.0, 0.0]
+
+
+def test_mesh_error_of_a_shift(standing, body):
+    errors = mesh_error(shifted(standing, torch.tensor([0.03, 0.0, 0.04])), standing, body, body)
+    torch.testing.assert_close(errors, torch.full((B,), 5.0), rtol=1e-3, atol=0)
+
+
+def test_contact_accuracy_counts_right_labels(standing):
+    """Who stands still touches the floor with ankles and toes as far as they are low, and with nothing else."""
+    assert contact_accuracy(standing, standing).isnan().all()
+    contacts = torch.zeros(B, T, 22)
+    contacts[..., list(CONTACT_JOINTS)] = torch.stack([label_contacts(joints) for joints in standing.joints])
+    assert 0 < contacts.sum() < contacts.numel()
+    right = replace(standing, contacts=contacts)
+    assert contact_accuracy(right, standing).tolist() == [1.0, 1.0]
+    contacts = contacts.clone()
+    contacts[0, :3, 4] = 1 - contacts[0, :3, 4]
+    accuracy = contact_accuracy(replace(standing, contacts=contacts), standing)
+    assert accuracy.tolist() == pytest.approx([1 - 3 / (9 * T), 1.0])
+    assert contact_accuracy(right, replace(standing, contacts=1 - contacts)).max() < 0.1
+
+
+def test_foot_skate_of_a_slide(standing):
+    way = torch.zeros(B, T, 3)
+    way[0, :, 0] = 0.02 * torch.arange(T)
+    way[1, :, 2] = 1.0
+    skate = foot_skate(shifted(standing, way))
+    assert skate[0].item() == pytest.approx(20.0, rel=1e-4) and skate[1].isnan()
+
+
+def test_truth_has_no_error(standing, body):
+    visible = torch.ones(B, T, 22, dtype=torch.bool)
+    figures = all_metrics(standing, standing, visible, body)
+    assert figures["joints_all"].eq(0).all() and figures["mesh"].eq(0).all()
+    torch.testing.assert_close(figures["acceleration"], figures["acceleration_of_truth"])

@@ -1,0 +1,161 @@
+"""Figures of a fit's results, per frame, per stage and against the truth: what tables, report and evaluation show.
+
+Everything is measured in a world with z up and the floor at z = 0: that of the true floor where there is one, otherwise
+of the stage's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from optim.body import BODY25_FROM_JOINTS
+from optim.diagnostics.agreement import angle_deg
+from optim.diagnostics.drift import heading
+from optim.frames import PriorFrame
+from optim.loading.source import moved
+from optim.metrics import all_metrics, feet_near_floor, lowest_vertex, plausibility
+from optim.results import FitResult, in_world
+
+BODY25_OF_JOINT = {joint: k for k, joint in enumerate(BODY25_FROM_JOINTS) if joint < 22} | {10: 19, 11: 22, 15: 0}
+"""Body joint → the keypoint of BODY_25 that shows it; toes by the big ones, the head by the nose."""
+
+
+@dataclass(frozen=True)
+class FloorOfStage:
+    """A stage's floor, seen from the camera."""
+
+    stage: str
+    offset_m: float
+    """Distance of the camera from the floor."""
+    from_observed_deg: float
+    """Angle to the floor that the fit was given."""
+    from_true_deg: float | None
+    offset_from_true_cm: float | None
+
+
+def stage_metrics(result: FitResult) -> dict[str, dict[str, float]]:
+    """Stage → figure → value; against the truth where there is one, otherwise what needs none."""
+    table = {}
+    for stage in result.stages:
+        frame = _world_of(result, stage)
+        motion = moved(result.motion(stage), frame, result.body)
+        with torch.no_grad():
+            if result.truth is None:
+                values = plausibility(motion, result.body)
+            else:
+                truth_body = result.body_truth or result.body
+                truth = moved(result.truth, frame, truth_body)
+                values = all_metrics(motion, truth, visible_joints(result), result.body, truth_body=truth_body)
+        table[stage] = {name: float(value[0]) for name, value in values.items()}
+    return table
+
+
+def visible_joints(result: FitResult) -> Tensor:
+    """(1, T, 22) bool: what the fit could see of every joint; all of it where the observations are not known.
+
+    Of keypoints, a joint is seen where its own keypoint is; the spine and collars where the neck or the hips are.
+    """
+    seen, frames = result.observations, result.frames
+    everything = torch.ones(1, frames, 22, dtype=torch.bool)
+    if seen is None:
+        return everything
+    if "joints3d" in seen.visible:
+        return seen.visible["joints3d"]
+    if "joints2d" not in seen.visible:
+        return everything
+    keypoints = seen.visible["joints2d"]
+    shown = (keypoints[..., 1] | keypoints[..., 8])[..., None].expand(1, frames, 22).clone()
+    for joint, keypoint in BODY25_OF_JOINT.items():
+        shown[..., joint] = keypoints[..., keypoint]
+    return shown
+
+
+def per_frame(result: FitResult, stage: str | None = None) -> dict[str, np.ndarray]:
+    """Name with unit → (T,) of one stage in the world of its own floor; NaN where there is nothing to measure."""
+    name = stage or result.last_stage
+    motion, _ = result.in_world(name)
+    speed, near = feet_near_floor(motion.joints)
+    count = near.sum(-1)
+    skate = torch.where(count > 0, 1000.0 * (speed * near).sum(-1) / count.clamp_min(1), torch.nan)[0]
+    lowest = lowest_vertex(motion, result.body)[0] * 100.0
+    root = motion.joints[0, :, 0]
+    columns: dict[str, Tensor] = {
+        "root_x_m": root[:, 0],
+        "root_y_m": root[:, 1],
+        "root_z_m": root[:, 2],
+        "lowest_vertex_cm": lowest,
+        "foot_skate_mm": torch.cat((torch.full((1,), torch.nan), skate)),
+    }
+    if result.truth is not None:
+        apart = (result.motion(name).joints - result.truth.joints)[0].norm(dim=-1) * 100.0
+        columns |= {"joint_error_cm": apart.mean(-1), "root_error_cm": apart[:, 0]}
+    if (pixels := reprojection(result, name)) is not None:
+        columns["reprojection_px"] = pixels
+    return {key: value.numpy() for key, value in columns.items()}
+
+
+def reprojection(result: FitResult, stage: str | None = None) -> Tensor | None:
+    """Mean image distance (T,) [px] of the keypoints that enter the loss; None without keypoints or camera."""
+    seen, camera, body = result.observations, result.camera, result.body
+    if seen is None or seen.joints2d is None or camera is None:
+        return None
+    motion = result.motion(stage)
+    ids = torch.tensor(body.openpose_vertices)
+    parts = (motion.trans, motion.root_orient, motion.pose_body, motion.betas)
+    keypoints = body.keypoints25(*body.joints_and_vertices(*parts, ids))
+    apart = (camera.project(keypoints) - seen.keypoints).norm(dim=-1)[0]
+    used = seen.keypoint_weights[0, ..., 0] > 0
+    total = torch.where(used, apart, torch.zeros_like(apart)).sum(-1)
+    return torch.where(used.any(-1), total / used.sum(-1).clamp_min(1), torch.nan)
+
+
+def drift_curves(result: FitResult) -> Mapping[str, np.ndarray] | None:
+    """How far the first roll-out of stage 3 is from stage 2, per frame; None where one of them is missing."""
+    if not {"stage2", "stage3_init"} <= set(result.stages):
+        return None
+    frame = in_world(result.stages["stage3_init"], result.body, result.floor("stage3_init"))[1]
+    before, after = (moved(result.stages[name], frame, result.body) for name in ("stage2", "stage3_init"))
+    apart = (after.joints - before.joints)[0].norm(dim=-1) * 100.0
+    turned = heading(after.root_orient[0]) - heading(before.root_orient[0])
+    return {
+        "root [cm]": apart[:, 0].numpy(),
+        "22 joints, mean [cm]": apart.mean(-1).numpy(),
+        "heading [°]": torch.atan2(turned.sin(), turned.cos()).rad2deg().numpy(),
+    }
+
+
+def floors(result: FitResult) -> list[FloorOfStage]:
+    """The floor of every stage that has its own; empty without a camera."""
+    observed = result.observed_floor
+    true = None if result.truth is None or result.truth.floor_plane is None else result.truth.floor_plane[0]
+    rows = []
+    for stage, motion in result.stages.items():
+        if motion.floor_plane is None:
+            continue
+        plane = motion.floor_plane[0]
+        rows.append(
+            FloorOfStage(
+                stage,
+                offset_m=abs(float(plane[3])),
+                from_observed_deg=float("nan") if observed is None else _angle(plane, observed),
+                from_true_deg=None if true is None else _angle(plane, true),
+                offset_from_true_cm=None if true is None else 100.0 * (abs(float(plane[3])) - abs(float(true[3]))),
+            )
+        )
+    return rows
+
+
+def _world_of(result: FitResult, stage: str) -> PriorFrame:
+    """The way to the world that a stage is measured in."""
+    if result.truth is not None and result.truth.floor_plane is not None:
+        return in_world(result.truth, result.body_truth or result.body, result.truth.floor_plane[0])[1]
+    return result.in_world(stage)[1]
+
+
+def _angle(a: Tensor, b: Tensor) -> float:
+    return float(angle_deg(a[None, :3] * a[3], b[None, :3] * b[3]))

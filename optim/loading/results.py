@@ -1,0 +1,218 @@
+"""Read a folder of results in HuMoR's layout (``results_out/CLIP`` or ``final_results``), ours or the public code's.
+
+Per folder at least one ``stageN_results.npz``; ``gt_results.npz``, ``observations.npz``, ``meta.txt`` and what a run
+without a window adds (``losses.csv``, ``run.json``) where they are there. Arrays are as ``saving.humor_results`` says.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import assets
+from optim.body import NUM_BETAS, BodyModel
+from optim.camera import Camera
+from optim.errors import InputError
+from optim.loading.models import find_body, load_body
+from optim.loading.npz import read_arrays, require_finite
+from optim.observations import Observations
+from optim.results import STAGES, FitResult, LossRow, constant_shape
+from optim.rotations import axis_angle_to_matrix
+from optim.stitching import Jump, Seam, Stitched
+from optim.variables import Trajectory
+
+WHAT = "a motion of a results folder (trans, root_orient, pose_body, betas)"
+LOSSES, RUN = "losses.csv", "run.json"
+_MOTION = ("trans", "root_orient", "pose_body", "betas")
+_SEEN = ("joints3d", "verts3d", "points3d", "joints2d")
+_INTEGERS = ("iteration", "stage", "step")
+
+
+def find_results(path: Path) -> list[Path]:
+    """The results folders at or below a path, in sorted order.
+
+    Raises:
+        InputError: No such folder, or no results in it.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; give results_out/CLIP, results_out, or a folder of runs")
+    found = sorted({file.parent for name in STAGES for file in path.rglob(f"{name}_results.npz")})
+    if not found:
+        raise InputError(f"{path}: no stage1_results.npz, … below it; give results_out/CLIP, or a folder of such")
+    return found
+
+
+def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
+    """Read one folder.
+
+    Args:
+        body_path: SMPL+H file or folder; None: the one that ``meta.txt`` names, or the shipped one where there is no
+            ``meta.txt``.
+
+    Raises:
+        InputError: No stage in it, arrays missing, of wrong shapes or not finite, or the body cannot be found.
+    """
+    files = {name: file for name in STAGES if (file := folder / f"{name}_results.npz").is_file()}
+    if not files:
+        raise InputError(f"{folder}: no stage1_results.npz, … in it; give a folder results_out/CLIP")
+    named = read_meta(folder)
+    body_file = find_body(body_path or named.get("optim_bm") or assets.BODY_FOLDER)
+    truth_file = body_file if body_path is not None else named.get("gt_bm", body_file)
+    body = load_body(body_file)
+    body_truth = body if truth_file == body_file else load_body(truth_file)
+    stages = {name: read_motion_file(file, body) for name, file in files.items()}
+    lengths = {name: motion.trans.shape[1] for name, motion in stages.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{folder}: stages of different lengths, {lengths}; they are of different fits")
+    info = _read_run(folder)
+    gender = body_file.parent.name if body_file.parent.name in ("male", "female") else "neutral"
+    result = FitResult(
+        folder.name,
+        body,
+        stages,
+        losses=read_losses(folder),
+        seams=_seams(info),
+        info=info,
+        gender=gender,
+        body_truth=None if body_truth is body else body_truth,
+    )
+    return _with_truth(_with_observations(result, folder), folder, body_truth)
+
+
+def read_motion_file(file: Path, body: BodyModel) -> Trajectory:
+    """One ``stageN_results.npz`` or ``gt_results.npz`` as a batch of one; betas per frame become their mean.
+
+    Raises:
+        InputError: Arrays missing, of wrong shapes, or not finite.
+    """
+    arrays = read_arrays(file, _MOTION, optional=("contacts", "floor_plane"), what=WHAT)
+    count = len(arrays["trans"])
+    betas = np.atleast_2d(np.asarray(arrays["betas"], np.float32))[:, :NUM_BETAS]
+    betas = np.pad(betas, ((0, 0), (0, NUM_BETAS - betas.shape[1])))
+    expected = {"trans": (count, 3), "root_orient": (count, 3), "pose_body": (count, 63), "contacts": (count, 22)}
+    for name, array in arrays.items():
+        if array.shape != expected.get(name, array.shape) or (name == "betas" and len(betas) not in (1, count)):
+            wanted = expected.get(name, f"(16,) or ({count}, 16)")
+            raise InputError(f"{file}: {name} has shape {array.shape}; {wanted} is expected")
+        require_finite(np.asarray(array, np.float64), name=name, path=file)
+    tensors = {name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in arrays.items()}
+    root = axis_angle_to_matrix(tensors["root_orient"])
+    pose = axis_angle_to_matrix(tensors["pose_body"].unflatten(1, (21, 3)))
+    shape = torch.from_numpy(betas)
+    plane, contacts = tensors.get("floor_plane"), tensors.get("contacts")
+    plane = None if plane is None else _unit_plane(plane.flatten(), file)
+    if len(betas) == 1:
+        joints = body.joints(tensors["trans"][None], root[None], pose[None], shape)
+        return Trajectory(
+            tensors["trans"][None], root[None], pose[None], shape, joints, _batched(contacts), _batched(plane)
+        )
+    joints = body.joints(tensors["trans"][:, None], root[:, None], pose[:, None], shape)[:, 0]
+    parts = (tensors["trans"], root, pose, shape, joints, contacts, plane)
+    return constant_shape(Stitched(*parts, seams=()), body)[0]
+
+
+def read_losses(folder: Path) -> tuple[LossRow, ...]:
+    """Rows of ``losses.csv``; terms that were not active in an iteration are left out of its row."""
+    file = folder / LOSSES
+    if not file.is_file():
+        return ()
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            return tuple({k: _number(k, v) for k, v in row.items() if k and v} for row in csv.DictReader(lines))
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"{file}: not a table of losses ({error}); delete it or copy it again") from None
+
+
+def read_meta(folder: Path) -> dict[str, Path]:
+    """The body files that ``meta.txt`` names, ``optim_bm`` and ``gt_bm``; nothing where there is no such file."""
+    file = folder / "meta.txt"
+    if not file.is_file():
+        return {}
+    words = [line.split(" ", 1) for line in file.read_text(encoding="utf-8").splitlines()]
+    named = {pair[0]: Path(pair[1].strip()) for pair in words if len(pair) == 2}
+    for name, path in named.items():
+        if name in ("optim_bm", "gt_bm") and not path.exists():
+            raise InputError(f"{file}: {name} {path} is not there; give the body with --smpl")
+    return named
+
+
+def _with_observations(result: FitResult, folder: Path) -> FitResult:
+    file = folder / "observations.npz"
+    if not file.is_file():
+        return result
+    arrays = read_arrays(file, (), optional=(*_SEEN, "floor_plane"), what="observations")
+    tensors = {name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in arrays.items()}
+    floor = tensors.pop("floor_plane", None)
+    seen: dict[str, Any] = {name: value[None] for name, value in tensors.items() if len(value) == result.frames}
+    return replace(
+        result,
+        observations=Observations(**seen) if seen else None,
+        observed_floor=None if floor is None else _unit_plane(floor.flatten(), file),
+    )
+
+
+def _with_truth(result: FitResult, folder: Path, body: BodyModel) -> FitResult:
+    file = folder / "gt_results.npz"
+    if not file.is_file():
+        return result
+    arrays = read_arrays(file, (), optional=(*_MOTION, "cam_mtx"), what="the truth")
+    camera = None
+    if "cam_mtx" in arrays:
+        size = result.info.get("image_size")
+        matrix = torch.from_numpy(np.asarray(arrays["cam_mtx"], np.float32))
+        camera = Camera.from_matrix(matrix, image_size=None if size is None else (int(size[0]), int(size[1])))
+    truth = read_motion_file(file, body) if set(_MOTION) <= set(arrays) else None
+    if truth is not None and truth.trans.shape[1] != result.frames:
+        raise InputError(f"{file}: {truth.trans.shape[1]} frames, but the fit has {result.frames}")
+    return replace(result, camera=camera, truth=truth)
+
+
+def _read_run(folder: Path) -> dict[str, Any]:
+    file = folder / RUN
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file}: not JSON ({error}); delete it or copy it again") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{file}: {type(found).__name__} instead of an object; delete it or copy it again")
+    return found
+
+
+def _seams(info: Mapping[str, Any]) -> tuple[Seam, ...]:
+    def jump(value: Mapping[str, float] | None) -> Jump | None:
+        return None if value is None else Jump(**value)
+
+    return tuple(
+        Seam(s["frame"], s["shared"], jump(s["apart"]), jump(s["before"]), jump(s["after"]))
+        for s in info.get("seams", ())
+    )
+
+
+def _unit_plane(plane: Tensor, file: Path) -> Tensor:
+    """(4,) unit normal and offset from (4,), or from normal · offset (3,)."""
+    if len(plane) == 3:
+        plane = torch.cat((plane, (plane * plane).sum()[None]))
+    length = plane[:3].norm()
+    if len(plane) != 4 or not (torch.isfinite(plane).all() and length > 1e-6):
+        raise InputError(f"{file}: floor_plane is {plane.tolist()}; a normal and an offset are expected")
+    return plane / length
+
+
+def _batched(value: Tensor | None) -> Tensor | None:
+    return None if value is None else value[None]
+
+
+def _number(name: str, text: str) -> float | int | str:
+    if name == "phase":
+        return text
+    return int(text) if name in _INTEGERS else float(text)

@@ -1,0 +1,213 @@
+"""What a finished (or broken off) fit leaves behind, one value per sub-sequence: what exports, report and figures read.
+
+Made from a session here, from a folder of results in ``optim.loading.results``. Motions are batches of one in the frame
+of the input; ``in_world`` brings them to a world with z up and the floor at z = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from optim.batches import row_of
+from optim.body import BodyModel
+from optim.camera import Camera
+from optim.errors import InputError
+from optim.fit import Fit
+from optim.frames import PriorFrame, floor_frame, identity
+from optim.history import Entry, Snapshot
+from optim.loading.source import moved
+from optim.observations import Observations
+from optim.problem import PRIOR_FPS, Problem
+from optim.stages import Phase
+from optim.stitching import Clip, Seam, Stitched, stitch
+from optim.variables import Trajectory
+
+STAGES = ("stage1", "stage2", "stage3_init", "stage3")
+"""In the order of the fit; ``stage3_init`` is the first roll-out, before stage 3 moves anything."""
+LossRow = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """One sub-sequence of T frames (or the stitched motion of a whole video)."""
+
+    name: str
+    body: BodyModel
+    stages: Mapping[str, Trajectory]
+    """Name in ``STAGES`` → motion, a batch of one; only those that were reached."""
+    truth: Trajectory | None = None
+    observations: Observations | None = None
+    camera: Camera | None = None
+    observed_floor: Tensor | None = None  # (4,) as given to the fit, in the frame of the input
+    losses: tuple[LossRow, ...] = ()
+    """One row per iteration (``loss_row``), of the whole batch that the sub-sequence was fitted in."""
+    seams: tuple[Seam, ...] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """Settings, versions, times: what the run wrote down about itself."""
+    gender: str = "neutral"
+    body_truth: BodyModel | None = None
+    """Of the truth where it is another one."""
+    fps: float = PRIOR_FPS
+
+    @property
+    def last_stage(self) -> str:
+        """The last one reached."""
+        return [name for name in STAGES if name in self.stages][-1]
+
+    def motion(self, stage: str | None = None) -> Trajectory:
+        """The motion of a stage, by default the last.
+
+        Raises:
+            InputError: The fit has not reached it.
+        """
+        name = stage or self.last_stage
+        if name not in self.stages:
+            raise InputError(f"{self.name}: no motion of {name}; there are {', '.join(self.stages)}")
+        return self.stages[name]
+
+    def floor(self, stage: str | None = None) -> Tensor | None:
+        """The floor (4,) that a stage stands on, in the frame of the input; None where that is a world already."""
+        fitted = self.motion(stage).floor_plane
+        return self.observed_floor if fitted is None else fitted[0]
+
+    def in_world(self, stage: str | None = None) -> tuple[Trajectory, PriorFrame]:
+        """The motion of a stage in the world of its own floor, and the way from the frame of the input to there."""
+        motion = self.motion(stage)
+        return in_world(motion, self.body, self.floor(stage))
+
+    @property
+    def frames(self) -> int:
+        return next(iter(self.stages.values())).trans.shape[1]
+
+
+def in_world(motion: Trajectory, body: BodyModel, floor: Tensor | None) -> tuple[Trajectory, PriorFrame]:
+    """A batch of one in a world with z up and the floor at z = 0, and the frame that took it there.
+
+    Args:
+        floor: (4,) unit normal n and offset d of n·p = d in the frame of the input: the body then starts at
+            x = y = 0 heading along +y, as in the prior frame. None: the input is such a world; nothing is moved.
+    """
+    if floor is None:
+        return motion, identity(1)
+    pelvis = body.rest_joints(motion.betas)[:, 0]
+    frame = floor_frame((floor[:3] * floor[3])[None], motion.trans[:, 0], motion.root_orient[:, 0], pelvis)
+    return moved(motion, frame, body), frame
+
+
+def of_session(
+    fit: Fit, *, losses: Sequence[LossRow] | None = None, info: Mapping[str, Any] | None = None
+) -> list[FitResult]:
+    """What the current branch has reached, one result per sub-sequence; overlapping ones joined as one more.
+
+    Args:
+        losses: One row per iteration; None: those that the history has kept.
+        info: What to remember of the run.
+    """
+    problem = fit.problem
+    rows = tuple(losses) if losses is not None else tuple(loss_rows(fit))
+    stages = {name: fit.trajectory(snapshot) for name, snapshot in stage_ends(fit).items()}
+    results = []
+    for index in range(problem.batch):
+        results.append(
+            FitResult(
+                name=problem.name or "clip" if problem.batch == 1 else f"{problem.name or 'clip'}_{index:04d}",
+                body=problem.body,
+                stages={name: row_of(motion, index) for name, motion in stages.items()},
+                truth=None if problem.ground_truth is None else row_of(problem.ground_truth, index),
+                observations=_seen_by(problem, index),
+                camera=_camera_of(problem, index),
+                observed_floor=None if problem.floor is None else problem.floor[index],
+                losses=rows,
+                info=info or {},
+                fps=problem.fps,
+            )
+        )
+    intervals = problem.observations.seq_interval
+    if intervals is not None and problem.batch > 1:
+        results.append(_joined(results, [(int(a), int(b)) for a, b in intervals.tolist()], name=problem.name or "clip"))
+    return results
+
+
+def stage_ends(fit: Fit) -> dict[str, Snapshot]:
+    """Name in ``STAGES`` → the snapshot on the current branch that ends it; only those that were begun."""
+    reached = {
+        "stage1": fit.end_of_stage(1),
+        "stage2": fit.end_of_stage(2),
+        "stage3_init": fit.stage3_start,
+        "stage3": fit.end_of_stage(3),
+    }
+    return {name: snapshot for name, snapshot in reached.items() if snapshot is not None}
+
+
+def loss_rows(fit: Fit) -> list[LossRow]:
+    """The iterations of the current branch that the history has kept."""
+    return [loss_row(entry, fit.current.schedule[entry.phase]) for entry in fit.history.path(fit.current.id)]
+
+
+def loss_row(at: Entry | Snapshot, phase: Phase) -> LossRow:
+    """One iteration as numbers: where it was, the loss, every term weighted and, as ``NAME_raw``, unweighted."""
+    evaluation = at.evaluation
+    terms: dict[str, float | int | str] = {}
+    for name, value in evaluation.terms.items():
+        terms |= {name: value.weighted, f"{name}_raw": value.raw}
+    return {
+        "iteration": at.total_iterations,
+        "phase": phase.name,
+        "stage": at.stage,
+        "step": at.step,
+        "total": evaluation.total,
+        **terms,
+    }
+
+
+def constant_shape(motion: Stitched, body: BodyModel) -> tuple[Trajectory, float]:
+    """A motion whose betas (N, 16) change, on the mean of them, its root joint where it was.
+
+    Returns:
+        A batch of one, and by how much a joint moves at most [mm].
+    """
+    betas = motion.betas.mean(0, keepdim=True)
+    pelvis = body.rest_joints(torch.cat((betas, motion.betas)))[:, 0]
+    trans = (motion.trans + pelvis[1:] - pelvis[:1])[None]
+    root, pose = motion.root_orient[None], motion.pose_body[None]
+    joints = body.joints(trans, root, pose, betas)
+    moved_by = float((joints[0] - motion.joints).norm(dim=-1).max()) * 1000.0
+    same = {"contacts": motion.contacts, "floor_plane": motion.floor_plane}
+    batched = {name: None if value is None else value[None] for name, value in same.items()}
+    return Trajectory(trans, root, pose, betas, joints=joints, **batched), moved_by
+
+
+def _joined(parts: Iterable[FitResult], intervals: Sequence[tuple[int, int]], *, name: str) -> FitResult:
+    """The stitched motion of the last stage; observations and truth stay with the parts."""
+    parts = list(parts)
+    stage, body = parts[0].last_stage, parts[0].body
+    clips = [Clip(interval, part.motion(stage)) for interval, part in zip(intervals, parts, strict=True)]
+    whole = stitch(clips, body=body)
+    return replace(
+        parts[0],
+        name=f"{name}_stitched",
+        stages={stage: constant_shape(whole, body)[0]},
+        truth=None,
+        observations=None,
+        seams=whole.seams,
+    )
+
+
+def _seen_by(problem: Problem, index: int) -> Observations:
+    seen = problem.observations
+    names = ("joints3d", "verts3d", "points3d", "joints2d", "seq_interval")
+    cut = {name: value[index : index + 1] for name in names if (value := getattr(seen, name)) is not None}
+    return Observations(**cut)
+
+
+def _camera_of(problem: Problem, index: int) -> Camera | None:
+    camera = problem.camera
+    if camera is None:
+        return None
+    here = slice(0, 1) if len(camera.focal) == 1 else slice(index, index + 1)
+    return replace(camera, focal=camera.focal[here], centre=camera.centre[here])

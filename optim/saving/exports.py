@@ -1,0 +1,84 @@
+"""Every format that a motion can be exported to, in one table, and the function that writes what is asked for.
+
+Units and axes of each format stand in its module and in docs/frames.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from optim.errors import InputError
+from optim.fit import Fit
+from optim.results import STAGES, FitResult, of_session
+from optim.saving.amass import write_amass
+from optim.saving.bvh import write_bvh
+from optim.saving.gltf import write_gltf
+from optim.saving.humor_results import writable_folder
+from optim.saving.obj import write_obj
+from optim.saving.scene_json import write_scene_json
+from optim.saving.tables import write_tables
+from optim.saving.take import Take, take_of
+
+Writer = Callable[[Take, Path], list[Path]]
+WRITERS: dict[str, Writer] = {
+    "gltf": write_gltf,
+    "bvh": write_bvh,
+    "amass": write_amass,
+    "obj": write_obj,
+    "csv": write_tables,
+    "json": write_scene_json,
+}
+FORMATS = tuple(WRITERS)
+
+
+def export(
+    what: Fit | FitResult | Sequence[FitResult],
+    formats: Sequence[str],
+    folder: Path,
+    *,
+    stage: str | None = None,
+    frame: int = 0,
+) -> list[Path]:
+    """Write motions in the formats asked for, files of each named after its clip and stage.
+
+    Args:
+        what: A session (each of its sub-sequences, and, where they overlap, their stitched motion), or results.
+        formats: Of ``FORMATS``.
+        folder: Made where it is missing.
+        stage: Of ``optim.results.STAGES``; None: the last one reached.
+        frame: For ``obj``.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: An unknown format or stage, a stage that was not reached, a frame that is not there, or a folder
+            that cannot be written to.
+    """
+    check_formats(formats)
+    if stage is not None and stage not in STAGES:
+        raise InputError(f"stage {stage!r} is not known; there are {', '.join(STAGES)}")
+    writers = WRITERS | {"obj": partial(write_obj, frame=frame)}
+    results = of_session(what) if isinstance(what, Fit) else [what] if isinstance(what, FitResult) else list(what)
+    writable_folder(folder)
+    paths: list[Path] = []
+    for result in results:
+        take = take_of(result, stage=stage)
+        for name in dict.fromkeys(formats):
+            paths += writers[name](take, folder)
+    return paths
+
+
+def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """The formats themselves, if all are known and there is at least one.
+
+    Raises:
+        InputError: Names the unknown one and those that there are.
+    """
+    unknown = [name for name in formats if name not in WRITERS]
+    if unknown or not formats:
+        came = f"format {unknown[0]!r} is not known" if unknown else "no format is given"
+        raise InputError(f"{came}; there are {', '.join(WRITERS)}")
+    return tuple(formats)

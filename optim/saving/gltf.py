@@ -1,0 +1,144 @@
+"""Write a motion as binary glTF: a skinned mesh on 22 joints, animated frame by frame; y up, metres, floor at y = 0.
+
+The bind pose is the shaped T-pose, facing +z. Every joint has a rotation per frame, the root a translation too. A body
+with pose blend shapes (SMPL+H; the shipped one has none) carries them as 189 morph targets whose weights are animated,
+R − 1 of the 21 body joints row by row, so that nothing of the surface is lost; programs without morph targets show
+plain linear blend skinning. Skin weights come in sets of four (the shipped body has a fifth at three vertices). Where
+the input had a camera of known image size, the file has it as a camera node (glTF has no principal point: the
+image centre is taken).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from optim.body import JOINT_NAMES, NUM_JOINTS
+from optim.saving.glb import INDICES, VERTICES, GlbBuilder
+from optim.saving.take import Y_UP_FROM_Z_UP, Take
+
+_FLIP_YZ = np.diag([1.0, -1.0, -1.0])  # glTF's cameras look along -z with y up
+_SKIN_COLOR = [0.78, 0.69, 0.60, 1.0]
+
+
+def write_gltf(take: Take, folder: Path) -> list[Path]:
+    """Write ``STEM.glb``."""
+    file = GlbBuilder(generator="humorscope")
+    joints = _add_joints(file, take)
+    mesh = _add_mesh(file, take)
+    body = file.add("nodes", {"name": "body", "mesh": mesh, "skin": _add_skin(file, take, joints)})
+    cameras = _add_camera(file, take)
+    _add_animation(file, take, joints, body)
+    file.add("scenes", {"name": take.stem, "nodes": [joints[0], body, *cameras]})
+    file.content |= {"scene": 0}
+    path = folder / f"{take.stem}.glb"
+    file.write(path)
+    return [path]
+
+
+def _add_joints(file: GlbBuilder, take: Take) -> list[int]:
+    """One node a joint, in the rest pose; indices of the nodes."""
+    rest, parents = take.rest_joints, take.body.parents[:NUM_JOINTS]
+    first = len(file.content.get("nodes", []))
+    for joint, parent in enumerate(parents):
+        offset = rest[joint] - (rest[parent] if parent >= 0 else 0.0)
+        node: dict[str, Any] = {"name": JOINT_NAMES[joint], "translation": offset.tolist()}
+        if children := [first + j for j, p in enumerate(parents) if p == joint]:
+            node["children"] = children
+        file.add("nodes", node)
+    return list(range(first, first + NUM_JOINTS))
+
+
+def _add_mesh(file: GlbBuilder, take: Take) -> int:
+    vertices, faces = take.rest_vertices, take.body.faces
+    attributes = {
+        "POSITION": file.accessor(vertices.astype(np.float32), target=VERTICES, bounds=True),
+        "NORMAL": file.accessor(normals(vertices, faces).astype(np.float32), target=VERTICES),
+    }
+    for number, (bones, weights) in enumerate(skin_sets(take.body.weights.double().numpy())):
+        attributes[f"JOINTS_{number}"] = file.accessor(bones.astype(np.uint8), target=VERTICES)
+        attributes[f"WEIGHTS_{number}"] = file.accessor(weights.astype(np.float32), target=VERTICES)
+    rough = {"baseColorFactor": _SKIN_COLOR, "metallicFactor": 0.0, "roughnessFactor": 0.8}
+    primitive: dict[str, Any] = {
+        "attributes": attributes,
+        "indices": file.accessor(faces.astype(np.uint32).ravel(), target=INDICES),
+        "material": file.add("materials", {"name": "body", "pbrMetallicRoughness": rough}),
+    }
+    mesh: dict[str, Any] = {"name": "body", "primitives": [primitive]}
+    if take.body.pose_directions is not None:
+        targets = take.body.pose_directions.permute(2, 0, 1).contiguous().float().numpy()
+        primitive["targets"] = [{"POSITION": file.accessor(t, target=VERTICES, bounds=True)} for t in targets]
+        mesh["weights"] = [0.0] * len(targets)
+    return file.add("meshes", mesh)
+
+
+def _add_skin(file: GlbBuilder, take: Take, joints: list[int]) -> int:
+    inverse = np.tile(np.eye(4, dtype=np.float32), (NUM_JOINTS, 1, 1))
+    inverse[:, :3, 3] = -take.rest_joints
+    return file.add("skins", {"joints": joints, "skeleton": joints[0], "inverseBindMatrices": file.accessor(inverse)})
+
+
+def _add_animation(file: GlbBuilder, take: Take, joints: list[int], body: int) -> None:
+    times = file.accessor((np.arange(take.frames) / take.fps).astype(np.float32), bounds=True)
+    samplers: list[dict[str, Any]] = []
+    channels: list[dict[str, Any]] = []
+
+    def animate(node: int, path: str, values: np.ndarray) -> None:
+        channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
+        output = file.accessor(values.astype(np.float32))
+        samplers.append({"input": times, "output": output, "interpolation": "LINEAR"})
+
+    rotations = take.rotations
+    animate(joints[0], "translation", take.root_positions @ Y_UP_FROM_Z_UP.T)
+    for joint, node in enumerate(joints):
+        turned = Y_UP_FROM_Z_UP @ rotations[:, 0] if joint == 0 else rotations[:, joint]
+        animate(node, "rotation", smooth_quaternions(turned))
+    if take.body.pose_directions is not None:
+        animate(body, "weights", (rotations[:, 1:] - np.eye(3)).ravel())
+    file.add("animations", {"name": take.stem, "samplers": samplers, "channels": channels})
+
+
+def _add_camera(file: GlbBuilder, take: Take) -> list[int]:
+    """The node of the camera; none where its image size is not known."""
+    camera = take.result.camera
+    if camera is None or camera.image_size is None:
+        return []
+    width, height = camera.image_size
+    yfov = 2.0 * float(torch.atan(0.5 * height / camera.focal[0, 1]))
+    lens = {"yfov": yfov, "aspectRatio": width / height, "znear": 0.01}
+    index = file.add("cameras", {"name": "camera", "type": "perspective", "perspective": lens})
+    turn = Y_UP_FROM_Z_UP @ take.R_world_input @ _FLIP_YZ
+    place = Y_UP_FROM_Z_UP @ take.t_world_input
+    quaternion = Rotation.from_matrix(turn).as_quat()
+    node = {"name": "camera", "camera": index, "translation": place.tolist(), "rotation": quaternion.tolist()}
+    return [file.add("nodes", node)]
+
+
+def skin_sets(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weights (V, J) as sets of joints (V, 4) and their weights (V, 4), largest first; joint 0 where a weight is 0."""
+    most = int((weights > 0).sum(1).max())
+    order = np.argsort(-weights, axis=1, kind="stable")[:, : 4 * -(-most // 4)]
+    kept = np.take_along_axis(weights, order, axis=1)
+    bones = np.where(kept > 0, order, 0)
+    return [(bones[:, k : k + 4], kept[:, k : k + 4]) for k in range(0, order.shape[1], 4)]
+
+
+def smooth_quaternions(rotations: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) → (T, 4) x, y, z, w, each on the side of the one before: between frames the short way is taken."""
+    quaternions = Rotation.from_matrix(rotations).as_quat()
+    turn = np.sign((quaternions[1:] * quaternions[:-1]).sum(1))
+    quaternions[1:] *= np.cumprod(np.where(turn == 0, 1.0, turn))[:, None]
+    return quaternions
+
+
+def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals (V, 3), faces weighing by their area; +y at vertices of no face."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    of_faces = np.cross(b - a, c - a)
+    summed = np.stack([np.bincount(faces.ravel(), of_faces[:, k].repeat(3), len(vertices)) for k in range(3)], axis=1)
+    length = np.linalg.norm(summed, axis=1, keepdims=True)
+    return np.where(length > 0, summed / np.maximum(length, 1e-30), [0.0, 1.0, 0.0])

@@ -1,0 +1,32 @@
+"""Write the mesh of one frame as Wavefront OBJ: y up, metres, floor at y = 0; faces counter-clockwise from outside.
+
+As in the glTF file: (x, y, z) of the world with z up is (x, z, −y) here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optim.errors import InputError
+from optim.saving.take import Y_UP_FROM_Z_UP, Take
+
+
+def write_obj(take: Take, folder: Path, *, frame: int = 0) -> list[Path]:
+    """Write ``STEM_FRAME.obj``.
+
+    Args:
+        frame: From 0; negative ones count from the end.
+
+    Raises:
+        InputError: The motion has no such frame.
+    """
+    if not -take.frames <= frame < take.frames:
+        raise InputError(f"frame {frame} of {take.stem}: there are 0 to {take.frames - 1}")
+    frame %= take.frames
+    vertices = take.vertices(frame) @ Y_UP_FROM_Z_UP.T
+    lines = [f"# {take.stem}, frame {frame} of {take.frames} at {take.fps:g} Hz; metres, y up, floor at y = 0"]
+    lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
+    lines += [f"f {a} {b} {c}" for a, b, c in take.body.faces + 1]
+    path = folder / f"{take.stem}_{frame:04d}.obj"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [path]

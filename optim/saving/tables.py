@@ -1,0 +1,45 @@
+"""Write losses and diagnostics as CSV: comma, point, one header row; units stand in the column names.
+
+``losses``: one row per L-BFGS iteration: iteration, phase, stage, step (from 0, within the phase), total, and for every
+term its weighted share of the total and, as ``NAME_raw``, its unweighted value (units: docs/frames.md); empty where a
+term is not active. ``diagnostics``: one row per frame in the world with z up and the floor at z = 0.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from optim.inspection import per_frame
+from optim.results import LossRow
+from optim.saving.take import Take
+
+
+def write_tables(take: Take, folder: Path) -> list[Path]:
+    """Write ``STEM_diagnostics.csv`` and, where losses are known, ``CLIP_losses.csv``."""
+    paths = [folder / f"{take.stem}_diagnostics.csv"]
+    columns = per_frame(take.result, take.stage)
+    with paths[0].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["frame", "seconds", *columns])
+        for frame, row in enumerate(zip(*columns.values(), strict=True)):
+            writer.writerow([frame, f"{frame / take.fps:.6f}", *(_cell(float(value)) for value in row)])
+    if take.result.losses:
+        paths.append(write_losses(take.result.losses, folder / f"{take.result.name}_losses.csv"))
+    return paths
+
+
+def write_losses(rows: Sequence[LossRow], path: Path) -> Path:
+    """Write the rows of ``optim.results.loss_row``, a column for every term that is active in any of them."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=names, restval="")
+        writer.writeheader()
+        writer.writerows({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return path
+
+
+def _cell(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else ""
