@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAY_IMPORT_OPTIM = {"viewer/worker.py", "viewer/build_view.py", "viewer/picture.py"}
+MAY_IMPORT_OPTIM = {
+    "viewer/worker.py",
+    "viewer/build_view.py",
+    "viewer/picture.py",
+    "viewer/recorder.py",
+    "viewer/replay.py",
+}
 
 
 def imports(path: Path, *, nested: bool = True) -> set[str]:
