@@ -6,7 +6,7 @@ Holds one session at a time; of finished batches it keeps the motions. Whoever i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -134,8 +134,7 @@ class BatchedFit:
         return self._begin_session(problem)
 
     def _clips_of(self, session: Session) -> list[Clip]:
-        motion = session.trajectory()
-        return [Clip(interval, row_of(motion, row)) for row, interval in enumerate(self.intervals)]
+        return clips_of(session.trajectory(), self.intervals)
 
 
 def last_of(session: Session) -> PreviousBatch:
@@ -155,6 +154,11 @@ def last_of(session: Session) -> PreviousBatch:
     floor = torch.tensor(_WORLD_FLOOR) if row.floor_plane is None else row.floor_plane[0]
     start, end = interval[-1].tolist()
     return PreviousBatch((int(start), int(end)), verts[0], row.betas[0], floor)
+
+
+def clips_of(motion: Trajectory, intervals: Sequence[Interval]) -> list[Clip]:
+    """The sub-sequences of a batch, each at its place in the video."""
+    return [Clip(interval, row_of(motion, row)) for row, interval in enumerate(intervals)]
 
 
 def row_of(motion: Trajectory, row: int) -> Trajectory:

@@ -56,9 +56,9 @@ _running: ContextVar[Clock | None] = ContextVar("clock", default=None)
 
 
 @contextmanager
-def clocked(now: Callable[[], float] = time.perf_counter) -> Iterator[Clock]:
-    """Run a clock; one inside another takes its place."""
-    clock = Clock(now)
+def clocked(now: Callable[[], float] = time.perf_counter, *, clock: Clock | None = None) -> Iterator[Clock]:
+    """Run a clock, a new one unless one is given; one inside another takes its place."""
+    clock = clock or Clock(now)
     before = _running.set(clock)
     try:
         yield clock

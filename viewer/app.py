@@ -25,17 +25,24 @@ from viewer.commands import Command, Quit
 from viewer.layers.backdrop import BackdropLayer
 from viewer.layers.base import Label, Layer
 from viewer.layers.body import BodyLayer, GroundTruthLayer, RolloutBodyLayer
+from viewer.layers.film import FilmLayer
 from viewer.layers.floor import FloorLayer
 from viewer.layers.observations import ObservationsLayer
 from viewer.layers.rollout import RolloutLayer
 from viewer.layers.skeleton import SkeletonLayer
 from viewer.layout import SLOTS, Rect, layout
+from viewer.panels.diagnosis import diagnosis_panel
+from viewer.panels.drift import drift_panel
+from viewer.panels.floor import floor_panel
 from viewer.panels.help import help_windows
 from viewer.panels.layers import layers_panel
 from viewer.panels.losses import losses_panel
 from viewer.panels.messages import messages_panel
+from viewer.panels.overlaps import overlaps_panel
+from viewer.panels.profile import profile_panel
 from viewer.panels.timeline import timeline_panel
 from viewer.panels.transport import transport_panel
+from viewer.panels.traps import traps_panel
 from viewer.panels.variables import variables_panel
 from viewer.panels.weights import weights_panel
 from viewer.preferences import (
@@ -47,7 +54,7 @@ from viewer.preferences import (
 )
 from viewer.shortcuts import shortcuts
 from viewer.ui_state import UiState
-from viewer.view_model import Analysis, Checkpoint, Finished, LoadFailed, Loading, Note, Scene, ViewModel
+from viewer.view_model import Analysis, Checkpoint, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.widgets import caption, font, tab_row, wide_switch
 
 WINDOW_SIZE = (1280, 720)
@@ -63,12 +70,19 @@ PANELS: dict[str, tuple[str, Panel]] = {
     "layers": ("Show", layers_panel),
     "weights": ("Weights", weights_panel),
     "losses": ("Loss", losses_panel),
+    "diagnosis": ("Why?", diagnosis_panel),
+    "drift": ("Drift", drift_panel),
+    "floor": ("Floor", floor_panel),
+    "overlaps": ("Overlaps", overlaps_panel),
+    "profile": ("Profile", profile_panel),
+    "traps": ("Traps", traps_panel),
     "timeline": ("Timeline", timeline_panel),
 }
 """Name → title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``; messages stand apart,
 since there are some before there is anything else."""
 LAYER_TYPES: tuple[type[Layer], ...] = (
     BackdropLayer,
+    FilmLayer,
     FloorLayer,
     BodyLayer,
     SkeletonLayer,
@@ -154,6 +168,9 @@ class App:
                 self.view = replace(message, scene=self._scene, analyses=dict(self._analyses))
                 if first:
                     self.ui.camera_request = self.ui.camera_request or "home"
+            elif isinstance(message, Status):
+                if self.view is not None:
+                    self.view = replace(self.view, status=message)
             elif isinstance(message, Analysis):
                 self._analyses[message.kind] = message
                 if self.view is not None:

@@ -247,6 +247,7 @@ class ViewBuilder:
             default_weights=_weights(self._session.history[0].schedule, terms),
             presets=_presets(phases),
             camera=self._camera(problem),
+            footage=_footage(problem, min(starts)),
             ground_truth=None if truth is None else self.motion(truth),
             openpose_vertices=tuple(problem.body.openpose_vertices),
             key_vertices=tuple(problem.body.keypoint_vertices),
@@ -289,6 +290,12 @@ class ViewBuilder:
             R_display_camera=self.frame.R_display_input,
             t_display_camera=self.frame.t,
         )
+
+
+def _footage(problem: Problem, first: int) -> vm.Footage | None:
+    """From the first frame of the sub-sequences on."""
+    seen = problem.footage
+    return None if seen is None else vm.Footage(path=str(seen.path.resolve()), frames=seen.frames[first:])
 
 
 def body_mesh(body: BodyModel) -> vm.BodyMesh:

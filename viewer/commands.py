@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from viewer.view_model import TrapSetting
+
 
 @dataclass(frozen=True)
 class Command:
@@ -62,6 +64,28 @@ class SetWeight(Command):
     term: str
     value: float
     stage: int
+
+
+@dataclass(frozen=True)
+class SetWeights(Command):
+    """Give several terms other weights in one edit, which ``text`` describes: (index of a phase, term, weight)."""
+
+    weights: tuple[tuple[int, str, float], ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class UsePreset(Command):
+    """Weights and steps of a preset, from the current phase on, as one edit."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class SetSpeed(Command):
+    """Do at most so many iterations per second while running; None: as many as can be."""
+
+    limit: float | None
 
 
 @dataclass(frozen=True)
@@ -163,6 +187,18 @@ class NameBranch(Command):
 
     branch: int
     name: str
+
+
+@dataclass(frozen=True)
+class SetTraps(Command):
+    """Set the conditions that pause a run."""
+
+    traps: tuple[TrapSetting, ...]
+
+
+@dataclass(frozen=True)
+class ClearProfile(Command):
+    """Begin to time the optimiser anew."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,11 @@ def edit(session: Session, command: c.Command, frame: DisplayFrame) -> None:
     match command:
         case c.SetWeight(term, value, stage):
             session.set_weight(term, value, stage=stage)
+        case c.SetWeights(weights, text):
+            by_phase: dict[int, dict[str, float]] = {}
+            for phase, term, value in weights:
+                by_phase.setdefault(phase, {})[term] = value
+            session.set_weights(by_phase, cause=text)
         case c.Freeze(variable):
             session.freeze(variable)
         case c.Release(variable):
@@ -54,6 +59,8 @@ def _edit_plan(session: Session, command: c.Command) -> None:
             session.set_steps(steps, phase=phase)
         case c.SetFrames(phase, frames):
             session.set_frames(frames, phase=phase)
+        case c.UsePreset(name):
+            session.use_preset(name)
         case c.SkipPhase():
             session.skip_phase()
         case c.Bookmark(snapshot, name):

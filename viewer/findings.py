@@ -24,3 +24,70 @@ class DriftCurves:
     total: dict[str, np.ndarray]  # "root_cm", "joints_cm", "heading_deg", "lowest_foot_cm" → (B, T)
     encoding: dict[str, np.ndarray]  # the part that one teacher-forced step already has
     accumulation: dict[str, np.ndarray]  # the rest
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlapGap:
+    """Two neighbouring sub-sequences over the F frames that both hold."""
+
+    before: int  # index of the earlier one; -1: the last one of the batch before
+    frames: np.ndarray  # (F,) of the clip
+    position_cm: np.ndarray  # (F,) mean distance of the key vertices
+    velocity_cm: np.ndarray  # (F-1,) mean difference of their moves, cm/frame
+    betas: float
+    floor_angle_deg: float | None
+    floor_offset_cm: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seam:
+    """Where one sub-sequence passes into the next once they are stitched; jumps as (cm, degrees)."""
+
+    frame: int  # of the clip
+    shared: int
+    apart: tuple[float, float] | None
+    cut: tuple[float, float] | None  # in one step, by a hard cut
+    stitched: tuple[float, float] | None  # the same in the stitched motion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlaps:
+    """How neighbouring sub-sequences agree, and what stitching makes of them."""
+
+    gaps: tuple[OverlapGap, ...]
+    seams: tuple[Seam, ...]
+    how: str  # "blend" or "cut"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundCurves:
+    """The feet and the floor."""
+
+    skate_mm: np.ndarray  # (B, T) per frame; NaN where no foot is near the floor
+    depth_cm: np.ndarray  # (B, T) of the lowest vertex below the floor
+    contacts: np.ndarray | None  # (B, T, 9) probabilities
+    contact_names: tuple[str, ...]
+    tilt_deg: np.ndarray | None  # (B,) against the observed floor
+    estimated: np.ndarray | None  # (B, 4) normal, offset
+    observed: np.ndarray | None  # (B, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One thing that a look at the numbers finds wrong, or finds in order."""
+
+    level: str  # "good", "warn" or "bad"
+    text: str
+    frame: int | None = None  # of the clip, to go and see
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """Which frame, which term and which variable is to blame."""
+
+    verdicts: tuple[Verdict, ...]
+    terms: tuple[str, ...]  # M active loss terms
+    cosine: np.ndarray  # (M, M) between their gradients; NaN where one is 0
+    pull: dict[str, np.ndarray]  # variable → (M,) gradient norm, loss per unit of the variable
+    exponent: np.ndarray | None  # (B,) Lyapunov exponent of the roll-out, 1/s
+    growth: np.ndarray | None  # (B, T)

@@ -15,8 +15,7 @@ SMOOTHING = 0.15
 class Pace:
     """Learns seconds per iteration and iterations per outer step, phase by phase."""
 
-    def __init__(self, phases: Sequence[Phase]) -> None:
-        self._phases = phases
+    def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
         self._iterations: dict[int, float] = {}
         self._in_step: dict[int, int] = defaultdict(int)
@@ -34,21 +33,31 @@ class Pace:
         seconds = self._seconds.get(phase)
         return 1.0 / seconds if seconds else None
 
-    def seconds_left(self, phase: int, step: int) -> float | None:
-        """Seconds to the end of the schedule from an outer step of a phase; None before anything is known."""
+    def seconds_left(
+        self, schedule: Sequence[Phase], phase: int, step: int, *, limit: float | None = None
+    ) -> float | None:
+        """Seconds to the end of a schedule, as it is now, from an outer step of a phase; None before the first one.
+
+        Args:
+            limit: No more than so many iterations are done in a second.
+        """
         if not self._seconds:
             return None
-        rest = [(phase, max(self._phases[phase].steps - step, 0))]
-        rest += [(index, self._phases[index].steps) for index in range(phase + 1, len(self._phases))]
-        return sum(steps * self._step_seconds(index) for index, steps in rest)
+        rest = [(phase, max(schedule[phase].steps - step, 0))]
+        rest += [(index, schedule[index].steps) for index in range(phase + 1, len(schedule))]
+        least = 1.0 / limit if limit else 0.0
+        return sum(steps * self._iterations_in(schedule, i) * max(self._cost(schedule, i), least) for i, steps in rest)
 
-    def _step_seconds(self, phase: int) -> float:
-        count = self._iterations.get(phase, float(self._phases[phase].iterations))
+    def _iterations_in(self, schedule: Sequence[Phase], phase: int) -> float:
+        """Of one outer step."""
+        return self._iterations.get(phase, float(schedule[phase].iterations))
+
+    def _cost(self, schedule: Sequence[Phase], phase: int) -> float:
+        """Of one iteration, in seconds."""
         if phase in self._seconds:
-            return count * self._seconds[phase]
+            return self._seconds[phase]
         known = max(self._seconds)
-        ratio = STAGE_COST[self._phases[phase].stage] / STAGE_COST[self._phases[known].stage]
-        return count * self._seconds[known] * ratio
+        return self._seconds[known] * STAGE_COST[schedule[phase].stage] / STAGE_COST[schedule[known].stage]
 
 
 def _smooth(old: float | None, new: float) -> float:

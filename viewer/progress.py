@@ -23,7 +23,7 @@ class ProgressLine:
 
     def __init__(self, schedule: Any, stream: TextIO) -> None:
         self._phases = [Phase(**{f.name: getattr(phase, f.name) for f in fields(Phase)}) for phase in schedule]
-        self._pace, self._stream = Pace(self._phases), stream
+        self._pace, self._stream = Pace(), stream
         self._in_place = stream.isatty()
         self._interval = 0.2 if self._in_place else 5.0  # seconds
         self._told = -self._interval
@@ -35,7 +35,7 @@ class ProgressLine:
         if not done and now - self._told < self._interval:
             return
         self._told = now
-        left = 0 if done else round(self._pace.seconds_left(here.phase, here.step) or 0)
+        left = 0 if done else round(self._pace.seconds_left(self._phases, here.phase, here.step) or 0)
         phase = self._phases[here.phase]
         text = f"{phase.name}  step {here.step + 1}/{phase.steps}  loss {here.evaluation.total:.5g}"
         text += f"  time left {left // 60}:{left % 60:02d}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer.commands import (
+    Analyse,
     Command,
     Freeze,
     Inspect,
@@ -36,8 +37,8 @@ SHEET = (
     ("R  Esc", "rewind to it, back to the latest"),
     ("← →  Home End", "frame by frame, first, last"),
     ("K", "play the clip"),
-    ("1 … 7", "layers"),
-    ("E", "larger plots"),
+    ("1 … 9", "layers"),
+    ("D  E", "diagnose, larger plots"),
     ("F  H", "follow the body, home viewpoint"),
     ("?  F1", "this sheet"),
     ("Ctrl+Q", "quit"),
@@ -64,14 +65,14 @@ def shortcuts(view: ViewModel | None, ui: UiState) -> Iterator[Command]:
         return
     _screen_keys(view, ui, shift=io.KeyShift)
     yield from _history_keys(view, ui, shift=io.KeyShift)
-    yield from _optimiser_keys(view)
+    yield from _optimiser_keys(view, ui)
 
 
 def _pressed(key: str, *, repeat: bool = False) -> bool:
     return bool(psim.IsKeyPressed(getattr(psim, f"ImGuiKey_{key}"), repeat))
 
 
-def _optimiser_keys(view: ViewModel) -> Iterator[Command]:
+def _optimiser_keys(view: ViewModel, ui: UiState) -> Iterator[Command]:
     running = view.status.state == "running"
     if _pressed("Space"):
         if running:
@@ -82,6 +83,9 @@ def _optimiser_keys(view: ViewModel) -> Iterator[Command]:
         for key, command in _STEPS:
             if _pressed(key):
                 yield command()
+    if _pressed("D") and view.status.state != "running":
+        ui.tabs["losses"] = "diagnosis"
+        yield Analyse("diagnosis", view.shown)
     if _pressed("X"):
         yield Release("x_0") if "x_0" in view.frozen else Freeze("x_0")
 
@@ -122,6 +126,6 @@ def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
         ui.follow = not ui.follow
     if _pressed("H"):
         ui.camera_request = "home"
-    for index, name in enumerate(LAYERS):
+    for index, name in enumerate(list(LAYERS)[:9]):
         if _pressed(str(index + 1)):
-            ui.layers[name] = not ui.layers[name]
+            ui.switch(name)

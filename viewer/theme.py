@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
@@ -34,6 +35,20 @@ LAYER_COLORS: dict[str, Color] = {
     "rollout": (0.980, 0.560, 0.180),
     "rollout_body": (0.980, 0.640, 0.340),
     "ground_truth": (0.680, 0.520, 0.980),
+    "film": (0.620, 0.640, 0.680),
+    "ghosts": (0.600, 0.640, 0.700),
+    "regressed": (0.950, 0.400, 0.850),
+    "contacts": (0.200, 0.900, 0.950),
+    "camera": (0.560, 0.600, 0.660),
+    "floors": (0.350, 0.750, 0.550),
+    "axes": (0.900, 0.880, 0.450),
+    "rollout_now": (0.980, 0.840, 0.250),
+    "one_step": (0.700, 0.950, 0.350),
+    "futures": (1.000, 0.600, 0.650),
+    "nodes": (0.980, 0.330, 0.330),
+    "overlaps": (0.960, 0.720, 0.300),
+    "stitched": (0.330, 0.850, 0.450),
+    "pull": (0.980, 0.500, 0.260),
 }
 STAGE2: Color = (0.260, 0.620, 0.980)
 REPROJECTED: Color = (0.980, 0.850, 0.300)
@@ -104,6 +119,21 @@ def term_color(index: int) -> Color:
 def phase_color(index: int) -> Color:
     """Colour of a phase on the time axis."""
     return PHASES[index % len(PHASES)]
+
+
+def heat(shares: np.ndarray) -> np.ndarray:
+    """Colours (N, 3) from good over warning to bad for shares (N,) in 0..1; beyond that as at the ends."""
+    return _between(shares, (GOOD, WARN, BAD))
+
+
+def strength(shares: np.ndarray, color: Color) -> np.ndarray:
+    """Colours (N, 3) from nearly nothing to a full colour for shares (N,) in 0..1."""
+    return _between(shares, (mix(BACKGROUND, color, 0.25), color))
+
+
+def _between(shares: np.ndarray, colors: tuple[Color, ...]) -> np.ndarray:
+    stops = np.linspace(0.0, 1.0, len(colors))
+    return np.stack([np.interp(shares, stops, channel) for channel in zip(*colors, strict=True)], axis=1)
 
 
 def rgba(color: Color, alpha: float = 1.0) -> tuple[float, float, float, float]:

@@ -5,18 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from viewer.look import Look, Selection
 from viewer.view_model import Note
 
-LAYERS = {
-    "body": "Body",
-    "skeleton": "Skeleton",
-    "observations": "Observations",
-    "floor": "Floor",
-    "rollout": "Initial roll-out",
-    "rollout_body": "Roll-out body",
-    "ground_truth": "Ground truth",
+LAYER_GROUPS = {
+    "Motion": {
+        "body": "Body",
+        "skeleton": "Skeleton",
+        "ghosts": "Ghosts",
+        "regressed": "Decoder's joints",
+        "contacts": "Contacts",
+        "ground_truth": "Ground truth",
+    },
+    "Data": {"observations": "Observations", "camera": "Camera", "film": "Video"},
+    "Space": {"floor": "Floor", "floors": "Other floors", "axes": "Axes"},
+    "Roll-out": {
+        "rollout": "First roll-out",
+        "rollout_body": "Its bodies",
+        "rollout_now": "Roll-out now",
+        "one_step": "One step",
+        "futures": "Futures",
+        "nodes": "Node gaps",
+    },
+    "Parts": {"overlaps": "Overlap gaps", "stitched": "Stitched"},
+    "Loss": {"pull": "Pull of a term"},
 }
-"""Layer name → label, in the order of the panel and of the number keys."""
+"""Heading in the panel → layer name → label."""
+LAYERS = {name: label for group in LAYER_GROUPS.values() for name, label in group.items()}
+"""Layer name → label, in the order of the panel; the first nine have a number key."""
+ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overlaps"}
+SHOWN_FROM_THE_START = {1: ALWAYS, 2: ALWAYS, 3: ALWAYS | {"rollout", "contacts", "nodes"}}
+"""Stage → layers that are on until the user says otherwise."""
 MAX_NOTES = 100
 
 
@@ -38,16 +57,31 @@ class UiState:
     loop: bool = True
     rate: float = 1.0
     play_clock: float = 0.0  # seconds not yet turned into frames
-    layers: dict[str, bool] = field(
-        default_factory=lambda: {name: name not in ("rollout_body", "ground_truth") for name in LAYERS}
-    )
+    layers: dict[str, bool] = field(default_factory=lambda: {name: name in SHOWN_FROM_THE_START[1] for name in LAYERS})
+    chosen: set[str] = field(default_factory=set)  # layers that the user has switched
+    stage: int = 1  # whose layers are shown
+    look: Look = field(default_factory=Look)
+    selection: Selection | None = None
     follow: bool = True
     camera_request: str | None = None  # "home" or "camera": where to put the viewpoint next
     weight_stage: int | None = None  # None follows the running stage
     drafts: dict[tuple[int, str], Draft] = field(default_factory=dict)
     plot_terms: bool = True
+    plot_per_frame: bool = True  # losses divided by the frames that were observed
+    plot_branches: bool = True
+    plot_rescored: bool = False
+    heat_rows: bool = False  # every row of the heat map on its own scale
+    wide_weights: bool = False  # the right column is wide enough for all columns of the weights
+    weight_measure: str = "share"  # column shown while it is not
+    saved_weights: dict[tuple[int, str], tuple[tuple[int, str, float], ...]] = field(default_factory=dict)
+    """Stage, term (or "solo") → (phase, term, weight) as they were before they were switched off."""
+    open_parts: bool = False  # the six parts of x_0 are listed
+    noise: dict[str, float] = field(default_factory=dict)  # variable → scale of perturbations
     tabs: dict[str, str] = field(default_factory=dict)  # slot of the layout → panel in front
     wide: bool = False  # the slot of plots takes most of the right column
+    drift_quantity: str = "root_cm"
+    floor_draft: tuple[float, float, float] = (0.0, 0.0, 0.0)  # lean x, y [deg], lift [cm]
+    sequence: int = 0  # sub-sequence that plots are about
     asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     """Kind of analysis → snapshot and options last asked for."""
     scrubbing: int | None = None  # snapshot asked for while the iteration bar is dragged
@@ -57,6 +91,19 @@ class UiState:
     broken: dict[str, str] = field(default_factory=dict)  # panel or layer → what it raised
     posted: int = 0  # commands sent to the present worker
     quit: bool = False
+
+    def switch(self, layer: str) -> None:
+        """Show a layer or hide it; from now on it stays so in all stages."""
+        self.layers[layer] = not self.layers[layer]
+        self.chosen.add(layer)
+        self.broken.pop(f"layer {layer}", None)  # another chance
+
+    def follow_stage(self, stage: int) -> None:
+        """Show what is worth seeing in a stage, but for what the user has chosen."""
+        if stage != self.stage:
+            self.stage = stage
+            free = (name for name in LAYERS if name not in self.chosen)
+            self.layers |= {name: name in SHOWN_FROM_THE_START[stage] for name in free}
 
     def count_posted(self, commands: int) -> None:
         """Note that commands were sent, and give the drafts among them their number."""
@@ -89,7 +136,11 @@ class UiState:
             self.playing, frame = False, num_frames - 1
         self.frame = frame % num_frames
 
+    def go_to(self, frame: int, num_frames: int) -> None:
+        """Put the cursor on a frame; stops playback and stays within the clip."""
+        self.playing = False
+        self.frame = min(max(frame, 0), num_frames - 1)
+
     def move_frame(self, step: int, num_frames: int) -> None:
         """Move the cursor by hand; stops playback and stays within the clip."""
-        self.playing = False
-        self.frame = min(max(self.frame + step, 0), num_frames - 1)
+        self.go_to(self.frame + step, num_frames)

@@ -65,6 +65,14 @@ class Camera:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Footage:
+    """The video that the fit was seen in; the window reads its pictures itself."""
+
+    path: str
+    frames: tuple[int, ...]  # number in the file for each frame of the clip, rising
+
+
+@dataclass(frozen=True, kw_only=True)
 class Observed:
     """What was seen; missing values are NaN."""
 
@@ -130,6 +138,7 @@ class Scene:
     default_weights: np.ndarray  # (P, K) for the P phases
     presets: tuple[Preset, ...] = ()
     camera: Camera | None = None
+    footage: Footage | None = None
     ground_truth: Motion | None = None
     openpose_vertices: tuple[int, ...] = ()  # completes joints to the 25 keypoints
     key_vertices: tuple[int, ...] = ()  # of ``Observed.verts3d``

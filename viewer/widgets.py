@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import polyscope as ps
@@ -200,6 +200,29 @@ def draw_icon(icon: str, center: Point, side: float, color: int) -> None:
         draw.AddCircle(center, 0.8 * side, color, 16, 1.6)
         draw.AddTriangleFilled((x + 0.2 * side, y - 1.2 * side), (x + 0.9 * side, y - 0.7 * side),
                                (x + 0.1 * side, y - 0.3 * side), color)  # fmt: skip
+
+
+def table_row(cells: Iterable[str], *, dim: bool = False) -> None:
+    """A row of texts in the table that is open."""
+    psim.TableNextRow()
+    for cell in cells:
+        psim.TableNextColumn()
+        psim.TextColored(theme.rgba(theme.DIM if dim else theme.TEXT), cell)
+
+
+def sequence_choice(label: str, chosen: int, count: int) -> int:
+    """A list to choose one of the sub-sequences from; nothing where there is but one."""
+    if count < 2:
+        return 0
+    chosen = min(chosen, count - 1)
+    psim.SetNextItemWidth(92.0 * scale())
+    if psim.BeginCombo(f"##{label}", f"{chosen + 1} of {count}"):
+        for index in range(count):
+            if psim.Selectable(f"sub-sequence {index + 1}##{label}", index == chosen):
+                chosen = index
+        psim.EndCombo()
+    tooltip("Which sub-sequence")
+    return chosen
 
 
 def dot(color: theme.Color, *, hollow: bool = False) -> None:

@@ -40,11 +40,12 @@ if TYPE_CHECKING:
     from optim.history import Snapshot
     from optim.session import Session
 
-Message = Scene | ViewModel | Analysis | Checkpoint | Note | Loading | LoadFailed | Finished
+Message = Scene | ViewModel | Status | Analysis | Checkpoint | Note | Loading | LoadFailed | Finished
 Publish = Callable[[Message], None]
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running
 LOADING_LOG = "optim.loading.progress"
 """Where loaders log, at level INFO, how far they have got."""
+TELL_INTERVAL = 0.25  # seconds between two words on the evaluation under way, within a long iteration
 CHECKPOINT_INTERVAL = 3.0  # seconds between two checkpoints while running
 IDLE_WAIT = 0.02  # seconds between two looks into the inbox while paused
 
@@ -77,7 +78,10 @@ class Worker:
         self._goal: str | None = None
         self._shown: int | None = None  # snapshot that is inspected; None follows the current one
         self._builder = ViewBuilder(session)
-        self._pace = Pace(self._builder.scene.phases)
+        self._pace = Pace()
+        self._speed_limit: float | None = None
+        self._iteration_began = -1e9
+        self._evaluations = 0  # of the iteration under way
         self._watch, self._profiler = Watch(), Profiler()
         self._last_published = self._last_checkpoint = -1e9
         self._checkpoint_id = session.current.id
@@ -98,8 +102,8 @@ class Worker:
             return True
         if obeyed:
             self.publish_view()
-        was_running = self.running
-        if was_running:
+        stepping = self.running and not self._resting()
+        if stepping:
             self._iterate()
             self._stale = True
         if self._stale and (not self.running or self._clock() - self._last_published >= PUBLISH_INTERVAL):
@@ -107,11 +111,17 @@ class Worker:
         waited = self._clock() - self._last_checkpoint >= CHECKPOINT_INTERVAL
         if self._session.current.id != self._checkpoint_id and (waited or not self.running):
             self.publish_checkpoint()
-        return obeyed or was_running
+        return obeyed or stepping
+
+    def _resting(self) -> bool:
+        """Whether the next iteration is still to wait, so that there are no more of them than are asked for."""
+        limit = self._speed_limit
+        return limit is not None and self._clock() - self._iteration_began < 1.0 / limit
 
     def publish_view(self) -> None:
         """Send what is to be shown now; a view that cannot be built pauses the run."""
         self._last_published, self._stale = self._clock(), False
+        self._last_told = self._last_published
         shown = self._session.current.id if self._shown is None else self._shown
         try:
             if self._builder.refresh():
@@ -163,6 +173,8 @@ class Worker:
             case c.Rewind(snapshot):
                 self._goal, self._shown = None, None
                 session.rewind(snapshot)
+            case c.SetSpeed(limit):
+                self._speed_limit = limit if limit is not None and limit > 0 else None
             case c.Analyse():
                 self._analyse(command)
             case c.SetTraps(traps):
@@ -203,6 +215,7 @@ class Worker:
     def _iterate(self) -> None:
         session = self._session
         before, start = session.current, self._clock()
+        self._iteration_began, self._evaluations = start, 0
         try:
             snapshot = self._profiler.step(session, self._interrupted)
             if snapshot.id == before.id:
@@ -211,6 +224,7 @@ class Worker:
         except Exception as error:
             self._fail("The optimiser stopped", error)
             return
+        self._evaluations = 0
         self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
         if caught is not None:
             advice = "A trap paused the run; the Traps tab leads back to the last good iteration."
@@ -220,6 +234,10 @@ class Worker:
 
     def _interrupted(self) -> bool:
         """Asked by the session at every evaluation: obey what can be in passing, break off for the rest."""
+        self._evaluations += 1
+        if self._clock() - self._last_told >= TELL_INTERVAL:
+            self._last_told = self._clock()
+            self._publish(self._status())
         waiting = list(self._inbox)
         if any(isinstance(command, _URGENT) for command in waiting):
             return True
@@ -249,7 +267,11 @@ class Worker:
             progress=self._builder.progress(now),
             loss=float(now.evaluation.total),
             rate=self._pace.rate(now.phase),
-            seconds_left=None if state == "done" else self._pace.seconds_left(now.phase, steps_done),
+            seconds_left=None
+            if state == "done"
+            else self._pace.seconds_left(now.schedule, now.phase, steps_done, limit=self._speed_limit),
+            speed_limit=self._speed_limit,
+            evaluation=self._evaluations,
         )
 
 

@@ -8,6 +8,7 @@ import polyscope as ps
 import pytest
 
 from optim.session import Session
+from optim.splitting import sub_problem
 from optim.stages import schedule
 from tests import fakes as small
 from tests.viewer import fakes
@@ -17,11 +18,18 @@ from viewer.client import LocalClient
 from viewer.ui_state import UiState
 
 
-def fit(*modalities: str, batch: int = 1, frames: int = 8) -> Session:
-    """A real session with a small body and random priors, a few milliseconds an iteration; ``tests.fakes.problem``."""
+def fit(*modalities: str, batch: int = 1, frames: int = 8, overlap: int = 0) -> Session:
+    """A real session with a small body and random priors, a few milliseconds an iteration; ``tests.fakes.problem``.
+
+    With an overlap the sub-sequences are parts of one clip that share so many frames; otherwise they are unrelated.
+    """
     kind = "rgb" if "joints2d" in modalities else "3d"
     phases = schedule("humorscope", kind, num_iters=(1, 2, 5), lbfgs_max_iter=3, tune_frames=4)
-    return Session(small.problem(*modalities, batch=batch, frames=frames), schedule=phases)
+    if not overlap:
+        return Session(small.problem(*modalities, batch=batch, frames=frames), schedule=phases)
+    starts = [index * (frames - overlap) for index in range(batch)]
+    whole = small.problem(*modalities, frames=starts[-1] + frames)
+    return Session(sub_problem(whole, [(start, start + frames) for start in starts]), schedule=phases)
 
 
 class Window(UiDriver):

@@ -12,10 +12,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 
 from optim.errors import InputError
 from optim.history import ITERATION, START, History
 from optim.objective import Evaluation, TermValue
+from optim.stages import PRESETS
 
 FRAMES, BATCH, FPS = 40, 1, 30.0
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
@@ -37,6 +39,7 @@ class Phase:
     iterations: int
     weights: dict[str, float]
     frames: int | None = None
+    preset: Any = PRESETS["humorscope"]
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ def make_problem(*, batch: int = BATCH, camera: bool = False) -> SimpleNamespace
     rng = np.random.default_rng(0)
     seen = SimpleNamespace(joints3d=None, verts3d=None, points3d=None, joints2d=None, seq_interval=None, previous=None)
     problem = SimpleNamespace(
-        observations=seen, body=capsule_body(), camera=None, floor=None, fps=FPS, ground_truth=truth,
+        observations=seen, body=capsule_body(), camera=None, footage=None, floor=None, fps=FPS, ground_truth=truth,
         name="fake walk", batch=batch, frames=FRAMES,
     )  # fmt: skip
     if camera:
@@ -239,7 +242,7 @@ class FakeSession:
         self.history = History()
         self._edits: list[tuple[Snapshot, Snapshot]] = []
         self._undone: list[tuple[Snapshot, Snapshot]] = []
-        variables = {"amount": np.array(0.0), "betas": np.zeros((self.problem.batch, 16))}
+        variables = _variables(0.0, self.problem.batch)
         start = Snapshot(0, None, START, self.schedule, 0, 0, 0, 0, variables, frozenset())
         self.current = self.history.add(replace(start, evaluation=_evaluate(start)))
 
@@ -274,7 +277,7 @@ class FakeSession:
             phase, step, iteration = phase + 1, 0, 1
         elif now.stop is not None:
             step, iteration = step + 1, 1
-        amount = now.variables["amount"]
+        amount = float(now.variables["trans"][0, 0, 0])
         if "trans" not in now.frozen:
             amount = amount + 0.06 * (1 - amount)
         return self._add(
@@ -283,7 +286,7 @@ class FakeSession:
             step=step,
             iteration=iteration,
             total_iterations=now.total_iterations + 1,
-            variables={**now.variables, "amount": amount},
+            variables=_variables(amount, self.problem.batch),
             seconds=time.monotonic() - start,
         )
 
@@ -318,7 +321,7 @@ class FakeSession:
 
     def trajectory(self, snapshot: Snapshot | None = None) -> SimpleNamespace:
         snapshot = snapshot or self.current
-        amount = float(snapshot.variables["amount"])
+        amount = float(snapshot.variables["trans"][0, 0, 0])
         if self.problem.camera is not None:
             truth = self.problem.ground_truth
             shift = np.array([0.0, 0.0, 2.0 * (1 - amount)], np.float32)
@@ -332,6 +335,15 @@ class FakeSession:
 
     def prediction(self, snapshot: Snapshot) -> SimpleNamespace:
         return SimpleNamespace(in_prior=None)
+
+    def stage_start(self, snapshot: Snapshot | None = None) -> Snapshot:
+        here = first = snapshot or self.current
+        while here.stage == first.stage:
+            first = here
+            if here.parent is None:
+                break
+            here = self.history[here.parent]
+        return first
 
     @property
     def stage3_start(self) -> Snapshot | None:
@@ -370,8 +382,14 @@ class FakeSession:
         return self.current
 
 
+def _variables(amount: float, batch: int) -> dict[str, torch.Tensor]:
+    """The share of the motion that has been found is kept in ``trans``."""
+    shapes = {"trans": (FRAMES, 3), "root_orient": (FRAMES, 3), "latent_pose": (FRAMES, 32), "betas": (16,)}
+    return {name: torch.full((batch, *shape), amount if name == "trans" else 0.0) for name, shape in shapes.items()}
+
+
 def _evaluate(snapshot: Snapshot) -> Evaluation:
-    gap = 1.0 - float(snapshot.variables["amount"])
+    gap = 1.0 - float(snapshot.variables["trans"][0, 0, 0])
     raw = {"joints3d": 30 * gap**2 + 0.5, "pose_prior": 90.0 - 40 * gap, "shape_prior": 8.0,
            "joints3d_smooth": 0.02 + gap / 9, "motion_prior": 4000 * gap + 50,
            "joint_consistency": gap / 3 + 0.01, "contact_vel": 0.004 + gap / 50}  # fmt: skip

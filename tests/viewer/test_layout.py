@@ -51,7 +51,7 @@ def test_drawn_panels_fit_at_1280_by_720(open_window, camera, stages):
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize(("slot", "panel"), [(slot, name) for slot, names in SLOTS.items() for name in names[1:]])
 def test_panels_behind_tabs_fit_too(open_fit, slot, panel, wide):
-    window = open_fit(batch=2)
+    window = open_fit(batch=2, overlap=3)
     for _ in range(2):
         window.click("Stage")
         window.settle()

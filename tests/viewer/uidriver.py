@@ -14,7 +14,7 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 _WIDGETS = (
-    "Button", "SmallButton", "Checkbox", "SliderFloat", "InputDouble", "InvisibleButton", "Selectable",
+    "Button", "SmallButton", "Checkbox", "RadioButton", "SliderFloat", "InputDouble", "InvisibleButton", "Selectable",
     "BeginCombo", "BeginTable",
 )  # fmt: skip
 

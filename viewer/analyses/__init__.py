@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from viewer.analyses.diagnosis import diagnosis
 from viewer.analyses.drift import drift_curves
+from viewer.analyses.ground import ground_curves
+from viewer.analyses.overlaps import overlaps
 from viewer.analyses.terms import frame_terms
 
 ANALYSES: dict[str, Callable[..., Any]] = {
     "frame_terms": frame_terms,
     "drift": drift_curves,
+    "ground": ground_curves,
+    "overlaps": overlaps,
+    "diagnosis": diagnosis,
 }
 """Kind of question → what answers it."""

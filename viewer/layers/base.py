@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import polyscope as ps
 
+from viewer.commands import Command
 from viewer.layout import Rect
 from viewer.theme import Color
 from viewer.ui_state import UiState
@@ -35,6 +36,7 @@ class Layer:
         self._key: Hashable = None
         self._shown: set[tuple[str, str]] = set()
         self._touched: set[tuple[str, str]] = set()
+        self._sizes = (1.0, 1.0)  # of points and lines, against the ordinary
 
     def exists(self, view: ViewModel) -> bool:
         """Whether there is anything to draw."""
@@ -55,13 +57,18 @@ class Layer:
     def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
         """Flat drawings over the scene, inside the part of the window that no panel covers."""
 
+    def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """What the worker must be asked for the drawing, while the layer is on."""
+        yield from ()
+
     def visible(self, view: ViewModel, ui: UiState) -> bool:
         """Switched on, and there is something to see."""
         return ui.layers[self.name] and self.exists(view)
 
     def draw(self, view: ViewModel, ui: UiState) -> None:
         """Bring the structures up to date if anything they depend on has changed."""
-        key = (id(view.scene), self.key(view, ui)) if self.visible(view, ui) else None
+        self._sizes = ui.look.point_size, ui.look.line_size
+        key = (id(view.scene), self._sizes, self.key(view, ui)) if self.visible(view, ui) else None
         if key == self._key:
             return
         self._key = key
@@ -106,8 +113,39 @@ class Layer:
         )
         _keep_simple(opacity)
 
-    def points(self, name: str, positions: np.ndarray, *, color: Color, radius: float) -> None:
-        """Spheres of a radius in metres; none at all where there are no positions."""
+    def picture(self, name: str, corners: np.ndarray, image: np.ndarray) -> None:
+        """An RGB uint8 image (H, W, 3) in its own colours; corners (4, 3): lower left, lower right, then the upper two."""
+        name = self._touch("mesh", name)
+        mesh = ps.register_surface_mesh(
+            name,
+            corners,
+            np.array([[0, 1, 2], [0, 2, 3]]),
+            enabled=True,
+            back_face_policy="cull",
+            smooth_shade=False,
+            material="flat",
+            transparency=1.0,
+        )
+        places = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        mesh.add_parameterization_quantity("place", places, defined_on="vertices")
+        mesh.add_color_quantity(
+            "image",
+            image.astype(np.float32) / 255.0,
+            defined_on="texture",
+            param_name="place",
+            filter_mode="linear",
+            image_origin="upper_left",
+            enabled=True,
+        )
+
+    def points(
+        self, name: str, positions: np.ndarray, *, color: Color, radius: float, colors: np.ndarray | None = None
+    ) -> None:
+        """Spheres of a radius in metres; none at all where there are no positions.
+
+        Args:
+            colors: (N, 3), one each.
+        """
         if len(positions) == 0:
             return
         name = self._touch("points", name)
@@ -117,7 +155,19 @@ class Layer:
             cloud.set_enabled(True)
         else:
             cloud = ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
-        cloud.set_radius(radius, relative=False)
+        cloud.set_radius(radius * self._sizes[0], relative=False)
+        if colors is not None:
+            cloud.add_color_quantity("color", colors, enabled=True)
+
+    def arrows(self, name: str, positions: np.ndarray, vectors: np.ndarray, *, color: Color, radius: float) -> None:
+        """Arrows (N, 3) in metres, as long as they are."""
+        if len(positions) == 0:
+            return
+        name = self._touch("points", name)
+        cloud = ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
+        cloud.set_radius(1e-4, relative=False)
+        thick = radius * self._sizes[1] / ps.get_length_scale()
+        cloud.add_vector_quantity("arrow", vectors, vectortype="ambient", radius=thick, color=color, enabled=True)
 
     def lines(
         self,
@@ -128,8 +178,13 @@ class Layer:
         color: Color,
         radius: float,
         opacity: float = 1.0,
+        colors: np.ndarray | None = None,
     ) -> None:
-        """Tubes of a radius in metres along (E, 2) edges; none where there are no edges."""
+        """Tubes of a radius in metres along (E, 2) edges; none where there are no edges.
+
+        Args:
+            colors: (E, 3), one each.
+        """
         if len(edges) == 0:
             return
         name = self._touch("lines", name)
@@ -138,18 +193,44 @@ class Layer:
             if old.n_nodes() == len(nodes) and old.n_edges() == len(edges):
                 old.update_node_positions(nodes)
                 old.set_enabled(True)
+                old.set_radius(radius * self._sizes[1], relative=False)
+                if colors is not None:
+                    old.add_color_quantity("color", colors, defined_on="edges", enabled=True)
                 return
         network = ps.register_curve_network(
             name, nodes, edges, color=color, transparency=opacity, material="flat", enabled=True
         )
-        network.set_radius(radius, relative=False)
+        network.set_radius(radius * self._sizes[1], relative=False)
+        if colors is not None:
+            network.add_color_quantity("color", colors, defined_on="edges", enabled=True)
         _keep_simple(opacity)
 
-    def segments(self, name: str, starts: np.ndarray, ends: np.ndarray, *, color: Color, radius: float) -> None:
-        """Separate tubes from (N, 3) to (N, 3)."""
+    def segments(
+        self,
+        name: str,
+        starts: np.ndarray,
+        ends: np.ndarray,
+        *,
+        color: Color,
+        radius: float,
+        colors: np.ndarray | None = None,
+    ) -> None:
+        """Separate tubes from (N, 3) to (N, 3), of ``colors`` (N, 3) where given."""
         count = len(starts)
         edges = np.stack((np.arange(count), np.arange(count) + count), axis=1)
-        self.lines(name, np.concatenate((starts, ends)), edges, color=color, radius=radius)
+        self.lines(name, np.concatenate((starts, ends)), edges, color=color, radius=radius, colors=colors)
+
+    def path(self, name: str, nodes: np.ndarray, *, color: Color, radius: float) -> None:
+        """A tube through (N, 3)."""
+        edges = np.stack((np.arange(len(nodes) - 1), np.arange(1, len(nodes))), axis=1)
+        self.lines(name, np.ascontiguousarray(nodes), edges, color=color, radius=radius)
+
+    def crosses(self, name: str, centers: np.ndarray, *, color: Color, size: float, radius: float) -> None:
+        """Three short tubes through each of (N, 3)."""
+        arms = size / 2 * np.eye(3)
+        middle = np.repeat(centers, 3, axis=0)
+        arms = np.tile(arms, (len(centers), 1))
+        self.segments(name, middle - arms, middle + arms, color=color, radius=radius)
 
     def _touch(self, kind: str, name: str) -> str:
         full = f"{self.name} {name}"

@@ -8,23 +8,31 @@ import polyscope.imgui as psim
 
 from viewer import theme
 from viewer.commands import Command
-from viewer.ui_state import LAYERS, UiState
+from viewer.ui_state import LAYER_GROUPS, LAYERS, UiState
 from viewer.view_model import ViewModel
-from viewer.widgets import caption, disabled, dot, styled, tooltip
+from viewer.widgets import disabled, dot, font, scale, styled, tooltip
+
+COLUMNS = 2
 
 
 def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """A switch per layer, then the viewpoint."""
-    caption("Show")
-    for index, (name, label) in enumerate(LAYERS.items()):
-        reason = missing(view, name)
-        with disabled(reason is not None), styled(FramePadding=(1.0, 0.0)):
-            dot(theme.LAYER_COLORS[name], hollow=not ui.layers[name])
-            changed, ui.layers[name] = psim.Checkbox(label, ui.layers[name])
-        if changed:
-            ui.broken.pop(f"layer {name}", None)  # another chance
-        tooltip(reason or f"Switch on or off ({index + 1})")
-    psim.Separator()
+    """A switch per layer, in two columns under small headings; scrolls where it does not fit."""
+    psim.BeginChild("layers list", (0.0, -30.0 * scale()))
+    for title, group in LAYER_GROUPS.items():
+        with font(theme.SMALL_FONT):
+            psim.TextColored(theme.rgba(theme.DIM), title)
+        width = psim.GetContentRegionAvail()[0] / COLUMNS
+        left = psim.GetCursorPosX()
+        for place, (name, label) in enumerate(group.items()):
+            if place % COLUMNS:
+                psim.SameLine(left + width * (place % COLUMNS))
+            _switch(view, ui, name, label)
+    psim.EndChild()
+    _viewpoint(view, ui)
+    yield from ()
+
+
+def _viewpoint(view: ViewModel, ui: UiState) -> None:
     _, ui.follow = psim.Checkbox("Follow", ui.follow)
     tooltip("The viewpoint moves along with the body (F)")
     psim.SameLine()
@@ -36,15 +44,57 @@ def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         if psim.Button("From camera"):
             ui.camera_request, ui.follow = "camera", False
     tooltip("See the scene as the video camera did" if view.scene.camera else "The data has no camera")
-    yield from ()
+
+
+def _switch(view: ViewModel, ui: UiState, name: str, label: str) -> None:
+    reason = missing(view, name)
+    with disabled(reason is not None), styled(FramePadding=(1.0, 0.0), ItemSpacing=(5.0, 3.0)):
+        dot(theme.LAYER_COLORS[name], hollow=not ui.layers[name])
+        changed, _ = psim.Checkbox(label, ui.layers[name])
+    if changed:
+        ui.switch(name)
+    key = list(LAYERS).index(name) + 1
+    tooltip(reason or HELP.get(name, "Switch on or off") + (f" ({key})" if key <= 9 else ""))
+
+
+HELP = {
+    "body": "The fitted body; each sub-sequence has its colour",
+    "skeleton": "Joints and bones of the body model",
+    "ghosts": "The body at other frames, coarse; how many and how far apart is set under View",
+    "regressed": "Joints as the prior's decoder puts them out, and how far they are from the body's",
+    "contacts": "How probable it is that a joint touches the floor",
+    "ground_truth": "The true motion",
+    "observations": "What was seen (green), and crosses where something was not seen",
+    "camera": "Where the video camera stood, and its image plane",
+    "film": "The video behind the body",
+    "floor": "The floor as it is estimated now",
+    "floors": "The floor as observed and that of every sub-sequence, with tilt and offset",
+    "axes": "The prior's frame: x red, y green, z blue",
+    "rollout": "The motion that stage 3 starts with (orange) against that of stage 2 (blue)",
+    "rollout_body": "Bodies of the first roll-out",
+    "rollout_now": "The motion at this iteration against that of stage 2 (blue)",
+    "one_step": "Every frame decoded from the true one before it: what encoding loses, without what adds up",
+    "futures": "Samples of the prior from a frame on; set under View",
+    "nodes": "Where the segments of multiple shooting do not meet",
+    "overlaps": "How far neighbouring sub-sequences are apart in frames that both have",
+    "stitched": "The joined motion: cut (red) and blended (green)",
+    "pull": "Where a loss term pulls each joint; the term is chosen under View",
+}
+_FROM_STAGE_3 = {"rollout", "rollout_body", "rollout_now", "one_step"}
 
 
 def missing(view: ViewModel, layer: str) -> str | None:
     """Why a layer has nothing to draw; None if it has."""
-    if layer in ("rollout", "rollout_body") and view.drift is None:
-        return "The roll-out exists from stage 3 on"
-    if layer == "ground_truth" and view.scene.ground_truth is None:
-        return "The data has no ground truth"
-    if layer == "floor" and view.floors is None:
-        return "There is no floor"
-    return None
+    scene = view.scene
+    reasons = {
+        "The roll-out exists from stage 3 on": layer in _FROM_STAGE_3 and view.drift is None,
+        "The decoder takes part from stage 3 on": layer == "regressed" and view.regressed is None,
+        "Contacts are known from stage 3 on": layer == "contacts" and view.motion.contacts is None,
+        "The data has no ground truth": layer == "ground_truth" and scene.ground_truth is None,
+        "The data has no camera": layer in ("camera", "floors") and scene.camera is None,
+        "The data has no video": layer == "film" and scene.footage is None,
+        "There is no floor": layer == "floor" and view.floors is None,
+        "Only a fit by multiple shooting has nodes": layer == "nodes" and view.nodes is None,
+        "There is but one sub-sequence": layer in ("overlaps", "stitched") and len(scene.starts) < 2,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)

@@ -15,7 +15,7 @@ from viewer import theme
 from viewer.commands import Command
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
-from viewer.widgets import align_right, caption, font, number, scale, styled
+from viewer.widgets import font, number, styled
 
 MAX_POINTS = 1500
 LEAST_SHARE = 1e-3  # terms below this share of the total are cut off
@@ -29,8 +29,6 @@ _FLAGS = (
 
 def losses_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """The total in white, terms in the colours of the weights table; stage boundaries as lines."""
-    caption("Loss")
-    align_right(92.0 * scale())
     with styled(FramePadding=(2.0, 0.0)):
         _, ui.plot_terms = psim.Checkbox("each term", ui.plot_terms)
     plot_losses(view, each_term=ui.plot_terms)

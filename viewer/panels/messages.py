@@ -10,16 +10,14 @@ from viewer import theme
 from viewer.commands import Command
 from viewer.ui_state import UiState
 from viewer.view_model import Note
-from viewer.widgets import align_right, caption, dot, font, styled
+from viewer.widgets import dot, font, styled
 
 _COLORS = {"info": theme.ACCENT, "warning": theme.WARN, "error": theme.BAD}
 
 
 def messages_panel(ui: UiState) -> Iterator[Command]:
     """The list of notes; it needs no view, since it also tells of what happens before there is one."""
-    caption("Messages")
     if ui.notes:
-        align_right(psim.CalcTextSize("Clear")[0] + 8.0)
         with styled(FramePadding=(4.0, 0.0)):
             if psim.SmallButton("Clear"):
                 ui.notes.clear()

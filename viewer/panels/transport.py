@@ -7,11 +7,25 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, Pause, Redo, Run, RunPhase, RunStage, Step, StepOuter, Undo
+from viewer.commands import Command, Pause, Redo, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter, Undo
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
-from viewer.widgets import align_right, caption, disabled, dot, duration, font, icon_button, number, scale, tooltip
+from viewer.widgets import (
+    align_right,
+    caption,
+    disabled,
+    dot,
+    duration,
+    font,
+    icon_button,
+    number,
+    scale,
+    styled,
+    tooltip,
+)
 
+SPEEDS = (None, 30.0, 10.0, 5.0, 2.0, 1.0, 0.5)
+"""Limits to choose from, iterations/s."""
 _STATES = {"running": theme.GOOD, "paused": theme.WARN, "done": theme.ACCENT}
 _STEPS = (
     ("Iteration", "step", Step, "One L-BFGS iteration (N)"),
@@ -22,7 +36,7 @@ _STEPS = (
 
 
 def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """State, run/pause, the four step buttons, progress and undo."""
+    """State, run/pause, the four step buttons, undo, speed and progress."""
     status, running = view.status, view.status.state == "running"
     caption("Optimiser", view.scene.name)
     _where(view)
@@ -36,7 +50,11 @@ def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         with disabled(status.state == "done"):
             if icon_button("Run", "play", (width, 32.0 * scale()), fill=theme.mix(theme.ACCENT, theme.PANEL, 0.35)):
                 yield Run()
-        tooltip("Run to the end of the schedule (space)")
+        tooltip(
+            "The schedule is done: rewind, or give a phase more steps in the Schedule tab"
+            if status.state == "done"
+            else "Run to the end of the schedule (space)"
+        )
     yield from _step_buttons(running or status.state == "done", width)
     yield from _edits(view)
     _progress(view)
@@ -50,10 +68,15 @@ def _where(view: ViewModel) -> None:
         psim.TextUnformatted(phase.name.capitalize())
     align_right(psim.CalcTextSize(status.state)[0])
     psim.TextColored(theme.rgba(_STATES[status.state]), status.state)
+    last = f"evaluation {status.evaluation}" if status.evaluation else f"loss {number(status.loss)}"
     psim.TextColored(
         theme.rgba(theme.DIM),
         f"step {min(status.step + 1, phase.steps)}/{phase.steps} · "
-        f"iteration {status.iteration}/{phase.iterations} · loss {number(status.loss)}",
+        f"iteration {status.iteration}/{phase.iterations} · {last}",
+    )
+    tooltip(
+        f"{status.total_iterations} iterations so far. Loss {number(status.loss)}. "
+        "An iteration takes one or more evaluations of the objective and its gradient."
     )
 
 
@@ -69,20 +92,55 @@ def _step_buttons(inactive: bool, width: float) -> Iterator[Command]:
             tooltip(help_text)
 
 
+def last_edit(view: ViewModel) -> str | None:
+    """What was last done to the fit on the current branch, in words."""
+    ours = set(view.history.branch.tolist()) if view.history.events else set()
+    texts = [event.text for event in view.history.events if view.history.row_of(event.snapshot) in ours]
+    return texts[-1] if texts else None
+
+
 def _edits(view: ViewModel) -> Iterator[Command]:
     with disabled(not view.can_undo):
         if psim.SmallButton("Undo"):
             yield Undo()
-    tooltip("Take back the last edit of a weight or a freeze (Ctrl+Z)")
+    edit = last_edit(view)
+    tooltip("Go back to before the last edit or rewind (Ctrl+Z)" + (f"\nlast edit: {edit}" if edit else ""))
     psim.SameLine()
     with disabled(not view.can_redo):
         if psim.SmallButton("Redo"):
             yield Redo()
-    tooltip("Ctrl+Y")
+    tooltip("Do again what was taken back (Ctrl+Y)")
+    psim.SameLine()
+    yield from _speed(view)
     status = view.status
-    text = f"{status.rate:.1f} iterations/s" if status.rate else "not running"
+    rate = status.rate if status.rate is None or status.speed_limit is None else min(status.rate, status.speed_limit)
+    text = f"{rate:.1f} it/s" if rate else "not run yet"
     align_right(psim.CalcTextSize(text)[0])
     psim.TextColored(theme.rgba(theme.DIM), text)
+    tooltip("L-BFGS iterations per second in this phase")
+
+
+def speed_label(limit: float | None) -> str:
+    """A limit in words."""
+    return "full speed" if limit is None else f"≤ {limit:g} it/s"
+
+
+def _speed(view: ViewModel) -> Iterator[Command]:
+    now = view.status.speed_limit
+    psim.SetNextItemWidth(92.0 * scale())
+    with font(theme.SMALL_FONT), styled(FramePadding=(4.0, 1.0)):
+        if psim.BeginCombo("##speed", speed_label(now)):
+            for limit in SPEEDS:
+                if psim.Selectable(speed_label(limit), limit == now):
+                    yield SetSpeed(limit)
+            psim.EndCombo()
+    tooltip("Most iterations per second, to watch them one by one ([ and ])")
+
+
+def next_speed(now: float | None, step: int) -> float | None:
+    """The limit one slower (``step`` 1) or faster (-1) than now."""
+    at = SPEEDS.index(now) if now in SPEEDS else 0
+    return SPEEDS[min(max(at + step, 0), len(SPEEDS) - 1)]
 
 
 def _progress(view: ViewModel) -> None:

@@ -1,4 +1,4 @@
-"""Variables: which of them move in this phase, and switches to freeze them."""
+"""Variables: which of them move, how far they have moved, what holds them; freeze, reset, perturb."""
 
 from __future__ import annotations
 
@@ -7,47 +7,132 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, Freeze, Release
+from viewer.commands import Command, Freeze, Perturb, Release, Reset
 from viewer.ui_state import UiState
 from viewer.view_model import Part, ViewModel
-from viewer.widgets import align_right, caption, disabled, font, styled, tooltip
+from viewer.widgets import align_right, disabled, font, number, scale, styled, tooltip
+
+USUAL_NOISE = 0.01  # in the variable's unit
+_MENU = 20.0  # width of the button behind every row
+_WORDS = {"": "no unit", "m": "metres", "rad": "radians", "m/s": "metres per second", "rad/s": "radians per second"}
 
 
 def variables_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """One switch per part; ``x_0`` is one switch for all of its parts."""
-    caption("Freeze", "holds a variable still")
-    for part in view.scene.parts:
-        own, covered = part.name in view.frozen, _covered(part, view)
-        with styled(FramePadding=(1.0, 0.0)), disabled(covered):
-            changed, frozen_now = psim.Checkbox(part.label, own or covered)
-        tooltip(_help(part, own or covered))
-        state, color = _state(part, view, own or covered)
-        with font(theme.SMALL_FONT):
-            align_right(psim.CalcTextSize(state)[0])
-            psim.TextColored(theme.rgba(color), state)
-        if changed:
-            yield Freeze(part.name) if frozen_now else Release(part.name)
+    """A row per variable; in stage 3 the six parts of ``x_0`` are one row until it is opened."""
+    if psim.BeginChild("variables body", (0.0, 0.0)):
+        with styled(FramePadding=(1.0, 0.0), ItemSpacing=(5.0, 4.0)):
+            for part, inner in rows(view, opened=ui.open_parts):
+                psim.PushID(part.name)
+                yield from _row(view, ui, part, inner)
+                psim.PopID()
+    psim.EndChild()
 
 
-def _covered(part: Part, view: ViewModel) -> bool:
-    """Frozen as a part of something else: x_0 covers its parts once stage 3 has begun."""
-    owners = [other for other in view.scene.parts if part.name in other.children]
-    return _stage(view) == 3 and any(owner.name in view.frozen for owner in owners)
+def rows(view: ViewModel, *, opened: bool) -> list[tuple[Part, bool]]:
+    """The parts to show, in order, and whether a part stands below ``x_0``."""
+    parts = view.scene.parts
+    inside = {name for part in parts for name in part.children}
+    if _stage(view) == 3:
+        return [(part, part.name in inside) for part in _x_0_first(parts) if opened or part.name not in inside]
+    there = [part for part in parts if part.name in view.movement]
+    later = [part for part in parts if part.name not in view.movement and part.name not in inside]
+    return [(part, False) for part in (*there, *later)]
+
+
+def _x_0_first(parts: tuple[Part, ...]) -> list[Part]:
+    group = [part for part in parts if part.children]
+    inside = [part for part in parts if any(part.name in other.children for other in group)]
+    return [*group, *inside, *(part for part in parts if part not in group and part not in inside)]
+
+
+def _row(view: ViewModel, ui: UiState, part: Part, inner: bool) -> Iterator[Command]:
+    own, covered = part.name in view.frozen, inner and any(
+        part.name in other.children and other.name in view.frozen for other in view.scene.parts
+    )
+    frozen = own or covered
+    if inner:
+        psim.Indent(22.0 * scale())
+    with disabled(covered):
+        changed, frozen_now = psim.Checkbox(part.label, frozen)
+    tooltip(_help(part, frozen))
+    if part.children and _stage(view) == 3:
+        psim.SameLine()
+        direction = psim.ImGuiDir_Down if ui.open_parts else psim.ImGuiDir_Right
+        if psim.ArrowButton("##parts", direction):
+            ui.open_parts = not ui.open_parts
+        tooltip("Its six parts")
+    _state(view, part, frozen)
+    yield from _menu(view, ui, part, frozen)
+    if inner:
+        psim.Unindent(22.0 * scale())
+    if changed:
+        yield Freeze(part.name) if frozen_now else Release(part.name)
 
 
 def _stage(view: ViewModel) -> int:
     return view.phases[view.status.phase].stage
 
 
-def _state(part: Part, view: ViewModel, frozen: bool) -> tuple[str, theme.Color]:
+def _state(view: ViewModel, part: Part, frozen: bool) -> None:
+    text, color, help_text = state_of(view, part, frozen)
+    with font(theme.SMALL_FONT):
+        align_right(psim.CalcTextSize(text)[0] + (_MENU + 5.0) * scale())
+        psim.TextColored(theme.rgba(color), text)
+    tooltip(help_text)
+
+
+def state_of(view: ViewModel, part: Part, frozen: bool) -> tuple[str, theme.Color, str]:
+    """What a row says at its right end: moved so far, or held since when; its colour; the same at length."""
+    way = view.movement.get(part.name)
+    unit = f" {part.unit}" if part.unit else ""
+    if part.name not in view.movement and not part.children:
+        return ("frozen, in stage 3" if frozen else "in stage 3"), theme.ACCENT if frozen else theme.DIM, _LATER
     if part.children and _stage(view) < 3:
-        return ("frozen in stage 3", theme.ACCENT) if frozen else ("in stage 3", theme.DIM)
+        return ("frozen, in stage 3" if frozen else "in stage 3"), theme.ACCENT if frozen else theme.DIM, _LATER
+    if way is not None and way.since is not None:
+        word, color = ("frozen", theme.ACCENT) if way.held_by == "freeze" else ("held", theme.DIM)
+        who = "Frozen" if way.held_by == "freeze" else f"Held by the schedule of {way.held_by}"
+        long = f"{who} since iteration {way.since}; moved by {number(way.moved_since)}{unit} since then (by hand)"
+        return f"{word} since {way.since}", color, long
     if frozen:
-        return "frozen", theme.ACCENT
-    moving = view.phases[view.status.phase].variables
-    if any(name in moving for name in (part.name, *part.children)):
-        return "moves", theme.GOOD
-    return "held in this phase", theme.DIM
+        return "frozen", theme.ACCENT, "Stays where it is until it is released"
+    if way is None or way.largest is None or way.rms is None:
+        return "moves", theme.GOOD, "Open it for how far its parts have moved"
+    long = (
+        f"Moved since the stage began [{_WORDS[part.unit]}]: at most {number(way.largest)}{unit} in any entry, "
+        f"root mean square {number(way.rms)}{unit}"
+    )
+    return f"{number(way.largest)}{unit}", theme.GOOD, long
+
+
+_LATER = "Begins with stage 3; frozen before, it stays as it is initialised there"
+
+
+def _menu(view: ViewModel, ui: UiState, part: Part, frozen: bool) -> Iterator[Command]:
+    """Reset and perturb, behind a button at the end of the row."""
+    align_right(_MENU * scale())
+    if psim.Button("…##menu", (_MENU * scale(), 0.0)):
+        psim.OpenPopup("menu")
+    tooltip(f"Reset or perturb {part.label}")
+    if not psim.BeginPopup("menu"):
+        return
+    there = _stage(view) == 3 if part.children else part.name in view.movement
+    with styled(FramePadding=(7.0, 3.0), ItemSpacing=(7.0, 5.0)):
+        psim.TextDisabled(part.label)
+        with disabled(frozen or not there):
+            if psim.Button("Reset##do"):
+                yield Reset(part.name)
+                psim.CloseCurrentPopup()
+            tooltip("Back to where the stage began" if not frozen else "Frozen: release it first")
+            psim.SetNextItemWidth(70.0 * scale())
+            _, noise = psim.InputDouble("##noise", ui.noise.get(part.name, USUAL_NOISE), 0.0, 0.0, "%.3g")
+            ui.noise[part.name] = noise
+            psim.SameLine()
+            if psim.Button("Perturb##do") and noise > 0:
+                yield Perturb(part.name, noise)
+                psim.CloseCurrentPopup()
+            tooltip(f"Add normal noise of this standard deviation [{_WORDS[part.unit]}]; undo with Ctrl+Z")
+    psim.EndPopup()
 
 
 def _help(part: Part, frozen: bool) -> str:

@@ -1,0 +1,185 @@
+"""The panels that explain a fit, on a real session: they show what the optimiser's diagnostics say, and lead there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from optim.diagnostics.agreement import overlap_disagreement
+from optim.diagnostics.drift import drift
+from optim.diagnostics.ground import ground
+from tests.viewer.conftest import Window
+from viewer.commands import Run, RunStage, SetTraps, Step
+from viewer.panels.floor import plane_of
+from viewer.panels.plots import Curve, limits
+from viewer.trapping import DEFAULT_TRAPS
+
+
+def to_stage_3(window: Window) -> None:
+    for command in (RunStage(), RunStage(), Step()):
+        window.app.client.post(command)
+        window.frames(2)
+        window.settle()
+
+
+def show(window: Window, panel: str, *, slot: str = "losses") -> None:
+    window.app.ui.tabs[slot] = panel
+    window.frames(6)
+    assert not window.app.ui.broken
+
+
+def test_drift_curves_are_the_diagnostics(open_fit):
+    window = open_fit(batch=2)
+    show(window, "drift")
+    assert "drift" not in window.view.analyses  # stage 3 has not begun
+    to_stage_3(window)
+    show(window, "drift")
+    found, expected = window.view.analyses["drift"].value, drift(window.session)
+    np.testing.assert_array_equal(found.total["root_cm"], expected.root_cm.total)
+    np.testing.assert_array_equal(found.encoding["heading_deg"], expected.heading_deg.encoding)
+    window.click("joints")
+    assert window.app.ui.drift_quantity == "joints_cm"
+
+
+def test_a_click_into_a_plot_goes_to_the_frame(open_fit):
+    window = open_fit()
+    to_stage_3(window)
+    show(window, "drift")
+    slot = window.windows["losses"]
+    window.move(slot.x0 + 0.6 * (slot.x1 - slot.x0), slot.y0 + 0.8 * (slot.y1 - slot.y0))
+    window.press()
+    window.release()
+    assert 2 <= window.app.ui.frame <= 6
+
+
+def test_an_answer_is_asked_for_once_per_iteration_and_never_while_running(open_fit):
+    window = open_fit()
+    show(window, "floor")
+    first = window.view.analyses["ground"]
+    window.frames(5)
+    assert window.view.analyses["ground"] is first
+    np.testing.assert_array_equal(first.value.skate_mm, ground(window.session).skate_mm)
+    window.app.client.post(Step())
+    window.settle()
+    window.frames(5)
+    assert window.view.analyses["ground"].snapshot == window.view.current != first.snapshot
+
+
+def test_overlaps_are_listed_with_their_seams(open_fit):
+    window = open_fit("joints2d", batch=2, overlap=3)
+    to_stage_3(window)
+    show(window, "overlaps")
+    (expected,) = overlap_disagreement(window.session)
+    (found,) = window.view.analyses["overlaps"].value.gaps
+    np.testing.assert_allclose(found.position_cm, expected.position_cm)
+    assert len(window.view.analyses["overlaps"].value.seams) == 1
+    window.click("1–2")
+    assert window.app.ui.frame == int(found.frames[found.position_cm.argmax()])
+
+
+def test_diagnosis_names_frame_term_and_variable_and_leads_there(open_fit):
+    window = open_fit()
+    to_stage_3(window)
+    show(window, "diagnosis")
+    window.click("Diagnose")
+    window.frames(4)
+    found = window.view.analyses["diagnosis"]
+    assert found.error == "" and found.snapshot == window.view.shown
+    worst = next(v for v in found.value.verdicts if "largest loss" in v.text)
+    shares = np.nan_to_num(window.app.client.worker._builder.members.per_frame(window.session.current))[:, 0]
+    assert worst.frame == int(shares.sum(0).argmax())
+    term = window.view.scene.terms[int(shares[:, worst.frame].argmax())]
+    assert term.name.replace("_", " ") in worst.text
+    assert any(name in worst.text for name in window.session.current.variables)
+    assert any("drifts by" in v.text for v in found.value.verdicts)
+    order = [{"bad": 0, "warn": 1, "good": 2}[v.level] for v in found.value.verdicts]
+    assert order == sorted(order)
+    index = next(i for i, v in enumerate(found.value.verdicts) if v.frame is not None)
+    window.app.ui.frame = 1 if found.value.verdicts[index].frame != 1 else 2
+    window.frames(2)
+    name = next(w for w in window.widgets if w == str(found.value.verdicts[index].frame))
+    window.click(name)
+    assert window.app.ui.frame == found.value.verdicts[index].frame
+
+
+def test_a_question_that_fails_is_a_message_and_no_more(open_fit, monkeypatch):
+    from viewer import analyses
+
+    def fail(builder, snapshot):
+        raise ValueError("cannot tell")
+
+    monkeypatch.setitem(analyses.ANALYSES, "ground", fail)
+    window = open_fit()
+    show(window, "floor")
+    assert window.shows("cannot tell")
+    window.app.client.post(Step())
+    window.settle()
+    assert window.view.status.total_iterations == 1
+
+
+def test_a_new_floor_is_an_edit_of_the_fit(open_fit):
+    window = open_fit("joints2d")
+    show(window, "floor")
+    before = window.view.floors[0]
+    window.app.ui.floor_draft = (3.0, -2.0, 10.0)
+    window.click("Set floor")
+    window.frames(4)
+    wanted = np.array(plane_of(3.0, -2.0, 10.0))
+    np.testing.assert_allclose(window.view.floors[0], wanted, atol=1e-5)
+    assert not np.allclose(before, wanted, atol=1e-3)
+    assert window.view.can_undo
+
+
+def test_the_floor_entry_is_off_without_a_camera(open_fit):
+    window = open_fit()
+    show(window, "floor")
+    before = len(window.session.history)
+    window.click("Set floor")
+    assert len(window.session.history) == before
+
+
+def test_profile_adds_up_and_can_be_cleared(open_fit):
+    window = open_fit()
+    to_stage_3(window)
+    show(window, "profile")
+    times = {phase.name: phase for phase in window.view.times}
+    assert {"stage 1", "stage 2"} <= set(times)
+    assert times["stage 2"].evaluations > 0 and sum(times["stage 2"].seconds.values()) > 0
+    assert window.shows(f"stage 2: {sum(times['stage 2'].seconds.values()):.1f} s")
+    window.click("Clear")
+    window.frames(3)
+    assert window.view.times == ()
+
+
+@pytest.mark.parametrize("name", ["phase begins", "loss up"])
+def test_traps_pause_a_run_and_lead_back(open_fit, name):
+    window = open_fit()
+    traps = tuple(replace(t, on=t.name == name, bound=t.bound and 1e-6) for t in DEFAULT_TRAPS)
+    window.app.client.post(SetTraps(traps))
+    show(window, "traps", slot="variables")
+    window.app.client.post(Run())
+    window.frames(3)
+    window.settle()
+    caught = window.view.caught
+    assert caught is not None and window.view.current == caught.snapshot
+    assert window.view.status.state == "paused"
+    window.frames(3)
+    window.click("Back to the last good one")
+    window.frames(3)
+    assert window.view.current == caught.last_good
+
+
+def test_a_trap_is_switched_by_its_box(open_fit):
+    window = open_fit()
+    show(window, "traps", slot="variables")
+    window.click("trap 1/line search failed")
+    window.frames(2)
+    assert {t.name for t in window.view.traps if t.on} == {"not finite", "line search failed"}
+
+
+def test_limits_hold_all_values_and_zero():
+    low, high = limits([Curve("a", 0, np.array([np.nan, -1.0, 3.0]), (1, 1, 1))])
+    assert low < -1.0 and high > 3.0
+    assert limits([]) == pytest.approx((0.0, 0.0), abs=1e-6)

@@ -1,0 +1,55 @@
+"""How neighbouring sub-sequences agree where they share frames, and what stitching makes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from viewer.findings import OverlapGap, Overlaps, Seam
+
+if TYPE_CHECKING:
+    from optim.history import Snapshot
+    from optim.stitching import Jump
+    from viewer.build_view import ViewBuilder
+
+
+def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
+    """Gaps over the shared frames and jumps at the seams; None for a single sub-sequence."""
+    from optim.batches import clips_of
+    from optim.diagnostics.agreement import overlap_disagreement
+    from optim.stitching import stitch
+
+    fit = builder.session
+    interval = fit.problem_at(snapshot).observations.seq_interval
+    if interval is None or len(interval) < 2:
+        return None
+    first = int(interval[:, 0].min())
+    gaps = tuple(
+        OverlapGap(
+            before=gap.before,
+            frames=gap.frames - first,
+            position_cm=gap.position_cm,
+            velocity_cm=gap.velocity_cm,
+            betas=gap.betas,
+            floor_angle_deg=gap.floor_angle_deg,
+            floor_offset_cm=gap.floor_offset_cm,
+        )
+        for gap in overlap_disagreement(fit, snapshot)
+    )
+    how = snapshot.schedule[snapshot.phase].preset.stitching
+    clips = clips_of(fit.trajectory(snapshot), [(int(start), int(end)) for start, end in interval.tolist()])
+    stitched = stitch(clips, body=fit.problem.body, how=how)
+    seams = tuple(
+        Seam(
+            frame=seam.frame - first,
+            shared=seam.shared,
+            apart=_jump(seam.apart),
+            cut=_jump(seam.before),
+            stitched=_jump(seam.after),
+        )
+        for seam in stitched.seams
+    )
+    return Overlaps(gaps=gaps, seams=seams, how=how)
+
+
+def _jump(jump: Jump | None) -> tuple[float, float] | None:
+    return None if jump is None else (jump.cm, jump.deg)

@@ -1,0 +1,124 @@
+"""The pictures of a video, read as they are looked at, in a thread of their own; those seen last are kept as JPEG.
+
+Nothing that is drawn waits for it. Knows no window.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+
+import cv2
+import numpy as np
+
+from viewer.view_model import Footage
+
+LONGEST_SIDE = 960  # px, of what is kept
+MEMORY = 128 * 2**20  # bytes of JPEG
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
+_AHEAD = 12  # frames read beyond the one asked for
+_READ_ON = 60
+"""A frame at most so far ahead is reached by reading on; beyond, and backwards, by a jump."""
+
+
+class FilmError(RuntimeError):
+    """The video cannot be read (any more); says why and what to do."""
+
+
+class Film:
+    """Pictures by their number in the clip."""
+
+    def __init__(self, footage: Footage) -> None:
+        self.footage = footage
+        self._kept: OrderedDict[int, bytes] = OrderedDict()  # by number in the file
+        self._bytes = 0
+        self._wanted: int | None = None
+        self._error: str | None = None
+        self._change = threading.Condition()
+        self._decoded: tuple[int, np.ndarray] | None = None
+        threading.Thread(target=self._read, name="film", daemon=True).start()
+
+    def look(self, frame: int) -> tuple[int, np.ndarray] | None:
+        """Number in the file and picture (RGB uint8) of a frame of the clip, or of the last one shown until it is read.
+
+        Raises:
+            FilmError: It cannot be read.
+        """
+        number = self.footage.frames[min(max(frame, 0), len(self.footage.frames) - 1)]
+        with self._change:
+            if self._error is not None:
+                raise FilmError(self._error)
+            self._wanted = number
+            self._change.notify_all()
+            kept = self._kept.get(number)
+        if kept is not None and (self._decoded is None or self._decoded[0] != number):
+            self._decoded = (number, _decode(kept))
+        return self._decoded
+
+    def wait_for(self, frame: int, *, seconds: float = 20.0) -> tuple[int, np.ndarray] | None:
+        """The same, but waits until the frame itself is there, for pictures that are not for the screen."""
+        self.look(frame)
+        number = self.footage.frames[min(max(frame, 0), len(self.footage.frames) - 1)]
+        with self._change:
+            self._change.wait_for(lambda: number in self._kept or self._error is not None, timeout=seconds)
+        return self.look(frame)
+
+    def _read(self) -> None:
+        """The thread: fetch what is wanted, then a little more."""
+        path = self.footage.path
+        if not os.path.isfile(path):
+            self._fail(f"{path}: the video is not there any more; put it back, or switch the layer off")
+            return
+        capture, position = cv2.VideoCapture(path, cv2.CAP_FFMPEG), 0
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._next() is not None)
+                number = self._next()
+            assert number is not None
+            if not position <= number <= position + _READ_ON:
+                capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+                position = number
+            fine = True
+            while fine and position <= number:
+                fine, position = capture.grab(), position + 1
+            fine, image = capture.retrieve() if fine else (False, None)
+            if not fine:
+                self._fail(f"{path}: frame {number} cannot be read; the video is damaged or was changed")
+                return
+            self._keep(number, image)
+
+    def _next(self) -> int | None:
+        """Number in the file of the next frame to read: the one wanted or one soon after it."""
+        if self._wanted is None:
+            return None
+        for number in sorted(set(self.footage.frames[self._index() : self._index() + _AHEAD])):
+            if number not in self._kept:
+                return number
+        return None
+
+    def _index(self) -> int:
+        assert self._wanted is not None
+        return int(np.searchsorted(self.footage.frames, self._wanted))
+
+    def _keep(self, number: int, image: np.ndarray) -> None:
+        scale = LONGEST_SIDE / max(image.shape[:2])
+        if scale < 1:
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        encoded = cv2.imencode(".jpg", image, _JPEG)[1].tobytes()
+        with self._change:
+            self._kept[number] = encoded
+            self._bytes += len(encoded)
+            while self._bytes > MEMORY and len(self._kept) > 2 * _AHEAD:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
+            self._change.notify_all()
+
+    def _fail(self, text: str) -> None:
+        with self._change:
+            self._error = text
+            self._change.notify_all()
+
+
+def _decode(jpeg: bytes) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,65 @@
+"""The video as a picture behind the body, in its place when seen from the video camera."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+import numpy as np
+
+from viewer.film import Film
+from viewer.layers.base import Layer
+from viewer.ui_state import UiState
+from viewer.view_model import Camera, ViewModel
+
+BEHIND = 1.2
+"""How far away the picture hangs, in distances of the farthest body."""
+
+
+class FilmLayer(Layer):
+    """The current frame; an earlier one while it is being read.
+
+    Args:
+        wait: Show the current frame in any case, for pictures that are not for the screen.
+    """
+
+    name = "film"
+
+    def __init__(self, *, wait: bool = False) -> None:
+        super().__init__()
+        self._wait = wait
+        self._film: Film | None = None
+        self._picture: tuple[int, np.ndarray] | None = None
+
+    def exists(self, view: ViewModel) -> bool:
+        """Only a fit of a video has one."""
+        return view.scene.footage is not None and view.scene.camera is not None
+
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """The frame that can be had, and how far away it hangs."""
+        footage = view.scene.footage
+        assert footage is not None and view.scene.camera is not None
+        if self._film is None or self._film.footage != footage:
+            self._film = Film(footage)
+        self._picture = self._film.wait_for(ui.frame) if self._wait else self._film.look(ui.frame)
+        return None if self._picture is None else self._picture[0], distance(view.scene.camera, view)
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """Hang up the picture."""
+        camera = view.scene.camera
+        if self._picture is not None and camera is not None:
+            self.picture("picture", image_corners(camera, distance(camera, view)), self._picture[1])
+
+
+def distance(camera: Camera, view: ViewModel) -> float:
+    """How far before the camera the picture hangs [m]: behind every body of the clip, in whole metres."""
+    depths = (view.motion.joints - camera.t_display_camera) @ camera.R_display_camera[:, 2]
+    return float(max(math.ceil(BEHIND * float(np.nanmax(depths))), 1))
+
+
+def image_corners(camera: Camera, depth: float) -> np.ndarray:
+    """Corners (4, 3) of the image at a depth, in the display frame: lower left, lower right, upper right, upper left."""
+    width, height = camera.size
+    pixels = np.array([(0, height, 1), (width, height, 1), (width, 0, 1), (0, 0, 1)], float)
+    rays = pixels @ np.linalg.inv(camera.matrix).T
+    return depth * rays @ camera.R_display_camera.T + camera.t_display_camera

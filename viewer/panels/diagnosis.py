@@ -1,0 +1,109 @@
+"""Diagnosis: in plain sentences which frame, term and variable is to blame; click one to go and see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Analyse, Command
+from viewer.findings import Diagnosis, Verdict
+from viewer.panels.analysis import is_current
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import disabled, dot, duration, font, number, scale, tooltip
+
+_COLORS = {"good": theme.GOOD, "warn": theme.WARN, "bad": theme.BAD}
+
+
+def diagnosis_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """A button, the verdicts with the worst first, then which terms pull against each other and on what."""
+    found = view.analyses.get("diagnosis")
+    current = is_current(view, "diagnosis")
+    with disabled(view.status.state == "running" or current):
+        if psim.Button("Diagnose"):
+            yield Analyse("diagnosis", view.shown)
+    tooltip("Look at drift, conflicts, agreement, ground, overlaps and flips of the iteration that is shown (D)")
+    psim.SameLine()
+    psim.TextColored(theme.rgba(theme.DIM), _about(view, current))
+    if found is None or found.value is None:
+        if found is not None and found.error:
+            psim.TextWrapped(found.error)
+        return
+    if psim.BeginChild("verdicts", (0.0, 0.0)):
+        with disabled(not current):
+            for index, verdict in enumerate(found.value.verdicts):
+                _verdict(index, verdict, view, ui)
+            psim.Separator()
+            _pulls(found.value)
+            _conflicts(found.value)
+    psim.EndChild()
+
+
+def _about(view: ViewModel, current: bool) -> str:
+    found = view.analyses.get("diagnosis")
+    if found is None:
+        return "which frame, term and variable is to blame"
+    row = view.history.row_of(found.snapshot)
+    when = f"iteration {row}, {duration(found.seconds) if found.seconds >= 1 else f'{1000 * found.seconds:.0f} ms'}"
+    return when if current else f"{when}; not the one shown"
+
+
+def _verdict(index: int, verdict: Verdict, view: ViewModel, ui: UiState) -> None:
+    dot(_COLORS[verdict.level])
+    with font(theme.SMALL_FONT):
+        if verdict.frame is not None:
+            if psim.SmallButton(f"{verdict.frame}##verdict {index}"):
+                ui.go_to(verdict.frame, view.scene.clip_frames)
+            tooltip(f"Go to frame {verdict.frame}")
+            psim.SameLine()
+        psim.PushTextWrapPos(0.0)
+        psim.TextUnformatted(verdict.text)
+        psim.PopTextWrapPos()
+
+
+def _pulls(found: Diagnosis) -> None:
+    """Gradient norm of every term (rows) on every variable (columns)."""
+    psim.TextColored(theme.rgba(theme.DIM), "Pull of the terms on the variables [loss per unit]")
+    flags = int(psim.ImGuiTableFlags_BordersInnerH) | int(psim.ImGuiTableFlags_SizingStretchProp)
+    with font(theme.SMALL_FONT):
+        if not psim.BeginTable("pulls", 1 + len(found.pull), flags):
+            return
+        for label in ("", *found.pull):
+            psim.TableNextColumn()
+            psim.TextColored(theme.rgba(theme.DIM), label.replace("_", " "))
+        for row, term in enumerate(found.terms):
+            psim.TableNextRow()
+            psim.TableNextColumn()
+            psim.TextUnformatted(term.replace("_", " "))
+            for norms in found.pull.values():
+                psim.TableNextColumn()
+                strongest = norms[row] == norms.max() and norms[row] > 0
+                psim.TextColored(theme.rgba(theme.WARN if strongest else theme.TEXT), number(float(norms[row])))
+        psim.EndTable()
+
+
+def _conflicts(found: Diagnosis) -> None:
+    """The matrix of cosines as coloured cells: red pulls against, green along."""
+    psim.TextColored(theme.rgba(theme.DIM), "Terms against each other (red: opposite, green: same way)")
+    side = 16.0 * scale()
+    x, y = psim.GetCursorScreenPos()
+    draw = psim.GetWindowDrawList()
+    count = len(found.terms)
+    psim.Dummy((side * count, side * count))
+    hovered = psim.IsItemHovered()
+    for row in range(count):
+        for column in range(count):
+            value = float(found.cosine[row, column])
+            at = (x + side * column, y + side * row), (x + side * (column + 1) - 1, y + side * (row + 1) - 1)
+            color = theme.GOOD if value > 0 else theme.BAD
+            strength = 0.0 if np.isnan(value) else abs(value)
+            draw.AddRectFilled(*at, theme.packed(theme.mix(theme.RAISED, color, strength)), 2.0)
+    if hovered and count:
+        mouse = psim.GetIO().MousePos
+        row, column = int((mouse[1] - y) / side), int((mouse[0] - x) / side)
+        if 0 <= row < count and 0 <= column < count:
+            names = [found.terms[i].replace("_", " ") for i in (row, column)]
+            tooltip(f"{names[0]} / {names[1]}: cosine {number(float(found.cosine[row, column]))}")

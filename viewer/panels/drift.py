@@ -1,0 +1,54 @@
+"""Drift: how far the first roll-out of stage 3 leaves the motion of stage 2, and which part of it is encoding loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command
+from viewer.panels.analysis import ask
+from viewer.panels.plots import Curve, frame_plot
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import sequence_choice, tooltip
+
+QUANTITIES = {
+    "root_cm": ("root", "cm, distance of the root joints"),
+    "joints_cm": ("joints", "cm, mean distance of the 22 joints"),
+    "heading_deg": ("heading", "degrees about the vertical; positive: turned to the left of stage 2"),
+    "lowest_foot_cm": ("feet", "cm, height of the lowest foot against stage 2; positive: floats"),
+}
+_PARTS = (
+    ("free-running", "total", theme.LAYER_COLORS["rollout"], 2.2),
+    ("one step: encoding", "encoding", theme.STAGE2, 1.5),
+    ("accumulated", "accumulation", theme.RESIDUAL, 1.2),
+)
+
+
+def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """The free-running error and its two parts over the frames, for one quantity and one sub-sequence."""
+    if view.drift is None:
+        psim.TextWrapped("The roll-out exists from stage 3 on: run to the end of stage 2, then one more iteration.")
+        return
+    yield from ask(view, ui, "drift")
+    for index, (name, (label, unit)) in enumerate(QUANTITIES.items()):
+        if index:
+            psim.SameLine()
+        if psim.RadioButton(label, ui.drift_quantity == name):
+            ui.drift_quantity = name
+        tooltip(unit)
+    if len(view.scene.starts) > 1:
+        psim.SameLine()
+    ui.sequence = sequence_choice("drift of", ui.sequence, len(view.scene.starts))
+    found = view.analyses.get("drift")
+    if found is None or found.value is None:
+        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        return
+    b = min(ui.sequence, len(view.scene.starts) - 1)
+    curves = [
+        Curve(label, view.scene.starts[b], getattr(found.value, part)[ui.drift_quantity][b], color, weight)
+        for label, part, color, weight in _PARTS
+    ]
+    frame_plot("drift", view, ui, curves)

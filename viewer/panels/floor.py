@@ -1,0 +1,84 @@
+"""Floor: estimated against observed, how deep the body is in it and how much the feet skate; a new estimate by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command, SetFloor
+from viewer.findings import GroundCurves
+from viewer.panels.analysis import ask
+from viewer.panels.plots import Curve, frame_plot
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import disabled, font, sequence_choice, tooltip
+
+LEAN_DEG, LIFT_CM = 45.0, 200.0  # largest entries
+
+
+def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """Numbers and curves of the floor at the iteration that is shown, then the entries for another one."""
+    yield from ask(view, ui, "ground")
+    found = view.analyses.get("ground")
+    yield from _new_floor(view, ui)
+    if found is None or found.value is None:
+        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        return
+    ui.sequence = sequence_choice("floor of", ui.sequence, len(view.scene.starts))
+    b = min(ui.sequence, len(view.scene.starts) - 1)
+    with font(theme.SMALL_FONT):
+        psim.TextColored(theme.rgba(theme.DIM), summary(found.value, b))
+    curves = [
+        Curve("below the floor [cm]", view.scene.starts[b], found.value.depth_cm[b], theme.RESIDUAL, 2.0),
+        Curve("skate [mm/frame]", view.scene.starts[b], found.value.skate_mm[b], theme.STAGE2),
+    ]
+    frame_plot("floor", view, ui, curves)
+
+
+def summary(found: GroundCurves, sequence: int) -> str:
+    """The floor of one sub-sequence in a line."""
+    parts = []
+    if found.tilt_deg is not None:
+        parts.append(f"leans {found.tilt_deg[sequence]:.2f}° against the observed one")
+    if found.estimated is not None and found.observed is not None:
+        lift = 100 * (found.estimated[sequence, 3] - found.observed[sequence, 3])
+        parts.append(f"{lift:+.1f} cm")
+    skate = found.skate_mm[sequence]
+    if np.isfinite(skate).any():
+        parts.append(f"skate {np.nanmean(skate):.1f} mm/frame")
+    parts.append(f"penetration up to {found.depth_cm[sequence].max():.1f} cm")
+    return " · ".join(parts)
+
+
+def plane_of(lean_x_deg: float, lean_y_deg: float, lift_cm: float) -> tuple[float, float, float, float]:
+    """Normal and offset in the display frame of a floor that leans towards +x and +y and is lifted at the origin."""
+    normal = np.array([np.tan(np.radians(lean_x_deg)), np.tan(np.radians(lean_y_deg)), 1.0])
+    normal /= np.linalg.norm(normal)
+    return (float(normal[0]), float(normal[1]), float(normal[2]), float(normal[2]) * lift_cm / 100.0)
+
+
+def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    fixed = view.scene.camera is None
+    with disabled(fixed):
+        draft = list(ui.floor_draft)
+        psim.SetNextItemWidth(-90.0)
+        for index, (label, bound, unit) in enumerate(
+            (("lean x", LEAN_DEG, "°"), ("lean y", LEAN_DEG, "°"), ("lift", LIFT_CM, " cm"))
+        ):
+            if index:
+                psim.SameLine()
+            psim.SetNextItemWidth(72.0)
+            _, draft[index] = psim.DragFloat(f"##{label}", draft[index], 0.1, -bound, bound, f"{label} %.1f{unit}")
+            tooltip(f"{label} of a new floor against the one observed at first; drag, or double-click to type")
+        ui.floor_draft = (draft[0], draft[1], draft[2])
+        psim.SameLine()
+        if psim.Button("Set floor"):
+            yield SetFloor(plane_of(*ui.floor_draft))
+    tooltip(
+        "Without a camera the floor is z = 0"
+        if fixed
+        else "The fit goes on with this floor as observed and as estimated (undo: Ctrl+Z)"
+    )

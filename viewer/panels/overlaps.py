@@ -1,0 +1,77 @@
+"""Overlaps: how far neighbouring sub-sequences are apart where they share frames, and what stitching makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command
+from viewer.findings import OverlapGap, Overlaps, Seam
+from viewer.panels.analysis import ask
+from viewer.panels.plots import Curve, frame_plot
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import font, table_row, tooltip
+
+_COLUMNS = ("pair", "frames", "apart", "betas", "floor", "seam: cut → blended")
+_HELP = (
+    "apart: mean distance of the 43 key vertices over the shared frames, the largest one [cm]. betas: distance of the "
+    "shape coefficients. floor: angle [°] and offset [cm] between the two floors. seam: what one step jumps by when "
+    "the earlier motion is cut off, and in the stitched motion [cm]."
+)
+
+
+def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """A row per pair of neighbours; below, their distance over the shared frames."""
+    if len(view.scene.starts) < 2:
+        psim.TextWrapped("One sub-sequence only. A long clip is split by --rgb-seq-len and --rgb-overlap-len.")
+        return
+    yield from ask(view, ui, "overlaps")
+    found = view.analyses.get("overlaps")
+    if found is None or found.value is None:
+        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        return
+    _table(view, ui, found.value)
+    curves = []
+    for index, gap in enumerate(found.value.gaps):
+        color = theme.term_color(index)
+        curves.append(Curve(f"apart {_pair(gap)} [cm]", int(gap.frames[0]), gap.position_cm, color, 2.0))
+        dim = theme.mix(color, theme.PANEL, 0.45)
+        curves.append(Curve(f"moves {_pair(gap)} [cm/frame]", int(gap.frames[0]) + 1, gap.velocity_cm, dim, 1.2))
+    frame_plot("overlaps", view, ui, curves)
+
+
+def _pair(gap: OverlapGap) -> str:
+    return f"{gap.before + 1}–{gap.before + 2}" if gap.before >= 0 else "before–1"
+
+
+def _table(view: ViewModel, ui: UiState, found: Overlaps) -> None:
+    flags = int(psim.ImGuiTableFlags_BordersInnerH) | int(psim.ImGuiTableFlags_SizingFixedFit)
+    with font(theme.SMALL_FONT):
+        if psim.BeginTable("overlap table", len(_COLUMNS), flags):
+            table_row(_COLUMNS, dim=True)
+            tooltip(_HELP)
+            seams = {seam.frame: seam for seam in found.seams}
+            for gap in found.gaps:
+                psim.TableNextRow()
+                psim.TableNextColumn()
+                if psim.Selectable(_pair(gap), False):
+                    ui.go_to(int(gap.frames[int(gap.position_cm.argmax())]), view.scene.clip_frames)
+                tooltip("Go to the frame where they are farthest apart")
+                for text in _cells(gap, seams.get(int(gap.frames[-1]) + 1)):
+                    psim.TableNextColumn()
+                    psim.TextUnformatted(text)
+            psim.EndTable()
+
+
+def _cells(gap: OverlapGap, seam: Seam | None) -> tuple[str, ...]:
+    floor = "–"
+    if gap.floor_angle_deg is not None and gap.floor_offset_cm is not None:
+        floor = f"{gap.floor_angle_deg:.1f}° {gap.floor_offset_cm:+.1f} cm"
+    jump = "–"
+    if seam is not None and seam.cut is not None and seam.stitched is not None:
+        jump = f"{seam.cut[0]:.1f} → {seam.stitched[0]:.1f} cm"
+    frames = f"{len(gap.frames)}: {gap.frames[0]}–{gap.frames[-1]}"
+    return frames, f"{gap.position_cm.max():.1f} cm", f"{gap.betas:.2f}", floor, jump

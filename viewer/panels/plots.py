@@ -1,0 +1,84 @@
+"""Curves over the frames of the clip, with the current frame marked; a click goes to a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polyscope.imgui as psim
+import polyscope.implot as implot
+
+from viewer import theme
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import font
+
+FLAGS = (
+    int(implot.ImPlotFlags_NoTitle)
+    | int(implot.ImPlotFlags_NoMenus)
+    | int(implot.ImPlotFlags_NoFrame)
+    | int(implot.ImPlotFlags_NoLegend)
+)
+_ALWAYS = int(implot.ImPlotCond_Always)
+
+
+class Curve(NamedTuple):
+    """One line of a plot; NaN leaves a gap."""
+
+    label: str
+    start: int  # frame of the clip that the first value belongs to
+    values: np.ndarray
+    color: theme.Color
+    weight: float = 1.8
+
+
+def frame_plot(name: str, view: ViewModel, ui: UiState, curves: Sequence[Curve], *, height: float = -1.0) -> None:
+    """A plot with the frames of the clip on its x axis.
+
+    Args:
+        height: In pixels; all that is left where negative.
+    """
+    last = max(view.scene.clip_frames - 1, 1)
+    legend(curves)
+    width, free = psim.GetContentRegionAvail()
+    with font(theme.SMALL_FONT):
+        if implot.BeginPlot(f"##{name}", (width, height if height > 0 else max(free, 60.0)), FLAGS):
+            plain = int(implot.ImPlotAxisFlags_NoHighlight)
+            implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
+            implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.01 * last, 1.01 * last, _ALWAYS)
+            implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
+            implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits(curves), _ALWAYS)
+            for curve in curves:
+                _line(curve)
+            implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.45), 1.0)
+            implot.PlotInfLines("##frame", np.array([float(ui.frame)]))
+            if implot.IsPlotHovered() and psim.IsMouseClicked(0):
+                ui.go_to(round(implot.GetPlotMousePos()[0]), view.scene.clip_frames)
+            implot.EndPlot()
+
+
+def legend(curves: Sequence[Curve]) -> None:
+    """The labels in their colours, in lines above the plot."""
+    right = psim.GetCursorScreenPos()[0] + psim.GetContentRegionAvail()[0]
+    with font(theme.SMALL_FONT):
+        for index, curve in enumerate(curves):
+            if index and psim.GetItemRectMax()[0] + 10.0 + psim.CalcTextSize(curve.label)[0] < right:
+                psim.SameLine()
+            psim.TextColored(theme.rgba(curve.color), curve.label)
+
+
+def limits(curves: Sequence[Curve]) -> tuple[float, float]:
+    """Of the y axis: all values and 0, with a margin."""
+    values = np.concatenate([np.ravel(curve.values) for curve in curves] or [np.zeros(1)])
+    values = values[np.isfinite(values)]
+    low, high = min(0.0, float(values.min(initial=0.0))), float(values.max(initial=0.0))
+    margin = 0.08 * max(high - low, 1e-9)
+    return low - (margin if low < 0 else 0.0), high + margin
+
+
+def _line(curve: Curve) -> None:
+    values = np.ascontiguousarray(curve.values, np.float64)
+    frames = curve.start + np.arange(len(values), dtype=np.float64)
+    implot.SetNextLineStyle(theme.rgba(curve.color), curve.weight)
+    implot.PlotLine(curve.label, frames, values)

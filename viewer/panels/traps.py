@@ -1,0 +1,78 @@
+"""Traps: conditions that pause a run, with their bounds, and the way back to the last good iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command, Rewind, SetTraps
+from viewer.ui_state import UiState
+from viewer.view_model import TrapSetting, ViewModel
+from viewer.widgets import disabled, font, tooltip
+
+_HELP = {
+    "not finite": "NaN or Inf in the loss, a term, a gradient, a variable or a point that the line search tried",
+    "line search failed": "The direction leads uphill, or no point along it was better",
+    "loss up": "The loss is more than so many times what it was before the iteration",
+    "axis-angle flip": "root_orient jumps by 2π although the rotation does not (stages 1 and 2)",
+    "foot skate": "Mean skate of the feet near the floor [mm/frame]",
+    "penetration": "Depth of the lowest vertex below the floor [cm]; poses the whole mesh at every iteration",
+    "floor tilt": "Angle between the fitted and the observed floor [°]; only with a camera",
+    "phase begins": "Stop at every phase boundary",
+    "term above": "A weighted loss term is above its bound",
+}
+
+
+def traps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """A switch and a bound per trap; what the last one caught."""
+    yield from _caught(view)
+    if psim.BeginChild("traps body", (0.0, 0.0)):
+        for index, trap in enumerate(view.traps):
+            changed = _row(view, index, trap)
+            if changed != trap:
+                yield SetTraps((*view.traps[:index], changed, *view.traps[index + 1 :]))
+    psim.EndChild()
+
+
+def _caught(view: ViewModel) -> Iterator[Command]:
+    caught = view.caught
+    if caught is None:
+        return
+    with font(theme.SMALL_FONT):
+        psim.PushTextWrapPos(0.0)
+        psim.TextColored(theme.rgba(theme.WARN), f"Iteration {view.history.row_of(caught.snapshot)}: {caught.text}")
+        psim.PopTextWrapPos()
+    with disabled(caught.last_good is None):
+        if psim.SmallButton("Back to the last good one"):
+            assert caught.last_good is not None
+            yield Rewind(caught.last_good)
+    tooltip("Rewind to the newest iteration before whose numbers are all finite")
+
+
+def _row(view: ViewModel, index: int, trap: TrapSetting) -> TrapSetting:
+    psim.PushID(f"trap {index}")
+    _, on = psim.Checkbox(trap.name, trap.on)
+    tooltip(_HELP[trap.name])
+    changed = replace(trap, on=on)
+    if trap.bound is not None:
+        psim.SameLine()
+        psim.SetNextItemWidth(70.0)
+        entered, bound = psim.InputDouble("##bound", trap.bound, 0.0, 0.0, f"%g {trap.unit}", _ENTER)
+        if entered:
+            changed = replace(changed, bound=float(bound))
+    if trap.term is not None:
+        psim.SameLine()
+        psim.SetNextItemWidth(-1.0)
+        if psim.BeginCombo("##term", trap.term.replace("_", " ")):
+            for name in view.scene.loss_terms:
+                if psim.Selectable(name.replace("_", " "), name == trap.term):
+                    changed = replace(changed, term=name)
+            psim.EndCombo()
+    psim.PopID()
+    return changed
+
+
+_ENTER = int(psim.ImGuiInputTextFlags_EnterReturnsTrue)

@@ -1,0 +1,44 @@
+"""Times every iteration of a session part by part, without the pauses between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from viewer.view_model import PhaseTimes
+
+if TYPE_CHECKING:
+    from optim.history import Snapshot
+    from optim.session import Session
+
+
+class Profiler:
+    """A clock that runs while the session steps; a marked function costs it less than 1 µs."""
+
+    def __init__(self) -> None:
+        from optim.timing import Clock
+
+        self._clock = Clock()
+        self.clear()
+
+    def step(self, session: Session, interrupt: Callable[[], bool]) -> Snapshot:
+        """``session.step_iteration``, timed."""
+        from optim.timing import clocked
+
+        with clocked(clock=self._clock):
+            self._clock.take()
+            return self._recorder.step(session, interrupt)
+
+    def clear(self) -> None:
+        """Count anew."""
+        from optim.profile import Recorder
+
+        self._recorder = Recorder(self._clock)
+
+    @property
+    def phases(self) -> tuple[PhaseTimes, ...]:
+        """Seconds by phase and part."""
+        return tuple(
+            PhaseTimes(name=phase.name, evaluations=phase.evaluations, seconds=dict(phase.parts))
+            for phase in self._recorder.profile.phases
+        )
