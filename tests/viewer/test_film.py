@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.videos import grey_frames, shade, write_video
+from tests.viewer import fakes
 from viewer import film as module
+from viewer.build_view import ViewBuilder
 from viewer.film import Film, FilmError
 from viewer.layers.film import distance, image_corners
 from viewer.layers.observations import image_points
@@ -79,11 +81,7 @@ def test_the_picture_hangs_where_the_camera_sees_the_image():
 
 
 def test_the_picture_hangs_behind_every_body():
-    from tests.viewer.fakes import make_session
-
-    from viewer.build_view import ViewBuilder
-
-    session = make_session(camera=True)
+    session = fakes.FakeSession(problem=fakes.make_problem(camera=True))
     builder = ViewBuilder(session)
     view = builder.view(session.current, None)
     camera = builder.scene.camera
