@@ -115,8 +115,15 @@ class Fit:
         with torch.no_grad():
             if snapshot.stage < 3:
                 return predict_free(self.problem, snapshot.variables, Parts())
-            turn = turn_of(snapshot.schedule[snapshot.phase].preset)
-            return predict_rollout(self.problem, snapshot.variables, Parts(), frame=snapshot.prior_frame, turn=turn)
+            phase = snapshot.schedule[snapshot.phase]
+            return predict_rollout(
+                self.problem,
+                snapshot.variables,
+                Parts(),
+                frame=snapshot.prior_frame,
+                segment=phase.segment,
+                turn=turn_of(phase.preset),
+            )
 
     def _remember(self, snapshot: Snapshot, predicted: Prediction) -> None:
         """Keep a prediction over all frames while it is likely to be asked for."""

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from optim.errors import InputError
 from optim.loading.kinds import KINDS, NOT_READ
+from optim.saving.formats import FORMATS
 from optim.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES
 
 DEFAULT_CLIP = "default_walk_turn"
@@ -34,6 +35,7 @@ WEIGHT_FLAGS = {
     "--contact-height-weight": "contact_height",
     "--floor-reg-weight": "floor_reg",
     "--rgb-overlap-consist-weight": "rgb_overlap_consist",
+    "--shooting-gap-weight": "shooting_gap",
 }
 """HuMoR's flag → loss term."""
 
@@ -208,6 +210,8 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--headless", action="store_true", help="no window: run the whole fit, write results and video")
     group.add_argument("--out", type=Path, metavar="DIR", help="headless: where results and video go (out/CLIP)")
     group.add_argument("--no-video", action="store_true", help="headless: results only")
+    formats = ",".join(FORMATS)
+    group.add_argument("--export", nargs="+", metavar="FORMAT", help=f"headless: the motion also as {formats}")
     group.add_argument("--seed", type=int, metavar="N", help="of the noise and of all that is random (0)")
 
 

@@ -81,7 +81,7 @@ def _there(value: T | None) -> T:
 
 Axis = Literal["frames", "steps", "sequences", "none"]
 Scale = Literal["one", "frames", "init"]
-Need = Literal["joints3d", "verts3d", "points3d", "joints2d", "overlap", "previous", "floor"]
+Need = Literal["joints3d", "verts3d", "points3d", "joints2d", "overlap", "previous", "floor", "nodes"]
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,13 @@ def _init_motion_prior(s: Scene) -> Tensor:
 def _rollout_distance(s: Scene) -> Tensor:
     regressed = s.in_prior.frame.points_back(s.in_prior.rollout.joints)
     return data.point_distance(s.seen.masked("joints3d"), regressed)
+
+
+def _node_gaps(s: Scene) -> Tensor:
+    gaps = _there(s.in_prior.gaps)
+    residual = s.joints.new_zeros(s.joints.shape[:2])
+    residual[:, list(gaps.frames)] = gaps.residual()
+    return residual
 
 
 def _before_floor(s: Scene) -> Tensor:
@@ -209,6 +216,8 @@ TERMS: tuple[Term, ...] = (
          stage=3, axis="none", weight_name=_OVERLAP, needs=("overlap", "floor")),
     Term("rgb_overlap_xbatch_floor", "m²", "½ ‖floor − floor_previous‖²", _before_floor,
          stage=3, axis="none", weight_name=_OVERLAP, needs=("overlap", "previous", "floor")),
+    Term("shooting_gap", "m²", "½ Σ_nodes ‖end of segment − node‖²; 1 rad = 0.2 m, 1 m/s = 0.1 m", _node_gaps,
+         stage=3, needs=("nodes",)),
 )  # fmt: skip
 """In the order of the sum."""
 
@@ -266,6 +275,7 @@ class Objective:
         there |= {"overlap"} if seen.seq_interval is not None else set()
         there |= {"previous"} if seen.previous is not None else set()
         there |= {"floor"} if problem.floor is not None else set()
+        there |= {"nodes"} if self.phase.segment is not None else set()
         return tuple(
             term
             for term in TERMS
@@ -305,6 +315,7 @@ class Objective:
             frame=self.prior_frame,
             frames=self.seen.frames,
             with_prior=self._with_prior,
+            segment=self.phase.segment,
             turn=turn_of(self.phase.preset),
         )
 

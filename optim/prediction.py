@@ -15,7 +15,8 @@ from optim.frames import PriorFrame
 from optim.motion_prior import CONTACT_JOINTS
 from optim.problem import Problem
 from optim.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
-from optim.stages import Preset
+from optim.shooting import REFERENCE, Gaps, node_states, shoot
+from optim.stages import NODES, Preset
 from optim.variables import Variables, root_matrix
 
 BODY_JOINTS = 22
@@ -28,6 +29,7 @@ class InPrior:
     frame: PriorFrame
     rollout: Rollout
     joints: Tensor  # (B, T, 22, 3) of the body model, where the roll-out's own are regressed
+    gaps: Gaps | None = None  # where segments meet, in multiple shooting
 
     @cached_property
     def contact_probability(self) -> Tensor:
@@ -112,6 +114,7 @@ def predict_rollout(
     frame: PriorFrame | None,
     frames: int | None = None,
     with_prior: bool = True,
+    segment: int | None = None,
     turn: Turn = canonical_turn,
 ) -> Prediction:
     """Stage 3: the first frame rolled out through the latents.
@@ -120,6 +123,7 @@ def predict_rollout(
         frame: Where the prior frame lies; None with a camera, where the variables say it (they are then in the camera
             frame, otherwise in the prior frame).
         frames: Roll out only the first so many.
+        segment: Multiple shooting: roll out from every so-manieth frame (see ``shooting``).
     """
     betas = variables["betas"]
     pelvis = problem.body.rest_joints(betas)[:, 0]
@@ -127,7 +131,14 @@ def predict_rollout(
     latents = variables["latent_motion"]
     if frames is not None:
         latents = latents[:, : frames - 1]
-    motion = rollout(problem.motion_prior, start, latents, with_prior=with_prior, turn=turn)
+    gaps = None
+    if segment is None:
+        motion = rollout(problem.motion_prior, start, latents, with_prior=with_prior, turn=turn)
+    else:
+        nodes = node_states(variables[NODES], variables[REFERENCE])
+        motion, gaps = shoot(
+            problem.motion_prior, start, nodes, latents, segment=segment, with_prior=with_prior, turn=turn
+        )
     found = body_points(problem, motion.trans, motion.root_orient, motion.pose_body, betas, parts)
     return Prediction(
         trans=frame.trans_back(motion.trans, pelvis),
@@ -135,7 +146,7 @@ def predict_rollout(
         pose_body=motion.pose_body,
         points=found.moved(frame.points_back),
         variables=variables,
-        in_prior=InPrior(frame, motion, found.joints),
+        in_prior=InPrior(frame, motion, found.joints, gaps),
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from optim import lbfgs
+from optim import lbfgs, shooting
 from optim.editing import EditableFit, light
 from optim.errors import InputError
 from optim.gaps import bridged, wait_for_the_first_seen
@@ -177,7 +177,11 @@ class Session(EditableFit):
         if phase.stage > here.stage and phase.preset.gaps == "bridged":
             variables = bridged(variables, problem.observations, frozen=here.frozen)
         if phase.stage == 3 and "latent_motion" not in variables:
-            variables, frame = enter_stage_3(problem, variables, phase.preset)
+            variables, frame = enter_stage_3(problem, variables, phase.preset, segment=phase.segment)
+        elif phase.segment != here.schedule[here.phase].segment:
+            in_prior = self.prediction(here).in_prior
+            assert in_prior is not None  # only phases of stage 3 have segments
+            variables = shooting.cut(variables, shooting.states_of(in_prior.rollout, in_prior.gaps), phase.segment)
         free = packing(variables, phase, frozen=here.frozen)
         objective = self._objective_of(problem, phase, frame)
         point = objective.point(free.pack(variables), variables, free)

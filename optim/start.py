@@ -8,8 +8,9 @@ import roma
 import torch
 from torch import Tensor
 
-from optim import frames
+from optim import frames, shooting
 from optim.camera import depth_from_bones
+from optim.cloud_start import placed_in_cloud
 from optim.frames import PriorFrame
 from optim.gaps import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
 from optim.prediction import Parts, body_points, turn_of
@@ -41,7 +42,7 @@ def start_variables(problem: Problem, preset: Preset) -> dict[str, Tensor]:
     if problem.has_camera:
         variables["floor_plane"] = problem.observed_floor
         variables["trans"] = _seen_place(problem, variables)
-    elif preset.start == "aligned":
+    if preset.start == "aligned":
         _align(problem, variables, preset)
     return variables
 
@@ -67,11 +68,15 @@ def _seen_place(problem: Problem, variables: Variables) -> Tensor:
 
 
 def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> None:
-    """Place the rest pose by a rigid fit per frame to the torso joints, or key vertices, that are seen.
+    """Place the rest pose by a rigid fit per frame to the torso joints, or key vertices, that are seen, or in a cloud.
 
     Frames with too few take the way between their neighbours'; a sub-sequence with no other frames keeps its start.
     """
     seen, pose = problem.observations, problem.pose_prior.decode(variables["latent_pose"][:, :1])
+    if seen.points3d is not None and seen.joints3d is None and seen.verts3d is None:
+        root, variables["trans"] = placed_in_cloud(problem, pose, variables["betas"])
+        variables["root_orient"] = root_variable(root, rotation=preset.rotation)
+        return
     eye = torch.eye(3).expand(problem.batch, 1, 3, 3)
     origin = torch.zeros(problem.batch, 1, 3)
     rest = body_points(problem, origin, eye, pose, variables["betas"], Parts(verts3d=True))
@@ -96,11 +101,14 @@ def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> No
 
 
 def enter_stage_3(
-    problem: Problem, variables: Variables, preset: Preset
+    problem: Problem, variables: Variables, preset: Preset, *, segment: int | None = None
 ) -> tuple[dict[str, Tensor], PriorFrame | None]:
     """A free motion as its first frame, the velocities there, and the latents of its transitions.
 
     Every latent is the posterior mean of its own transition, so rolling them out drifts from the motion they came from.
+
+    Args:
+        segment: With a node at every so-manieth frame of the motion (see ``shooting``).
 
     Returns:
         The variables of stage 3, and without a camera the frame they are in (``preset.prior_frame``).
@@ -128,6 +136,8 @@ def enter_stage_3(
             "joints_vel": started.joints_vel[:, :1],
             "root_orient_vel": started.root_orient_vel[:, :1],
         }
+        if segment is not None:
+            entered = shooting.cut(entered, motion.flat(), segment)
         if problem.has_camera:
             return entered | {"floor_plane": variables["floor_plane"]}, None
         if preset.prior_frame == "canonical":

@@ -16,11 +16,13 @@ from torch import Tensor
 
 from optim.errors import InputError
 from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_sixd, sixd_to_matrix
-from optim.stages import INITIAL_STATE, Phase
+from optim.stages import INITIAL_STATE, NODES, Phase, node_frames
 
 Variables = Mapping[str, Tensor]
 PER_FRAME = ("trans", "root_orient", "latent_pose", "latent_motion")
-NAMES = (*INITIAL_STATE, "betas", "latent_motion", "floor_plane")
+RANGED = (*PER_FRAME, NODES)
+"""Variables that can be named in part, along their second axis."""
+NAMES = (*INITIAL_STATE, "betas", "latent_motion", "floor_plane", NODES)
 X_0 = "x_0"
 _RANGE = re.compile(r"(\w+)\[(\d*):(\d*)\]")
 
@@ -110,9 +112,11 @@ def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -
     parts = []
     for name in phase.variables:
         value = variables[name]
-        keep = torch.ones(value.shape[1], dtype=torch.bool) if name in PER_FRAME else torch.ones(1, dtype=torch.bool)
+        keep = torch.ones(value.shape[1], dtype=torch.bool) if name in RANGED else torch.ones(1, dtype=torch.bool)
         if name == "latent_motion" and phase.frames is not None:
             keep[max(phase.frames - 1, 0) :] = False
+        if name == NODES and phase.frames is not None and phase.segment is not None:
+            keep[len(node_frames(phase.frames, phase.segment)) :] = False
         for frames in still.get(name, ()):
             keep[frames] = False
         if keep.all():
@@ -145,7 +149,7 @@ def parse_frozen(text: str) -> tuple[str, int | None, int | None]:
     """
     match = _RANGE.fullmatch(text)
     name, start, end = match.groups() if match else (text, "", "")
-    if name not in (X_0, *NAMES) or (match and name not in PER_FRAME):
+    if name not in (X_0, *NAMES) or (match and name not in RANGED):
         known = ", ".join((X_0, *NAMES))
         raise InputError(f"cannot freeze {text!r}; there are {known}, and ranges such as latent_motion[10:20]")
     return name, int(start) if start else None, int(end) if end else None

@@ -22,8 +22,10 @@ from optim.motion_prior import MotionPrior
 from optim.observations import Observations
 from optim.pose_prior import PosePrior, new_network
 from optim.problem import Problem
+from optim.rollout import estimate_states
 from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from optim.stages import Phase
+from optim.shooting import NODE_SIZE, cut
+from optim.stages import NODES, Phase
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 REST = np.array([
@@ -220,6 +222,20 @@ def variables(
         made["joints_vel"] = torch.tensor(0.3 * rng.randn(batch, 1, 22, 3))
         made["root_orient_vel"] = torch.tensor(0.3 * rng.randn(batch, 1, 3))
     made = {name: value.to(dtype) for name, value in made.items()}
+    if phase.segment is not None:
+        made = _with_nodes(problem, made, phase.segment, rng)
     if problem.has_camera:
         made["floor_plane"] = problem.observed_floor + 0.02 * torch.tensor(rng.randn(batch, 3)).to(dtype)
     return made
+
+
+def _with_nodes(
+    problem: Problem, made: dict[str, Tensor], segment: int, rng: np.random.RandomState
+) -> dict[str, Tensor]:
+    """With nodes near the states of an upright walk."""
+    trans, root, pose, betas = motion(rng, problem.batch, problem.frames, camera=False)
+    joints = body(dtype=torch.float64).joints(trans, root, pose, betas)
+    walk = estimate_states(trans, root, pose, joints, fps=problem.fps)
+    cut_up = cut(made, walk.flat().to(made["trans"].dtype), segment)
+    noise = 0.02 * rng.randn(problem.batch, cut_up[NODES].shape[1], NODE_SIZE)
+    return {**cut_up, NODES: torch.tensor(noise).to(made["trans"].dtype)}

@@ -13,7 +13,7 @@ from optim.errors import InputError
 from optim.objective import TERMS, Objective
 from optim.observations import Observations, PreviousBatch
 from optim.problem import Problem
-from optim.stages import STAGE_3, WEIGHT_NAMES, Phase, schedule
+from optim.stages import NODES, STAGE_3, WEIGHT_NAMES, Phase, schedule
 from optim.variables import packing
 from tests import fakes
 
@@ -41,15 +41,18 @@ def seen_by_camera() -> Problem:
     return everything_seen(camera=True)
 
 
-@pytest.fixture(scope="module", params=[2, 3], ids=["stage 2", "stage 3"])
+@pytest.fixture(scope="module", params=[(2, None), (3, None), (3, 2)], ids=["stage 2", "stage 3", "shooting"])
 def slopes(request, seen_by_camera) -> dict[tuple[str, str], tuple[float, float]]:
     """(Term, variable) → slope along a random direction in that variable: by autograd, by central difference.
 
     All terms are measured together: the objective is evaluated twice per variable, not twice per term and variable.
     """
-    names = (*STAGE_3, "floor_plane") if request.param == 3 else FREE
+    stage, segment = request.param
+    names = (*STAGE_3, "floor_plane") if stage == 3 else FREE
+    if segment is not None:
+        names = (*names, NODES)
     weights = dict.fromkeys(WEIGHT_NAMES, 1.0)
-    phase = Phase("test", request.param, names, 1, weights=weights, init_motion_frames=2)
+    phase = Phase("test", stage, names, 1, weights=weights, init_motion_frames=2, segment=segment)
     variables = fakes.variables(seen_by_camera, phase, dtype=torch.float64)
     objective, free = Objective(seen_by_camera, phase), packing(variables, phase)
 
@@ -75,8 +78,9 @@ def slopes(request, seen_by_camera) -> dict[tuple[str, str], tuple[float, float]
 def test_gradient_of_each_term(term, slopes):
     own = {variable: pair for (name, variable), pair in slopes.items() if name == term.name}
     if not own:
-        assert term.stage == 3 and ("motion_prior", "betas") not in slopes
-        pytest.skip("takes part in stage 3 only")
+        absent = NODES if "nodes" in term.needs else "latent_motion"
+        assert term.stage == 3 and not any(variable == absent for _, variable in slopes)
+        pytest.skip("takes no part in this phase")
     largest = max(abs(slope) for slope, _ in own.values())
     assert largest > 0, "some variable must matter to the term"
     for variable, (slope, difference) in own.items():
@@ -90,7 +94,7 @@ def test_table_is_complete():
 
 
 def test_per_frame_values_add_up(seen_by_camera):
-    phase = replace(schedule("humorscope", "rgb")[-1], weights=dict.fromkeys(WEIGHT_NAMES, 1.0))
+    phase = replace(schedule("humorscope", "rgb")[-1], weights=dict.fromkeys(WEIGHT_NAMES, 1.0), segment=2)
     variables = fakes.variables(seen_by_camera, phase, dtype=torch.float64)
     objective, free = Objective(seen_by_camera, phase), packing(variables, phase)
     found = objective.evaluation(objective.point(free.pack(variables), variables, free), free)

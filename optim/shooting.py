@@ -1,0 +1,194 @@
+"""Multiple shooting: the roll-out cut into segments that run side by side, and the gaps where they should meet.
+
+The state at every k-th frame is a variable of its own, a *node*. From x_0 and from every node one segment of k steps
+rolls out; all segments are one batch, so the sequential part is k steps long instead of T - 1. Where a segment ends
+and the next node should be the same state, the difference is the *gap*; a loss term closes it. With every gap at zero
+the motion is that of the single roll-out from x_0, bit for bit but for the order of sums.
+
+A node is held as a change of a fixed reference state, in the decoder's own terms (``rollout.apply_change``): 207
+numbers, 0 where the reference stands. The references are no variables; they are set where shooting begins.
+Knows no loss and no schedule. Source of the method: Bock and Plitt, 1984.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from optim.chain import Chain, frozen_layers
+from optim.motion_prior import MotionPrior
+from optim.rollout import (
+    JOINTS,
+    JOINTS_VEL,
+    POSE,
+    ROOT,
+    ROOT_VEL,
+    TRANS,
+    TRANS_VEL,
+    Rollout,
+    State,
+    Turn,
+    apply_change,
+    canonical_turn,
+    canonicalise,
+    joint_pivot,
+    move,
+    place,
+    transitions,
+    turn_matrix,
+)
+from optim.stages import NODES, node_frames
+from optim.timing import timed
+
+REFERENCE = "node_reference"
+"""What the variable ``nodes`` (B, N, 207) changes: (B, N, 339) flat states in the prior frame."""
+NODE_SIZE = 207
+LEVER = 0.2
+"""Metres that a radian counts as, where rotations are compared with positions."""
+HORIZON = 0.1
+"""Seconds that turn a velocity into a distance, where the two are compared."""
+_ANGLES = [*range(6, 9), *range(12, 75)]
+_RATES = [*range(3, 6), *range(75 + 66, 75 + 132)]
+_SPINS = [*range(9, 12)]
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Where segments end and where the next ones begin: flat states (B, N, 339) in the prior frame."""
+
+    frames: tuple[int, ...]
+    before: Tensor
+    after: Tensor
+
+    def residual(self) -> Tensor:
+        """½ squared gap [m²] per node, (B, N): positions and joints in metres, the rest as lengths.
+
+        Rotations count ``LEVER`` metres a radian (chordal distance), velocities ``HORIZON`` seconds, angular velocities
+        both.
+        """
+        squared = (self.before - self.after).square()
+        rate = HORIZON * HORIZON
+        turn = 0.5 * LEVER * LEVER
+        share = (
+            squared[..., TRANS].sum(-1)
+            + squared[..., JOINTS].sum(-1)
+            + rate * (squared[..., TRANS_VEL].sum(-1) + squared[..., JOINTS_VEL].sum(-1))
+            + turn * (squared[..., ROOT].sum(-1) + squared[..., POSE].sum(-1))
+            + LEVER * LEVER * rate * squared[..., ROOT_VEL].sum(-1)
+        )
+        return 0.5 * share
+
+
+def node_scale(dtype: torch.dtype) -> Tensor:
+    """(207,) what a unit of each entry of the variable is: a metre of ``Gaps.residual``."""
+    scale = torch.ones(NODE_SIZE, dtype=dtype)
+    scale[_ANGLES] = 1.0 / LEVER
+    scale[_RATES] = 1.0 / HORIZON
+    scale[_SPINS] = 1.0 / (LEVER * HORIZON)
+    return scale
+
+
+def node_states(nodes: Tensor, reference: Tensor) -> Tensor:
+    """The variable (B, N, 207) and its reference (B, N, 339) → flat states (B, N, 339) in the prior frame."""
+    change = functional.pad(nodes * node_scale(nodes.dtype), (0, 9))
+    moved, _ = apply_change(reference.flatten(0, 1), change.flatten(0, 1))
+    return moved.view_as(reference)
+
+
+def cut(variables: Mapping[str, Tensor], states: Tensor, segment: int | None) -> dict[str, Tensor]:
+    """The variables with nodes at a motion's states (B, T, 339, prior frame), or without any."""
+    rest = {name: value for name, value in variables.items() if name not in (NODES, REFERENCE)}
+    if segment is None:
+        return rest
+    reference = states[:, node_frames(states.shape[1], segment)]
+    return rest | {NODES: reference.new_zeros(*reference.shape[:2], NODE_SIZE), REFERENCE: reference}
+
+
+def states_of(motion: Rollout, gaps: Gaps | None) -> Tensor:
+    """Flat states (B, T, 339) of a roll-out; where segments meet, the node's."""
+    state = State(**{f.name: getattr(motion, f.name) for f in fields(State)}).flat()
+    if gaps is None:
+        return state
+    return state.index_copy(1, torch.tensor(gaps.frames), gaps.after)
+
+
+@timed("roll-out")
+def shoot(
+    prior: MotionPrior,
+    start: State,
+    nodes: Tensor,
+    latents: Tensor,
+    *,
+    segment: int,
+    with_prior: bool = True,
+    turn: Turn = canonical_turn,
+) -> tuple[Rollout, Gaps]:
+    """Run the prior from x_0 and from every node, all at once.
+
+    Args:
+        start: x_0, (B, …), in the prior frame; it enters the decoder as it stands.
+        nodes: (B, N, 339) flat states at ``node_frames``, in the prior frame.
+        latents: (B, T-1, 48).
+        segment: Steps from node to node.
+        with_prior, turn: As in ``rollout.rollout``.
+
+    Returns:
+        The motion of T frames in the prior frame (at a node's frame it is the segment before that ends there), and the
+        gaps.
+    """
+    batch, steps = latents.shape[:2]
+    frames = node_frames(steps + 1, segment)
+    count = len(frames) + 1
+    first, pivot = start.flat(), joint_pivot(start.joints)
+    nodes = nodes[:, : len(frames)]
+    shared = pivot[:, None].expand(batch, count, 3)
+    of_nodes = shared[:, 1:].flatten(0, 1)
+    local, cos, sin = canonicalise(nodes.flatten(0, 1), of_nodes, turn=turn)
+    starts = torch.cat((first[:, None], local.unflatten(0, (batch, count - 1))), dim=1).flatten(0, 1)
+    padded = functional.pad(latents, (0, 0, 0, count * segment - steps))
+    padded = padded.unflatten(1, (count, segment)).flatten(0, 1)
+    rows = shared.flatten(0, 1)
+    layers = frozen_layers(prior) if turn is canonical_turn else None
+    if layers is None:
+        inputs, moved, contacts, turns = transitions(prior, starts, padded, rows, turn=turn)
+    else:
+        inputs, moved, contacts, turns = Chain.apply(starts, padded, rows, layers)
+
+    def whole(rolled: Tensor) -> Tensor:
+        return rolled.unflatten(0, (batch, count)).flatten(1, 2)[:, :steps]
+
+    placed = place(moved, turns, rows).unflatten(0, (batch, count))
+    back = _back(placed[:, 1:], cos.view(batch, -1), -sin.view(batch, -1), nodes, pivot)
+    motion = torch.cat((first[:, None], placed[:, 0], back.flatten(1, 2)), dim=1)[:, : steps + 1]
+    inputs = whole(inputs)
+    if with_prior:
+        mean, variance = prior.prior(inputs.flatten(0, 1))
+    else:
+        mean = variance = latents.new_zeros(batch * steps, latents.shape[2])
+    state = State.from_flat(motion)
+    rolled = Rollout(
+        **{f.name: getattr(state, f.name) for f in fields(State)},
+        contact_logits=whole(contacts),
+        prior_mean=mean.unflatten(0, (batch, steps)),
+        prior_var=variance.unflatten(0, (batch, steps)),
+    )
+    return rolled, Gaps(tuple(frames), motion[:, frames], nodes)
+
+
+def _back(local: Tensor, cos: Tensor, sin: Tensor, nodes: Tensor, pivot: Tensor) -> Tensor:
+    """Segments (B, N, k, 339) from the canonical frames of their nodes to the prior frame."""
+    batch, count, length = local.shape[:3]
+
+    def spread(value: Tensor) -> Tensor:
+        return value[:, :, None].expand(batch, count, length, *value.shape[2:]).flatten(0, 2)
+
+    turn = spread(turn_matrix(cos, sin))
+    about = pivot[:, None, None].expand(batch, count, length, 3).flatten(0, 2)
+    moved = move(local.flatten(0, 2), turn, torch.zeros_like(about), about).unflatten(0, (batch, count, length))
+    origin = functional.pad(nodes[..., :2], (0, 1))[:, :, None]
+    joints = (moved[..., JOINTS].unflatten(-1, (22, 3)) + origin[..., None, :]).flatten(-2)
+    return torch.cat((moved[..., TRANS] + origin, moved[..., 3:207], joints, moved[..., JOINTS_VEL]), dim=-1)
