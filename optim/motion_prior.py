@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from optim import frozen
 from optim.timing import timed
 
 STATE_SIZE = 339
@@ -107,7 +108,7 @@ class MotionPrior(nn.Module):
     @timed("priors")
     def prior(self, past: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance (N, 48) of the conditional prior p(z | x_{t-1}), past (N, 339)."""
-        mean, log_var = self.prior_net(past).split(LATENT_SIZE, dim=1)
+        mean, log_var = frozen.run(self.prior_net, past).split(LATENT_SIZE, dim=1)
         return mean, log_var.exp()
 
     def decode(self, past: Tensor, latent: Tensor) -> Tensor:

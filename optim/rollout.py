@@ -192,18 +192,18 @@ def rollout(
         start: x_0, (B, …), in the prior frame; it enters the decoder as it stands.
         latents: (B, T-1, 48).
         with_prior: Evaluate the conditional prior along the roll-out (nothing in the roll-out depends on it).
-        turn: ``canonical_turn``, or ``published_turn`` at four times the cost.
+        turn: ``canonical_turn`` or ``published_turn``.
 
     Returns:
         T frames in the prior frame.
     """
     first = start.flat()
     pivot = joint_pivot(start.joints)
-    layers = frozen_layers(prior) if turn is canonical_turn else None
+    layers = frozen_layers(prior) if turn in (canonical_turn, published_turn) else None
     if layers is None:
         inputs, local, contacts, turns = transitions(prior, first, latents, pivot, turn=turn)
     else:
-        inputs, local, contacts, turns = Chain.apply(first, latents, pivot, layers)
+        inputs, local, contacts, turns = Chain.apply(first, latents, pivot, layers, turn is published_turn)
     motion = State.from_flat(torch.cat((first[:, None], place(local, turns, pivot)), dim=1))
     batch, steps = latents.shape[:2]
     if with_prior:

@@ -5,7 +5,7 @@ import torch
 
 from optim.chain import Chain, frozen_layers
 from optim.motion_prior import MotionPrior
-from optim.rollout import transitions
+from optim.rollout import canonical_turn, published_turn, transitions
 from optim.rotations import axis_angle_to_matrix
 
 SHAPES = [(1, 4), (3, 4)]
@@ -15,7 +15,7 @@ def prior_of(dtype=torch.float64) -> MotionPrior:
     torch.manual_seed(0)
     prior = MotionPrior().to(dtype).requires_grad_(False)
     for norm in prior.decoder.net[1::3]:
-        norm.weight.uniform_(0.5, 1.5)
+        norm.weight.uniform_(-0.5, 1.5)
         norm.bias.uniform_(-0.2, 0.2)
     prior.decoder.net[-1].weight.mul_(0.3)
     return prior
@@ -30,12 +30,13 @@ def arguments(batch: int, steps: int, dtype=torch.float64) -> list[torch.Tensor]
     return [x.to(dtype).requires_grad_(True) for x in (start, draw(batch, steps, 48), pivot)]
 
 
+@pytest.mark.parametrize("turn", [canonical_turn, published_turn])
 @pytest.mark.parametrize(("batch", "steps"), SHAPES)
-def test_values_and_gradients_equal_autograd(batch, steps):
+def test_values_and_gradients_equal_autograd(batch, steps, turn):
     prior = prior_of()
     given = arguments(batch, steps)
-    fast = Chain.apply(*given, frozen_layers(prior))
-    plain = transitions(prior, given[0], given[1], given[2])
+    fast = Chain.apply(*given, frozen_layers(prior), turn is published_turn)
+    plain = transitions(prior, given[0], given[1], given[2], turn=turn)
     for one, other in zip(fast, plain, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
     generator = torch.Generator().manual_seed(2)

@@ -1,0 +1,67 @@
+"""Folded and packed networks against the modules they are made from."""
+
+import numpy as np
+import pytest
+import torch
+
+from optim import frozen
+from optim.motion_prior import GroupNorm16, Mlp
+
+
+def network_of(dtype=torch.float64, *, skip: int = 0) -> Mlp:
+    torch.manual_seed(0)
+    network = Mlp((23, 64, 32, 7), skip=skip).to(dtype).requires_grad_(False)
+    for norm in network.norms:
+        norm.weight.uniform_(-0.5, 1.5)
+        norm.bias.uniform_(-0.2, 0.2)
+    return network
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 60])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
+def test_same_values_and_gradients_as_the_module(rows, dtype, tolerance):
+    network = network_of(dtype)
+    x = torch.randn(rows, 23, dtype=dtype, requires_grad=True)
+    fast, plain = frozen.run(network, x), network(x)
+    torch.testing.assert_close(fast, plain, rtol=tolerance, atol=tolerance)
+    seed = torch.randn_like(plain)
+    one, other = (torch.autograd.grad(y, x, seed)[0] for y in (fast, plain))
+    torch.testing.assert_close(one, other, rtol=tolerance, atol=10 * tolerance)
+
+
+def test_gradient_matches_finite_differences():
+    x = torch.randn(3, 23, dtype=torch.float64, requires_grad=True)
+    layers = frozen.made_once(network_of(), frozen.folded)
+    assert torch.autograd.gradcheck(lambda x: frozen.FrozenMlp.apply(x, layers), x)
+
+
+def test_a_gain_of_zero_lets_only_the_offset_through():
+    network = network_of()
+    network.norms[0].weight.zero_()
+    x = torch.randn(4, 23, dtype=torch.float64)
+    torch.testing.assert_close(frozen.run(network, x), network(x), rtol=1e-12, atol=1e-12)
+
+
+def test_weights_that_are_trained_keep_their_gradient():
+    network = network_of()
+    assert frozen.made_once(network, frozen.folded) is frozen.made_once(network, frozen.folded)
+    network.requires_grad_(True)
+    frozen.run(network, torch.randn(2, 23, dtype=torch.float64)).sum().backward()
+    assert all(weight.grad is not None for weight in network.parameters())
+
+
+@pytest.mark.parametrize("rows", [2, 3, 8, 60])
+def test_packed_products_are_products(rows):
+    matrix, x = (np.random.default_rng(0).normal(size=s).astype(np.float32) for s in ((48, 33), (rows, 33)))
+    np.testing.assert_allclose(frozen.packed_product(matrix)(x), x @ matrix.T, rtol=1e-5, atol=1e-4)
+
+
+def test_products_without_packed_weights(monkeypatch):
+    """Another torch, another processor: its own names for packing may be missing."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    matrix, x = np.eye(5, 3, dtype=np.float32), np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(frozen.packed_product(matrix)(x), x @ matrix.T)
+
+
+def test_the_norm_is_the_one_that_is_folded():
+    assert isinstance(network_of().norms[0], GroupNorm16) and network_of().norms[0].num_groups == frozen.GROUPS
