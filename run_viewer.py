@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from optim.stages import PRESETS
 
 if TYPE_CHECKING:
     from optim.batches import BatchedFit
+    from optim.results import LossRow
     from optim.session import Session
 
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
@@ -110,18 +112,20 @@ def run_clip(settings: Settings) -> int:
     if settings.rgb_seq_len is not None:
         return run_split(settings)
     from optim.saving.humor_results import save_results, writable_folder
+    from optim.saving.run_record import run_info, write_record
 
     session = make_session(settings)
     name = session.problem.name
     out = writable_folder(settings.out or Path("out") / name)
     _stop_on_signals()
-    stopped = False
-    try:
-        _fit(session)
-    except KeyboardInterrupt:
-        stopped = True
-    for folder in save_results(session, out / "results_out", body_file=session.problem.body_file or settings.smpl):
+    losses: list[LossRow] = []
+    began = time.monotonic()
+    stopped = not _fit(session, losses)
+    folders = save_results(session, out / "results_out", body_file=session.problem.body_file or settings.smpl)
+    write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
+    for folder in folders:
         print(f"results: {folder}", flush=True)
+    _export(settings, folders, out)
     if stopped:
         return _tell_stopped()
     return 0 if settings.no_video else _write_video(session, out / f"{name}.mp4")
@@ -131,22 +135,26 @@ def run_split(settings: Settings) -> int:
     """The same for a clip in parts: batch after batch, then the stitched motion. There is no video of it."""
     from optim.loading.problem import load_batches
     from optim.saving.humor_results import save_results, save_stitched, writable_folder
+    from optim.saving.run_record import run_info, split_info, write_record
 
     _use_one_thread()
     fit = load_batches(settings)
-    out = writable_folder(settings.out or Path("out") / fit.whole.name) / "results_out"
+    out = writable_folder(settings.out or Path("out") / fit.whole.name)
     _stop_on_signals()
     print(fit.split, flush=True)
     if not settings.no_video:
         log.warning("no video is made of a clip in parts")
+    places: list[Path] = []
     stopped, body = False, fit.whole.body_file or settings.smpl
     for session in fit:
         print(_where(fit), file=sys.stderr)
-        try:
-            _fit(session)
-        except KeyboardInterrupt:
-            stopped = True
-        for folder in save_results(session, out, body_file=body, numbers=fit.numbers):
+        losses: list[LossRow] = []
+        began = time.monotonic()
+        stopped = not _fit(session, losses)
+        folders = save_results(session, out / "results_out", body_file=body, numbers=fit.numbers)
+        write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
+        places += folders
+        for folder in folders:
             print(f"results: {folder}", flush=True)
         stage = session.current.stage
         if stopped:
@@ -154,7 +162,10 @@ def run_split(settings: Settings) -> int:
     whole = fit.stitched(how=PRESETS[settings.preset].stitching)
     for seam in whole.seams:
         print(seam)
-    print(f"results: {save_stitched(whole, fit.whole, out, body_file=body, stage=stage)}")
+    final = save_stitched(whole, fit.whole, out / "results_out", body_file=body, stage=stage)
+    write_record([final], split_info(settings, fit, whole))
+    print(f"results: {final}")
+    _export(settings, [*places, final], out)
     return _tell_stopped() if stopped else 0
 
 
@@ -187,17 +198,33 @@ def _write_video(session: Session, path: Path) -> int:
     return 0
 
 
-def _fit(session: Session) -> None:
-    """Step to the end of the schedule, telling where it is; Ctrl-C is passed on."""
+def _export(settings: Settings, folders: list[Path], out: Path) -> None:
+    """The motions just written, in the other formats asked for."""
+    if not settings.export:
+        return
+    from optim.loading.results import read_result
+    from optim.saving.exports import export
+
+    for path in export([read_result(folder) for folder in folders], settings.export, out / "export"):
+        print(f"export: {path}", flush=True)
+
+
+def _fit(session: Session, losses: list[LossRow]) -> bool:
+    """Step to the end of the schedule, telling where it is and noting the losses; False: Ctrl-C came before the end."""
+    from optim.results import loss_row
     from viewer.progress import ProgressLine
 
     progress = ProgressLine(session.schedule, sys.stderr)
     try:
+        losses.append(loss_row(session.current, session.schedule[session.current.phase]))
         while not session.done:
-            progress.tell(session.step_iteration(), done=session.done)
+            here = session.step_iteration()
+            losses.append(loss_row(here, here.schedule[here.phase]))
+            progress.tell(here, done=session.done)
     except KeyboardInterrupt:
         progress.break_off()
-        raise
+        return False
+    return True
 
 
 def _announce_notes() -> None:

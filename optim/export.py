@@ -13,12 +13,13 @@ from pathlib import Path
 from optim.errors import InputError
 from optim.loading.results import find_results, read_result
 from optim.results import STAGES
-from optim.saving.exports import FORMATS, check_formats, export
+from optim.saving.exports import export
+from optim.saving.formats import FORMATS, formats_of
 
 
 def run(options: argparse.Namespace) -> list[Path]:
     """Write what the options ask for; clips of the same name in different folders get their folder's name before it."""
-    formats = check_formats([name for word in options.to for name in word.split(",") if name])
+    formats = formats_of(options.to)
     written: list[Path] = []
     folders = find_results(options.results)
     for folder in folders:

@@ -19,12 +19,21 @@ from optim.flags import (
     dest,
 )
 from optim.loading.kinds import KINDS, default_observed, has_camera, kind_of
+from optim.saving.formats import formats_of
 from optim.stages import PRESETS, TUNE_FRAMES, Phase, schedule
 
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
 _DATA_WEIGHTS = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb"}
 _OF_ANY_CLIP = ("amass_start_frame", "amass_seq_len")
-OF_A_VIDEO = ("op_keypts", "person", "mask_joints2d", "rgb_intrinsics", "rgb_planercnn_res")
+_IMAGES = ("RGB", "RGBD", "PROX-RGB", "PROX-RGBD")
+OF_KINDS = {
+    "op_keypts": _IMAGES,
+    "person": _IMAGES,
+    "mask_joints2d": _IMAGES,
+    "rgb_intrinsics": (*_IMAGES, "observations"),
+    "rgb_planercnn_res": (*_IMAGES, "observations"),
+}
+"""What is only of some kinds of data."""
 _STORED = ("joints3d", "joints3d_partial", "joints2d")
 """What demo clips carry as it was seen; other observations are made of their motion."""
 OVERLAP_WEIGHTS = {"rgb": None, "rgbd": 200.0}
@@ -93,6 +102,8 @@ class Settings:
     out: Path | None = None
     headless: bool = False
     no_video: bool = False
+    export: tuple[str, ...] = ()
+    """Formats that the motion is written in besides HuMoR's, of ``saving.formats.FORMATS``."""
     seed: int = 0
     notices: tuple[str, ...] = ()
     """What the user should know: flags that have no effect here."""
@@ -147,6 +158,8 @@ def parse(arguments: Sequence[str]) -> Settings:
     for name in ("num_iters", "amass_custom_split"):
         if name in given:
             given[name] = tuple(given[name])
+    if "export" in given:
+        given["export"] = formats_of(given["export"])
     notices = tuple(f"{flag} has no effect here: {WITHOUT_EFFECT[flag][1]}" for flag in idle)
     if "rgb_seq_len" not in given:
         idle = [name for name in ("rgb_overlap_len", "batch_size") if name in given]
@@ -182,9 +195,9 @@ def _check(settings: Settings, given: Mapping[str, Any]) -> None:
             f"{flag}: what is observed was stored with this data; it goes with --data-path FILE.npz, a motion, or with"
             " --observations verts3d or points3d of a demo clip"
         )
-    of_video = [name for name in OF_A_VIDEO if name in given]
-    if of_video and settings.kind != "RGB":
-        raise InputError(f"--{of_video[0].replace('_', '-')}: it goes with --data-path VIDEO")
+    for name, kinds in OF_KINDS.items():
+        if name in given and settings.kind not in kinds:
+            raise InputError(f"--{name.replace('_', '-')}: it goes with --data-type {' or '.join(kinds)}")
     if settings.person is not None and settings.person < 1:
         raise InputError(f"--person {settings.person}: counted from 1")
     if settings.num_points < 1:

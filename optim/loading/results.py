@@ -30,7 +30,7 @@ from optim.stitching import Jump, Seam, Stitched
 from optim.variables import Trajectory
 
 WHAT = "a motion of a results folder (trans, root_orient, pose_body, betas)"
-LOSSES, RUN = "losses.csv", "run.json"
+LOSSES, RUN, STITCHED = "losses.csv", "run.json", "final_results"
 _MOTION = ("trans", "root_orient", "pose_body", "betas")
 _SEEN = ("joints3d", "verts3d", "points3d", "joints2d")
 _INTEGERS = ("iteration", "stage", "step")
@@ -74,8 +74,9 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
         raise InputError(f"{folder}: stages of different lengths, {lengths}; they are of different fits")
     info = _read_run(folder)
     gender = body_file.parent.name if body_file.parent.name in ("male", "female") else "neutral"
+    stitched = folder.name == STITCHED and "clip" in info
     result = FitResult(
-        folder.name,
+        f"{info['clip']}_stitched" if stitched else folder.name,
         body,
         stages,
         losses=read_losses(folder),

@@ -14,6 +14,7 @@ from optim.fit import Fit
 from optim.results import STAGES, FitResult, of_session
 from optim.saving.amass import write_amass
 from optim.saving.bvh import write_bvh
+from optim.saving.formats import formats_of
 from optim.saving.gltf import write_gltf
 from optim.saving.humor_results import writable_folder
 from optim.saving.obj import write_obj
@@ -30,7 +31,6 @@ WRITERS: dict[str, Writer] = {
     "csv": write_tables,
     "json": write_scene_json,
 }
-FORMATS = tuple(WRITERS)
 
 
 def export(
@@ -45,7 +45,7 @@ def export(
 
     Args:
         what: A session (each of its sub-sequences, and, where they overlap, their stitched motion), or results.
-        formats: Of ``FORMATS``.
+        formats: Of ``formats.FORMATS``.
         folder: Made where it is missing.
         stage: Of ``optim.results.STAGES``; None: the last one reached.
         frame: For ``obj``.
@@ -57,7 +57,7 @@ def export(
         InputError: An unknown format or stage, a stage that was not reached, a frame that is not there, or a folder
             that cannot be written to.
     """
-    check_formats(formats)
+    names = formats_of(formats)
     if stage is not None and stage not in STAGES:
         raise InputError(f"stage {stage!r} is not known; there are {', '.join(STAGES)}")
     writers = WRITERS | {"obj": partial(write_obj, frame=frame)}
@@ -66,19 +66,6 @@ def export(
     paths: list[Path] = []
     for result in results:
         take = take_of(result, stage=stage)
-        for name in dict.fromkeys(formats):
+        for name in names:
             paths += writers[name](take, folder)
     return paths
-
-
-def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
-    """The formats themselves, if all are known and there is at least one.
-
-    Raises:
-        InputError: Names the unknown one and those that there are.
-    """
-    unknown = [name for name in formats if name not in WRITERS]
-    if unknown or not formats:
-        came = f"format {unknown[0]!r} is not known" if unknown else "no format is given"
-        raise InputError(f"{came}; there are {', '.join(WRITERS)}")
-    return tuple(formats)

@@ -18,7 +18,8 @@ from optim.camera import Camera
 from optim.errors import InputError
 from optim.loading.models import load_body
 from optim.results import FitResult
-from optim.saving.exports import FORMATS, export
+from optim.saving.exports import WRITERS, export
+from optim.saving.formats import FORMATS, formats_of
 from optim.saving.take import Y_UP_FROM_Z_UP, take_of
 from optim.variables import Trajectory
 from tests import fakes
@@ -283,3 +284,8 @@ def test_diagnostics_table(exported):
 def test_what_cannot_be_exported_is_named(body, tmp_path, wrong, named):
     with pytest.raises(InputError, match=named):
         export(result_of(body, "world"), folder=tmp_path, **wrong)
+
+
+def test_the_names_of_formats():
+    assert set(WRITERS) == set(FORMATS)
+    assert formats_of(["gltf,bvh", "obj", "gltf"]) == ("gltf", "bvh", "obj")

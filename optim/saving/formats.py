@@ -1,0 +1,23 @@
+"""The names of the formats that motions can be exported to. Imports nothing heavy: flags are checked with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optim.errors import InputError
+
+FORMATS = ("gltf", "bvh", "amass", "obj", "csv", "json")
+
+
+def formats_of(words: Sequence[str]) -> tuple[str, ...]:
+    """Formats as given on a command line, separated by commas or spaces, each once.
+
+    Raises:
+        InputError: An unknown one, or none at all; names those that there are.
+    """
+    names = tuple(dict.fromkeys(name for word in words for name in word.split(",") if name))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        came = f"format {unknown[0]!r} is not known" if unknown else "no format is given"
+        raise InputError(f"{came}; there are {', '.join(FORMATS)}")
+    return names

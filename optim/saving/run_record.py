@@ -1,0 +1,74 @@
+"""What a run without a window notes beside its results: ``losses.csv`` and ``run.json`` (settings, versions, times)."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from optim.batches import BatchedFit
+from optim.loading.results import LOSSES, RUN
+from optim.problem import Problem
+from optim.results import LossRow
+from optim.saving.tables import write_losses
+from optim.session import Session
+from optim.settings import Settings
+from optim.stitching import Stitched
+
+PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior", "roma")
+
+
+def run_info(settings: Settings, session: Session, *, seconds: float) -> dict[str, Any]:
+    """What to remember of one fit; ``seconds`` is the wall clock's."""
+    here = session.current
+    return _info(settings, session.problem, seconds, evaluations=here.evaluations_spent, done=here.done)
+
+
+def split_info(settings: Settings, fit: BatchedFit, whole: Stitched) -> dict[str, Any]:
+    """The same of a clip in parts, and the seams of their stitched motion."""
+    now = fit.progress
+    info = _info(settings, fit.whole, now.seconds, evaluations=now.evaluations, done=now.done)
+    return info | {"seams": [asdict(seam) for seam in whole.seams]}
+
+
+def _info(settings: Settings, problem: Problem, seconds: float, *, evaluations: int, done: bool) -> dict[str, Any]:
+    return {
+        "clip": problem.name,
+        "frames": problem.frames,
+        "fps": problem.fps,
+        "seconds": round(seconds, 1),
+        "evaluations": evaluations,
+        "done": done,
+        "image_size": None if problem.camera is None else problem.camera.image_size,
+        "settings": {name: value for name, value in asdict(settings).items() if name != "notices"},
+        "versions": versions(),
+    }
+
+
+def write_record(folders: Sequence[Path], info: Mapping[str, Any], *, losses: Sequence[LossRow] = ()) -> None:
+    """Write both files into each folder of results; ``losses`` are those of the batch that they were fitted in."""
+    text = json.dumps(dict(info), indent=1, ensure_ascii=False, default=_plain) + "\n"
+    for folder in folders:
+        (folder / RUN).write_text(text, encoding="utf-8")
+        if losses:
+            write_losses(losses, folder / LOSSES)
+
+
+def versions() -> dict[str, str]:
+    """Of what a fit depends on, and of the machine."""
+    found = {"python": platform.python_version(), "system": platform.platform()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Paths and other values as text."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
