@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +21,9 @@ from optim.frames import PriorFrame
 from optim.history import ITERATION, History, Snapshot
 from optim.objective import Evaluation, Objective
 from optim.observations import Observations
+from optim.presets import data_type, with_preset
 from optim.problem import Problem
-from optim.stages import Phase, with_frames, with_steps, with_weight
+from optim.stages import Phase, with_frames, with_steps, with_weight, with_weights
 from optim.variables import X_0, covered, packing, parse_frozen
 
 MISLEADING = 10.0
@@ -115,8 +116,41 @@ class EditableFit(Fit):
         here = self.current
         stage = here.stage if stage is None else stage
         edited = with_weight(here.schedule, name, value, stage=stage, current=here.phase)
-        cause = f"weight {name} = {value:g} in stage {stage}"
-        if edited[here.phase].weights == here.weights:
+        return self._replan(f"weight {name} = {value:g} in stage {stage}", edited, keep_memory)
+
+    def set_weights(self, weights: Mapping[int, Mapping[str, float]], *, cause: str) -> Snapshot:
+        """Give several terms other weights in one edit, phase by phase.
+
+        Args:
+            weights: Index of a phase → term → weight.
+            cause: The edit in words.
+
+        Raises:
+            InputError: Unknown term or phase, or a weight that is negative or not finite.
+        """
+        return self._replan(cause, with_weights(self.current.schedule, weights), None)
+
+    def use_preset(self, name: str) -> Snapshot:
+        """Weights and steps of a preset, or of the start, from here on (see ``presets.with_preset``).
+
+        Raises:
+            InputError: No such preset.
+        """
+        here = self.current
+        edited = with_preset(
+            here.schedule,
+            name,
+            data=data_type(self.problem),
+            started=self.history[0].schedule,
+            current=here.phase,
+            begun=here.step + 1,
+        )
+        return self._replan(f"preset {name}", edited, None)
+
+    def _replan(self, cause: str, edited: tuple[Phase, ...], keep_memory: bool | None) -> Snapshot:
+        """Another schedule; the loss is evaluated anew where the current phase's weights or frames have changed."""
+        before, after = (schedule[self.current.phase] for schedule in (self.current.schedule, edited))
+        if after.weights == before.weights and after.frames == before.frames:
             return self._note(cause, schedule=edited)
         return self._edit(cause, schedule=edited, keep_memory=keep_memory)
 
@@ -143,9 +177,7 @@ class EditableFit(Fit):
         here, index = self._editable_phase(phase)
         edited = with_frames(here.schedule, index, frames, of=self.problem.frames)
         cause = f"{'all' if frames is None else frames} frames in {edited[index].name}"
-        if index != here.phase or edited[index].frames == here.schedule[index].frames:
-            return self._note(cause, schedule=edited)
-        return self._edit(cause, schedule=edited)
+        return self._replan(cause, edited, False)
 
     def skip_phase(self) -> Snapshot:
         """End the current phase here and enter the next one.

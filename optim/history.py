@@ -108,6 +108,8 @@ class Entry:
     frozen: frozenset[str]
     evaluation: Evaluation
     """Without the figures per frame."""
+    frames: int | None = None
+    """That were rolled out and observed; None: all."""
 
     @property
     def edited(self) -> bool:
@@ -225,6 +227,7 @@ class History:
             snapshot.total_iterations,
             snapshot.frozen,
             replace(evaluation, terms=terms),
+            snapshot.schedule[snapshot.phase].frames,
         )
 
     def _branch_for(self, snapshot: Snapshot) -> int:

@@ -298,6 +298,21 @@ def with_weight(
     )
 
 
+def with_weights(phases: tuple[Phase, ...], weights: Mapping[int, Mapping[str, float]]) -> tuple[Phase, ...]:
+    """The same schedule with other weights in some phases: index of a phase → term → weight.
+
+    Raises:
+        InputError: No such phase, an unknown name, or a negative or non-finite value.
+    """
+    edited = list(phases)
+    for index, values in weights.items():
+        phase = _at(phases, index)
+        for name, value in values.items():
+            check_weight(name, value)
+        edited[index] = replace(phase, weights={**phase.weights, **{n: float(v) for n, v in values.items()}})
+    return tuple(edited)
+
+
 def with_steps(phases: tuple[Phase, ...], index: int, steps: int) -> tuple[Phase, ...]:
     """The same schedule with another number of steps in one phase; 0 leaves it out.
 

@@ -34,12 +34,15 @@ from viewer.layout import SLOTS, Rect, layout
 from viewer.panels.diagnosis import diagnosis_panel
 from viewer.panels.drift import drift_panel
 from viewer.panels.floor import floor_panel
+from viewer.panels.frames import frames_panel
 from viewer.panels.help import help_windows
 from viewer.panels.layers import layers_panel
 from viewer.panels.losses import losses_panel
 from viewer.panels.messages import messages_panel
 from viewer.panels.overlaps import overlaps_panel
 from viewer.panels.profile import profile_panel
+from viewer.panels.search import search_panel
+from viewer.panels.stages import stages_panel
 from viewer.panels.timeline import timeline_panel
 from viewer.panels.transport import transport_panel
 from viewer.panels.traps import traps_panel
@@ -69,7 +72,10 @@ PANELS: dict[str, tuple[str, Panel]] = {
     "variables": ("Freeze", variables_panel),
     "layers": ("Show", layers_panel),
     "weights": ("Weights", weights_panel),
+    "stages": ("Schedule", stages_panel),
     "losses": ("Loss", losses_panel),
+    "frames": ("Frames", frames_panel),
+    "search": ("Search", search_panel),
     "diagnosis": ("Why?", diagnosis_panel),
     "drift": ("Drift", drift_panel),
     "floor": ("Floor", floor_panel),

@@ -158,6 +158,28 @@ class ViewBuilder:
             scene=self.scene,
         )
 
+    def parts(self, snapshot: Snapshot, *, motion: bool) -> dict[str, Any]:
+        """The fields of a view that cost next to nothing, by name, with the schedule of the snapshot itself.
+
+        Args:
+            motion: Also ``motion`` and ``floors``, which are None otherwise.
+        """
+        trajectory = self._session.trajectory(snapshot) if motion else None
+        raw, weighted = self.members.values(snapshot)
+        return {
+            "motion": None if trajectory is None else self.motion(trajectory),
+            "floors": None if trajectory is None else self.floors(trajectory),
+            "phases": _phases(snapshot.schedule),
+            "weights": _weights(snapshot.schedule, self.scene.terms),
+            "raw": raw,
+            "weighted": weighted,
+            "frozen": snapshot.frozen,
+        }
+
+    def history_row(self, snapshot: int) -> dict[str, Any]:
+        """One row of ``History`` as plain numbers by the names of its fields, and the event, if it was one."""
+        return self._rows.row(self._session, self.members, snapshot)
+
     def _movement(self, snapshot: Snapshot) -> dict[str, vm.Movement]:
         """Of every variable that there is at a snapshot, and of groups that are held."""
         from optim.movement import held, moved
@@ -416,10 +438,8 @@ class _HistoryRows:
 
     def history(self, session: Session, members: Members) -> vm.History:
         """Rows of everything up to now and the branch to the current snapshot."""
-        known = session.history
-        for index in range(self._count, len(known)):
-            self._add(known.entry(index), members)
-        n = self._count
+        self._update(session, members)
+        known, n = session.history, self._count
         ids, parents, branch_of, phase, step, iteration, depth, frames = self._whole[:n].T
         return vm.History(
             ids=ids,
@@ -437,6 +457,19 @@ class _HistoryRows:
             events=tuple(self._events),
             bookmarks=tuple(known.bookmarks.items()),
         )
+
+    def row(self, session: Session, members: Members, index: int) -> dict[str, Any]:
+        """See ``ViewBuilder.history_row``."""
+        self._update(session, members)
+        names = ("ids", "parents", "branch_of", "phase", "step", "iteration", "depth", "frames")
+        entry = session.history.entry(index)
+        numbers = dict(zip(names, self._whole[index].tolist(), strict=True))
+        losses = {"total": float(self._total[index]), "terms": self._terms[index].tolist()}
+        return {**numbers, **losses, "event": entry.cause if entry.edited else None}
+
+    def _update(self, session: Session, members: Members) -> None:
+        for index in range(self._count, len(session.history)):
+            self._add(session.history.entry(index), members)
 
     def _add(self, entry: Entry, members: Members) -> None:
         if self._count == len(self._total):

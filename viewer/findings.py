@@ -91,3 +91,45 @@ class Diagnosis:
     pull: dict[str, np.ndarray]  # variable → (M,) gradient norm, loss per unit of the variable
     exponent: np.ndarray | None  # (B,) Lyapunov exponent of the roll-out, 1/s
     growth: np.ndarray | None  # (B, T)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineSearch:
+    """One line search along an L-BFGS direction, over N points tried."""
+
+    start: float  # loss at step length 0
+    slope: float  # there
+    lengths: np.ndarray  # (N,) step lengths, in units of the direction
+    values: np.ndarray  # (N,) losses
+    slopes: np.ndarray  # (N,)
+    armijo: np.ndarray  # (N,) enough decrease
+    curvature: np.ndarray  # (N,) flat enough
+    kinds: tuple[str, ...]  # "bracket" or "zoom"
+    taken: float  # step length; 0 where nothing better was found
+    pairs: int  # of curvature in the memory afterwards
+    most_pairs: int
+    scale: float  # of the initial inverse Hessian
+    stop: str | None  # why the outer step ended here
+    stalled: bool
+    iterations: int  # of the outer step so far
+    evaluations: int
+    budget: int  # of evaluations
+    gradient: float  # largest entry at the point taken
+    c1: float  # of the Wolfe conditions
+    c2: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RescoredCurve:
+    """Past iterations of one phase under the same weights."""
+
+    ids: np.ndarray  # (n,) snapshots
+    total: np.ndarray  # (n,)
+    missing: tuple[str, ...]  # terms that have a weight now but were not computed in all of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermPull:
+    """Gradients of the weighted terms."""
+
+    norm: dict[str, np.ndarray]  # variable → (K,), loss per unit of the variable; NaN where a term is not computed

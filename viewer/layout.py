@@ -12,10 +12,10 @@ WIDE = {"losses": 0.84, "messages": 0.16}  # the same while plots are enlarged
 WIDE_SHARE = 0.46  # of the window that the right column takes then
 SLOTS: dict[str, tuple[str, ...]] = {
     "transport": ("transport",),
-    "variables": ("variables", "traps"),
+    "variables": ("variables", "stages", "traps"),
     "layers": ("layers",),
     "weights": ("weights",),
-    "losses": ("losses", "diagnosis", "drift", "floor", "overlaps", "profile"),
+    "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile"),
     "messages": ("messages",),
     "timeline": ("timeline",),
 }

@@ -328,7 +328,7 @@ class ViewModel:
     raw: np.ndarray  # (K,) unweighted loss of the drawn snapshot; NaN where a term is not computed
     weighted: np.ndarray  # (K,)
     frozen: frozenset[str]
-    movement: Mapping[str, Movement]  # by variable, and x_0 where that is frozen
+    movement: Mapping[str, Movement] = field(default_factory=dict)  # by variable, and x_0 where that is frozen
     history: History
     can_undo: bool = False
     can_redo: bool = False

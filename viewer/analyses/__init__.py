@@ -13,10 +13,14 @@ from viewer.analyses.diagnosis import diagnosis
 from viewer.analyses.drift import drift_curves
 from viewer.analyses.ground import ground_curves
 from viewer.analyses.overlaps import overlaps
+from viewer.analyses.solver import line_search, rescored, term_pull
 from viewer.analyses.terms import frame_terms
 
 ANALYSES: dict[str, Callable[..., Any]] = {
     "frame_terms": frame_terms,
+    "line_search": line_search,
+    "rescored": rescored,
+    "term_pull": term_pull,
     "drift": drift_curves,
     "ground": ground_curves,
     "overlaps": overlaps,

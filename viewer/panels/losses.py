@@ -1,4 +1,4 @@
-"""Losses: the weighted terms over the iterations of the current branch, on a logarithmic axis.
+"""Losses: the weighted terms over the iterations, on a logarithmic axis; other branches, edits, a click to look back.
 
 Where the total falls below 0, as negative log likelihoods may, the axis is logarithmic on both sides of 0.
 """
@@ -12,39 +12,88 @@ import polyscope.imgui as psim
 import polyscope.implot as implot
 
 from viewer import theme
-from viewer.commands import Command
+from viewer.commands import Command, Inspect
+from viewer.findings import RescoredCurve
+from viewer.panels.analysis import ask
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
-from viewer.widgets import font, number, styled
+from viewer.view_model import Event, ViewModel
+from viewer.widgets import font, number, styled, tooltip
 
 MAX_POINTS = 1500
 LEAST_SHARE = 1e-3  # terms below this share of the total are cut off
+NEAR = 9.0  # pixels from a curve or a mark that still mean it
 _FLAGS = (
     int(implot.ImPlotFlags_NoTitle)
     | int(implot.ImPlotFlags_NoMenus)
     | int(implot.ImPlotFlags_NoLegend)
     | int(implot.ImPlotFlags_NoFrame)
+    | int(implot.ImPlotFlags_NoMouseText)
+)
+_SWITCHES = (
+    ("terms", "plot_terms", "Every weighted term in its colour of the weights table; the total in white"),
+    ("per frame", "plot_per_frame", "Divided by the frames that are observed, so that phases can be compared"),
+    ("branches", "plot_branches", "Totals of the other branches, faint; click on one to look at it"),
+    (
+        "today's weights",
+        "plot_rescored",
+        "Yellow: past iterations of this phase under the weights of today, from the raw terms that were kept",
+    ),
 )
 
 
 def losses_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """The total in white, terms in the colours of the weights table; stage boundaries as lines."""
-    with styled(FramePadding=(2.0, 0.0)):
-        _, ui.plot_terms = psim.Checkbox("each term", ui.plot_terms)
-    plot_losses(view, each_term=ui.plot_terms)
-    yield from ()
+    """Switches, then the plot; a click shows the iteration under the cursor."""
+    with font(theme.SMALL_FONT), styled(FramePadding=(1.0, 0.0), ItemSpacing=(9.0, 4.0)):
+        for index, (label, name, help_text) in enumerate(_SWITCHES):
+            if index:
+                psim.SameLine()
+            _, value = psim.Checkbox(label, getattr(ui, name))
+            setattr(ui, name, value)
+            tooltip(help_text)
+    rescored = None
+    if ui.plot_rescored:
+        yield from ask(view, ui, "rescored", current=view.current)
+        found = view.analyses.get("rescored")
+        rescored = None if found is None else found.value
+    clicked = plot_losses(
+        view, each_term=ui.plot_terms, per_frame=ui.plot_per_frame, branches=ui.plot_branches, rescored=rescored
+    )
+    if clicked is not None:
+        yield Inspect(None if clicked == view.current else clicked)
 
 
-def plot_losses(view: ViewModel, *, each_term: bool) -> None:
-    """The plot itself, as large as the window leaves room."""
-    rows = thin(view.history.branch, MAX_POINTS)
+def plot_losses(
+    view: ViewModel,
+    *,
+    each_term: bool,
+    per_frame: bool = False,
+    branches: bool = False,
+    rescored: RescoredCurve | None = None,
+) -> int | None:
+    """The plot itself, as large as the window leaves room; the snapshot that was clicked on, if any."""
+    history, clicked = view.history, None
+    unit = history.frames if per_frame else np.ones_like(history.frames)
+    main = thin(history.branch, MAX_POINTS)
+    others = other_branches(view) if branches else []
     with font(theme.SMALL_FONT):
         if implot.BeginPlot("##losses", psim.GetContentRegionAvail(), _FLAGS):
-            _setup(view, view.history.total[rows].astype(np.float64))
+            drawn = np.concatenate([main, *others])
+            _setup(int(history.depth[drawn].max()), history.total[main] / unit[main])
             _boundaries(view)
-            _curves(view, rows, each_term)
-            _shown_marker(view)
+            for rows in others:
+                _line("##other", history.depth[rows], history.total[rows] / unit[rows], theme.DIM, 1.0, alpha=0.55)
+            if each_term:
+                _terms(view, main, unit)
+            _line("total", history.depth[main], history.total[main] / unit[main], theme.TEXT, 2.2)
+            if rescored is not None:
+                rows = np.searchsorted(history.ids, rescored.ids)
+                _line("rescored", history.depth[rows], rescored.total / unit[rows], theme.WARN, 1.6)
+            _events(view)
+            _shown_marker(view, unit)
+            if implot.IsPlotHovered():
+                clicked = _hovered(view, unit, others)
             implot.EndPlot()
+    return clicked
 
 
 def thin(rows: np.ndarray, most: int) -> np.ndarray:
@@ -53,12 +102,25 @@ def thin(rows: np.ndarray, most: int) -> np.ndarray:
     return np.unique(np.append(rows[::stride], rows[-1:]))
 
 
-def _setup(view: ViewModel, total: np.ndarray) -> None:
+def other_branches(view: ViewModel) -> list[np.ndarray]:
+    """Rows of each branch that leads elsewhere than to the current iteration, from where it leaves another one."""
+    history = view.history
+    ours = np.zeros(len(history.ids), bool)
+    ours[history.branch] = True
+    found = []
+    for branch in history.branches:
+        rows = np.flatnonzero((history.branch_of == branch.number) & ~ours)
+        if len(rows):
+            parent = int(history.parents[rows[0]])
+            found.append(thin(np.append(parent, rows) if parent >= 0 else rows, MAX_POINTS // 3))
+    return found
+
+
+def _setup(last: int, total: np.ndarray) -> None:
     always, plain = int(implot.ImPlotCond_Always), int(implot.ImPlotAxisFlags_NoHighlight)
-    last = max(len(view.history.branch) * 1.02, 10.0)
     logarithmic = total.min() > 0
     implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
-    implot.SetupAxisLimits(int(implot.ImAxis_X1), 0.0, last, always)
+    implot.SetupAxisLimits(int(implot.ImAxis_X1), 0.0, max((last + 1) * 1.02, 10.0), always)
     implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
     scale = implot.ImPlotScale_Log10 if logarithmic else implot.ImPlotScale_SymLog
     implot.SetupAxisScale(int(implot.ImAxis_Y1), int(scale))
@@ -74,25 +136,23 @@ def loss_limits(total: np.ndarray) -> tuple[float, float]:
     return float(10.0**least), float(10.0 ** np.ceil(np.log10(high) + 1e-6))
 
 
-def _curves(view: ViewModel, rows: np.ndarray, each_term: bool) -> None:
+def _terms(view: ViewModel, rows: np.ndarray, unit: np.ndarray) -> None:
     history = view.history
-    x = np.searchsorted(history.branch, rows).astype(np.float64)
-    if each_term:
-        for index, term in enumerate(view.scene.terms):
-            y = history.terms[rows, index].astype(np.float64)
-            keep = np.isfinite(y) & (y != 0)
-            if keep.any():
-                _line(term.name.replace("_", " "), x[keep], y[keep], theme.term_color(index), 1.2)
-    _line("total", x, history.total[rows].astype(np.float64), theme.TEXT, 2.2)
+    for index, term in enumerate(view.scene.terms):
+        y = history.terms[rows, index] / unit[rows]
+        keep = np.isfinite(y) & (y != 0)
+        if keep.any():
+            color = theme.term_color(index)
+            _line(term.name.replace("_", " "), history.depth[rows][keep], y[keep], color, 1.2)
 
 
-def _line(label: str, x: np.ndarray, y: np.ndarray, color: theme.Color, weight: float) -> None:
-    implot.SetNextLineStyle(theme.rgba(color), weight)
-    implot.PlotLine(label, np.ascontiguousarray(x), np.ascontiguousarray(y))
+def _line(label: str, x: np.ndarray, y: np.ndarray, color: theme.Color, weight: float, *, alpha: float = 1.0) -> None:
+    implot.SetNextLineStyle(theme.rgba(color, alpha), weight)
+    implot.PlotLine(label, np.ascontiguousarray(x, np.float64), np.ascontiguousarray(y, np.float64))
 
 
 def _boundaries(view: ViewModel) -> None:
-    """A vertical line and a name where a phase begins."""
+    """A vertical line in the phase's colour where a phase begins."""
     phase = view.history.phase[view.history.branch]
     starts = np.flatnonzero(np.diff(phase, prepend=-1))
     for start in starts:
@@ -101,10 +161,67 @@ def _boundaries(view: ViewModel) -> None:
         implot.PlotInfLines(f"##start {name}", np.array([float(start)]))
 
 
-def _shown_marker(view: ViewModel) -> None:
+def branch_events(view: ViewModel) -> list[Event]:
+    """Edits on the way to the current iteration."""
+    rows = set(view.history.branch.tolist()) if view.history.events else set()
+    return [event for event in view.history.events if view.history.row_of(event.snapshot) in rows]
+
+
+def _depth(view: ViewModel, snapshot: int) -> float:
+    return float(view.history.depth[view.history.row_of(snapshot)])
+
+
+def _events(view: ViewModel) -> None:
+    """A mark at the top for every edit, with a faint line down."""
+    at = np.array([_depth(view, event.snapshot) for event in branch_events(view)])
+    if not len(at):
+        return
+    implot.SetNextLineStyle(theme.rgba(theme.WARN, 0.35), 1.0)
+    implot.PlotInfLines("##events", at)
+    draw, (_, top) = implot.GetPlotDrawList(), implot.GetPlotPos()
+    for x in at:
+        pixel = implot.PlotToPixels(float(x), 1.0)[0]
+        draw.AddTriangleFilled((pixel - 4, top), (pixel + 4, top), (pixel, top + 7), theme.packed(theme.WARN))
+
+
+def _shown_marker(view: ViewModel, unit: np.ndarray) -> None:
     row = view.history.row_of(view.shown)
-    at = float(np.searchsorted(view.history.branch, row))
-    value = float(view.history.total[row])
+    at, value = float(view.history.depth[row]), float(view.history.total[row] / unit[row])
     implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.35), 1.0)
     implot.PlotInfLines("##shown", np.array([at]))
     implot.Annotation(at, value, theme.rgba(theme.RAISED, 0.9), (-8.0, -8.0), True, number(value))
+
+
+def _hovered(view: ViewModel, unit: np.ndarray, others: list[np.ndarray]) -> int | None:
+    """Tells what is under the cursor; its snapshot if it was clicked."""
+    history = view.history
+    row = nearest_row(view, unit, others)
+    lines = [
+        f"{view.phases[int(history.phase[row])].name}, step {history.step[row] + 1}, "
+        f"iteration {history.iteration[row]} of it: {number(float(history.total[row] / unit[row]))}"
+    ]
+    number_ = int(history.branch_of[row])
+    if len(history.branches) > 1:
+        lines.append(next(branch.name for branch in history.branches if branch.number == number_))
+    mouse = psim.GetIO().MousePos[0]
+    near = [
+        event.text
+        for event in branch_events(view)
+        if abs(implot.PlotToPixels(_depth(view, event.snapshot), 1.0)[0] - mouse) < NEAR
+    ]
+    psim.SetTooltip("\n".join([*lines, *(f"edit: {text}" for text in near), "click to look at it"]))
+    return int(history.ids[row]) if psim.IsMouseClicked(0) else None
+
+
+def nearest_row(view: ViewModel, unit: np.ndarray, others: list[np.ndarray]) -> int:
+    """Row below the cursor: of the current branch, unless the cursor is at the curve of another one."""
+    history, (x, y) = view.history, psim.GetIO().MousePos
+    column = implot.GetPlotMousePos()[0]
+    best, least = int(history.branch[int(np.clip(round(column), 0, len(history.branch) - 1))]), NEAR
+    for rows in others:
+        row = int(rows[int(np.abs(history.depth[rows] - column).argmin())])
+        at = implot.PlotToPixels(float(history.depth[row]), float(history.total[row] / unit[row]))
+        away = float(np.hypot(at[0] - x, at[1] - y))
+        if away < least:
+            best, least = row, away
+    return best

@@ -118,9 +118,7 @@ def _bar(view: ViewModel, ui: UiState, index: int, steps: int) -> Iterator[Comma
     _draw_bar(view, index, (left, y), step, steps, height)
 
 
-def _draw_bar(
-    view: ViewModel, index: int, corner: tuple[float, float], step: float, steps: int, height: float
-) -> None:
+def _draw_bar(view: ViewModel, index: int, corner: tuple[float, float], step: float, steps: int, height: float) -> None:
     draw, color = psim.GetWindowDrawList(), theme.phase_color(index)
     left, y = corner
     right = left + max(step * steps, 1.5)

@@ -46,8 +46,9 @@ def _x_0_first(parts: tuple[Part, ...]) -> list[Part]:
 
 
 def _row(view: ViewModel, ui: UiState, part: Part, inner: bool) -> Iterator[Command]:
-    own, covered = part.name in view.frozen, inner and any(
-        part.name in other.children and other.name in view.frozen for other in view.scene.parts
+    own, covered = (
+        part.name in view.frozen,
+        inner and any(part.name in other.children and other.name in view.frozen for other in view.scene.parts),
     )
     frozen = own or covered
     if inner:

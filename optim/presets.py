@@ -1,0 +1,67 @@
+"""A preset's numbers for a fit that is under way: weights and steps of the phases that are still to come.
+
+The rules of a preset (``stages.Preset``) are built into the variables of a fit and stay what they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from optim.errors import InputError
+from optim.problem import Problem
+from optim.stages import PRESETS, Phase, Preset, schedule
+
+AS_STARTED = "as started"
+"""The schedule that the fit began with, as a preset."""
+_NUMBERS = ("name", "weights", "contact_refine", "freeze_bounds")
+"""Fields of a preset that end up in weights and steps."""
+_OVERLAP = "rgb_overlap_consist"
+"""Its weight depends on whether the clip was split, not on the preset."""
+
+
+def data_type(problem: Problem) -> str:
+    """Whose default weights and steps hold for what was observed (``stages.PUBLIC_WEIGHTS``)."""
+    seen = problem.observations
+    if seen.points3d is not None:
+        return "rgbd" if problem.camera is not None else "points3d"
+    if seen.joints2d is not None:
+        return "rgb"
+    return "verts3d" if seen.verts3d is not None else "3d"
+
+
+def with_preset(
+    phases: tuple[Phase, ...], name: str, *, data: str, started: tuple[Phase, ...], current: int, begun: int
+) -> tuple[Phase, ...]:
+    """The same phases under a preset's weights and steps, from the current one on.
+
+    Args:
+        name: In ``stages.PRESETS``, or ``AS_STARTED``.
+        data: Data type, of ``data_type``.
+        started: The schedule that the fit began with.
+        current: Index of the phase that runs; what lies before it stays as it is.
+        begun: Steps of it that have been begun; it gets no fewer.
+
+    Raises:
+        InputError: No preset of that name.
+    """
+    if name != AS_STARTED and name not in PRESETS:
+        raise InputError(f"preset {name!r} is not known; there are {', '.join((AS_STARTED, *PRESETS))}")
+    in_parts = any(phase.name == "stage 3 tune" for phase in phases)
+    wanted = started if name == AS_STARTED else schedule(name, data, tune_init=in_parts)
+    by_name, first = {phase.name: phase for phase in wanted}, {phase.name: phase for phase in started}
+    edited = list(phases)
+    for index, phase in enumerate(phases[current:], current):
+        target = by_name.get(phase.name)
+        if target is not None:
+            overlap = {term: value for term, value in first[phase.name].weights.items() if term == _OVERLAP}
+            steps = max(target.steps, begun) if index == current else target.steps
+            frames = target.frames if name == AS_STARTED else phase.frames
+            edited[index] = replace(phase, weights={**overlap, **target.weights}, steps=steps, frames=frames)
+    return tuple(edited)
+
+
+def fixed_rules(preset: Preset, other: Preset) -> tuple[str, ...]:
+    """Rules in which another preset differs and that a fit under way cannot take over, in words."""
+    names = [field.name for field in fields(Preset) if field.name not in _NUMBERS]
+    differing = [name for name in names if getattr(preset, name) != getattr(other, name)]
+    return tuple(f"{name.replace('_', ' ')}: {getattr(preset, name)}, not {getattr(other, name)}" for name in differing)

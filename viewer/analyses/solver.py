@@ -1,0 +1,76 @@
+"""What the solver did in an iteration, and what past iterations would be worth under other weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from viewer.findings import LineSearch, RescoredCurve, TermPull
+
+if TYPE_CHECKING:
+    from optim.history import Snapshot
+    from viewer.build_view import ViewBuilder
+
+
+def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
+    """The line search that led to a snapshot; None where an edit or the start of a phase did."""
+    from optim import lbfgs
+    from optim.history import ITERATION
+
+    solver = snapshot.solver
+    if snapshot.cause != ITERATION or snapshot.parent is None or not (solver.trials or solver.slope):
+        return None
+    trials = solver.trials
+    phase = snapshot.schedule[snapshot.phase]
+    options = lbfgs.Options(max_iterations=phase.iterations)
+    return LineSearch(
+        start=float(builder.session.history[snapshot.parent].solver.point.value),
+        slope=solver.slope,
+        lengths=np.array([trial.step_length for trial in trials]),
+        values=np.array([trial.value for trial in trials]),
+        slopes=np.array([trial.slope for trial in trials]),
+        armijo=np.array([trial.armijo for trial in trials], bool),
+        curvature=np.array([trial.wolfe for trial in trials], bool),
+        kinds=tuple(trial.search for trial in trials),
+        taken=solver.step_length,
+        pairs=len(solver.pairs),
+        most_pairs=options.history,
+        scale=solver.scale,
+        stop=solver.stop,
+        stalled=solver.stalled,
+        iterations=solver.iterations_in_step,
+        evaluations=solver.evaluations_in_step,
+        budget=options.evaluation_budget,
+        gradient=float(solver.point.gradient.abs().max()),
+        c1=lbfgs.SUFFICIENT_DECREASE,
+        c2=lbfgs.CURVATURE,
+    )
+
+
+def rescored(builder: ViewBuilder, snapshot: Snapshot, *, current: int) -> RescoredCurve:
+    """The snapshot's phase on the way to it, under the weights that the phase has in the schedule of ``current``."""
+    from optim.rescoring import rescored_path
+
+    history = builder.session.history
+    weights = history[current].schedule[snapshot.phase].weights
+    path = rescored_path(history, snapshot.id, weights=weights)
+    return RescoredCurve(
+        ids=np.array([number for number, _ in path]),
+        total=np.array([found.total for _, found in path]),
+        missing=tuple(sorted({term for _, found in path for term in found.missing})),
+    )
+
+
+def term_pull(builder: ViewBuilder, snapshot: Snapshot) -> TermPull:
+    """How strongly every row of the weights table pulls; terms under one weight count as if at right angles."""
+    from optim.diagnostics.gradients import term_gradients
+
+    found, rows = term_gradients(builder.session, snapshot), builder.members.rows
+    squares = {name: np.full(len(rows), np.nan) for name in found.norm}
+    for index, term in enumerate(found.terms):
+        row = builder.members.row(term)
+        for name, norms in found.norm.items():
+            if row is not None:
+                squares[name][row] = np.nan_to_num(squares[name][row]) + float(norms[index]) ** 2
+    return TermPull(norm={name: np.sqrt(values) for name, values in squares.items()})
