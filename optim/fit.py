@@ -103,10 +103,14 @@ class Fit:
         in_prior = self.prediction(snapshot or self.current).in_prior
         return None if in_prior is None else in_prior.rollout
 
+    def predicted(self, snapshot: Snapshot) -> bool:
+        """Whether ``prediction`` has its answer at hand."""
+        kept = self._predictions.get(snapshot.id)
+        return kept is not None and kept[0] is snapshot
+
     def prediction(self, snapshot: Snapshot) -> Prediction:
         """Everything derived from a snapshot's variables, over all frames and without gradients."""
-        kept = self._predictions.get(snapshot.id)
-        if kept is None or kept[0] is not snapshot:
+        if not self.predicted(snapshot):
             self._remember(snapshot, self._predict(snapshot))
         self._predictions.move_to_end(snapshot.id)
         return self._predictions[snapshot.id][1]

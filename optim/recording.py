@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from optim.history import Entry, History, Snapshot
 from optim.lbfgs import LbfgsState, Pair, Point, Trial
 from optim.objective import Evaluation, TermValue
 from optim.observations import Observations, PreviousBatch
-from optim.runfile import RunFile
+from optim.runfile import Names, Position, RunFile
 from optim.settings import Settings
 from optim.stages import Phase, Preset
 from optim.values import Values
@@ -36,15 +36,6 @@ SAME_LOSS = 1e-3
 differently."""
 
 
-@dataclass(frozen=True)
-class Position:
-    """Where a session stands in its history."""
-
-    current: int
-    undo: tuple[int, ...] = ()
-    redo: tuple[int, ...] = ()
-
-
 class Recording:
     """The snapshots of one session in a run file."""
 
@@ -52,10 +43,7 @@ class Recording:
         self.file = file
         self._values = Values(file, _TYPES, shared=_SHARED, tensor=_tensor)
         (self._count,) = file.rows("SELECT count(*) FROM snapshots")[0]
-        self._bookmarks: dict[int, str] = {}
-        self._names: dict[int, str] = {}
-        self._position = Position(0)
-        self._read_log()
+        self._names = file.names()
 
     def __len__(self) -> int:
         return self._count
@@ -98,28 +86,23 @@ class Recording:
                 also(new)
             for kind, value in changes:
                 self.file.log(kind, value)
-        self._count = len(history)
-        self._bookmarks = dict(history.bookmarks)
-        self._names = {branch.number: branch.name for branch in history.branches}
-        self._position = _position(session)
+        self._count, self._names = len(history), _names(session)
         history.store.archive = self
         return new
 
     def _changes(self, session: EditableFit) -> list[tuple[str, Any]]:
         """What is to be logged: names given and taken, and going elsewhere in the history."""
-        found: list[tuple[str, Any]] = []
-        bookmarks = session.history.bookmarks
-        for snapshot_id in self._bookmarks.keys() - bookmarks.keys():
-            found.append(("bookmark", [snapshot_id, None]))
-        for snapshot_id, name in bookmarks.items() - self._bookmarks.items():
-            found.append(("bookmark", [snapshot_id, name]))
-        for branch in session.history.branches:
-            if self._names.get(branch.number, f"branch {branch.number + 1}") != branch.name:
-                found.append(("branch", [branch.number, branch.name]))
-        position = _position(session)
-        went_on = replace(self._position, current=len(session.history) - 1)
-        if position != went_on:
-            found.append(("position", [len(session.history), position.current, position.undo, position.redo]))
+        then, now = self._names, _names(session)
+        taken = then.bookmarks.keys() - now.bookmarks.keys()
+        found: list[tuple[str, Any]] = [("bookmark", [snapshot_id, None]) for snapshot_id in sorted(taken)]
+        found += [("bookmark", list(given)) for given in sorted(now.bookmarks.items() - then.bookmarks.items())]
+        for number, name in now.branches.items():
+            if name != then.branches.get(number, f"branch {number + 1}"):
+                found.append(("branch", [number, name]))
+        last = len(session.history) - 1
+        if now.position != replace(then.position, current=last):
+            position = now.position
+            found.append(("position", [last + 1, position.current, position.undo, position.redo]))
         return found
 
     def _insert(self, entry: Entry, snapshot: Snapshot) -> None:
@@ -167,30 +150,16 @@ class Recording:
                 f"{self.file.path}: was recorded from other data or models: its fit began with a loss of"
                 f" {recorded:.6g}, this one with {found:.6g}; give the same clip, body and flags"
             )
-        limit = session.history.store.limit
-        names, marks = self._names, self._bookmarks
-        history = History.recorded(entries, self, memory_limit=limit, branch_names=names, bookmarks=marks)
-        where = self._position
+        limit, names, where = session.history.store.limit, self._names, self._names.position
+        history = History.recorded(
+            entries, self, memory_limit=limit, branch_names=names.branches, bookmarks=names.bookmarks
+        )
         session.take_up(history, current=where.current, undo=where.undo, redo=where.redo)
 
-    def _read_log(self) -> None:
-        """Names and position as they were left."""
-        for _, (snapshot_id, name) in self.file.logged("bookmark"):
-            if name is None:
-                self._bookmarks.pop(snapshot_id, None)
-            else:
-                self._bookmarks[snapshot_id] = name
-        self._names = {number: name for _, (number, name) in self.file.logged("branch")}
-        for _, (count, current, undo, redo) in self.file.logged("position")[-1:]:
-            went_on = count < self._count
-            self._position = Position(self._count - 1 if went_on else current, tuple(undo), tuple(redo))
-            return
-        self._position = Position(max(self._count - 1, 0))
 
-
-def _position(session: EditableFit) -> Position:
-    undo, redo = session.travels
-    return Position(session.current.id, undo, redo)
+def _names(session: EditableFit) -> Names:
+    branches = {branch.number: branch.name for branch in session.history.branches}
+    return Names(dict(session.history.bookmarks), branches, Position(session.current.id, *session.travels))
 
 
 def _apart(snapshot: Snapshot) -> dict[str, Tensor | None]:

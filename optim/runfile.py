@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,17 +29,35 @@ CREATE TABLE snapshots (
     id INTEGER PRIMARY KEY, parent INTEGER, cause TEXT NOT NULL, branch INTEGER NOT NULL, phase INTEGER NOT NULL,
     step INTEGER NOT NULL, iteration INTEGER NOT NULL, total_iterations INTEGER NOT NULL, total REAL NOT NULL,
     time REAL NOT NULL, entry TEXT NOT NULL, state TEXT NOT NULL);
-CREATE TABLE views (id INTEGER PRIMARY KEY, terms BLOB NOT NULL, value TEXT NOT NULL);
-CREATE TABLE motions (id INTEGER PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE views (id INTEGER PRIMARY KEY, snapshot INTEGER NOT NULL, brief TEXT NOT NULL, value TEXT NOT NULL);
+CREATE INDEX views_of_snapshot ON views (snapshot);
 CREATE TABLE log (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL);
 """
 _COLUMNS = {
     "snapshots": 12,
-    "views": 3,
-    "motions": 2,
+    "views": 4,
 }
 _DTYPES = {"|b1", "|i1", "|u1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8"}
 _NEW_ADVICE = "give another name, or go on with that run by --resume"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a session stands in its history; ``undo`` and ``redo`` lead back to these snapshots, the next one last."""
+
+    current: int
+    undo: tuple[int, ...] = ()
+    redo: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Names:
+    """What of a run is not part of any snapshot."""
+
+    bookmarks: dict[int, str]
+    branches: dict[int, str]
+    """Only those that were given a name."""
+    position: Position
 
 
 class RunFile:
@@ -94,7 +113,7 @@ class RunFile:
     # Writing, inside a transaction
 
     def insert(self, table: str, *row: Any) -> None:
-        """Append to ``snapshots``, ``views`` or ``motions``; values in the order of its columns, the id first."""
+        """Append to ``snapshots`` or ``views``; values in the order of its columns, the id first (None: the next)."""
         marks = ", ".join("?" * _COLUMNS[table])
         self._database.execute(f"INSERT INTO {table} VALUES ({marks})", row)
 
@@ -143,6 +162,21 @@ class RunFile:
         """Id and value of what happened, in order."""
         found = self.rows("SELECT id, value FROM log WHERE kind = ? AND id > ? ORDER BY id", kind, after)
         return [(row, json.loads(text)) for row, text in found]
+
+    def names(self) -> Names:
+        """Bookmarks, names of branches and position as they were left."""
+        bookmarks: dict[int, str] = {}
+        for _, (snapshot, name) in self.logged("bookmark"):
+            if name is None:
+                bookmarks.pop(snapshot, None)
+            else:
+                bookmarks[snapshot] = name
+        branches = {number: name for _, (number, name) in self.logged("branch")}
+        (count,) = self.rows("SELECT count(*) FROM snapshots")[0]
+        position = Position(max(count - 1, 0))
+        for _, (then, current, undo, redo) in self.logged("position")[-1:]:
+            position = Position(current if then == count else count - 1, tuple(undo), tuple(redo))
+        return Names(dict(sorted(bookmarks.items())), branches, position)
 
     def _one(self, query: str, row: int) -> tuple:
         found = self.rows(query, row)
