@@ -1,155 +1,134 @@
-"""``python -m optim.evaluate``: fit many clips of motion capture under one protocol and print stage 2 against stage 3.
+"""``python -m optim.evaluate``: the paper's figures of many fits, stage 2 (VPoser-t) against stage 3 (HuMoR).
 
-Protocols are the paper's: ``noisy`` (4 cm noise on every joint) and ``occluded`` (joints below 0.9 m hidden). Clips are
-fitted in batches, one L-BFGS over each, as the public evaluation does. Every clip's figures go to a CSV file as soon as
-its batch is done; a run that is stopped and started again goes on after the last batch written.
+With a folder, of the fits that lie in it (``results_out``, or a folder of runs; ``python -m optim.evaluate DIR``). With
+``--data`` and ``--protocol``, of clips of motion capture that it degrades and fits itself. Every clip's figures go to
+the CSV file as soon as they are known; with ``--data``, a run that is stopped and started again goes on after the last
+batch written. What each figure is stands in ``optim.metrics``.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 import assets
-from optim.body import BodyModel
 from optim.errors import InputError
-from optim.loading.amass import read_motion
+from optim.inspection import stage_metrics
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
-from optim.loading.observe import Degradation, degrade
-from optim.loading.source import trajectory
-from optim.metrics import all_metrics
-from optim.observations import Observations
+from optim.loading.results import STITCHED, find_results, read_result
 from optim.pose_prior import load_pose_prior
-from optim.problem import Problem
-from optim.session import Session
-from optim.stages import schedule
-from optim.train.data import find_clips
+from optim.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
+from optim.results import STAGES
 from optim.train.progress import clock
-from optim.variables import Trajectory
 
-PROTOCOLS = {"noisy": Degradation(noise_std=0.04), "occluded": Degradation(hide_below=0.9)}
-STAGES = (1, 2, 3)
+NAMES = {"stage1": "stage 1", "stage2": "VPoser-t", "stage3_init": "roll-out", "stage3": "HuMoR"}
+"""Stage → what the paper calls the method that ends there; the roll-out is what stage 3 begins with."""
+NO_FIGURES = ("clip", "stage", "seconds_of_batch")
 MODEL_FLAGS = {
-    "--smpl": assets.BODY_FOLDER,
     "--vposer": assets.POSE_PRIOR_FOLDER,
     "--humor": assets.MOTION_PRIOR_FILE,
     "--init-motion-prior": assets.INIT_STATE_PRIOR_FILE,
 }
 
 
-@dataclass(frozen=True)
-class Extract:
-    """One stretch of a clip that is to be fitted."""
-
-    name: str
-    truth: Trajectory  # batch of one
-
-
-def choose_extracts(folder: Path, body: BodyModel, *, count: int, frames: int, split: str | None) -> list[Extract]:
-    """The middle ``frames`` frames of ``count`` clips, spread evenly over those long enough, in sorted order.
-
-    Raises:
-        InputError: No clip is long enough.
-    """
-    motions = [(p, read_motion(p)) for p in find_clips(folder, split=split)]
-    long_enough = [(p, m) for p, m in motions if len(m.trans) >= frames]
-    if not long_enough:
-        raise InputError(f"{folder}: no clip of {frames} frames or more at 30 frames/s")
-    step = max(1.0, len(long_enough) / count)
-    chosen = [long_enough[int(i * step)] for i in range(min(count, len(long_enough)))]
-    extracts = []
-    for path, motion in chosen:
-        start = (len(motion.trans) - frames) // 2
-        truth = trajectory(motion, slice(start, start + frames), body)
-        extracts.append(Extract(f"{path.relative_to(folder).as_posix()}:{start}", truth))
-    return extracts
-
-
-def fit_batch(
-    extracts: Sequence[Extract], models: dict, *, protocol: str, preset: str, seed: int, num_iters: Sequence[int] | None
-) -> list[dict[str, float | str]]:
-    """Fit a batch to the end; one row of figures per clip and stage."""
-    truth = joined([e.truth for e in extracts])
-    generator = torch.Generator().manual_seed(seed)
-    seen = degrade(truth.joints, PROTOCOLS[protocol], generator=generator)
-    problem = Problem(observations=Observations(joints3d=seen), ground_truth=truth, name=protocol, **models)
-    session = Session(problem, schedule=schedule(preset, "3d", num_iters=num_iters), keep_iterations=False)
-    visible = torch.isfinite(seen).all(-1)
-    rows: list[dict[str, float | str]] = []
-    began = time.monotonic()
-    for stage in STAGES:
-        if not any(phase.stage == stage for phase in session.schedule):
-            continue
-        session.finish_stage()
-        with torch.no_grad():
-            figures = all_metrics(session.trajectory(), truth, visible, problem.body)
-        seconds = time.monotonic() - began
-        for index, extract in enumerate(extracts):
-            row = {name: float(values[index]) for name, values in figures.items()}
-            rows.append({"clip": extract.name, "stage": stage, "seconds_of_batch": seconds, **row})
-    return rows
-
-
-def joined(motions: Sequence[Trajectory]) -> Trajectory:
-    """Motions of equal length as one batch."""
-    names = ("trans", "root_orient", "pose_body", "betas", "joints")
-    return Trajectory(**{name: torch.cat([getattr(m, name) for m in motions]) for name in names})
-
-
-def table(rows: list[dict]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Mean of every figure over the clips, a column per stage, and the ratio of stage 3 to stage 2."""
-    stages = sorted({int(r["stage"]) for r in rows})
-    figures = [k for k in rows[0] if k not in ("clip", "stage", "seconds_of_batch")]
-    lines = [
-        f"{len({r['clip'] for r in rows})} clips".ljust(26)
-        + "".join(f"{f'stage {s}':>10}" for s in stages)
-        + "     3 / 2"
-    ]
-    for name in figures:
-        means = {}
-        for stage in stages:
-            values = torch.tensor([float(r[name]) for r in rows if int(r["stage"]) == stage])
-            means[stage] = float(values.nanmean())
-        ratio = means[3] / means[2] if {2, 3} <= set(stages) and means[2] else float("nan")
-        lines.append(name.ljust(26) + "".join(f"{means[s]:10.3f}" for s in stages) + f"{ratio:10.3f}")
+    stages = [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]
+    lines = [f"{len({r['clip'] for r in rows})} clips".ljust(26) + "".join(f"{NAMES[s]:>10}" for s in stages)]
+    lines[0] += "     3 / 2" if {"stage2", "stage3"} <= set(stages) else ""
+    for name in figures_of(rows):
+        means = {stage: mean_of(rows, stage, name) for stage in stages}
+        if all(math.isnan(value) for value in means.values()):
+            continue
+        line = name.ljust(26) + "".join(f"{means[s]:10.3f}" if not math.isnan(means[s]) else " " * 10 for s in stages)
+        before = means.get("stage2", math.nan)
+        ratio = means["stage3"] / before if "stage3" in means and before else math.nan
+        lines.append(line + (f"{ratio:10.3f}" if not math.isnan(ratio) else ""))
     return "\n".join(lines)
 
 
-def read_rows(path: Path) -> list[dict]:
+def figures_of(rows: Sequence[Row]) -> list[str]:
+    """Names of the figures in any of the rows, in their order."""
+    return [name for name in dict.fromkeys(key for row in rows for key in row) if name not in NO_FIGURES]
+
+
+def mean_of(rows: Sequence[Row], stage: str, name: str) -> float:
+    """Mean of a figure over the clips that have it; NaN where none has."""
+    values = [float(row[name]) for row in rows if row["stage"] == stage and row.get(name) not in (None, "")]
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def read_rows(path: Path) -> list[Row]:
     """What an earlier run wrote; nothing where there was none."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+        return [dict(row) for row in csv.DictReader(file)]
 
 
-def append_rows(path: Path, rows: list[dict]) -> None:
-    """Add rows, with a header where the file is new."""
-    new = not path.exists()
+def append_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Add rows, with a header where the file is new.
+
+    Raises:
+        InputError: The file there has other columns.
+    """
+    names = list(rows[0])
+    known = read_rows(path)
+    if known and list(known[0]) != names:
+        raise InputError(f"{path}: its columns are not those of this evaluation; delete it or give another --csv")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        if new:
+        writer = csv.DictWriter(file, fieldnames=names)
+        if not known:
             writer.writeheader()
         writer.writerows(rows)
 
 
-def run(options: argparse.Namespace) -> list[dict]:
+def evaluate_folder(folder: Path, *, csv_path: Path | None, body_path: Path | None) -> list[Row]:
+    """Figures of all results below a folder; those that cannot be read are named and left out.
+
+    Stitched motions count only where nothing else is there: their frames are those of the parts.
+
+    Raises:
+        InputError: Nothing could be read.
+    """
+    places = find_results(folder)
+    parts = [place for place in places if place.name != STITCHED] or places
+    rows: list[Row] = []
+    for place in parts:
+        try:
+            found = stage_metrics(read_result(place, body_path=body_path))
+        except InputError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        name = place.relative_to(folder).as_posix() if place != folder else place.name
+        rows += [{"clip": name, "stage": stage, **values} for stage, values in found.items()]
+    if not rows:
+        raise InputError(f"{folder}: none of its {len(parts)} results can be read")
+    names = ["clip", "stage", *figures_of(rows)]
+    if csv_path is not None:
+        csv_path.unlink(missing_ok=True)
+        append_rows(csv_path, [{name: row.get(name, "") for name in names} for row in rows])
+    return rows
+
+
+def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
     """Fit every batch that the CSV file does not hold yet; returns all rows."""
-    body = load_body(options.smpl)
-    models = {
-        "body": body,
-        "pose_prior": load_pose_prior(options.vposer),
-        "motion_prior": load_motion_prior(options.humor),
-        "init_state_prior": load_init_state_prior(options.init_motion_prior),
-    }
+    body = load_body(options.smpl or assets.BODY_FOLDER)
+    models = Models(
+        body,
+        load_pose_prior(options.vposer),
+        load_motion_prior(options.humor),
+        load_init_state_prior(options.init_motion_prior),
+    )
     split = None if options.split == "all" else options.split
     extracts = choose_extracts(options.data, body, count=options.clips, frames=options.frames, split=split)
     done = {row["clip"] for row in read_rows(options.csv)}
@@ -157,15 +136,8 @@ def run(options: argparse.Namespace) -> list[dict]:
     began = time.monotonic()
     for start in range(0, len(left), options.batch):
         batch = left[start : start + options.batch]
-        rows = fit_batch(
-            batch,
-            models,
-            protocol=options.protocol,
-            preset=options.preset,
-            seed=options.seed,
-            num_iters=options.num_iters,
-        )
-        append_rows(options.csv, rows)
+        how = {name: getattr(options, name) for name in ("protocol", "preset", "seed", "num_iters")}
+        append_rows(options.csv, fit_batch(batch, models, **how))
         finished = start + len(batch)
         remaining = (time.monotonic() - began) / finished * (len(left) - finished)
         print(f"{finished}/{len(left)} clips, {clock(remaining)} left", file=sys.stderr, flush=True)
@@ -173,28 +145,40 @@ def run(options: argparse.Namespace) -> list[dict]:
     return [row for row in read_rows(options.csv) if row["clip"] in wanted]
 
 
+def run(options: argparse.Namespace) -> list[Row]:
+    """Either evaluation, as the options ask for."""
+    if (options.folder is None) == (options.data is None):
+        raise InputError("give a folder of results, or --data FOLDER of clips to fit; not both")
+    if options.folder is not None:
+        return evaluate_folder(options.folder, csv_path=options.csv, body_path=options.smpl)
+    if options.csv is None:
+        raise InputError("--csv FILE: where the figures of the clips go while they are fitted")
+    return evaluate_protocol(options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m optim.evaluate", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of AMASS-format .npz clips")
-    parser.add_argument("--protocol", choices=sorted(PROTOCOLS), default="noisy")
-    parser.add_argument(
-        "--csv", type=Path, required=True, help="figures per clip and stage; an existing file is gone on with"
-    )
-    parser.add_argument("--clips", type=int, default=24)
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--batch", type=int, default=8, help="clips fitted together")
-    parser.add_argument("--split", default="val", choices=("train", "val", "all"))
-    parser.add_argument("--preset", default="humorscope")
-    parser.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="results to evaluate")
+    parser.add_argument("--csv", type=Path, help="figures per clip and stage; with --data, gone on with if it exists")
+    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body (of results: the one they name)")
+    group = parser.add_argument_group("to fit clips first")
+    group.add_argument("--data", type=Path, metavar="FOLDER", help="AMASS-format .npz clips")
+    group.add_argument("--protocol", choices=sorted(PROTOCOLS), default="noisy")
+    group.add_argument("--clips", type=int, default=24)
+    group.add_argument("--frames", type=int, default=60)
+    group.add_argument("--batch", type=int, default=8, help="clips fitted together")
+    group.add_argument("--split", default="val", choices=("train", "val", "all"))
+    group.add_argument("--preset", default="humorscope")
+    group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
+    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--threads", type=int, default=1)
     for flag, default in MODEL_FLAGS.items():
-        parser.add_argument(flag, type=Path, default=default)
+        group.add_argument(flag, type=Path, default=default)
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fit, print the table; returns the exit status."""
+    """Evaluate, print the table; returns the exit status."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:

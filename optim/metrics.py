@@ -31,6 +31,7 @@ def joint_errors(fitted: Trajectory, truth: Trajectory, visible: Tensor) -> dict
 
     Args:
         visible: (B, T, 22) bool, which joints the fit could see. A group without any member is NaN.
+            ``joints_root_aligned`` is of all joints with the root joints laid on each other in every frame.
     """
     distance = 100 * (fitted.joints - truth.joints).norm(dim=-1)
     whole = torch.ones_like(visible)
@@ -41,7 +42,9 @@ def joint_errors(fitted: Trajectory, truth: Trajectory, visible: Tensor) -> dict
         "joints_end_effectors": _only(whole, END_EFFECTORS),
         "joints_legs": _only(whole, LEGS),
     }
-    return {name: _mean_where(distance, mask) for name, mask in groups.items()}
+    errors = {name: _mean_where(distance, mask) for name, mask in groups.items()}
+    aligned = [motion.joints - motion.joints[:, :, :1] for motion in (fitted, truth)]
+    return errors | {"joints_root_aligned": 100 * (aligned[0] - aligned[1]).norm(dim=-1).mean((1, 2))}
 
 
 def acceleration(motion: Trajectory, *, fps: float = 30.0) -> Tensor:

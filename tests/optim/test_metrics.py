@@ -47,6 +47,7 @@ def test_a_shift_is_the_error_of_every_group(standing):
     visible = torch.ones(B, T, 22, dtype=torch.bool)
     visible[..., :5] = False
     errors = joint_errors(shifted(standing, torch.tensor([0.03, 0.0, 0.04])), standing, visible)
+    assert errors.pop("joints_root_aligned").abs().max() < 1e-4
     for name, values in errors.items():
         torch.testing.assert_close(values, torch.full((B,), 5.0), rtol=1e-4, atol=1e-4, msg=name)
 

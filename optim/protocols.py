@@ -1,0 +1,109 @@
+"""The paper's protocols on motion capture: degrade clips, fit them in batches, measure every stage against the truth.
+
+``noisy``: 4 cm noise on every joint; ``occluded``: joints below 0.9 m hidden. Clips are fitted with one L-BFGS over
+each batch, as the public evaluation does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from optim.body import BodyModel
+from optim.errors import InputError
+from optim.init_state_prior import InitStatePrior
+from optim.loading.amass import read_motion
+from optim.loading.observe import Degradation, degrade
+from optim.loading.source import trajectory
+from optim.metrics import all_metrics
+from optim.motion_prior import MotionPrior
+from optim.observations import Observations
+from optim.pose_prior import PosePrior
+from optim.problem import Problem
+from optim.session import Session
+from optim.stages import schedule
+from optim.train.data import find_clips
+from optim.variables import Trajectory
+
+PROTOCOLS = {"noisy": Degradation(noise_std=0.04), "occluded": Degradation(hide_below=0.9)}
+STAGES = (1, 2, 3)
+Row = dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a fit stands on; names as in ``Problem``."""
+
+    body: BodyModel
+    pose_prior: PosePrior
+    motion_prior: MotionPrior
+    init_state_prior: InitStatePrior
+
+
+@dataclass(frozen=True)
+class Extract:
+    """One stretch of a clip that is to be fitted."""
+
+    name: str
+    truth: Trajectory  # batch of one
+
+
+def choose_extracts(folder: Path, body: BodyModel, *, count: int, frames: int, split: str | None) -> list[Extract]:
+    """The middle ``frames`` frames of ``count`` clips, spread evenly over those long enough, in sorted order.
+
+    Raises:
+        InputError: No clip is long enough.
+    """
+    motions = [(p, read_motion(p)) for p in find_clips(folder, split=split)]
+    long_enough = [(p, m) for p, m in motions if len(m.trans) >= frames]
+    if not long_enough:
+        raise InputError(f"{folder}: no clip of {frames} frames or more at 30 frames/s")
+    step = max(1.0, len(long_enough) / count)
+    chosen = [long_enough[int(i * step)] for i in range(min(count, len(long_enough)))]
+    extracts = []
+    for path, motion in chosen:
+        start = (len(motion.trans) - frames) // 2
+        truth = trajectory(motion, slice(start, start + frames), body)
+        extracts.append(Extract(f"{path.relative_to(folder).as_posix()}:{start}", truth))
+    return extracts
+
+
+def fit_batch(
+    extracts: Sequence[Extract],
+    models: Models,
+    *,
+    protocol: str,
+    preset: str,
+    seed: int,
+    num_iters: Sequence[int] | None,
+) -> list[Row]:
+    """Fit a batch to the end; one row of figures per clip and stage."""
+    truth = joined([e.truth for e in extracts])
+    generator = torch.Generator().manual_seed(seed)
+    seen = degrade(truth.joints, PROTOCOLS[protocol], generator=generator)
+    problem = Problem(observations=Observations(joints3d=seen), ground_truth=truth, name=protocol, **vars(models))
+    session = Session(problem, schedule=schedule(preset, "3d", num_iters=num_iters), keep_iterations=False)
+    visible = torch.isfinite(seen).all(-1)
+    rows: list[Row] = []
+    began = time.monotonic()
+    for stage in STAGES:
+        if not any(phase.stage == stage for phase in session.schedule):
+            continue
+        session.finish_stage()
+        with torch.no_grad():
+            figures = all_metrics(session.trajectory(), truth, visible, problem.body)
+        seconds = time.monotonic() - began
+        for index, extract in enumerate(extracts):
+            values = {name: float(values[index]) for name, values in figures.items()}
+            rows.append({"clip": extract.name, "stage": f"stage{stage}", "seconds_of_batch": seconds, **values})
+    return rows
+
+
+def joined(motions: Sequence[Trajectory]) -> Trajectory:
+    """Motions of equal length as one batch."""
+    names = ("trans", "root_orient", "pose_body", "betas", "joints")
+    return Trajectory(**{name: torch.cat([getattr(m, name) for m in motions]) for name in names})
