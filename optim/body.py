@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from optim.errors import InputError
+from optim.kinematics import Kinematics
 from optim.timing import timed
 
 NUM_BETAS = 16
@@ -149,29 +150,11 @@ class BodyModel:
         return torch.cat((joints52, openpose_points), dim=2)[:, :, list(BODY25_FROM_JOINTS)]
 
     def _chain(self, rest: Tensor, root_orient: Tensor, pose_body: Tensor) -> tuple[Tensor, Tensor]:
-        """World rotations (B, T, 22, 3, 3) and positions (B, T, 22, 3) of the body joints, one tree level at a time."""
+        """World rotations (B, T, 22, 3, 3) and positions (B, T, 22, 3) of the body joints."""
         local = torch.cat((root_orient[..., None, :, :], pose_body), dim=2)
         body = self.parents[:NUM_JOINTS]
-        bone = rest - torch.stack([rest[:, p] if p >= 0 else torch.zeros_like(rest[:, 0]) for p in body], dim=1)
-        rotation: list[Tensor] = [local[:, :, :1]]
-        position: list[Tensor] = [rest[:, None, :1].expand(*local.shape[:2], 1, 3)]
-        levels = _levels(body)
-        for level, below in zip(levels[:-1], levels[1:], strict=True):
-            up = [level.index(body[j]) for j in below]
-            parent = rotation[-1][:, :, up]
-            rotation.append(parent @ local[:, :, below])
-            position.append(position[-1][:, :, up] + (parent @ bone[:, None, below, :, None])[..., 0])
-        order = [j for level in levels for j in level]
-        back = [order.index(j) for j in range(NUM_JOINTS)]
-        return torch.cat(rotation, dim=2)[:, :, back], torch.cat(position, dim=2)[:, :, back]
-
-
-def _levels(parents: tuple[int, ...]) -> list[list[int]]:
-    """Joints grouped by depth in the tree, root first."""
-    levels = [[0]]
-    while below := [j for j, p in enumerate(parents) if p in levels[-1]]:
-        levels.append(below)
-    return levels
+        bones = torch.cat((rest[:, :1], rest[:, 1:] - rest[:, list(body[1:])]), dim=1)
+        return Kinematics.apply(bones, local, body)
 
 
 def _body_ancestor(joint: int, parents: tuple[int, ...]) -> int:
