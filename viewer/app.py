@@ -13,23 +13,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer import theme
 from viewer.backends import offscreen_problem, window_problem
-from viewer.camera import Viewpoint, project
-from viewer.client import Client, ProcessClient, SessionMaker
+from viewer.client import Client
 from viewer.commands import Command, Quit
-from viewer.layers.backdrop import BackdropLayer
-from viewer.layers.base import Label, Layer
-from viewer.layers.body import BodyLayer, GroundTruthLayer, RolloutBodyLayer
-from viewer.layers.film import FilmLayer
-from viewer.layers.floor import FloorLayer
-from viewer.layers.observations import ObservationsLayer
-from viewer.layers.rollout import RolloutLayer
-from viewer.layers.skeleton import SkeletonLayer
 from viewer.layout import SLOTS, Rect, layout
 from viewer.panels.diagnosis import diagnosis_panel
 from viewer.panels.drift import drift_panel
@@ -55,9 +45,10 @@ from viewer.preferences import (
     preferences_path,
     save_preferences,
 )
+from viewer.scene_view import SceneView
 from viewer.shortcuts import shortcuts
 from viewer.ui_state import UiState
-from viewer.view_model import Analysis, Checkpoint, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
+from viewer.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.widgets import caption, font, tab_row, wide_switch
 
 WINDOW_SIZE = (1280, 720)
@@ -86,17 +77,6 @@ PANELS: dict[str, tuple[str, Panel]] = {
 }
 """Name → title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``; messages stand apart,
 since there are some before there is anything else."""
-LAYER_TYPES: tuple[type[Layer], ...] = (
-    BackdropLayer,
-    FilmLayer,
-    FloorLayer,
-    BodyLayer,
-    SkeletonLayer,
-    ObservationsLayer,
-    RolloutLayer,
-    RolloutBodyLayer,
-    GroundTruthLayer,
-)
 _PANEL_FLAGS = (
     int(psim.ImGuiWindowFlags_NoTitleBar)
     | int(psim.ImGuiWindowFlags_NoResize)
@@ -122,19 +102,17 @@ class WindowUnavailable(RuntimeError):  # noqa: N818 (a state of affairs, and pu
 class App:
     """One window over one client; ``frame`` is what Polyscope calls back."""
 
-    def __init__(self, make_client: Callable[[Checkpoint | None], Client], ui: UiState | None = None) -> None:
+    def __init__(self, make_client: Callable[[], Client], ui: UiState | None = None) -> None:
         self.ui = ui or UiState()
         self.view: ViewModel | None = None
         self.loading = "Starting…"
         self.failed: LoadFailed | None = None
         self.lost = False  # the worker died
         self._make_client = make_client
-        self.client = make_client(None)
-        self.layers = [layer() for layer in LAYER_TYPES]
-        self.viewpoint = Viewpoint()
+        self.client = make_client()
+        self.scene_view = SceneView(self._guard)
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
-        self._checkpoint: Checkpoint | None = None
         self._last_time = time.monotonic()
         self._last_input = self._last_time
 
@@ -150,12 +128,12 @@ class App:
         seconds, self._last_time = min(now - self._last_time, 0.5), now
         self.receive()
         size = ps.get_window_size()
-        rects = layout(*size, scale=ps.get_ui_scale(), wide=self.ui.wide)
+        rects = layout(*size, scale=ps.get_ui_scale(), wide=self.ui.wide, broad=self.ui.wide_weights)
         commands = list(shortcuts(self.view, self.ui))
         if self.view is not None:
             scene = self.view.scene
             self.ui.advance(seconds, fps=scene.fps, num_frames=scene.clip_frames)
-            self._draw_scene(self.view, rects["view"], size)
+            commands += self.scene_view.draw(self.view, self.ui, rects["view"], size)
         commands += self._draw_panels(rects)
         for command in commands:
             self.client.post(command)
@@ -181,8 +159,6 @@ class App:
                 self._analyses[message.kind] = message
                 if self.view is not None:
                     self.view = replace(self.view, analyses=dict(self._analyses))
-            elif isinstance(message, Checkpoint):
-                self._checkpoint = message
             elif isinstance(message, Note):
                 self.ui.note(message)
             elif isinstance(message, Loading):
@@ -198,19 +174,6 @@ class App:
             self.ui.note(
                 Note(level="error", text=self.client.obituary, advice="Restart it in the middle of the window.")
             )
-
-    # --- the 3D view
-
-    def _draw_scene(self, view: ViewModel, free: Rect, size: tuple[int, int]) -> None:
-        for layer in self.layers:
-            self._guard(f"layer {layer.name}", partial(layer.draw, view, self.ui))
-        request, self.ui.camera_request = self.ui.camera_request, None
-        if request == "home":
-            self.viewpoint.home(view, free, self.ui.frame, following=self.ui.follow)
-        elif request == "camera":
-            self.viewpoint.from_camera(view)
-        self.viewpoint.follow(view, self.ui.frame, active=self.ui.follow)
-        self._guard("overlays", lambda: draw_overlays(self.layers, view, self.ui, free, size))
 
     # --- panels
 
@@ -277,16 +240,16 @@ class App:
         psim.SetNextWindowPos((free.x + free.width / 2, free.y + free.height / 2), 0, (0.5, 0.5))
         psim.Begin("lost", _PANEL_FLAGS | int(psim.ImGuiWindowFlags_AlwaysAutoResize))
         psim.TextColored(theme.rgba(theme.BAD), self.client.obituary)
-        where = "from its last checkpoint" if self._checkpoint else "from the start"
-        psim.TextDisabled(f"A new one can go on {where}.")
+        where = "goes on from its last iteration" if self.client.recorded else "begins anew"
+        psim.TextDisabled(f"A new one {where}.")
         if psim.Button("Restart"):
             self.restart()
         psim.End()
 
     def restart(self) -> None:
-        """Replace a dead client; the new one goes on from the last checkpoint."""
+        """Replace a dead client; the new one goes on from the last iteration that was recorded."""
         self.client.close()
-        self.client, self.lost = self._make_client(self._checkpoint), False
+        self.client, self.lost = self._make_client(), False
         self.ui.posted = 0
         self.ui.drafts.clear()
         self.ui.asked.clear()
@@ -296,33 +259,6 @@ class App:
         """How long to sleep after a frame that took ``spent`` seconds."""
         calm = time.monotonic() - self._last_input > CALM_AFTER
         return max(LEAST_SLEEP, (CALM_FRAME if calm else FAST_FRAME) - spent)
-
-
-def draw_overlays(layers: list[Layer], view: ViewModel, ui: UiState, free: Rect, size: tuple[int, int]) -> None:
-    """The layers' flat drawings and texts over the scene, behind the panels."""
-    visible_layers = [layer for layer in layers if layer.visible(view, ui)]
-    for layer in visible_layers:
-        layer.overlay(view, ui, free)
-    labels = [label for layer in visible_layers for label in layer.labels(view, ui)]
-    if labels:
-        draw_labels(labels, size)
-
-
-def draw_labels(labels: list[Label], size: tuple[int, int]) -> None:
-    """Write texts at their places in the world; earlier ones win where two would overlap."""
-    points = np.stack([label.position for label in labels])
-    matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
-    pixels, front = project(points, view_matrix=matrix, fov_degrees=fov, size=size)
-    draw = psim.GetBackgroundDrawList()
-    taken: list[Rect] = []
-    for label, (x, y), visible in zip(labels, pixels, front, strict=True):
-        width, height = psim.CalcTextSize(label.text)
-        box = Rect(float(x) + 6.0, float(y) - height / 2 - 1, width + 6, height + 2)
-        if visible and not any(box.overlaps(other) for other in taken):
-            taken.append(box)
-            corners = (box.x, box.y), (box.x + box.width, box.y + box.height)
-            draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.7), 3.0)
-            draw.AddText((box.x + 3, box.y + 1), theme.packed(label.color), label.text)
 
 
 def _listed(panel: Callable[..., Iterable[Command]], *arguments: object) -> list[Command]:
@@ -396,13 +332,12 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
     ps.set_bounding_box((-2.0, -2.0, 0.0), (2.0, 2.0, 2.0))
 
 
-def run_window(make_session: SessionMaker, *, backend: Backend = "openGL3_glfw") -> WindowResult:
-    """Open the window, load in the worker what it shows, and return when it is closed.
+def run_window(make_client: Callable[[], Client], *, backend: Backend = "openGL3_glfw") -> WindowResult:
+    """Open the window on what a client shows, and return when it is closed.
 
     Args:
-        make_session: Picklable and callable without arguments (a module's function, or a partial of one);
-            called in the worker process, returns the ``optim.session.Session`` to debug. If it raises an
-            ``optim.errors.InputError``, the window closes: status 2, its text in ``error``.
+        make_client: Starts a ``ProcessClient`` on a session, or a ``ReplayClient`` on what was recorded; called again
+            where a worker has died. Input that cannot be used closes the window: status 2, its text in ``error``.
         backend: Polyscope's.
 
     Raises:
@@ -412,7 +347,7 @@ def run_window(make_session: SessionMaker, *, backend: Backend = "openGL3_glfw")
     path = preferences_path()
     ui = UiState()
     apply_preferences(load_preferences(path), ui)
-    app = App(lambda resume: ProcessClient(make_session, resume=resume), ui)
+    app = App(make_client, ui)
     try:
         start_polyscope(backend)
         ps.set_user_callback(app.frame)

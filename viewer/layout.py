@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 GAP = 6.0
-LEFT_WIDTH, RIGHT_WIDTH, TIMELINE_HEIGHT = 268.0, 388.0, 86.0
+LEFT_WIDTH, RIGHT_WIDTH, TIMELINE_HEIGHT = 268.0, 400.0, 86.0
 LEFT = {"transport": 216.0, "variables": 180.0, "layers": 0.0}  # heights; 0 takes what is left
 RIGHT = {"weights": 0.48, "losses": 0.36, "messages": 0.16}  # shares of the column
 WIDE = {"losses": 0.84, "messages": 0.16}  # the same while plots are enlarged
@@ -36,17 +36,20 @@ class Rect(NamedTuple):
         return not (beside or self.y + self.height <= other.y or other.y + other.height <= self.y)
 
 
-def layout(width: float, height: float, *, scale: float = 1.0, wide: bool = False) -> dict[str, Rect]:
+def layout(
+    width: float, height: float, *, scale: float = 1.0, wide: bool = False, broad: bool = False
+) -> dict[str, Rect]:
     """Rectangles of all panels and of the free ``view`` between them, without overlaps.
 
     Args:
         width: Of the window [px]. height: Of the window [px].
         scale: Of fonts and fixed sizes; 1 at 96 dpi.
         wide: Plots enlarged; the weights make room for them.
+        broad: The right column as broad as then, with everything in it, for all columns of the weights.
     """
     gap = GAP * scale
     left, right, timeline = LEFT_WIDTH * scale, RIGHT_WIDTH * scale, TIMELINE_HEIGHT * scale
-    right = max(right, WIDE_SHARE * width) if wide else right
+    right = max(right, WIDE_SHARE * width) if wide or broad else right
     squeeze = min(1.0, (width - 4 * gap) / (left + right + 200.0 * scale))
     left, right = left * squeeze, right * squeeze
     column = max(height - timeline - 3 * gap, 120.0)

@@ -63,12 +63,13 @@ def tab_row(titles: dict[str, str], front: str) -> str:
     return chosen
 
 
-def wide_switch(wide: bool) -> bool:
-    """A button at the right end of the line that makes plots larger, or smaller again."""
+def wide_switch(wide: bool, what: str = "plots") -> bool:
+    """A button at the right end of the line that makes plots, or a table, larger or smaller again."""
     align_right(20.0 * scale())
     with font(theme.SMALL_FONT), styled(FramePadding=(4.0, 1.0)):
-        pressed = psim.Button("←##wide" if not wide else "→##wide", (20.0 * scale(), 0.0))
-    tooltip("Larger plots (E)" if not wide else "Back to the ordinary size (E)")
+        pressed = psim.Button(f"{'→' if wide else '←'}##wide {what}", (20.0 * scale(), 0.0))
+    key = " (E)" if what == "plots" else " (W)"
+    tooltip(f"Back to the ordinary size{key}" if wide else f"Larger {what}{key}")
     return wide != pressed
 
 

@@ -24,6 +24,7 @@ _FLAGS = (
     | int(implot.ImPlotFlags_NoFrame)
     | int(implot.ImPlotFlags_NoMouseText)
 )
+_COLUMNS_FIRST = int(implot.ImPlotHeatmapFlags_ColMajor)
 _ALWAYS = int(implot.ImPlotCond_Always)
 
 
@@ -93,9 +94,11 @@ def _plot(view: ViewModel, ui: UiState, costs: np.ndarray, shown: list[int]) -> 
         implot.SetupAxisLimits(int(implot.ImAxis_Y1), 0.0, float(rows), _ALWAYS)
         names = [view.scene.terms[index].name.replace("_", " ") for index in shown]
         implot.SetupAxisTicks(int(implot.ImAxis_Y1), rows - 0.5 - np.arange(rows, dtype=np.float64), names)
-        image = np.asfortranarray(brightness(costs, rows_alike=ui.heat_rows))
+        known = np.flatnonzero(np.isfinite(costs).any(axis=0))
+        first, end = int(known[0]), int(known[-1]) + 1
+        image = np.asfortranarray(brightness(costs[:, first:end], rows_alike=ui.heat_rows))
         implot.PushColormap(int(implot.ImPlotColormap_Viridis))
-        implot.PlotHeatmap("##cells", image, 0.0, 1.0, "", (-0.5, 0.0), (count - 0.5, float(rows)))
+        implot.PlotHeatmap("##cells", image, 0.0, 1.0, "", (first - 0.5, 0.0), (end - 0.5, float(rows)), _COLUMNS_FIRST)
         implot.PopColormap()
         implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.8), 1.2)
         implot.PlotInfLines("##frame", np.array([float(ui.frame)]))

@@ -1,4 +1,4 @@
-"""Line search: the points that an iteration tried, which of the Wolfe conditions each of them meets, and its outcome."""
+"""Line search: the points that an iteration tried, which Wolfe conditions each of them meets, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights: one row per loss term, to steer the fit while it runs."""
+"""Weights: one row per loss term, to steer the fit while it runs; what the term is worth, and how hard it pulls."""
 
 from __future__ import annotations
 
@@ -9,10 +9,24 @@ import numpy as np
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, SetWeight
+from viewer.commands import Command, SetWeight, SetWeights
+from viewer.panels.analysis import ask
+from viewer.panels.weight_cells import MEASURE_CELLS, MEASURE_HELP, MEASURES, WeightRow, trend_cell
 from viewer.ui_state import Draft, UiState
 from viewer.view_model import Term, ViewModel
-from viewer.widgets import caption, colored, dot, font, icon_button, number, scale, styled, tooltip
+from viewer.widgets import (
+    align_right,
+    caption,
+    colored,
+    dot,
+    font,
+    icon_button,
+    number,
+    scale,
+    styled,
+    tooltip,
+    wide_switch,
+)
 
 SPAN, OFF = 3.0, 0.4  # decades that the slider reaches to either side of the default; room for "off" at the left
 LARGEST = 1e9
@@ -21,20 +35,25 @@ LARGEST = 1e9
 def weights_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """A stage selector and the table of its terms.
 
-    Yields ``SetWeight`` when an edit is finished or the reset button is pressed.
+    Yields ``SetWeight`` when an edit is finished, ``SetWeights`` for switches, solo and reset of a whole stage.
     """
     running_stage = view.phases[view.status.phase].stage
     stage = _stage_selector(view, ui, running_stage)
+    yield from _reset_stage(view, stage)
+    ui.wide_weights = wide_switch(ui.wide_weights, "weights")
     ui.settle_drafts(view.obeyed)
-    rows = _rows(view, stage)
+    measures = MEASURES if ui.wide_weights else (ui.weight_measure,)
+    if "gradient" in measures:
+        yield from ask(view, ui, "term_pull")
     flags = psim.ImGuiTableFlags_RowBg | psim.ImGuiTableFlags_ScrollY | psim.ImGuiTableFlags_BordersInnerH
-    with styled(FramePadding=(4.0, 0.0), CellPadding=(3.0, 2.0)):
-        if psim.BeginTable("weights", 5, int(flags), psim.GetContentRegionAvail()):
-            _columns()
-            for index in rows:
+    with styled(FramePadding=(4.0, 0.0), CellPadding=(2.0, 2.0)):
+        name = f"weights {len(measures)}"
+        if psim.BeginTable(name, 5 + len(measures), int(flags), psim.GetContentRegionAvail()):
+            _columns(ui, measures)
+            for index in _rows(view, stage):
                 psim.TableNextRow()
                 psim.PushID(view.scene.terms[index].name)
-                yield from _row(view, ui, stage, index, live=stage == running_stage)
+                yield from _row(view, ui, _row_of(view, ui, stage, index), measures)
                 psim.PopID()
             psim.EndTable()
 
@@ -42,10 +61,10 @@ def weights_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 def _stage_selector(view: ViewModel, ui: UiState, running_stage: int) -> int:
     stage = ui.weight_stage or running_stage
     caption("Weights")
-    psim.SameLine(0.0, 14.0)
+    psim.SameLine(0.0, 10.0)
     for number_ in sorted({phase.stage for phase in view.phases}):
         chosen = theme.rgba(theme.ACCENT if number_ == stage else theme.RAISED, 0.75)
-        with colored(Button=chosen), styled(FramePadding=(8.0, 0.0)):
+        with colored(Button=chosen), styled(FramePadding=(6.0, 0.0)):
             if psim.SmallButton(f"Stage {number_}"):
                 ui.weight_stage = None if number_ == running_stage else number_
         tooltip(f"Weights of stage {number_}" + (", which is running now" if number_ == running_stage else ""))
@@ -55,19 +74,50 @@ def _stage_selector(view: ViewModel, ui: UiState, running_stage: int) -> int:
     return stage
 
 
-def _columns() -> None:
+def stage_phases(view: ViewModel, stage: int) -> list[int]:
+    """Indices of the phases of a stage."""
+    return [index for index, phase in enumerate(view.phases) if phase.stage == stage]
+
+
+def _reset_stage(view: ViewModel, stage: int) -> Iterator[Command]:
+    """A button that puts all weights of the stage back, where one of them differs."""
+    rows = [
+        (phase, term.name, float(view.scene.default_weights[phase, index]))
+        for phase in stage_phases(view, stage)
+        for index, term in enumerate(view.scene.terms)
+        if not math.isclose(
+            float(view.weights[phase, index]), float(view.scene.default_weights[phase, index]), rel_tol=1e-6
+        )
+    ]
+    if rows:
+        align_right(74.0 * scale())
+        with styled(FramePadding=(4.0, 0.0)):
+            if icon_button("##reset stage", "reset", (20.0 * scale(), 0.0)):
+                yield SetWeights(tuple(rows), f"weights of stage {stage} reset")
+        tooltip(f"All weights of stage {stage} back to what the fit began with")
+
+
+def _columns(ui: UiState, measures: tuple[str, ...]) -> None:
     fixed, stretch = int(psim.ImGuiTableColumnFlags_WidthFixed), int(psim.ImGuiTableColumnFlags_WidthStretch)
     psim.TableSetupScrollFreeze(0, 1)
-    for label, flags, width in (
-        ("term", stretch, 0.0),
-        ("weight", fixed, 84.0 * scale()),
-        ("value", fixed, 66.0 * scale()),
-        ("share", fixed, 46.0 * scale()),
-        ("##reset", fixed, 20.0 * scale()),
+    several = len(measures) > 1
+    labels = ["term", "slider", "weight", *measures, "trend", "##actions"]
+    for label, width in zip(
+        labels, (0.0, 58.0, 58.0, *(74.0 if several else 58.0 for _ in measures), 40.0, 42.0), strict=True
     ):
-        psim.TableSetupColumn(label, flags, width)
+        psim.TableSetupColumn(label, fixed if width else stretch, width * scale())
+    psim.TableNextRow(int(psim.ImGuiTableRowFlags_Headers))
     with font(theme.SMALL_FONT):
-        psim.TableHeadersRow()
+        for label in labels:
+            psim.TableNextColumn()
+            if label in MEASURES and not several:
+                with colored(Button=theme.rgba(theme.RAISED, 0.0)), styled(FramePadding=(0.0, 0.0)):
+                    if psim.SmallButton(f"{label} ›##measure"):
+                        ui.weight_measure = MEASURES[(MEASURES.index(label) + 1) % len(MEASURES)]
+                tooltip(f"{MEASURE_HELP[label]}\nClick for the next of: {', '.join(MEASURES)}")
+            else:
+                psim.TextDisabled(label.split("##")[0])
+                tooltip(MEASURE_HELP.get(label, ""))
 
 
 def _rows(view: ViewModel, stage: int) -> list[int]:
@@ -90,42 +140,80 @@ def stage_default(view: ViewModel, phase: int, index: int) -> float:
     return float(view.scene.default_weights[rows, index].max())
 
 
-def _row(view: ViewModel, ui: UiState, stage: int, index: int, *, live: bool) -> Iterator[Command]:
-    term = view.scene.terms[index]
-    phase = phase_of(view, stage)
-    default = stage_default(view, phase, index)
-    key = (stage, term.name)
-    draft = ui.drafts.get(key)
-    value = draft.value if draft else float(view.weights[phase, index])
+def _row_of(view: ViewModel, ui: UiState, stage: int, index: int) -> WeightRow:
+    term, phase = view.scene.terms[index], phase_of(view, stage)
+    draft = ui.drafts.get((stage, term.name))
+    return WeightRow(
+        index=index,
+        term=term,
+        stage=stage,
+        phase=phase,
+        value=draft.value if draft else float(view.weights[phase, index]),
+        default=stage_default(view, phase, index),
+        live=view.phases[view.status.phase].stage == stage,
+    )
 
+
+def _row(view: ViewModel, ui: UiState, row: WeightRow, measures: tuple[str, ...]) -> Iterator[Command]:
+    key = (row.stage, row.term.name)
     psim.TableNextColumn()
-    dot(theme.term_color(index), hollow=value == 0)
-    _name(term, value)
+    yield from _switch(view, ui, row)
+    _name(row.term, row.value)
     for edit in (_slider, _exact):
         psim.TableNextColumn()
         psim.SetNextItemWidth(-1.0)
-        changed, edited = edit(value, default)
+        changed, edited = edit(row.value, row.default)
         if changed:
             ui.drafts[key] = Draft(edited)
         if psim.IsItemDeactivatedAfterEdit() and key in ui.drafts:
             ui.drafts[key].sent = True
-            yield SetWeight(term.name, ui.drafts[key].value, stage)
+            yield SetWeight(row.term.name, ui.drafts[key].value, row.stage)
+    for measure in measures:
+        psim.TableNextColumn()
+        MEASURE_CELLS[measure](view, row)
     psim.TableNextColumn()
-    _share(view, index, live)
+    trend_cell(view, row)
     psim.TableNextColumn()
-    usual = (default, float(view.scene.default_weights[phase, index]))
-    if not any(math.isclose(value, other, rel_tol=1e-6) for other in usual):
-        if icon_button("##reset", "reset", (18.0 * scale(), 0.0)):
-            ui.drafts[key] = Draft(default, sent=True)
-            yield SetWeight(term.name, default, stage)
-        tooltip(f"Back to the default, {number(default)}")
+    yield from _solo(view, ui, row)
+    psim.SameLine(0.0, 3.0)
+    yield from _reset(view, ui, row)
+
+
+def _weights_now(view: ViewModel, row: WeightRow) -> tuple[tuple[int, str, float], ...]:
+    """The row's weight in every phase of its stage."""
+    return tuple(
+        (phase, row.term.name, float(view.weights[phase, row.index])) for phase in stage_phases(view, row.stage)
+    )
+
+
+def _switch(view: ViewModel, ui: UiState, row: WeightRow) -> Iterator[Command]:
+    """The dot: full while the term has a weight; a click switches it off, and on again as it was."""
+    side = psim.GetTextLineHeight()
+    x, y = psim.GetCursorScreenPos()
+    key = (row.stage, row.term.name)
+    if psim.InvisibleButton("##on", (0.75 * side, side)):
+        if row.value:
+            ui.saved_weights[key] = _weights_now(view, row)
+            yield SetWeights(tuple((p, t, 0.0) for p, t, _ in ui.saved_weights[key]), f"{row.term.name} off")
+        elif key in ui.saved_weights or row.default:
+            usual = tuple(
+                (phase, row.term.name, float(view.scene.default_weights[phase, row.index]))
+                for phase in stage_phases(view, row.stage)
+            )
+            yield SetWeights(ui.saved_weights.pop(key, usual), f"{row.term.name} on")
+        else:
+            yield SetWeight(row.term.name, 1.0, row.stage)
+    tooltip("Switch the term off" if row.value else "Switch the term on")
+    psim.SetCursorScreenPos((x, y))
+    dot(theme.term_color(row.index), hollow=row.value == 0)
 
 
 def _name(term: Term, value: float) -> None:
-    label = term.name.replace("_", " ")
+    label = term.name.removeprefix("rgb_").replace("_", " ")
     with font(theme.SMALL_FONT):
         psim.TextColored(theme.rgba(theme.TEXT if value else theme.DIM), label)
-    tooltip(f"{label} [{term.unit}]\n{term.formula}" if term.unit else f"{label}\n{term.formula}")
+    unit = term.unit if term.unit != "1" else "no unit"
+    tooltip(f"{term.name.replace('_', ' ')} [{unit}]\n{term.formula}\nThe weight is a factor on this sum.")
 
 
 def slider_position(weight: float, default: float) -> float:
@@ -154,21 +242,43 @@ def _exact(value: float, default: float) -> tuple[bool, float]:
     return changed, min(max(edited, 0.0), LARGEST)
 
 
-def _share(view: ViewModel, index: int, live: bool) -> None:
-    weighted = float(view.weighted[index])
-    if not live or math.isnan(weighted):
-        psim.TextDisabled("–")
+def is_solo(view: ViewModel, row: WeightRow) -> bool:
+    """Whether the row's is the only weight in its phase."""
+    others = np.delete(view.weights[row.phase], row.index)
+    return row.value > 0 and not others.any()
+
+
+def _solo(view: ViewModel, ui: UiState, row: WeightRow) -> Iterator[Command]:
+    alone, key, phases = is_solo(view, row), (row.stage, "solo"), stage_phases(view, row.stage)
+    shade = theme.rgba(theme.WARN, 0.6) if alone else theme.rgba(theme.RAISED, 0.8)
+    with colored(Button=shade), styled(FramePadding=(5.0, 0.0)), font(theme.SMALL_FONT):
+        pressed = psim.SmallButton("S##solo")
+    tooltip("Give all other terms their weights back" if alone else "Solo: switch all other terms off")
+    if not pressed:
         return
-    total = float(np.nansum(np.abs(view.weighted))) or 1.0
-    share = abs(weighted) / total
-    x, y = psim.GetCursorScreenPos()
-    width, height = psim.GetContentRegionAvail()[0], psim.GetTextLineHeight()
-    draw = psim.GetWindowDrawList()
-    color = theme.packed(theme.term_color(index), 0.35)
-    draw.AddRectFilled((x, y + 1), (x + width * share, y + height), color, 2.0)
-    with font(theme.SMALL_FONT):
-        psim.TextUnformatted(f"{100 * share:.0f} %" if share >= 0.005 else "<1 %")
-    tooltip(
-        f"value {number(float(view.raw[index]))} × weight = {number(weighted)}, "
-        f"{100 * share:.2g} % of the sum of all terms' absolute values"
+    if alone:
+        usual = tuple(
+            (phase, term.name, float(view.scene.default_weights[phase, index]))
+            for phase in phases
+            for index, term in enumerate(view.scene.terms)
+            if index != row.index
+        )
+        yield SetWeights(ui.saved_weights.pop(key, usual), "solo off")
+        return
+    others = [i for i in range(len(view.scene.terms)) if i != row.index and view.weights[phases, i].any()]
+    ui.saved_weights[key] = tuple(
+        (phase, view.scene.terms[i].name, float(view.weights[phase, i])) for phase in phases for i in others
     )
+    silent = [(phase, name, 0.0) for phase, name, _ in ui.saved_weights[key]]
+    own = [] if row.value else [(row.phase, row.term.name, row.default or 1.0)]
+    yield SetWeights((*silent, *own), f"{row.term.name} solo")
+
+
+def _reset(view: ViewModel, ui: UiState, row: WeightRow) -> Iterator[Command]:
+    usual = (row.default, float(view.scene.default_weights[row.phase, row.index]))
+    if any(math.isclose(row.value, other, rel_tol=1e-6) for other in usual):
+        return
+    if icon_button("##reset", "reset", (18.0 * scale(), 0.0)):
+        ui.drafts[(row.stage, row.term.name)] = Draft(row.default, sent=True)
+        yield SetWeight(row.term.name, row.default, row.stage)
+    tooltip(f"Back to the default, {number(row.default)}")
