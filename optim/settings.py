@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,6 +104,15 @@ class Settings:
     no_video: bool = False
     export: tuple[str, ...] = ()
     """Formats that the motion is written in besides HuMoR's, of ``saving.formats.FORMATS``."""
+    record: Path | None = None
+    """The run file; None: one in the user's data folder (``viewer.runs``), or beside the results of a headless run."""
+    no_record: bool = False
+    open: Path | None = None
+    """A recorded run to look at."""
+    resume: Path | None = None
+    """A recorded run to go on with; what it was asked to do is then in its file."""
+    bundle: tuple[Path, Path] | None = None
+    """A recorded run, and the file to write that holds all of it."""
     seed: int = 0
     notices: tuple[str, ...] = ()
     """What the user should know: flags that have no effect here."""
@@ -114,6 +123,17 @@ class Settings:
         if self.through_camera and self.observations == "points3d":
             return "rgbd"
         return _DATA_WEIGHTS.get(self.observations, self.observations)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What differs from the defaults."""
+        usual = Settings()
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if value != getattr(usual, name)}
+
+    def over(self, recorded: Settings) -> Settings:
+        """The settings of an earlier run with what is given now in their place."""
+        return replace(recorded, **self.given)
 
     def schedule(self) -> tuple[Phase, ...]:
         """The phases of the fit.

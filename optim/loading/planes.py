@@ -51,3 +51,19 @@ def _read(folder: Path, kind: str) -> np.ndarray:
         return np.load(files[0], allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{files[0]}: not a plain .npy array ({error})") from None
+
+
+def unit_plane(plane: np.ndarray, *, path: Path) -> np.ndarray:
+    """(4,) unit normal and offset of a stored ``floor_plane``: those four numbers, or normal · offset (3,).
+
+    Raises:
+        InputError: Another shape, not finite, or no normal.
+    """
+    flat = np.asarray(plane, np.float64).ravel()
+    normal = float(np.linalg.norm(flat[:3])) if flat.size in (3, 4) and np.isfinite(flat).all() else 0.0
+    if normal < 1e-6:
+        raise InputError(
+            f"{path}: floor_plane is {np.asarray(plane).tolist()}; a normal and an offset, 4 numbers, are expected"
+        )
+    full = np.array([*flat[:3] / normal, normal]) if flat.size == 3 else flat / normal
+    return full.astype(np.float32)

@@ -17,7 +17,7 @@ from optim.body import BodyModel
 from optim.frames import canonical_frame
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.loading.source import Source, moved
-from optim.loading.sources import demo, motion, rgb
+from optim.loading.sources import demo, motion, observations, rgb
 from optim.observations import Observations
 from optim.pose_prior import load_pose_prior
 from optim.problem import Problem
@@ -31,6 +31,7 @@ READERS: Mapping[str, Callable[[Settings], Source]] = {
     "demo": demo.read,
     "AMASS": motion.read,
     "RGB": rgb.read,
+    "observations": observations.read,
 }
 """Kind of data (``Settings.kind``) → its reader."""
 

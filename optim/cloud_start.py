@@ -1,0 +1,131 @@
+"""Where a fit to a point cloud begins: upright, on the floor or where the points are, facing the way that fits best.
+
+Each frame tries headings all around; the cheapest way through the frames that does not spin is taken. Knows no loss
+term and no stage.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from optim.gaps import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
+from optim.prediction import Parts, body_points
+from optim.problem import Problem
+from optim.rotations import axis_angle_to_matrix
+
+HEADINGS = 16
+TURN_COST = 0.05
+"""Of a change of heading [m of mean distance per step of 360°/HEADINGS], so that a frame does not flip on its own."""
+_EVERY = 16
+"""Vertices that stand for the mesh: every so-manieth."""
+_POINTS = 256
+"""Points of a frame that are compared."""
+
+
+def placed_in_cloud(problem: Problem, pose: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
+    """Root rotations (B, T, 3, 3) and translations (B, T, 3) of a body in a given pose; (B, 1, 21, 3, 3), (B, 16).
+
+    Frames with too few points take the way between their neighbours'.
+    """
+    seen = problem.observations.visible["points3d"]
+    known = seen.sum(-1) >= ENOUGH_POINTS
+    known[~known.any(1)] = True  # nothing to go by: stands at the origin
+    eye, origin = torch.eye(3).expand(problem.batch, 1, 3, 3), torch.zeros(problem.batch, 1, 3)
+    rest = body_points(problem, origin, eye, pose, betas, Parts(mesh=True, keypoints=problem.has_camera))
+    assert rest.mesh is not None
+    roots, places = [], []
+    for b in range(problem.batch):
+        pelvis = rest.joints[b, 0, 0].numpy()
+        up, height = _floor_of(problem, b)
+        headings = _headings(up)
+        model = rest.mesh[b, 0, ::_EVERY].numpy() - pelvis
+        points = None if rest.keypoints is None else rest.keypoints[b, 0].numpy() - pelvis
+        costs, offsets = [], []
+        for t in range(problem.frames):
+            cloud = problem.observations.masked("points3d").values[b, t][seen[b, t]].numpy()
+            cost, offset = _tried(cloud[:: max(1, len(cloud) // _POINTS)], model, headings, up, height)
+            if points is not None and problem.observations.joints2d is not None and len(cloud):
+                cost += _image_cost(problem, b, t, points, headings, offset)
+            costs.append(cost)
+            offsets.append(offset)
+        way = _cheapest_way(np.stack(costs))
+        roots.append(torch.from_numpy(headings[way]).float())
+        offset = np.stack(offsets)[np.arange(problem.frames), way]
+        places.append(torch.from_numpy(offset - pelvis).float())
+    return fill_rotation_gaps(torch.stack(roots), known), fill_gaps(torch.stack(places), known)
+
+
+def _floor_of(problem: Problem, b: int) -> tuple[np.ndarray, float]:
+    """Up (3,) and the floor's height along it, in the frame of the input."""
+    if problem.floor is None:
+        return np.array([0.0, 0.0, 1.0]), 0.0
+    plane = problem.floor[b].double().numpy()
+    length = np.linalg.norm(plane[:3])
+    plane = plane / length if plane[1] <= 0 else -plane / length
+    return plane[:3], float(plane[3])
+
+
+def _headings(up: np.ndarray) -> np.ndarray:
+    """(HEADINGS, 3, 3): the body's y axis along ``up``, turned about it."""
+    side = np.cross(up, [1.0, 0.0, 0.0] if abs(up[0]) < 0.9 else [0.0, 0.0, 1.0])
+    side /= np.linalg.norm(side)
+    standing = np.stack([side, up, np.cross(side, up)], axis=1)
+    angles = torch.arange(HEADINGS) * (2 * math.pi / HEADINGS)
+    turns = axis_angle_to_matrix(angles[:, None].double() * torch.from_numpy(up))
+    return turns.numpy() @ standing
+
+
+def _tried(
+    cloud: np.ndarray, model: np.ndarray, headings: np.ndarray, up: np.ndarray, height: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean distance from the points to the body (H,) [m] and the root joint's place (H, 3), per heading.
+
+    The middle of the body is put into that of the points, or with its feet on the floor beneath, whichever fits better.
+    """
+    cost, place = np.zeros(len(headings)), np.zeros((len(headings), 3))
+    if not len(cloud):
+        return cost, place
+    for h, heading in enumerate(headings):
+        body = model @ heading.T
+        middle = cloud.mean(0) - body.mean(0)
+        standing = middle + (height - ((body + middle) @ up).min()) * up
+        tree = cKDTree(body)
+        tries = [(tree.query(cloud - at)[0].mean(), at) for at in (middle, standing)]
+        cost[h], place[h] = min(tries, key=lambda found: found[0])
+    return cost, place
+
+
+def _image_cost(
+    problem: Problem, b: int, t: int, points: np.ndarray, headings: np.ndarray, place: np.ndarray
+) -> np.ndarray:
+    """(H,) mean distance [m] at the body's depth between its keypoints and those seen: tells front from back."""
+    camera, seen = problem.camera, problem.observations.joints2d
+    assert camera is not None and seen is not None
+    confidence = seen[b, t, :, 2].numpy()
+    if confidence.sum() <= 0:
+        return np.zeros(len(headings))
+    stood = torch.from_numpy(points @ headings.transpose(0, 2, 1) + place[:, None]).float()
+    row = min(b, len(camera.focal) - 1)
+    in_image = stood[..., :2] / stood[..., 2:].clamp_min(0.1) * camera.focal[row] + camera.centre[row]
+    metres = ((in_image - seen[b, t, :, :2]) / camera.focal[row] * stood[..., 2:]).norm(dim=-1).numpy()
+    return (np.minimum(metres, 1.0) * confidence).sum(1) / confidence.sum()
+
+
+def _cheapest_way(cost: np.ndarray) -> np.ndarray:
+    """Index (T,) of the heading in each frame: the least sum of cost (T, H) and turning (Viterbi)."""
+    steps = np.abs(np.arange(HEADINGS)[:, None] - np.arange(HEADINGS))
+    turning = TURN_COST * np.minimum(steps, HEADINGS - steps)
+    total, back = cost[0], []
+    for now in cost[1:]:
+        reached = total[:, None] + turning
+        back.append(reached.argmin(0))
+        total = reached.min(0) + now
+    way = [int(total.argmin())]
+    for before in reversed(back):
+        way.append(int(before[way[-1]]))
+    return np.array(way[::-1])
