@@ -82,11 +82,11 @@ class Film:
             fine = True
             while fine and position <= number:
                 fine, position = capture.grab(), position + 1
-            fine, image = capture.retrieve() if fine else (False, None)
-            if not fine:
+            image = capture.retrieve()[1] if fine else None
+            if image is None:
                 self._fail(f"{path}: frame {number} cannot be read; the video is damaged or was changed")
                 return
-            self._keep(number, image)
+            self._keep(number, np.asarray(image))
 
     def _next(self) -> int | None:
         """Number in the file of the next frame to read: the one wanted or one soon after it."""
@@ -121,4 +121,5 @@ class Film:
 
 def _decode(jpeg: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None  # it was encoded here
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -43,6 +43,9 @@ def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
     else:
         what = "no such file or folder" if not path.exists() else "no keypoints"
         raise InputError(f"{path}: {what}; {EXPECTED} is expected")
+    if not any(set(names) & set(group) for group in SETS.values()):
+        given = ", ".join(names[:4])
+        raise InputError(f"{path}: none of its keypoints ({given}, …) is known; {EXPECTED} is expected")
     found, counts = follow(people, person=person)
     if not found.any():
         most = int(counts.max(initial=0))
@@ -54,10 +57,7 @@ def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
         log.warning(
             "%s: up to %d people in a frame; %s is followed (--person N takes another)", path, counts.max(), who
         )
-    points = to_body_25(found, names)
-    if not points[..., 2].any():
-        raise InputError(f"{path}: none of its keypoints ({', '.join(names[:4])}, …) is known; {EXPECTED} is expected")
-    return points
+    return to_body_25(found, names)
 
 
 # OpenPose's folder

@@ -58,7 +58,7 @@ def distance(camera: Camera, view: ViewModel) -> float:
 
 
 def image_corners(camera: Camera, depth: float) -> np.ndarray:
-    """Corners (4, 3) of the image at a depth, in the display frame: lower left, lower right, upper right, upper left."""
+    """Corners (4, 3) of the image at a depth, in the display frame: lower left, lower right, then the upper."""
     width, height = camera.size
     pixels = np.array([(0, height, 1), (width, height, 1), (width, 0, 1), (0, 0, 1)], float)
     rays = pixels @ np.linalg.inv(camera.matrix).T

@@ -1,0 +1,113 @@
+"""Intrinsics from files and guessed, PlaneRCNN's floor, occluder masks; what is wrong with them is named."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import cv2
+import numpy as np
+import pytest
+
+from optim.errors import InputError
+from optim.loading.camera import guessed_camera, read_camera
+from optim.loading.masks import hide, mask_files
+from optim.loading.planes import read_floor
+
+K = [[1000.0, 0, 640], [0, 1010.0, 360], [0, 0, 1]]
+
+
+def written(tmp_path, content):
+    path = tmp_path / "k.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize("content", [K, {"camera_matrix": K}, {"K": K}])
+def test_a_matrix_is_read(tmp_path, content):
+    camera = read_camera(written(tmp_path, content), image_size=(1280, 720))
+    np.testing.assert_allclose(camera.focal, [[1000, 1010]])
+    np.testing.assert_allclose(camera.centre, [[640, 360]])
+    assert camera.image_size == (1280, 720)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([[1, 2], [3, 4]], r"shape \(2, 2\); a 3 × 3 matrix"),
+        ({"focal": 1000}, "3 × 3 matrix"),
+        ([[1, 0, 0], [0, 1]], "3 × 3 matrix"),
+        ("hello", "not JSON"),
+        ([[-1000, 0, 640], [0, 1000, 360], [0, 0, 1]], "positive"),
+        ([[1000, 0, 960], [0, 1000, 900], [0, 0, 1]], "another image size"),
+    ],
+)
+def test_wrong_intrinsics_are_refused(tmp_path, content, words):
+    with pytest.raises(InputError, match=words):
+        read_camera(written(tmp_path, content), image_size=(1280, 720))
+
+
+def test_the_guess_is_humors_for_its_size_and_the_same_view_for_others(caplog):
+    with caplog.at_level(logging.WARNING):
+        camera = guessed_camera((1280, 720))
+    assert camera.focal[0].tolist() == pytest.approx([1060.5, 1060.5]) and camera.centre[0].tolist() == [640, 360]
+    assert "--rgb-intrinsics" in caplog.text
+    large, portrait = guessed_camera((3840, 2160)), guessed_camera((720, 1280))
+    assert float(large.focal[0, 0]) == pytest.approx(3 * 1060.5)
+    assert portrait.focal[0].tolist() == camera.focal[0].tolist() and portrait.centre[0].tolist() == [360, 640]
+
+
+def planes(folder, *, parameters, masks):
+    np.save(folder / "0_plane_parameters_0.npy", np.array(parameters, float))
+    np.save(folder / "0_plane_masks_0.npy", np.array(masks))
+    return folder
+
+
+def test_the_floor_is_the_level_plane_at_the_bottom_of_the_image(tmp_path):
+    masks = np.zeros((3, 40, 30), int)
+    masks[0, :, :10], masks[1, 20:, 10:], masks[2, :5] = 1, 1, 1
+    # PlaneRCNN: x right, y forward, z up; a wall, the floor 1.4 m below the camera, the ceiling
+    floor = planes(tmp_path, parameters=[[0, 3, 0], [0.1, 0, -1.4], [0, 0, 1.2]], masks=masks)
+    found = read_floor(floor)
+    assert np.linalg.norm(found[:3]) == pytest.approx(1) and found[1] < -0.95
+    np.testing.assert_allclose(found[:3] * found[3], [0.1, 1.4, 0.0], atol=1e-6)  # its point nearest to the camera
+
+
+@pytest.mark.parametrize(
+    ("parameters", "masks", "words"),
+    [
+        ([[0, 3, 0]], np.ones((1, 40, 30)), "none of its 1 planes is a floor"),
+        ([[0, 0, -1]], np.zeros((1, 40, 30)), "none of its 1 planes is a floor"),
+        ([[0, 0, -1]], np.ones((2, 40, 30)), r"masks of shape \(2, 40, 30\)"),
+    ],
+)
+def test_planes_without_a_floor_are_refused(tmp_path, parameters, masks, words):
+    with pytest.raises(InputError, match=words):
+        read_floor(planes(tmp_path, parameters=parameters, masks=masks))
+
+
+def test_a_folder_without_planes_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no file"):
+        read_floor(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        read_floor(tmp_path / "nothing")
+
+
+def test_masks_hide_what_lies_behind_them(tmp_path):
+    mask = np.zeros((36, 64), np.uint8)
+    mask[:, 32:] = 255  # the right half of the image, at a twentieth of its size
+    cv2.imwrite(str(tmp_path / "0001.png"), mask)
+    (tmp_path / "0002.png").write_bytes(b"no picture")
+    points = np.array([[[300.0, 100, 0.9], [900, 100, 0.8], [1279.9, 719.9, 0.7], [-5, 3, 0.6]]] * 2)
+    found = hide(points, mask_files(tmp_path, frames=2), image_size=(1280, 720))
+    np.testing.assert_array_equal(found[0, :, 2], [0.9, 0, 0, 0.6])
+    np.testing.assert_array_equal(found[1], points[1])
+    assert points[0, 1, 2] == 0.8
+
+
+def test_masks_of_another_clip_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no folder of \*\.png masks"):
+        mask_files(tmp_path, frames=3)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4), np.uint8))
+    with pytest.raises(InputError, match="1 masks for 3 frames"):
+        mask_files(tmp_path, frames=3)
