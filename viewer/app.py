@@ -21,6 +21,7 @@ from viewer.backends import offscreen_problem, window_problem
 from viewer.client import Client
 from viewer.commands import Command, Quit
 from viewer.layout import SLOTS, Rect, layout
+from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
 from viewer.panels.diagnosis import diagnosis_panel
 from viewer.panels.drift import drift_panel
 from viewer.panels.floor import floor_panel
@@ -31,6 +32,7 @@ from viewer.panels.losses import losses_panel
 from viewer.panels.messages import messages_panel
 from viewer.panels.overlaps import overlaps_panel
 from viewer.panels.profile import profile_panel
+from viewer.panels.record import record_panel
 from viewer.panels.search import search_panel
 from viewer.panels.stages import stages_panel
 from viewer.panels.timeline import timeline_panel
@@ -47,6 +49,7 @@ from viewer.preferences import (
 )
 from viewer.scene_view import SceneView
 from viewer.shortcuts import shortcuts
+from viewer.studio import Studio
 from viewer.ui_state import UiState
 from viewer.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.widgets import caption, font, tab_row, wide_switch
@@ -73,6 +76,7 @@ PANELS: dict[str, tuple[str, Panel]] = {
     "overlaps": ("Overlaps", overlaps_panel),
     "profile": ("Profile", profile_panel),
     "traps": ("Traps", traps_panel),
+    "record": ("Record", record_panel),
     "timeline": ("Timeline", timeline_panel),
 }
 """Name → title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``; messages stand apart,
@@ -111,6 +115,7 @@ class App:
         self._make_client = make_client
         self.client = make_client()
         self.scene_view = SceneView(self._guard)
+        self.studio = Studio(self)
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
         self._last_time = time.monotonic()
@@ -128,18 +133,42 @@ class App:
         seconds, self._last_time = min(now - self._last_time, 0.5), now
         self.receive()
         size = ps.get_window_size()
-        rects = layout(*size, scale=ps.get_ui_scale(), wide=self.ui.wide, broad=self.ui.wide_weights)
+        filmed = self.studio.picture_seconds
         commands = list(shortcuts(self.view, self.ui))
         if self.view is not None:
             scene = self.view.scene
-            self.ui.advance(seconds, fps=scene.fps, num_frames=scene.clip_frames)
-            commands += self.scene_view.draw(self.view, self.ui, rects["view"], size)
-        commands += self._draw_panels(rects)
+            self.ui.advance(seconds if filmed is None else filmed, fps=scene.fps, num_frames=scene.clip_frames)
+            commands += self.scene_view.draw(self.view, self.ui, self.free(), size)
+        if self.ui.panels_shown:
+            commands += self._draw_panels(self._rects())
+        elif self.view is not None:
+            self._guard("overlay", partial(draw_overlay, self.view, size))
+        if self.studio.caption:
+            draw_caption(self.studio.caption, self.free())
+        self.post(commands)
+        if commands or self.ui.playing or _input_pending():
+            self._last_input = now
+
+    def _rects(self) -> dict[str, Rect]:
+        size, ui = ps.get_window_size(), self.ui
+        return layout(*size, scale=ps.get_ui_scale(), wide=ui.wide, broad=ui.wide_weights)
+
+    def free(self) -> Rect:
+        """The part of the window in which the scene can be seen."""
+        return self._rects()["view"] if self.ui.panels_shown else free_of_overlay(ps.get_window_size())
+
+    def post(self, commands: list[Command]) -> None:
+        """Send commands to the worker, and remember that they were sent."""
         for command in commands:
             self.client.post(command)
         self.ui.count_posted(len(commands))
-        if commands or self.ui.playing or _input_pending():
-            self._last_input = now
+
+    def tick(self) -> None:
+        """One turn of the window: draw a frame, and record it where a recording is on."""
+        self.studio.obey()
+        self.studio.prepare()
+        ps.frame_tick()
+        self.studio.take()
 
     def receive(self) -> None:
         """Take in what the worker has published."""
@@ -353,11 +382,12 @@ def run_window(make_client: Callable[[], Client], *, backend: Backend = "openGL3
         ps.set_user_callback(app.frame)
         while not (ps.window_requests_close() or ui.quit):
             start = time.monotonic()
-            ps.frame_tick()
+            app.tick()
             time.sleep(app.rest(time.monotonic() - start))
     except KeyboardInterrupt:
         pass
     finally:
+        app.studio.stop()
         app.client.post(Quit())
         if ps.is_initialized():
             ps.shutdown()  # the window goes at once, whatever the worker is busy with

@@ -6,6 +6,7 @@ import numpy as np
 import polyscope as ps
 
 from viewer.layout import Rect
+from viewer.look import SavedView
 from viewer.view_model import Camera, ViewModel
 
 FOV_DEGREES = 42.0
@@ -39,10 +40,18 @@ def look(eye: np.ndarray, target: np.ndarray, *, up: np.ndarray) -> np.ndarray:
     return np.block([[rotation, -(rotation @ eye)[:, None]], [np.zeros((1, 3)), np.ones((1, 1))]])
 
 
-def frame_points(points: np.ndarray, *, view: Rect, size: tuple[float, float], margin: float = 0.9) -> np.ndarray:
+def frame_points(
+    points: np.ndarray,
+    *,
+    view: Rect,
+    size: tuple[float, float],
+    margin: float = 0.9,
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0),
+) -> np.ndarray:
     """View matrix that shows all points (N, 3) in the middle of the free part of the window.
 
     Args:
+        up: The direction that is up, z or minus y.
         margin: Distance against that from which a sphere around the points just fits.
     """
     low, high = points.min(axis=0), points.max(axis=0)
@@ -51,7 +60,9 @@ def frame_points(points: np.ndarray, *, view: Rect, size: tuple[float, float], m
     half = np.tan(np.radians(FOV_DEGREES) / 2)
     share = min(view.width, view.height) / size[1]  # of the window's height that is free
     distance = margin * radius / (half * share)
-    matrix = look(center + distance * direction, center, up=np.array([0.0, 0.0, 1.0]))
+    if up[1]:  # the camera's frame: x right, y down, z ahead
+        direction = np.array([direction[0], -direction[2], direction[1]])
+    matrix = look(center + distance * direction, center, up=np.array(up))
     pixel = 2 * distance * half / size[1]  # metres per pixel at the target
     matrix[0, 3] += (view.x + view.width / 2 - size[0] / 2) * pixel
     matrix[1, 3] -= (view.y + view.height / 2 - size[1] / 2) * pixel
@@ -105,7 +116,8 @@ class Viewpoint:
         """Show the body where it is now, if the viewpoint follows it, or else the whole clip."""
         points, margin = (reach(view, frame), 1.45) if following else (extent(view), 0.9)
         ps.set_vertical_fov_degrees(FOV_DEGREES)
-        ps.set_camera_view_matrix(frame_points(points, view=free, size=ps.get_window_size(), margin=margin))
+        size = ps.get_window_size()
+        ps.set_camera_view_matrix(frame_points(points, view=free, size=size, margin=margin, up=view.up))
         self._target = None
 
     def from_camera(self, view: ViewModel) -> None:
@@ -114,6 +126,12 @@ class Viewpoint:
         if camera is not None:
             ps.set_vertical_fov_degrees(camera_fov_degrees(camera))
             ps.set_camera_view_matrix(camera_view_matrix(camera))
+        self._target = None
+
+    def recall(self, saved: SavedView) -> None:
+        """Go back to a viewpoint that was saved."""
+        ps.set_vertical_fov_degrees(saved.fov_degrees)
+        ps.set_camera_view_matrix(np.reshape(saved.matrix, (4, 4)))
         self._target = None
 
     def follow(self, view: ViewModel, frame: int, *, active: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from viewer.skinning import part
 from viewer.view_model import BodyMesh
 
 SHARE = 0.1  # of the triangles that a ghost keeps, about
@@ -26,14 +27,7 @@ def decimated(body: BodyMesh, *, share: float = SHARE) -> BodyMesh:
         low, high = (size, high) if len(collapsed(body.faces, best)) > wanted else (low, size)
     faces = collapsed(body.faces, best)
     kept, index = np.unique(faces, return_inverse=True)
-    return replace(
-        body,
-        template=body.template[kept],
-        faces=index.reshape(-1, 3).astype(np.int32),
-        weights=body.weights[kept],
-        shape_directions=body.shape_directions[kept],
-        pose_directions=None if body.pose_directions is None else body.pose_directions[kept],
-    )
+    return replace(part(body, kept), faces=index.reshape(-1, 3).astype(np.int32))
 
 
 def clusters(body: BodyMesh, size: float) -> np.ndarray:

@@ -40,6 +40,7 @@ SHEET = (
     ("1 … 9", "layers"),
     ("D  E", "diagnose, larger plots"),
     ("F  H", "follow the body, home viewpoint"),
+    ("Tab  F9", "hide the panels, record a video"),
     ("?  F1", "this sheet"),
     ("Ctrl+Q", "quit"),
 )
@@ -120,6 +121,10 @@ def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
                 ui.move_frame(step, count)
     if _pressed("K"):
         ui.playing = not ui.playing
+    if _pressed("Tab"):
+        ui.panels = not ui.panels
+    if _pressed("F9"):
+        ui.filming.request = "stop" if ui.filming.active else "start"
     if _pressed("E"):
         ui.wide = not ui.wide
     if _pressed("F"):

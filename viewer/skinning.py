@@ -5,9 +5,25 @@ Gives the vertices of one frame of one sub-sequence as the optimiser's body mode
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from viewer.view_model import BodyMesh, Motion
+
+
+def part(body: BodyMesh, vertices: Sequence[int] | np.ndarray) -> BodyMesh:
+    """Only some vertices of a body, and no triangles."""
+    ids = np.asarray(vertices)
+    return replace(
+        body,
+        template=body.template[ids],
+        faces=np.zeros((0, 3), np.int32),
+        weights=body.weights[ids],
+        shape_directions=body.shape_directions[ids],
+        pose_directions=None if body.pose_directions is None else body.pose_directions[ids],
+    )
 
 
 class Skinner:

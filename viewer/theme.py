@@ -53,6 +53,8 @@ LAYER_COLORS: dict[str, Color] = {
 STAGE2: Color = (0.260, 0.620, 0.980)
 REPROJECTED: Color = (0.980, 0.850, 0.300)
 RESIDUAL: Color = (0.960, 0.300, 0.300)
+AXES: tuple[Color, ...] = ((0.930, 0.330, 0.330), (0.400, 0.820, 0.380), (0.350, 0.560, 0.980))
+MISSING: Color = (0.860, 0.500, 0.460)
 PHASES: tuple[Color, ...] = (
     (0.270, 0.480, 0.690),
     (0.250, 0.590, 0.540),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from viewer.look import Look, Selection
@@ -49,6 +50,20 @@ class Draft:
 
 
 @dataclass
+class FilmingState:
+    """What the screen knows of recordings."""
+
+    request: str | None = None  # "start", "stop", or a script to play: the recorder takes it from here
+    active: bool = False
+    frames: int = 0  # pictures taken
+    total: int = 0  # of a script; 0 where nobody knows
+    pictures: bool = False  # PNG files too
+    folder: str = ""
+    script: str = ""
+    last: Path | None = None  # the file written last
+
+
+@dataclass
 class UiState:
     """One per window."""
 
@@ -75,6 +90,7 @@ class UiState:
     weight_measure: str = "share"  # column shown while it is not
     saved_weights: dict[tuple[int, str], tuple[tuple[int, str, float], ...]] = field(default_factory=dict)
     """Stage, term (or "solo") → (phase, term, weight) as they were before they were switched off."""
+    names: dict[tuple[str, int], str] = field(default_factory=dict)  # of bookmarks and branches, being typed
     open_parts: bool = False  # the six parts of x_0 are listed
     noise: dict[str, float] = field(default_factory=dict)  # variable → scale of perturbations
     tabs: dict[str, str] = field(default_factory=dict)  # slot of the layout → panel in front
@@ -84,6 +100,9 @@ class UiState:
     sequence: int = 0  # sub-sequence that plots are about
     asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     """Kind of analysis → snapshot and options last asked for."""
+    panels: bool = True  # hidden where False
+    panels_while_filming: bool = True
+    filming: FilmingState = field(default_factory=FilmingState)
     scrubbing: int | None = None  # snapshot asked for while the iteration bar is dragged
     show_help: bool = False
     show_hint: bool = False
@@ -91,6 +110,11 @@ class UiState:
     broken: dict[str, str] = field(default_factory=dict)  # panel or layer → what it raised
     posted: int = 0  # commands sent to the present worker
     quit: bool = False
+
+    @property
+    def panels_shown(self) -> bool:
+        """Whether panels are drawn now."""
+        return self.panels and (self.panels_while_filming or not self.filming.active)
 
     def switch(self, layer: str) -> None:
         """Show a layer or hide it; from now on it stays so in all stages."""

@@ -14,7 +14,7 @@ from tests import fakes as small
 from tests.viewer import fakes
 from tests.viewer.uidriver import UiDriver
 from viewer.app import App, start_polyscope
-from viewer.client import LocalClient
+from viewer.client import Client, LocalClient
 from viewer.ui_state import UiState
 
 
@@ -67,11 +67,16 @@ def _driver() -> Iterator[Window]:
 def open_window(_driver: Window) -> Iterator[Callable[..., Window]]:
     """Opens the window on a session; with the same driver, so one per test."""
 
-    def opened(make_session: Callable[[], object] = fakes.make_session, ui: UiState | None = None) -> Window:
+    def opened(
+        make_session: Callable[[], object] = fakes.make_session,
+        ui: UiState | None = None,
+        *,
+        make_client: Callable[[], Client] | None = None,
+    ) -> Window:
         _driver.widgets.clear()
         _driver.windows.clear()
         _driver.texts.clear()
-        _driver.app = App(lambda resume: LocalClient(make_session, resume=resume), ui)
+        _driver.app = App(make_client or (lambda: LocalClient(make_session)), ui)
         ps.set_user_callback(_driver.app.frame)
         _driver.move(600, 300)
         _driver.frames(3)

@@ -26,7 +26,7 @@ SIZE = (960, 540)
 def main(out: Path) -> None:
     start_polyscope("openGL3_egl", size=SIZE)
     ui = UiState(follow=False)
-    app = App(lambda resume: LocalClient(fakes.make_session, resume=resume), ui)
+    app = App(lambda: LocalClient(fakes.make_session), ui)
     ps.set_user_callback(app.frame)
     while app.view is None or app.view.drift is None or app.view.status.state == "running":
         if app.view is None or app.view.status.state == "paused":

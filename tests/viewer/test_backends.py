@@ -13,9 +13,10 @@ ROOT = Path(__file__).parents[2]
 WINDOW = """
 from tests.viewer import fakes
 from viewer.app import WindowUnavailable, run_window
+from viewer.client import LocalClient
 if __name__ == "__main__":
     try:
-        run_window(fakes.make_session)
+        run_window(lambda: LocalClient(fakes.make_session))
     except WindowUnavailable as error:
         print(error)
 """

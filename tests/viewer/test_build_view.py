@@ -129,18 +129,3 @@ def test_views_travel_without_their_scene():
     assert len(rest) < len(scene)
     copy = replace(pickle.loads(rest), scene=pickle.loads(scene))
     np.testing.assert_array_equal(copy.motion.joints, view.motion.joints)
-
-
-@pytest.mark.parametrize("iterations", [3, 24])
-def test_another_session_goes_on_from_a_checkpoint(iterations):
-    first, second = fakes.FakeSession(), fakes.FakeSession()
-    first.freeze("betas")
-    for _ in range(iterations):
-        first.step_iteration()
-    build_view.resume(second, build_view.checkpoint(first))
-    assert second.current.frozen == {"betas"}
-    a, b = first.step_iteration(), second.step_iteration()
-    assert (a.phase, a.step, a.iteration) == (b.phase, b.step, b.iteration)
-    assert a.evaluation.total == b.evaluation.total
-    if first.current.stage == 3:
-        np.testing.assert_array_equal(view_of(first).drift.root_cm, view_of(second).drift.root_cm)

@@ -9,7 +9,8 @@ import pytest
 from tests.viewer import fakes
 from viewer.build_view import ViewBuilder
 from viewer.camera import FOV_DEGREES, camera_fov_degrees, camera_view_matrix, frame_points, look, project
-from viewer.layers.observations import crop, image_points, unproject
+from viewer.layers.camera import image_points, unproject
+from viewer.layers.observations import crop
 from viewer.layout import layout
 
 SIZE = (1280, 720)

@@ -9,14 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.viewer import fakes
+from tests.viewer import fakes, recorded
 from viewer import commands as c
 from viewer.client import ProcessClient
-from viewer.view_model import Checkpoint, Finished, LoadFailed, Loading, Note, Scene, ViewModel
+from viewer.view_model import Finished, LoadFailed, Loading, Note, Scene, ViewModel
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
@@ -92,25 +94,22 @@ def test_a_worker_that_dies_is_missed(listen):
     worker.client.post(c.Run())
 
 
-def test_a_killed_worker_is_replaced_from_its_checkpoint(listen):
-    worker = listen(fakes.make_slow_session)
+def test_a_killed_worker_is_replaced_where_it_was(listen, tmp_path):
+    """The next one goes on from the last iteration that was written, which is the last or the last but one."""
+    record = partial(recorded.record, tmp_path / "run.humorscope")
+    worker = listen(recorded.make_session, record=record)
     worker.until(lambda: worker.state() == "paused")
-    worker.client.post(c.StepOuter())
-    worker.until(lambda: worker.last(ViewModel).status.iteration == 4)
-    worker.until(lambda: isinstance(worker.messages[-1], Checkpoint))
-    reached = worker.last(ViewModel).status
+    worker.client.post(c.Run())
+    worker.until(lambda: worker.last(ViewModel).current >= 7)
     os.kill(worker.client.process.pid, signal.SIGKILL)
     worker.until(lambda: not worker.client.alive)
     assert "signal 9" in worker.client.obituary
-    second = listen(fakes.make_session, resume=worker.last(Checkpoint))
+    second = listen(recorded.make_session, record=record)
     second.until(lambda: second.state() == "paused")
-    now = second.last(ViewModel).status
-    assert (now.phase, now.step, now.iteration, now.loss) == (
-        reached.phase,
-        reached.step,
-        reached.iteration,
-        reached.loss,
-    )
+    seen, now = worker.last(ViewModel), second.last(ViewModel)
+    assert now.current == len(now.history.ids) - 1 >= seen.current - 1
+    both = min(len(now.history.ids), len(seen.history.ids))
+    np.testing.assert_array_equal(now.history.total[:both], seen.history.total[:both])
 
 
 ORPHAN = """

@@ -11,7 +11,7 @@ from viewer import film as module
 from viewer.build_view import ViewBuilder
 from viewer.film import Film, FilmError
 from viewer.layers.film import distance, image_corners
-from viewer.layers.observations import image_points
+from viewer.layers.camera import image_points
 from viewer.view_model import Camera, Footage
 
 

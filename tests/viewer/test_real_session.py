@@ -14,9 +14,10 @@ from tests import fakes
 from viewer import build_view
 from viewer import commands as c
 from viewer.build_view import ViewBuilder
-from viewer.layers.observations import ObservationsLayer, image_points
+from viewer.layers.camera import image_points
+from viewer.layers.observations import ObservationsLayer
 from viewer.skinning import Skinner
-from viewer.view_model import Checkpoint, Note, ViewModel
+from viewer.view_model import Note, ViewModel
 from viewer.worker import Worker
 
 
@@ -108,18 +109,3 @@ def test_inspecting_and_rewinding():
     view = bench.do(c.Rewind(2))
     assert (view.shown, view.current) == (2, 2)
     assert view.history.branch.tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize("stages", [1, 2])
-def test_another_worker_goes_on_identically(stages):
-    bench = Bench(make())
-    bench.do(*[c.RunStage()] * stages, c.Step(), c.Step())
-    point = next(m for m in reversed(bench.published) if isinstance(m, Checkpoint))
-    second = make()
-    build_view.resume(second, point)
-    a, b = bench.session.step_iteration(), second.step_iteration()
-    assert (a.phase, a.step, a.iteration) == (b.phase, b.step, b.iteration)
-    assert a.evaluation.total == b.evaluation.total
-    for name, value in a.variables.items():
-        assert torch.equal(value, b.variables[name]), name
-    assert Bench(second).do(c.RunStage()).status.total_iterations > 0

@@ -18,9 +18,11 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
 PROGRAM = """
 import json, sys
+from functools import partial
 from tests.viewer import fakes
 from tests.viewer.uidriver import UiDriver
 from viewer import app
+from viewer.client import ProcessClient
 
 driver, out = UiDriver(), open(sys.argv[1], "a", buffering=1)
 draw = app.App.frame
@@ -38,7 +40,7 @@ def frame(self):
 if __name__ == "__main__":
     driver.install()
     app.App.frame = frame
-    result = app.run_window(getattr(fakes, sys.argv[2]))
+    result = app.run_window(partial(ProcessClient, getattr(fakes, sys.argv[2])))
     print(result.error)
     sys.exit(result.exit_status)
 """

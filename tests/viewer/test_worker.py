@@ -8,7 +8,7 @@ import pytest
 
 from tests.viewer import fakes
 from viewer import commands as c
-from viewer.view_model import Checkpoint, LoadFailed, Loading, Note, Scene, ViewModel
+from viewer.view_model import LoadFailed, Loading, Note, Scene, ViewModel
 from viewer.worker import PUBLISH_INTERVAL, Worker, load
 
 
@@ -128,19 +128,6 @@ def test_an_exception_pauses_and_names_its_place(capfd):
     assert "Traceback" in capfd.readouterr().err
 
 
-def test_checkpoints_are_sent_now_and_then_and_at_every_pause():
-    bench = Bench()
-    bench.send(c.Step())
-    assert len(bench.of(Checkpoint)) == 1
-    bench.send(c.Run())
-    bench.now += 10.0
-    bench.worker.turn()
-    bench.worker.turn()
-    assert len(bench.of(Checkpoint)) == 2
-    bench.send(c.Pause())
-    assert len(bench.of(Checkpoint)) == 3
-
-
 def test_a_view_that_cannot_be_built_pauses(monkeypatch, capfd):
     bench = Bench()
     bench.send(c.Run())
@@ -153,14 +140,14 @@ def test_a_view_that_cannot_be_built_pauses(monkeypatch, capfd):
 
 def test_loading_says_what_is_wrong_with_the_input():
     published: list[object] = []
-    assert load(fakes.refuse, published.append, deque(), None) is None
+    assert load(fakes.refuse, published.append, deque()) is None
     assert isinstance(published[0], Loading)
     assert published[1] == LoadFailed(text="clip.npz: no array 'trans'; an AMASS file is expected", input_error=True)
 
 
 def test_loading_that_crashes_is_told_too(capfd):
     published: list[object] = []
-    assert load(lambda: 1 / 0, published.append, deque(), None) is None
+    assert load(lambda: 1 / 0, published.append, deque()) is None
     assert published[-1] == LoadFailed(text="ZeroDivisionError: division by zero", input_error=False)
     assert "Traceback" in capfd.readouterr().err
 

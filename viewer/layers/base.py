@@ -14,6 +14,7 @@ import polyscope as ps
 
 from viewer.commands import Command
 from viewer.layout import Rect
+from viewer.look import Selection
 from viewer.theme import Color
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
@@ -60,6 +61,10 @@ class Layer:
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """What the worker must be asked for the drawing, while the layer is on."""
         yield from ()
+
+    def picked(self, view: ViewModel, ui: UiState, structure: str, position: np.ndarray) -> Selection | None:
+        """What a click onto one of the structures at a place (3,) selects."""
+        return None
 
     def visible(self, view: ViewModel, ui: UiState) -> bool:
         """Switched on, and there is something to see."""
@@ -114,7 +119,7 @@ class Layer:
         _keep_simple(opacity)
 
     def picture(self, name: str, corners: np.ndarray, image: np.ndarray) -> None:
-        """An RGB uint8 image (H, W, 3) in its own colours; corners (4, 3): lower left, lower right, then the upper two."""
+        """An RGB uint8 image (H, W, 3) in its own colours; corners (4, 3): lower left, lower right, then the upper."""
         name = self._touch("mesh", name)
         mesh = ps.register_surface_mesh(
             name,

@@ -1,31 +1,69 @@
-"""The fitted body at the current frame, one mesh per sub-sequence."""
+"""Bodies: the fitted one at the current frame, the true one, and coarse ghosts of other frames."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
 from viewer import theme
+from viewer.decimate import decimated
 from viewer.layers.base import Layer, sequences_at
+from viewer.look import Selection
 from viewer.skinning import Skinner
 from viewer.ui_state import UiState
-from viewer.view_model import Motion, ViewModel
+from viewer.view_model import BodyMesh, Motion, ViewModel
+
+GHOST_OPACITY = 0.32
 
 
 class SkinnedLayer(Layer):
-    """A layer that draws bodies; keeps one skinner for the scene's body model."""
+    """A layer that draws bodies; keeps one skinner for the scene's body model, and one for ghosts."""
 
     opacity = 1.0
 
     def __init__(self) -> None:
         super().__init__()
+        self._body: BodyMesh | None = None
         self._skinner: Skinner | None = None
+        self._coarse: Skinner | None = None
+
+    def skinner(self, view: ViewModel) -> Skinner:
+        """Of the whole body."""
+        self._forget_others(view)
+        if self._skinner is None:
+            self._skinner = Skinner(view.scene.body)
+        return self._skinner
+
+    def coarse(self, view: ViewModel) -> Skinner:
+        """Of the body with a tenth of its triangles."""
+        self._forget_others(view)
+        if self._coarse is None:
+            self._coarse = Skinner(decimated(view.scene.body))
+        return self._coarse
+
+    def _forget_others(self, view: ViewModel) -> None:
+        if self._body is not view.scene.body:
+            self._body, self._skinner, self._coarse = view.scene.body, None, None
 
     def bodies(self, view: ViewModel, motion: Motion, frame: int, *, color: theme.Color | None = None) -> None:
         """One mesh for every sub-sequence that reaches the frame."""
-        if self._skinner is None or self._skinner.body is not view.scene.body:
-            self._skinner = Skinner(view.scene.body)
         for b, local in sequences_at(view, frame):
-            vertices = self._skinner.vertices(motion, b, local)
+            vertices = self.skinner(view).vertices(motion, b, local)
             shade = color or theme.sequence_color(b)
             self.mesh(f"{b}", vertices, view.scene.body.faces, color=shade, opacity=self.opacity)
+
+    def ghosts(
+        self, view: ViewModel, name: str, motion: Motion, poses: Sequence[tuple[int, int]], *, color: theme.Color
+    ) -> None:
+        """Coarse bodies of a motion as one mesh, at (row of the motion, its own frame number) each."""
+        skinner = self.coarse(view)
+        faces, count = skinner.body.faces, len(skinner.body.template)
+        if not poses:
+            return
+        vertices = np.concatenate([skinner.vertices(motion, b, frame) for b, frame in poses])
+        shifted = np.concatenate([faces + index * count for index in range(len(poses))])
+        self.mesh(name, vertices, shifted, color=color, opacity=GHOST_OPACITY)
 
 
 class BodyLayer(SkinnedLayer):
@@ -37,6 +75,52 @@ class BodyLayer(SkinnedLayer):
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Pose the meshes."""
         self.bodies(view, view.motion, ui.frame)
+
+    def picked(self, view: ViewModel, ui: UiState, structure: str, position: np.ndarray) -> Selection | None:
+        """The nearest vertex, and the joint that moves it most."""
+        b = int(structure)
+        local = view.scene.local_frame(b, ui.frame)
+        if local is None:
+            return None
+        apart = np.linalg.norm(self.skinner(view).vertices(view.motion, b, local) - position, axis=1)
+        vertex = int(apart.argmin())
+        return Selection(b, int(view.scene.body.weights[vertex].argmax()), vertex)
+
+
+class GhostsLayer(SkinnedLayer):
+    """The motion that is shown at other frames, every so many; those nearest to the current one."""
+
+    name = "ghosts"
+
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """Which frames those are."""
+        return view.version, tuple(ghost_frames(view, ui))
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """One mesh for each sub-sequence."""
+        for b in range(len(view.scene.starts)):
+            color = theme.mix(theme.LAYER_COLORS[self.name], theme.sequence_color(b), 0.5)
+            self.ghosts(view, f"{b}", view.motion, self._poses(view, ui, b), color=color)
+
+    def _poses(self, view: ViewModel, ui: UiState, b: int) -> list[tuple[int, int]]:
+        found = ((b, view.scene.local_frame(b, frame)) for frame in ghost_frames(view, ui))
+        return [(row, local) for row, local in found if local is not None]
+
+    def picked(self, view: ViewModel, ui: UiState, structure: str, position: np.ndarray) -> Selection | None:
+        """The joint that moves the place most, and the ghost's frame."""
+        b, skinner = int(structure), self.coarse(view)
+        poses = self._poses(view, ui, b)
+        apart = [np.linalg.norm(skinner.vertices(view.motion, *pose) - position, axis=1) for pose in poses]
+        pose, vertex = np.unravel_index(np.argmin(apart), (len(poses), len(skinner.body.template)))
+        joint = int(skinner.body.weights[vertex].argmax())
+        return Selection(b, joint, frame=view.scene.starts[b] + poses[int(pose)][1])
+
+
+def ghost_frames(view: ViewModel, ui: UiState) -> list[int]:
+    """Frames of the clip that have a ghost; they stand still while the body walks past them."""
+    spacing = max(ui.look.ghost_spacing, 1)
+    there = [frame for frame in range(0, view.scene.clip_frames, spacing) if frame != ui.frame]
+    return sorted(sorted(there, key=lambda frame: abs(frame - ui.frame))[: ui.look.ghosts])
 
 
 class GroundTruthLayer(SkinnedLayer):
@@ -60,7 +144,7 @@ class GroundTruthLayer(SkinnedLayer):
 
 
 class RolloutBodyLayer(SkinnedLayer):
-    """The body of the roll-out from which stage 3 started, as a ghost."""
+    """The bodies of the roll-out from which stage 3 started: the current frame's, and ghosts of others."""
 
     name = "rollout_body"
     opacity = 0.45
@@ -72,4 +156,7 @@ class RolloutBodyLayer(SkinnedLayer):
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Pose the ghosts."""
         assert view.drift is not None
-        self.bodies(view, view.drift.initial, ui.frame, color=theme.LAYER_COLORS[self.name])
+        color, motion = theme.LAYER_COLORS[self.name], view.drift.initial
+        self.bodies(view, motion, ui.frame, color=color)
+        poses = [(b, local) for frame in ghost_frames(view, ui) for b, local in sequences_at(view, frame)]
+        self.ghosts(view, "ghosts", motion, poses, color=color)

@@ -1,15 +1,19 @@
-"""The floor as it is estimated now, as a chequered plane under the motion."""
+"""Floors: as estimated now, a chequered plane under the motion; as observed and of each sub-sequence, with numbers."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from viewer import theme
-from viewer.layers.base import Layer
+from viewer.layers.base import Label, Layer
+from viewer.planes import apart, axes_on, below
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
 
 TILES, TILE = 14, 0.5  # per side; metres
+GRID, GRID_SIZE = 8, 4.0  # cells per side of an outlined floor; metres
 
 
 class FloorLayer(Layer):
@@ -30,13 +34,72 @@ class FloorLayer(Layer):
         assert view.floors is not None
         same = np.allclose(view.floors, view.floors[:1], atol=1e-6)
         for b, plane in enumerate(view.floors[:1] if same else view.floors):
-            center = view.motion.joints[b, :, 0].mean(axis=0)
             tint = theme.LAYER_COLORS[self.name]
             base = tint if same else theme.mix(tint, theme.sequence_color(b), 0.4)
             for parity in (0, 1):
-                vertices, faces = tiles(plane, center, parity)
+                vertices, faces = tiles(plane, middle(view, b), parity)
                 color = theme.mix(base, theme.BACKGROUND, 0.25 + 0.3 * parity)
                 self.mesh(f"{b} {parity}", vertices, faces, color=color, material="flat", smooth=False)
+
+
+class FloorsLayer(Layer):
+    """Grids: the observed floors (green) and the estimated ones in the colours of their sub-sequences."""
+
+    name = "floors"
+
+    def exists(self, view: ViewModel) -> bool:
+        """Without a camera the floor is given."""
+        return view.scene.floors is not None and view.floors is not None
+
+    def key(self, view: ViewModel, ui: UiState) -> int:
+        """The same at all frames."""
+        return view.version
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """Draw the grids under the middle of each sub-sequence."""
+        assert view.scene.floors is not None and view.floors is not None
+        for b, (plane, observed) in enumerate(zip(view.floors, view.scene.floors, strict=True)):
+            place = middle(view, b)
+            self._grid(f"observed {b}", observed, place, theme.LAYER_COLORS[self.name])
+            self._grid(f"estimated {b}", plane, place, theme.sequence_color(b))
+
+    def _grid(self, name: str, plane: np.ndarray, center: np.ndarray, color: theme.Color) -> None:
+        starts, ends = grid(plane, center)
+        self.segments(name, starts, ends, color=color, radius=0.006)
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """Tilt and offset of each floor against the observed one and against its neighbour's."""
+        assert view.scene.floors is not None and view.floors is not None
+        several = len(view.floors) > 1
+        for b, (plane, observed) in enumerate(zip(view.floors, view.scene.floors, strict=True)):
+            place = middle(view, b)
+            name = f"floor {b + 1}" if several else "floor"
+            corner = below(place, plane) + sum(axes_on(plane)) * (GRID_SIZE / 4)
+            yield Label(corner, f"{name}: {difference(plane, observed, place)}", theme.sequence_color(b))
+            if b:
+                text = f"{b + 1} against {b}: {difference(plane, view.floors[b - 1], place)}"
+                yield Label(below(place, plane) + axes_on(plane)[0] * (GRID_SIZE / 3), text, theme.WARN)
+
+
+def difference(plane: np.ndarray, other: np.ndarray, place: np.ndarray) -> str:
+    """Tilt and offset in words."""
+    angle, height = apart(plane, other, place)
+    return f"{angle:.2f}°, {100 * height:+.1f} cm"
+
+
+def middle(view: ViewModel, sequence: int) -> np.ndarray:
+    """Mean (3,) of a sub-sequence's root joint."""
+    return np.asarray(view.motion.joints[sequence, :, 0].mean(axis=0))
+
+
+def grid(plane: np.ndarray, center: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends (N, 3) of the lines of a square grid on a plane (4,), its middle below ``center``."""
+    side, ahead = axes_on(plane)
+    steps, half = np.linspace(-GRID_SIZE / 2, GRID_SIZE / 2, GRID + 1)[:, None], GRID_SIZE / 2
+    starts = np.concatenate((steps * side - half * ahead, steps * ahead - half * side))
+    ends = np.concatenate((steps * side + half * ahead, steps * ahead + half * side))
+    place = below(center, plane)
+    return place + starts, place + ends
 
 
 def tiles(plane: np.ndarray, center: np.ndarray, parity: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,9 +112,7 @@ def tiles(plane: np.ndarray, center: np.ndarray, parity: int) -> tuple[np.ndarra
         Vertices (V, 3) and quads (F, 4), facing along the normal.
     """
     normal, offset = plane[:3], float(plane[3])
-    side = np.cross([0.0, 1.0, 0.0], normal)
-    side /= np.linalg.norm(side)
-    ahead = np.cross(normal, side)
+    side, ahead = axes_on(plane)
     u0, v0 = (np.round(float(center @ axis) / (2 * TILE)) * 2 * TILE for axis in (side, ahead))
     cells = [(i, j) for i in range(TILES) for j in range(TILES) if (i + j) % 2 == parity]
     corners = np.array([[(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)] for i, j in cells], dtype=float)

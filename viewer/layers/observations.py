@@ -7,70 +7,69 @@ import polyscope.imgui as psim
 
 from viewer import theme
 from viewer.layers.base import Layer, sequences_at
+from viewer.layers.camera import image_points, plane_depth, unproject
 from viewer.layout import Rect
-from viewer.skinning import Skinner
+from viewer.skinning import Skinner, part
 from viewer.ui_state import UiState
-from viewer.view_model import Camera, ViewModel
+from viewer.view_model import BodyMesh, ViewModel
 from viewer.widgets import scale as ui_scale
 
 BODY25_JOINTS = (12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7)
 """Body joints that are BODY_25 keypoints 1 to 14; keypoints 0 and 15 to 24 are vertices of the mesh."""
-PLANE_SHARE = 0.25  # of the way from the camera to the body, where the image plane is drawn
 INSET_WIDTH = 230.0  # pixels
 
 
 class ObservationsLayer(Layer):
-    """Green: observed. Thin lines lead to the joint of the fit that should be there."""
+    """Green: observed. Thin lines lead to what of the fit should be there; crosses stand where nothing was seen."""
 
     name = "observations"
 
     def __init__(self) -> None:
         super().__init__()
-        self._skinner: Skinner | None = None
-        self._pixels: list[tuple[np.ndarray, np.ndarray]] = []  # observed and reprojected, for the inset
+        self._body: BodyMesh | None = None
+        self._skinners: dict[tuple[int, ...], Skinner] = {}
+        self._pixels: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        """Observed, reprojected, and reprojected where nothing was seen; for the inset."""
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Draw each kind of observation that the data has."""
         self._pixels = []
+        seen = view.scene.observed
         for b, local in sequences_at(view, ui.frame):
-            self._joints3d(view, b, local)
-            self._points3d(view, b, local)
+            fitted = view.motion.joints[b, local]
+            if seen.joints3d is not None:
+                self._matched(f"joints {b}", seen.joints3d[b, local], fitted, radius=0.022)
+            if seen.verts3d is not None:
+                vertices = self._vertices(view, view.scene.key_vertices, b, local)
+                self._matched(f"key vertices {b}", seen.verts3d[b, local], vertices, radius=0.014)
+            if seen.points3d is not None:
+                points = seen.points3d[b, local]
+                there = np.isfinite(points).all(axis=-1)
+                self.points(f"points {b}", points[there], color=theme.LAYER_COLORS[self.name], radius=0.006)
             self._keypoints(view, b, local)
 
-    def _joints3d(self, view: ViewModel, b: int, local: int) -> None:
-        if view.scene.observed.joints3d is None:
-            return
-        observed = view.scene.observed.joints3d[b, local]
-        seen = np.isfinite(observed).all(axis=-1)
-        color = theme.LAYER_COLORS[self.name]
-        self.points(f"joints {b}", observed[seen], color=color, radius=0.022)
-        fitted = view.motion.joints[b, local][seen]
-        self.segments(f"residuals {b}", observed[seen], fitted, color=color, radius=0.004)
-
-    def _points3d(self, view: ViewModel, b: int, local: int) -> None:
-        if view.scene.observed.points3d is None:
-            return
-        points = view.scene.observed.points3d[b, local]
-        seen = np.isfinite(points).all(axis=-1)
-        self.points(f"points {b}", points[seen], color=theme.LAYER_COLORS[self.name], radius=0.006)
+    def _matched(self, name: str, observed: np.ndarray, fitted: np.ndarray, *, radius: float) -> None:
+        """Spheres where something was seen and lines to where the fit has it; crosses there where it was not seen."""
+        seen, color = np.isfinite(observed).all(axis=-1), theme.LAYER_COLORS[self.name]
+        self.points(name, observed[seen], color=color, radius=radius)
+        self.segments(f"residuals, {name}", observed[seen], fitted[seen], color=color, radius=0.004)
+        self.crosses(f"missing {name}", fitted[~seen], color=theme.MISSING, size=3.6 * radius, radius=0.3 * radius)
 
     def _keypoints(self, view: ViewModel, b: int, local: int) -> None:
         camera, observed = view.scene.camera, view.scene.observed.joints2d
         if camera is None or observed is None:
             return
-        fitted = self._keypoints25(view, b, local)
-        depth = PLANE_SHARE * float(np.median((fitted - camera.t_display_camera) @ camera.R_display_camera[:, 2]))
-        depth = max(depth, 0.3)
-        self._frustum(camera, depth)
+        depth = plane_depth(view)
         seen = np.isfinite(observed[b, local, :, 0]) & (observed[b, local, :, 2] > 0)
-        pixels, reprojected = observed[b, local, seen, :2], image_points(camera, fitted[seen])
-        self._pixels.append((pixels, reprojected))
-        on_plane = unproject(camera, pixels, depth)
-        back = unproject(camera, reprojected, depth)
+        pixels, fitted = observed[b, local, :, :2], image_points(camera, self._keypoints25(view, b, local))
+        self._pixels.append((pixels[seen], fitted[seen], fitted[~seen]))
+        on_plane = unproject(camera, pixels[seen], depth)
+        back, missing = unproject(camera, fitted[seen], depth), unproject(camera, fitted[~seen], depth)
         size = 0.02 * depth
         self.points(f"keypoints {b}", on_plane, color=theme.LAYER_COLORS[self.name], radius=0.6 * size)
         self.points(f"reprojected {b}", back, color=theme.REPROJECTED, radius=0.45 * size)
         self.segments(f"pixel residuals {b}", on_plane, back, color=theme.RESIDUAL, radius=0.15 * size)
+        self.crosses(f"missing keypoints {b}", missing, color=theme.MISSING, size=1.2 * size, radius=0.1 * size)
 
     def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
         """The image as the camera saw it, small, with keypoints, reprojections and what lies between them."""
@@ -85,7 +84,10 @@ class ObservationsLayer(Layer):
         box = tuple(corner), (corner[0] + width, corner[1] + height)
         draw.AddRectFilled(*box, theme.packed(theme.BACKGROUND, 0.85), 4.0)
         draw.PushClipRect(*box, True)
-        for observed, fitted in self._pixels:
+        for observed, fitted, missing in self._pixels:
+            for x, y in corner + (missing - low) * scale:
+                draw.AddLine((x - 3, y - 3), (x + 3, y + 3), theme.packed(theme.MISSING), 1.2)
+                draw.AddLine((x - 3, y + 3), (x + 3, y - 3), theme.packed(theme.MISSING), 1.2)
             for a, b in zip(corner + (observed - low) * scale, corner + (fitted - low) * scale, strict=True):
                 draw.AddLine(tuple(a), tuple(b), theme.packed(theme.RESIDUAL), 1.5)
                 draw.AddCircleFilled(tuple(b), 2.5, theme.packed(theme.REPROJECTED))
@@ -94,21 +96,19 @@ class ObservationsLayer(Layer):
         draw.AddRect(*box, theme.packed(theme.BORDER), 4.0)
         draw.AddText(tuple(corner + (6.0, 3.0)), theme.packed(theme.DIM), "image: seen, reprojected")
 
+    def _vertices(self, view: ViewModel, ids: tuple[int, ...], b: int, local: int) -> np.ndarray:
+        """Some vertices (N, 3) of the fit."""
+        if self._body is not view.scene.body:
+            self._body, self._skinners = view.scene.body, {}
+        if ids not in self._skinners:
+            self._skinners[ids] = Skinner(part(view.scene.body, ids))
+        return self._skinners[ids].vertices(view.motion, b, local)
+
     def _keypoints25(self, view: ViewModel, b: int, local: int) -> np.ndarray:
         """BODY_25 keypoints (25, 3) of the fit."""
-        if self._skinner is None or self._skinner.body is not view.scene.body:
-            self._skinner = Skinner(view.scene.body)
-        ids = list(view.scene.openpose_vertices[:11])
-        vertices = self._skinner.vertices(view.motion, b, local)[ids]
+        vertices = self._vertices(view, view.scene.openpose_vertices[:11], b, local)
         joints = view.motion.joints[b, local][list(BODY25_JOINTS)]
         return np.concatenate((vertices[:1], joints, vertices[1:]))
-
-    def _frustum(self, camera: Camera, depth: float) -> None:
-        width, height = camera.size
-        corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=float)
-        nodes = np.concatenate((camera.t_display_camera[None], unproject(camera, corners, depth)))
-        edges = np.array([(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)])
-        self.lines("frustum", nodes, edges, color=theme.DIM, radius=0.004 * depth)
 
 
 def crop(keypoints: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -127,17 +127,3 @@ def crop(keypoints: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.n
     half = min(0.6 * float(((high - low) / whole).max()), 0.5) * whole
     middle = np.clip((low + high) / 2, half, whole - half)
     return middle - half, middle + half
-
-
-def unproject(camera: Camera, pixels: np.ndarray, depth: float) -> np.ndarray:
-    """Pixels (N, 2) to points (N, 3) at a depth before the camera, in the display frame."""
-    homogeneous = np.concatenate((pixels, np.ones((len(pixels), 1))), axis=1)
-    rays = homogeneous @ np.linalg.inv(camera.matrix).T
-    return depth * rays @ camera.R_display_camera.T + camera.t_display_camera
-
-
-def image_points(camera: Camera, points: np.ndarray) -> np.ndarray:
-    """Points (N, 3) of the display frame to pixels (N, 2)."""
-    local = (points - camera.t_display_camera) @ camera.R_display_camera
-    pixels = local @ camera.matrix.T
-    return pixels[:, :2] / np.maximum(pixels[:, 2:], 1e-6)

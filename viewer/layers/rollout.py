@@ -1,4 +1,4 @@
-"""The roll-out that stage 3 starts from beside the stage-2 motion it encodes: paths, skeleton and drift."""
+"""Roll-outs beside the stage-2 motion that they come from: paths of root and feet, skeletons, drift in numbers."""
 
 from __future__ import annotations
 
@@ -11,100 +11,149 @@ from viewer import theme
 from viewer.layers.base import Label, Layer, bones, sequences_at
 from viewer.layout import Rect
 from viewer.ui_state import UiState
-from viewer.view_model import Drift, ViewModel
+from viewer.view_model import Motion, ViewModel
 from viewer.widgets import scale
 
 EVERY = 10  # frames between two numbered drift segments
+FEET = (10, 11)
 
 
 class RolloutLayer(Layer):
-    """Blue: root path and skeleton of stage 2. Orange: those of its roll-out. Segments: the drift, in cm."""
+    """Blue: stage 2. Orange: the roll-out of its latents, before stage 3 has moved anything. Segments: the drift."""
 
     name = "rollout"
+    title = "first roll-out"
+    place = 0  # of its curve, counted from the bottom
 
     def exists(self, view: ViewModel) -> bool:
         """From stage 3 on."""
         return view.drift is not None
 
+    def rolled(self, view: ViewModel) -> Motion:
+        """The motion that is compared with stage 2."""
+        assert view.drift is not None
+        return view.drift.initial
+
+    def drift_cm(self, view: ViewModel) -> np.ndarray:
+        """(B, T) distance of the root joints."""
+        assert view.drift is not None
+        apart = self.rolled(view).joints[:, :, 0] - view.drift.stage2.joints[:, :, 0]
+        return np.asarray(100.0 * np.linalg.norm(apart, axis=-1))
+
     def update(self, view: ViewModel, ui: UiState) -> None:
-        """Paths over all frames, skeleton at the current one."""
-        drift = view.drift
-        assert drift is not None
-        color = theme.LAYER_COLORS[self.name]
+        """Paths over all frames, skeletons at the current one."""
+        assert view.drift is not None
+        before, after, color = view.drift.stage2.joints, self.rolled(view).joints, theme.LAYER_COLORS[self.name]
         for b in range(len(view.scene.starts)):
-            self._path(f"stage 2 path {b}", drift.stage2.joints[b, :, 0], theme.STAGE2)
-            self._path(f"path {b}", drift.initial.joints[b, :, 0], color)
-            frames = numbered_frames(view.scene.num_frames)
-            starts, ends = drift.stage2.joints[b, frames, 0], drift.initial.joints[b, frames, 0]
-            self.segments(f"drift {b}", starts, ends, color=theme.RESIDUAL, radius=0.006)
+            self._paths(f"stage 2 {b}", before[b], theme.STAGE2)
+            self._paths(f"rolled {b}", after[b], color)
+            self.segments(f"drift {b}", before[b, :, 0], after[b, :, 0], color=theme.RESIDUAL, radius=0.003)
         edges = bones(view.scene.body.parents)
         for b, local in sequences_at(view, ui.frame):
-            joints = np.ascontiguousarray(drift.initial.joints[b, local])
-            self.lines(f"bones {b}", joints, edges, color=color, radius=0.008)
-            joints = np.ascontiguousarray(drift.stage2.joints[b, local])
-            self.lines(f"stage 2 bones {b}", joints, edges, color=theme.STAGE2, radius=0.008)
+            for name, joints, shade in (("stage 2", before, theme.STAGE2), ("rolled", after, color)):
+                self.lines(
+                    f"{name} bones {b}", np.ascontiguousarray(joints[b, local]), edges, color=shade, radius=0.008
+                )
             now = slice(local, local + 1)
-            starts, ends = drift.stage2.joints[b, now, 0], drift.initial.joints[b, now, 0]
+            starts, ends = before[b, now, 0], after[b, now, 0]
             self.segments(f"drift now {b}", starts, ends, color=theme.TEXT, radius=0.009)
+
+    def _paths(self, name: str, joints: np.ndarray, color: theme.Color) -> None:
+        self.path(f"path {name}", joints[:, 0], color=color, radius=0.010)
+        for foot in FEET:
+            self.path(f"foot {foot} {name}", joints[:, foot], color=color, radius=0.004)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
         """Centimetres at the numbered frames, and larger at the current one."""
-        drift = view.drift
-        assert drift is not None
+        assert view.drift is not None
+        drift = self.drift_cm(view)
+        middle = (self.rolled(view).joints[:, :, 0] + view.drift.stage2.joints[:, :, 0]) / 2
         for b, local in sequences_at(view, ui.frame):
-            yield _label(drift, b, local, theme.TEXT, f"{drift.root_cm[b, local]:.1f} cm")
+            yield Label(middle[b, local], f"{drift[b, local]:.1f} cm", theme.TEXT)
         for b in range(len(view.scene.starts)):
             for frame in reversed(numbered_frames(view.scene.num_frames)):
-                yield _label(drift, b, frame, theme.LAYER_COLORS[self.name], f"{drift.root_cm[b, frame]:.0f}")
+                yield Label(middle[b, frame], f"{drift[b, frame]:.0f}", theme.LAYER_COLORS[self.name])
 
     def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
         """The drift over the frames as a small curve, and which line is which."""
-        assert view.drift is not None
-        size = scale()
+        drift, size = self.drift_cm(view), scale()
         width, height = 210.0 * size, 92.0 * size
-        box = Rect(free.x + free.width - width - 8.0, free.y + free.height - height - 8.0, width, height)
+        top = free.y + free.height - (self.place + 1) * (height + 8.0)
+        box = Rect(free.x + free.width - width - 8.0, top, width, height)
         draw = psim.GetBackgroundDrawList()
         corners = (box.x, box.y), (box.x + box.width, box.y + box.height)
         draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.85), 4.0)
         draw.AddRect(*corners, theme.packed(theme.BORDER), 4.0)
         x = box.x + 6.0
-        for text, color in (("stage 2", theme.STAGE2), ("  its roll-out", theme.LAYER_COLORS[self.name])):
+        for text, color in (("stage 2", theme.STAGE2), (f"  {self.title}", theme.LAYER_COLORS[self.name])):
             draw.AddText((x, box.y + 3.0), theme.packed(color), text)
             x += psim.CalcTextSize(text)[0]
-        highest = float(view.drift.root_cm.max())
-        draw.AddText((box.x + 6.0, box.y + 20.0 * size), theme.packed(theme.DIM), f"drift, up to {highest:.0f} cm")
+        text = f"drift, up to {drift.max():.{0 if drift.max() >= 10 else 1}f} cm"
+        draw.AddText((box.x + 6.0, box.y + 20.0 * size), theme.packed(theme.DIM), text)
         for b in range(len(view.scene.starts)):
-            self._curve(view, ui, b, box)
+            self._curve(drift[b] / max(float(drift.max()), 1e-6), view.scene.local_frame(b, ui.frame), box)
 
-    def _curve(self, view: ViewModel, ui: UiState, b: int, box: Rect) -> None:
-        assert view.drift is not None
-        drift = view.drift.root_cm[b]
-        left, width = box.x + 8.0, box.width - 16.0
-        x = left + width * np.arange(len(drift)) / max(len(drift) - 1, 1)
-        y = (
-            box.y
-            + box.height
-            - 6.0
-            - (box.height - 44.0 * scale()) * drift / max(float(view.drift.root_cm.max()), 1e-6)
-        )
-        draw = psim.GetBackgroundDrawList()
-        for i in range(len(drift) - 1):
-            ends = (float(x[i]), float(y[i])), (float(x[i + 1]), float(y[i + 1]))
-            draw.AddLine(*ends, theme.packed(theme.LAYER_COLORS[self.name]), 1.8)
-        local = view.scene.local_frame(b, ui.frame)
-        if local is not None:
-            draw.AddCircleFilled((float(x[local]), float(y[local])), 3.5, theme.packed(theme.TEXT))
+    def _curve(self, share: np.ndarray, now: int | None, box: Rect) -> None:
+        """Shares (T,) of the largest drift as a line, with a dot at the current frame."""
+        x = box.x + 8.0 + (box.width - 16.0) * np.arange(len(share)) / max(len(share) - 1, 1)
+        y = box.y + box.height - 6.0 - (box.height - 44.0 * scale()) * share
+        draw, color = psim.GetBackgroundDrawList(), theme.packed(theme.LAYER_COLORS[self.name])
+        for i in range(len(share) - 1):
+            draw.AddLine((float(x[i]), float(y[i])), (float(x[i + 1]), float(y[i + 1])), color, 1.8)
+        if now is not None:
+            draw.AddCircleFilled((float(x[now]), float(y[now])), 3.5, theme.packed(theme.TEXT))
 
-    def _path(self, name: str, nodes: np.ndarray, color: theme.Color) -> None:
-        edges = np.stack((np.arange(len(nodes) - 1), np.arange(1, len(nodes))), axis=1)
-        self.lines(name, np.ascontiguousarray(nodes), edges, color=color, radius=0.010)
+
+class RolloutNowLayer(RolloutLayer):
+    """The same for the motion of the iteration that is shown: where stage 3 has gone from stage 2."""
+
+    name = "rollout_now"
+    title = "roll-out now"
+    place = 1
+
+    def exists(self, view: ViewModel) -> bool:
+        """In stage 3."""
+        return view.drift is not None and view.regressed is not None
+
+    def rolled(self, view: ViewModel) -> Motion:
+        """The motion that is shown."""
+        return view.motion
+
+
+class NodesLayer(Layer):
+    """Multiple shooting: where a segment of the roll-out ends (red) and where the next one begins (blue)."""
+
+    name = "nodes"
+
+    def exists(self, view: ViewModel) -> bool:
+        """Only in a fit by multiple shooting."""
+        return view.nodes is not None
+
+    def key(self, view: ViewModel, ui: UiState) -> int:
+        """The same at all frames."""
+        return view.version
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """Both skeletons at every node, and what lies between them."""
+        assert view.nodes is not None
+        edges, color = bones(view.scene.body.parents), theme.LAYER_COLORS[self.name]
+        for b in range(len(view.scene.starts)):
+            for index in range(len(view.nodes.frames)):
+                ends, begins = view.nodes.before[b, index], view.nodes.after[b, index]
+                self.lines(f"end {b} {index}", np.ascontiguousarray(ends), edges, color=color, radius=0.005)
+                self.lines(f"begin {b} {index}", np.ascontiguousarray(begins), edges, color=theme.STAGE2, radius=0.005)
+                self.segments(f"gap {b} {index}", ends, begins, color=theme.WARN, radius=0.007)
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """Mean distance of the joints at each node."""
+        assert view.nodes is not None
+        gaps = 100.0 * np.linalg.norm(view.nodes.before - view.nodes.after, axis=-1).mean(axis=-1)
+        for b in range(len(view.scene.starts)):
+            for index in range(len(view.nodes.frames)):
+                place = (view.nodes.before[b, index, 0] + view.nodes.after[b, index, 0]) / 2
+                yield Label(place, f"{gaps[b, index]:.2f} cm", theme.WARN)
 
 
 def numbered_frames(count: int) -> list[int]:
     """Frames whose drift is written out: every tenth and the last."""
     return sorted({*range(EVERY, count, EVERY), count - 1})
-
-
-def _label(drift: Drift, b: int, frame: int, color: theme.Color, text: str) -> Label:
-    middle = (drift.stage2.joints[b, frame, 0] + drift.initial.joints[b, frame, 0]) / 2
-    return Label(middle, text, color)

@@ -1,13 +1,20 @@
-"""The body model's joints and bones at the current frame."""
+"""Joints at the current frame: those of the body model, those of the prior's decoder, and which touch the floor."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from viewer import theme
-from viewer.layers.base import Layer, bones, sequences_at
+from viewer.layers.base import Label, Layer, bones, sequences_at
+from viewer.picking import joint_name
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
+
+CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
+"""Joints that the prior gives a contact probability: root, knees, ankles, feet, wrists."""
+TOUCHES = 0.5  # probability from which a contact is written out
 
 
 class SkeletonLayer(Layer):
@@ -29,3 +36,63 @@ class SkeletonLayer(Layer):
                 radius=0.009,
             )
             self.points(f"joints {b}", np.ascontiguousarray(joints), color=color, radius=0.017)
+
+
+class RegressedLayer(Layer):
+    """What the prior's decoder says the joints are, and lines to those of the body model, which should be the same."""
+
+    name = "regressed"
+
+    def exists(self, view: ViewModel) -> bool:
+        """From stage 3 on."""
+        return view.regressed is not None
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """A second skeleton and the disagreement."""
+        assert view.regressed is not None
+        edges, color = bones(view.scene.body.parents), theme.LAYER_COLORS[self.name]
+        for b, local in sequences_at(view, ui.frame):
+            joints = np.ascontiguousarray(view.regressed[b, local])
+            self.lines(f"bones {b}", joints, edges, color=color, radius=0.005)
+            self.points(f"joints {b}", joints, color=color, radius=0.014)
+            self.segments(f"apart {b}", view.motion.joints[b, local], joints, color=theme.RESIDUAL, radius=0.007)
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """The joint that is worst, in mm."""
+        assert view.regressed is not None
+        for b, local in sequences_at(view, ui.frame):
+            apart = np.linalg.norm(view.regressed[b, local] - view.motion.joints[b, local], axis=-1)
+            worst = int(apart.argmax())
+            text = f"{joint_name(view, worst)} {1000 * apart[worst]:.0f} mm"
+            yield Label(view.regressed[b, local, worst], text, theme.LAYER_COLORS[self.name])
+
+
+class ContactsLayer(Layer):
+    """Joints that may touch the floor; the more probable, the brighter and the larger."""
+
+    name = "contacts"
+
+    def exists(self, view: ViewModel) -> bool:
+        """From stage 3 on."""
+        return view.motion.contacts is not None
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """Spheres around the joints, in two sizes."""
+        assert view.motion.contacts is not None
+        color = theme.LAYER_COLORS[self.name]
+        for b, local in sequences_at(view, ui.frame):
+            probability = view.motion.contacts[b, local, CONTACT_JOINTS]
+            joints, touching = view.motion.joints[b, local, CONTACT_JOINTS], probability >= TOUCHES
+            shades = theme.strength(probability, color)
+            for name, chosen, radius in (("touching", touching, 0.034), ("not", ~touching, 0.024)):
+                self.points(f"{name} {b}", joints[chosen], color=color, radius=radius, colors=shades[chosen])
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """Probabilities of those that touch."""
+        assert view.motion.contacts is not None
+        for b, local in sequences_at(view, ui.frame):
+            for joint in CONTACT_JOINTS:
+                probability = float(view.motion.contacts[b, local, joint])
+                if probability >= TOUCHES:
+                    place = view.motion.joints[b, local, joint]
+                    yield Label(place, f"{100 * probability:.0f} %", theme.LAYER_COLORS[self.name])

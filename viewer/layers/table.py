@@ -1,0 +1,36 @@
+"""The list of layers, in the order in which they are drawn; switches and defaults are in ``viewer.ui_state``."""
+
+from __future__ import annotations
+
+from viewer.layers.axes import AxesLayer
+from viewer.layers.backdrop import BackdropLayer
+from viewer.layers.base import Layer
+from viewer.layers.body import BodyLayer, GhostsLayer, GroundTruthLayer, RolloutBodyLayer
+from viewer.layers.camera import CameraLayer
+from viewer.layers.film import FilmLayer
+from viewer.layers.floor import FloorLayer, FloorsLayer
+from viewer.layers.floor_handle import FloorHandleLayer
+from viewer.layers.observations import ObservationsLayer
+from viewer.layers.rollout import NodesLayer, RolloutLayer, RolloutNowLayer
+from viewer.layers.skeleton import ContactsLayer, RegressedLayer, SkeletonLayer
+
+LAYER_TYPES: tuple[type[Layer], ...] = (
+    BackdropLayer,
+    FilmLayer,
+    FloorLayer,
+    FloorsLayer,
+    FloorHandleLayer,
+    AxesLayer,
+    CameraLayer,
+    BodyLayer,
+    GhostsLayer,
+    SkeletonLayer,
+    RegressedLayer,
+    ContactsLayer,
+    ObservationsLayer,
+    RolloutLayer,
+    RolloutNowLayer,
+    RolloutBodyLayer,
+    NodesLayer,
+    GroundTruthLayer,
+)

@@ -1,0 +1,84 @@
+"""Clicks into the scene: the joint, or the vertex of a body, that lies under the mouse."""
+
+from __future__ import annotations
+
+import numpy as np
+import polyscope as ps
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.camera import project
+from viewer.layers.base import Label, Layer, sequences_at
+from viewer.look import Selection
+from viewer.skinning import Skinner, part
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+
+NEAR = 9.0  # pixels around a joint that count as the joint
+STILL = 4.0  # pixels that the mouse may move between press and release
+
+
+class Clicks:
+    """Tells clicks from drags, which move the viewpoint."""
+
+    def __init__(self) -> None:
+        self._pressed: tuple[float, float] | None = None
+
+    def follow(self, layers: list[Layer], view: ViewModel, ui: UiState, size: tuple[int, int]) -> None:
+        """Select what is clicked; a click beside everything selects nothing."""
+        io = psim.GetIO()
+        place = float(io.MousePos[0]), float(io.MousePos[1])
+        if psim.IsMouseClicked(0):
+            self._pressed = None if io.WantCaptureMouse else place
+        if psim.IsMouseReleased(0) and self._pressed is not None:
+            moved = np.hypot(place[0] - self._pressed[0], place[1] - self._pressed[1])
+            self._pressed = None
+            if moved < STILL:
+                ui.selection = joint_at(view, ui, place, size) or surface_at(layers, view, ui, place)
+
+
+def joint_at(view: ViewModel, ui: UiState, place: tuple[float, float], size: tuple[int, int]) -> Selection | None:
+    """The joint whose image is nearest, of all bodies at the current frame."""
+    best, found = NEAR * ps.get_ui_scale(), None
+    matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
+    for b, local in sequences_at(view, ui.frame):
+        pixels, front = project(view.motion.joints[b, local], view_matrix=matrix, fov_degrees=fov, size=size)
+        distance = np.where(front, np.linalg.norm(pixels - place, axis=1), np.inf)
+        if distance.min() < best:
+            best, found = float(distance.min()), Selection(b, int(distance.argmin()))
+    return found
+
+
+def surface_at(layers: list[Layer], view: ViewModel, ui: UiState, place: tuple[float, float]) -> Selection | None:
+    """The vertex of a body that is seen there; nothing on a backend that cannot tell."""
+    if ps.get_render_engine_backend_name() == "openGL_mock":
+        return None
+    hit = ps.pick(screen_coords=place)
+    if not hit.is_hit:
+        return None
+    for layer in layers:
+        if hit.structure_name.startswith(f"{layer.name} ") and layer.visible(view, ui):
+            return layer.picked(view, ui, hit.structure_name.removeprefix(f"{layer.name} "), hit.position)
+    return None
+
+
+def marker(view: ViewModel, ui: UiState) -> Label | None:
+    """What is selected, by name, at its place; None where it is not in the current frame."""
+    chosen = ui.selection
+    if chosen is None or chosen.sequence >= len(view.scene.starts):
+        return None
+    frame = ui.frame if chosen.frame is None else chosen.frame
+    local = view.scene.local_frame(chosen.sequence, frame)
+    if local is None:
+        return None
+    name = joint_name(view, chosen.joint)
+    if chosen.vertex is None:
+        return Label(view.motion.joints[chosen.sequence, local, chosen.joint], name, theme.TEXT)
+    place = Skinner(part(view.scene.body, [chosen.vertex])).vertices(view.motion, chosen.sequence, local)[0]
+    return Label(place, f"vertex {chosen.vertex}, {name}", theme.TEXT)
+
+
+def joint_name(view: ViewModel, joint: int) -> str:
+    """In words."""
+    names = view.scene.joint_names
+    return names[joint].replace("_", " ") if joint < len(names) else f"joint {joint}"

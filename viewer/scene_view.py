@@ -1,0 +1,122 @@
+"""The 3D view as a whole: layers in the frame that is chosen, viewpoint, texts over the scene, clicks into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import polyscope as ps
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.camera import Viewpoint, project
+from viewer.commands import Command
+from viewer.layers.base import Label, Layer
+from viewer.layers.table import LAYER_TYPES
+from viewer.layout import Rect
+from viewer.picking import Clicks, marker
+from viewer.reframe import Reframer
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+
+Guard = Callable[[str, Callable[[], list[Command] | None]], list[Command] | None]
+"""Runs a piece of drawing by its name; what it raises must not end the window."""
+_UP_NAMES = {(0.0, 0.0, 1.0): "z_up", (0.0, -1.0, 0.0): "neg_y_up"}
+
+
+class SceneView:
+    """One per window."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.layers = [layer() for layer in LAYER_TYPES]
+        self.viewpoint = Viewpoint()
+        self._guard = guard
+        self._reframe = Reframer()
+        self._clicks = Clicks()
+        self._frame = "world"
+
+    def draw(self, view: ViewModel, ui: UiState, free: Rect, size: tuple[int, int]) -> list[Command]:
+        """Bring the scene up to date; what the layers have to ask of the worker."""
+        ui.follow_stage(stage_shown(view))
+        commands: list[Command] = []
+        for layer in self.layers:
+            if layer.visible(view, ui):
+                commands += self._guard(f"layer {layer.name}", partial(_asked, layer, view, ui)) or []
+        view = self._reframe(view, ui.look.frame)
+        self._turn(view, ui)
+        for layer in self.layers:
+            self._guard(f"layer {layer.name}", partial(layer.draw, view, ui))
+        self._place(view, ui, free)
+        self._guard("overlays", lambda: draw_overlays(self.layers, view, ui, free, size))
+        self._guard("clicks", lambda: self._clicks.follow(self.layers, view, ui, size))
+        return commands
+
+    def _turn(self, view: ViewModel, ui: UiState) -> None:
+        """Another frame has another direction that is up."""
+        if ui.look.frame != self._frame:
+            self._frame = ui.look.frame
+            ps.set_up_dir(_UP_NAMES[view.up])
+            ui.camera_request = ui.camera_request or "home"
+
+    def _place(self, view: ViewModel, ui: UiState, free: Rect) -> None:
+        request, ui.camera_request = ui.camera_request, None
+        if request == "home":
+            self.viewpoint.home(view, free, ui.frame, following=ui.follow)
+        elif request == "camera":
+            self.viewpoint.from_camera(view)
+        elif request is not None:
+            self.viewpoint.recall(next(saved for saved in ui.look.saved if saved.name == request))
+        self.viewpoint.follow(view, ui.frame, active=ui.follow)
+
+
+def stage_shown(view: ViewModel) -> int:
+    """Stage of the iteration that is drawn."""
+    return view.phases[int(view.history.phase[view.history.row_of(view.shown)])].stage
+
+
+def _asked(layer: Layer, view: ViewModel, ui: UiState) -> list[Command]:
+    return list(layer.questions(view, ui))
+
+
+def draw_overlays(layers: list[Layer], view: ViewModel, ui: UiState, free: Rect, size: tuple[int, int]) -> None:
+    """The layers' flat drawings and texts over the scene, behind the panels."""
+    visible_layers = [layer for layer in layers if layer.visible(view, ui) and f"layer {layer.name}" not in ui.broken]
+    for layer in visible_layers:
+        layer.overlay(view, ui, free)
+    labels = [label for layer in visible_layers for label in layer.labels(view, ui)]
+    selected = marker(view, ui)
+    if selected is not None:
+        labels.insert(0, selected)
+    if labels:
+        draw_labels(labels, size)
+    if selected is not None:
+        _ring(selected, size)
+
+
+def draw_labels(labels: list[Label], size: tuple[int, int]) -> None:
+    """Write texts at their places in the world; earlier ones win where two would overlap."""
+    pixels, front = _pixels(np.stack([label.position for label in labels]), size)
+    draw = psim.GetBackgroundDrawList()
+    taken: list[Rect] = []
+    for label, (x, y), visible in zip(labels, pixels, front, strict=True):
+        width, height = psim.CalcTextSize(label.text)
+        box = Rect(float(x) + 6.0, float(y) - height / 2 - 1, width + 6, height + 2)
+        if visible and not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            corners = (box.x, box.y), (box.x + box.width, box.y + box.height)
+            draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.7), 3.0)
+            draw.AddText((box.x + 3, box.y + 1), theme.packed(label.color), label.text)
+
+
+def _ring(label: Label, size: tuple[int, int]) -> None:
+    """Around what is selected."""
+    pixels, front = _pixels(label.position[None], size)
+    if front[0]:
+        at = (float(pixels[0, 0]), float(pixels[0, 1]))
+        psim.GetBackgroundDrawList().AddCircle(at, 8.0, theme.packed(label.color), 24, 2.0)
+
+
+def _pixels(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
+    return project(points, view_matrix=matrix, fov_degrees=fov, size=size)
