@@ -118,8 +118,9 @@ def _keypoints(s: Scene) -> Tensor:
 
 def _cloud(s: Scene) -> Tensor:
     mesh, problem = _there(s.predicted.points.mesh), s.problem
+    least = problem.robust_least_scale if s.predicted.in_prior is None else 0.0
     seen, tuning = s.seen.masked("points3d"), problem.robust_tuning_const
-    return data.cloud_distance(seen, mesh, robust=problem.robust_loss, tuning=tuning)
+    return data.cloud_distance(seen, mesh, robust=problem.robust_loss, tuning=tuning, least_scale=least)
 
 
 def _latent_pose(s: Scene) -> Tensor:

@@ -52,6 +52,8 @@ class Problem:
     joint2d_sigma: float = 100.0
     robust_loss: str = "bisquare"
     robust_tuning_const: float = 4.6851
+    robust_least_scale: float = 0.0
+    """In stages 1 and 2 the scale of point clouds' residuals is no smaller than this [m] (``Preset.cloud_scale``)."""
 
     def __post_init__(self) -> None:
         if self.fps != PRIOR_FPS:

@@ -120,6 +120,8 @@ class Preset:
     """How states are turned into their canonical frames (``rollout.canonical_turn`` or ``published_turn``)."""
     freeze_bounds: Literal["fixed", "proportional"] = "fixed"
     """Default bounds of the freeze phase when stage 3 is not 70 steps long: 30 and 55 as they are, or in proportion."""
+    floor: Literal["assumed", "feet"] = "assumed"
+    """Where no floor was observed: the assumed one, or what the feet of stage 2 stand on (``floor_from_feet``)."""
     gaps: Literal["left", "bridged"] = "left"
     """What a stage begins with in frames in which nothing is seen: what the stage before left, or a motion that bridges
     them (``gaps.bridged``), and whether x_0 is tuned on frames after the first one seen."""
@@ -127,6 +129,9 @@ class Preset:
     """How a long video is split (``splitting.split_frames``): overlaps grow, or sub-sequences shrink."""
     stitching: Literal["cut", "blend"] = "cut"
     """How the parts are joined again (``stitching.stitch``)."""
+    cloud_scale: float = 0.0
+    """Least scale [m] of the robust weights of point clouds before stage 3. The median alone finds the trunk fitted and
+    takes limbs that are still far for outliers, which then never come."""
 
 
 _REFERENCE = Preset("reference")
@@ -138,9 +143,11 @@ _HUMORSCOPE = Preset(
     contact_refine="strict",
     turn="exact",
     freeze_bounds="proportional",
+    floor="feet",
     gaps="bridged",
     split="even",
     stitching="blend",
+    cloud_scale=0.1,
 )
 PRESETS = {
     preset.name: preset

@@ -109,6 +109,7 @@ def load_problem(settings: Settings) -> Problem:
         joint2d_sigma=settings.joint2d_sigma,
         robust_loss=settings.robust_loss,
         robust_tuning_const=settings.robust_tuning_const,
+        robust_least_scale=PRESETS[settings.preset].cloud_scale,
     )
 
 

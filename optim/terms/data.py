@@ -35,11 +35,13 @@ def keypoint_distance(seen: Tensor, weight: Tensor, projected: Tensor, *, sigma:
     return torch.where(weight > 0, weight * robust, torch.zeros_like(robust)).sum(-1)
 
 
-def cloud_distance(seen: Masked, mesh: Tensor, *, robust: str = "bisquare", tuning: float = 4.6851) -> Tensor:
+def cloud_distance(
+    seen: Masked, mesh: Tensor, *, robust: str = "bisquare", tuning: float = 4.6851, least_scale: float = 0.0
+) -> Tensor:
     """½ w ‖point − nearest vertex‖² [m²] per observed point; the weight w and the choice of vertex are held constant.
 
     Args:
-        seen: (B, T, N, 3); mesh: (B, T, V, 3); robust: ``bisquare`` or ``none``.
+        seen: (B, T, N, 3); mesh: (B, T, V, 3); robust: ``bisquare`` or ``none``; least_scale: see ``bisquare_weights``.
 
     Returns:
         (B, T, N).
@@ -50,7 +52,7 @@ def cloud_distance(seen: Masked, mesh: Tensor, *, robust: str = "bisquare", tuni
     mask = seen.mask[..., 0]
     if robust == "none":
         return 0.5 * mask * squared
-    return 0.5 * bisquare_weights(squared.detach().sqrt(), mask, tuning=tuning) * squared
+    return 0.5 * bisquare_weights(squared.detach().sqrt(), mask, tuning=tuning, least_scale=least_scale) * squared
 
 
 def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
@@ -64,11 +66,12 @@ def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
     return torch.from_numpy(found)
 
 
-def bisquare_weights(residual: Tensor, mask: Tensor, *, tuning: float = 4.6851) -> Tensor:
+def bisquare_weights(residual: Tensor, mask: Tensor, *, tuning: float = 4.6851, least_scale: float = 0.0) -> Tensor:
     """Tukey's ``(1 − (r / (tuning · scale))²)²``, 0 beyond; scale = MAD / 0.67449 of the visible residuals.
 
     Args:
         residual: (B, T, N) ≥ 0; mask: (B, T, N), 1 where seen. One scale per sub-sequence.
+        least_scale: The scale is no smaller than this [m].
     """
     weights = torch.zeros_like(residual)
     for b in range(len(residual)):
@@ -76,6 +79,6 @@ def bisquare_weights(residual: Tensor, mask: Tensor, *, tuning: float = 4.6851) 
         if chosen.numel() == 0:
             continue
         spread = (chosen - chosen.median()).abs().median() / MAD_OF_A_NORMAL
-        share = (residual[b] / (spread * tuning).clamp_min(1e-9)).clamp_max(1.0)
+        share = (residual[b] / (spread.clamp_min(least_scale) * tuning).clamp_min(1e-9)).clamp_max(1.0)
         weights[b] = (1.0 - share**2) ** 2 * mask[b]
     return weights
