@@ -8,20 +8,25 @@ import polyscope.imgui as psim
 
 from viewer.commands import (
     Analyse,
+    Bookmark,
     Command,
     Freeze,
     Inspect,
     Pause,
     Redo,
     Release,
+    RemoveBookmark,
     Rewind,
     Run,
     RunPhase,
     RunStage,
+    SetSpeed,
     Step,
     StepOuter,
     Undo,
 )
+from viewer.panels.timeline import default_name
+from viewer.panels.transport import next_speed
 from viewer.ui_state import LAYERS, UiState
 from viewer.view_model import ViewModel
 
@@ -31,14 +36,17 @@ SHEET = (
     ("O", "one outer step"),
     ("P", "to the end of the phase"),
     ("G", "to the end of the stage"),
+    ("[  ]", "slower, faster"),
     ("X", "freeze or release x_0"),
     ("Ctrl+Z  Ctrl+Y", "undo, redo an edit"),
     ("Shift+← →", "look at the iteration before, after"),
     ("R  Esc", "rewind to it, back to the latest"),
+    ("B  PgUp PgDn", "bookmark it or not, go from one to the next"),
     ("← →  Home End", "frame by frame, first, last"),
     ("K", "play the clip"),
     ("1 … 9", "layers"),
     ("D  E", "diagnose, larger plots"),
+    ("W", "larger table of weights"),
     ("F  H", "follow the body, home viewpoint"),
     ("Tab  F9", "hide the panels, record a video"),
     ("?  F1", "this sheet"),
@@ -87,6 +95,9 @@ def _optimiser_keys(view: ViewModel, ui: UiState) -> Iterator[Command]:
     if _pressed("D") and view.status.state != "running":
         ui.tabs["losses"] = "diagnosis"
         yield Analyse("diagnosis", view.shown)
+    for key, step in (("LeftBracket", 1), ("RightBracket", -1)):
+        if _pressed(key):
+            yield SetSpeed(next_speed(view.status.speed_limit, step))
     if _pressed("X"):
         yield Release("x_0") if "x_0" in view.frozen else Freeze("x_0")
 
@@ -99,16 +110,34 @@ def _history_keys(view: ViewModel, ui: UiState, *, shift: bool) -> Iterator[Comm
             yield Inspect(None)
     if _pressed("R") and view.shown != view.current:
         yield Rewind(view.shown)
+    if _pressed("B"):
+        marked = any(snapshot == view.shown for snapshot, _ in view.history.bookmarks)
+        yield RemoveBookmark(view.shown) if marked else Bookmark(view.shown, default_name(view))
+    for key, step in (("PageUp", -1), ("PageDown", 1)):
+        if _pressed(key):
+            yield from _next_bookmark(view, step)
     if shift:
         for key, step in (("LeftArrow", -1), ("RightArrow", 1)):
             if _pressed(key, repeat=True):
                 yield Inspect(_neighbour(view, step))
 
 
+def _next_bookmark(view: ViewModel, step: int) -> Iterator[Command]:
+    """To the bookmark before or after the iteration shown, in the order they were made."""
+    marked = [snapshot for snapshot, _ in view.history.bookmarks if (snapshot - view.shown) * step > 0]
+    if marked:
+        wanted = min(marked) if step > 0 else max(marked)
+        yield Inspect(None if wanted == view.current else wanted)
+
+
 def _neighbour(view: ViewModel, step: int) -> int | None:
-    """Id of the iteration before or after the one shown; None for the newest."""
-    branch = [int(i) for i in view.history.ids[view.history.branch]]
-    at = branch.index(view.shown) if view.shown in branch else len(branch) - 1
+    """Id of the iteration before or after the one shown, on its own branch; None for the newest."""
+    history, row = view.history, view.history.row_of(view.shown)
+    line = history.branch
+    if row not in line:
+        line = history.path(history.branches[int(history.branch_of[row])].last)
+    branch = [int(i) for i in history.ids[line]]
+    at = branch.index(view.shown)
     wanted = branch[min(max(at + step, 0), len(branch) - 1)]
     return None if wanted == view.current else wanted
 
@@ -127,6 +156,8 @@ def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
         ui.filming.request = "stop" if ui.filming.active else "start"
     if _pressed("E"):
         ui.wide = not ui.wide
+    if _pressed("W"):
+        ui.wide_weights = not ui.wide_weights
     if _pressed("F"):
         ui.follow = not ui.follow
     if _pressed("H"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import polyscope as ps
 import polyscope.imgui as psim
@@ -12,6 +13,7 @@ import polyscope.imgui as psim
 from viewer import theme
 
 Point = tuple[float, float]
+BAR_LABEL, BAR_BUTTONS = 76.0, 238.0  # widths before and behind the bars of the timeline
 
 
 def number(value: float) -> str:
@@ -224,6 +226,49 @@ def sequence_choice(label: str, chosen: int, count: int) -> int:
         psim.EndCombo()
     tooltip("Which sub-sequence")
     return chosen
+
+
+class Strip(NamedTuple):
+    """A bar along which something is dragged; shares are of its width."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    held: float | None  # share under the cursor while it is dragged
+    hovered: bool
+    cursor: float  # share under the cursor
+    cursor_y: float  # pixels below the bar's top
+
+
+def strip(name: str, height: float) -> Strip:
+    """An invisible draggable bar, as wide as there is room before the timeline's buttons."""
+    width = max(psim.GetContentRegionAvail()[0] - BAR_BUTTONS * scale(), 40.0)
+    x, y = psim.GetCursorScreenPos()
+    psim.InvisibleButton(name, (width, height))
+    mouse = psim.GetIO().MousePos
+    share = min(max((mouse[0] - x) / width, 0.0), 1.0)
+    held = share if psim.IsItemActive() else None
+    return Strip(x, y, width, height, held, psim.IsItemHovered(), share, mouse[1] - y)
+
+
+def bar_label(text: str, value: str) -> None:
+    """Two small lines before a bar."""
+    x, y = psim.GetCursorPosX(), psim.GetCursorPosY()
+    with font(theme.SMALL_FONT), styled(ItemSpacing=(7.0, 0.0)):
+        psim.SetCursorPosY(y - 3.0)
+        psim.BeginGroup()
+        psim.TextColored(theme.rgba(theme.DIM), text)
+        psim.TextUnformatted(value)
+        psim.EndGroup()
+    psim.SameLine()
+    psim.SetCursorPos((x + BAR_LABEL * scale(), y))
+
+
+def bar_handle(x: float, y: float, height: float) -> None:
+    """The cursor of a bar."""
+    draw = psim.GetWindowDrawList()
+    draw.AddRectFilled((x - 2.5, y - 3), (x + 2.5, y + height + 3), theme.packed(theme.TEXT), 2.0)
 
 
 def dot(color: theme.Color, *, hollow: bool = False) -> None:

@@ -25,10 +25,10 @@ NEAR = 9.0  # pixels from a curve or a mark that still mean it
 _FLAGS = (
     int(implot.ImPlotFlags_NoTitle)
     | int(implot.ImPlotFlags_NoMenus)
-    | int(implot.ImPlotFlags_NoLegend)
     | int(implot.ImPlotFlags_NoFrame)
     | int(implot.ImPlotFlags_NoMouseText)
 )
+_NO_LEGEND = int(implot.ImPlotFlags_NoLegend)
 _SWITCHES = (
     ("terms", "plot_terms", "Every weighted term in its colour of the weights table; the total in white"),
     ("per frame", "plot_per_frame", "Divided by the frames that are observed, so that phases can be compared"),
@@ -56,7 +56,12 @@ def losses_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         found = view.analyses.get("rescored")
         rescored = None if found is None else found.value
     clicked = plot_losses(
-        view, each_term=ui.plot_terms, per_frame=ui.plot_per_frame, branches=ui.plot_branches, rescored=rescored
+        view,
+        each_term=ui.plot_terms,
+        per_frame=ui.plot_per_frame,
+        branches=ui.plot_branches,
+        rescored=rescored,
+        legend=ui.wide,
     )
     if clicked is not None:
         yield Inspect(None if clicked == view.current else clicked)
@@ -69,6 +74,7 @@ def plot_losses(
     per_frame: bool = False,
     branches: bool = False,
     rescored: RescoredCurve | None = None,
+    legend: bool = False,
 ) -> int | None:
     """The plot itself, as large as the window leaves room; the snapshot that was clicked on, if any."""
     history, clicked = view.history, None
@@ -76,12 +82,12 @@ def plot_losses(
     main = thin(history.branch, MAX_POINTS)
     others = other_branches(view) if branches else []
     with font(theme.SMALL_FONT):
-        if implot.BeginPlot("##losses", psim.GetContentRegionAvail(), _FLAGS):
+        if implot.BeginPlot("##losses", psim.GetContentRegionAvail(), _FLAGS if legend else _FLAGS | _NO_LEGEND):
             drawn = np.concatenate([main, *others])
             _setup(int(history.depth[drawn].max()), history.total[main] / unit[main])
             _boundaries(view)
             for rows in others:
-                _line("##other", history.depth[rows], history.total[rows] / unit[rows], theme.DIM, 1.0, alpha=0.55)
+                _line("##other", history.depth[rows], history.total[rows] / unit[rows], theme.DIM, 1.2, alpha=0.75)
             if each_term:
                 _terms(view, main, unit)
             _line("total", history.depth[main], history.total[main] / unit[main], theme.TEXT, 2.2)
@@ -89,7 +95,7 @@ def plot_losses(
                 rows = np.searchsorted(history.ids, rescored.ids)
                 _line("rescored", history.depth[rows], rescored.total / unit[rows], theme.WARN, 1.6)
             _events(view)
-            _shown_marker(view, unit)
+            _shown_marker(view, unit, "/frame" if per_frame else "")
             if implot.IsPlotHovered():
                 clicked = _hovered(view, unit, others)
             implot.EndPlot()
@@ -118,6 +124,7 @@ def other_branches(view: ViewModel) -> list[np.ndarray]:
 
 def _setup(last: int, total: np.ndarray) -> None:
     always, plain = int(implot.ImPlotCond_Always), int(implot.ImPlotAxisFlags_NoHighlight)
+    implot.SetupLegend(int(implot.ImPlotLocation_SouthWest))
     logarithmic = total.min() > 0
     implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
     implot.SetupAxisLimits(int(implot.ImAxis_X1), 0.0, max((last + 1) * 1.02, 10.0), always)
@@ -184,12 +191,12 @@ def _events(view: ViewModel) -> None:
         draw.AddTriangleFilled((pixel - 4, top), (pixel + 4, top), (pixel, top + 7), theme.packed(theme.WARN))
 
 
-def _shown_marker(view: ViewModel, unit: np.ndarray) -> None:
+def _shown_marker(view: ViewModel, unit: np.ndarray, suffix: str) -> None:
     row = view.history.row_of(view.shown)
     at, value = float(view.history.depth[row]), float(view.history.total[row] / unit[row])
     implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.35), 1.0)
     implot.PlotInfLines("##shown", np.array([at]))
-    implot.Annotation(at, value, theme.rgba(theme.RAISED, 0.9), (-8.0, -8.0), True, number(value))
+    implot.Annotation(at, value, theme.rgba(theme.RAISED, 0.9), (-8.0, -8.0), True, f"{number(value)}{suffix}")
 
 
 def _hovered(view: ViewModel, unit: np.ndarray, others: list[np.ndarray]) -> int | None:

@@ -1,110 +1,260 @@
-"""Timeline: one bar to look back through the iterations, one to move through the frames of the clip."""
+"""Timeline: one bar to look back through the iterations of all branches, one to move through the frames of the clip."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, Inspect, Rewind
+from viewer.commands import Bookmark, Command, Inspect, NameBranch, RemoveBookmark, Rewind
+from viewer.panels.frame_bar import frame_bar
+from viewer.panels.losses import branch_events
 from viewer.ui_state import UiState
-from viewer.view_model import Scene, ViewModel
-from viewer.widgets import disabled, font, icon_button, scale, styled, tooltip
+from viewer.view_model import Branch, ViewModel
+from viewer.widgets import (
+    Strip,
+    bar_handle,
+    bar_label,
+    disabled,
+    font,
+    icon_button,
+    number,
+    scale,
+    strip,
+    styled,
+    tooltip,
+)
 
-_LABEL, _BUTTONS, _BAR = 76.0, 238.0, 24.0
-RATES = (0.1, 0.25, 0.5, 1.0, 2.0)
+SCHEDULE, LANE, MOST_LANES = 20.0, 4.0, 3
+NEAR = 5.0  # pixels from a mark that still mean it
+
+
+class Lane(NamedTuple):
+    """A branch other than the current one, below the schedule."""
+
+    branch: Branch
+    rows: np.ndarray  # its own rows, in order
+    positions: np.ndarray  # of them, 0 to 1
+    line: int  # 0 is the uppermost
 
 
 def timeline_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """Upper bar: iterations, by phase, to inspect or rewind. Lower bar: frames, with play, loop and rate."""
     yield from _iterations(view, ui)
-    psim.Spacing()
-    _frames(view, ui)
+    frame_bar(view, ui)
 
 
-def _bar(name: str) -> tuple[float, float, float, float, float | None]:
-    """An invisible draggable bar: left, top, width, height, and the cursor's share while it is held."""
-    width = max(psim.GetContentRegionAvail()[0] - _BUTTONS * scale(), 40.0)
-    height = _BAR * scale()
-    x, y = psim.GetCursorScreenPos()
-    psim.InvisibleButton(name, (width, height))
-    held = None
-    if psim.IsItemActive():
-        held = min(max((psim.GetIO().MousePos[0] - x) / width, 0.0), 1.0)
-    return x, y, width, height, held
-
-
-def _label(text: str, value: str) -> None:
-    x = psim.GetCursorPosX()
-    y = psim.GetCursorPosY()
-    with font(theme.SMALL_FONT), styled(ItemSpacing=(7.0, 0.0)):
-        psim.SetCursorPosY(y - 3.0)
-        psim.BeginGroup()
-        psim.TextColored(theme.rgba(theme.DIM), text)
-        psim.TextUnformatted(value)
-        psim.EndGroup()
-    psim.SameLine()
-    psim.SetCursorPos((x + _LABEL * scale(), y))
-
-
-def schedule_position(scene: Scene, phase: int, step: int, iteration: int) -> float:
-    """Where an iteration lies on the bar, 0 to 1; every outer step is equally long."""
-    steps = [p.steps for p in scene.phases]
-    done = sum(steps[:phase]) + step + iteration / max(scene.phases[phase].iterations, 1)
-    return min(done / sum(steps), 1.0)
-
-
-def branch_positions(view: ViewModel) -> np.ndarray:
-    """``schedule_position`` of every iteration of the current branch."""
-    history, rows = view.history, view.history.branch
-    steps = np.array([p.steps for p in view.phases])
-    size = np.array([max(p.iterations, 1) for p in view.phases])
+def positions(view: ViewModel, rows: np.ndarray) -> np.ndarray:
+    """Where iterations lie on the bar, 0 to 1; every outer step of the schedule as it is now is equally long."""
+    history = view.history
+    steps = np.array([phase.steps for phase in view.phases])
+    size = np.array([max(phase.iterations, 1) for phase in view.phases])
     phase = history.phase[rows]
     before = np.concatenate(([0], np.cumsum(steps)))[phase]
-    return np.minimum((before + history.step[rows] + history.iteration[rows] / size[phase]) / steps.sum(), 1.0)
+    inside = np.minimum(history.step[rows] + history.iteration[rows] / size[phase], steps[phase])
+    return np.minimum((before + inside) / max(steps.sum(), 1), 1.0)
+
+
+def lanes(view: ViewModel) -> list[Lane]:
+    """The branches that lead elsewhere, newest first, in as few lines as they fit; what finds no room is left out."""
+    history = view.history
+    ours = np.zeros(len(history.ids), bool)
+    ours[history.branch] = True
+    ends = np.full(MOST_LANES, np.inf)  # left end of what each line holds already
+    found = []
+    for branch in reversed(history.branches):
+        rows = np.flatnonzero((history.branch_of == branch.number) & ~ours)
+        if len(rows):
+            at = positions(view, rows)
+            free = np.flatnonzero(ends > at.max() + 0.005)
+            if len(free):
+                ends[free[0]] = at.min()
+                found.append(Lane(branch, rows, at, int(free[0])))
+    return found
 
 
 def _iterations(view: ViewModel, ui: UiState) -> Iterator[Command]:
     history = view.history
-    shown_row = history.row_of(view.shown)
-    _label("iteration", f"{int(np.searchsorted(history.branch, shown_row))} / {len(history.branch) - 1}")
-    x, y, width, height, held = _bar("iteration bar")
-    positions = branch_positions(view)
-    if held is not None:
-        wanted = int(history.ids[history.branch[int(np.abs(positions - held).argmin())]])
+    shown_row = history.row_of(view.shown if ui.scrubbing is None else ui.scrubbing)
+    last = history.branch[-1]
+    if shown_row not in history.branch:
+        last = history.row_of(history.branches[int(history.branch_of[shown_row])].last)
+    bar_label("iteration", f"{history.depth[shown_row]} / {history.depth[last]}")
+    place = strip("iteration bar", (SCHEDULE + LANE * MOST_LANES) * scale())
+    ours, others = positions(view, history.branch), lanes(view)
+    if place.held is not None:
+        row = row_at(view, ours, others, place)
+        wanted = int(history.ids[row])
         if wanted != ui.scrubbing:
             ui.scrubbing = wanted
             yield Inspect(None if wanted == view.current else wanted)
     else:
         ui.scrubbing = None
-        tooltip("Drag to look at an earlier iteration; the optimiser goes on or waits as it was (Shift+arrows)")
-    draw_schedule(view, x, y, width, height, done=float(positions[-1]))
-    marker = x + width * _shown_position(view, ui, positions)
-    _handle(marker, y, height)
+    height = SCHEDULE * scale()
+    draw_schedule(view, place.x, place.y, place.width, height, done=float(ours[-1]))
+    _draw_lanes(others, place, shown_row)
+    _draw_marks(view, place)
+    bar_handle(place.x + place.width * float(positions(view, np.array([shown_row]))[0]), place.y, height)
+    if place.hovered:
+        _tell(view, ours, others, place)
     psim.SameLine()
-    past = view.shown != view.current
-    with disabled(not past):
-        if icon_button("Rewind here", "back", (122.0 * scale(), _BAR * scale())):
+    yield from _buttons(view, ui)
+
+
+def row_at(view: ViewModel, ours: np.ndarray, others: list[Lane], place: Strip) -> int:
+    """Row under the cursor: of the branch in whose lane it is, else of the current branch; marks attract."""
+    history = view.history
+    line = int((place.cursor_y - SCHEDULE * scale()) // (LANE * scale()))
+    for lane in others:
+        if lane.line == line and _spans(lane, place):
+            return int(lane.rows[int(np.abs(lane.positions - place.cursor).argmin())])
+    marked = [history.row_of(snapshot) for snapshot, _ in view.history.bookmarks]
+    if marked:
+        away = np.abs(positions(view, np.array(marked)) - place.cursor) * place.width
+        if away.min() < NEAR:
+            return marked[int(away.argmin())]
+    return int(history.branch[int(np.abs(ours - place.cursor).argmin())])
+
+
+def _spans(lane: Lane, place: Strip) -> bool:
+    slack = NEAR / place.width
+    return bool(lane.positions.min() - slack <= place.cursor <= lane.positions.max() + slack)
+
+
+def _draw_lanes(others: list[Lane], place: Strip, shown_row: int) -> None:
+    """A line per branch from where it forks; the one looked at is bright."""
+    draw = psim.GetWindowDrawList()
+    for lane in others:
+        y = place.y + (SCHEDULE + LANE * (lane.line + 0.6)) * scale()
+        left, right = (place.x + place.width * share for share in (lane.positions.min(), lane.positions.max()))
+        looked_at = shown_row in lane.rows
+        color = theme.packed(theme.TEXT if looked_at else theme.ACCENT, 0.95 if looked_at else 0.6)
+        draw.AddLine((left, place.y + SCHEDULE * scale()), (left, y), color, 1.0)
+        draw.AddLine((left, y), (max(right, left + 3.0), y), color, 2.0)
+        draw.AddCircleFilled((max(right, left + 3.0), y), 2.2, color)
+
+
+def _draw_marks(view: ViewModel, place: Strip) -> None:
+    """Edits of the current branch as notches below, bookmarks as flags above."""
+    draw, history = psim.GetWindowDrawList(), view.history
+    bottom = place.y + SCHEDULE * scale()
+    for event in branch_events(view):
+        x = place.x + place.width * float(positions(view, np.array([history.row_of(event.snapshot)]))[0])
+        draw.AddTriangleFilled((x - 3.5, bottom), (x + 3.5, bottom), (x, bottom - 6.0), theme.packed(theme.WARN))
+    for snapshot, _ in history.bookmarks:
+        x = place.x + place.width * float(positions(view, np.array([history.row_of(snapshot)]))[0])
+        draw.AddLine((x, place.y - 3.0), (x, bottom), theme.packed(theme.TEXT, 0.9), 1.2)
+        draw.AddTriangleFilled((x, place.y - 4.0), (x + 8.0, place.y), (x, place.y + 4.0), theme.packed(theme.GOOD))
+
+
+def _tell(view: ViewModel, ours: np.ndarray, others: list[Lane], place: Strip) -> None:
+    """What is under the cursor: the iteration, and the edits and bookmarks next to it."""
+    history, row = view.history, row_at(view, ours, others, place)
+    lines = [
+        f"{view.phases[int(history.phase[row])].name}, step {history.step[row] + 1}, "
+        f"iteration {history.iteration[row]} of it, loss {number(float(history.total[row]))}"
+    ]
+    if len(history.branches) > 1:
+        lines.append(next(b.name for b in history.branches if b.number == int(history.branch_of[row])))
+    for what, marks in (
+        ("edit", [(event.snapshot, event.text) for event in branch_events(view)]),
+        ("bookmark", history.bookmarks),
+    ):
+        for snapshot, text in marks:
+            at = float(positions(view, np.array([history.row_of(snapshot)]))[0])
+            if abs(at - place.cursor) * place.width < NEAR:
+                lines.append(f"{what}: {text}")
+    psim.SetTooltip("\n".join([*lines, "drag to look at other iterations (Shift+arrows); the run goes on or waits"]))
+
+
+def _buttons(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    height = (SCHEDULE + 4.0) * scale()
+    with disabled(view.shown == view.current):
+        if icon_button("Rewind here", "back", (102.0 * scale(), height)):
             ui.scrubbing = None
             yield Rewind(view.shown)
         tooltip("Go on from this iteration; what came after stays in the history as a branch (R)")
         psim.SameLine()
-        if icon_button("Latest", "end", (-1.0, _BAR * scale())):
+        if icon_button("Latest", "end", (68.0 * scale(), height)):
             yield Inspect(None)
         tooltip("Show the newest iteration again (Escape)")
+    psim.SameLine()
+    if psim.Button("Marks", (psim.GetContentRegionAvail()[0], height)):
+        psim.OpenPopup("marks")
+    tooltip("Bookmarks (B) and branches: jump to them, name them")
+    if psim.BeginPopup("marks"):
+        yield from _marks(view, ui)
+        psim.EndPopup()
 
 
-def _shown_position(view: ViewModel, ui: UiState, positions: np.ndarray) -> float:
-    row = view.history.row_of(view.shown if ui.scrubbing is None else ui.scrubbing)
-    return float(positions[min(int(np.searchsorted(view.history.branch, row)), len(positions) - 1)])
+def default_name(view: ViewModel) -> str:
+    """A name that no bookmark has yet."""
+    taken = {name for _, name in view.history.bookmarks}
+    return next(name for name in (f"mark {n}" for n in range(1, len(taken) + 2)) if name not in taken)
+
+
+def _marks(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """All bookmarks, then all branches; each can be named and jumped to."""
+    history = view.history
+    with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 2.0)):
+        if psim.Button("Bookmark this iteration"):
+            yield Bookmark(view.shown, default_name(view))
+        for snapshot, name in history.bookmarks:
+            psim.PushID(f"mark {snapshot}")
+            renamed = _name_field(ui, ("mark", snapshot), name)
+            if renamed is not None:
+                yield Bookmark(snapshot, renamed)
+            psim.SameLine()
+            yield from _jump(view, snapshot)
+            psim.SameLine()
+            if psim.Button("Remove"):
+                yield RemoveBookmark(snapshot)
+            psim.PopID()
+        psim.Separator()
+        psim.TextDisabled("Branches")
+        for branch in history.branches:
+            psim.PushID(f"branch {branch.number}")
+            renamed = _name_field(ui, ("branch", branch.number), branch.name)
+            if renamed is not None:
+                yield NameBranch(branch.number, renamed)
+            psim.SameLine()
+            yield from _jump(view, branch.last)
+            psim.SameLine()
+            psim.TextDisabled(_origin(view, branch))
+            psim.PopID()
+
+
+def _origin(view: ViewModel, branch: Branch) -> str:
+    loss = number(float(view.history.total[view.history.row_of(branch.last)]))
+    if branch.forked_from is None:
+        return f"loss {loss}"
+    return f"from iteration {view.history.depth[view.history.row_of(branch.forked_from)]}, loss {loss}"
+
+
+def _name_field(ui: UiState, key: tuple[str, int], name: str) -> str | None:
+    """A text field; the new name once it has been typed."""
+    psim.SetNextItemWidth(120.0 * scale())
+    changed, text = psim.InputText("##name", ui.names.get(key, name))
+    if changed:
+        ui.names[key] = text
+    if psim.IsItemDeactivatedAfterEdit():
+        return ui.names.pop(key, text)
+    return None
+
+
+def _jump(view: ViewModel, snapshot: int) -> Iterator[Command]:
+    with disabled(snapshot == view.shown):
+        if psim.Button("Look"):
+            yield Inspect(None if snapshot == view.current else snapshot)
 
 
 def draw_schedule(view: ViewModel, x: float, y: float, width: float, height: float, *, done: float) -> None:
     """The phases as blocks, dim where they are still to come."""
     draw = psim.GetWindowDrawList()
-    total = sum(phase.steps for phase in view.phases)
+    total = max(sum(phase.steps for phase in view.phases), 1)
     left = x
     for index, phase in enumerate(view.phases):
         right = left + width * phase.steps / total
@@ -122,66 +272,3 @@ def draw_schedule(view: ViewModel, x: float, y: float, width: float, height: flo
             at = ((left + right - size[0]) / 2, y + (height - size[1]) / 2)
             draw.AddText(at, theme.packed(theme.TEXT, 0.95), text)
         left = right
-
-
-def _handle(x: float, y: float, height: float) -> None:
-    draw = psim.GetWindowDrawList()
-    draw.AddRectFilled((x - 2.5, y - 3), (x + 2.5, y + height + 3), theme.packed(theme.TEXT), 2.0)
-
-
-def _frames(view: ViewModel, ui: UiState) -> None:
-    count = view.scene.clip_frames
-    ui.frame = min(ui.frame, count - 1)
-    _label("frame", f"{ui.frame} / {count - 1}")
-    x, y, width, height, held = _bar("frame bar")
-    if held is not None:
-        ui.playing = False
-        ui.frame = min(round(held * (count - 1)), count - 1)
-    else:
-        tooltip("Drag to move through the clip (arrows, Home, End); dark frames have no observation")
-    _draw_frames(view, x, y, width, height)
-    _handle(x + width * ui.frame / max(count - 1, 1), y, height)
-    psim.SameLine()
-    if icon_button("##play frames", "pause" if ui.playing else "play", (34.0 * scale(), _BAR * scale())):
-        ui.playing = not ui.playing
-    tooltip("Play the clip (K)")
-    psim.SameLine()
-    _, ui.loop = psim.Checkbox("Loop", ui.loop)
-    psim.SameLine()
-    psim.SetNextItemWidth(-1.0)
-    if psim.BeginCombo("##rate", f"{ui.rate:g} × speed"):
-        for rate in RATES:
-            if psim.Selectable(f"{rate:g} × speed", rate == ui.rate):
-                ui.rate = rate
-        psim.EndCombo()
-    tooltip("Playback speed")
-
-
-def seen_frames(view: ViewModel) -> np.ndarray:
-    """Share of what could have been observed that was, per frame of the clip, (N,)."""
-    scene, observed = view.scene, view.scene.observed
-    values, count = np.zeros(scene.clip_frames), np.zeros(scene.clip_frames)
-    for b, start in enumerate(scene.starts):
-        for data in (observed.joints3d, observed.points3d, observed.joints2d):
-            if data is not None:
-                seen = np.isfinite(data[b, ..., 0]).mean(axis=-1)
-                values[start : start + scene.num_frames] += seen
-                count[start : start + scene.num_frames] += 1
-    return values / np.maximum(count, 1)
-
-
-def _draw_frames(view: ViewModel, x: float, y: float, width: float, height: float) -> None:
-    """A tick per second, and a strip below: the greener, the more was observed."""
-    draw = psim.GetWindowDrawList()
-    draw.AddRectFilled((x, y), (x + width, y + height), theme.packed(theme.RAISED), 3.0)
-    seen = seen_frames(view)
-    cell, top = width / len(seen), y + 0.72 * height
-    edges = np.flatnonzero(np.abs(np.diff(seen, prepend=-1.0)) > 1e-6)
-    for first, last in zip(edges, np.append(edges[1:], len(seen)), strict=True):
-        color = theme.packed(theme.LAYER_COLORS["observations"], 0.05 + 0.6 * float(seen[first]))
-        draw.AddRectFilled((x + cell * first, top), (x + cell * last, y + height), color)
-    seconds = np.arange(view.scene.fps, len(seen), view.scene.fps)
-    for tick in seconds:
-        at = x + width * tick / max(len(seen) - 1, 1)
-        draw.AddLine((at, y), (at, top), theme.packed(theme.DIM, 0.6))
-        draw.AddText((at + 4.0, y), theme.packed(theme.DIM), f"{tick / view.scene.fps:.0f} s")

@@ -34,8 +34,9 @@ def rows(view: ViewModel, *, opened: bool) -> list[tuple[Part, bool]]:
     inside = {name for part in parts for name in part.children}
     if _stage(view) == 3:
         return [(part, part.name in inside) for part in _x_0_first(parts) if opened or part.name not in inside]
-    there = [part for part in parts if part.name in view.movement]
-    later = [part for part in parts if part.name not in view.movement and part.name not in inside]
+    free = {name for phase in view.phases if phase.stage < 3 for name in phase.variables}
+    there = [part for part in parts if part.name in free]
+    later = [part for part in parts if part.name not in free and part.name not in inside]
     return [(part, False) for part in (*there, *later)]
 
 

@@ -32,7 +32,7 @@ class WeightRow(NamedTuple):
     phase: int  # whose weight is shown
     value: float
     default: float
-    live: bool  # the stage is the running one
+    live: bool  # the iteration that is shown is of this stage
 
 
 def share_cell(view: ViewModel, row: WeightRow) -> None:

@@ -150,7 +150,7 @@ def _row_of(view: ViewModel, ui: UiState, stage: int, index: int) -> WeightRow:
         phase=phase,
         value=draft.value if draft else float(view.weights[phase, index]),
         default=stage_default(view, phase, index),
-        live=view.phases[view.status.phase].stage == stage,
+        live=view.phases[int(view.history.phase[view.history.row_of(view.shown)])].stage == stage,
     )
 
 

@@ -1,0 +1,136 @@
+"""The frames of the clip as a bar: what was observed, feet on the floor, where sub-sequences overlap; playback."""
+
+from __future__ import annotations
+
+import numpy as np
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import Strip, bar_handle, bar_label, icon_button, scale, strip, tooltip
+
+RATES = (0.1, 0.25, 0.5, 1.0, 2.0)
+HEIGHT = 30.0
+FEET = {"left": (7, 10), "right": (8, 11)}
+"""Ankle and toe among the 22 body joints."""
+TOUCHES = 0.5  # probability
+_SEEN, _FOOT = 6.0, 3.0  # heights of the strips
+
+
+def frame_bar(view: ViewModel, ui: UiState) -> None:
+    """The bar with its cursor; play, loop and rate behind it."""
+    count = view.scene.clip_frames
+    ui.frame = min(ui.frame, count - 1)
+    bar_label("frame", f"{ui.frame} / {count - 1}")
+    place = strip("frame bar", HEIGHT * scale())
+    if place.held is not None:
+        ui.go_to(round(place.held * (count - 1)), count)
+    elif place.hovered:
+        psim.SetTooltip(_tell(view, round(place.cursor * (count - 1))))
+    _draw(view, place)
+    bar_handle(place.x + place.width * ui.frame / max(count - 1, 1), place.y, place.height)
+    psim.SameLine()
+    if icon_button("##play frames", "pause" if ui.playing else "play", (34.0 * scale(), 24.0 * scale())):
+        ui.playing = not ui.playing
+    tooltip("Play the clip (K)")
+    psim.SameLine()
+    _, ui.loop = psim.Checkbox("Loop", ui.loop)
+    tooltip("Begin again at the end")
+    psim.SameLine()
+    psim.SetNextItemWidth(-1.0)
+    if psim.BeginCombo("##rate", f"{ui.rate:g} × speed"):
+        for rate in RATES:
+            if psim.Selectable(f"{rate:g} × speed", rate == ui.rate):
+                ui.rate = rate
+        psim.EndCombo()
+    tooltip(f"Playback speed; 1 is {view.scene.fps:g} frames per second")
+
+
+def seen_frames(view: ViewModel) -> np.ndarray:
+    """Share of what could have been observed that was, per frame of the clip, (N,)."""
+    scene, observed = view.scene, view.scene.observed
+    values, count = np.zeros(scene.clip_frames), np.zeros(scene.clip_frames)
+    for b, start in enumerate(scene.starts):
+        for data in (observed.joints3d, observed.points3d, observed.joints2d):
+            if data is not None:
+                seen = np.isfinite(data[b, ..., 0]).mean(axis=-1)
+                values[start : start + scene.num_frames] += seen
+                count[start : start + scene.num_frames] += 1
+    return values / np.maximum(count, 1)
+
+
+def contacts(view: ViewModel) -> dict[str, np.ndarray]:
+    """Foot → probability (N,) that it is on the floor; nothing where the motion has no contacts."""
+    motion, scene = view.motion.contacts, view.scene
+    if motion is None:
+        return {}
+    found = {}
+    for foot, joints in FEET.items():
+        clip = np.zeros(scene.clip_frames)
+        for b, start in enumerate(scene.starts):
+            place = clip[start : start + scene.num_frames]
+            np.maximum(place, motion[b][:, joints].max(axis=-1), out=place)
+        found[foot] = clip
+    return found
+
+
+def shared_frames(view: ViewModel) -> list[tuple[int, int, int]]:
+    """First and last frame that a sub-sequence shares with the one before it, and the later one's number."""
+    starts, length = view.scene.starts, view.scene.num_frames
+    pairs = enumerate(zip(starts, starts[1:], strict=False), 1)
+    return [(later, earlier + length - 1, b) for b, (earlier, later) in pairs if later < earlier + length]
+
+
+def _tell(view: ViewModel, frame: int) -> str:
+    lines = [f"frame {frame}, {frame / view.scene.fps:.2f} s: {100 * seen_frames(view)[frame]:.0f} % observed"]
+    for foot, probability in contacts(view).items():
+        lines.append(f"{foot} foot on the floor with probability {probability[frame]:.2f}")
+    for first, last, b in shared_frames(view):
+        if first <= frame <= last:
+            lines.append(f"shared by sub-sequences {b} and {b + 1}, frames {first} to {last}")
+    lines.append("drag to move through the clip (arrows, Home, End)")
+    return "\n".join(lines)
+
+
+def _draw(view: ViewModel, place: Strip) -> None:
+    """From above: seconds, overlaps as bands, the left and the right foot, and what was observed."""
+    draw = psim.GetWindowDrawList()
+    corner, end = (place.x, place.y), (place.x + place.width, place.y + place.height)
+    draw.AddRectFilled(corner, end, theme.packed(theme.RAISED), 3.0)
+    last, bottom = max(view.scene.clip_frames - 1, 1), place.y + place.height
+    for first, final, b in shared_frames(view):
+        left, right = (place.x + place.width * frame / last for frame in (first, final))
+        draw.AddRectFilled((left, place.y), (right, bottom), theme.packed(theme.sequence_color(b), 0.30))
+        draw.AddLine((left, place.y), (left, bottom), theme.packed(theme.sequence_color(b), 0.9), 1.2)
+    top = bottom - _SEEN * scale()
+    seen = seen_frames(view)
+    _runs(place, np.round(seen, 2), top, bottom, theme.LAYER_COLORS["observations"], 0.05, 0.6)
+    for index, probability in enumerate(contacts(view).values()):
+        y = top - (2.0 - index) * (_FOOT + 1.0) * scale()
+        touches = (probability > TOUCHES).astype(float)
+        _runs(place, touches, y, y + _FOOT * scale(), theme.LAYER_COLORS["contacts"], 0.0, 0.9)
+    _seconds(view, place)
+
+
+def _runs(
+    place: Strip, values: np.ndarray, top: float, bottom: float, color: theme.Color, least: float, span: float
+) -> None:
+    """Stretches of equal values (0 to 1) as rectangles, the more opaque the larger."""
+    draw, cell = psim.GetWindowDrawList(), place.width / len(values)
+    edges = np.flatnonzero(np.diff(values, prepend=-1.0))
+    for first, last in zip(edges, np.append(edges[1:], len(values)), strict=True):
+        opacity = least + span * float(values[first])
+        if opacity > 0:
+            corners = (place.x + cell * first, top), (place.x + cell * last, bottom)
+            draw.AddRectFilled(*corners, theme.packed(color, opacity))
+
+
+def _seconds(view: ViewModel, place: Strip) -> None:
+    """A tick per second, fewer where there is no room for the numbers."""
+    draw, last, fps = psim.GetWindowDrawList(), max(view.scene.clip_frames - 1, 1), view.scene.fps
+    every = max(1, int(np.ceil(40.0 * scale() * last / (place.width * fps))))
+    for second in range(every, int(last / fps) + 1, every):
+        x = place.x + place.width * second * fps / last
+        draw.AddLine((x, place.y), (x, place.y + 10.0 * scale()), theme.packed(theme.DIM, 0.6))
+        draw.AddText((x + 4.0, place.y - 2.0), theme.packed(theme.DIM), f"{second} s")
