@@ -103,7 +103,8 @@ class BodyModel:
     @timed("body")
     def rest_joints(self, betas: Tensor) -> Tensor:
         """Joints of the shaped rest pose, (B, 16) → (B, 52, 3)."""
-        return self.joint_template + torch.einsum("jck,bk->bjc", self.joint_shape_directions, betas)
+        directions = self.joint_shape_directions.flatten(0, 1)
+        return torch.addmm(self.joint_template.flatten(), betas, directions.T).unflatten(1, (-1, 3))
 
     @timed("body")
     def joints(self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from optim.chain import Chain, frozen_layers
 from optim.motion_prior import MotionPrior
+from optim.placing import place
 from optim.rotations import axis_angle_to_matrix
 from optim.timing import timed
 
@@ -251,30 +252,6 @@ def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Ge
         state = canonicalise(predicted, pivot)[0]
     drawn = torch.stack(latents, dim=1)
     return rollout(prior, start, drawn), drawn
-
-
-def place(local: Tensor, turns: Tensor, pivot: Tensor) -> Tensor:
-    """Put predictions, each in the canonical frame of the frame before, into the frame of the first.
-
-    Args:
-        local: (B, S, 339); entry s is given in the canonical frame of the state before it.
-        turns: (B, S, 2) cosine and sine that canonicalise entry s.
-        pivot: (B, 3).
-
-    Returns:
-        (B, S, 339).
-    """
-    batch, steps = local.shape[:2]
-    angle = torch.atan2(turns[..., 1], turns[..., 0]).cumsum(1)
-    back = -functional.pad(angle[:, :-1], (1, 0))  # from the frame before entry s to the first frame
-    turn = turn_matrix(back.cos(), back.sin())
-    steps_xy = (turn @ functional.pad(local[..., :2], (0, 1))[..., None])[..., 0]
-    origin = functional.pad(steps_xy.cumsum(1)[:, :-1], (0, 0, 1, 0))
-    pivot = pivot[:, None].expand(batch, steps, 3).flatten(0, 1)
-    moved = move(local.flatten(0, 1), turn.flatten(0, 1), torch.zeros_like(pivot), pivot)
-    moved = moved.unflatten(0, (batch, steps))
-    joints = (moved[..., JOINTS].unflatten(-1, (22, 3)) + origin[..., None, :]).flatten(-2)
-    return torch.cat((moved[..., TRANS] + origin, moved[..., 3:207], joints, moved[..., JOINTS_VEL]), dim=-1)
 
 
 def canonical_pairs(flat: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn) -> tuple[Tensor, Tensor]:
