@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optim.errors import InputError
 from optim.settings import Settings, parse
@@ -18,8 +20,10 @@ from optim.stages import PRESETS
 
 if TYPE_CHECKING:
     from optim.batches import BatchedFit
+    from optim.recording import Recording
     from optim.results import LossRow
     from optim.session import Session
+    from viewer.recorder import Recorder
 
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
 log = logging.getLogger(__name__)
@@ -32,6 +36,12 @@ def main(arguments: list[str]) -> int:
         settings = parse(arguments)
         for notice in settings.notices:
             log.warning("%s", notice)
+        if settings.bundle is not None:
+            return run_bundle(*settings.bundle)
+        if settings.open is not None:
+            return run_replay(settings.open)
+        if settings.resume is not None:
+            settings = resumed(settings)
         return run_headless(settings) if settings.headless else run_window(settings)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -60,14 +70,108 @@ def _use_one_thread() -> None:
 def run_window(settings: Settings) -> int:
     """Show the fit until the window is closed; where no window can be opened, run without."""
     from viewer import app
+    from viewer.client import ProcessClient
 
     if settings.out:
-        log.warning("--out is for runs without a window; the window writes nothing on its own")
+        log.warning("--out is for runs without a window; the window writes no results on its own")
+    path, kept = choose_run_file(settings)
+    make_client = partial(ProcessClient, partial(make_session, settings), record=partial(record, settings, path))
     try:
-        result = app.run_window(partial(make_session, settings))
+        result = app.run_window(make_client)
     except app.WindowUnavailable as error:
         log.warning("%s: running without a window, as with --headless", str(error).partition(";")[0])
         return run_headless(settings)
+    finally:
+        tell_recorded(path, kept=kept)
+    if result.error:
+        print(f"error: {result.error}", file=sys.stderr)
+    return result.exit_status
+
+
+def choose_run_file(settings: Settings) -> tuple[Path, bool]:
+    """Where the window's session is recorded, and whether it stays there when the window is closed.
+
+    Raises:
+        InputError: The file that was asked for is there already, or its folder cannot be written to.
+    """
+    from viewer import runs
+
+    path = settings.resume or settings.record
+    if path is not None:
+        if settings.record is not None and path.exists():
+            raise InputError(f"{path}: is there already; give --record another name, or go on with it by --resume")
+        if not runs.writable(path.parent):
+            raise InputError(f"{path.parent}: cannot be written to; give another place with --record")
+        return path, True
+    folder, kept = runs.runs_folder(), not settings.no_record
+    if kept and not runs.writable(folder):
+        log.warning("%s cannot be written to: nothing of this run is kept; --record FILE says where to", folder)
+        kept = False
+    if not kept:
+        folder = Path(tempfile.mkdtemp(prefix="humorscope-"))
+    else:
+        gone = runs.tidy(folder)
+        if gone:
+            text = "%s: deleted the %d oldest recordings; the %d newest are kept; --record FILE keeps one elsewhere"
+            log.warning(text, folder, len(gone), runs.KEPT)
+    return runs.new_run(Path(settings.data_path or settings.data).stem, folder=folder), kept
+
+
+def record(settings: Settings, path: Path, session: Session) -> Recording:
+    """Record a session in a file, after going on from what that holds. Called in the worker's process."""
+    from optim.recording import recorded_session
+
+    return recorded_session(session, path=path, settings=settings)
+
+
+def resumed(settings: Settings) -> Settings:
+    """What the run to go on with was asked to do, and what of it is to be otherwise now.
+
+    Raises:
+        InputError: It is no recorded run, or it does not say what it was asked to do.
+    """
+    from optim.recording import Recording
+    from optim.runfile import RunFile
+
+    assert settings.resume is not None
+    file = RunFile(settings.resume, mode="read")
+    recorded = Recording(file).settings
+    file.close()
+    if recorded is None:
+        raise InputError(f"{settings.resume}: does not say what was fitted; it was not begun by run_viewer.py")
+    return settings.over(recorded)
+
+
+def tell_recorded(path: Path, *, kept: bool) -> None:
+    """Say where the run was recorded; one that never began, or is not to be kept, is deleted."""
+    from viewer import runs
+
+    if not kept:
+        shutil.rmtree(path.parent, ignore_errors=True)
+    elif path.exists():
+        from optim.runfile import RunFile
+
+        file = RunFile(path, mode="read")
+        ((count,),) = file.rows("SELECT count(*) FROM snapshots")
+        file.close()
+        if count > 1:
+            print(f"recorded: {path}", flush=True)
+        else:
+            runs.remove_run(path)
+
+
+def run_replay(path: Path) -> int:
+    """Show what was recorded, without models."""
+    from viewer import app
+    from viewer.replay import ReplayClient
+    from viewer.run_source import RunSource
+
+    advice = f"To go on with it, where the models are: run_viewer.py --resume {path}"
+    try:
+        result = app.run_window(partial(ReplayClient, partial(RunSource, path), advice=advice))
+    except app.WindowUnavailable as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if result.error:
         print(f"error: {result.error}", file=sys.stderr)
     return result.exit_status
@@ -117,15 +221,18 @@ def run_clip(settings: Settings) -> int:
     session = make_session(settings)
     name = session.problem.name
     out = writable_folder(settings.out or Path("out") / name)
+    recorder = _recorder(settings, session, out / f"{name}.humorscope")
     _stop_on_signals()
     losses: list[LossRow] = []
     began = time.monotonic()
-    stopped = not _fit(session, losses)
+    stopped = not _fit(session, losses, recorder)
     folders = save_results(session, out / "results_out", body_file=session.problem.body_file or settings.smpl)
     write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
     for folder in folders:
         print(f"results: {folder}", flush=True)
     _export(settings, folders, out)
+    if recorder is not None:
+        print(f"recorded: {recorder.path}", flush=True)
     if stopped:
         return _tell_stopped()
     return 0 if settings.no_video else _write_video(session, out / f"{name}.mp4")
@@ -150,7 +257,7 @@ def run_split(settings: Settings) -> int:
         print(_where(fit), file=sys.stderr)
         losses: list[LossRow] = []
         began = time.monotonic()
-        stopped = not _fit(session, losses)
+        stopped = not _fit(session, losses, None)
         folders = save_results(session, out / "results_out", body_file=body, numbers=fit.numbers)
         write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
         places += folders
@@ -209,21 +316,49 @@ def _export(settings: Settings, folders: list[Path], out: Path) -> None:
         print(f"export: {path}", flush=True)
 
 
-def _fit(session: Session, losses: list[LossRow]) -> bool:
+def _recorder(settings: Settings, session: Session, usual: Path) -> Recorder | None:
+    """Records a run without a window, beside its results unless told otherwise; one of an earlier run is replaced."""
+    from viewer import runs
+    from viewer.build_view import ViewBuilder
+    from viewer.recorder import Recorder
+
+    if settings.no_record:
+        return None
+    if settings.record is None and settings.resume is None:
+        runs.remove_run(usual)
+        path = usual
+    else:
+        path, _ = choose_run_file(settings)
+    recording = record(settings, path, session)
+    return Recorder(recording, ViewBuilder(session), _announce)
+
+
+def _announce(message: Any) -> None:
+    """Notes of the recorder that matter without a window."""
+    if getattr(message, "level", "info") != "info":
+        log.warning("%s", message.text)
+
+
+def _fit(session: Session, losses: list[LossRow], recorder: Recorder | None) -> bool:
     """Step to the end of the schedule, telling where it is and noting the losses; False: Ctrl-C came before the end."""
-    from optim.results import loss_row
+    from optim.results import loss_row, loss_rows
     from viewer.progress import ProgressLine
 
     progress = ProgressLine(session.schedule, sys.stderr)
     try:
-        losses.append(loss_row(session.current, session.schedule[session.current.phase]))
+        losses += loss_rows(session)
         while not session.done:
             here = session.step_iteration()
             losses.append(loss_row(here, here.schedule[here.phase]))
+            if recorder is not None:
+                recorder.follow()
             progress.tell(here, done=session.done)
     except KeyboardInterrupt:
         progress.break_off()
         return False
+    finally:
+        if recorder is not None:
+            recorder.close()
     return True
 
 

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,11 @@ from optim.values import Values
 from optim.variables import Packing, Part, Trajectory
 
 _SHARED = (Camera, Observations, Packing, Pair, Phase, Preset, PriorFrame)
-_TYPES = (*_SHARED, Entry, Evaluation, LbfgsState, Part, Point, PreviousBatch, Settings, TermValue, Trajectory, Trial)
+_TYPES = (*_SHARED, Entry, Evaluation, LbfgsState, Part, Point, PreviousBatch, TermValue, Trajectory, Trial)
+OF_ONE_RUN = frozenset(
+    ("headless", "no_video", "out", "export", "notices", "record", "no_record", "open", "resume", "bundle")
+)
+"""Settings that do not concern the fit, and so not the session that goes on with it."""
 SAME_LOSS = 1e-3
 """Relative difference of the first loss up to which two problems are taken for the same: other processors round
 differently."""
@@ -53,17 +58,23 @@ class Recording:
 
     @property
     def settings(self) -> Settings | None:
-        """That the run was begun with; None: it was not begun by the command line."""
+        """What was fitted, and how; None: it was not begun by the command line."""
         found = self.file.logged("settings")
-        return self._values.decode(found[0][1]) if found else None
+        return Settings(**self._values.decode(found[0][1])) if found else None
 
     # Into the file
 
     def begin(self, settings: Settings | None) -> None:
-        """Note what the run was asked to do."""
-        if settings is not None:
-            with self.file.transaction():
-                self.file.log("settings", self._values.encode(settings))
+        """Note what is fitted, and how: what differs from the defaults, paths in full."""
+        if settings is None:
+            return
+        given = {
+            name: value.absolute() if isinstance(value, Path) else value
+            for name, value in settings.given.items()
+            if name not in OF_ONE_RUN
+        }
+        with self.file.transaction():
+            self.file.log("settings", self._values.encode(given))
 
     def follow(self, session: EditableFit, also: Callable[[range], None] | None = None) -> range:
         """Write what is new in a session; the ids of its new snapshots.
@@ -155,6 +166,20 @@ class Recording:
             entries, self, memory_limit=limit, branch_names=names.branches, bookmarks=names.bookmarks
         )
         session.take_up(history, current=where.current, undo=where.undo, redo=where.redo)
+
+
+def recorded_session(session: EditableFit, *, path: Path, settings: Settings | None = None) -> Recording:
+    """Begin to record a session; where the file is there already, first put the session where that one was.
+
+    Raises:
+        InputError: The file cannot be written, is no run, or one of other data.
+    """
+    recording = Recording(RunFile(path, mode="append" if path.exists() else "new"))
+    if len(recording):
+        recording.restore(session)
+    else:
+        recording.begin(settings)
+    return recording
 
 
 def _names(session: EditableFit) -> Names:

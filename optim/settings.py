@@ -175,7 +175,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     idle = [flag for flag in WITHOUT_EFFECT if given.pop(dest(flag), None) is not None]
     given["kind"] = kind_of(given.get("data_path"), given.pop("data_type", None))
     _choose_observations(given)
-    for name in ("num_iters", "amass_custom_split"):
+    for name in ("num_iters", "amass_custom_split", "bundle"):
         if name in given:
             given[name] = tuple(given[name])
     if "export" in given:
@@ -205,6 +205,7 @@ def _choose_observations(given: dict[str, Any]) -> None:
 
 
 def _check(settings: Settings, given: Mapping[str, Any]) -> None:
+    _check_run_files(settings, given)
     if settings.data_path is not None and "data" in given:
         raise InputError("--data and --data-path: choose one of them")
     of_motion = [name for name in given if name.startswith("amass_") and name not in _OF_ANY_CLIP]
@@ -232,6 +233,16 @@ def _check(settings: Settings, given: Mapping[str, Any]) -> None:
     if not (math.isfinite(settings.robust_tuning_const) and settings.robust_tuning_const > 0):
         raise InputError(f"--robust-tuning-const {settings.robust_tuning_const}: more than 0")
     settings.schedule()
+
+
+def _check_run_files(settings: Settings, given: Mapping[str, Any]) -> None:
+    chosen = [name for name in ("open", "resume", "record", "no_record", "bundle") if name in given]
+    if len(chosen) > 1:
+        raise InputError(f"{' and '.join('--' + name.replace('_', '-') for name in chosen)}: choose one of them")
+    if settings.open is not None and settings.headless:
+        raise InputError("--open shows what was recorded in a window; it does not go with --headless")
+    if settings.rgb_seq_len is not None and settings.headless and chosen:
+        raise InputError(f"--{chosen[0].replace('_', '-')}: a clip in parts is not recorded without a window")
 
 
 def _check_split(settings: Settings) -> None:

@@ -5,7 +5,6 @@ Runs on the worker's side. The display frame has z up and, where a floor was obs
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -80,24 +79,6 @@ def display_frame(floor: np.ndarray | None) -> DisplayFrame:
     ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
     ahead /= np.linalg.norm(ahead)
     return DisplayFrame(np.stack((np.cross(ahead, up), ahead, up)), np.array([0.0, 0.0, -offset]))
-
-
-def checkpoint(session: Session) -> vm.Checkpoint:
-    """The current snapshot and, from stage 3 on, the two that its roll-out is compared by."""
-    chain = [session.current]
-    start = session.stage3_start
-    if start is not None and start.parent is not None:
-        chain = [session.history[start.parent], start, *chain]
-    return vm.Checkpoint(data=pickle.dumps(chain))
-
-
-def resume(session: Session, point: vm.Checkpoint) -> None:
-    """Put a new session where another one was; the iterations between are not carried over."""
-    for snapshot in pickle.loads(point.data):
-        last = len(session.history) - 1
-        adopted = replace(snapshot, id=last + 1, parent=last, cause="resumed")
-        session.history.add(adopted)
-    session.rewind(adopted.id)
 
 
 class ViewBuilder:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from viewer.commands import Command
-from viewer.view_model import Checkpoint
-from viewer.worker import Message, Worker, load, worker_main
+from viewer.worker import Message, Record, Worker, load, worker_main
 
 SessionMaker = Callable[[], Any]
 """Makes the ``optim.session.Session`` to debug; picklable, since it is called in the worker process."""
@@ -27,6 +26,10 @@ class Client(Protocol):
     def obituary(self) -> str:
         """Why it is not alive."""
 
+    @property
+    def recorded(self) -> bool:
+        """Whether another one would go on where this one was."""
+
     def post(self, command: Command) -> None:
         """Ask for something; never waits."""
 
@@ -40,15 +43,16 @@ class Client(Protocol):
 class ProcessClient:
     """A worker in a spawned process of its own."""
 
-    def __init__(self, make_session: SessionMaker, *, resume: Checkpoint | None = None) -> None:
+    def __init__(self, make_session: SessionMaker, *, record: Record | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=worker_main, args=(make_session, theirs, resume), name="humorscope worker", daemon=True
+            target=worker_main, args=(make_session, theirs, record), name="humorscope worker", daemon=True
         )
         self.process.start()
         theirs.close()
         self._open = True
+        self.recorded = record is not None
 
     @property
     def alive(self) -> bool:
@@ -101,11 +105,12 @@ class ProcessClient:
 class LocalClient:
     """The same loop in this process, one turn per ``poll``: for tests and for rendering without a window."""
 
-    def __init__(self, make_session: SessionMaker, *, resume: Checkpoint | None = None) -> None:
+    def __init__(self, make_session: SessionMaker, *, record: Record | None = None) -> None:
         self._published: list[Message] = []
         self._inbox: deque[Command] = deque()
-        self.worker: Worker | None = load(make_session, self._published.append, self._inbox, resume)
+        self.worker: Worker | None = load(make_session, self._published.append, self._inbox, record)
         self.obituary = "The optimiser ended."
+        self.recorded = record is not None
 
     @property
     def alive(self) -> bool:
@@ -124,4 +129,6 @@ class LocalClient:
         return messages
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Finish the recording."""
+        if self.worker is not None:
+            self.worker.close()

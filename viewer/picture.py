@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
     path, settings = Path(arguments[0]), parse(arguments[1:])
     start_polyscope("openGL3_egl")
-    app = App(lambda resume: LocalClient(partial(make_session, settings)), UiState())
+    app = App(lambda: LocalClient(partial(make_session, settings)), UiState())
     ps.set_user_callback(app.frame)
     for command in (RunStage(), RunStage(), Step()):
         run(app, command)

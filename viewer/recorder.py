@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +64,13 @@ class Recorder:
         self._unseen = {row: None for row in range(len(recording)) if row not in known}  # in order
         self._waiting: list[Any] = []
         self._broken = False
-        publish(vm.Note(level="info", text=f"Recording to {recording.file.path}"))
+        publish(vm.Note(level="info", text=f"Recording to {self.path}"))
         self.follow()
+
+    @property
+    def path(self) -> Path:
+        """Of the run file."""
+        return self._recording.file.path
 
     def publish(self, message: Any) -> None:
         """Pass a message on; views, answers and notes are written at the next ``follow``."""
@@ -88,7 +94,7 @@ class Recorder:
         except InputError as error:
             self._stop(str(error))
         except TypeError as error:  # a value that the file has no form for
-            self._stop(f"{self._recording.file.path}: {error}")
+            self._stop(f"{self.path}: {error}")
 
     def catch_up(self) -> bool:
         """Write the view of one iteration that no window has shown, the newest first; whether there was one."""

@@ -76,6 +76,11 @@ class ReplayClient:
         """Nothing in here dies."""
         return "The recording is closed."
 
+    @property
+    def recorded(self) -> bool:
+        """It is all there is."""
+        return True
+
     def post(self, command: c.Command) -> None:
         """Answered at the next ``poll``."""
         self._inbox.append(command)

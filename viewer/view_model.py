@@ -264,13 +264,6 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """Enough for another worker to go on where this one is; the window only keeps it."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrapSetting:
     """A condition that pauses a run; only some have a bound or a loss term."""
 

@@ -24,7 +24,6 @@ from viewer.profiling import Profiler
 from viewer.trapping import Watch
 from viewer.view_model import (
     Analysis,
-    Checkpoint,
     Finished,
     Level,
     LoadFailed,
@@ -38,15 +37,17 @@ from viewer.view_model import (
 
 if TYPE_CHECKING:
     from optim.history import Snapshot
+    from optim.recording import Recording
     from optim.session import Session
 
-Message = Scene | ViewModel | Status | Analysis | Checkpoint | Note | Loading | LoadFailed | Finished
+Message = Scene | ViewModel | Status | Analysis | Note | Loading | LoadFailed | Finished
 Publish = Callable[[Message], None]
+Record = Callable[[Any], Any]
+"""From a session to its ``optim.recording.Recording``; may put the session where an earlier one was. Picklable."""
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running
 LOADING_LOG = "optim.loading.progress"
 """Where loaders log, at level INFO, how far they have got."""
 TELL_INTERVAL = 0.25  # seconds between two words on the evaluation under way, within a long iteration
-CHECKPOINT_INTERVAL = 3.0  # seconds between two checkpoints while running
 IDLE_WAIT = 0.02  # seconds between two looks into the inbox while paused
 
 _URGENT = (c.Pause, c.Rewind, c.Undo, c.Redo, c.Quit)
@@ -61,7 +62,7 @@ _GOALS: dict[type[c.Command], str] = {
 
 
 class Worker:
-    """The loop around a session; ``turn`` is one round of it."""
+    """The loop around a session; ``turn`` is one round of it. With a recording, all that happens is written into it."""
 
     def __init__(
         self,
@@ -69,12 +70,14 @@ class Worker:
         publish: Publish,
         inbox: deque[c.Command],
         *,
+        recording: Recording | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from viewer.build_view import ViewBuilder
+        from viewer.recorder import Recorder
 
         self.quitting = False
-        self._session, self._publish, self._inbox, self._clock = session, publish, inbox, clock
+        self._session, self._inbox, self._clock = session, inbox, clock
         self._goal: str | None = None
         self._shown: int | None = None  # snapshot that is inspected; None follows the current one
         self._builder = ViewBuilder(session)
@@ -83,8 +86,9 @@ class Worker:
         self._iteration_began = -1e9
         self._evaluations = 0  # of the iteration under way
         self._watch, self._profiler = Watch(), Profiler()
-        self._last_published = self._last_checkpoint = -1e9
-        self._checkpoint_id = session.current.id
+        self._recorder = None if recording is None else Recorder(recording, self._builder, publish)
+        self._publish = publish if self._recorder is None else self._recorder.publish
+        self._last_published = -1e9
         self._stale = False
         self._obeyed = 0
         publish(self._builder.scene)
@@ -97,6 +101,18 @@ class Worker:
 
     def turn(self) -> bool:
         """Obey what is in the inbox, then do one iteration if running; False if there was nothing to do."""
+        busy = self._work()
+        if self._recorder is not None:
+            self._recorder.follow()
+            busy = busy or self._recorder.catch_up()
+        return busy
+
+    def close(self) -> None:
+        """Finish the recording."""
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _work(self) -> bool:
         obeyed = self._obey_all()
         if self.quitting:
             return True
@@ -108,9 +124,6 @@ class Worker:
             self._stale = True
         if self._stale and (not self.running or self._clock() - self._last_published >= PUBLISH_INTERVAL):
             self.publish_view()
-        waited = self._clock() - self._last_checkpoint >= CHECKPOINT_INTERVAL
-        if self._session.current.id != self._checkpoint_id and (waited or not self.running):
-            self.publish_checkpoint()
         return obeyed or stepping
 
     def _resting(self) -> bool:
@@ -132,13 +145,6 @@ class Worker:
         else:
             watch, times = self._watch, self._profiler.phases
             self._publish(replace(view, traps=watch.settings, caught=watch.caught, times=times))
-
-    def publish_checkpoint(self) -> None:
-        """Send what another worker would need to go on from here."""
-        from viewer.build_view import checkpoint
-
-        self._publish(checkpoint(self._session))
-        self._last_checkpoint, self._checkpoint_id = self._clock(), self._session.current.id
 
     # --- commands
 
@@ -291,17 +297,13 @@ def reached(goal: str | None, snapshot: Snapshot) -> bool:
 
 
 def load(
-    make_session: Callable[[], Any], publish: Publish, inbox: deque[c.Command], resume: Checkpoint | None
+    make_session: Callable[[], Any], publish: Publish, inbox: deque[c.Command], record: Record | None = None
 ) -> Worker | None:
     """Make the session and the worker around it; None, and a message, where that fails."""
     publish(Loading(text="Loading models…"))
     try:
         session = make_session()
-        if resume is not None:
-            from viewer import build_view
-
-            build_view.resume(session, resume)
-        return Worker(session, publish, inbox)
+        return Worker(session, publish, inbox, recording=None if record is None else record(session))
     except Exception as error:
         from optim.errors import InputError
 
@@ -338,21 +340,25 @@ class LoadingHandler(logging.Handler):
         self._publish_text(Loading(text=record.getMessage()))
 
 
-def worker_main(make_session: Callable[[], Any], connection: Connection, resume: Checkpoint | None) -> None:
+def worker_main(make_session: Callable[[], Any], connection: Connection, record: Record | None) -> None:
     """Body of the worker process; ends on ``Quit`` or when the window is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the window's business
     inbox: deque[c.Command] = deque()
     threading.Thread(target=_read, args=(connection, inbox), name="commands", daemon=True).start()
     logging.getLogger().addHandler(NotesHandler(connection.send))
     logging.getLogger(LOADING_LOG).addHandler(LoadingHandler(connection.send))
+    worker = None
     try:
-        worker = load(make_session, connection.send, inbox, resume)
+        worker = load(make_session, connection.send, inbox, record)
         while worker is not None and not worker.quitting:
             if not worker.turn():
                 time.sleep(IDLE_WAIT)
         connection.send(Finished())
     except (BrokenPipeError, ConnectionResetError):
         pass  # the window is gone
+    finally:
+        if worker is not None:
+            worker.close()
 
 
 def _read(connection: Connection, inbox: deque[c.Command]) -> None:

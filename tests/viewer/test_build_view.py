@@ -11,7 +11,6 @@ import pytest
 
 from optim.objective import TermValue
 from tests.viewer import fakes
-from viewer import build_view
 from viewer.build_view import ViewBuilder, display_frame
 from viewer.skinning import Skinner
 from viewer.view_model import Status

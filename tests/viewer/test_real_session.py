@@ -11,7 +11,6 @@ import torch
 from optim.session import Session
 from optim.stages import schedule
 from tests import fakes
-from viewer import build_view
 from viewer import commands as c
 from viewer.build_view import ViewBuilder
 from viewer.layers.camera import image_points

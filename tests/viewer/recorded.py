@@ -1,0 +1,30 @@
+"""A small real session that is recorded: made, recorded and run in this process or another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from optim.recording import Recording, recorded_session
+from optim.session import Session
+from optim.stages import schedule
+from tests import fakes
+from viewer.client import LocalClient
+
+PHASES = schedule("humorscope", "3d", num_iters=(2, 2, 5), lbfgs_max_iter=4, tune_frames=4)
+
+
+def make_session() -> Session:
+    """One sub-sequence of 8 frames with 3D joints; done in well under a second."""
+    return Session(fakes.problem(frames=8), schedule=PHASES)
+
+
+def record(path: Path, session: Session) -> Recording:
+    """See ``viewer.worker.Record``."""
+    return recorded_session(session, path=path)
+
+
+def client(path: Path) -> Callable[[], LocalClient]:
+    """Starts a worker in this process whose session is recorded in a file."""
+    return partial(LocalClient, make_session, record=partial(record, path))
