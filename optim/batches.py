@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -99,7 +99,10 @@ class BatchedFit:
         self._index += 1
         self.session = None
         if self._index < len(self._batches):
-            self.session = self._begin(previous=last_of(session))
+            previous = last_of(session)
+            if self.whole.floor is not None and not self.whole.floor_known:  # one floor for the whole video
+                self.whole = replace(self.whole, floor=previous.floor_plane[None], floor_known=True)
+            self.session = self._begin(previous=previous)
         return self.session
 
     @property

@@ -16,6 +16,7 @@ from torch import Tensor
 from optim import lbfgs, shooting
 from optim.editing import EditableFit, light
 from optim.errors import InputError
+from optim.floor_from_feet import on_found_floor
 from optim.gaps import bridged, wait_for_the_first_seen
 from optim.history import ITERATION, PHASE, START, History, Snapshot
 from optim.objective import Objective
@@ -176,7 +177,11 @@ class Session(EditableFit):
         variables, frame = here.variables, here.prior_frame
         if phase.stage > here.stage and phase.preset.gaps == "bridged":
             variables = bridged(variables, problem.observations, frozen=here.frozen)
+        floor = here.floor
         if phase.stage == 3 and "latent_motion" not in variables:
+            if phase.preset.floor == "feet" and floor is None and "floor_plane" not in here.frozen:
+                problem, variables = on_found_floor(problem, self.trajectory(here), variables)
+                floor = None if problem.floor_known else problem.floor
             variables, frame = enter_stage_3(problem, variables, phase.preset, segment=phase.segment)
         elif phase.segment != here.schedule[here.phase].segment:
             in_prior = self.prediction(here).in_prior
@@ -198,6 +203,7 @@ class Session(EditableFit):
                 packing=free,
                 solver=light(lbfgs.init(point, options=_options(phase))),
                 prior_frame=frame,
+                floor=floor,
                 evaluation=objective.evaluation(point, free),
                 evaluations_spent=here.evaluations_spent + 1,
                 seconds=time.perf_counter() - began,

@@ -1,0 +1,215 @@
+"""Where the floor is, from a free motion seen by a camera: feet that stand still stand on it, nothing is below it.
+
+The direction of "up" is what feet alone leave open (a person who stays in one place stands on any floor), so that the
+upright body and the level of the camera count as evidence too. What is found comes with how sure it is, and with what
+else it could be. Camera frame: x right, y down, z forward, metres.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.optimize import least_squares
+from torch import Tensor
+
+from optim.body import BodyModel
+from optim.gaps import seen_frames
+from optim.problem import Problem
+from optim.variables import Trajectory, Variables
+
+PELVIS, LEFT_ANKLE, RIGHT_ANKLE, NECK = 0, 7, 8, 12
+FPS = 30.0
+SOLE = 0.015
+"""Vertices of the feet this close to the lowest of the rest pose are its sole [m]."""
+SOLE_POINTS = 12  # a foot
+STILL = 0.25
+"""Speed of a foot [m/s] at which it counts e⁻¹ as a foot that stands."""
+HEIGHT_ERROR, BELOW_ERROR = 0.03, 0.015
+"""Of a standing sole above the floor, and of one below it [m]."""
+RUN = 10.0
+"""Frames that err together: ten of them tell as much as one."""
+UPRIGHT = 25.0
+"""Legs and trunk of an upright body lie within so many degrees."""
+LEAN_ERROR = {"roll": 2.5, "pitch": 8.0}
+"""How far an upright body of stage 2 leans from the vertical [deg]: seen across the image, guessed along the view."""
+CAMERA_ERROR = {"roll": 4.0, "pitch": 10.0}
+"""How far a camera is held from level [deg]."""
+GOOD, FAIR = (3.0, 0.03), (6.0, 0.06)
+"""Standard deviations of tilt [deg] and height [m] up to which an estimate is called so."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FloorGuess:
+    """One floor for a whole clip."""
+
+    name: str
+    plane: np.ndarray  # (4,) unit normal that points up, and offset: n · p = offset
+    tilt_error_deg: float  # standard deviation
+    height_error_m: float
+    """The same for the height under the feet; that of the camera follows from the tilt."""
+
+    @property
+    def confidence(self) -> str:
+        """``good``, ``fair`` or ``poor``."""
+        for word, (tilt, height) in (("good", GOOD), ("fair", FAIR)):
+            if self.tilt_error_deg <= tilt and self.height_error_m <= height:
+                return word
+        return "poor"
+
+    def __str__(self) -> str:
+        pitch, _ = angles_deg(self.plane)
+        return (
+            f"{self.name}: camera {abs(self.plane[3]):.1f} m above the floor, looking {abs(pitch):.0f}°"
+            f" {'down' if pitch < 0 else 'up'}; {self.confidence} (± {self.tilt_error_deg:.0f}°,"
+            f" ± {100 * self.height_error_m:.0f} cm under the feet)"
+        )
+
+
+@dataclass(frozen=True)
+class Feet:
+    """What a free motion says of the floor; N frames of all sub-sequences together."""
+
+    soles: np.ndarray  # (N, 2, K, 3) m
+    still: np.ndarray  # (N, 2) 1 for a foot that stands, towards 0 the faster it moves
+    up: np.ndarray | None  # (3,) mean direction of the upright body; None where it never is
+
+
+def guess_floor(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = None) -> tuple[FloorGuess, ...]:
+    """Floors that a motion (B, T, …) in the camera frame may stand on, the likeliest first.
+
+    Args:
+        seen: (B, T) frames to go by; None: all.
+
+    Returns:
+        From all evidence; from a level camera; from the upright body alone, where it is upright. All touch the feet.
+    """
+    feet = look_at_feet(motion, body, seen=seen)
+    found = _fitted(feet)
+    guesses = [FloorGuess("feet, body and camera", *found)]
+    guesses.append(_under("level camera", np.array([0.0, -1.0, 0.0]), feet, CAMERA_ERROR["pitch"]))
+    if feet.up is not None:
+        guesses.append(_under("upright body", feet.up, feet, LEAN_ERROR["pitch"]))
+    return tuple(guesses)
+
+
+def on_found_floor(problem: Problem, motion: Trajectory, variables: Variables) -> tuple[Problem, Variables]:
+    """The problem and its variables on the floor that the feet of a free motion tell of, if none was observed.
+
+    All sub-sequences get one floor. What was found is logged as a warning, since a bad floor spoils what comes after.
+    """
+    if problem.floor is None or problem.floor_known:
+        return problem, variables
+    guesses = guess_floor(motion, problem.body, seen=seen_frames(problem.observations))
+    log.warning("floor from the feet: %s", guesses[0])
+    plane = torch.from_numpy(guesses[0].plane).to(problem.floor.dtype)
+    found = replace(problem, floor=plane.expand(problem.batch, 4))
+    return found, {**variables, "floor_plane": found.observed_floor}
+
+
+def look_at_feet(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = None) -> Feet:
+    """Soles, which of them stand, and the upright body's direction."""
+    ids = sole_vertices(body)
+    with torch.no_grad():
+        arguments = motion.trans, motion.root_orient, motion.pose_body, motion.betas
+        points = body.joints_and_vertices(*arguments, torch.tensor(ids).reshape(-1))[1]
+    soles = points.unflatten(2, (2, -1))  # (B, T, 2, K, 3)
+    keep = torch.ones(motion.trans.shape[:2], dtype=torch.bool) if seen is None else seen
+    step = (soles[:, 1:] - soles[:, :-1]).mean(3).norm(dim=-1) * FPS
+    step = torch.where((keep[:, 1:] & keep[:, :-1])[..., None], step, torch.zeros_like(step))
+    none = torch.zeros_like(step[:, :1])
+    speed = torch.maximum(torch.cat((none, step), 1), torch.cat((step, none), 1))
+    joints = motion.joints[keep].double().numpy()
+    return Feet(
+        soles[keep].double().numpy(),
+        np.exp(-((speed[keep].double().numpy() / STILL) ** 2)),
+        _upright(joints),
+    )
+
+
+def sole_vertices(body: BodyModel) -> np.ndarray:
+    """(2, K) vertices under the left and the right foot, from heel to toes."""
+    template = body.template.double().numpy()
+    owner = body.weights.argmax(1).numpy()
+    rows = []
+    for joints in ((7, 10), (8, 11)):
+        foot = np.flatnonzero(np.isin(owner, joints))
+        low = foot[template[foot, 1] < template[foot, 1].min() + SOLE]
+        along = low[np.argsort(template[low, 2], kind="stable")]
+        rows.append(along[np.linspace(0, len(along) - 1, SOLE_POINTS).round().astype(int)])
+    return np.stack(rows)
+
+
+def _upright(joints: np.ndarray) -> np.ndarray | None:
+    """Mean direction from ankles to neck over the frames (of N, 22, 3) in which legs and trunk are in line."""
+    ankles = joints[:, [LEFT_ANKLE, RIGHT_ANKLE]].mean(1)
+    legs, trunk = _unit(joints[:, PELVIS] - ankles), _unit(joints[:, NECK] - joints[:, PELVIS])
+    upright = (legs * trunk).sum(1) > np.cos(np.radians(UPRIGHT))
+    if not upright.any():
+        return None
+    mean = _unit(joints[:, NECK] - ankles)[upright].mean(0)
+    return _unit(mean) if mean[1] < 0 else None
+
+
+def _fitted(feet: Feet) -> tuple[np.ndarray, float, float]:
+    """Plane, and the standard deviations of its tilt [deg] and of its height under the feet [m], from all evidence."""
+    tilt = (0.0, 0.0) if feet.up is None else angles_deg(feet.up)
+    middle = feet.soles.mean((0, 1, 2))
+    start = np.array([*tilt, _height_under(normal_of(*tilt), feet) - normal_of(*tilt) @ middle])
+
+    def residuals(unknowns: np.ndarray) -> np.ndarray:
+        pitch, roll, height = unknowns
+        parts = [pitch / CAMERA_ERROR["pitch"], roll / CAMERA_ERROR["roll"]]
+        if feet.up is not None:
+            parts += [(pitch - tilt[0]) / LEAN_ERROR["pitch"], (roll - tilt[1]) / LEAN_ERROR["roll"]]
+        lowest = ((feet.soles - middle) @ normal_of(pitch, roll)).min(-1) - height
+        standing = np.sqrt(feet.still / RUN) * _robust(lowest / HEIGHT_ERROR)
+        below = np.minimum(lowest, 0.0) / BELOW_ERROR / np.sqrt(RUN)
+        return np.concatenate((parts, standing.ravel(), below.ravel()))
+
+    found = least_squares(residuals, start, x_scale=(5.0, 5.0, 0.1))
+    spread = np.linalg.inv(found.jac.T @ found.jac)
+    pitch, roll, height = found.x
+    normal = normal_of(pitch, roll)
+    tilt_error = float(np.sqrt(spread[0, 0] + spread[1, 1]))
+    return np.array([*normal, normal @ middle + height]), tilt_error, float(np.sqrt(spread[2, 2]))
+
+
+def _under(name: str, up: np.ndarray, feet: Feet, tilt_error: float) -> FloorGuess:
+    """The floor of a given direction under the feet that stand."""
+    reach = np.linalg.norm(feet.soles.mean(2) - feet.soles.mean((0, 1, 2)), axis=-1).mean()
+    height_error = float(np.hypot(HEIGHT_ERROR, reach * np.sin(np.radians(tilt_error))))
+    return FloorGuess(name, np.array([*up, _height_under(up, feet)]), tilt_error, height_error)
+
+
+def _height_under(up: np.ndarray, feet: Feet) -> float:
+    """Offset below which a tenth of the standing soles lie; of all soles where none stands."""
+    lowest = (feet.soles @ up).min(-1).ravel()
+    weights = feet.still.ravel() + 1e-6
+    order = np.argsort(lowest)
+    return float(np.interp(0.3, np.cumsum(weights[order]) / weights.sum(), lowest[order]))
+
+
+def _robust(values: np.ndarray) -> np.ndarray:
+    """Residuals whose squares grow like a Cauchy loss."""
+    return np.sign(values) * np.sqrt(2.0 * np.log1p(values**2 / 2.0))
+
+
+def normal_of(pitch: float, roll: float) -> np.ndarray:
+    """Up (3,) of a level floor before a camera that looks ``pitch`` up and is rolled by ``roll`` [deg]."""
+    p, r = np.radians((pitch, roll))
+    return np.array([np.sin(r) * np.cos(p), -np.cos(r) * np.cos(p), np.sin(p)])
+
+
+def angles_deg(plane: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """Pitch (up is positive) and roll [deg] of the camera over a floor whose normal points up."""
+    x, y, z = (float(v) for v in plane[:3])
+    return float(np.degrees(np.arcsin(np.clip(z, -1.0, 1.0)))), float(np.degrees(np.arctan2(x, -y)))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

@@ -1,0 +1,127 @@
+"""The floor under feet that stand: found before any camera, as sure as it says, and only where none was observed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import assets
+from assets.build.demo_observe import Camera, View
+from optim.floor_from_feet import angles_deg, guess_floor, normal_of, on_found_floor, sole_vertices
+from optim.frames import PriorFrame
+from optim.loading.demo import find_clip, read_demo
+from optim.loading.models import find_body, load_body
+from optim.loading.source import moved, trajectory
+from optim.session import Session
+from optim.stages import schedule
+from tests import fakes
+
+VIEWS = [View(0.3, 4.0, 1.5, 0.9, 0.0), View(2.0, 3.0, 0.6, 1.1, 0.03), View(4.0, 5.0, 2.2, 0.7, -0.04)]
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body(find_body(assets.BODY_FOLDER))
+
+
+def seen_from(name, view, body):
+    """A demo clip's true motion before a camera, and the true floor there (4,), its normal up."""
+    clip = read_demo(find_clip(name))
+    motion = trajectory(clip.motion, slice(0, 60), body)
+    camera = Camera.looking(view, middle=motion.joints[0, :, 0, :2].mean(0).numpy())
+    frame = PriorFrame(torch.tensor(camera.R).float()[None], torch.tensor(camera.t).float()[None])
+    return moved(motion, frame, body), camera.floor()
+
+
+def tilt_deg(plane, truth):
+    return np.degrees(np.arccos(np.clip(plane[:3] @ truth[:3], -1, 1)))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("name", "most_deg"), [("default_walk_turn", 5.0), ("dance", 11.0)])  # the dancer leans
+def test_under_a_true_motion_it_is_the_true_floor(name, most_deg, view, body):
+    motion, truth = seen_from(name, view, body)
+    best = guess_floor(motion, body)[0]
+    assert tilt_deg(best.plane, truth) < most_deg
+    assert tilt_deg(best.plane, truth) < 4 * best.tilt_error_deg
+    feet = motion.joints[0, :, [10, 11]].reshape(-1, 3).numpy().mean(0)  # the floor matters under the feet
+    assert best.plane[:3] @ feet - best.plane[3] == pytest.approx(truth[:3] @ feet - truth[3], abs=0.02)
+
+
+def test_every_guess_touches_the_feet(body):
+    motion, _ = seen_from("default_walk_turn", VIEWS[2], body)
+    ids = torch.tensor(sole_vertices(body)).reshape(-1)
+    soles = body.joints_and_vertices(motion.trans, motion.root_orient, motion.pose_body, motion.betas, ids)[1].numpy()
+    guesses = guess_floor(motion, body)
+    assert [g.name for g in guesses] == ["feet, body and camera", "level camera", "upright body"]
+    for guess in guesses:
+        height = (soles @ guess.plane[:3] - guess.plane[3]).min(axis=-1)
+        assert abs(np.percentile(height, 10)) < 0.12, guess.name
+        assert guess.plane[1] < 0 and np.linalg.norm(guess.plane[:3]) == pytest.approx(1)
+
+
+def test_who_lies_says_less_of_the_floor_than_who_stands(body):
+    standing, _ = seen_from("default_walk_turn", VIEWS[0], body)
+    lying, _ = seen_from("getup", VIEWS[0], body)
+    first = replace(lying, **{n: getattr(lying, n)[:, :20] for n in ("trans", "root_orient", "pose_body", "joints")})
+    sure, unsure = guess_floor(standing, body)[0], guess_floor(first, body)
+    assert len(unsure) == 2  # there is no upright body to go by
+    assert unsure[0].tilt_error_deg > sure.tilt_error_deg
+    assert sure.confidence in ("good", "fair") and sure.confidence in str(sure)
+
+
+def test_frames_in_which_nothing_is_seen_do_not_count(body):
+    motion, _ = seen_from("default_walk_turn", VIEWS[0], body)
+    spoilt = motion.trans.clone()
+    spoilt[:, 40:, 1] += 3.0
+    bad = replace(motion, trans=spoilt, joints=motion.joints + (spoilt - motion.trans)[:, :, None])
+    seen = torch.arange(60)[None] < 40
+    found, wanted = guess_floor(bad, body, seen=seen)[0], guess_floor(motion, body, seen=seen)[0]
+    np.testing.assert_allclose(found.plane, wanted.plane, atol=1e-5)
+
+
+def test_angles_and_normals_are_the_same_thing():
+    for pitch, roll in ((0, 0), (-12, 3), (25, -8)):
+        normal = normal_of(pitch, roll)
+        assert np.linalg.norm(normal) == pytest.approx(1)
+        assert angles_deg(normal) == pytest.approx((pitch, roll))
+    assert normal_of(0, 0).tolist() == [0, -1, 0]
+    looking_down = Camera.looking(View(0, 4, 2, 0, 0), middle=np.zeros(2)).floor()
+    assert angles_deg(looking_down)[0] == pytest.approx(-26.565, abs=0.01)
+
+
+def test_soles_are_under_both_feet(body):
+    template = body.template.numpy()
+    left, right = sole_vertices(body)
+    assert (template[left, 0] > 0).all() and (template[right, 0] < 0).all()
+    assert np.ptp(template[left, 2]) > 0.15
+
+
+def test_an_observed_floor_is_left_alone(body):
+    problem = fakes.problem("joints2d", batch=2, frames=6)
+    variables = {"floor_plane": problem.observed_floor}
+    assert on_found_floor(problem, None, variables) == (problem, variables)
+
+
+@pytest.mark.parametrize(("preset", "moves"), [("humorscope", True), ("reference", False)])
+def test_an_assumed_floor_is_found_where_stage_3_begins(preset, moves, body, caplog):
+    problem = replace(fakes.problem("joints2d", batch=2, frames=6), body=body, floor_known=False)
+    session = Session(problem, schedule=schedule(preset, "rgb", num_iters=(1, 1, 3), lbfgs_max_iter=2))
+    session.finish_stage()
+    with caplog.at_level(logging.WARNING):
+        session.finish_stage()
+        session.step_iteration()
+    assert session.current.stage == 3
+    assert ("floor from the feet: " in caplog.text) is moves
+    now = session.problem.floor
+    assert bool((now == problem.floor).all()) is not moves
+    if moves:
+        torch.testing.assert_close(now[0], now[1])
+        start = session.stage3_start.variables["floor_plane"]
+        torch.testing.assert_close(start, now[:, :3] * now[:, 3:])
+        session.rewind(0)
+        assert bool((session.problem.floor == problem.floor).all())
