@@ -15,7 +15,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "variables": ("variables", "stages", "traps"),
     "layers": ("layers",),
     "weights": ("weights",),
-    "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile"),
+    "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile", "record"),
     "messages": ("messages",),
     "timeline": ("timeline",),
 }

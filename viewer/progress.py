@@ -49,6 +49,27 @@ class ProgressLine:
             self._stream.write("\n")
 
 
+class CountLine:
+    """How many of so many are done, and how long the rest will take."""
+
+    def __init__(self, what: str, stream: TextIO) -> None:
+        self._what, self._stream, self._in_place = what, stream, stream.isatty()
+        self._interval = 0.2 if self._in_place else 5.0  # seconds
+        self._began = self._told = time.monotonic()
+
+    def tell(self, done: int, total: int) -> None:
+        """Write, if it is time; always at the end."""
+        now = time.monotonic()
+        if done < total and now - self._told < self._interval:
+            return
+        self._told = now
+        left = round((now - self._began) / max(done, 1) * (total - done))
+        start, end = ("\r\033[K", "\n" if done == total else "") if self._in_place else ("", "\n")
+        text = f"{done} of {total} {self._what}, time left {left // 60}:{left % 60:02d}"
+        self._stream.write(f"{start}{text}{end}")
+        self._stream.flush()
+
+
 class LoadingLine(logging.Handler):
     """Writes what a loader says of its progress: in place on a terminal, a line every few seconds elsewhere."""
 

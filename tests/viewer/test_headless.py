@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.viewer import fakes
 from viewer.backends import offscreen_problem
-from viewer.headless import shots
+from viewer.headless import fit_script
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -32,14 +31,10 @@ print(result.frames, result.codec)
 """
 
 
-def test_shots_go_through_the_iterations_and_then_the_clip():
-    session = fakes.FakeSession()
-    for _ in range(20):
-        session.step_iteration()
-    plan = shots(session, clip=40, progress_frames=10, loops=2)
-    assert [snapshot.id for snapshot, _ in plan[:10]] == [0, 2, 4, 7, 9, 11, 13, 16, 18, 20]
-    assert [frame for _, frame in plan[10:]] == list(range(40)) * 2
-    assert {snapshot.id for snapshot, _ in plan[10:]} == {20}
+def test_the_script_goes_through_the_iterations_and_then_the_clip():
+    script = fit_script(2.0, size=(640, 360), fps=30.0, progress_seconds=5.0, loops=2)
+    assert script.frames == round(30 * (5 + 2 * 2.0))
+    assert [d.name for d in script.directives if d.end == 5.0 or d.end == 9.0] == ["iteration", "play", "frame", "play"]
 
 
 def test_video_of_a_fit(tmp_path):

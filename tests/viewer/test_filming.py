@@ -1,0 +1,127 @@
+"""Recordings, really drawn: scripts give the same pictures every time, the window records what it shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from viewer.backends import offscreen_problem
+from viewer.filming import beside
+
+ROOT = Path(__file__).parents[2]
+PLAY = """
+import sys
+from pathlib import Path
+from tests.viewer.conftest import fit
+from viewer.client import LocalClient
+from viewer.headless import record_script
+from viewer.script import parse_script
+script = parse_script(Path(sys.argv[1]).read_text())
+made = []
+def make():
+    made.append(fit(frames=8))
+    return made[-1]
+result = record_script(lambda: LocalClient(make), Path(sys.argv[2]), script, pictures=True)
+now = made[0].current
+print(result.frames, result.codec, now.stage, now.total_iterations, now.weights["joints3d"], sorted(now.frozen))
+"""
+STORY = """
+size 640 360
+fps 10
+0 run stage
+0 run stage
+0 run iteration
+0 look home
+0-0.5 step 4
+0.5-1 weight joints3d 1 5
+1 freeze x_0
+1-1.5 step 3
+1.5-2.5 orbit 180
+1.5-2.5 play
+2.5 compare 0 end
+2.5-3 frame 0 end
+"""
+WINDOW = """
+import sys
+from pathlib import Path
+import polyscope as ps
+from tests.viewer import fakes
+from viewer.app import App, start_polyscope
+from viewer.client import LocalClient
+start_polyscope("openGL3_egl", size=(1280, 720))
+app = App(lambda: LocalClient(fakes.make_session))
+ps.set_user_callback(app.frame)
+for _ in range(4):
+    app.tick()
+app.ui.filming.folder, app.ui.filming.pictures, app.ui.filming.request = sys.argv[1], True, "start"
+app.ui.playing, app.ui.frame = True, 0
+for _ in range(8):
+    app.tick()
+app.ui.filming.request, app.ui.playing = "stop", False
+app.tick()
+assert not app.ui.filming.active
+print(app.ui.frame, app.ui.filming.frames, app.ui.filming.last.name[:9])
+"""
+
+
+@pytest.fixture(autouse=True)
+def _needs_drawing():
+    problem = offscreen_problem()
+    if problem is not None:
+        pytest.skip(problem)
+
+
+def run(program: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_script_steers_the_fit_and_gives_the_same_pictures_again(tmp_path):
+    script = tmp_path / "story.txt"
+    script.write_text(STORY)
+    told = [run(PLAY, script, tmp_path / f"{name}.mp4") for name in "ab"]
+    assert told[0] == told[1]
+    frames, codec, stage, iterations, weight, frozen = told[0].split(maxsplit=5)
+    assert (frames, codec, stage, weight, frozen) == ("30", "h264", "3", "5.0", "['x_0']")
+    pictures = [sorted((tmp_path / name).glob("*.png")) for name in "ab"]
+    assert [len(found) for found in pictures] == [30, 30]
+    for one, other in zip(*pictures, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+    images = [cv2.imread(str(path)) for path in pictures[0]]
+    assert images[0].shape == (360, 640, 3)
+    turning = [np.abs(a.astype(int) - b).mean() for a, b in zip(images[16:23], images[17:24], strict=True)]
+    assert min(turning) > 0.05
+    left, right = images[-2][60:300, :320].astype(int), images[-2][60:300, 320:].astype(int)
+    assert np.abs(left - right).mean() > 0.1  # two iterations, side by side
+    assert int(iterations) > 8
+
+
+def test_the_window_records_itself_at_the_rate_of_the_video(tmp_path):
+    assert run(WINDOW, tmp_path) == "8 8 fake walk"  # one frame of the clip a picture, however long it took
+    (video,) = tmp_path.glob("*.mp4")
+    capture = cv2.VideoCapture(str(video))
+    assert capture.get(cv2.CAP_PROP_FPS) == 30
+    pictures = sorted(tmp_path.glob("*/*.png"))
+    image = cv2.imread(str(pictures[-1]))
+    assert len(pictures) == 8 and image.shape == (720, 1280, 3)
+    assert image[20:600, 20:260].std() > 5  # panels are in the picture
+
+
+def test_pictures_side_by_side_keep_their_middles():
+    a, b = (np.tile(np.arange(8, dtype=np.uint8)[None, :, None], (2, 1, 3)) + 10 * i for i in (0, 1))
+    assert beside([a, b])[0, :, 0].tolist() == [2, 3, 4, 5, 12, 13, 14, 15]
+    assert beside([a]) is a

@@ -1,0 +1,47 @@
+"""Pictures of the window as the user sees it, read from its own buffer."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import sys
+from functools import lru_cache
+
+import numpy as np
+import polyscope as ps
+
+_READ_FRAMEBUFFER, _RGBA, _UNSIGNED_BYTE, _PACK_ALIGNMENT = 0x8CA8, 0x1908, 0x1401, 0x0D05
+
+
+class CaptureError(RuntimeError):
+    """The window cannot be read here; the message says why."""
+
+
+def grab() -> np.ndarray:
+    """What the window shows, RGB uint8 (height, width, 3), top row first; call it after a frame has been drawn.
+
+    Raises:
+        CaptureError: Nothing is drawn here that could be read.
+    """
+    if "mock" in ps.get_render_engine_backend_name().lower():
+        raise CaptureError("this window draws nothing (mock backend); open it with OpenGL to record it")
+    gl = _opengl()
+    width, height = ps.get_buffer_size()
+    pixels = np.empty((height, width, 4), np.uint8)
+    if not ps.is_headless():  # without a window Polyscope leaves its own buffer bound after a frame
+        gl.glBindFramebuffer(_READ_FRAMEBUFFER, 0)
+    gl.glPixelStorei(_PACK_ALIGNMENT, 1)
+    gl.glReadPixels(0, 0, width, height, _RGBA, _UNSIGNED_BYTE, pixels.ctypes.data_as(ctypes.c_void_p))
+    return np.ascontiguousarray(pixels[::-1, :, :3])
+
+
+@lru_cache
+def _opengl() -> ctypes.CDLL:
+    """The library that the window's context dispatches through."""
+    names = {"win32": "opengl32", "darwin": "OpenGL"}
+    name = names.get(sys.platform, "GL")
+    found = ctypes.util.find_library(name) or f"lib{name}.so.1"
+    try:
+        return ctypes.CDLL(found)
+    except OSError as error:
+        raise CaptureError(f"OpenGL cannot be reached ({error})") from error

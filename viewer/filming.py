@@ -1,0 +1,128 @@
+"""Records the window into a video, picture by picture at a fixed rate: as it is used, or played from a script.
+
+The time of the video advances by one picture for each one taken, however long the machine needs for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from viewer import commands as c
+from viewer.capture import grab
+from viewer.layout import Rect
+from viewer.player import Player
+from viewer.ui_state import UiState
+from viewer.video import VideoWriter
+from viewer.view_model import ViewModel
+
+
+class Filming:
+    """One recording; ``finish`` makes the file whole.
+
+    Args:
+        path: Of the .mp4; pictures go to a folder of the same name beside it.
+        size: Of the window in pixels.
+        player: Plays a script; None records what the user does.
+        pictures: Write every picture as PNG too.
+
+    Raises:
+        viewer.video.VideoError: The file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int],
+        fps: float = 30.0,
+        player: Player | None = None,
+        pictures: bool = False,
+    ) -> None:
+        self.path, self.fps, self.player = path, fps, player
+        self.size = size
+        self._video = VideoWriter(path, size=size, fps=fps)
+        self._folder = path.with_suffix("") if pictures else None
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        self._orders: Iterator[c.Command] | None = None
+        self._shots: deque[int | None] = deque()  # snapshots to take for this picture; None: what is shown
+        self._taken: list[np.ndarray] = []
+
+    @property
+    def frames(self) -> int:
+        """Pictures in the file."""
+        return self._video.frames
+
+    @property
+    def codec(self) -> str:
+        """``h264``, or ``mp4v`` where the encoder is missing; then ``remark`` says so."""
+        return self._video.codec
+
+    @property
+    def remark(self) -> str:
+        """What the user should know of the file."""
+        return self._video.remark
+
+    @property
+    def over(self) -> bool:
+        """The script has been played."""
+        return self.player is not None and self.player.done and not self._shots and self._orders is None
+
+    def next_order(self, view: ViewModel, ui: UiState, free: Rect) -> c.Command | None:
+        """With everything obeyed so far: the next command on the way to the picture; None when it can be taken."""
+        if self.player is None:
+            return None
+        if self._orders is None and not self._shots:
+            self._view = view
+            self._orders = self.player.prepare(lambda: self._view, ui, free)
+        self._view = view
+        if self._orders is not None:
+            order = next(self._orders, None)
+            if order is not None:
+                return order
+            self._orders = None
+            self._shots.extend(self.player.compared or [None])
+        wanted = self._shots[0]
+        if wanted is None or wanted == view.shown:
+            return None
+        return c.Inspect(None if wanted == view.current else wanted)
+
+    def take(self) -> None:
+        """Read the window after a frame has been drawn; writes the picture once all its parts are there.
+
+        Raises:
+            viewer.capture.CaptureError, viewer.video.VideoError: It cannot be read, or written.
+        """
+        self._taken.append(grab())
+        if self._shots:
+            self._shots.popleft()
+        if not self._shots:
+            self._write(beside(self._taken))
+            self._taken = []
+
+    def _write(self, picture: np.ndarray) -> None:
+        self._video.write(picture)
+        if self._folder is not None:
+            cv2.imwrite(str(self._folder / f"{self.frames:05d}.png"), picture[:, :, ::-1])
+
+    def finish(self) -> None:
+        """Close the file; what was recorded so far is in it."""
+        self._video.close()
+
+
+def beside(pictures: list[np.ndarray]) -> np.ndarray:
+    """One picture as it is; of several, the middle of each, side by side in the width of one."""
+    if len(pictures) == 1:
+        return pictures[0]
+    width = pictures[0].shape[1]
+    edges = np.linspace(0, width, len(pictures) + 1).round().astype(int)
+    parts = []
+    for picture, left, right in zip(pictures, edges[:-1], edges[1:], strict=True):
+        first = (width - (right - left)) // 2
+        parts.append(picture[:, first : first + right - left])
+    return np.ascontiguousarray(np.concatenate(parts, axis=1))

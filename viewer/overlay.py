@@ -1,0 +1,65 @@
+"""What stands over the scene where panels are hidden: what is shown, the loss curve, the schedule, a caption."""
+
+from __future__ import annotations
+
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.layout import Rect
+from viewer.panels.losses import plot_losses
+from viewer.panels.timeline import draw_schedule, positions
+from viewer.view_model import ViewModel
+from viewer.widgets import font, number
+
+MARGIN, PLOT_WIDTH, PLOT_HEIGHT, BAR_HEIGHT = 16.0, 300.0, 168.0, 36.0
+LEAST_HEIGHT = 400.0  # of a window that has room for the loss curve
+_FLAGS = int(psim.ImGuiWindowFlags_NoDecoration) | int(psim.ImGuiWindowFlags_NoSavedSettings)
+
+
+def free_of_overlay(size: tuple[int, int]) -> Rect:
+    """The part of the window that stays uncovered."""
+    width, height = size
+    left = 2 * MARGIN + PLOT_WIDTH if height >= LEAST_HEIGHT else 0.0
+    return Rect(left, 0.0, max(width - left - 2 * MARGIN, 1.0), max(height - BAR_HEIGHT - 2 * MARGIN, 1.0))
+
+
+def draw_overlay(view: ViewModel, size: tuple[int, int], *, caption: str = "") -> None:
+    """Phase, step and loss of the iteration that is shown, where it lies on the curve and in the schedule."""
+    width, height = size
+    row = view.history.row_of(view.shown)
+    phase = view.phases[int(view.history.phase[row])]
+    _open("overlay caption", MARGIN, MARGIN, PLOT_WIDTH, 58.0)
+    with font(theme.LARGE_FONT):
+        psim.TextUnformatted(phase.name.capitalize())
+    step, loss = int(view.history.step[row]) + 1, float(view.history.total[row])
+    text = f"step {step}/{phase.steps} · iteration {row} · loss {number(loss)}"
+    psim.TextColored(theme.rgba(theme.DIM), text)
+    psim.End()
+    if height >= LEAST_HEIGHT:
+        _open("overlay loss", MARGIN, height - PLOT_HEIGHT - BAR_HEIGHT - 20.0, PLOT_WIDTH, PLOT_HEIGHT)
+        plot_losses(view, each_term=True)
+        psim.End()
+    _open("overlay schedule", MARGIN, height - BAR_HEIGHT - 12.0, width - 2 * MARGIN, BAR_HEIGHT)
+    x, y = psim.GetCursorScreenPos()
+    done = float(positions(view, view.history.path(view.shown))[-1])
+    draw_schedule(view, x, y - 1, psim.GetContentRegionAvail()[0], 22.0, done=done)
+    psim.End()
+    if caption:
+        draw_caption(caption, Rect(0.0, 0.0, float(width), float(height)))
+
+
+def draw_caption(text: str, where: Rect) -> None:
+    """A line of text in the middle of the upper edge, over everything."""
+    with font(theme.LARGE_FONT):
+        width, height = psim.CalcTextSize(text)
+        x, y = where.x + (where.width - width) / 2, where.y + MARGIN
+        draw = psim.GetForegroundDrawList()
+        corners = (x - 12.0, y - 6.0), (x + width + 12.0, y + height + 6.0)
+        draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.8), 6.0)
+        draw.AddText((x, y), theme.packed(theme.TEXT), text)
+
+
+def _open(name: str, x: float, y: float, width: float, height: float) -> None:
+    psim.SetNextWindowPos((x, y))
+    psim.SetNextWindowSize((width, height))
+    psim.Begin(name, _FLAGS)

@@ -1,0 +1,79 @@
+"""Record: a video of the window as it is used, or of a script that comes with the program or lies in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command
+from viewer.script import READY_MADE
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import disabled, duration, font, icon_button, scale, tooltip
+
+_HELP = {
+    "fit": "The iterations of the fit, then its motion",
+    "turntable": "Once around the body while it moves",
+    "before-after": "The start of the fit beside the iteration that is shown",
+}
+
+
+def record_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """Start and stop, with or without panels; ready-made recordings; a script by path."""
+    film = ui.filming
+    width = psim.GetContentRegionAvail()[0]
+    if film.active:
+        red = theme.mix(theme.BAD, theme.PANEL, 0.35)
+        if icon_button("Stop recording", "pause", (width, 28.0 * scale()), fill=red):
+            film.request = "stop"
+        tooltip("The file is whole then (F9)")
+        _progress(ui)
+    elif icon_button("Record the window", "play", (width, 28.0 * scale())):
+        film.request = "start"
+    tooltip("30 pictures of video a second, however long the machine takes for each (F9)")
+    with disabled(film.active):
+        _, ui.panels_while_filming = psim.Checkbox("with panels", ui.panels_while_filming)
+        tooltip("Otherwise panels are hidden while recording; the keys still work")
+        psim.SameLine()
+        _, film.pictures = psim.Checkbox("PNG pictures too", film.pictures)
+        for index, (name, text) in enumerate(_HELP.items()):
+            if index:
+                psim.SameLine()
+            if psim.SmallButton(name):
+                film.request = name
+            tooltip(text)
+        _script(ui)
+        _folder(ui)
+    if film.last is not None:
+        with font(theme.SMALL_FONT):
+            psim.PushTextWrapPos(0.0)
+            psim.TextColored(theme.rgba(theme.GOOD), f"written: {film.last}")
+            psim.PopTextWrapPos()
+    yield from ()
+
+
+def _progress(ui: UiState) -> None:
+    film = ui.filming
+    if film.total:
+        psim.ProgressBar(film.frames / film.total, (-1.0, 0.0), f"{film.frames} of {film.total} pictures")
+    else:
+        psim.TextColored(theme.rgba(theme.DIM), f"{film.frames} pictures, {duration(film.frames / 30.0)}")
+
+
+def _script(ui: UiState) -> None:
+    film = ui.filming
+    psim.SetNextItemWidth(-64.0 * scale())
+    _, film.script = psim.InputTextWithHint("##script", "a script: its file", film.script)
+    tooltip(f"Plays and records it; a text file, see docs/recording.md. Ready-made: {', '.join(READY_MADE)}")
+    psim.SameLine()
+    with disabled(not film.script):
+        if psim.Button("Play"):
+            film.request = film.script
+
+
+def _folder(ui: UiState) -> None:
+    psim.SetNextItemWidth(-1.0)
+    _, ui.filming.folder = psim.InputTextWithHint("##folder", "where to: the folder for videos", ui.filming.folder)
+    tooltip("Folder that recordings are written to; empty: ~/Videos, or the home folder")

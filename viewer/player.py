@@ -1,0 +1,230 @@
+"""Plays a script in the window, picture by picture: posts commands, moves the cursor and the viewpoint.
+
+Knows only the time of the video, never that of the machine, so that the same script gives the same pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polyscope as ps
+
+from viewer import commands as c
+from viewer.camera import Viewpoint, body_position, look
+from viewer.layout import SLOTS, Rect
+from viewer.script import DIRECTIVES, Directive, Script, ScriptError
+from viewer.ui_state import LAYERS, Draft, UiState
+from viewer.view_model import ViewModel
+
+_RUNS: dict[str, type[c.Command]] = {
+    "iteration": c.Step,
+    "step": c.StepOuter,
+    "phase": c.RunPhase,
+    "stage": c.RunStage,
+    "end": c.Run,
+}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A directive at the time of one picture."""
+
+    directive: Directive
+    share: float  # of its stretch of time that is over
+    view: ViewModel
+    ui: UiState
+    free: Rect  # what no panel covers
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The directive's arguments."""
+        return self.directive.arguments
+
+
+class Player:
+    """One performance of a script; ``picture`` counts those that have been prepared."""
+
+    def __init__(self, script: Script, viewpoint: Viewpoint) -> None:
+        self.script = script
+        self.picture = 0
+        self.compared: tuple[int, int] | None = None  # snapshots side by side
+        self.caption = ""
+        self._viewpoint = viewpoint
+        self._begun: dict[int, object] = {}  # line → what was when its stretch began
+        self._over: set[int] = set()
+        self._act: dict[str, Callable[[Moment], Iterator[c.Command]]] = {
+            name: getattr(self, f"_{name}") for name in DIRECTIVES
+        }
+
+    @property
+    def done(self) -> bool:
+        """All pictures have been prepared."""
+        return self.picture >= self.script.frames
+
+    def prepare(self, current: Callable[[], ViewModel], ui: UiState, free: Rect) -> Iterator[c.Command]:
+        """Bring everything to where the next picture has it; goes on after a command once the worker has obeyed it.
+
+        Args:
+            current: The latest view.
+            free: Part of the window that no panel covers.
+
+        Raises:
+            ScriptError: Something that the script names is not there.
+        """
+        time = self.picture / self.script.fps
+        self.picture += 1
+        for directive in self.script.directives:
+            if directive.start > time + 1e-9 or directive.line in self._over:
+                continue
+            length = directive.end - directive.start
+            share = (time - directive.start) / length if length else 1.0
+            if time + 1.5 / self.script.fps > directive.end:
+                self._over.add(directive.line)
+                share = 1.0
+            try:
+                yield from self._act[directive.name](Moment(directive, share, current(), ui, free))
+            except ValueError as error:
+                raise ScriptError(f"line {directive.line}: {error}") from error
+
+    # --- the optimiser
+
+    def _run(self, now: Moment) -> Iterator[c.Command]:
+        yield _RUNS[now.words[0]]()
+
+    def _step(self, now: Moment) -> Iterator[c.Command]:
+        done = self._begun.get(now.directive.line, 0)
+        assert isinstance(done, int)
+        wanted = round(now.share * int(now.words[0]))
+        self._begun[now.directive.line] = wanted
+        yield from [c.Step()] * (wanted - done)
+
+    def _iteration(self, now: Moment) -> Iterator[c.Command]:
+        branch = now.view.history.branch
+        ends = [len(branch) - 1 if word == "end" else int(word) for word in (now.words * 2)[:2]]
+        at = min(round(ends[0] + now.share * (ends[1] - ends[0])), len(branch) - 1)
+        wanted = int(now.view.history.ids[branch[at]])
+        if wanted != now.view.shown:
+            yield c.Inspect(None if wanted == now.view.current else wanted)
+
+    def _rewind(self, now: Moment) -> Iterator[c.Command]:
+        branch = now.view.history.branch
+        row = len(branch) - 1 if now.words[0] == "end" else int(now.words[0])
+        if row >= len(branch):
+            raise ValueError(f"rewind {row}: this branch has {len(branch)} iterations")
+        yield c.Rewind(int(now.view.history.ids[branch[row]]))
+
+    def _weight(self, now: Moment) -> Iterator[c.Command]:
+        names = [term.name for term in now.view.scene.terms]
+        if now.words[0] not in names:
+            raise ValueError(f"no weight is called {now.words[0]!r}; there are {', '.join(names)}")
+        stage = now.view.phases[now.view.status.phase].stage
+        first, last = (float(word) for word in (now.words[1:] * 2)[:2])
+        value = np.exp((1 - now.share) * np.log(first) + now.share * np.log(last)) if min(first, last) > 0 else last
+        if now.share < 1.0:
+            now.ui.drafts[stage, now.words[0]] = Draft(float(value))
+        else:
+            now.ui.drafts[stage, now.words[0]] = Draft(last, sent=True)
+            yield c.SetWeight(now.words[0], last, stage)
+
+    def _freeze(self, now: Moment) -> Iterator[c.Command]:
+        yield c.Freeze(now.words[0])
+
+    def _release(self, now: Moment) -> Iterator[c.Command]:
+        yield c.Release(now.words[0])
+
+    # --- the screen
+
+    def _frame(self, now: Moment) -> Iterator[c.Command]:
+        last = now.view.scene.clip_frames - 1
+        ends = [last if word == "end" else int(word) for word in (now.words * 2)[:2]]
+        now.ui.go_to(round(ends[0] + now.share * (ends[1] - ends[0])), last + 1)
+        yield from ()
+
+    def _play(self, now: Moment) -> Iterator[c.Command]:
+        first = self._begun.setdefault(now.directive.line, now.ui.frame)
+        assert isinstance(first, int)
+        speed = float(now.words[0]) if now.words else 1.0
+        seconds = (self.picture - 1) / self.script.fps - now.directive.start
+        now.ui.playing = False
+        now.ui.frame = (first + int(seconds * speed * now.view.scene.fps)) % now.view.scene.clip_frames
+        yield from ()
+
+    def _look(self, now: Moment) -> Iterator[c.Command]:
+        if now.words[0] == "home":
+            self._viewpoint.home(now.view, now.free, now.ui.frame, following=now.ui.follow)
+        elif now.words[0] == "camera":
+            now.ui.follow = False
+            self._viewpoint.from_camera(now.view)
+        else:
+            now.ui.follow = False
+            eye, target = np.split(np.array([float(word) for word in now.words]), 2)
+            begun = self._begun.setdefault(now.directive.line, _eye_and_target(float(np.linalg.norm(eye - target))))
+            assert isinstance(begun, tuple)
+            smooth = now.share * now.share * (3 - 2 * now.share)
+            places = [a + smooth * (b - a) for a, b in zip(begun, (eye, target), strict=True)]
+            ps.set_camera_view_matrix(look(places[0], places[1], up=np.array(now.view.up)))
+        yield from ()
+
+    def _orbit(self, now: Moment) -> Iterator[c.Command]:
+        turned = self._begun.get(now.directive.line, 0.0)
+        assert isinstance(turned, float)
+        wanted = now.share * np.radians(float(now.words[0]))
+        self._begun[now.directive.line] = float(wanted)
+        centre = body_position(now.view, now.ui.frame)
+        if centre is not None:
+            _orbit(centre, float(wanted) - turned, up=np.array(now.view.up))
+        yield from ()
+
+    def _layer(self, now: Moment) -> Iterator[c.Command]:
+        if now.words[0] not in LAYERS:
+            raise ValueError(f"no layer is called {now.words[0]!r}; there are {', '.join(LAYERS)}")
+        if now.ui.layers[now.words[0]] != (now.words[1] == "on"):
+            now.ui.switch(now.words[0])
+        now.ui.chosen.add(now.words[0])
+        yield from ()
+
+    def _tab(self, now: Moment) -> Iterator[c.Command]:
+        slots = {name: slot for slot, names in SLOTS.items() for name in names}
+        if now.words[0] not in slots:
+            raise ValueError(f"no panel is called {now.words[0]!r}; there are {', '.join(slots)}")
+        now.ui.tabs[slots[now.words[0]]] = now.words[0]
+        yield from ()
+
+    def _plots(self, now: Moment) -> Iterator[c.Command]:
+        now.ui.wide = now.words[0] == "large"
+        yield from ()
+
+    def _caption(self, now: Moment) -> Iterator[c.Command]:
+        self.caption = "" if now.share == 1.0 and now.directive.end > now.directive.start else now.words[0]
+        yield from ()
+
+    def _compare(self, now: Moment) -> Iterator[c.Command]:
+        if now.words == ("off",):
+            self.compared = None
+            yield c.Inspect(None)
+            return
+        branch = now.view.history.branch
+        rows = [len(branch) - 1 if word == "end" else min(int(word), len(branch) - 1) for word in now.words]
+        self.compared = (int(now.view.history.ids[branch[rows[0]]]), int(now.view.history.ids[branch[rows[1]]]))
+
+    def _end(self, now: Moment) -> Iterator[c.Command]:
+        yield from ()
+
+
+def _eye_and_target(distance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where the viewpoint is, and what it looks at in a distance."""
+    matrix = np.array(ps.get_camera_view_matrix())
+    eye = -matrix[:3, :3].T @ matrix[:3, 3]
+    return eye, eye - distance * matrix[2, :3]
+
+
+def _orbit(centre: np.ndarray, angle: float, *, up: np.ndarray) -> None:
+    """Turn the viewpoint about the vertical through a point."""
+    x, y, z = up
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    about = np.eye(4)
+    about[:3, :3], about[:3, 3] = turn, centre - turn @ centre
+    ps.set_camera_view_matrix(np.array(ps.get_camera_view_matrix()) @ np.linalg.inv(about))

@@ -1,0 +1,144 @@
+"""Connects a recording with the window: starts and ends it, decides when a picture is taken, tells how it goes."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polyscope as ps
+
+from viewer.capture import CaptureError
+from viewer.filming import Filming
+from viewer.player import Player
+from viewer.script import Script, ScriptError, read_script
+from viewer.video import VideoError
+from viewer.view_model import Note
+
+if TYPE_CHECKING:
+    from viewer.app import App
+
+
+def videos_folder() -> Path:
+    """Where recordings go unless told otherwise: ``$XDG_VIDEOS_DIR``, ``~/Videos`` if there is one, the home folder."""
+    given = os.environ.get("XDG_VIDEOS_DIR")
+    if given:
+        return Path(given)
+    usual = Path.home() / "Videos"
+    return usual if usual.is_dir() else Path.home()
+
+
+class Studio:
+    """At most one recording at a time; ``prepare`` before a frame is drawn, ``take`` after it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._ready = False
+        self.film: Filming | None = None
+        self.error: str | None = None  # of the last recording, which it ended
+
+    @property
+    def picture_seconds(self) -> float | None:
+        """How far the window's clock goes on in this frame while recording; None otherwise."""
+        if self.film is None:
+            return None
+        return 1.0 / self.film.fps if self._ready and self.film.player is None else 0.0
+
+    @property
+    def caption(self) -> str:
+        """Of the script that is played."""
+        return self.film.player.caption if self.film is not None and self.film.player is not None else ""
+
+    def start(self, path: Path, *, script: Script | None = None, pictures: bool = False, fps: float = 30.0) -> None:
+        """Begin; a recording in progress is ended first. What goes wrong is a message."""
+        self.stop()
+        self.error = None
+        player = None if script is None else Player(script, self._app.scene_view.viewpoint)
+        try:
+            rate = fps if script is None else script.fps
+            self.film = Filming(path, size=ps.get_buffer_size(), fps=rate, player=player, pictures=pictures)
+        except (VideoError, OSError) as error:
+            self._failed(error)
+            return
+        self._app.ui.filming.active = True
+
+    def stop(self) -> None:
+        """End the recording; the file is whole then."""
+        if self.film is None:
+            return
+        film, self.film, self._ready = self.film, None, False
+        ui = self._app.ui.filming
+        ui.active = False
+        try:
+            film.finish()
+        except VideoError as error:
+            self._failed(error)
+            return
+        ui.last = film.path
+        seconds = film.frames / film.fps
+        text = f"Recorded {film.frames} pictures, {seconds:.1f} s: {film.path}"
+        self._app.ui.note(Note(level="info", text=text, advice=film.remark))
+
+    def obey(self) -> None:
+        """Do what the panel or a key asked for."""
+        ui, view = self._app.ui.filming, self._app.view
+        request, ui.request = ui.request, None
+        if request is None or view is None:
+            return
+        if request == "stop":
+            self.stop()
+            return
+        name = f"{view.scene.name}-{time.strftime('%Y%m%d-%H%M%S')}.mp4".replace(os.sep, "-")
+        try:
+            script = None if request == "start" else read_script(request)
+        except ScriptError as error:
+            self._failed(error)
+            return
+        folder = Path(ui.folder) if ui.folder else videos_folder()
+        self.start(folder / name, script=script, pictures=ui.pictures)
+
+    def prepare(self) -> bool:
+        """Bring the window to the next picture as far as can be now; whether it can be taken after this frame."""
+        app, film = self._app, self.film
+        self._ready = False
+        if film is None or app.view is None:
+            return False
+        if film.player is None:
+            self._ready = True
+            return True
+        if app.view.obeyed < app.ui.posted or app.view.status.state == "running":
+            return False
+        try:
+            order = film.next_order(app.view, app.ui, app.free())
+        except ScriptError as error:
+            self._failed(error)
+            return False
+        if order is not None:
+            app.post([order])
+        self._ready = order is None
+        return self._ready
+
+    def take(self) -> None:
+        """Take the picture if it is ready, after the frame has been drawn."""
+        film = self.film
+        if film is None or not self._ready:
+            return
+        self._ready = False
+        try:
+            film.take()
+        except (CaptureError, VideoError, ValueError) as error:  # ValueError: the window has another size now
+            self._failed(error)
+            return
+        ui = self._app.ui.filming
+        ui.frames, ui.total = film.frames, 0 if film.player is None else film.player.script.frames
+        if film.over:
+            self.stop()
+
+    def _failed(self, error: Exception) -> None:
+        """End with a message; what was recorded before stays."""
+        self.error = str(error)
+        if self.film is not None:
+            self.stop()
+        self._app.ui.filming.active = False
+        self._app.ui.note(Note(level="error", text=f"Recording: {error}", advice="What was recorded before is kept."))
