@@ -16,6 +16,7 @@ import torch
 
 from optim.errors import InputError
 from optim.history import ITERATION, START, History
+from optim.lbfgs import LbfgsState, Point
 from optim.objective import Evaluation, TermValue
 from optim.stages import PRESETS
 
@@ -57,6 +58,11 @@ class Snapshot:
     evaluation: Any = None
     evaluations_spent: int = 0
     seconds: float = 0.0
+
+    @property
+    def solver(self) -> LbfgsState:
+        """As after a line search that took its first point."""
+        return LbfgsState(Point(torch.zeros(1), float(self.evaluation.total), torch.zeros(1)), stop=self.stop)
 
     @property
     def stop(self) -> str | None:

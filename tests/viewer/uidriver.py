@@ -14,8 +14,8 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 _WIDGETS = (
-    "Button", "SmallButton", "Checkbox", "RadioButton", "SliderFloat", "InputDouble", "InvisibleButton", "Selectable",
-    "BeginCombo", "BeginTable",
+    "Button", "SmallButton", "ArrowButton", "Checkbox", "RadioButton", "SliderFloat", "InputDouble", "InputInt",
+    "InputText", "InvisibleButton", "Selectable", "BeginCombo", "BeginTable",
 )  # fmt: skip
 
 

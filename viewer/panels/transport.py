@@ -114,7 +114,7 @@ def _edits(view: ViewModel) -> Iterator[Command]:
     yield from _speed(view)
     status = view.status
     rate = status.rate if status.rate is None or status.speed_limit is None else min(status.rate, status.speed_limit)
-    text = f"{rate:.1f} it/s" if rate else "not run yet"
+    text = "– it/s" if not rate else f"{rate:.3g} it/s" if rate < 1000 else ">999 it/s"
     align_right(psim.CalcTextSize(text)[0])
     psim.TextColored(theme.rgba(theme.DIM), text)
     tooltip("L-BFGS iterations per second in this phase")
@@ -127,7 +127,7 @@ def speed_label(limit: float | None) -> str:
 
 def _speed(view: ViewModel) -> Iterator[Command]:
     now = view.status.speed_limit
-    psim.SetNextItemWidth(92.0 * scale())
+    psim.SetNextItemWidth(88.0 * scale())
     with font(theme.SMALL_FONT), styled(FramePadding=(4.0, 1.0)):
         if psim.BeginCombo("##speed", speed_label(now)):
             for limit in SPEEDS:

@@ -22,9 +22,7 @@ def variables_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     if psim.BeginChild("variables body", (0.0, 0.0)):
         with styled(FramePadding=(1.0, 0.0), ItemSpacing=(5.0, 4.0)):
             for part, inner in rows(view, opened=ui.open_parts):
-                psim.PushID(part.name)
                 yield from _row(view, ui, part, inner)
-                psim.PopID()
     psim.EndChild()
 
 
@@ -64,7 +62,9 @@ def _row(view: ViewModel, ui: UiState, part: Part, inner: bool) -> Iterator[Comm
             ui.open_parts = not ui.open_parts
         tooltip("Its six parts")
     _state(view, part, frozen)
+    psim.PushID(part.name)
     yield from _menu(view, ui, part, frozen)
+    psim.PopID()
     if inner:
         psim.Unindent(22.0 * scale())
     if changed:
