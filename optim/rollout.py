@@ -200,11 +200,7 @@ def rollout(
     """
     first = start.flat()
     pivot = joint_pivot(start.joints)
-    layers = frozen_layers(prior) if turn in (canonical_turn, published_turn) else None
-    if layers is None:
-        inputs, local, contacts, turns = transitions(prior, first, latents, pivot, turn=turn)
-    else:
-        inputs, local, contacts, turns = Chain.apply(first, latents, pivot, layers, turn is published_turn)
+    inputs, local, contacts, turns = chained(prior, first, latents, pivot, turn=turn)
     motion = State.from_flat(torch.cat((first[:, None], place(local, turns, pivot)), dim=1))
     batch, steps = latents.shape[:2]
     if with_prior:
@@ -217,6 +213,16 @@ def rollout(
         prior_mean=mean.unflatten(0, (batch, steps)),
         prior_var=variance.unflatten(0, (batch, steps)),
     )
+
+
+def chained(
+    prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """``transitions`` in the fastest way there is."""
+    layers = frozen_layers(prior) if turn in (canonical_turn, published_turn) else None
+    if layers is None:
+        return transitions(prior, state, latents, pivot, turn=turn)
+    return Chain.apply(state, latents, pivot, layers, turn is published_turn)
 
 
 def transitions(

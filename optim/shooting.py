@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim.chain import Chain, frozen_layers
 from optim.motion_prior import MotionPrior
 from optim.rollout import (
     JOINTS,
@@ -35,10 +34,10 @@ from optim.rollout import (
     apply_change,
     canonical_turn,
     canonicalise,
+    chained,
     joint_pivot,
     move,
     place,
-    transitions,
     turn_matrix,
 )
 from optim.stages import NODES, node_frames
@@ -152,11 +151,7 @@ def shoot(
     padded = functional.pad(latents, (0, 0, 0, count * segment - steps))
     padded = padded.unflatten(1, (count, segment)).flatten(0, 1)
     rows = shared.flatten(0, 1)
-    layers = frozen_layers(prior) if turn is canonical_turn else None
-    if layers is None:
-        inputs, moved, contacts, turns = transitions(prior, starts, padded, rows, turn=turn)
-    else:
-        inputs, moved, contacts, turns = Chain.apply(starts, padded, rows, layers)
+    inputs, moved, contacts, turns = chained(prior, starts, padded, rows, turn=turn)
 
     def whole(rolled: Tensor) -> Tensor:
         return rolled.unflatten(0, (batch, count)).flatten(1, 2)[:, :steps]
