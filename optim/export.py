@@ -1,7 +1,7 @@
-"""``python -m optim.export RESULTS --to gltf,bvh``: write the motions of results folders in other formats.
+"""``python -m optim.export RUN --to gltf,bvh``: write the motions of a run in other formats.
 
-RESULTS is ``results_out/CLIP``, ``final_results``, or a folder that holds such; what every format is in (axes, units)
-stands in docs/frames.md.
+RUN is ``results_out/CLIP``, ``final_results``, a folder that holds such, or a recorded run; what every format is in
+(axes, units) stands in docs/frames.md.
 """
 
 from __future__ import annotations
@@ -11,28 +11,26 @@ import sys
 from pathlib import Path
 
 from optim.errors import InputError
-from optim.loading.results import find_results, read_result
+from optim.loading.runs import load_results
 from optim.results import STAGES
 from optim.saving.exports import export
 from optim.saving.formats import FORMATS, formats_of
 
 
 def run(options: argparse.Namespace) -> list[Path]:
-    """Write what the options ask for; clips of the same name in different folders get their folder's name before it."""
+    """Write what the options ask for and return the files."""
     formats = formats_of(options.to)
-    written: list[Path] = []
-    folders = find_results(options.results)
-    for folder in folders:
-        result = read_result(folder, body_path=options.smpl)
-        twice = sum(other.name == folder.name for other in folders) > 1
-        out = options.out / folder.parent.relative_to(options.results) if twice else options.out
-        written += export(result, formats, out, stage=options.stage, frame=options.frame)
-    return written
+    results = load_results(options.results, body_path=options.smpl)
+    names = [result.name for result in results]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{options.results}: several clips are called {twice[0]}; export them one by one")
+    return export(results, formats, options.out, stage=options.stage, frame=options.frame)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m optim.export", description=__doc__)
-    parser.add_argument("results", type=Path, metavar="RESULTS")
+    parser.add_argument("results", type=Path, metavar="RUN")
     parser.add_argument("--to", nargs="+", required=True, metavar="FORMAT", help=f"of {','.join(FORMATS)}")
     parser.add_argument("--out", type=Path, default=Path("export"), metavar="DIR", help="(export)")
     parser.add_argument("--stage", choices=STAGES, help="(the last one reached)")

@@ -1,0 +1,138 @@
+"""The report: one page with everything on it and nothing fetched; pictures, or why there are none."""
+
+import base64
+import re
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+
+import assets
+from optim.export import main as export_main
+from optim.loading.problem import load_session
+from optim.loading.results import read_result
+from optim.recording import recorded_session
+from optim.report import main
+from optim.reporting import stills
+from optim.reporting.page import page
+from optim.results import loss_rows
+from optim.saving.humor_results import save_results
+from optim.saving.run_record import run_info, write_record
+from optim.settings import parse
+from tests.motions import write_demo
+
+SHORT = ["--lbfgs-max-iter", "2", "--num-iters", "2", "2", "3"]
+
+
+@pytest.fixture(scope="module")
+def place(model_files, tmp_path_factory):
+    """Results of a short run through a camera."""
+    folder = tmp_path_factory.mktemp("run")
+    clip = write_demo(folder / "clip.npz", frames=18)
+    settings = parse([*model_files.flags(), *SHORT, "--data", str(clip), "--observations", "joints2d"])
+    session = load_session(settings)
+    session.run()
+    (place,) = save_results(session, folder / "results_out", body_file=assets.BODY_FILE)
+    write_record([place], run_info(settings, session, seconds=3.0), losses=loss_rows(session))
+    return place
+
+
+class Outline(HTMLParser):
+    """Headings, cells of tables, and whatever would be fetched."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.headings, self.cells, self.fetched, self._open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name in ("src", "href") and value and not value.startswith(("data:", "#")):
+                self.fetched.append(value)
+        self._open.append(tag)
+
+    def handle_data(self, data):
+        tag = self._open[-1] if self._open else ""
+        if tag in ("h1", "h2", "h3"):
+            self.headings.append(data)
+        if tag == "td":
+            self.cells.append(data)
+
+
+def test_the_page_has_its_sections_and_fetches_nothing(place, tmp_path, capsys):
+    assert main([str(place), "--no-pictures", "--out", str(tmp_path / "a b.html")]) == 0
+    text = (tmp_path / "a b.html").read_text(encoding="utf-8")
+    outline = Outline(text)
+    wanted = ["Losses", "Figures", "Frame by frame", "Drift at the start of stage 3", "Floor", "Settings", "Versions"]
+    assert [h for h in outline.headings if h in wanted] == wanted
+    assert outline.fetched == [] and "http" not in re.sub(r"<svg.*?</svg>", "", text)
+    assert "num_iters" in outline.cells and "torch" in outline.cells
+    assert capsys.readouterr().out.strip().endswith("a b.html")
+
+
+def test_the_numbers_are_those_of_the_results(place):
+    result = read_result(place)
+    text = page([result], title="x", pictures=False)
+    error = float((result.motion().joints - result.truth.joints).norm(dim=-1).mean()) * 100
+    row = re.search(r"joints, mean error \[cm\]</td>(.*?)</tr>", text).group(1)
+    shown = [float(cell) for cell in re.findall(r">([\d.]+)<", row)]
+    assert shown[-1] == pytest.approx(error, rel=1e-2) and len(shown) == 4
+    last = result.losses[-1]["total"]
+    totals = re.search(r"<td>total</td>(.*?)</tr>", text).group(1)
+    assert float(re.findall(r">(-?[\d.]+)<", totals)[-1]) == pytest.approx(last, rel=1e-2)
+
+
+def test_several_clips_are_one_page(place):
+    result = read_result(place)
+    other = replace(result, name="an <other>", losses=(), info={}, truth=None)
+    text = page([result, other], title="two", pictures=False)
+    assert "Mean of 2 clips" in text and "an &lt;other&gt;" in text and "an <other>" not in text
+    assert "Not kept with these results" in text
+
+
+@pytest.mark.gui
+def test_pictures_show_bodies_truth_and_floor(place):
+    result = read_result(place)
+    pictures, problem = stills.stage_pictures(result, ["stage2", "stage3"])
+    assert problem == "" and list(pictures) == ["stage2", "stage3"]
+    coded = [np.frombuffer(png, np.uint8) for png in pictures.values()]
+    images = [cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].astype(int) for data in coded]
+    violet = [((image[..., 2] - image[..., 1]) > 25).mean() for image in images]
+    skin = [((image[..., 0] - image[..., 2]) > 8).mean() for image in images]
+    assert min(violet) > 0.01 and min(skin) > 0.01
+    assert np.abs(images[0] - images[1]).max() > 50
+    text = page([result], title="x")
+    assert len(re.findall(r'<img alt="stage\w+" src="data:image/png;base64,', text)) == 4
+    assert base64.b64decode(re.search(r'base64,([^"]+)"', text).group(1))[:4] == b"\x89PNG"
+
+
+def test_without_drawing_the_page_says_why(place, monkeypatch):
+    failed = subprocess.CompletedProcess([], 3, "", "libEGL.so.1: not there; install libegl1\n")
+    monkeypatch.setattr(stills.subprocess, "run", lambda *_, **__: failed)
+    text = page([read_result(place)], title="x")
+    assert "No pictures: libEGL.so.1: not there; install libegl1." in text and "Figures" in text
+
+
+def test_no_results_are_a_message(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_a_recorded_run_has_a_report_and_exports(model_files, tmp_path, capsys):
+    clip = write_demo(tmp_path / "clip.npz", frames=18)
+    settings = parse([*model_files.flags(), *SHORT, "--data", str(clip)])
+    session = load_session(settings)
+    recording = recorded_session(session, path=tmp_path / "run.humorscope", settings=settings)
+    session.finish_stage()
+    session.step_iteration()
+    session.step_iteration()
+    recording.follow(session)
+    recording.file.close()
+    assert main([str(tmp_path / "run.humorscope"), "--no-pictures"]) == 0
+    assert "stopped before the end" in (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert export_main([str(tmp_path / "run.humorscope"), "--to", "csv", "--out", str(tmp_path / "x")]) == 0
+    lines = (tmp_path / "x" / "clip_losses.csv").read_text().splitlines()
+    assert len(lines) == len(session.history.path(session.current.id)) + 1
