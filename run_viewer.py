@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optim.recording import Recording
     from optim.results import LossRow
     from optim.session import Session
-    from viewer.recorder import Recorder
+    from viewer.run_recorder import Recorder
 
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
 log = logging.getLogger(__name__)
@@ -320,7 +320,7 @@ def _recorder(settings: Settings, session: Session, usual: Path) -> Recorder | N
     """Records a run without a window, beside its results unless told otherwise; one of an earlier run is replaced."""
     from viewer import runs
     from viewer.build_view import ViewBuilder
-    from viewer.recorder import Recorder
+    from viewer.run_recorder import Recorder
 
     if settings.no_record:
         return None

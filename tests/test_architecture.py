@@ -14,8 +14,9 @@ MAY_IMPORT_OPTIM = {
     "viewer/worker.py",
     "viewer/build_view.py",
     "viewer/picture.py",
-    "viewer/recorder.py",
+    "viewer/run_recorder.py",
     "viewer/replay.py",
+    "viewer/run_source.py",
 }
 
 

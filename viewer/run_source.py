@@ -1,6 +1,6 @@
 """A recorded run as a source of views: needs its file alone, which may still be written.
 
-What was not written of an iteration (see ``viewer.recorder``) is taken from the nearest one before it, and said.
+What was not written of an iteration (see ``viewer.run_recorder``) is taken from the nearest one before it, and said.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from viewer import commands as c
 from viewer import compact
 from viewer import view_model as vm
 from viewer.findings import FrameTerms
-from viewer.recorder import view_values
+from viewer.run_recorder import view_values
 
 VIEWS_KEPT = 32
 _PER_ROW = ("ids", "parents", "branch_of", "phase", "step", "iteration", "total", "terms", "depth", "frames")

@@ -74,7 +74,7 @@ class Worker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from viewer.build_view import ViewBuilder
-        from viewer.recorder import Recorder
+        from viewer.run_recorder import Recorder
 
         self.quitting = False
         self._session, self._inbox, self._clock = session, inbox, clock
@@ -116,15 +116,16 @@ class Worker:
         obeyed = self._obey_all()
         if self.quitting:
             return True
-        if obeyed:
+        if any(not isinstance(command, c.Analyse) for command in obeyed):
             self.publish_view()
+        self._stale |= bool(obeyed)
         stepping = self.running and not self._resting()
         if stepping:
             self._iterate()
             self._stale = True
         if self._stale and (not self.running or self._clock() - self._last_published >= PUBLISH_INTERVAL):
             self.publish_view()
-        return obeyed or stepping
+        return bool(obeyed) or stepping
 
     def _resting(self) -> bool:
         """Whether the next iteration is still to wait, so that there are no more of them than are asked for."""
@@ -148,11 +149,11 @@ class Worker:
 
     # --- commands
 
-    def _obey_all(self) -> bool:
-        obeyed = False
+    def _obey_all(self) -> list[c.Command]:
+        obeyed = []
         while self._inbox and not self.quitting:
-            obeyed = True
-            self._obey(self._inbox.popleft())
+            obeyed.append(self._inbox.popleft())
+            self._obey(obeyed[-1])
         return obeyed
 
     def _obey(self, command: c.Command) -> None:
