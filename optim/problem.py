@@ -44,6 +44,8 @@ class Problem:
     floor_known: bool = True
     """Whether the floor was observed; one that is assumed is estimated from the feet."""
     footage: Footage | None = None
+    asked_overlap: int | None = None
+    """Frames that neighbouring sub-sequences of a split clip were to share at least; they may share more."""
     fps: float = PRIOR_FPS
     ground_truth: Trajectory | None = None
     name: str = ""

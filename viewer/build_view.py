@@ -253,6 +253,7 @@ class ViewBuilder:
             footage=_footage(problem, min(starts)),
             ground_truth=None if truth is None else self.motion(truth),
             openpose_vertices=tuple(problem.body.openpose_vertices),
+            asked_overlap=problem.asked_overlap,
             key_vertices=tuple(problem.body.keypoint_vertices),
             joint_names=JOINT_NAMES,
             floors=None if problem.camera is None else self.frame.planes(numpy(problem.floor)),

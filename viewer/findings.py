@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from viewer.view_model import Motion, placed
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameTerms:
@@ -133,3 +135,46 @@ class TermPull:
     """Gradients of the weighted terms."""
 
     norm: dict[str, np.ndarray]  # variable → (K,), loss per unit of the variable; NaN where a term is not computed
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneStep:
+    """Stage 2 with every frame decoded from the true one before it."""
+
+    motion: Motion  # (B, T)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Futures:
+    """Samples of what may come after a frame."""
+
+    frame: int  # of the clip
+    sequences: tuple[int, ...]  # that have this frame
+    motions: tuple[Motion, ...]  # of each: (K, F), frame 0 is the fit's
+
+
+@dataclass(frozen=True, kw_only=True)
+class StitchedSeam:
+    """What a step across a seam has too much."""
+
+    frame: int  # of the clip, the first that is not the earlier sub-sequence's
+    shared: int
+    cut_cm: float | None
+    blend_cm: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stitched:
+    """The sub-sequences as one motion of N frames, from the clip's first on."""
+
+    cut: np.ndarray = placed("points")  # (N, J, 3)
+    blend: np.ndarray = placed("points")
+    seams: tuple[StitchedSeam, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointPull:
+    """Where one row of the weights table pulls."""
+
+    term: str
+    vectors: np.ndarray = placed("vectors")  # (B, T, J, 3) loss/m

@@ -91,6 +91,8 @@ def moved(value: Value, rigid: Rigid, body: BodyMesh) -> Value:
             changed[item.name] = change(old)
         elif is_dataclass(old):
             changed[item.name] = moved(old, rigid, body)
+        elif isinstance(old, tuple) and old and isinstance(old[0], Motion):
+            changed[item.name] = tuple(moved(motion, rigid, body) for motion in old)
     return replace(value, **changed) if changed else value  # type: ignore[type-var]
 
 

@@ -14,7 +14,7 @@ LAYER_GROUPS = {
         "body": "Body",
         "skeleton": "Skeleton",
         "ghosts": "Ghosts",
-        "regressed": "Decoder's joints",
+        "regressed": "Regressed",
         "contacts": "Contacts",
         "ground_truth": "Ground truth",
     },
@@ -77,6 +77,7 @@ class UiState:
     stage: int = 1  # whose layers are shown
     look: Look = field(default_factory=Look)
     selection: Selection | None = None
+    exact: bool = False  # no picture may show less than there is, as when it goes to a file; drawing may wait
     follow: bool = True
     camera_request: str | None = None  # "home" or "camera": where to put the viewpoint next
     weight_stage: int | None = None  # None follows the running stage
@@ -100,6 +101,9 @@ class UiState:
     sequence: int = 0  # sub-sequence that plots are about
     asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     """Kind of analysis → snapshot and options last asked for."""
+    theme: str = "dark"  # of ``viewer.theme.THEMES``
+    scale: float | None = None  # of texts and widgets; None: as the desktop has it
+    desktop_scale: float = 1.0
     panels: bool = True  # hidden where False
     panels_while_filming: bool = True
     filming: FilmingState = field(default_factory=FilmingState)

@@ -144,6 +144,7 @@ class Scene:
     key_vertices: tuple[int, ...] = ()  # of ``Observed.verts3d``
     joint_names: tuple[str, ...] = ()
     floors: np.ndarray | None = placed("planes", default=None)  # (B, 4) as observed; None without a camera
+    asked_overlap: int | None = None  # frames that neighbours were to share at least
     loss_terms: tuple[str, ...] = ()  # by name; several may share a row of the weights table
 
     @property

@@ -22,6 +22,10 @@ from optim.metrics import FEET
 from optim.motion_prior import MotionPrior
 from optim.prediction import InPrior, Parts, predict_free, turn_of
 from optim.rollout import (
+    JOINTS,
+    JOINTS_VEL,
+    ROOT,
+    TRANS,
     State,
     Turn,
     apply_change,
@@ -29,7 +33,10 @@ from optim.rollout import (
     canonical_turn,
     estimate_states,
     joint_pivot,
+    move,
+    turn_matrix,
 )
+from optim.variables import Trajectory
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,46 @@ def one_step(
     decoded = State.from_flat(apply_change(past.flatten(0, 1), change)[0].unflatten(0, (batch, steps)))
     joints = body.joints(decoded.trans, decoded.root_orient, decoded.pose_body, betas)
     return State(**{**vars(decoded), "joints": joints}), State.from_flat(now)
+
+
+def teacher_forced(fit: Fit, snapshot: Snapshot) -> Trajectory | None:
+    """Stage 2's motion with every frame decoded from the true one before it, in the frame of the input.
+
+    What of the drift is in this motion already is lost by encoding; the rest adds up over the roll-out. Frame 0 is
+    stage 2's. None where stage 3 has not begun.
+    """
+    entry = stage3_entry(fit, snapshot)
+    if entry is None:
+        return None
+    before, first = entry
+    turn, problem, betas = turn_of(first.schedule[first.phase].preset), fit.problem, first.variables["betas"]
+    with torch.no_grad():
+        begun = fit.prediction(first).in_prior
+        assert begun is not None
+        motion = states_of(fit, before, first, begun.frame)
+        latents = first.variables["latent_motion"]
+        guessed, _ = one_step(problem.motion_prior, problem.body, motion, latents, betas=betas, turn=turn)
+        batch, steps = latents.shape[:2]
+        pivot = joint_pivot(motion.joints[:, 0] - motion.trans[:, :1])[:, None].expand(batch, steps, 3).flatten(0, 1)
+        past = motion.flat()[:, :-1].flatten(0, 1)
+        placed = out_of_canonical(guessed.flat().flatten(0, 1), past, pivot, turn=turn).unflatten(0, (batch, steps))
+        state = State.from_flat(torch.cat((motion.flat()[:, :1], placed), dim=1))
+        return Trajectory(
+            trans=begun.frame.trans_back(state.trans, problem.body.rest_joints(betas)[:, 0]),
+            root_orient=begun.frame.orient_back(state.root_orient),
+            pose_body=state.pose_body,
+            betas=betas,
+            joints=begun.frame.points_back(state.joints),
+        )
+
+
+def out_of_canonical(flat: Tensor, of: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn) -> Tensor:
+    """States (N, 339) given in the canonical frames of the states ``of`` (N, 339) → in the frame those are given in."""
+    matrix = turn_matrix(*turn(of[:, ROOT].reshape(-1, 3, 3)))
+    origin = functional.pad(of[:, :2], (0, 1))
+    moved = move(flat, matrix.transpose(1, 2), torch.zeros_like(origin), pivot)
+    joints = (moved[:, JOINTS].unflatten(1, (-1, 3)) + origin[:, None]).flatten(1)
+    return torch.cat((moved[:, TRANS] + origin, moved[:, 3:207], joints, moved[:, JOINTS_VEL]), dim=1)
 
 
 def _gaps(joints: Tensor, root: Tensor, true_joints: Tensor, true_root: Tensor) -> dict[str, Tensor]:

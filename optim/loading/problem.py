@@ -17,7 +17,7 @@ from optim.body import BodyModel
 from optim.frames import canonical_frame
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.loading.source import Source, moved
-from optim.loading.sources import demo, motion, observations, rgb
+from optim.loading.sources import demo, motion, observations, rgb, rgbd
 from optim.observations import Observations
 from optim.pose_prior import load_pose_prior
 from optim.problem import Problem
@@ -31,6 +31,9 @@ READERS: Mapping[str, Callable[[Settings], Source]] = {
     "demo": demo.read,
     "AMASS": motion.read,
     "RGB": rgb.read,
+    "RGBD": rgbd.read_folder,
+    "PROX-RGB": rgbd.read_prox,
+    "PROX-RGBD": rgbd.read_prox,
     "observations": observations.read,
 }
 """Kind of data (``Settings.kind``) → its reader."""
@@ -44,7 +47,8 @@ def load_session(settings: Settings) -> Session:
     """
     problem = load_problem(settings)
     if settings.rgb_seq_len is not None:
-        problem = sub_problem(problem, load_split(problem, settings).intervals)
+        split = load_split(problem, settings)
+        problem = replace(sub_problem(problem, split.intervals), asked_overlap=split.asked_overlap)
     return Session(problem, schedule=settings.schedule())
 
 

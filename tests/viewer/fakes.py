@@ -191,7 +191,7 @@ def make_problem(*, batch: int = BATCH, camera: bool = False) -> SimpleNamespace
     seen = SimpleNamespace(joints3d=None, verts3d=None, points3d=None, joints2d=None, seq_interval=None, previous=None)
     problem = SimpleNamespace(
         observations=seen, body=capsule_body(), camera=None, footage=None, floor=None, fps=FPS, ground_truth=truth,
-        name="fake walk", batch=batch, frames=FRAMES,
+        name="fake walk", asked_overlap=None, batch=batch, frames=FRAMES,
     )  # fmt: skip
     if camera:
         problem.camera = SimpleNamespace(

@@ -12,6 +12,7 @@ from typing import Any
 from viewer.analyses.diagnosis import diagnosis
 from viewer.analyses.drift import drift_curves
 from viewer.analyses.ground import ground_curves
+from viewer.analyses.motions import futures, joint_pull, one_step, stitched
 from viewer.analyses.overlaps import overlaps
 from viewer.analyses.solver import line_search, rescored, term_pull
 from viewer.analyses.terms import frame_terms
@@ -25,5 +26,9 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "ground": ground_curves,
     "overlaps": overlaps,
     "diagnosis": diagnosis,
+    "one_step": one_step,
+    "futures": futures,
+    "stitched": stitched,
+    "joint_pull": joint_pull,
 }
 """Kind of question → what answers it."""

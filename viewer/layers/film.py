@@ -17,17 +17,12 @@ BEHIND = 1.2
 
 
 class FilmLayer(Layer):
-    """The current frame; an earlier one while it is being read.
-
-    Args:
-        wait: Show the current frame in any case, for pictures that are not for the screen.
-    """
+    """The current frame; an earlier one while it is being read, unless each picture must be exact."""
 
     name = "film"
 
-    def __init__(self, *, wait: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._wait = wait
         self._film: Film | None = None
         self._picture: tuple[int, np.ndarray] | None = None
 
@@ -39,9 +34,12 @@ class FilmLayer(Layer):
         """The frame that can be had, and how far away it hangs."""
         footage = view.scene.footage
         assert footage is not None and view.scene.camera is not None
-        if self._film is None or self._film.footage != footage:
+        if self._film is not None and self._film.footage != footage:
+            self._film.close()
+            self._film = None
+        if self._film is None:
             self._film = Film(footage)
-        self._picture = self._film.wait_for(ui.frame) if self._wait else self._film.look(ui.frame)
+        self._picture = self._film.wait_for(ui.frame) if ui.exact else self._film.look(ui.frame)
         return None if self._picture is None else self._picture[0], distance(view.scene.camera, view)
 
     def update(self, view: ViewModel, ui: UiState) -> None:

@@ -11,6 +11,9 @@ from viewer.layers.film import FilmLayer
 from viewer.layers.floor import FloorLayer, FloorsLayer
 from viewer.layers.floor_handle import FloorHandleLayer
 from viewer.layers.observations import ObservationsLayer
+from viewer.layers.parts import OverlapsLayer, StitchedLayer
+from viewer.layers.prior import FuturesLayer, OneStepLayer
+from viewer.layers.pull import PullLayer
 from viewer.layers.rollout import NodesLayer, RolloutLayer, RolloutNowLayer
 from viewer.layers.skeleton import ContactsLayer, RegressedLayer, SkeletonLayer
 
@@ -32,5 +35,10 @@ LAYER_TYPES: tuple[type[Layer], ...] = (
     RolloutNowLayer,
     RolloutBodyLayer,
     NodesLayer,
+    OneStepLayer,
+    FuturesLayer,
+    OverlapsLayer,
+    StitchedLayer,
+    PullLayer,
     GroundTruthLayer,
 )

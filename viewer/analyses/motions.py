@@ -1,0 +1,72 @@
+"""Motions beside the fitted one: decoded frame by frame, sampled from the prior, stitched; and where a term pulls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from viewer.findings import Futures, JointPull, OneStep, Stitched, StitchedSeam
+
+if TYPE_CHECKING:
+    from optim.history import Snapshot
+    from viewer.build_view import ViewBuilder
+
+
+def one_step(builder: ViewBuilder, snapshot: Snapshot) -> OneStep | None:
+    """Every frame of stage 2 decoded from the true one before it; None before stage 3."""
+    from optim.diagnostics.drift import teacher_forced
+
+    found = teacher_forced(builder.session, snapshot)
+    return None if found is None else OneStep(motion=builder.motion(found))
+
+
+def futures(
+    builder: ViewBuilder, snapshot: Snapshot, *, frame: int, samples: int, frames: int, seed: int
+) -> Futures | None:
+    """What the prior expects after a frame of the clip; None where no sub-sequence has that frame."""
+    from optim.diagnostics.futures import futures as sampled
+
+    scene = builder.scene
+    reached = {b: scene.local_frame(b, frame) for b in range(len(scene.starts))}
+    begin = {b: local for b, local in reached.items() if local is not None}
+    if not begin:
+        return None
+    found = sampled(builder.session, snapshot, frames_from=begin, samples=samples, frames=frames, seed=seed)
+    motions = tuple(builder.motion(future.motion) for future in found)
+    return Futures(frame=frame, sequences=tuple(begin), motions=motions)
+
+
+def stitched(builder: ViewBuilder, snapshot: Snapshot) -> Stitched | None:
+    """The sub-sequences joined by a hard cut and by blending; None for a single one."""
+    from optim.batches import clips_of
+    from optim.stitching import stitch
+
+    fit = builder.session
+    interval = fit.problem_at(snapshot).observations.seq_interval
+    if interval is None or len(interval) < 2:
+        return None
+    first = int(interval[:, 0].min())
+    clips = clips_of(fit.trajectory(snapshot), [(int(start), int(end)) for start, end in interval.tolist()])
+    cut, blend = (stitch(clips, body=fit.problem.body, how=how) for how in ("cut", "blend"))
+    joints = [builder.frame.points(motion.joints.numpy()[first:]) for motion in (cut, blend)]
+    seams = tuple(
+        StitchedSeam(
+            frame=seam.frame - first,
+            shared=seam.shared,
+            cut_cm=None if seam.before is None else seam.before.cm,
+            blend_cm=None if seam.after is None else seam.after.cm,
+        )
+        for seam in blend.seams
+    )
+    return Stitched(cut=joints[0], blend=joints[1], seams=seams)
+
+
+def joint_pull(builder: ViewBuilder, snapshot: Snapshot, *, term: str) -> JointPull | None:
+    """Where a loss term pulls every joint; None if it looks at no positions in this phase."""
+    from optim.diagnostics.pull import joint_pull as pull
+
+    found = pull(builder.session, snapshot, term)
+    if found is None:
+        return None
+    return JointPull(term=term, vectors=(found.numpy() @ builder.frame.R_display_input.T).astype(np.float32))

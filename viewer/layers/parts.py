@@ -1,0 +1,118 @@
+"""A clip in parts: how far neighbouring sub-sequences are apart, and the motion that stitching makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from viewer import theme
+from viewer.commands import Command
+from viewer.findings import Stitched
+from viewer.layers.base import Label, Layer, bones
+from viewer.layers.rollout import FEET
+from viewer.panels.analysis import ask
+from viewer.picking import joint_name
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+
+WORST_MM = 100.0  # gap that is drawn in full red
+AROUND = 15  # frames before and after a seam that are drawn
+
+
+class OverlapsLayer(Layer):
+    """Lines between the same joints of two neighbours, from green to red as they are further apart."""
+
+    name = "overlaps"
+
+    def exists(self, view: ViewModel) -> bool:
+        """Only a clip in parts has neighbours."""
+        return len(view.scene.starts) > 1
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """All joints at the current frame, the root at all shared ones."""
+        for b in range(len(view.scene.starts) - 1):
+            earlier, later = shared(view, b)
+            if len(earlier) == 0:
+                continue
+            self._gap(f"root {b}", view.motion.joints[b, earlier, 0], view.motion.joints[b + 1, later, 0], 0.006)
+            here, there = (view.scene.local_frame(side, ui.frame) for side in (b, b + 1))
+            if here is not None and there is not None:
+                self._gap(f"joints {b}", view.motion.joints[b, here], view.motion.joints[b + 1, there], 0.010)
+
+    def _gap(self, name: str, ones: np.ndarray, others: np.ndarray, radius: float) -> None:
+        colors = theme.heat(1000.0 * np.linalg.norm(ones - others, axis=-1) / WORST_MM)
+        self.segments(name, ones, others, color=theme.LAYER_COLORS[self.name], radius=radius, colors=colors)
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """Mean and worst gap of the current frame; where the overlap begins, how long it is and was to be."""
+        for b in range(len(view.scene.starts) - 1):
+            here, there = (view.scene.local_frame(side, ui.frame) for side in (b, b + 1))
+            if here is not None and there is not None:
+                ones, others = view.motion.joints[b, here], view.motion.joints[b + 1, there]
+                gaps = 1000.0 * np.linalg.norm(ones - others, axis=-1)
+                worst = int(gaps.argmax())
+                text = f"{b + 1}–{b + 2}: {gaps.mean():.0f} mm, {joint_name(view, worst)} {gaps[worst]:.0f} mm"
+                color = tuple(theme.heat(gaps[[worst]] / WORST_MM)[0])
+                yield Label((ones[worst] + others[worst]) / 2, text, color)
+            yield self._length(view, b)
+
+    def _length(self, view: ViewModel, b: int) -> Label:
+        earlier, _ = shared(view, b)
+        asked = view.scene.asked_overlap
+        wanted = "" if asked is None else f", asked {asked}"
+        place = view.motion.joints[b + 1, 0, 15] + 0.25 * np.array(view.up)
+        return Label(place, f"overlap {b + 1}–{b + 2}: {len(earlier)} frames{wanted}", theme.LAYER_COLORS[self.name])
+
+
+class StitchedLayer(Layer):
+    """The joined motion around its seams: a hard cut in red, blended in green."""
+
+    name = "stitched"
+
+    def exists(self, view: ViewModel) -> bool:
+        """Only a clip in parts is stitched."""
+        return len(view.scene.starts) > 1
+
+    def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """Stitch the motion that is shown."""
+        yield from ask(view, ui, "stitched")
+
+    def key(self, view: ViewModel, ui: UiState) -> tuple[int, int]:
+        """The answer and the frame."""
+        return id(_answer(view)), ui.frame
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """Paths near the seams, skeletons at the current frame."""
+        found = _answer(view)
+        if found is None:
+            return
+        for name, joints, color in (("cut", found.cut, theme.BAD), ("blend", found.blend, theme.GOOD)):
+            for index, seam in enumerate(found.seams):
+                near = joints[max(seam.frame - max(seam.shared, 0) - AROUND, 0) : seam.frame + AROUND]
+                for joint in (0, *FEET):
+                    radius = 0.008 if joint == 0 else 0.005
+                    self.path(f"{name} {index} {joint}", near[:, joint], color=color, radius=radius)
+            posed = np.ascontiguousarray(joints[min(ui.frame, len(joints) - 1)])
+            self.lines(f"{name} bones", posed, bones(view.scene.body.parents), color=color, radius=0.007)
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """What each seam jumps by, before and after."""
+        found = _answer(view)
+        for seam in () if found is None else found.seams:
+            if found is not None and seam.cut_cm is not None and seam.blend_cm is not None:
+                text = f"seam at {seam.frame}: cut jumps {seam.cut_cm:.2f} cm, blended {seam.blend_cm:.2f} cm"
+                place = found.blend[min(seam.frame, len(found.blend) - 1), 0]
+                yield Label(place, text, theme.GOOD)
+
+
+def shared(view: ViewModel, b: int) -> tuple[np.ndarray, np.ndarray]:
+    """Their own numbers (F,) of the frames that a sub-sequence and the next one both have."""
+    first, last = view.scene.starts[b + 1], view.scene.starts[b] + view.scene.num_frames
+    frames = np.arange(first, max(last, first))
+    return frames - view.scene.starts[b], frames - view.scene.starts[b + 1]
+
+
+def _answer(view: ViewModel) -> Stitched | None:
+    found = view.analyses.get("stitched")
+    return None if found is None or len(view.scene.starts) < 2 else found.value

@@ -1,0 +1,77 @@
+"""Where one loss term pulls each joint: minus its gradient, as arrows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+import numpy as np
+
+from viewer import theme
+from viewer.commands import Command
+from viewer.findings import JointPull
+from viewer.layers.base import Label, Layer, sequences_at
+from viewer.panels.analysis import ask, is_current
+from viewer.picking import joint_name
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import number
+
+LONGEST = 0.35  # metres that the longest arrow of the clip has
+
+
+class PullLayer(Layer):
+    """Arrows of one scale over the whole clip, so that frames can be compared."""
+
+    name = "pull"
+
+    def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """The gradient of the chosen term."""
+        yield from ask(view, ui, "joint_pull", term=pulling(view, ui))
+
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """The answer and the frame."""
+        return view.version, id(pull_of(view)), ui.frame
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """One arrow a joint."""
+        found = pull_of(view)
+        if found is None:
+            return
+        longest = float(np.linalg.norm(found.vectors, axis=-1).max())
+        for b, local in sequences_at(view, ui.frame):
+            vectors = found.vectors[b, local] * (LONGEST / max(longest, 1e-12))
+            joints = view.motion.joints[b, local]
+            self.arrows(f"{b}", joints, vectors, color=theme.LAYER_COLORS[self.name], radius=0.012)
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """The joint that is pulled most."""
+        found = pull_of(view)
+        for b, local in sequences_at(view, ui.frame):
+            place = view.motion.joints[b, local]
+            if found is not None:
+                force = np.linalg.norm(found.vectors[b, local], axis=-1)
+                worst = int(force.argmax())
+                text = f"{words(found.term)}: {joint_name(view, worst)} {number(float(force[worst]))} /m"
+                yield Label(place[worst], text, theme.LAYER_COLORS[self.name])
+            elif is_current(view, "joint_pull"):
+                text = f"{words(pulling(view, ui))} looks at no joints here"
+                yield Label(place[15], text, theme.LAYER_COLORS[self.name])
+
+
+def pulling(view: ViewModel, ui: UiState) -> str:
+    """The term that is chosen; else the one with the largest share of the loss."""
+    names = [term.name for term in view.scene.terms]
+    if ui.look.pull_term in names:
+        return str(ui.look.pull_term)
+    return names[int(np.nan_to_num(view.weighted, nan=-np.inf).argmax())]
+
+
+def pull_of(view: ViewModel) -> JointPull | None:
+    """The answer, if it is about the iteration that is shown."""
+    found = view.analyses.get("joint_pull")
+    return found.value if found is not None and is_current(view, "joint_pull") else None
+
+
+def words(term: str) -> str:
+    """A term's name as it is read."""
+    return term.replace("_", " ")
