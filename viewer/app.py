@@ -17,7 +17,7 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.backends import offscreen_problem, window_problem
+from viewer.backends import desktop_scale, offscreen_problem, window_problem
 from viewer.client import Client
 from viewer.commands import Command, Quit
 from viewer.layout import SLOTS, Rect, layout
@@ -34,6 +34,7 @@ from viewer.panels.overlaps import overlaps_panel
 from viewer.panels.profile import profile_panel
 from viewer.panels.record import record_panel
 from viewer.panels.search import search_panel
+from viewer.panels.settings import settings_panel
 from viewer.panels.stages import stages_panel
 from viewer.panels.timeline import timeline_panel
 from viewer.panels.transport import transport_panel
@@ -79,8 +80,12 @@ PANELS: dict[str, tuple[str, Panel]] = {
     "record": ("Record", record_panel),
     "timeline": ("Timeline", timeline_panel),
 }
-"""Name → title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``; messages stand apart,
-since there are some before there is anything else."""
+"""Name → title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``."""
+OWN_PANELS: dict[str, tuple[str, Callable[[UiState], Iterable[Command]]]] = {
+    "messages": ("Messages", messages_panel),
+    "settings": ("Settings", settings_panel),
+}
+"""The same for panels of the window itself, which are there before there is anything to show."""
 _PANEL_FLAGS = (
     int(psim.ImGuiWindowFlags_NoTitleBar)
     | int(psim.ImGuiWindowFlags_NoResize)
@@ -116,6 +121,7 @@ class App:
         self.client = make_client()
         self.scene_view = SceneView(self._guard)
         self.studio = Studio(self)
+        self._theme = theme.THEMES[0]
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
         self._last_time = time.monotonic()
@@ -133,6 +139,7 @@ class App:
         seconds, self._last_time = min(now - self._last_time, 0.5), now
         self.receive()
         size = ps.get_window_size()
+        self._dress()
         filmed = self.studio.picture_seconds
         commands = list(shortcuts(self.view, self.ui))
         if self.view is not None:
@@ -148,6 +155,17 @@ class App:
         self.post(commands)
         if commands or self.ui.playing or _input_pending():
             self._last_input = now
+
+    def _dress(self) -> None:
+        """Follow the settings of theme and size."""
+        if self.ui.theme != self._theme:
+            self._theme = self.ui.theme
+            theme.use(self._theme)
+            self.scene_view.redraw()
+        scale = self.ui.scale or self.ui.desktop_scale
+        if abs(scale - ps.get_ui_scale()) > 1e-3:
+            psim.GetStyle().ScaleAllSizes(scale / ps.get_ui_scale())
+            ps.set_ui_scale(scale)
 
     def _rects(self) -> dict[str, Rect]:
         size, ui = ps.get_window_size(), self.ui
@@ -224,16 +242,15 @@ class App:
     def _tabs(self, slot: str, names: tuple[str, ...]) -> str:
         """Titles of the panels that share a place; the one in front."""
         front = self.ui.tabs.get(slot, names[0])
-        titles = {name: "Messages" if name == "messages" else PANELS[name][0] for name in names}
-        chosen = tab_row(titles, front)
+        chosen = tab_row({name: (PANELS | OWN_PANELS)[name][0] for name in names}, front)
         if slot == "losses":
             self.ui.wide = wide_switch(self.ui.wide)
         self.ui.tabs[slot] = chosen
         return chosen
 
     def _draw_panel(self, name: str) -> list[Command]:
-        if name == "messages":
-            return self._guard(name, partial(_listed, messages_panel, self.ui)) or []
+        if name in OWN_PANELS:
+            return self._guard(name, partial(_listed, OWN_PANELS[name][1], self.ui)) or []
         title, panel = PANELS[name]
         view = self.view
         if view is None:
@@ -356,7 +373,7 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
         raise WindowUnavailable(str(error)) from error
     ps.set_up_dir("z_up")
     ps.set_ground_plane_mode("none")
-    ps.set_background_color(tuple(channel**2.2 for channel in theme.BACKGROUND) + (1.0,))  # shown with gamma
+    theme.style_colors()
     ps.set_length_scale(2.0)
     ps.set_bounding_box((-2.0, -2.0, 0.0), (2.0, 2.0, 2.0))
 
@@ -374,11 +391,11 @@ def run_window(make_client: Callable[[], Client], *, backend: Backend = "openGL3
     """
     require(backend)
     path = preferences_path()
-    ui = UiState()
-    apply_preferences(load_preferences(path), ui)
+    ui, preferences = UiState(desktop_scale=desktop_scale()), load_preferences(path)
+    apply_preferences(preferences, ui)
     app = App(make_client, ui)
     try:
-        start_polyscope(backend)
+        start_polyscope(backend, size=preferences.window_size)
         ps.set_user_callback(app.frame)
         while not (ps.window_requests_close() or ui.quit):
             start = time.monotonic()
@@ -388,11 +405,12 @@ def run_window(make_client: Callable[[], Client], *, backend: Backend = "openGL3
         pass
     finally:
         app.studio.stop()
+        size = ps.get_window_size() if ps.is_initialized() else WINDOW_SIZE
         app.client.post(Quit())
         if ps.is_initialized():
             ps.shutdown()  # the window goes at once, whatever the worker is busy with
         app.client.close()
-    save_preferences(path, from_ui(ui))
+    save_preferences(path, from_ui(ui, size=size))
     if app.failed is not None:
         return WindowResult(2 if app.failed.input_error else 1, app.failed.text)
     return WindowResult(0)

@@ -16,7 +16,7 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "layers": ("layers",),
     "weights": ("weights",),
     "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile", "record"),
-    "messages": ("messages",),
+    "messages": ("messages", "settings"),
     "timeline": ("timeline",),
 }
 """Place in the window → panels that share it as tabs; a place is called after its first panel."""

@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from viewer.theme import THEMES
 from viewer.ui_state import LAYERS, UiState
 
 
@@ -18,6 +19,18 @@ class Preferences:
     layers: dict[str, bool] | None = None
     follow: bool = True
     plot_terms: bool = True
+    theme: str = "dark"
+    scale: float | None = None
+    size: tuple[int, int] | None = None  # of the window
+    videos: str = ""  # folder
+
+    @property
+    def window_size(self) -> tuple[int, int]:
+        """The last window's, or the ordinary one."""
+        size = self.size
+        if not isinstance(size, list | tuple) or len(size) != 2 or not all(isinstance(n, int) for n in size):
+            return (1280, 720)
+        return (min(max(size[0], 640), 7680), min(max(size[1], 400), 4320))
 
 
 def preferences_path() -> Path:
@@ -52,9 +65,21 @@ def apply_preferences(preferences: Preferences, ui: UiState) -> None:
     saved = preferences.layers if isinstance(preferences.layers, dict) else {}
     ui.layers |= {name: bool(on) for name, on in saved.items() if name in LAYERS}
     ui.follow, ui.plot_terms = bool(preferences.follow), bool(preferences.plot_terms)
+    ui.theme = preferences.theme if preferences.theme in THEMES else THEMES[0]
+    ui.scale = preferences.scale if isinstance(preferences.scale, float) and 0.5 <= preferences.scale <= 4 else None
+    ui.filming.folder = str(preferences.videos)
     ui.show_hint = not preferences.hint_seen
 
 
-def from_ui(ui: UiState) -> Preferences:
+def from_ui(ui: UiState, *, size: tuple[int, int] | None = None) -> Preferences:
     """What to remember of a window that closes."""
-    return Preferences(hint_seen=True, layers=dict(ui.layers), follow=ui.follow, plot_terms=ui.plot_terms)
+    return Preferences(
+        hint_seen=True,
+        layers=dict(ui.layers),
+        follow=ui.follow,
+        plot_terms=ui.plot_terms,
+        theme=ui.theme,
+        scale=ui.scale,
+        size=size,
+        videos=ui.filming.folder,
+    )

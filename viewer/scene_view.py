@@ -52,6 +52,11 @@ class SceneView:
         self._guard("clicks", lambda: self._clicks.follow(self.layers, view, ui, size))
         return commands
 
+    def redraw(self) -> None:
+        """Draw everything anew, in other colours."""
+        ps.remove_all_structures()
+        self.layers = [layer() for layer in LAYER_TYPES]
+
     def _turn(self, view: ViewModel, ui: UiState) -> None:
         """Another frame has another direction that is up."""
         if ui.look.frame != self._frame:

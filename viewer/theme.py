@@ -1,6 +1,11 @@
-"""Colours, fonts and widget style of the window, in one place (dark)."""
+"""Colours, fonts and widget style of the window, in one place; dark unless ``use`` says otherwise.
+
+Colours are read as ``theme.TEXT`` when something is drawn, so that they follow a change.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import polyscope as ps
@@ -76,36 +81,73 @@ TERMS: tuple[Color, ...] = (
     (0.560, 0.640, 0.760),
     (0.850, 0.700, 0.900),
 )
-
-
-_WIDGET_COLORS = {
-    "Text": (*TEXT, 1.0),
-    "TextDisabled": (*DIM, 1.0),
-    "WindowBg": (*PANEL, 0.96),
-    "ChildBg": (0.0, 0.0, 0.0, 0.0),
-    "PopupBg": (0.155, 0.170, 0.200, 0.99),
-    "Border": (*BORDER, 0.8),
-    "FrameBg": (*RAISED, 1.0),
-    "FrameBgHovered": (0.235, 0.258, 0.300, 1.0),
-    "FrameBgActive": (0.270, 0.298, 0.345, 1.0),
-    "Button": (0.215, 0.236, 0.275, 1.0),
-    "ButtonHovered": (0.280, 0.310, 0.365, 1.0),
-    "ButtonActive": (*ACCENT, 0.85),
-    "CheckMark": (*ACCENT, 1.0),
-    "SliderGrab": (*ACCENT, 0.85),
-    "SliderGrabActive": (*ACCENT, 1.0),
-    "Header": (*ACCENT, 0.28),
-    "HeaderHovered": (*ACCENT, 0.38),
-    "HeaderActive": (*ACCENT, 0.48),
-    "Separator": (*BORDER, 1.0),
-    "PlotHistogram": (*ACCENT, 0.9),
-    "TableHeaderBg": (0.155, 0.170, 0.200, 1.0),
-    "TableBorderLight": (*BORDER, 0.6),
-    "TableBorderStrong": (*BORDER, 1.0),
-    "TableRowBgAlt": (1.0, 1.0, 1.0, 0.02),
-    "ScrollbarBg": (0.0, 0.0, 0.0, 0.15),
-    "ScrollbarGrab": (0.300, 0.330, 0.385, 1.0),
+_LIGHT: dict[str, Color] = {
+    "BACKGROUND": (0.870, 0.880, 0.895),
+    "PANEL": (0.960, 0.965, 0.972),
+    "RAISED": (0.865, 0.878, 0.900),
+    "BORDER": (0.740, 0.760, 0.790),
+    "TEXT": (0.110, 0.125, 0.150),
+    "DIM": (0.400, 0.430, 0.480),
+    "ACCENT": (0.100, 0.440, 0.820),
 }
+_DARKER = 0.72  # of the signal colours, on a light ground
+_LIGHT_LAYERS: dict[str, Color] = {"skeleton": (0.220, 0.230, 0.250), "floor": (0.700, 0.720, 0.750)}
+THEMES = ("dark", "light")
+_DARK = {
+    name: value
+    for name, value in globals().items()
+    if name.isupper() and isinstance(value, tuple | dict) and not name.startswith("_") and name != "THEMES"
+}
+"""Every palette as it stands above."""
+
+
+def _widget_colors() -> dict[str, tuple[float, ...]]:
+    """By ImGui's names."""
+    return {
+        "Text": (*TEXT, 1.0),
+        "TextDisabled": (*DIM, 1.0),
+        "WindowBg": (*PANEL, 0.96),
+        "ChildBg": (0.0, 0.0, 0.0, 0.0),
+        "PopupBg": (*mix(PANEL, RAISED, 0.5), 0.99),
+        "Border": (*BORDER, 0.8),
+        "FrameBg": (*RAISED, 1.0),
+        "FrameBgHovered": (*mix(RAISED, TEXT, 0.08), 1.0),
+        "FrameBgActive": (*mix(RAISED, TEXT, 0.14), 1.0),
+        "Button": (*mix(RAISED, TEXT, 0.05), 1.0),
+        "ButtonHovered": (*mix(RAISED, TEXT, 0.15), 1.0),
+        "ButtonActive": (*ACCENT, 0.85),
+        "CheckMark": (*ACCENT, 1.0),
+        "SliderGrab": (*ACCENT, 0.85),
+        "SliderGrabActive": (*ACCENT, 1.0),
+        "Header": (*ACCENT, 0.28),
+        "HeaderHovered": (*ACCENT, 0.38),
+        "HeaderActive": (*ACCENT, 0.48),
+        "Separator": (*BORDER, 1.0),
+        "PlotHistogram": (*ACCENT, 0.9),
+        "TableHeaderBg": (*mix(PANEL, RAISED, 0.5), 1.0),
+        "TableBorderLight": (*BORDER, 0.6),
+        "TableBorderStrong": (*BORDER, 1.0),
+        "TableRowBgAlt": (*TEXT, 0.02),
+        "ScrollbarBg": (0.0, 0.0, 0.0, 0.15),
+        "ScrollbarGrab": (*mix(RAISED, TEXT, 0.18), 1.0),
+    }
+
+
+def use(name: str) -> None:
+    """Make a theme of ``THEMES`` the one that everything is drawn in from now on."""
+    light = name == "light"
+    for key, value in _DARK.items():
+        globals()[key] = _LIGHT.get(key, _darkened(value)) if light else value
+    if light:
+        globals()["LAYER_COLORS"] |= {**_LIGHT_LAYERS, "body": _DARK["SEQUENCES"][0]}
+        globals()["SEQUENCES"] = _DARK["SEQUENCES"]
+    style_colors()
+
+
+def _darkened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _darkened(item) for key, item in value.items()}
+    return tuple(_darkened(item) if isinstance(item, tuple) else _DARKER * item for item in value)
 
 
 def sequence_color(index: int) -> Color:
@@ -166,5 +208,12 @@ def apply_style() -> None:
     style.GrabMinSize, style.WindowTitleAlign = 10.0, (0.0, 0.5)
     style.DisabledAlpha = 0.45
     style.ScaleAllSizes(ps.get_ui_scale())
-    for name, color in _WIDGET_COLORS.items():
+    style_colors()
+
+
+def style_colors() -> None:
+    """Give ImGui and the empty scene the colours of the theme."""
+    style = psim.GetStyle()
+    for name, color in _widget_colors().items():
         style.Colors[int(getattr(psim, f"ImGuiCol_{name}"))] = color
+    ps.set_background_color(tuple(channel**2.2 for channel in BACKGROUND) + (1.0,))  # shown with gamma

@@ -15,7 +15,7 @@ from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
 from viewer.widgets import disabled, dot, duration, font, number, scale, tooltip
 
-_COLORS = {"good": theme.GOOD, "warn": theme.WARN, "bad": theme.BAD}
+_COLORS = {"good": "GOOD", "warn": "WARN", "bad": "BAD"}
 
 
 def diagnosis_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -52,7 +52,7 @@ def _about(view: ViewModel, current: bool) -> str:
 
 
 def _verdict(index: int, verdict: Verdict, view: ViewModel, ui: UiState) -> None:
-    dot(_COLORS[verdict.level])
+    dot(getattr(theme, _COLORS[verdict.level]))
     with font(theme.SMALL_FONT):
         if verdict.frame is not None:
             if psim.SmallButton(f"{verdict.frame}##verdict {index}"):

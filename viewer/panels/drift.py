@@ -20,11 +20,6 @@ QUANTITIES = {
     "heading_deg": ("heading", "degrees about the vertical; positive: turned to the left of stage 2"),
     "lowest_foot_cm": ("feet", "cm, height of the lowest foot against stage 2; positive: floats"),
 }
-_PARTS = (
-    ("free-running", "total", theme.LAYER_COLORS["rollout"], 2.2),
-    ("one step: encoding", "encoding", theme.STAGE2, 1.5),
-    ("accumulated", "accumulation", theme.RESIDUAL, 1.2),
-)
 
 
 def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -47,8 +42,13 @@ def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
         return
     b = min(ui.sequence, len(view.scene.starts) - 1)
+    parts = (
+        ("free-running", "total", theme.LAYER_COLORS["rollout"], 2.2),
+        ("one step: encoding", "encoding", theme.STAGE2, 1.5),
+        ("accumulated", "accumulation", theme.RESIDUAL, 1.2),
+    )
     curves = [
         Curve(label, view.scene.starts[b], getattr(found.value, part)[ui.drift_quantity][b], color, weight)
-        for label, part, color, weight in _PARTS
+        for label, part, color, weight in parts
     ]
     frame_plot("drift", view, ui, curves)

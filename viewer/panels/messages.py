@@ -12,7 +12,7 @@ from viewer.ui_state import UiState
 from viewer.view_model import Note
 from viewer.widgets import dot, font, styled
 
-_COLORS = {"info": theme.ACCENT, "warning": theme.WARN, "error": theme.BAD}
+_COLORS = {"info": "ACCENT", "warning": "WARN", "error": "BAD"}
 
 
 def messages_panel(ui: UiState) -> Iterator[Command]:
@@ -31,7 +31,7 @@ def messages_panel(ui: UiState) -> Iterator[Command]:
 
 
 def _note(note: Note) -> None:
-    dot(_COLORS[note.level])
+    dot(getattr(theme, _COLORS[note.level]))
     with font(theme.SMALL_FONT):
         psim.PushTextWrapPos(0.0)
         psim.TextUnformatted(note.text)

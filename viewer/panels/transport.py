@@ -26,7 +26,7 @@ from viewer.widgets import (
 
 SPEEDS = (None, 30.0, 10.0, 5.0, 2.0, 1.0, 0.5)
 """Limits to choose from, iterations/s."""
-_STATES = {"running": theme.GOOD, "paused": theme.WARN, "done": theme.ACCENT}
+_STATES = {"running": "GOOD", "paused": "WARN", "done": "ACCENT"}
 _STEPS = (
     ("Iteration", "step", Step, "One L-BFGS iteration (N)"),
     ("Step", "skip", StepOuter, "To the end of this outer step, up to 20 iterations (O)"),
@@ -63,11 +63,12 @@ def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 def _where(view: ViewModel) -> None:
     status = view.status
     phase = view.phases[status.phase]
-    dot(_STATES[status.state])
+    color = getattr(theme, _STATES[status.state])
+    dot(color)
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())
     align_right(psim.CalcTextSize(status.state)[0])
-    psim.TextColored(theme.rgba(_STATES[status.state]), status.state)
+    psim.TextColored(theme.rgba(color), status.state)
     last = f"evaluation {status.evaluation}" if status.evaluation else f"loss {number(status.loss)}"
     psim.TextColored(
         theme.rgba(theme.DIM),

@@ -1,0 +1,81 @@
+"""Theme and size of the window: switched live, kept for the next one."""
+
+from __future__ import annotations
+
+import polyscope as ps
+import polyscope.imgui as psim
+import pytest
+
+from viewer import backends, theme
+from viewer.preferences import Preferences, apply_preferences, from_ui, load_preferences, save_preferences
+from viewer.ui_state import UiState
+
+
+@pytest.fixture
+def settings(window):
+    window.app.ui.tabs["messages"] = "settings"
+    window.frames(3)
+    yield window
+    window.app.ui.theme, window.app.ui.scale = "dark", None
+    window.frames(2)
+
+
+def test_light_and_dark_again(settings):
+    dark = theme.TEXT, theme.PANEL, dict(theme.LAYER_COLORS)
+    settings.click("light")
+    settings.frames(2)
+    assert sum(theme.PANEL) > 2.5 > 1.0 > sum(theme.TEXT)
+    assert sum(theme.LAYER_COLORS["skeleton"]) < 1.0
+    assert tuple(psim.GetStyle().Colors[int(psim.ImGuiCol_Text)])[:3] == pytest.approx(theme.TEXT)
+    assert not settings.app.ui.broken
+    settings.click("dark")
+    settings.frames(2)
+    assert (theme.TEXT, theme.PANEL, theme.LAYER_COLORS) == dark
+
+
+def test_size_grows_texts_and_widgets(settings):
+    before = settings.box("Iteration")
+    settings.app.ui.scale = 1.5
+    settings.frames(4)
+    after = settings.box("Iteration")
+    assert ps.get_ui_scale() == pytest.approx(1.5)
+    assert after.y1 - after.y0 > 1.3 * (before.y1 - before.y0)
+    settings.app.ui.scale = None
+    settings.frames(4)
+    again = settings.box("Iteration")
+    assert again.y1 - again.y0 == pytest.approx(before.y1 - before.y0, abs=1.0)
+
+
+def test_kept_for_the_next_window(tmp_path):
+    ui = UiState(theme="light", scale=1.25)
+    ui.filming.folder = "/videos"
+    save_preferences(tmp_path / "window.json", from_ui(ui, size=(1600, 900)))
+    saved, fresh = load_preferences(tmp_path / "window.json"), UiState()
+    apply_preferences(saved, fresh)
+    assert (fresh.theme, fresh.scale, fresh.filming.folder, saved.window_size) == ("light", 1.25, "/videos", (1600, 900))
+
+
+@pytest.mark.parametrize("bad", [{"theme": "pink"}, {"scale": "big"}, {"scale": 90.0}, {"size": [1, "a"]}])
+def test_nonsense_in_the_file_is_the_default(bad):
+    saved, ui = Preferences(**bad), UiState()
+    apply_preferences(saved, ui)
+    assert (ui.theme, ui.scale, saved.window_size) == ("dark", None, (1280, 720))
+
+
+@pytest.mark.parametrize(
+    ("variables", "resources", "scale"),
+    [
+        ({"GDK_SCALE": "2"}, "", 2.0),
+        ({"QT_SCALE_FACTOR": "1.5"}, "Xft.dpi: 96", 1.5),
+        ({}, "Xcursor.size: 24\nXft.dpi:\t144", 1.5),
+        ({}, "Xft.dpi: many", 1.0),
+        ({"GDK_SCALE": "x"}, "", 1.0),
+    ],
+)
+def test_the_desktop_is_asked_for_its_size(monkeypatch, variables, resources, scale):
+    for name in ("GDK_SCALE", "QT_SCALE_FACTOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(backends, "_x_resources", lambda: resources)
+    assert backends.desktop_scale() == scale

@@ -1,0 +1,38 @@
+"""Settings of the window: theme and size; kept for the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polyscope.imgui as psim
+
+from viewer import theme
+from viewer.commands import Command
+from viewer.ui_state import UiState
+from viewer.widgets import tooltip
+
+SCALES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
+
+
+def settings_panel(ui: UiState) -> Iterator[Command]:
+    """Dark or light, and how large texts and widgets are."""
+    for index, name in enumerate(theme.THEMES):
+        if index:
+            psim.SameLine()
+        if psim.RadioButton(name, ui.theme == name):
+            ui.theme = name
+    tooltip("Colours of the window")
+    psim.SameLine()
+    psim.SetNextItemWidth(-1.0)
+    label = f"as the desktop ({ui.desktop_scale:g} ×)" if ui.scale is None else f"{ui.scale:g} × size"
+    if psim.BeginCombo("##size", label):
+        if psim.Selectable(f"as the desktop ({ui.desktop_scale:g} ×)", ui.scale is None):
+            ui.scale = None
+        for scale in SCALES:
+            if psim.Selectable(f"{scale:g} × size", ui.scale == scale):
+                ui.scale = scale
+        psim.EndCombo()
+    tooltip("Size of texts and widgets, for screens with small pixels")
+    if psim.SmallButton("Show the help of the first start"):
+        ui.show_hint = True
+    yield from ()
