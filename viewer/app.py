@@ -24,6 +24,7 @@ from viewer.layout import SLOTS, Rect, layout
 from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
 from viewer.panels.diagnosis import diagnosis_panel
 from viewer.panels.drift import drift_panel
+from viewer.panels.export import export_panel
 from viewer.panels.floor import floor_panel
 from viewer.panels.frames import frames_panel
 from viewer.panels.help import help_windows
@@ -34,12 +35,14 @@ from viewer.panels.overlaps import overlaps_panel
 from viewer.panels.profile import profile_panel
 from viewer.panels.record import record_panel
 from viewer.panels.search import search_panel
+from viewer.panels.selection import selection_panel
 from viewer.panels.settings import settings_panel
 from viewer.panels.stages import stages_panel
 from viewer.panels.timeline import timeline_panel
 from viewer.panels.transport import transport_panel
 from viewer.panels.traps import traps_panel
 from viewer.panels.variables import variables_panel
+from viewer.panels.view import view_panel
 from viewer.panels.weights import weights_panel
 from viewer.preferences import (
     apply_preferences,
@@ -66,6 +69,8 @@ PANELS: dict[str, tuple[str, Panel]] = {
     "transport": ("Optimiser", transport_panel),
     "variables": ("Freeze", variables_panel),
     "layers": ("Show", layers_panel),
+    "view": ("View", view_panel),
+    "selection": ("Selection", selection_panel),
     "weights": ("Weights", weights_panel),
     "stages": ("Schedule", stages_panel),
     "losses": ("Loss", losses_panel),
@@ -78,6 +83,7 @@ PANELS: dict[str, tuple[str, Panel]] = {
     "profile": ("Profile", profile_panel),
     "traps": ("Traps", traps_panel),
     "record": ("Record", record_panel),
+    "export": ("Export", export_panel),
     "timeline": ("Timeline", timeline_panel),
 }
 """Name → title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``."""

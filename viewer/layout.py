@@ -13,10 +13,10 @@ WIDE_SHARE = 0.46  # of the window that the right column takes then
 SLOTS: dict[str, tuple[str, ...]] = {
     "transport": ("transport",),
     "variables": ("variables", "stages", "traps"),
-    "layers": ("layers",),
+    "layers": ("layers", "view"),
     "weights": ("weights",),
     "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile", "record"),
-    "messages": ("messages", "settings"),
+    "messages": ("messages", "selection", "export", "settings"),
     "timeline": ("timeline",),
 }
 """Place in the window → panels that share it as tabs; a place is called after its first panel."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MOST_VIEWS = 9
 
@@ -56,6 +56,11 @@ class Look:
     def save(self, view: SavedView) -> None:
         """Keep a viewpoint, in place of another one of its name."""
         self.saved = [known for known in self.saved if known.name != view.name][: MOST_VIEWS - 1] + [view]
+
+    def rename(self, view: SavedView, name: str) -> None:
+        """Give a viewpoint another name, unless there is one of that name."""
+        if name and all(known.name != name for known in self.saved):
+            self.saved = [replace(known, name=name) if known is view else known for known in self.saved]
 
     def forget(self, name: str) -> None:
         """Drop a viewpoint."""

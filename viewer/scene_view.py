@@ -71,7 +71,8 @@ class SceneView:
         elif request == "camera":
             self.viewpoint.from_camera(view)
         elif request is not None:
-            self.viewpoint.recall(next(saved for saved in ui.look.saved if saved.name == request))
+            name = request.removeprefix("saved ")
+            self.viewpoint.recall(next(saved for saved in ui.look.saved if saved.name == name))
         self.viewpoint.follow(view, ui.frame, active=ui.follow)
 
 
