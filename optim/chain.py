@@ -196,8 +196,7 @@ class _Run:
             np.sqrt(spread, out=spread)
             np.reciprocal(spread, out=inverse[..., 0])
             np.multiply(groups, inverse, out=normed[step])
-            np.add(normed[step].reshape(batch, -1), layer.offset, out=x)
-            np.maximum(x, 0, out=x)
+            np.maximum(normed[step].reshape(batch, -1), layer.least, out=x)
         np.add(layers[-1].forward(x), from_latent[:, places[-1]], out=self.decoded[step])
 
     def _apply(self, step: int, state: np.ndarray, local: np.ndarray) -> None:
@@ -291,10 +290,8 @@ class _Run:
     def _active(self, index: int) -> np.ndarray:
         """What a gradient after a layer's ReLU is multiplied by on its way to before the norm, (S, B, 16, …)."""
         normed = self.normed[index]
-        above = normed + self.decoder.layers[index].offset.reshape(GROUPS, -1)
-        np.greater(above, 0, out=above)
-        above *= self.scale[index]
-        return above
+        above = normed > self.decoder.layers[index].least.reshape(GROUPS, -1)
+        return above * self.scale[index]
 
     def _angle_jacobians(self) -> np.ndarray:
         """(S, B, 22, 3, 9): gradients of predicted rotations → of the decoder's axis-angles.
