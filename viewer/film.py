@@ -5,6 +5,7 @@ Nothing that is drawn waits for it. Knows no window.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections import OrderedDict
@@ -17,6 +18,7 @@ from viewer.view_model import Footage
 LONGEST_SIDE = 960  # px, of what is kept
 MEMORY = 128 * 2**20  # bytes of JPEG
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
+PATIENCE = 5.0  # seconds
 _AHEAD = 12  # frames read beyond the one asked for
 _READ_ON = 60
 """A frame at most so far ahead is reached by reading on; beyond, and backwards, by a jump."""
@@ -37,7 +39,10 @@ class Film:
         self._error: str | None = None
         self._change = threading.Condition()
         self._decoded: tuple[int, np.ndarray] | None = None
-        threading.Thread(target=self._read, name="film", daemon=True).start()
+        self._closed = False
+        self._thread = threading.Thread(target=self._read, name="film", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)  # a thread that is ended inside OpenCV takes the process with it
 
     def look(self, frame: int) -> tuple[int, np.ndarray] | None:
         """Number in the file and picture (RGB uint8) of a frame of the clip, or of the last one shown until it is read.
@@ -64,6 +69,14 @@ class Film:
             self._change.wait_for(lambda: number in self._kept or self._error is not None, timeout=seconds)
         return self.look(frame)
 
+    def close(self) -> None:
+        """End the thread; nothing can be looked at any more."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+        self._thread.join(PATIENCE)
+        atexit.unregister(self.close)
+
     def _read(self) -> None:
         """The thread: fetch what is wanted, then a little more."""
         path = self.footage.path
@@ -73,16 +86,19 @@ class Film:
         capture, position = cv2.VideoCapture(path, cv2.CAP_FFMPEG), 0
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._next() is not None)
+                self._change.wait_for(lambda: self._closed or self._next() is not None)
                 number = self._next()
-            assert number is not None
+                if self._closed or number is None:
+                    return
             if not position <= number <= position + _READ_ON:
                 capture.set(cv2.CAP_PROP_POS_FRAMES, number)
                 position = number
             fine = True
-            while fine and position <= number:
+            while fine and position <= number and not self._closed:
                 fine, position = capture.grab(), position + 1
             image = capture.retrieve()[1] if fine else None
+            if self._closed:
+                return
             if image is None:
                 self._fail(f"{path}: frame {number} cannot be read; the video is damaged or was changed")
                 return

@@ -59,7 +59,7 @@ def record_script(
         viewer.video.VideoError: The file cannot be written, or the script names what is not there.
     """
     start_polyscope("openGL3_egl", size=script.size)
-    ui = UiState(panels=script.panels)
+    ui = UiState(panels=script.panels, exact=True)
     app = App(make_client, ui)
     ps.set_user_callback(app.frame)
     try:

@@ -101,6 +101,8 @@ class UiState:
     sequence: int = 0  # sub-sequence that plots are about
     asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     """Kind of analysis → snapshot and options last asked for."""
+    export_formats: frozenset[str] = frozenset({"gltf"})
+    export_folder: str = ""
     theme: str = "dark"  # of ``viewer.theme.THEMES``
     scale: float | None = None  # of texts and widgets; None: as the desktop has it
     desktop_scale: float = 1.0

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,9 +14,11 @@ from tests.viewer import fakes
 from viewer import film as module
 from viewer.build_view import ViewBuilder
 from viewer.film import Film, FilmError
-from viewer.layers.film import distance, image_corners
 from viewer.layers.camera import image_points
+from viewer.layers.film import distance, image_corners
 from viewer.view_model import Camera, Footage
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +93,15 @@ def test_the_picture_hangs_behind_every_body():
     camera = builder.scene.camera
     depth = (view.motion.joints - camera.t_display_camera) @ camera.R_display_camera[:, 2]
     assert distance(camera, view) > depth.max()
+
+
+def test_a_program_that_ends_while_it_reads_ends_well(tmp_path):
+    """A thread that is ended inside OpenCV would abort the process."""
+    path = write_video(tmp_path / "large.mp4", grey_frames(40, size=(1920, 1080)), fps=30)
+    program = f"""if True:
+        from viewer.film import Film
+        from viewer.view_model import Footage
+        Film(Footage(path={str(path)!r}, frames=tuple(range(40)))).wait_for(0)
+    """
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr

@@ -1,0 +1,57 @@
+"""The figures of a fit to a video in one row a stage: how near the image it is, how it stands, how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optim.diagnostics.agreement import reprojection
+from optim.diagnostics.ground import ground
+from optim.fit import Fit
+from optim.history import Snapshot
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """Of one snapshot; NaN where there is nothing to measure."""
+
+    name: str
+    minutes: float
+    loss: float
+    reprojection_px: float
+    """Median over the keypoints that enter the loss."""
+    skate_mm: float
+    """Mean move between two frames of feet near the floor."""
+    penetration_cm: float
+    """Mean over the frames of the lowest vertex's depth below the floor."""
+    deep_share: float
+    """Of the frames, deeper than 3 cm."""
+
+
+def stage_figures(fit: Fit, snapshot: Snapshot, *, name: str, minutes: float) -> StageFigures:
+    """Measure a snapshot; poses the whole mesh."""
+    image, feet = reprojection(fit, snapshot), ground(fit, snapshot)
+    assert feet.depth_cm is not None
+    return StageFigures(
+        name,
+        minutes,
+        float(snapshot.evaluation.total),
+        np.nan if image is None else float(np.nanmedian(np.where(image.used, image.error_px, np.nan))),
+        float(feet.skate_mean_mm.mean()),
+        float(feet.depth_cm.mean()),
+        float((feet.depth_cm > 3.0).mean()),
+    )
+
+
+def table(rows: Sequence[StageFigures]) -> str:
+    """As Markdown."""
+    heads = ("minutes", "reprojection, median [px]", "foot skate [mm/frame]", "in the floor, mean [cm]", "over 3 cm")
+    lines = [f"| | {' | '.join(heads)} |", "|---" * 6 + "|"]
+    for row in rows:
+        lines.append(
+            f"| {row.name} | {row.minutes:.1f} | {row.reprojection_px:.1f} | {row.skate_mm:.1f} |"
+            f" {row.penetration_cm:.1f} | {100 * row.deep_share:.0f} % |"
+        )
+    return "\n".join(lines)
