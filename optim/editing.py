@@ -23,6 +23,7 @@ from optim.objective import Evaluation, Objective
 from optim.observations import Observations
 from optim.presets import data_type, with_preset
 from optim.problem import Problem
+from optim.scaling import solver_metric
 from optim.stages import Phase, with_frames, with_steps, with_weight, with_weights
 from optim.variables import X_0, covered, packing, parse_frozen
 
@@ -343,10 +344,11 @@ class EditableFit(Fit):
         point = objective.point(free.pack(here.variables), here.variables, free)
         if keep_memory is None:
             keep_memory = _size(objective.evaluation(point, free)) <= MISLEADING * _size(here.evaluation)
-        solver = lbfgs.restart(here.solver, point, keep_memory=keep_memory)
+        metric, asked = (None, 0) if keep_memory else solver_metric(objective, point, here.variables, free)
+        solver = lbfgs.restart(here.solver, point, keep_memory=keep_memory, metric=metric)
         self._remember_edit()
         here = replace(here, packing=free)
-        return self._move(self._add(here, cause, solver, objective, evaluations=1, began=began))
+        return self._move(self._add(here, cause, solver, objective, evaluations=1 + asked, began=began))
 
     def _remember_edit(self) -> None:
         self._undo.append(self.current.id)

@@ -99,7 +99,9 @@ class LbfgsState:
     point: Point
     pairs: tuple[Pair, ...] = ()
     scale: float = 1.0
-    """sᵀy / yᵀy of the newest pair: the initial inverse Hessian is this times the identity."""
+    """sᵀy / yᵀ M y of the newest pair: the initial inverse Hessian is this times the metric M."""
+    metric: Tensor | None = None
+    """(n,) diagonal of M; None, as in torch: the identity."""
     iterations: int = 0
     """Iterations since ``init``."""
     iterations_in_step: int = 0
@@ -120,9 +122,14 @@ Evaluate = Callable[[Tensor], Point]
 Search = Generator[Tensor, Point, LbfgsState]
 
 
-def init(start: Point, *, options: Options | None = None) -> LbfgsState:
-    """State before the first iteration, with an empty memory."""
-    return begin(LbfgsState(point=start), options=options)
+def init(start: Point, *, options: Options | None = None, metric: Tensor | None = None) -> LbfgsState:
+    """State before the first iteration, with an empty memory.
+
+    Args:
+        metric: (n,) > 0, a first guess of the inverse Hessian's diagonal. It changes the way to a minimum as if every
+            entry of x were measured in a unit of √metric.
+    """
+    return begin(LbfgsState(point=start, metric=metric), options=options)
 
 
 def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
@@ -139,7 +146,7 @@ def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
     )
 
 
-def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False) -> LbfgsState:
+def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False, metric: Tensor | None = None) -> LbfgsState:
     """The same place in the same step under another objective; without its memory unless it is to be kept.
 
     Curvature of another loss may mislead; docs/optimiser.md has what either costs.
@@ -153,7 +160,7 @@ def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False) -> Lb
         stop=state.stop if state.stop in spent else None,
         stalled=False,
     )
-    return state if keep_memory else replace(state, pairs=(), scale=1.0, iterations=0)
+    return state if keep_memory else replace(state, pairs=(), scale=1.0, metric=metric, iterations=0)
 
 
 def step(state: LbfgsState, evaluate: Evaluate, *, options: Options | None = None) -> LbfgsState:
@@ -181,7 +188,8 @@ def iteration(state: LbfgsState, *, options: Options | None = None) -> Search:
     here = state.point
     move = direction(state)
     if state.iterations == 0:
-        length = min(1.0, 1.0 / float(here.gradient.abs().sum())) * options.learning_rate
+        steepness = here.gradient if state.metric is None else here.gradient * state.metric.sqrt()
+        length = min(1.0, 1.0 / float(steepness.abs().sum())) * options.learning_rate
     else:
         length = options.learning_rate
     slope = float(here.gradient.dot(move))
@@ -212,13 +220,15 @@ def direction(state: LbfgsState) -> Tensor:
     """Quasi-Newton direction (n,): the two-loop recursion. Source: Nocedal and Wright, algorithm 7.4."""
     d = state.point.gradient.neg()
     if not state.pairs:
-        return d
+        return d if state.metric is None else d.mul_(state.metric)
     changes, weights = [pair.y for pair in state.pairs], []
     for pair, y in zip(reversed(state.pairs), reversed(changes), strict=True):
         weight = float(pair.s.dot(d)) * pair.rho
         d.add_(y, alpha=-weight)
         weights.append(weight)
     d.mul_(state.scale)
+    if state.metric is not None:
+        d.mul_(state.metric)
     for pair, y, weight in zip(state.pairs, changes, reversed(weights), strict=True):
         d.add_(pair.s, alpha=weight - float(y.dot(d)) * pair.rho)
     return d
@@ -248,7 +258,8 @@ def _arrive(state: LbfgsState, there: Point, move: Tensor, options: Options) -> 
         return state
     pair = Pair(s, here.gradient, there.gradient, 1.0 / curvature)
     pairs = (*state.pairs, pair)[-options.history :]
-    return replace(state, pairs=pairs, scale=curvature / float(y.dot(y)))
+    weighted = y if state.metric is None else y * state.metric
+    return replace(state, pairs=pairs, scale=curvature / float(y.dot(weighted)))
 
 
 def strong_wolfe(

@@ -21,6 +21,7 @@ from optim.gaps import bridged, wait_for_the_first_seen
 from optim.history import ITERATION, PHASE, START, History, Snapshot
 from optim.objective import Objective
 from optim.problem import Problem
+from optim.scaling import solver_metric
 from optim.stages import Phase
 from optim.start import enter_stage_3, start_variables
 from optim.storage import DEFAULT_LIMIT
@@ -190,6 +191,7 @@ class Session(EditableFit):
         free = packing(variables, phase, frozen=here.frozen)
         objective = self._objective_of(problem, phase, frame)
         point = objective.point(free.pack(variables), variables, free)
+        metric, asked = solver_metric(objective, point, variables, free)
         return self.history.add(
             replace(
                 here,
@@ -201,11 +203,11 @@ class Session(EditableFit):
                 iteration=0,
                 variables=variables,
                 packing=free,
-                solver=light(lbfgs.init(point, options=_options(phase))),
+                solver=light(lbfgs.init(point, options=_options(phase), metric=metric)),
                 prior_frame=frame,
                 floor=floor,
                 evaluation=objective.evaluation(point, free),
-                evaluations_spent=here.evaluations_spent + 1,
+                evaluations_spent=here.evaluations_spent + 1 + asked,
                 seconds=time.perf_counter() - began,
             )
         )

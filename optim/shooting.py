@@ -50,9 +50,10 @@ LEVER = 0.2
 """Metres that a radian counts as, where rotations are compared with positions."""
 HORIZON = 0.1
 """Seconds that turn a velocity into a distance, where the two are compared."""
-_ANGLES = [*range(6, 9), *range(12, 75)]
-_RATES = [*range(3, 6), *range(75 + 66, 75 + 132)]
-_SPINS = [*range(9, 12)]
+_TRANS, _TRANS_VEL, _ROOT, _ROOT_VEL = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
+_POSE, _JOINTS, _JOINTS_VEL = slice(12, 75), slice(75, 141), slice(141, 207)
+NODE_BLOCKS = (_TRANS, _TRANS_VEL, _ROOT, _ROOT_VEL, _POSE, _JOINTS, _JOINTS_VEL)
+"""Where each part of a node lies in the variable, in the order of the decoder's output."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ class Gaps:
 def node_scale(dtype: torch.dtype) -> Tensor:
     """(207,) what a unit of each entry of the variable is: a metre of ``Gaps.residual``."""
     scale = torch.ones(NODE_SIZE, dtype=dtype)
-    scale[_ANGLES] = 1.0 / LEVER
-    scale[_RATES] = 1.0 / HORIZON
-    scale[_SPINS] = 1.0 / (LEVER * HORIZON)
+    scale[_ROOT] = scale[_POSE] = 1.0 / LEVER
+    scale[_TRANS_VEL] = scale[_JOINTS_VEL] = 1.0 / HORIZON
+    scale[_ROOT_VEL] = 1.0 / (LEVER * HORIZON)
     return scale
 
 

@@ -125,6 +125,10 @@ class Preset:
     gaps: Literal["left", "bridged"] = "left"
     """What a stage begins with in frames in which nothing is seen: what the stage before left, or a motion that bridges
     them (``gaps.bridged``), and whether x_0 is tuned on frames after the first one seen."""
+    stage_3: Literal["tuned", "shooting"] = "tuned"
+    """The way through stage 3: tune, freeze, refine, or ``SHOOTING``."""
+    units: Literal["equal", "measured"] = "equal"
+    """What the solver takes a unit of each variable for in stage 3: the same for all, or what ``scaling`` measures."""
     split: Literal["public", "even"] = "public"
     """How a long video is split (``splitting.split_frames``): overlaps grow, or sub-sequences shrink."""
     stitching: Literal["cut", "blend"] = "cut"
@@ -185,6 +189,11 @@ class Phase:
 
     def weight(self, name: str) -> float:
         return self.weights.get(name, 0.0)
+
+    @property
+    def scaled(self) -> bool:
+        """Its solver measures the variables' units when it begins."""
+        return self.stage == 3 and self.preset.units == "measured"
 
 
 def node_frames(frames: int, segment: int) -> list[int]:
