@@ -1,11 +1,10 @@
 """Write a motion as binary glTF: a skinned mesh on 22 joints, animated frame by frame; y up, metres, floor at y = 0.
 
 The bind pose is the shaped T-pose, facing +z. Every joint has a rotation per frame, the root a translation too. A body
-with pose blend shapes (SMPL+H; the shipped one has none) carries them as 189 morph targets whose weights are animated,
-R − 1 of the 21 body joints row by row, so that nothing of the surface is lost; programs without morph targets show
-plain linear blend skinning. Skin weights come in sets of four (the shipped body has a fifth at three vertices). Where
-the input had a camera of known image size, the file has it as a camera node (glTF has no principal point: the
-image centre is taken).
+with pose blend shapes (SMPL+H; the shipped one has none) carries them as morph targets with animated weights, so that
+nothing of the surface is lost (``pose_morphs``); programs without morph targets show plain linear blend skinning. Skin
+weights come in sets of four (the shipped body has a fifth at three vertices). Where the input had a camera of known
+image size, the file has it as a camera node (glTF has no principal point: the image centre is taken).
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ from optim.saving.glb import INDICES, VERTICES, GlbBuilder
 from optim.saving.take import Y_UP_FROM_Z_UP, Take
 
 _FLIP_YZ = np.diag([1.0, -1.0, -1.0])  # glTF's cameras look along -z with y up
+LEAST_WEIGHT = 1e-5
+"""Blend shapes that never weigh more are left out: less than 0.001 mm on a body of human size."""
 _SKIN_COLOR = [0.78, 0.69, 0.60, 1.0]
 
 
@@ -69,8 +70,8 @@ def _add_mesh(file: GlbBuilder, take: Take) -> int:
         "material": file.add("materials", {"name": "body", "pbrMetallicRoughness": rough}),
     }
     mesh: dict[str, Any] = {"name": "body", "primitives": [primitive]}
-    if take.body.pose_directions is not None:
-        targets = take.body.pose_directions.permute(2, 0, 1).contiguous().float().numpy()
+    targets, _ = pose_morphs(take)
+    if len(targets):
         primitive["targets"] = [{"POSITION": file.accessor(t, target=VERTICES, bounds=True)} for t in targets]
         mesh["weights"] = [0.0] * len(targets)
     return file.add("meshes", mesh)
@@ -97,8 +98,9 @@ def _add_animation(file: GlbBuilder, take: Take, joints: list[int], body: int) -
     for joint, node in enumerate(joints):
         turned = Y_UP_FROM_Z_UP @ rotations[:, 0] if joint == 0 else rotations[:, joint]
         animate(node, "rotation", smooth_quaternions(turned))
-    if take.body.pose_directions is not None:
-        animate(body, "weights", (rotations[:, 1:] - np.eye(3)).ravel())
+    _, weights = pose_morphs(take)
+    if weights.size:
+        animate(body, "weights", weights.ravel())
     file.add("animations", {"name": take.stem, "samplers": samplers, "channels": channels})
 
 
@@ -116,6 +118,25 @@ def _add_camera(file: GlbBuilder, take: Take) -> list[int]:
     quaternion = Rotation.from_matrix(turn).as_quat()
     node = {"name": "camera", "camera": index, "translation": place.tolist(), "rotation": quaternion.tolist()}
     return [file.add("nodes", node)]
+
+
+def pose_morphs(take: Take) -> tuple[np.ndarray, np.ndarray]:
+    """Pose blend shapes as morph targets (M, V, 3) and their weights (T, M) between 0 and 1.
+
+    A blend shape is weighted by an entry of R − 1 of a body joint, between −2 and 1. Blender cuts off what its first
+    frame does not lead it to expect, so each has a target for its positive and one for its negative weights, scaled by
+    the largest; those that a motion does not use are left out.
+    """
+    directions = take.body.pose_directions
+    if directions is None:
+        return np.zeros((0, len(take.body.template), 3), np.float32), np.zeros((take.frames, 0))
+    change = (take.rotations[:, 1:] - np.eye(3)).reshape(take.frames, -1)
+    parts = np.concatenate((change, -change), axis=1).clip(min=0)
+    shapes = directions.permute(2, 0, 1).numpy()
+    peak = parts.max(0)
+    used = peak > LEAST_WEIGHT
+    targets = np.concatenate((shapes, -shapes))[used] * peak[used, None, None]
+    return targets.astype(np.float32), parts[:, used] / peak[used]
 
 
 def skin_sets(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

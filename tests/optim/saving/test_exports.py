@@ -20,6 +20,7 @@ from optim.loading.models import load_body
 from optim.results import FitResult
 from optim.saving.exports import WRITERS, export
 from optim.saving.formats import FORMATS, formats_of
+from optim.saving.gltf import pose_morphs
 from optim.saving.take import Y_UP_FROM_Z_UP, take_of
 from optim.variables import Trajectory
 from tests import fakes
@@ -145,6 +146,8 @@ def test_gltf_morph_targets_carry_pose_blend_shapes(tmp_path):
     (path,) = export(take.result, ["gltf"], tmp_path)
     vertices, _ = skinned(path, 4)
     assert np.abs(vertices - y_up(take.vertices(4))).max() < 1e-4
+    _, weights = pose_morphs(take)
+    assert weights.min() == 0 and weights.max() == 1  # others are cut off by Blender
     plain = take_of(replace(take.result, body=replace(model, pose_directions=None)))
     assert np.abs(vertices - y_up(plain.vertices(4))).max() > 5e-3  # they matter
 
