@@ -46,7 +46,7 @@ def with_preset(
     """
     if name != AS_STARTED and name not in PRESETS:
         raise InputError(f"preset {name!r} is not known; there are {', '.join((AS_STARTED, *PRESETS))}")
-    in_parts = any(phase.name == "stage 3 tune" for phase in phases)
+    in_parts = any(phase.name.startswith("stage 3 ") for phase in phases)
     wanted = started if name == AS_STARTED else schedule(name, data, tune_init=in_parts)
     by_name, first = {phase.name: phase for phase in wanted}, {phase.name: phase for phase in started}
     edited = list(phases)

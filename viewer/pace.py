@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Protocol
 
-from viewer.view_model import Phase
+
+class Planned(Protocol):
+    """What is asked of a phase, the optimiser's or the window's."""
+
+    @property
+    def stage(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def iterations(self) -> int: ...
+
 
 STAGE_COST = {1: 1.0, 2: 1.3, 3: 5.0}
 """Cost of an iteration against stage 1's, to guess at phases that have not begun yet."""
@@ -34,7 +45,7 @@ class Pace:
         return 1.0 / seconds if seconds else None
 
     def seconds_left(
-        self, schedule: Sequence[Phase], phase: int, step: int, *, limit: float | None = None
+        self, schedule: Sequence[Planned], phase: int, step: int, *, limit: float | None = None
     ) -> float | None:
         """Seconds to the end of a schedule, as it is now, from an outer step of a phase; None before the first one.
 
@@ -48,11 +59,11 @@ class Pace:
         least = 1.0 / limit if limit else 0.0
         return sum(steps * self._iterations_in(schedule, i) * max(self._cost(schedule, i), least) for i, steps in rest)
 
-    def _iterations_in(self, schedule: Sequence[Phase], phase: int) -> float:
+    def _iterations_in(self, schedule: Sequence[Planned], phase: int) -> float:
         """Of one outer step."""
         return self._iterations.get(phase, float(schedule[phase].iterations))
 
-    def _cost(self, schedule: Sequence[Phase], phase: int) -> float:
+    def _cost(self, schedule: Sequence[Planned], phase: int) -> float:
         """Of one iteration, in seconds."""
         if phase in self._seconds:
             return self._seconds[phase]

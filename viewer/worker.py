@@ -118,7 +118,8 @@ class Worker:
             return True
         if any(not isinstance(command, c.Analyse) for command in obeyed):
             self.publish_view()
-        self._stale |= bool(obeyed)
+        elif obeyed:
+            self._stale = True
         stepping = self.running and not self._resting()
         if stepping:
             self._iterate()
@@ -186,6 +187,13 @@ class Worker:
                 self._analyse(command)
             case c.SetTraps(traps):
                 self._watch.set(traps)
+            case c.Export(formats, folder, frame):
+                from viewer.exporting import export
+
+                paths = export(session, formats, folder, frame=frame)
+                self._publish(
+                    Note(level="info", text=f"Written: {', '.join(path.name for path in paths)}", advice=folder)
+                )
             case c.ClearProfile():
                 self._profiler.clear()
             case _ if type(command) in _GOALS:

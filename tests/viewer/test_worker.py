@@ -8,8 +8,8 @@ import pytest
 
 from tests.viewer import fakes
 from viewer import commands as c
-from viewer.view_model import LoadFailed, Loading, Note, Scene, ViewModel
-from viewer.worker import PUBLISH_INTERVAL, Worker, load
+from viewer.view_model import LoadFailed, Loading, Note, Scene, Status, ViewModel
+from viewer.worker import PUBLISH_INTERVAL, TELL_INTERVAL, Worker, load
 
 
 class Bench:
@@ -162,3 +162,46 @@ def test_time_left_falls_to_nothing():
         left.append(bench.view.status.seconds_left)
     assert left[-1] is None
     assert all(b < a + 1e-6 for a, b in zip(left[:-2], left[1:-1], strict=True))
+
+
+def test_a_speed_limit_holds_iterations_back_but_no_command():
+    bench = Bench()
+    bench.send(c.SetSpeed(2.0), c.Run())
+    done = bench.session.current.total_iterations
+    bench.now += 0.4
+    bench.send(turns=3)
+    assert bench.session.current.total_iterations == done
+    bench.now += 0.2
+    bench.send(turns=3)
+    assert bench.session.current.total_iterations == done + 1
+    bench.send(c.Pause())
+    assert bench.view.status.state == "paused"
+    bench.send(c.SetSpeed(None), c.Run(), turns=5)
+    assert bench.session.current.total_iterations >= done + 5
+
+
+def test_a_long_iteration_tells_its_evaluations():
+    bench = Bench()
+    ask = bench.session.step_iteration
+
+    def slow(interrupt):
+        for _ in range(4):
+            bench.now += TELL_INTERVAL
+            interrupt()
+        return ask(interrupt)
+
+    bench.session.step_iteration = slow
+    bench.send(c.Step())
+    assert [status.evaluation for status in bench.of(Status)][:4] == [1, 2, 3, 4]
+    assert bench.view.status.evaluation == 0
+
+
+def test_questions_do_not_hurry_the_next_view():
+    bench = Bench()
+    bench.send(c.Run())
+    count = len(bench.of(ViewModel))
+    bench.send(c.Analyse("frame_terms", 0), turns=2)
+    assert len(bench.of(ViewModel)) == count
+    bench.now += PUBLISH_INTERVAL
+    bench.send(turns=1)
+    assert bench.view.obeyed == 2

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import polyscope as ps
 import polyscope.imgui as psim
+import polyscope.implot as implot
 
 _WIDGETS = (
     "Button", "SmallButton", "ArrowButton", "Checkbox", "RadioButton", "SliderFloat", "InputDouble", "InputInt",
@@ -46,8 +47,9 @@ class UiDriver:
         self.overflow: dict[str, tuple[float, float]] = {}
         self.texts: dict[str, int] = {}  # text → frame that drew it last
         self.frame = 0
-        self._original: dict[str, Callable[..., Any]] = {}
+        self._original: dict[tuple[Any, str], Callable[..., Any]] = {}
         self._ids: list[str] = []
+        self._plot = ""
         self._open: list[str] = []
 
     # --- recording
@@ -61,15 +63,24 @@ class UiDriver:
         self._wrap("PopID", lambda result: self._ids.pop())
         self._wrap("Begin", self._after_begin)
         self._wrap("End", None, before=self._before_end)
+        self._wrap("BeginPlot", self._after_begin_plot, module=implot)
+        self._wrap("EndPlot", None, before=self._before_end_plot, module=implot)
 
     def uninstall(self) -> None:
-        for name, function in self._original.items():
-            setattr(psim, name, function)
+        for (module, name), function in self._original.items():
+            setattr(module, name, function)
         self._original.clear()
 
-    def _wrap(self, name: str, after: Callable[..., Any] | None, before: Callable[[], Any] | None = None) -> None:
-        original = getattr(psim, name)
-        self._original[name] = original
+    def _wrap(
+        self,
+        name: str,
+        after: Callable[..., Any] | None,
+        before: Callable[[], Any] | None = None,
+        *,
+        module: Any = psim,
+    ) -> None:
+        original = getattr(module, name)
+        self._original[module, name] = original
 
         @functools.wraps(original)
         def wrapped(*arguments: Any, **options: Any) -> Any:
@@ -80,7 +91,15 @@ class UiDriver:
                 after(result, *arguments)
             return result
 
-        setattr(psim, name, wrapped)
+        setattr(module, name, wrapped)
+
+    def _after_begin_plot(self, result: Any, label: str, *_: Any) -> None:
+        self._plot = "plot " + label.strip("#")
+
+    def _before_end_plot(self) -> None:
+        """The area inside the axes, as a widget called ``plot`` and the plot's name."""
+        (x, y), (width, height) = implot.GetPlotPos(), implot.GetPlotSize()
+        self.widgets[self._plot] = Box(x, y, x + width, y + height, self._open[-1] if self._open else "", self.frame)
 
     def _after_widget(self, result: Any, label: str, *_: Any) -> None:
         visible, _, hidden = label.partition("##")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import polyscope.imgui as psim
@@ -23,7 +23,8 @@ MEASURE_HELP = {
 }
 
 
-class WeightRow(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class WeightRow:
     """What the cells of a row are about."""
 
     index: int

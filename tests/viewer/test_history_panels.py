@@ -1,0 +1,278 @@
+"""Losses, frames, line search and timeline on a real session with branches: marks, hovering, clicks that lead there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from optim.history import ITERATION
+from optim.lbfgs import SUFFICIENT_DECREASE
+from optim.rescoring import rescored_path
+from tests.viewer.conftest import Window
+from viewer.commands import Bookmark, Inspect, Rewind, RunStage, SetFrames, SetWeight, Step, StepOuter
+from viewer.findings import FrameTerms
+from viewer.panels.frame_bar import contacts, shared_frames
+from viewer.panels.frames import brightness, over_clip
+from viewer.panels.losses import branch_events, other_branches
+from viewer.panels.timeline import lanes, positions
+
+
+def post(window: Window, *commands) -> Window:
+    for command in commands:
+        window.app.client.post(command)
+        window.frames(2)
+        window.settle()
+    return window
+
+
+def show(window: Window, panel: str) -> None:
+    window.app.ui.tabs["losses"] = panel
+    window.frames(6)
+    assert not window.app.ui.broken
+
+
+@pytest.fixture
+def window(open_fit) -> Window:
+    """Stage 3 with an edit, and a branch from before it."""
+    opened = post(open_fit(batch=2), RunStage(), RunStage(), Step(), Step())
+    fork = opened.session.current.id
+    post(opened, SetWeight("motion_prior", 0.01, 3), StepOuter(), Rewind(fork), SetWeight("bone_length", 30.0, 3))
+    return post(opened, Step(), Step())
+
+
+def plot_x(window: Window, name: str, share: float) -> None:
+    """Click at a share of a plot's width, half way up."""
+    box = window.box(f"plot {name}")
+    window.move(box.x0 + share * (box.x1 - box.x0), 0.5 * (box.y0 + box.y1))
+    window.press()
+    window.release()
+    window.frames(2)
+
+
+# Losses
+
+
+def test_a_click_on_the_plot_shows_that_iteration(window):
+    show(window, "losses")
+    history = window.view.history
+    last = (max(history.depth) + 1) * 1.02
+    wanted = 5
+    plot_x(window, "losses", wanted / last)
+    assert window.view.shown == int(history.ids[history.branch[wanted]])
+    assert window.session.current.id == window.view.current != window.view.shown
+
+
+def test_edits_are_marked_on_the_current_branch_only(window):
+    assert [event.text for event in branch_events(window.view)] == ["weight bone_length = 30 in stage 3"]
+    (rows,) = other_branches(window.view)
+    history = window.view.history
+    assert history.parents[rows[1]] == rows[0] and rows[0] in history.branch
+    assert not np.isin(rows[1:], history.branch).any()
+
+
+def test_hovering_a_mark_tells_the_edit(window, monkeypatch):
+    import polyscope.imgui as psim
+
+    told: list[str] = []
+    monkeypatch.setattr(psim, "SetTooltip", told.append)
+    show(window, "losses")
+    history = window.view.history
+    (event,) = branch_events(window.view)
+    box, last = window.box("plot losses"), (max(history.depth) + 1) * 1.02
+    at = history.depth[history.row_of(event.snapshot)] / last
+    window.move(box.x0 + at * (box.x1 - box.x0), 0.5 * (box.y0 + box.y1))
+    assert any("edit: weight bone_length = 30" in text for text in told)
+    window.move(*window.place("iteration bar", float(positions(window.view, history.branch[-3:-2])[0]), 0.3))
+    assert any("edit: weight bone_length = 30" in text and "branch" in text for text in told)
+
+
+def test_losses_per_frame_divide_by_what_was_observed(window):
+    history = window.view.history
+    tune = history.phase == 2
+    assert (history.frames[tune] == 2 * 4).all() and (history.frames[~tune] == 2 * 8).all()
+    post(window, SetFrames(window.view.status.phase, 6))
+    frames = window.view.history.frames
+    np.testing.assert_array_equal(frames, [*history.frames, 2 * 6])
+
+
+@pytest.mark.parametrize("switch", ["terms", "per frame", "branches", "today's weights"])
+def test_switches_of_the_plot(window, switch):
+    show(window, "losses")
+    names = ("plot_terms", "plot_per_frame", "plot_branches", "plot_rescored")
+    before = [getattr(window.app.ui, name) for name in names]
+    window.click(switch, 0.1)
+    window.frames(4)
+    after = [getattr(window.app.ui, name) for name in names]
+    assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
+    assert not window.app.ui.broken
+
+
+def test_rescored_curve_is_the_optimisers(window):
+    window.app.ui.plot_rescored = True
+    show(window, "losses")
+    found = window.view.analyses["rescored"].value
+    expected = rescored_path(window.session.history, window.session.current.id)
+    np.testing.assert_array_equal(found.ids, [number for number, _ in expected])
+    np.testing.assert_allclose(found.total, [score.total for _, score in expected])
+    assert found.total[-1] == pytest.approx(window.session.current.evaluation.total, rel=1e-5)
+
+
+# Frames
+
+
+def test_a_click_on_a_cell_goes_to_its_frame(window):
+    show(window, "frames")
+    window.app.ui.playing = True
+    count = window.view.scene.clip_frames
+    plot_x(window, "frame terms", (3 + 0.5) / count)
+    assert window.app.ui.frame == 3
+    assert not window.app.ui.playing
+
+
+def test_the_worst_frame_has_a_button(window):
+    show(window, "frames")
+    costs = over_clip(window.view, window.view.analyses["frame_terms"].value)
+    window.click(f"worst: frame {int(np.nansum(costs, axis=0).argmax())}")
+    assert window.app.ui.frame == int(np.nansum(costs, axis=0).argmax())
+
+
+def test_frames_of_overlapping_parts_are_added_up(window):
+    terms, start = len(window.view.scene.terms), window.view.scene.starts[1]
+    weighted = np.full((terms, 2, 8), np.nan)
+    weighted[0] = 1.0
+    costs = over_clip(window.view, FrameTerms(weighted=weighted))
+    shared = slice(start, 8)
+    assert (costs[0, shared] == (2.0 if start < 8 else 1.0)).all()
+    assert costs[0, 0] == (1.0 if start else 2.0)
+    assert np.isnan(costs[1]).all()
+
+
+def test_brightness_keeps_the_order():
+    costs = np.array([[1e-9, 1.0, 100.0], [-5.0, 0.0, 5.0]])
+    together = brightness(costs, rows_alike=False)
+    assert together.max() == 1.0 and together.min() == 0.0
+    assert (np.diff(together, axis=1) >= 0).all() and together[0, 1] == pytest.approx(0.5)
+    alone = brightness(costs, rows_alike=True)
+    np.testing.assert_allclose(alone[1], [0.0, 0.5, 1.0])
+
+
+# Line search
+
+
+def test_the_line_search_is_that_of_the_iteration_shown(window):
+    while window.session.current.cause != ITERATION:
+        post(window, Step())
+    show(window, "search")
+    found, solver = window.view.analyses["line_search"].value, window.session.current.solver
+    assert found.taken == solver.step_length and found.pairs == len(solver.pairs)
+    assert list(found.lengths) == [trial.step_length for trial in solver.trials]
+    parent = window.session.history[window.session.current.parent]
+    assert found.start == parent.solver.point.value
+    enough = found.values <= found.start + SUFFICIENT_DECREASE * found.lengths * found.slope
+    np.testing.assert_array_equal(found.armijo, enough)
+    assert window.shows(f"{found.pairs}/100 curvature pairs")
+    assert window.shows("step goes on") or window.shows("step ended")
+
+
+def test_an_edit_has_no_line_search(window):
+    post(window, SetWeight("joints3d", 2.0, 3))
+    show(window, "search")
+    assert window.shows("Nothing has been searched here")
+
+
+def test_a_search_without_a_point_is_said(open_fit):
+    window = post(open_fit(), RunStage())
+    show(window, "search")
+    assert window.view.analyses["line_search"].value is not None
+    assert window.shows("step ended: ")
+
+
+# Timeline
+
+
+def test_other_branches_have_lanes_that_lead_there(window):
+    (lane,) = lanes(window.view)
+    assert window.view.history.branch_of[lane.rows].tolist() == [lane.branch.number] * len(lane.rows)
+    share = float(lane.positions[-1])
+    window.click("iteration bar", share, (20.0 + 4.0 * (lane.line + 0.5)) / 32.0)
+    window.frames(2)
+    assert window.view.shown in window.view.history.ids[lane.rows]
+    assert window.view.shown not in window.view.history.ids[window.view.history.branch]
+    before = window.view.shown
+    window.key("LeftArrow", shift=True)
+    assert window.view.shown == int(window.view.history.parents[window.view.history.row_of(before)])
+    window.key("Escape")
+    assert window.view.shown == window.view.current
+
+
+def test_positions_follow_an_edited_schedule(window):
+    rows = window.view.history.branch
+    before = positions(window.view, rows)
+    assert (np.diff(before) >= -1e-9).all() and before[0] == 0.0 and before[-1] <= 1.0
+    window.app.ui.tabs["variables"] = "stages"
+    window.frames(4)
+    window.enter_number("stage 3 refine/steps", "40")
+    window.frames(3)
+    assert positions(window.view, rows)[-1] < before[-1]
+
+
+def test_bookmarks_by_key_by_click_and_by_name(window):
+    window.key("B")
+    marked = window.view.shown
+    assert window.session.history.bookmarks == {marked: "mark 1"}
+    post(window, Step())
+    window.key("PageUp")
+    assert window.view.shown == marked
+    window.key("B")
+    assert window.session.history.bookmarks == {}
+    post(window, Bookmark(marked, "before"), Inspect(None))
+    row = window.view.history.row_of(marked)
+    window.click("iteration bar", float(positions(window.view, np.array([row]))[0]), 0.3)
+    window.frames(2)
+    assert window.view.shown == marked
+
+
+def test_the_list_of_marks_names_jumps_and_removes(window):
+    window.click("Marks")
+    window.frames(2)
+    window.click("Bookmark this iteration")
+    window.frames(3)
+    marked = window.view.current
+    window.enter_number(f"mark {marked}/name", "best")
+    window.frames(3)
+    assert window.session.history.bookmarks == {marked: "best"}
+    window.enter_number("branch 1/name", "heavy prior")
+    window.frames(3)
+    assert window.session.history.branches[1].name == "heavy prior"
+    window.click("branch 1/Look")
+    window.frames(2)
+    assert window.view.shown == window.view.history.branches[1].last
+    window.click(f"mark {marked}/Remove")
+    window.frames(2)
+    assert not window.session.history.bookmarks
+
+
+def test_contacts_and_seams_of_the_clip(window):
+    touching = contacts(window.view)
+    assert set(touching) == {"left", "right"}
+    assert all(((p >= 0) & (p <= 1)).all() and len(p) == window.view.scene.clip_frames for p in touching.values())
+    scene = window.view.scene
+    for first, last, b in shared_frames(window.view):
+        assert first == scene.starts[b] and last == scene.starts[b - 1] + scene.num_frames - 1
+
+
+# Transport
+
+
+def test_speed_limit(open_fit):
+    window = post(open_fit(), Step())
+    window.click("speed")
+    window.frames(2)
+    window.click("≤ 2 it/s")
+    window.frames(2)
+    assert window.view.status.speed_limit == 2.0
+    window.key("RightBracket")
+    assert window.view.status.speed_limit == 5.0
+    window.key("LeftBracket")
+    window.key("LeftBracket")
+    assert window.view.status.speed_limit == 1.0

@@ -1,0 +1,108 @@
+"""Variables: freeze groups and parts, reset and perturb; what the rows say is what the optimiser says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from optim.movement import held, moved
+from tests.viewer.conftest import Window
+from viewer.commands import Freeze, RunPhase, RunStage, Step, StepOuter
+from viewer.panels.variables import rows, state_of
+from viewer.widgets import number
+
+PARTS = ["trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel"]
+
+
+def post(window: Window, *commands) -> Window:
+    for command in commands:
+        window.app.client.post(command)
+        window.frames(2)
+        window.settle()
+    return window
+
+
+@pytest.fixture
+def window(open_fit) -> Window:
+    """In the tune phase of stage 3."""
+    return post(open_fit(), RunStage(), RunStage(), StepOuter())
+
+
+def test_a_free_motion_has_its_variables_first(open_fit):
+    names = [part.name for part, _ in rows(open_fit().view, opened=False)]
+    assert names == ["trans", "root_orient", "latent_pose", "betas", "x_0", "latent_motion"]
+
+
+def test_in_stage_3_the_parts_of_x_0_are_folded_away(window):
+    names = [part.name for part, _ in rows(window.view, opened=False)]
+    assert names == ["x_0", "latent_motion", "betas"]
+    window.click("parts")
+    window.frames(2)
+    assert [part.name for part, inner in rows(window.view, opened=window.app.ui.open_parts) if inner] == PARTS
+    for name in PARTS[:4]:
+        window.box(name)
+
+
+def test_one_part_is_frozen_alone(window):
+    window.app.ui.open_parts = True
+    window.frames(2)
+    window.click("root_orient", 0.05)
+    assert window.session.current.frozen == {"root_orient"}
+
+
+def test_rows_say_how_far_variables_have_moved(window):
+    way = moved(window.session)["latent_motion"]
+    assert way.largest > 0
+    assert window.shows(number(way.largest))
+    assert window.view.movement["trans"].largest == pytest.approx(moved(window.session)["trans"].largest)
+    assert window.view.scene.parts[[p.name for p in window.view.scene.parts].index("trans")].unit == "m"
+
+
+def test_rows_say_since_when_something_is_frozen(window):
+    post(window, Freeze("x_0"), StepOuter())
+    (hold,) = [one for one in held(window.session) if one.name == "x_0"]
+    assert window.shows(f"frozen since {hold.iteration}")
+    part = next(part for part in window.view.scene.parts if part.name == "x_0")
+    assert "moved by 0" in state_of(window.view, part, True)[2]
+
+
+def test_what_the_schedule_holds_is_said(window):
+    post(window, RunPhase(), Step(), Step())
+    assert window.view.phases[window.view.status.phase].name == "stage 3 freeze"
+    window.app.ui.open_parts = True
+    window.frames(2)
+    assert window.shows("held since")
+
+
+def test_reset_and_perturb(window):
+    began = window.session.stage_start().variables["latent_motion"]
+    window.click("latent_motion/…")
+    window.frames(2)
+    window.click("latent_motion/Reset")
+    assert torch.equal(window.session.current.variables["latent_motion"], began)
+    window.frames(3)
+    window.click("latent_motion/…")
+    window.frames(2)
+    window.enter_number("latent_motion/noise", "0.25")
+    window.click("latent_motion/Perturb")
+    change = window.session.current.variables["latent_motion"] - began
+    assert float(change.std()) == pytest.approx(0.25, rel=0.3)
+    assert window.session.current.cause == "perturbed latent_motion by 0.25"
+    window.key("Z", ctrl=True)
+    assert torch.equal(window.session.current.variables["latent_motion"], began)
+
+
+def test_what_is_frozen_is_not_reset(window):
+    post(window, Freeze("betas"))
+    window.click("betas/…")
+    window.frames(2)
+    count = len(window.session.history)
+    window.click("betas/Reset")
+    assert len(window.session.history) == count
+
+
+def test_the_floor_is_a_row_where_a_camera_sees_it(open_fit):
+    window = post(open_fit("joints2d"), RunStage(), RunStage(), Step())
+    assert [part.name for part, _ in rows(window.view, opened=False)][-1] == "floor_plane"
+    window.click("floor", 0.05)
+    assert "floor_plane" in window.session.current.frozen
