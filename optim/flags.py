@@ -45,7 +45,6 @@ _NO_VIDEO_INPUT = "video input is not read"
 WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--amass-batch-size": (1, _ONE_CLIP),
     "--amass-split-by": (1, "all clips of the folder are there to choose from"),
-    "--data-fps": (1, "the frame rate is read from the file"),
     "--gt-body-type": (1, "SMPL+H is the only body"),
     "--humor-in-rot-rep": (1, _ONE_NETWORK),
     "--humor-latent-size": (1, _ONE_NETWORK),
@@ -58,10 +57,7 @@ WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--lr": (1, "the line search starts from the full step"),
     "--motion-optim-shape": (0, "stage 3 always optimises the shape"),
     "--openpose": (1, "keypoints are found by the networks that come along, or given by --op-keypts"),
-    "--prox-batch-size": (1, _NO_VIDEO_INPUT),
-    "--prox-recording": (1, _NO_VIDEO_INPUT),
-    "--prox-recording-subseq-idx": (1, _NO_VIDEO_INPUT),
-    "--prox-seq-len": (1, _NO_VIDEO_INPUT),
+    "--prox-batch-size": (1, _ONE_CLIP),
     "--save-results": (0, "results are always saved"),
     "--save-stages-results": (0, "results are always saved"),
     "--shuffle": (0, _ONE_CLIP),
@@ -98,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     _add_data_flags(parser.add_argument_group("what to fit"))
-    _add_video_flags(parser.add_argument_group("a video"))
+    _add_video_flags(parser.add_argument_group("a video, or a recording with depth"))
     _add_model_flags(parser.add_argument_group("models (defaults: the shipped ones)"))
     _add_fit_flags(parser.add_argument_group("the fit (defaults: those of the data)"))
     _add_run_flags(parser.add_argument_group("the run"))
@@ -122,7 +118,9 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--data-type", choices=types, help=f"kind of --data-path, where not so ({reads})")
     group.add_argument("--clip", metavar="NAME|N", help="which motion of a folder, by name or number from 0")
     group.add_argument("--amass-custom-split", nargs="+", metavar="DIR", help="only these folders of --data-path")
-    group.add_argument("--num-points", type=int, metavar="N", help="points of a sampled cloud per frame (512)")
+    group.add_argument(
+        "--num-points", type=int, metavar="N", help="points of a cloud per frame (512 sampled, 4096 measured)"
+    )
     group.add_argument("--amass-start-frame", type=int, metavar="N", help="first frame, counted at 30 Hz (0)")
     group.add_argument("--amass-seq-len", type=int, metavar="N", help="number of frames (60; of a demo clip, all)")
     group.add_argument("--amass-use-joints", action="store_true", help="observe the 22 joints (default)")
@@ -152,6 +150,11 @@ def _add_video_flags(group: argparse._ArgumentGroup) -> None:
         help="ignore hidden keypoints: by a folder of occluder masks, or by the mask of the networks",
     )
     group.add_argument("--rgb-intrinsics", type=Path, metavar="FILE.json", help="camera matrix (an ordinary lens)")
+    group.add_argument("--depth-scale", type=float, metavar="M", help="metres per step of a depth image (0.001)")
+    group.add_argument("--data-fps", type=float, metavar="HZ", help="frame rate of what does not say its own (30)")
+    group.add_argument("--prox-recording", metavar="NAME", help="which recording of PROX, as --clip")
+    group.add_argument("--prox-recording-subseq-idx", type=int, metavar="N", help="which stretch of it (0)")
+    group.add_argument("--prox-seq-len", type=int, metavar="N", help="frames of a stretch (60)")
     group.add_argument("--rgb-planercnn-res", type=Path, metavar="DIR", help="PlaneRCNN's planes, for the floor")
 
 

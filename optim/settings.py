@@ -32,10 +32,12 @@ OF_KINDS = {
     "mask_joints2d": _IMAGES,
     "rgb_intrinsics": (*_IMAGES, "observations"),
     "rgb_planercnn_res": (*_IMAGES, "observations"),
+    "depth_scale": ("RGBD", "PROX-RGBD"),
 }
 """What is only of some kinds of data."""
 _STORED = ("joints3d", "joints3d_partial", "joints2d")
 """What demo clips carry as it was seen; other observations are made of their motion."""
+PROX_SEQ_LEN = 60
 OVERLAP_WEIGHTS = {"rgb": None, "rgbd": 200.0}
 """Of ``rgb_overlap_consist`` where data is split: with depth that of the public configuration for images, which has its
 own; elsewhere 1, that of an observed point (no public configuration splits such data)."""
@@ -57,8 +59,12 @@ class Settings:
     """Of a folder of motions: name, part of it, or number from 0; None: all in turn, or the first in a window."""
     amass_custom_split: tuple[str, ...] = ()
     """Names of folders in ``data_path``; empty: all that is below it."""
-    num_points: int = 512
-    """Of a point cloud that is sampled, per frame."""
+    num_points: int | None = None
+    """Of a point cloud, per frame; None: what its reader says."""
+    depth_scale: float | None = None
+    """Metres per step of a depth image; None: of PROX 1/8000, else 0.001."""
+    data_fps: float | None = None
+    """Frame rate of data that does not say its own; None: 30."""
     amass_start_frame: int = 0
     amass_seq_len: int | None = None
     """None: 60 frames of a motion file, all of a demo clip."""
@@ -175,12 +181,15 @@ def parse(arguments: Sequence[str]) -> Settings:
     idle = [flag for flag in WITHOUT_EFFECT if given.pop(dest(flag), None) is not None]
     given["kind"] = kind_of(given.get("data_path"), given.pop("data_type", None))
     _choose_observations(given)
+    _choose_stretch(given)
     for name in ("num_iters", "amass_custom_split", "bundle"):
         if name in given:
             given[name] = tuple(given[name])
     if "export" in given:
         given["export"] = formats_of(given["export"])
     notices = tuple(f"{flag} has no effect here: {WITHOUT_EFFECT[flag][1]}" for flag in idle)
+    if "data_fps" in given and given["kind"] in ("demo", "AMASS", "RGB"):
+        notices += ("--data-fps has no effect here: the frame rate is read from the file",)
     if "rgb_seq_len" not in given:
         idle = [name for name in ("rgb_overlap_len", "batch_size") if name in given]
         notices += tuple(f"--{n.replace('_', '-')} has no effect here: only --rgb-seq-len splits a clip" for n in idle)
@@ -204,6 +213,21 @@ def _choose_observations(given: dict[str, Any]) -> None:
     given["through_camera"] = has_camera(kind, path, observed)
 
 
+def _choose_stretch(given: dict[str, Any]) -> None:
+    """PROX's flags for recording and stretch as the ones that hold for any clip."""
+    names = ("prox_recording", "prox_recording_subseq_idx", "prox_seq_len")
+    recording, index, length = (given.pop(name, None) for name in names)
+    if not given["kind"].startswith("PROX"):
+        if recording is not None or index is not None:
+            raise InputError(f"--prox-recording: it goes with --data-type PROX-RGBD, but this is {given['kind']}")
+        return
+    if recording is not None:
+        given.setdefault("clip", recording)
+    if "rgb_seq_len" not in given:
+        given.setdefault("amass_seq_len", length or PROX_SEQ_LEN)
+        given.setdefault("amass_start_frame", max(index or 0, 0) * given["amass_seq_len"])
+
+
 def _check(settings: Settings, given: Mapping[str, Any]) -> None:
     _check_run_files(settings, given)
     if settings.data_path is not None and "data" in given:
@@ -221,8 +245,10 @@ def _check(settings: Settings, given: Mapping[str, Any]) -> None:
             raise InputError(f"--{name.replace('_', '-')}: it goes with --data-type {' or '.join(kinds)}")
     if settings.person is not None and settings.person < 1:
         raise InputError(f"--person {settings.person}: counted from 1")
-    if settings.num_points < 1:
-        raise InputError(f"--num-points {settings.num_points}: at least 1")
+    for name in ("num_points", "depth_scale", "data_fps"):
+        value = getattr(settings, name)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError(f"--{name.replace('_', '-')} {value}: more than 0")
     if settings.amass_start_frame < 0 or not (settings.amass_seq_len is None or settings.amass_seq_len >= 2):
         raise InputError("--amass-seq-len must be at least 2 and --amass-start-frame at least 0")
     _check_split(settings)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from optim.errors import InputError
+from optim.loading.recording import prox_names
 from optim.settings import Settings
 
 SHOWN = 12
@@ -38,8 +39,10 @@ def motion_files(folder: Path, *, datasets: Sequence[str] = ()) -> list[Path]:
 def clip_names(settings: Settings) -> list[str]:
     """What ``--clip`` can name; empty where the data is one clip."""
     path = settings.data_path
-    if path is None or not path.is_dir() or settings.kind != "AMASS":
+    if path is None or not path.is_dir() or settings.kind not in ("AMASS", "PROX-RGB", "PROX-RGBD"):
         return []
+    if settings.kind != "AMASS":
+        return prox_names(path)
     files = motion_files(path, datasets=settings.amass_custom_split)
     return [file.relative_to(path).with_suffix("").as_posix() for file in files]
 
@@ -72,12 +75,16 @@ def one_clip(settings: Settings) -> Settings:
     return runs[0]
 
 
+def clip_of_folder(settings: Settings) -> str | None:
+    """The name of the clip; None where the data is one clip."""
+    return one_clip(settings).clip if clip_names(settings) else None
+
+
 def clip_file(settings: Settings) -> Path:
     """The file of the clip; ``--data-path`` itself where that is no folder of motions."""
     assert settings.data_path is not None
-    if not clip_names(settings):
-        return settings.data_path
-    return settings.data_path / f"{one_clip(settings).clip}.npz"
+    name = clip_of_folder(settings)
+    return settings.data_path if name is None else settings.data_path / f"{name}.npz"
 
 
 def clip_name(file: Path, settings: Settings) -> str:

@@ -71,7 +71,7 @@ def _openpose_folder(folder: Path) -> tuple[People, tuple[str, ...]]:
     people: People = []
     missing, broken = [], []
     for number, file in numbered:
-        frame = None if file is None else _openpose_file(file)
+        frame = None if file is None else people_of_openpose(file)
         if file is None:
             missing.append(number)
         elif frame is None:
@@ -99,7 +99,7 @@ def _by_number(files: Sequence[Path]) -> list[tuple[int, Path | None]]:
     return [(number, table.get(number)) for number in range(min(numbers), max(numbers) + 1)]
 
 
-def _openpose_file(file: Path) -> np.ndarray | None:
+def people_of_openpose(file: Path) -> np.ndarray | None:
     """(P, K, 3), or None where the file is not what it should be."""
     try:
         people = json.loads(file.read_text(encoding="utf-8"))["people"]

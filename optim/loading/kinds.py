@@ -29,13 +29,14 @@ KINDS: dict[str, Kind] = {
     "demo": Kind(("joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d")),
     "AMASS": Kind(("joints3d", "verts3d", "points3d"), reads="a motion .npz, or a folder of them"),
     "RGB": Kind(("joints2d",), through_camera=True, reads="a video of one person"),
+    "RGBD": Kind(("points3d",), through_camera=True, reads="a folder of depth images or point clouds"),
+    "PROX-RGB": Kind(("joints2d",), through_camera=True, reads="recordings of PROX, their keypoints"),
+    "PROX-RGBD": Kind(("points3d",), through_camera=True, reads="recordings of PROX"),
     "observations": Kind(MODALITIES, reads="an .npz with points3d, joints3d, verts3d or joints2d"),
 }
 """``Settings.kind`` → what it is. All but ``demo`` are values of ``--data-type``."""
 NOT_READ = {
-    "PROX-RGB": "PROX recordings are not read",
-    "PROX-RGBD": "PROX recordings are not read",
-    "iMapper-RGB": "iMapper's scenes are not read",
+    "iMapper-RGB": "iMapper's scenes are not read; give their video, or --op-keypts, with --data-type RGB",
 }
 """Data types of HuMoR that are refused → why, and what to do."""
 
@@ -56,6 +57,10 @@ def kind_of(path: Path | None, data_type: str | None) -> str:
         return data_type
     if path.suffix.lower() in VIDEO_ENDINGS:
         return kind_of(path, "RGB")
+    if any((path / name).is_dir() for name in ("qualitative", "recordings")):
+        return "PROX-RGBD"
+    if any((path / name).is_dir() for name in ("Depth", "depth", "Points", "points")) or any(path.glob("*.ply")):
+        return "RGBD"
     names = set(array_names(path))
     return "observations" if names & set(MODALITIES) and "trans" not in names else "AMASS"
 

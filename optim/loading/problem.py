@@ -14,6 +14,7 @@ from torch import Tensor
 
 from optim.batches import BatchedFit
 from optim.body import BodyModel
+from optim.errors import InputError
 from optim.frames import canonical_frame
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.loading.source import Source, moved
@@ -95,7 +96,12 @@ def load_problem(settings: Settings) -> Problem:
     """
     source = load_source(settings)
     seen, truth = source.observations, source.ground_truth
-    if source.camera is None and truth is not None and PRESETS[settings.preset].prior_frame == "input":
+    if source.camera is None and PRESETS[settings.preset].prior_frame == "input":
+        if truth is None:
+            raise InputError(
+                f"--preset {settings.preset}: its prior works in the frame of the first frame's ground truth, and"
+                f" {source.name} has none; take --preset humorscope"
+            )
         seen, truth = canonicalised(seen, truth, source.body)
     return Problem(
         observations=seen,

@@ -19,6 +19,8 @@ from optim.variables import Trajectory
 
 SEQ_LEN = 60
 """Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""
+SAMPLED = 512
+"""Points of a frame's cloud, as in HuMoR."""
 log = logging.getLogger(__name__)
 
 
@@ -46,4 +48,4 @@ def observed(truth: Trajectory, body: BodyModel, settings: Settings) -> Observat
         root_only=settings.amass_root_joint_only and settings.observations == "joints3d",
     )
     generator = torch.Generator().manual_seed(settings.seed)
-    return observe(truth, body, settings.observations, how, count=settings.num_points, generator=generator)
+    return observe(truth, body, settings.observations, how, count=settings.num_points or SAMPLED, generator=generator)

@@ -48,7 +48,7 @@ def read(settings: Settings) -> Source:
         raise InputError(
             f"{path}: frames differ: {', '.join(f'{k} {len(v)}' for k, v in seen.items())}; cut them alike"
         )
-    index = frames_at_30(len(seen[settings.observations]), fps=_rate(arrays, path))
+    index = frames_at_30(len(seen[settings.observations]), fps=_rate(arrays, path, default=settings.data_fps or FPS))
     frames = chosen_frames(len(index), settings, default=len(index))
     weighted = _with_weight(seen, settings)
     body_file = find_body(settings.smpl)
@@ -81,9 +81,12 @@ def _checked(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     return np.where(np.isfinite(array).all(-1, keepdims=True), array, np.inf).astype(np.float32)
 
 
-def _rate(arrays: dict[str, np.ndarray], path: Path) -> float:
+def _rate(arrays: dict[str, np.ndarray], path: Path, *, default: float) -> float:
     found = [arrays[name] for name in _RATES if name in arrays]
-    rate = float(found[0].item()) if found and found[0].size == 1 else FPS if not found else float("nan")
+    if not found:
+        found = [np.array(default)]
+    single = found[0].size == 1 and np.issubdtype(found[0].dtype, np.number)
+    rate = float(found[0].item()) if single else float("nan")
     if not (np.isfinite(rate) and rate > 0):
         raise InputError(f"{path}: fps is {found[0]}; one positive number is expected")
     if rate != FPS:

@@ -1,0 +1,146 @@
+"""Depth images, point files and a depth sensor's calibration: from files to points in the colour camera's frame.
+
+Camera frames: x right, y down, z forward, metres.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import trimesh
+
+from optim.errors import InputError
+from optim.loading.npz import read_arrays, require_file
+from optim.loading.recording import POINT_ENDINGS
+
+_CALIBRATION = "a camera's calibration (camera_mtx, and where needed k, view_mtx)"
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A calibrated camera of a sensor; defaults: no distortion, in the common frame of the sensor."""
+
+    matrix: np.ndarray  # (3, 3) px
+    distortion: np.ndarray = field(default_factory=lambda: np.zeros(5))  # as OpenCV orders it
+    rotation: np.ndarray = field(default_factory=lambda: np.eye(3))  # from the sensor's common frame to the camera's
+    offset: np.ndarray = field(default_factory=lambda: np.zeros(3))  # the same, m
+
+    def to_camera(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) from the common frame."""
+        return points @ self.rotation.T + self.offset
+
+    def from_camera(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) to the common frame."""
+        return (points - self.offset) @ self.rotation
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) in the camera's own frame → (N, 2) px, distorted as the image is."""
+        if not len(points):
+            return np.zeros((0, 2))
+        return cv2.projectPoints(points, np.zeros(3), np.zeros(3), self.matrix, self.distortion)[0][:, 0]
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A depth camera and a colour camera side by side; the points come out in the colour camera's frame."""
+
+    depth: Lens
+    colour: Lens
+    size: tuple[int, int]  # width and height of the depth image
+
+    @cached_property
+    def _rays(self) -> np.ndarray:
+        """(H, W, 2) x / z and y / z of every pixel of the depth image."""
+        x, y = np.meshgrid(np.arange(self.size[0]), np.arange(self.size[1]))
+        pixels = np.stack((x, y), axis=-1).reshape(1, -1, 2).astype(np.float64)
+        return cv2.undistortPoints(pixels, self.depth.matrix, self.depth.distortion).reshape(*x.shape, 2)
+
+    def points(self, depth: np.ndarray) -> np.ndarray:
+        """(H, W) metres, 0 where nothing was measured → (N, 3)."""
+        there = depth > 0
+        z = depth[there]
+        found = np.concatenate((self._rays[there] * z[:, None], z[:, None]), axis=1)
+        found = self.colour.to_camera(self.depth.from_camera(found))
+        return found[found[:, 2] > 0.01]
+
+
+def read_lens(path: Path) -> Lens:
+    """A calibration file as PROX has it: JSON with ``camera_mtx``, ``k``, ``view_mtx`` (3, 4); or a 3 × 3 matrix alone.
+
+    Raises:
+        InputError: Not there, not JSON, or wrong shapes.
+    """
+    require_file(path, what=_CALIBRATION)
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error}); {_CALIBRATION} is expected") from None
+    if not isinstance(content, dict):
+        content = {"camera_mtx": content}
+    if "camera_mtx" not in content:
+        raise InputError(
+            f"{path}: no camera_mtx in it, only {', '.join(content) or 'nothing'}; {_CALIBRATION} is expected"
+        )
+    matrix = _numbers(content["camera_mtx"], (3, 3), "camera_mtx", path)
+    distortion = np.zeros(5) if "k" not in content else _numbers(content["k"], None, "k", path).ravel()
+    if len(distortion) not in (4, 5, 8, 12, 14):
+        raise InputError(f"{path}: k has {len(distortion)} numbers; OpenCV's 4, 5, 8, 12 or 14 are expected")
+    view = np.eye(4)[:3] if "view_mtx" not in content else _numbers(content["view_mtx"], (3, 4), "view_mtx", path)
+    if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+        raise InputError(f"{path}: focal lengths {matrix[0, 0]:g}, {matrix[1, 1]:g}; positive pixels are expected")
+    return Lens(matrix, distortion, view[:, :3], view[:, 3])
+
+
+def _numbers(value: object, shape: tuple[int, ...] | None, name: str, path: Path) -> np.ndarray:
+    try:
+        array = np.array(value, np.float64)
+    except (TypeError, ValueError):
+        array = np.zeros(0)
+    if (shape is not None and array.shape != shape) or not array.size or not np.isfinite(array).all():
+        raise InputError(f"{path}: {name} has shape {array.shape}; finite numbers {shape or ''} are expected")
+    return array
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image of one channel as it is stored, (H, W); paths may hold any character.
+
+    Raises:
+        InputError: No image.
+    """
+    require_file(path, what="an image")
+    raw = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
+    if image is None:
+        raise InputError(f"{path}: damaged, or no image; copy it again")
+    return image if image.ndim == 2 else image.max(axis=2)
+
+
+def read_points(path: Path) -> np.ndarray:
+    """(N, 3) of a point file: .ply, .npy, .npz with ``points``, or text with three columns; NaN left out.
+
+    Raises:
+        InputError: Not such a file.
+    """
+    require_file(path, what="a point cloud")
+    try:
+        if path.suffix == ".ply":
+            points = np.asarray(trimesh.load(path, file_type="ply").vertices)  # type: ignore[attr-defined]
+        elif path.suffix == ".npz":
+            points = read_arrays(path, ("points",), what="a point cloud")["points"]
+        elif path.suffix == ".npy":
+            points = np.load(path, allow_pickle=False)
+        else:
+            points = np.loadtxt(path, ndmin=2)[:, :3]
+    except InputError:
+        raise
+    except Exception as error:  # trimesh raises whatever its parsers do
+        raise InputError(f"{path}: no point cloud that can be read ({error}); {POINT_ENDINGS} are known") from None
+    if points.ndim != 2 or points.shape[1] != 3 or not np.issubdtype(points.dtype, np.number):
+        raise InputError(f"{path}: points have shape {points.shape}; (N, 3) is expected")
+    return points[np.isfinite(points).all(1)].astype(np.float64)

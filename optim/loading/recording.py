@@ -1,0 +1,122 @@
+"""Where the files of an RGB-D recording lie: PROX's data set, one of its recordings, or a plain folder.
+
+PROX: ``recordings/NAME/{Color,Depth,BodyIndexColor,BodyIndex}``, ``calibration/{IR,Color}.json``, ``keypoints/NAME``,
+``planes/SCENE``; its images are mirrored. A plain folder holds the same, or ``Depth`` or ``Points`` with
+``intrinsics.json`` (one camera for both), ``keypoints``, ``planes``. Opens no file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from optim.errors import InputError
+
+POINT_ENDINGS = (".ply", ".npy", ".npz", ".txt", ".xyz")
+PROX_DEPTH_UNIT, DEPTH_UNIT = 1 / 8000, 1e-3
+"""Metres per step of a depth image: PROX's Kinect stores eighths of millimetres, most others millimetres."""
+TRIMMED = 90
+"""Frames that HuMoR cuts off both ends of a PROX recording, in which people stand still."""
+_IMAGES = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Frame i is ``frames[i]``: a depth image, a point file or, where only keypoints are used, a colour image."""
+
+    name: str
+    frames: tuple[Path, ...]
+    calibration: Path | None  # folder with IR.json and Color.json
+    keypoints: Path | None
+    planes: Path | None
+    masks: Path | None  # folder of images, 0 where the body is
+    masks_in_colour: bool = False  # they belong to the colour image rather than to the depth image
+    mirrored: bool = False
+    unit: float = DEPTH_UNIT
+
+    def beside(self, folder: Path, frame: Path, *endings: str) -> Path | None:
+        """The file of a frame in another folder, by its name."""
+        return next((path for end in endings if (path := folder / f"{frame.stem}{end}").is_file()), None)
+
+
+def prox_names(path: Path) -> list[str]:
+    """Names of the recordings of a PROX data set; empty where the path is one recording itself."""
+    if (path / "Color").is_dir() or (path / "Depth").is_dir():
+        return []
+    recordings = _prox_root(path) / "recordings"
+    found = sorted(one.name for one in recordings.iterdir() if one.is_dir()) if recordings.is_dir() else []
+    if not found:
+        raise InputError(f"{path}: no recordings/NAME/Depth in it; give the folder of PROX, or one recording of it")
+    return found
+
+
+def prox_recording(path: Path, name: str | None, *, depth: bool, frames: int) -> Recording:
+    """One recording of PROX.
+
+    Args:
+        name: Of the recording; None: ``path`` is the recording.
+        depth: Its frames are depth images rather than colour images.
+        frames: As many are to be left at least where the ends are cut off.
+    """
+    place = path if name is None else _prox_root(path) / "recordings" / name
+    root = place.resolve().parents[1]
+    files = _images(place / ("Depth" if depth else "Color"))
+    if len(files) - 2 * TRIMMED >= frames:
+        files = files[TRIMMED:-TRIMMED]
+    masks = [place / folder for folder in ("BodyIndexColor", "BodyIndex") if (place / folder).is_dir()]
+    return Recording(
+        name=place.name,
+        frames=tuple(files),
+        calibration=root / "calibration",
+        keypoints=_folder(root / "keypoints" / place.name),
+        planes=_folder(root / "planes" / place.name.split("_")[0]),
+        masks=masks[0] if masks else None,
+        masks_in_colour=bool(masks) and masks[0].name == "BodyIndexColor",
+        mirrored=True,
+        unit=PROX_DEPTH_UNIT,
+    )
+
+
+def plain_recording(path: Path) -> Recording:
+    """A folder of depth images or point files with what belongs to them beside it.
+
+    Raises:
+        InputError: Neither is there.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; give one with Depth/*.png or Points/*.ply in it")
+    places = [one for name in ("Depth", "depth", "Points", "points") if (one := path / name).is_dir()]
+    place = places[0] if places else path
+    depth = place.name.lower() == "depth"
+    clouds = sorted(file for file in place.iterdir() if file.suffix in POINT_ENDINGS and not file.name.startswith("."))
+    frames = _images(place) if depth else clouds
+    if not frames:
+        raise InputError(f"{path}: no Depth/*.png and no {', '.join(POINT_ENDINGS)} in it; there is nothing to fit")
+    masks = [path / folder for folder in ("BodyIndexColor", "BodyIndex") if (path / folder).is_dir()]
+    return Recording(
+        name=path.resolve().name,
+        frames=tuple(frames),
+        calibration=_folder(path / "calibration"),
+        keypoints=_folder(path / "keypoints"),
+        planes=_folder(path / "planes"),
+        masks=masks[0] if masks else None,
+        masks_in_colour=bool(masks) and masks[0].name == "BodyIndexColor",
+    )
+
+
+def _prox_root(path: Path) -> Path:
+    inside = path / "qualitative"
+    return inside if inside.is_dir() else path
+
+
+def _folder(path: Path) -> Path | None:
+    return path if path.is_dir() else None
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; a recording needs it")
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _IMAGES and file.name[0] != ".")
+    if not files:
+        raise InputError(f"{folder}: no images in it; a recording needs them")
+    return files
