@@ -202,6 +202,15 @@ class ClearProfile(Command):
 
 
 @dataclass(frozen=True)
+class Export(Command):
+    """Write the motion at the current iteration into a folder, in some formats; HuMoR's own layout is ``humor``."""
+
+    formats: tuple[str, ...]
+    folder: str
+    frame: int  # for single pictures of the motion
+
+
+@dataclass(frozen=True)
 class Analyse(Command):
     """Find something out about a snapshot; the answer comes as an ``Analysis`` of the same kind and options."""
 

@@ -1,0 +1,41 @@
+"""The export tab writes what is ticked, where it is told to; what cannot be written is a message."""
+
+from __future__ import annotations
+
+from viewer.panels.export import FORMATS
+
+
+def opened(open_fit):
+    window = open_fit()
+    window.app.ui.tabs["messages"] = "export"
+    window.frames(3)
+    return window
+
+
+def test_what_is_ticked_is_written(open_fit, tmp_path):
+    window = opened(open_fit)
+    window.click("bvh")
+    window.click("json")
+    window.app.ui.export_folder = str(tmp_path / "mine")
+    window.frames(2)
+    window.click("Export")
+    window.frames(4)
+    assert sorted({path.suffix for path in (tmp_path / "mine").iterdir()}) == [".bvh", ".glb", ".json"]
+    assert any("Written" in note.text for note in window.app.ui.notes)
+
+
+def test_a_folder_that_cannot_be_is_told(open_fit, tmp_path):
+    window = opened(open_fit)
+    (tmp_path / "file").write_text("")
+    window.app.ui.export_folder = str(tmp_path / "file" / "below")
+    window.frames(2)
+    window.click("Export")
+    window.frames(4)
+    assert any(str(tmp_path / "file") in note.text for note in window.app.ui.notes if note.level != "info")
+    assert window.view.status.state == "paused"
+
+
+def test_every_format_of_the_program_is_offered():
+    from optim.saving.formats import FORMATS as KNOWN
+
+    assert set(FORMATS) == {*KNOWN, "humor"}
