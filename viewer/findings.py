@@ -75,6 +75,16 @@ class GroundCurves:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FloorGuess:
+    """A floor that the feet of a motion may stand on, and how sure that is."""
+
+    name: str
+    text: str
+    confidence: str  # "good", "fair" or "poor"
+    plane: tuple[float, float, float, float]  # display frame
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """One thing that a look at the numbers finds wrong, or finds in order."""
 

@@ -132,6 +132,19 @@ def test_a_new_floor_is_an_edit_of_the_fit(open_fit):
     assert window.view.can_undo
 
 
+def test_a_floor_under_the_feet_can_be_chosen(open_fit):
+    window = open_fit("joints2d")
+    show(window, "floor")
+    window.click("From feet")
+    window.frames(4)
+    guesses = window.view.analyses["floor_guesses"].value
+    assert {guess.confidence for guess in guesses} <= {"good", "fair", "poor"}
+    window.click(guesses[-1].text)
+    window.frames(4)
+    np.testing.assert_allclose(window.view.floors[0], guesses[-1].plane, atol=1e-4)
+    assert window.view.can_undo
+
+
 def test_the_floor_entry_is_off_without_a_camera(open_fit):
     window = open_fit()
     show(window, "floor")

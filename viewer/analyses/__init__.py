@@ -11,7 +11,7 @@ from typing import Any
 
 from viewer.analyses.diagnosis import diagnosis
 from viewer.analyses.drift import drift_curves
-from viewer.analyses.ground import ground_curves
+from viewer.analyses.ground import floor_guesses, ground_curves
 from viewer.analyses.motions import futures, joint_pull, one_step, stitched
 from viewer.analyses.overlaps import overlaps
 from viewer.analyses.solver import line_search, rescored, term_pull
@@ -24,6 +24,7 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "term_pull": term_pull,
     "drift": drift_curves,
     "ground": ground_curves,
+    "floor_guesses": floor_guesses,
     "overlaps": overlaps,
     "diagnosis": diagnosis,
     "one_step": one_step,

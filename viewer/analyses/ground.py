@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viewer.findings import GroundCurves
+import numpy as np
+
+from viewer.findings import FloorGuess, GroundCurves
 
 if TYPE_CHECKING:
     from optim.history import Snapshot
@@ -29,4 +31,21 @@ def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
         tilt_deg=floor_tilt(fit, snapshot),
         estimated=builder.floors(fit.trajectory(snapshot)),
         observed=None if observed is None else builder.frame.planes(observed.numpy()),
+    )
+
+
+def floor_guesses(builder: ViewBuilder, snapshot: Snapshot) -> tuple[FloorGuess, ...] | None:
+    """Floors that the feet may stand on, the likeliest first; None without a camera."""
+    from optim.floor_from_feet import guess_floor
+    from optim.gaps import seen_frames
+
+    fit = builder.session
+    problem = fit.problem_at(snapshot)
+    if problem.camera is None:
+        return None
+    found = guess_floor(fit.trajectory(snapshot), problem.body, seen=seen_frames(problem.observations))
+    planes = builder.frame.planes(np.stack([guess.plane for guess in found])).tolist()
+    return tuple(
+        FloorGuess(name=guess.name, text=str(guess), confidence=guess.confidence, plane=(x, y, z, offset))
+        for guess, (x, y, z, offset) in zip(found, planes, strict=True)
     )

@@ -82,3 +82,23 @@ def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
         if fixed
         else "The fit goes on with this floor as observed and as estimated (undo: Ctrl+Z)"
     )
+    psim.SameLine()
+    with disabled(fixed):
+        if psim.Button("From feet"):
+            psim.OpenPopup("floor guesses")
+    tooltip("Floors that the feet may stand on at the iteration that is shown, to choose from")
+    if psim.BeginPopup("floor guesses"):
+        yield from _guesses(view, ui)
+        psim.EndPopup()
+
+
+def _guesses(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """One line each, the likeliest first; a click sets it."""
+    yield from ask(view, ui, "floor_guesses")
+    found = view.analyses.get("floor_guesses")
+    if found is None or found.value is None or found.snapshot != view.shown:
+        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        return
+    for guess in found.value:
+        if psim.Selectable(guess.text):
+            yield SetFloor(guess.plane)
