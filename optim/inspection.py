@@ -42,7 +42,7 @@ def stage_metrics(result: FitResult) -> dict[str, dict[str, float]]:
     """Stage → figure → value; against the truth where there is one, otherwise what needs none."""
     table = {}
     for stage in result.stages:
-        frame = _world_of(result, stage)
+        frame = world_of(result, stage)
         motion = moved(result.motion(stage), frame, result.body)
         with torch.no_grad():
             if result.truth is None:
@@ -150,7 +150,7 @@ def floors(result: FitResult) -> list[FloorOfStage]:
     return rows
 
 
-def _world_of(result: FitResult, stage: str) -> PriorFrame:
+def world_of(result: FitResult, stage: str) -> PriorFrame:
     """The way to the world that a stage is measured in."""
     if result.truth is not None and result.truth.floor_plane is not None:
         return in_world(result.truth, result.body_truth or result.body, result.truth.floor_plane[0])[1]
