@@ -1,0 +1,61 @@
+"""``python -m optim.bench``: what an evaluation costs, held against its floor, as a table and as JSON.
+
+Everything is measured in one process, in turns, on one thread unless ``--threads`` says otherwise; a row is the median
+of the rounds, a ratio the median of the rounds' ratios. The floor is the decoder's matrix products alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from optim.bench import suite
+from optim.bench.report import as_text, between_marks
+from optim.errors import InputError
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m optim.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="few rounds; the whole fit from its first steps (30 s)")
+    parser.add_argument("--rounds", type=int, help="how often everything is run (25; quick: 5)")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--no-fit", action="store_true", help="leave out the whole fit")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
+    parser.add_argument("--page", type=Path, metavar="FILE.md", help=f"write the table there, as in {PAGE.name}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    rounds = options.rounds or (5 if options.quick else 25)
+    try:
+        if rounds < 1 or options.threads < 1:
+            raise InputError(f"--rounds {rounds} --threads {options.threads}: at least 1 is needed")
+        torch.set_num_threads(options.threads)
+        result = suite.run(rounds=rounds, fit=not options.no_fit, whole_fit=not options.quick)
+        print(as_text(result))
+        if options.json:
+            options.json.write_text(json.dumps(asdict(result), indent=2) + "\n")
+        if options.page:
+            between_marks(options.page, as_text(result))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""What is timed: evaluations of a clip in a stage, longer clips and batches made from it, and the floor under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from optim import frozen, lbfgs
+from optim.history import Snapshot
+from optim.lbfgs import LbfgsState, Options, Point
+from optim.loading.problem import load_problem
+from optim.motion_prior import MotionPrior
+from optim.objective import Objective
+from optim.observations import Observations
+from optim.problem import Problem
+from optim.session import Session
+from optim.settings import Settings, parse
+from optim.stages import schedule
+from optim.terms.data import nearest_vertices
+
+CLOUD_POINTS = 512
+HISTORY = 100
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation, ready to be called: the loss and all its gradients at a snapshot."""
+
+    problem: Problem
+    objective: Objective
+    snapshot: Snapshot
+
+    def __call__(self) -> Point:
+        snapshot = self.snapshot
+        return self.objective.point(snapshot.packing.pack(snapshot.variables), snapshot.variables, snapshot.packing)
+
+
+def evaluation(*flags: str, stage: int = 3, batch: int = 1, frames: int | None = None) -> Evaluation:
+    """At the start of a stage's last phase; the stages before are entered and left after one iteration.
+
+    Args:
+        flags: Those of ``run_viewer.py``.
+        batch: Sub-sequences, all the same.
+        frames: Length; a longer motion than the clip's goes back and forth.
+    """
+    settings = parse(flags)
+    problem = enlarged(load_problem(settings), batch=batch, frames=frames)
+    return at_stage(problem, settings, stage)
+
+
+def at_stage(problem: Problem, settings: Settings, stage: int) -> Evaluation:
+    phases = settings.schedule()
+    last = max(index for index, phase in enumerate(phases) if phase.stage == stage)
+    earlier = [phase for phase in phases[:last] if phase.stage < stage]
+    short = (*(replace(phase, steps=1, iterations=1) for phase in earlier), phases[last])
+    session = Session(problem, schedule=short)
+    while session.current.phase < len(earlier):
+        session.step_iteration()
+    snapshot = session.current
+    return Evaluation(problem, Objective(problem, short[-1], snapshot.prior_frame), snapshot)
+
+
+def enlarged(problem: Problem, *, batch: int = 1, frames: int | None = None) -> Problem:
+    """The same motion in so many copies, over so many frames."""
+    length = problem.frames if frames is None else frames
+    there_and_back = [*range(problem.frames), *range(problem.frames - 2, 0, -1)]
+    index = torch.tensor([there_and_back[t % len(there_and_back)] for t in range(length)])
+
+    def grown(value: Tensor | None) -> Tensor | None:
+        return None if value is None else value[:, index].repeat(batch, *(1,) * (value.ndim - 1))
+
+    seen = problem.observations
+    observations = Observations(
+        joints3d=grown(seen.joints3d),
+        verts3d=grown(seen.verts3d),
+        points3d=grown(seen.points3d),
+        joints2d=grown(seen.joints2d),
+    )
+    floor = None if problem.floor is None else problem.floor.repeat(batch, 1)
+    return replace(problem, observations=observations, floor=floor, ground_truth=None)
+
+
+def point_cloud(*, stage: int = 1) -> tuple[Evaluation, Tensor, Tensor]:
+    """An evaluation on a cloud of the clip's surface; the cloud (1, T, N, 3) and the mesh (1, T, V, 3) it is from."""
+    settings = parse(())
+    problem = load_problem(settings)
+    truth = problem.ground_truth
+    assert truth is not None
+    mesh = problem.body.mesh(truth.trans, truth.root_orient, truth.pose_body, truth.betas)
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randint(mesh.shape[2], (CLOUD_POINTS,), generator=generator)
+    cloud = mesh[:, :, chosen] + 0.01 * torch.randn(*mesh.shape[:2], CLOUD_POINTS, 3, generator=generator)
+    problem = replace(problem, observations=Observations(points3d=cloud))
+    phases = schedule(settings.preset, "points3d")
+    session = Session(problem, schedule=tuple(phase for phase in phases if phase.stage == stage))
+    snapshot = session.current
+    return Evaluation(problem, Objective(problem, snapshot.schedule[0], None), snapshot), cloud, mesh
+
+
+def nearest_by_tree(cloud: Tensor, mesh: Tensor) -> Callable[[], Tensor]:
+    return lambda: nearest_vertices(cloud, mesh)
+
+
+def nearest_by_force(cloud: Tensor, mesh: Tensor) -> Callable[[], Tensor]:
+    return lambda: torch.stack([torch.cdist(cloud[0, t], mesh[0, t]).argmin(1) for t in range(len(cloud[0]))])
+
+
+def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = False) -> Callable[[], None]:
+    """The decoder's matrix products and nothing else: ``steps`` decodings in a row, then back to their inputs.
+
+    Args:
+        fastest: By the products that the roll-out itself uses; default as torch computes a linear layer and the
+            gradient of its input.
+    """
+    weights = [layer.weight.detach() for layer in prior.decoder.linears]
+    inputs = [torch.ones(batch, weight.shape[1]) for weight in weights]
+    outputs = [torch.ones(batch, weight.shape[0]) for weight in weights]
+    matrices = [frozen.Matrix(weight.numpy()) for weight in weights] if fastest else []
+
+    def plain() -> None:
+        for _ in range(steps):
+            for weight, x in zip(weights, inputs, strict=True):
+                functional.linear(x, weight)
+        for _ in range(steps):
+            for weight, x in zip(weights, outputs, strict=True):
+                torch.mm(x, weight)
+
+    def packed() -> None:
+        for _ in range(steps):
+            for matrix, x in zip(matrices, inputs, strict=True):
+                matrix.forward(x.numpy())
+        for _ in range(steps):
+            for matrix, x in zip(matrices, outputs, strict=True):
+                matrix.backward(x.numpy())
+
+    return packed if fastest else plain
+
+
+def one_product(prior: MotionPrior, *, steps: int) -> Callable[[], None]:
+    """The floor's products with all steps as one batch, which a roll-out cannot do."""
+    return floor(prior, steps=1, batch=steps, fastest=True)
+
+
+def solver_iteration(size: int) -> Callable[[], LbfgsState]:
+    """One iteration of L-BFGS with a full memory on a function that costs next to nothing; ``size`` numbers move."""
+    scale = torch.logspace(0, 4, size)
+    options = Options(max_iterations=10 * HISTORY, history=HISTORY)
+
+    def evaluate(x: Tensor) -> Point:
+        gradient = scale * x
+        return Point(x, 0.5 * float(gradient.dot(x)), gradient)
+
+    state = lbfgs.init(evaluate(torch.ones(size)), options=options)
+    while len(state.pairs) < HISTORY:
+        state = lbfgs.step(state, evaluate, options=options)
+    return lambda: lbfgs.step(state, evaluate, options=options)

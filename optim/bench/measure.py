@@ -1,0 +1,93 @@
+"""Times of several functions, taken in turns, so that whatever else the machine does falls on all of them alike.
+
+On one thread the processor's time for this process is what counts: another process that takes a core away does not
+then lengthen anything, though one that fills the caches or the memory bus still does. Knows nothing of what is timed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds of one function, a number per round."""
+
+    rounds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+    @property
+    def least(self) -> float:
+        return min(self.rounds)
+
+
+def in_turns(functions: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, Times]:
+    """Run every function once a round, after one round that does not count."""
+    now = clock()
+    spent: dict[str, list[float]] = {name: [] for name in functions}
+    for number in range(rounds + 1):
+        for name, function in functions.items():
+            began = now()
+            function()
+            if number:
+                spent[name].append(1000 * (now() - began))
+    return {name: Times(tuple(values)) for name, values in spent.items()}
+
+
+def ratio(over: Times, under: Times) -> float:
+    """Median over the rounds of one time by the other: what slows a round down is in both."""
+    return statistics.median(a / b for a, b in zip(over.rounds, under.rounds, strict=True))
+
+
+def clock() -> Callable[[], float]:
+    """Seconds: the processor's time for this process on one thread, else the clock on the wall."""
+    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+
+
+def growth(sizes: Sequence[int], costs: Sequence[float]) -> float:
+    """Exponent p of costs ~ size^p, from the smallest to the largest size."""
+    return statistics.linear_regression([_log(n) for n in sizes], [_log(cost) for cost in costs]).slope
+
+
+def _log(value: float) -> float:
+    return float(torch.tensor(value, dtype=torch.float64).log())
+
+
+def load() -> str:
+    """How busy the machine is."""
+    processes = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return f"{os.cpu_count()} cores, {processes} processes running (mean of 1, 5, 15 min)"
+
+
+def peak_megabytes(function: Callable[..., Callable[[], object]], *arguments: object) -> float:
+    """Memory that a call of ``function(*arguments)()`` adds at most, in a process of its own.
+
+    What making that call ready takes (``function(*arguments)``) is not counted.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak, (function, arguments))
+
+
+def _peak(function: Callable[..., Callable[[], object]], arguments: tuple) -> float:
+    torch.set_num_threads(1)
+    ready = function(*arguments)
+    before = _most_ever()
+    ready()
+    return _most_ever() - before
+
+
+def _most_ever() -> float:
+    """Largest amount of memory [MB] that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,81 @@
+"""The numbers of a bench as Markdown tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from optim.weight_rule import write_between_marks
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One thing that was timed."""
+
+    what: str
+    median_ms: float
+    least_ms: float
+    floors: float
+    """Times the floor of one roll-out of 59 steps."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One thing that is asked of the speed."""
+
+    what: str
+    measured: float
+    unit: str
+    limit: float
+    at_least: bool = False
+
+    @property
+    def reached(self) -> bool:
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that a bench has found."""
+
+    machine: str
+    load_before: str
+    load_after: str
+    threads: int
+    rounds: int
+    costs: tuple[Cost, ...]
+    reaches: tuple[Reach, ...]
+    notes: tuple[str, ...] = ()
+
+
+def as_text(result: Result) -> str:
+    """Two tables: what everything costs, and what was asked for."""
+    clock = "processor time" if result.threads == 1 else "wall time"
+    lines = [
+        f"{result.machine}; {result.threads} thread(s), {clock}, median of {result.rounds} rounds.",
+        f"Before: {result.load_before}. After: {result.load_after}.",
+        "",
+        "| what | median [ms] | least [ms] | × floor |",
+        "|---|---|---|---|",
+        *(f"| {c.what} | {c.median_ms:.2f} | {c.least_ms:.2f} | {c.floors:.2f} |" for c in result.costs),
+        "",
+        "| asked for | measured | limit | reached |",
+        "|---|---|---|---|",
+        *(_reach_row(reach) for reach in result.reaches),
+    ]
+    return "\n".join((*lines, *(("", *result.notes) if result.notes else ())))
+
+
+def _reach_row(reach: Reach) -> str:
+    sign = "≥" if reach.at_least else "≤"
+    word = "yes" if reach.reached else "no"
+    return f"| {reach.what} | {reach.measured:.3g} {reach.unit} | {sign} {reach.limit:g} {reach.unit} | {word} |"
+
+
+def between_marks(page: Path, text: str) -> None:
+    """Put the tables into a page, between its two marks.
+
+    Raises:
+        InputError: The page lacks a mark.
+    """
+    write_between_marks(page, text)
