@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import re
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from optim.command_line import Word, words_of
 from optim.errors import InputError
 from optim.loading.kinds import KINDS, NOT_READ
 from optim.saving.formats import FORMATS
@@ -66,19 +66,10 @@ WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises instead of exiting; a line of a ``.cfg`` file may hold several words, quotes and # comments."""
+    """Raises instead of exiting."""
 
     def error(self, message: str) -> NoReturn:
-        message = message.removeprefix("argument ")
-        if message.startswith("[Errno"):  # an @file that cannot be read
-            message = message.partition("] ")[2]
-        raise InputError(f"{message}; --help lists the flags")
-
-    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
-        try:
-            return shlex.split(re.sub(r"(^|\s)#.*", "", arg_line))
-        except ValueError as error:
-            raise InputError(f"configuration line {arg_line!r}: {error}") from None
+        raise InputError(f"{message.removeprefix('argument ')}; --help lists the flags")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -89,7 +80,6 @@ def build_parser() -> argparse.ArgumentParser:
         usage="run_viewer.py [flags] [@file.cfg]",
         epilog="Flags can stand in a file, as HuMoR's .cfg: run_viewer.py @my.cfg --seed 1. Later ones win."
         f" Accepted without effect: {' '.join(WITHOUT_EFFECT)}.",
-        fromfile_prefix_chars="@",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
@@ -230,7 +220,38 @@ def dest(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
-def about_unknown(word: str, parser: argparse.ArgumentParser) -> str:
+def read_flags(arguments: Sequence[str]) -> dict[str, Any]:
+    """The values of what is given, by ``dest``; ``@file.cfg`` stands for the words in that file.
+
+    Raises:
+        InputError: An unknown flag (the nearest known one is named) or a wrong value; names the line of the file.
+    """
+    parser, words = build_parser(), words_of(arguments)
+    for number, word in enumerate(words):
+        flag = word.text.split("=")[0]
+        if flag.startswith("--") and flag not in parser._option_string_actions:
+            raise InputError(word.told(_about_unknown(word.text, parser)))
+        if flag.startswith("--"):
+            last = next((n for n in range(number + 1, len(words)) if words[n].text.startswith("--")), len(words))
+            _check_alone(parser, words[number:last])
+    known, left = parser.parse_known_args([word.text for word in words])
+    if left:
+        word = next(word for word in words if word.text == left[0])
+        raise InputError(word.told(_about_unknown(word.text, parser)))
+    return vars(known)
+
+
+def _check_alone(parser: argparse.ArgumentParser, words: Sequence[Word]) -> None:
+    """Raise with the place of a flag, unless it and its values are right."""
+    if words[0].place is None or words[0].text == "--help":
+        return
+    try:
+        parser.parse_known_args([word.text for word in words])
+    except InputError as error:
+        raise InputError(words[0].told(str(error))) from None
+
+
+def _about_unknown(word: str, parser: argparse.ArgumentParser) -> str:
     """What to tell of a word that is no known flag and no value of one."""
     if not word.startswith("-"):
         return f"{word!r} belongs to no flag; a motion file is given with --data-path FILE.npz"

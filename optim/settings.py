@@ -14,9 +14,8 @@ from optim.flags import (
     DEFAULT_CLIP,
     WEIGHT_FLAGS,
     WITHOUT_EFFECT,
-    about_unknown,
-    build_parser,
     dest,
+    read_flags,
 )
 from optim.loading.kinds import KINDS, default_observed, has_camera, kind_of
 from optim.saving.formats import formats_of
@@ -172,11 +171,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     Raises:
         InputError: An unknown flag (the nearest known one is named), a wrong value, or flags at odds.
     """
-    parser = build_parser()
-    known, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        raise InputError(about_unknown(unknown[0], parser))
-    given: dict[str, Any] = vars(known)
+    given = read_flags(arguments)
     weights = {term: tuple(given.pop(dest(flag))) for flag, term in WEIGHT_FLAGS.items() if dest(flag) in given}
     idle = [flag for flag in WITHOUT_EFFECT if given.pop(dest(flag), None) is not None]
     given["kind"] = kind_of(given.get("data_path"), given.pop("data_type", None))

@@ -138,7 +138,7 @@ def test_flags_of_a_split_without_one_are_named():
         ("--joint2d-sigma 0", "more than 0"),
         ("--preset mine", "--preset: invalid choice"),
         ("--stage3-tune-init-freeze-start 60 --stage3-tune-init-freeze-end 50", "freeze_start 60"),
-        ("@missing.cfg", "No such file or directory: 'missing.cfg'"),
+        ("@missing.cfg", "@missing.cfg: No such file or directory"),
     ],
 )
 def test_wrong_flags_are_named_with_a_remedy(arguments, words):
@@ -147,14 +147,33 @@ def test_wrong_flags_are_named_with_a_remedy(arguments, words):
     assert "\n" not in str(error.value)
 
 
-def test_a_typo_in_a_configuration_is_named(tmp_path):
-    config = tmp_path / "fit.cfg"
-    config.write_text("--vpose 'somewhere\n")
-    with pytest.raises(InputError, match="No closing quotation"):
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--vpose 'somewhere", 'line 3: "--vpose \'somewhere": No closing quotation'),
+        ("--vpose somewhere", "line 3: unknown flag --vpose; did you mean --vposer"),
+        ("--joint3d-weigth 1 1 1", "line 3: unknown flag --joint3d-weigth; did you mean --joint3d-weight"),
+        ("--joint3d-weight 1 1", "line 3: --joint3d-weight: expected 3 arguments"),
+        ("--num-iters 30 x 70", "line 3: --num-iters: invalid int value: 'x'"),
+        ("--data-type AMAS", "line 3: --data-type: invalid choice: 'AMAS'"),
+        ("--seed 1 2", "line 3: '2' belongs to no flag"),
+        ("joint3d-weight 1 1 1", "line 3: 'joint3d-weight' belongs to no flag"),
+    ],
+)
+def test_a_typo_in_a_configuration_is_named_with_its_line(tmp_path, line, words):
+    config = tmp_path / "my fit ü.cfg"
+    config.write_text(f"--seed 3\n\n{line}\n--num-iters 1 2 3\n", encoding="utf-8")
+    with pytest.raises(InputError) as error:
         parse([f"@{config}"])
-    config.write_text("--vpose somewhere\n")
-    with pytest.raises(InputError, match="unknown flag --vpose; did you mean --vposer"):
-        parse([f"@{config}"])
+    assert str(error.value).startswith(str(config)) and words in str(error.value)
+
+
+def test_what_is_no_configuration_is_refused(tmp_path):
+    (tmp_path / "a.cfg").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="a.cfg: not a text file"):
+        parse([f"@{tmp_path / 'a.cfg'}"])
+    with pytest.raises(InputError, match="directory"):
+        parse([f"@{tmp_path}"])
 
 
 def test_settings_travel_to_another_process():
