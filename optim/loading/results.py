@@ -63,9 +63,9 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
     files = {name: file for name in STAGES if (file := folder / f"{name}_results.npz").is_file()}
     if not files:
         raise InputError(f"{folder}: no stage1_results.npz, … in it; give a folder results_out/CLIP")
-    named = read_meta(folder)
+    named = {} if body_path is not None else read_meta(folder)
     body_file = find_body(body_path or named.get("optim_bm") or assets.BODY_FOLDER)
-    truth_file = body_file if body_path is not None else named.get("gt_bm", body_file)
+    truth_file = named.get("gt_bm", body_file)
     body = load_body(body_file)
     body_truth = body if truth_file == body_file else load_body(truth_file)
     stages = {name: read_motion_file(file, body) for name, file in files.items()}

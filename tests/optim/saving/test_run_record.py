@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import assets
 import run_viewer
 from optim.errors import InputError
 from optim.loading.problem import load_session
@@ -108,6 +109,24 @@ def test_a_spoilt_folder_is_named(run, tmp_path, spoil, named):
     spoil(place)
     with pytest.raises(InputError, match=named):
         read_result(place)
+
+
+def test_results_of_the_public_code_need_only_a_body(run, tmp_path):
+    """Its ``meta.txt`` names files of its own checkout, its truth has 10 betas and contacts, and it notes no losses."""
+    place = tmp_path / "clip"
+    place.mkdir()
+    for name in ("stage2_results.npz", "stage3_results.npz", "observations.npz"):
+        shutil.copy(run / "results_out" / "clip" / name, place)
+    with np.load(run / "results_out" / "clip" / "gt_results.npz") as archive:
+        truth = {name: archive[name] for name in archive.files}
+    contacts = np.zeros((16, 22), np.float32)
+    np.savez(place / "gt_results.npz", **truth | {"betas": truth["betas"][:10], "contacts": contacts, "names": "a"})
+    (place / "meta.txt").write_text("optim_bm ./body_models/smplh/male/model.npz\ngt_bm ./body_models/x.npz\n")
+    with pytest.raises(InputError, match="--smpl"):
+        read_result(place)
+    result = read_result(place, body_path=assets.BODY_FILE)
+    assert list(result.stages) == ["stage2", "stage3"] and result.losses == () and result.truth.contacts.sum() == 0
+    assert result.camera.image_size is None and result.last_stage == "stage3"
 
 
 def test_no_results_are_a_message(tmp_path):
