@@ -139,7 +139,7 @@ def test_a_floor_under_the_feet_can_be_chosen(open_fit):
     window.frames(4)
     guesses = window.view.analyses["floor_guesses"].value
     assert {guess.confidence for guess in guesses} <= {"good", "fair", "poor"}
-    window.click(guesses[-1].text)
+    window.click(f"{guesses[-1].name}: {guesses[-1].confidence}")
     window.frames(4)
     np.testing.assert_allclose(window.view.floors[0], guesses[-1].plane, atol=1e-4)
     assert window.view.can_undo

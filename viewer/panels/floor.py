@@ -100,5 +100,6 @@ def _guesses(view: ViewModel, ui: UiState) -> Iterator[Command]:
         psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
         return
     for guess in found.value:
-        if psim.Selectable(guess.text):
+        if psim.Selectable(f"{guess.name}: {guess.confidence}"):
             yield SetFloor(guess.plane)
+        tooltip(guess.text)
