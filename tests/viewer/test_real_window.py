@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ PATIENCE = 120.0
 PROGRAM = """
 import json, sys
 from functools import partial
-from tests.viewer import fakes
+from tests.viewer import conftest, fakes
 from tests.viewer.uidriver import UiDriver
 from viewer import app
 from viewer.client import ProcessClient
@@ -34,13 +35,16 @@ def frame(self):
     state = {"frames": driver.frame, "widgets": {k: v[:4] for k, v in driver.widgets.items()}}
     if view is not None:
         state |= {"state": view.status.state, "iterations": view.status.total_iterations, "clip": self.ui.frame,
-                  "frozen": sorted(view.frozen), "weight": float(view.weights[0, 0])}
+                  "frozen": sorted(view.frozen), "weight": float(view.weights[view.status.phase, 0]),
+                  "stage": view.phases[view.status.phase].stage, "drift": view.drift is not None,
+                  "branches": len(view.history.branches), "current": view.current, "shown": view.shown,
+                  "recording": self.ui.filming.active, "pictures": self.ui.filming.frames}
     out.write(json.dumps(state) + "\\n")
 
 if __name__ == "__main__":
     driver.install()
     app.App.frame = frame
-    result = app.run_window(partial(ProcessClient, getattr(fakes, sys.argv[2])))
+    result = app.run_window(partial(ProcessClient, getattr(fakes, sys.argv[2], conftest.fit)))
     print(result.error)
     sys.exit(result.exit_status)
 """
@@ -72,7 +76,11 @@ class RealWindow:
         script, self.log = folder / "program.py", folder / "state.jsonl"
         script.write_text(PROGRAM)
         self.environment = dict(
-            os.environ, DISPLAY=display, PYTHONPATH=str(ROOT), XDG_CONFIG_HOME=str(folder / "config")
+            os.environ,
+            DISPLAY=display,
+            PYTHONPATH=str(ROOT),
+            XDG_CONFIG_HOME=str(folder / "config"),
+            XDG_VIDEOS_DIR=str(folder / "videos"),
         )
         self.folder, self.display = folder, display
         self.started = time.monotonic()
@@ -202,6 +210,51 @@ def test_a_first_minute(open_real):
     out, errors = window.process.communicate(timeout=PATIENCE)
     assert (window.process.returncode, out.strip(), errors) == (0, "None", "")
     assert sorted(path.name for path in window.folder.iterdir()) == ["config", "program.py", "state.jsonl"]
+
+
+@pytest.mark.slow
+def test_the_main_story(open_real):
+    """Open, step, see the drift, raise a weight, freeze x_0, rewind, branch, record: on a real fit of a small body."""
+    window = open_real("a real session")
+    window.wait(lambda s: s.get("state") == "paused")
+    window.click("Got it")
+    for stage in (1, 2):
+        window.click("Stage")
+        window.wait(lambda s, stage=stage: s["state"] == "paused" and s["stage"] == stage and s["iterations"] > 0)
+    window.click("Iteration")
+    window.wait(lambda s: s["stage"] == 3 and s["drift"])
+    window.click("Drift")
+    window.wait(lambda s: "joints" in s["widgets"])  # the quantities of the drift panel
+    before = window.state()["weight"]
+    window.point("joints3d/slider", 0.5)
+    window.press()
+    window.point("joints3d/slider", 0.8)
+    window.let_go()
+    window.wait(lambda s: s["weight"] > before)
+    window.click("x_0, the first frame", 0.05)
+    window.wait(lambda s: s["frozen"] == ["x_0"])
+    window.click("Iteration")
+    edited = window.wait(lambda s: s["state"] == "paused" and s["branches"] == 1)
+    window.point("iteration bar", 0.02)
+    window.press()
+    window.point("iteration bar", 0.2)
+    window.let_go()
+    window.wait(lambda s: s["shown"] != s["current"])
+    window.click("Rewind here")
+    window.wait(lambda s: s["current"] == s["shown"] < edited["current"])
+    window.click("Iteration")
+    window.wait(lambda s: s["branches"] == 2 and s["frozen"] == [])
+    window.xdotool("key", "F9")
+    window.wait(lambda s: s["recording"] and s["pictures"] >= 5)
+    window.xdotool("key", "F9")
+    window.wait(lambda s: not s["recording"])
+    window.close_button()
+    _, errors = window.process.communicate(timeout=PATIENCE)
+    assert (window.process.returncode, errors) == (0, "")
+    (video,) = (window.folder / "videos").glob("*.mp4")
+    capture = cv2.VideoCapture(str(video))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 5
+    assert capture.read()[1].shape == (720, 1280, 3)
 
 
 def test_bad_input_closes_the_window_with_its_reason(open_real):
