@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +40,9 @@ def main(arguments: list[str]) -> int:
         if settings.open is not None:
             return run_replay(settings.open)
         if settings.resume is not None:
-            settings = resumed(settings)
+            from optim.loading.recorded import resumed_settings
+
+            settings = resumed_settings(settings)
         return run_headless(settings) if settings.headless else run_window(settings)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -54,9 +55,10 @@ def make_session(settings: Settings) -> Session:
     """Load what the settings name. Called in the worker's process, hence the late import."""
     _announce_notes()
     from optim.loading.problem import load_session
+    from optim.loading.recorded import load_recorded
 
     _use_one_thread()
-    return load_session(settings)
+    return load_session(settings) if settings.resume is None else load_recorded(settings)
 
 
 def _use_one_thread() -> None:
@@ -69,52 +71,25 @@ def _use_one_thread() -> None:
 
 def run_window(settings: Settings) -> int:
     """Show the fit until the window is closed; where no window can be opened, run without."""
+    from optim.run_folder import choose_place
     from viewer import app
     from viewer.client import ProcessClient
 
     if settings.out:
         log.warning("--out is for runs without a window; the window writes no results on its own")
-    path, kept = choose_run_file(settings)
-    make_client = partial(ProcessClient, partial(make_session, settings), record=partial(record, settings, path))
     try:
-        result = app.run_window(make_client)
+        app.require("openGL3_glfw")
+        place = choose_place(settings)
+        make = partial(make_session, settings)
+        result = app.run_window(partial(ProcessClient, make, record=partial(record, settings, place.path)))
     except app.WindowUnavailable as error:
         log.warning("%s: running without a window, as with --headless", str(error).partition(";")[0])
         return run_headless(settings)
-    finally:
-        tell_recorded(path, kept=kept)
+    if path := place.settle():
+        print(f"recorded: {path}", flush=True)
     if result.error:
         print(f"error: {result.error}", file=sys.stderr)
     return result.exit_status
-
-
-def choose_run_file(settings: Settings) -> tuple[Path, bool]:
-    """Where the window's session is recorded, and whether it stays there when the window is closed.
-
-    Raises:
-        InputError: The file that was asked for is there already, or its folder cannot be written to.
-    """
-    from viewer import runs
-
-    path = settings.resume or settings.record
-    if path is not None:
-        if settings.record is not None and path.exists():
-            raise InputError(f"{path}: is there already; give --record another name, or go on with it by --resume")
-        if not runs.writable(path.parent):
-            raise InputError(f"{path.parent}: cannot be written to; give another place with --record")
-        return path, True
-    folder, kept = runs.runs_folder(), not settings.no_record
-    if kept and not runs.writable(folder):
-        log.warning("%s cannot be written to: nothing of this run is kept; --record FILE says where to", folder)
-        kept = False
-    if not kept:
-        folder = Path(tempfile.mkdtemp(prefix="humorscope-"))
-    else:
-        gone = runs.tidy(folder)
-        if gone:
-            text = "%s: deleted the %d oldest recordings; the %d newest are kept; --record FILE keeps one elsewhere"
-            log.warning(text, folder, len(gone), runs.KEPT)
-    return runs.new_run(Path(settings.data_path or settings.data).stem, folder=folder), kept
 
 
 def record(settings: Settings, path: Path, session: Session) -> Recording:
@@ -122,42 +97,6 @@ def record(settings: Settings, path: Path, session: Session) -> Recording:
     from optim.recording import recorded_session
 
     return recorded_session(session, path=path, settings=settings)
-
-
-def resumed(settings: Settings) -> Settings:
-    """What the run to go on with was asked to do, and what of it is to be otherwise now.
-
-    Raises:
-        InputError: It is no recorded run, or it does not say what it was asked to do.
-    """
-    from optim.recording import Recording
-    from optim.runfile import RunFile
-
-    assert settings.resume is not None
-    file = RunFile(settings.resume, mode="read")
-    recorded = Recording(file).settings
-    file.close()
-    if recorded is None:
-        raise InputError(f"{settings.resume}: does not say what was fitted; it was not begun by run_viewer.py")
-    return settings.over(recorded)
-
-
-def tell_recorded(path: Path, *, kept: bool) -> None:
-    """Say where the run was recorded; one that never began, or is not to be kept, is deleted."""
-    from viewer import runs
-
-    if not kept:
-        shutil.rmtree(path.parent, ignore_errors=True)
-    elif path.exists():
-        from optim.runfile import RunFile
-
-        file = RunFile(path, mode="read")
-        ((count,),) = file.rows("SELECT count(*) FROM snapshots")
-        file.close()
-        if count > 1:
-            print(f"recorded: {path}", flush=True)
-        else:
-            runs.remove_run(path)
 
 
 def run_replay(path: Path) -> int:
@@ -215,14 +154,23 @@ def run_clip(settings: Settings) -> int:
     """Run the whole fit with a progress line; write results, then a video. Ctrl-C keeps what there is."""
     if settings.rgb_seq_len is not None:
         return run_split(settings)
-    from optim.saving.humor_results import save_results, writable_folder
-    from optim.saving.run_record import run_info, write_record
+    from optim.saving.humor_results import writable_folder
 
     session = make_session(settings)
     name = session.problem.name
     out = writable_folder(settings.out or Path("out") / name)
-    recorder = _recorder(settings, session, out / f"{name}.humorscope")
     _stop_on_signals()
+    recorder = _recorder(settings, session, out / f"{name}.humorscope")
+    if recorder is None:
+        return _run_clip(settings, session, out, None)
+    with closing(recorder):
+        return _run_clip(settings, session, out, recorder)
+
+
+def _run_clip(settings: Settings, session: Session, out: Path, recorder: Recorder | None) -> int:
+    from optim.saving.humor_results import save_results
+    from optim.saving.run_record import run_info, write_record
+
     losses: list[LossRow] = []
     began = time.monotonic()
     stopped = not _fit(session, losses, recorder)
@@ -235,7 +183,7 @@ def run_clip(settings: Settings) -> int:
         print(f"recorded: {recorder.path}", flush=True)
     if stopped:
         return _tell_stopped()
-    return 0 if settings.no_video else _write_video(session, out / f"{name}.mp4")
+    return 0 if settings.no_video else _write_video(session, out / f"{session.problem.name}.mp4")
 
 
 def run_split(settings: Settings) -> int:
@@ -318,19 +266,17 @@ def _export(settings: Settings, folders: list[Path], out: Path) -> None:
 
 def _recorder(settings: Settings, session: Session, usual: Path) -> Recorder | None:
     """Records a run without a window, beside its results unless told otherwise; one of an earlier run is replaced."""
-    from viewer import runs
+    from optim.run_folder import choose_place, remove_run
     from viewer.build_view import ViewBuilder
     from viewer.run_recorder import Recorder
 
     if settings.no_record:
         return None
     if settings.record is None and settings.resume is None:
-        runs.remove_run(usual)
-        path = usual
-    else:
-        path, _ = choose_run_file(settings)
-    recording = record(settings, path, session)
-    return Recorder(recording, ViewBuilder(session), _announce)
+        remove_run(usual)
+        settings = replace(settings, record=usual)
+    place = choose_place(settings)
+    return Recorder(record(settings, place.path, session), ViewBuilder(session), _announce)
 
 
 def _announce(message: Any) -> None:
@@ -356,9 +302,6 @@ def _fit(session: Session, losses: list[LossRow], recorder: Recorder | None) -> 
     except KeyboardInterrupt:
         progress.break_off()
         return False
-    finally:
-        if recorder is not None:
-            recorder.close()
     return True
 
 

@@ -19,23 +19,26 @@ from torch import Tensor
 from optim.camera import Camera
 from optim.editing import EditableFit
 from optim.errors import InputError
+from optim.footage import Footage
 from optim.frames import PriorFrame
 from optim.history import Entry, History, Snapshot
 from optim.lbfgs import LbfgsState, Pair, Point, Trial
 from optim.objective import Evaluation, TermValue
 from optim.observations import Observations, PreviousBatch
+from optim.problem import Problem
 from optim.runfile import Names, Position, RunFile
 from optim.settings import Settings
 from optim.stages import Phase, Preset
 from optim.values import Values
 from optim.variables import Packing, Part, Trajectory
 
-_SHARED = (Camera, Observations, Packing, Pair, Phase, Preset, PriorFrame)
+_SHARED = (Camera, Footage, Observations, Packing, Pair, Phase, Preset, PriorFrame)
 _TYPES = (*_SHARED, Entry, Evaluation, LbfgsState, Part, Point, PreviousBatch, TermValue, Trajectory, Trial)
 OF_ONE_RUN = frozenset(
     ("headless", "no_video", "out", "export", "notices", "record", "no_record", "open", "resume", "bundle")
 )
 """Settings that do not concern the fit, and so not the session that goes on with it."""
+_MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")
 SAME_LOSS = 1e-3
 """Relative difference of the first loss up to which two problems are taken for the same: other processors round
 differently."""
@@ -62,19 +65,21 @@ class Recording:
         found = self.file.logged("settings")
         return Settings(**self._values.decode(found[0][1])) if found else None
 
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields of the problem that are no models, by name; empty where they were not recorded."""
+        found = self.file.logged("problem")
+        return self._values.decode(found[0][1]) if found else {}
+
     # Into the file
 
-    def begin(self, settings: Settings | None) -> None:
+    def begin(self, problem: Problem, settings: Settings | None) -> None:
         """Note what is fitted, and how: what differs from the defaults, paths in full."""
-        if settings is None:
-            return
-        given = {
-            name: value.absolute() if isinstance(value, Path) else value
-            for name, value in settings.given.items()
-            if name not in OF_ONE_RUN
-        }
+        data = {f.name: getattr(problem, f.name) for f in fields(Problem) if f.name not in _MODELS}
         with self.file.transaction():
-            self.file.log("settings", self._values.encode(given))
+            self.file.log("problem", self._values.encode(data))
+            if settings is not None:
+                self.file.log("settings", self._values.encode(_of_the_fit(settings)))
 
     def follow(self, session: EditableFit, also: Callable[[range], None] | None = None) -> range:
         """Write what is new in a session; the ids of its new snapshots.
@@ -178,8 +183,14 @@ def recorded_session(session: EditableFit, *, path: Path, settings: Settings | N
     if len(recording):
         recording.restore(session)
     else:
-        recording.begin(settings)
+        recording.begin(session.problem, settings)
     return recording
+
+
+def _of_the_fit(settings: Settings) -> dict[str, Any]:
+    """What differs from the defaults and concerns the fit itself."""
+    given = {name: value for name, value in settings.given.items() if name not in OF_ONE_RUN}
+    return {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
 
 
 def _names(session: EditableFit) -> Names:

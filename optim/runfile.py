@@ -31,11 +31,13 @@ CREATE TABLE snapshots (
     time REAL NOT NULL, entry TEXT NOT NULL, state TEXT NOT NULL);
 CREATE TABLE views (id INTEGER PRIMARY KEY, snapshot INTEGER NOT NULL, brief TEXT NOT NULL, value TEXT NOT NULL);
 CREATE INDEX views_of_snapshot ON views (snapshot);
+CREATE TABLE pictures (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE log (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL);
 """
 _COLUMNS = {
     "snapshots": 12,
     "views": 4,
+    "pictures": 2,
 }
 _DTYPES = {"|b1", "|i1", "|u1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8"}
 _NEW_ADVICE = "give another name, or go on with that run by --resume"
@@ -113,7 +115,10 @@ class RunFile:
     # Writing, inside a transaction
 
     def insert(self, table: str, *row: Any) -> None:
-        """Append to ``snapshots`` or ``views``; values in the order of its columns, the id first (None: the next)."""
+        """Append to ``snapshots``, ``views`` or ``pictures``; values in the order of its columns, the id first.
+
+        An id of None is the next one.
+        """
         marks = ", ".join("?" * _COLUMNS[table])
         self._database.execute(f"INSERT INTO {table} VALUES ({marks})", row)
 

@@ -193,12 +193,12 @@ def test_names_are_given_changed_and_taken(tmp_path):
     assert restored(path).history.branches == session.history.branches
 
 
-def test_settings_are_kept(tmp_path):
+def test_settings_of_the_fit_are_kept(tmp_path):
     settings = parse(["--data", "getup", "--seed", "3", "--joint3d-weight", "1", "2", "3", "--out", "here"])
     recording = Recording(RunFile(tmp_path / "run.humorscope", mode="new"))
     assert recording.settings is None
-    recording.begin(settings)
-    assert Recording(RunFile(tmp_path / "run.humorscope", mode="read")).settings == settings
+    recording.begin(new_session().problem, settings)
+    assert Recording(RunFile(tmp_path / "run.humorscope", mode="read")).settings == replace(settings, out=None)
 
 
 def test_another_problem_is_refused(recorded):

@@ -1,0 +1,70 @@
+"""Go on with a recorded run: its data are in its file, the models are read from where they are here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from optim.errors import InputError
+from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
+from optim.pose_prior import load_pose_prior
+from optim.problem import Problem
+from optim.recording import OF_ONE_RUN, Recording
+from optim.runfile import RunFile
+from optim.session import Session
+from optim.settings import Settings
+
+MODELS = ("smpl", "vposer", "humor", "init_motion_prior")
+_GENDERS = ("female", "male", "neutral")
+
+
+def resumed_settings(settings: Settings) -> Settings:
+    """What the run of ``settings.resume`` was asked to do, with the models and results that are asked for now.
+
+    Raises:
+        InputError: No recorded run, one that does not say what it was asked to do, or flags that would change the fit.
+    """
+    assert settings.resume is not None
+    other = [name for name in settings.given if name not in OF_ONE_RUN.union(MODELS)]
+    if other:
+        flag = "--" + other[0].replace("_", "-")
+        raise InputError(f"{flag}: --resume goes on with what the file holds; only models and results can be elsewhere")
+    file = RunFile(settings.resume, mode="read")
+    recorded = Recording(file).settings
+    file.close()
+    if recorded is None:
+        raise InputError(f"{settings.resume}: does not say what was fitted; it was not begun by run_viewer.py")
+    return settings.over(recorded)
+
+
+def load_recorded(settings: Settings) -> Session:
+    """A session of the recorded data at its start; ``recording.recorded_session`` then puts it where the run was left.
+
+    Raises:
+        InputError: The file holds no data, or a model cannot be read here.
+    """
+    assert settings.resume is not None
+    file = RunFile(settings.resume, mode="read")
+    data = Recording(file).data
+    if not data:
+        raise InputError(f"{settings.resume}: holds no data to fit; it was not begun by run_viewer.py")
+    if data["footage"] is not None and file.rows("SELECT 1 FROM pictures LIMIT 1"):
+        data["footage"] = replace(data["footage"], path=settings.resume)
+    file.close()
+    known = data.pop("body_file")
+    body_file = find_body(settings.smpl, gender=_gender(known))
+    problem = Problem(
+        **data,
+        body=load_body(body_file),
+        body_file=body_file,
+        pose_prior=load_pose_prior(settings.vposer),
+        motion_prior=load_motion_prior(settings.humor),
+        init_state_prior=load_init_state_prior(settings.init_motion_prior),
+    )
+    return Session(problem, schedule=settings.schedule())
+
+
+def _gender(body_file: Path | None) -> str:
+    """Of the body that was fitted, by its folder."""
+    name = "" if body_file is None else body_file.parent.name
+    return name if name in _GENDERS else "neutral"

@@ -1,0 +1,131 @@
+"""Where a session is recorded: the file that was asked for, or one of the last few in the user's data folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from optim.errors import InputError
+from optim.runfile import SUFFIX, RunFile
+from optim.settings import Settings
+
+KEPT, KEPT_BYTES = 20, 5_000_000_000
+"""Older runs in the data folder are deleted when there are more, or when all take more."""
+IN_USE = 3600.0  # seconds: what was written to since then may still be written to
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A run file, there already or not."""
+
+    path: Path
+    kept: bool = True
+    """Otherwise it is deleted, with its folder, when the session is over."""
+
+    def settle(self) -> Path | None:
+        """Call it when the session is over: the file, or None where nothing is left of it.
+
+        A file without a single iteration is deleted.
+        """
+        if not self.kept:
+            shutil.rmtree(self.path.parent, ignore_errors=True)
+            return None
+        if not self.path.exists():
+            return None
+        file = RunFile(self.path, mode="read")
+        ((count,),) = file.rows("SELECT count(*) FROM snapshots")
+        file.close()
+        if count > 1:
+            return self.path
+        remove_run(self.path)
+        return None
+
+
+def choose_place(settings: Settings) -> Place:
+    """Where to record, by ``resume``, ``record`` and ``no_record`` of the settings, else in the data folder.
+
+    Makes room in the data folder; where that cannot be written to, nothing is kept, and a note says so.
+
+    Raises:
+        InputError: The file that was asked for is there already, or its folder cannot be written to.
+    """
+    asked = settings.resume or settings.record
+    if asked is not None:
+        if settings.resume is None and asked.exists():
+            raise InputError(f"{asked}: is there already; give --record another name, or go on with it by --resume")
+        if not _writable(asked.parent):
+            raise InputError(f"{asked.parent}: cannot be written to; give another place with --record")
+        return Place(asked)
+    folder, clip = runs_folder(), Path(settings.data_path or settings.data).stem
+    kept = not settings.no_record
+    if kept and not _writable(folder):
+        log.warning("%s cannot be written to: nothing of this run is kept; --record FILE says where to", folder)
+        kept = False
+    if not kept:
+        return Place(new_run(clip, folder=Path(tempfile.mkdtemp(prefix="humorscope-"))), kept=False)
+    gone = tidy(folder)
+    if gone:
+        text = "%s: the oldest %s deleted; the newest %d are kept. --record FILE keeps a run elsewhere"
+        log.warning(text, folder, "recording was" if len(gone) == 1 else f"{len(gone)} recordings were", KEPT)
+    return Place(new_run(clip, folder=folder))
+
+
+def runs_folder() -> Path:
+    """``$XDG_DATA_HOME/humorscope/runs``, by default under ``~/.local/share``."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "humorscope" / "runs"
+
+
+def new_run(clip: str, *, folder: Path) -> Path:
+    """A file name that is not taken, from a clip and the time."""
+    name = re.sub(r"[^\w.-]+", "_", clip).strip("._") or "run"
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (f"{stem}{SUFFIX}" if number == 1 else f"{stem}-{number}{SUFFIX}" for number in range(1, 10_000))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def remove_run(path: Path) -> None:
+    """Delete a run and what a killed session has left beside it; there may be none."""
+    for name in _files_of(path):
+        name.unlink(missing_ok=True)
+
+
+def tidy(folder: Path, *, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> list[Path]:
+    """Delete the oldest runs beyond a number or a size, except those that may still be written to.
+
+    Returns:
+        What was deleted.
+    """
+    found = sorted(folder.glob(f"*{SUFFIX}"), key=_last_written, reverse=True)
+    removed, total = [], 0
+    for place, path in enumerate(found):
+        total += sum(name.stat().st_size for name in _files_of(path))
+        if (place >= kept or total > kept_bytes) and time.time() - _last_written(path) > IN_USE:
+            remove_run(path)
+            removed.append(path)
+    return removed
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _last_written(path: Path) -> float:
+    return max(name.stat().st_mtime for name in _files_of(path))
+
+
+def _files_of(path: Path) -> list[Path]:
+    names = [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal"))]
+    return [name for name in names if name.exists()]

@@ -1,0 +1,65 @@
+"""Going on with a recorded run: from its file and the models alone, as if it had not been interrupted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from optim.errors import InputError
+from optim.loading.problem import load_session
+from optim.loading.recorded import load_recorded, resumed_settings
+from optim.recording import Recording, recorded_session
+from optim.runfile import RunFile
+from optim.settings import parse
+from tests.motions import write_walk
+
+SHORT = ["--lbfgs-max-iter", "3", "--num-iters", "1", "2", "3", "--amass-seq-len", "15", "--amass-noise-std", "0.02"]
+
+
+def test_the_data_are_in_the_file_and_the_bits_go_on(model_files, tmp_path):
+    motion = write_walk(tmp_path / "walk_poses.npz")
+    settings = parse(["--data-path", str(motion), "--seed", "5", *SHORT, *model_files.flags()])
+    path = tmp_path / "run.humorscope"
+    session = load_session(settings)
+    recording = recorded_session(session, path=path, settings=settings)
+    for _ in range(7):
+        session.step_iteration()
+        recording.follow(session)
+    recording.file.close()
+    motion.unlink()
+    again = resumed_settings(parse(["--resume", str(path), "--out", str(tmp_path / "out")]))
+    assert (again.seed, again.amass_noise_std, again.data_path, again.out) == (5, 0.02, motion, tmp_path / "out")
+    resumed = load_recorded(again)
+    recorded_session(resumed, path=path, settings=again)
+    assert resumed.current.id == session.current.id == 7 and resumed.problem.name == "walk"
+    while not session.done:
+        expected, found = session.step_iteration(), resumed.step_iteration()
+        assert found.evaluation.total == expected.evaluation.total
+        assert all(torch.equal(found.variables[name], value) for name, value in expected.variables.items())
+    assert resumed.done
+
+
+def test_models_can_be_elsewhere_and_the_fit_cannot_be_another(model_files, tmp_path):
+    path = tmp_path / "run.humorscope"
+    recording = Recording(RunFile(path, mode="new"))
+    settings = parse(["--data", "getup", "--num-iters", "1", "1", "1", "--headless"])
+    session = load_session(settings)
+    recording.begin(session.problem, settings)
+    again = resumed_settings(parse(["--resume", str(path), *model_files.flags()]))
+    assert (again.data, again.num_iters, again.headless) == ("getup", (1, 1, 1), False)
+    assert again.smpl == parse(model_files.flags()).smpl
+    with pytest.raises(InputError, match="--data: --resume goes on with what the file holds"):
+        resumed_settings(parse(["--resume", str(path), "--data", "other"]))
+
+
+def test_runs_of_scripts_say_that_they_cannot(tmp_path):
+    path = tmp_path / "run.humorscope"
+    RunFile(path, mode="new").close()
+    with pytest.raises(InputError, match="not begun by run_viewer.py"):
+        resumed_settings(parse(["--resume", str(path)]))
+
+
+@pytest.mark.parametrize("words", [["--open", "a", "--resume", "a"], ["--record", "a", "--no-record"]])
+def test_flags_that_exclude_each_other(words):
+    with pytest.raises(InputError, match="choose one of them"):
+        parse(words)
