@@ -95,19 +95,20 @@ def draw_overlays(layers: list[Layer], view: ViewModel, ui: UiState, free: Rect,
     if selected is not None:
         labels.insert(0, selected)
     if labels:
-        draw_labels(labels, size)
+        draw_labels(labels, size, free)
     if selected is not None:
         _ring(selected, size)
 
 
-def draw_labels(labels: list[Label], size: tuple[int, int]) -> None:
-    """Write texts at their places in the world; earlier ones win where two would overlap."""
+def draw_labels(labels: list[Label], size: tuple[int, int], free: Rect) -> None:
+    """Write texts at their places in the world, clear of the panels; earlier ones win where two would overlap."""
     pixels, front = _pixels(np.stack([label.position for label in labels]), size)
     draw = psim.GetBackgroundDrawList()
     taken: list[Rect] = []
     for label, (x, y), visible in zip(labels, pixels, front, strict=True):
         width, height = psim.CalcTextSize(label.text)
-        box = Rect(float(x) + 6.0, float(y) - height / 2 - 1, width + 6, height + 2)
+        left = min(float(x) + 6.0, free.x + free.width - width - 6.0) if x < free.x + free.width else float(x) + 6.0
+        box = Rect(left, float(y) - height / 2 - 1, width + 6, height + 2)
         if visible and not any(box.overlaps(other) for other in taken):
             taken.append(box)
             corners = (box.x, box.y), (box.x + box.width, box.y + box.height)

@@ -172,7 +172,8 @@ class Layer:
         cloud = ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
         cloud.set_radius(1e-4, relative=False)
         thick = radius * self._sizes[1] / ps.get_length_scale()
-        cloud.add_vector_quantity("arrow", vectors, vectortype="ambient", radius=thick, color=color, enabled=True)
+        look = {"vectortype": "ambient", "material": "flat"}
+        cloud.add_vector_quantity("arrow", vectors, **look, radius=thick, color=color, enabled=True)
 
     def lines(
         self,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import polyscope as ps
 
 from viewer import theme
 from viewer.layers.base import Layer
 from viewer.ui_state import UiState
 from viewer.view_model import Camera, ViewModel
 
+NEAR = 0.25  # metres between viewpoint and camera that count as the same place
 PLANE_SHARE = 0.25  # of the way from the camera to the body, where the image plane is drawn
 
 
@@ -21,9 +23,16 @@ class CameraLayer(Layer):
         """Some data has none."""
         return view.scene.camera is not None
 
-    def key(self, view: ViewModel, ui: UiState) -> float:
+    def key(self, view: ViewModel, ui: UiState) -> tuple[float, bool]:
         """It stands still but for the plane, which keeps its share of the way."""
-        return plane_depth(view)
+        return plane_depth(view), self._inside(view)
+
+    def _inside(self, view: ViewModel) -> bool:
+        """Whether the viewpoint is where the camera is; the pyramid's edges would fill the picture."""
+        assert view.scene.camera is not None
+        matrix = np.array(ps.get_camera_view_matrix())
+        eye = -matrix[:3, :3].T @ matrix[:3, 3]
+        return float(np.linalg.norm(eye - view.scene.camera.t_display_camera)) < NEAR
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Draw the edges."""
@@ -33,8 +42,11 @@ class CameraLayer(Layer):
         up = (0.5 * width, -0.12 * height)
         corners = np.array([(0, 0), (width, 0), (width, height), (0, height), up], dtype=float)
         nodes = np.concatenate((camera.t_display_camera[None], unproject(camera, corners, depth)))
-        edges = np.array([(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1), (1, 5), (5, 2)])
-        self.lines("frustum", nodes, edges, color=theme.LAYER_COLORS[self.name], radius=0.004 * depth)
+        color, radius = theme.LAYER_COLORS[self.name], 0.004 * depth
+        around = np.array([(1, 2), (2, 3), (3, 4), (4, 1), (1, 5), (5, 2)])
+        self.lines("image plane", nodes, around, color=color, radius=radius)
+        if not self._inside(view):
+            self.lines("edges", nodes, np.array([(0, 1), (0, 2), (0, 3), (0, 4)]), color=color, radius=radius)
 
 
 def plane_depth(view: ViewModel) -> float:

@@ -84,7 +84,7 @@ class FloorsLayer(Layer):
 def difference(plane: np.ndarray, other: np.ndarray, place: np.ndarray) -> str:
     """Tilt and offset in words."""
     angle, height = apart(plane, other, place)
-    return f"{angle:.2f}°, {100 * height:+.1f} cm"
+    return f"{angle:.2f}°, {round(100 * height, 1) + 0.0:+.1f} cm"
 
 
 def middle(view: ViewModel, sequence: int) -> np.ndarray:

@@ -65,7 +65,7 @@ class ObservationsLayer(Layer):
         self._pixels.append((pixels[seen], fitted[seen], fitted[~seen]))
         on_plane = unproject(camera, pixels[seen], depth)
         back, missing = unproject(camera, fitted[seen], depth), unproject(camera, fitted[~seen], depth)
-        size = 0.02 * depth
+        size = 0.015 * depth
         self.points(f"keypoints {b}", on_plane, color=theme.LAYER_COLORS[self.name], radius=0.6 * size)
         self.points(f"reprojected {b}", back, color=theme.REPROJECTED, radius=0.45 * size)
         self.segments(f"pixel residuals {b}", on_plane, back, color=theme.RESIDUAL, radius=0.15 * size)

@@ -48,13 +48,13 @@ class PullLayer(Layer):
         found = pull_of(view)
         for b, local in sequences_at(view, ui.frame):
             place = view.motion.joints[b, local]
-            if found is not None:
+            if found is not None and np.any(found.vectors[b, local]):
                 force = np.linalg.norm(found.vectors[b, local], axis=-1)
                 worst = int(force.argmax())
                 text = f"{words(found.term)}: {joint_name(view, worst)} {number(float(force[worst]))} /m"
                 yield Label(place[worst], text, theme.LAYER_COLORS[self.name])
             elif is_current(view, "joint_pull"):
-                text = f"{words(pulling(view, ui))} looks at no joints here"
+                text = f"{words(pulling(view, ui))} pulls at no joint here"
                 yield Label(place[15], text, theme.LAYER_COLORS[self.name])
 
 

@@ -32,6 +32,9 @@ def selection_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
             psim.TextDisabled(f"Sub-sequence {chosen.sequence + 1} has no frame {ui.frame}.")
         else:
             psim.TextUnformatted(title(view, chosen, local))
+            x, y, z = rigid_to(view, ui.look.frame).points(view.motion.joints[chosen.sequence, local, chosen.joint])
+            psim.SameLine()
+            psim.TextColored(theme.rgba(theme.DIM), f"· {FRAMES[ui.look.frame].lower()} {x:.3f} {y:.3f} {z:.3f} m")
             _table(rows(view, ui, chosen, local))
     psim.EndChild()
     yield from ()
@@ -58,21 +61,20 @@ def rows(view: ViewModel, ui: UiState, chosen: Selection, local: int) -> list[Ro
     """Name and value of each number; distances in the units of the terms."""
     b, j, motion = chosen.sequence, chosen.joint, view.motion
     place = motion.joints[b, local, j]
-    x, y, z = rigid_to(view, ui.look.frame).points(place)
-    found = [(f"position, {FRAMES[ui.look.frame].lower()}", f"{x:.3f}  {y:.3f}  {z:.3f} m")]
+    found: list[Row] = []
     track = motion.joints[b, :, j]
     before, after = track[max(local - 1, 0)], track[min(local + 1, len(track) - 1)]
     seconds = (min(local + 1, len(track) - 1) - max(local - 1, 0)) / view.scene.fps
     found.append(("speed", f"{np.linalg.norm(after - before) / max(seconds, 1e-9):.2f} m/s"))
     seen = view.scene.observed.joints3d
     if seen is not None:
-        found.append(("to what was seen", _distance(place, seen[b, local, j])))
+        found.append(("to seen", _distance(place, seen[b, local, j])))
     if view.scene.ground_truth is not None:
-        found.append(("to the truth", _distance(place, view.scene.ground_truth.joints[b, local, j])))
+        found.append(("to truth", _distance(place, view.scene.ground_truth.joints[b, local, j])))
     if view.regressed is not None:
-        found.append(("to the regressed", _distance(place, view.regressed[b, local, j])))
+        found.append(("to regressed", _distance(place, view.regressed[b, local, j])))
     if motion.contacts is not None:
-        found.append(("on the floor", f"{100 * motion.contacts[b, local, j]:.0f} %"))
+        found.append(("contact", f"{100 * motion.contacts[b, local, j]:.0f} %"))
     pull = pull_of(view)
     if pull is not None:
         force = float(np.linalg.norm(pull.vectors[b, local, j]))

@@ -16,16 +16,16 @@ from viewer.planes import plane_of
 from viewer.reframe import FRAMES
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
-from viewer.widgets import disabled, font, scale, tooltip
+from viewer.widgets import colored, disabled, font, scale, styled, tooltip
 
 MOST_GHOSTS, MOST_FUTURES = 12, 8
-LABELS = 74.0  # width of the column of names, pixels
+LABELS = 62.0  # width of the column of names, pixels
 
 
 def view_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """Everything about the 3D view that is no layer's switch; scrolls where it does not fit."""
     psim.BeginChild("view settings")
-    with font(theme.SMALL_FONT):
+    with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 1.5), ItemSpacing=(6.0, 3.5)):
         _frame(view, ui)
         _ghosts(ui)
         _pull(view, ui)
@@ -51,8 +51,10 @@ def _frame(view: ViewModel, ui: UiState) -> None:
             psim.SameLine()
         absent = frame == "camera" and view.scene.camera is None
         with disabled(absent or ui.look.drag_floor):
-            if psim.RadioButton(label, ui.look.frame == frame):
-                ui.look.frame = frame
+            shade = theme.mix(theme.ACCENT, theme.PANEL, 0.45) if ui.look.frame == frame else theme.RAISED
+            with colored(Button=theme.rgba(shade)):
+                if psim.Button(label):
+                    ui.look.frame = frame
         tooltip(_FRAME_HELP[frame] if not absent else "The data has no camera")
 
 
@@ -66,11 +68,12 @@ _FRAME_HELP = {
 def _ghosts(ui: UiState) -> None:
     _name("ghosts")
     psim.SetNextItemWidth(70.0 * scale())
-    _, ui.look.ghosts = psim.SliderInt("##ghosts", ui.look.ghosts, 1, MOST_GHOSTS, "%d bodies")
+    _, ui.look.ghosts = psim.DragInt("##ghosts", ui.look.ghosts, 0.1, 1, MOST_GHOSTS, "%d bodies")
     tooltip("How many other frames have a ghost; each costs about a tenth of a body to draw")
     psim.SameLine()
     psim.SetNextItemWidth(-1.0)
-    _, ui.look.ghost_spacing = psim.SliderInt("##ghost spacing", ui.look.ghost_spacing, 2, 60, "every %d frames")
+    _, ui.look.ghost_spacing = psim.DragInt("##ghost spacing", ui.look.ghost_spacing, 0.3, 2, 60, "every %d")
+    tooltip("Frames between two ghosts; drag, or double-click to type")
 
 
 def _pull(view: ViewModel, ui: UiState) -> None:
@@ -92,12 +95,12 @@ def _pull(view: ViewModel, ui: UiState) -> None:
 def _futures(view: ViewModel, ui: UiState) -> None:
     look = ui.look
     _name("futures")
-    psim.SetNextItemWidth(42.0 * scale())
-    _, look.futures = psim.SliderInt("##futures", look.futures, 1, MOST_FUTURES)
+    psim.SetNextItemWidth(34.0 * scale())
+    _, look.futures = psim.DragInt("##futures", look.futures, 0.1, 1, MOST_FUTURES)
     tooltip("How many are sampled")
     psim.SameLine()
-    psim.SetNextItemWidth(58.0 * scale())
-    _, look.future_frames = psim.SliderInt("##future frames", look.future_frames, 10, 120, "%d fr.")
+    psim.SetNextItemWidth(56.0 * scale())
+    _, look.future_frames = psim.DragInt("##future frames", look.future_frames, 0.5, 10, 120, "%d fr.")
     tooltip(f"How long they are; {view.scene.fps:g} frames a second")
     psim.SameLine()
     if psim.Button("Sample"):
@@ -125,8 +128,8 @@ def _floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
     psim.SameLine()
     if psim.Button("Cancel"):
         look.drag_floor = False
-    psim.SameLine()
     x, y, lift = ui.floor_draft
+    _name("")
     psim.TextUnformatted(f"{x:+.1f}° {y:+.1f}° {lift:+.1f} cm")
 
 
@@ -159,7 +162,8 @@ def _saved(ui: UiState) -> None:
 def _sizes(look: Look) -> None:
     _name("sizes")
     psim.SetNextItemWidth(70.0 * scale())
-    _, look.point_size = psim.SliderFloat("##points", look.point_size, 0.3, 3.0, "points %.1f")
+    _, look.point_size = psim.DragFloat("##points", look.point_size, 0.01, 0.3, 3.0, "points %.1f")
     psim.SameLine()
     psim.SetNextItemWidth(-1.0)
-    _, look.line_size = psim.SliderFloat("##lines", look.line_size, 0.3, 3.0, "lines %.1f")
+    _, look.line_size = psim.DragFloat("##lines", look.line_size, 0.01, 0.3, 3.0, "lines %.1f")
+    tooltip("Thickness against the ordinary; drag, or double-click to type")
