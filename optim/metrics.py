@@ -6,6 +6,8 @@ groups of joints and the toe penetration of its public evaluation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,8 @@ FEET = (10, 11, 7, 8)
 NEAR_FLOOR = (0.04, 0.04, 0.10, 0.10)
 """Height [m] below which each of ``FEET`` counts as being on the floor."""
 PENETRATION_DEPTHS_CM = (0, 3, 6, 9, 12, 15)
+FRAMES_AT_ONCE = 120
+"""Of whose mesh is in memory."""
 
 
 def joint_errors(fitted: Trajectory, truth: Trajectory, visible: Tensor) -> dict[str, Tensor]:
@@ -72,8 +76,8 @@ def mesh_error(fitted: Trajectory, truth: Trajectory, body: BodyModel, truth_bod
         return torch.full((len(fitted.trans),), torch.nan)
     errors = []
     for b in range(len(fitted.trans)):
-        one, other = _mesh(fitted, body, b), _mesh(truth, truth_body, b)
-        errors.append(100 * (one - other).norm(dim=-1).mean())
+        pairs = zip(_meshes(fitted, body, b), _meshes(truth, truth_body, b), strict=True)
+        errors.append(100 * torch.cat([(one - other).norm(dim=-1).mean(1) for one, other in pairs]).mean())
     return torch.stack(errors)
 
 
@@ -99,8 +103,9 @@ def foot_skate(motion: Trajectory) -> Tensor:
 
 
 def lowest_vertex(motion: Trajectory, body: BodyModel) -> Tensor:
-    """Height [m] of the lowest vertex of the mesh, (B, T); one sub-sequence at a time, which bounds the memory."""
-    return torch.stack([_mesh(motion, body, b)[..., 2].amin(-1) for b in range(len(motion.trans))])
+    """Height [m] of the lowest vertex of the mesh, (B, T); some frames at a time, which bounds the memory."""
+    batch = range(len(motion.trans))
+    return torch.stack([torch.cat([mesh[..., 2].amin(-1) for mesh in _meshes(motion, body, b)]) for b in batch])
 
 
 def feet_near_floor(joints: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,10 +151,12 @@ def plausibility(motion: Trajectory, body: BodyModel) -> dict[str, Tensor]:
     }
 
 
-def _mesh(motion: Trajectory, body: BodyModel, b: int) -> Tensor:
-    """(T, V, 3) of one sub-sequence."""
-    parts = (motion.trans, motion.root_orient, motion.pose_body, motion.betas)
-    return body.mesh(*(part[b, None] for part in parts))[0]
+def _meshes(motion: Trajectory, body: BodyModel, b: int) -> Iterator[Tensor]:
+    """The vertices of one sub-sequence, (frames, V, 3) for some frames at a time."""
+    for start in range(0, motion.trans.shape[1], FRAMES_AT_ONCE):
+        here = slice(start, start + FRAMES_AT_ONCE)
+        parts = (motion.trans, motion.root_orient, motion.pose_body)
+        yield body.mesh(*(part[b, None, here] for part in parts), motion.betas[b, None])[0]
 
 
 def _only(mask: Tensor, joints: tuple[int, ...]) -> Tensor:
