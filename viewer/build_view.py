@@ -5,16 +5,16 @@ Runs on the worker's side. The display frame has z up and, where a floor was obs
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from viewer import view_model as vm
 from viewer.build_prior import node_gaps, prior_frames, regressed_joints
+from viewer.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 
 if TYPE_CHECKING:
-    from optim.body import BodyModel
     from optim.history import Entry, Snapshot
     from optim.problem import Problem
     from optim.session import Session
@@ -30,55 +30,10 @@ _PARTS = (
     vm.Part(name="joints_vel", label="joints_vel", unit="m/s"),
     vm.Part(name="root_orient_vel", label="root_orient_vel", unit="rad/s"),
     vm.Part(name="latent_motion", label="z, latent motion"),
+    vm.Part(name="nodes", label="nodes of segments"),
     vm.Part(name="betas", label="betas, body shape"),
     vm.Part(name="floor_plane", label="floor", unit="m"),
 )
-
-
-def numpy(value: Any) -> np.ndarray:
-    """A tensor (or array) as float32 numpy."""
-    return np.asarray(value.detach().numpy() if hasattr(value, "detach") else value, np.float32)
-
-
-@dataclass(frozen=True)
-class DisplayFrame:
-    """The rigid motion from the frame of the input to that of the display: p' = R p + t."""
-
-    R_display_input: np.ndarray  # (3, 3)
-    t: np.ndarray  # (3,)
-
-    def points(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) → (..., 3)."""
-        return (points @ self.R_display_input.T + self.t).astype(np.float32)
-
-    def planes(self, planes: np.ndarray) -> np.ndarray:
-        """(B, 4) unit normal and offset, n·p = offset; normals end up facing up."""
-        normal = planes[:, :3] @ self.R_display_input.T
-        offset = planes[:, 3] + normal @ self.t
-        moved = np.concatenate((normal, offset[:, None]), axis=1)
-        return np.where(normal[:, 2:] < 0, -moved, moved).astype(np.float32)
-
-    def input_plane(self, plane: np.ndarray) -> np.ndarray:
-        """(4,) in the display frame → (4,) in the input's; the normal is made a unit vector and keeps its side."""
-        plane = plane / np.linalg.norm(plane[:3])
-        offset = plane[3] - plane[:3] @ self.t
-        return np.append(plane[:3] @ self.R_display_input, offset).astype(np.float32)
-
-
-def display_frame(floor: np.ndarray | None) -> DisplayFrame:
-    """Identity for data with z up; else the frame that stands on the observed floor, below the camera.
-
-    Args:
-        floor: (4,) normal and offset in the camera frame, or None without a camera.
-    """
-    if floor is None:
-        return DisplayFrame(np.eye(3), np.zeros(3))
-    plane = floor / np.linalg.norm(floor[:3])
-    up = -plane[:3] if plane[1] > 0 else plane[:3]
-    offset = -plane[3] if plane[1] > 0 else plane[3]
-    ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
-    ahead /= np.linalg.norm(ahead)
-    return DisplayFrame(np.stack((np.cross(ahead, up), ahead, up)), np.array([0.0, 0.0, -offset]))
 
 
 class ViewBuilder:
@@ -187,18 +142,7 @@ class ViewBuilder:
 
     def motion(self, trajectory: Trajectory) -> vm.Motion:
         """A trajectory of the input frame in the display frame."""
-        betas, trans = numpy(trajectory.betas), numpy(trajectory.trans)
-        pelvis = self._body.joint_template[0] + betas @ self._body.joint_shape_directions[0].T
-        root = self.frame.R_display_input.astype(np.float32) @ numpy(trajectory.root_orient)
-        rotations = np.concatenate((root[:, :, None], numpy(trajectory.pose_body)), axis=2)
-        contacts = getattr(trajectory, "contacts", None)
-        return vm.Motion(
-            trans=self.frame.points(trans + pelvis[:, None]) - pelvis[:, None],
-            rotations=rotations,
-            betas=betas,
-            joints=self.frame.points(numpy(trajectory.joints)),
-            contacts=None if contacts is None else numpy(contacts),
-        )
+        return motion_of(trajectory, self.frame, self._body)
 
     def floors(self, trajectory: Trajectory) -> np.ndarray | None:
         """(B, 4) planes in the display frame: as estimated, else as observed, else z = 0."""
@@ -243,13 +187,13 @@ class ViewBuilder:
             starts=tuple(first - min(starts) for first in starts),
             num_frames=frames,
             body=self._body,
-            observed=self._observed(problem),
+            observed=observed_of(problem.observations, self.frame),
             phases=_phases(phases),
             terms=terms,
             parts=tuple(p for p in _PARTS if p.children or p.name in moving),
             default_weights=_weights(self._session.history[0].schedule, terms),
             presets=_presets(phases),
-            camera=self._camera(problem),
+            camera=camera_of(problem.camera, self.frame),
             footage=_footage(problem, min(starts)),
             ground_truth=None if truth is None else self.motion(truth),
             openpose_vertices=tuple(problem.body.openpose_vertices),
@@ -260,62 +204,11 @@ class ViewBuilder:
             loss_terms=self.members.terms,
         )
 
-    def _observed(self, problem: Problem) -> vm.Observed:
-        seen = problem.observations
-
-        def points(value: Any) -> np.ndarray | None:
-            if value is None:
-                return None
-            value = numpy(value)
-            gone = ~np.isfinite(value).all(axis=-1)
-            moved = self.frame.points(np.where(gone[..., None], 0.0, value))
-            moved[gone] = np.nan
-            return moved
-
-        keypoints = None
-        if seen.joints2d is not None:
-            keypoints = numpy(seen.joints2d).copy()
-            keypoints[keypoints[..., 2] <= 0] = np.nan
-        return vm.Observed(
-            joints3d=points(seen.joints3d),
-            verts3d=points(seen.verts3d),
-            points3d=points(seen.points3d),
-            joints2d=keypoints,
-        )
-
-    def _camera(self, problem: Problem) -> vm.Camera | None:
-        if problem.camera is None:
-            return None
-        focal, center = numpy(problem.camera.focal)[0], numpy(problem.camera.centre)[0]
-        size = problem.camera.image_size or (int(2 * center[0]), int(2 * center[1]))
-        return vm.Camera(
-            matrix=np.array([[focal[0], 0, center[0]], [0, focal[1], center[1]], [0, 0, 1.0]]),
-            size=size,
-            R_display_camera=self.frame.R_display_input,
-            t_display_camera=self.frame.t,
-        )
-
 
 def _footage(problem: Problem, first: int) -> vm.Footage | None:
     """From the first frame of the sub-sequences on."""
     seen = problem.footage
     return None if seen is None else vm.Footage(path=str(seen.path.resolve()), frames=seen.frames[first:])
-
-
-def body_mesh(body: BodyModel) -> vm.BodyMesh:
-    """The arrays that the window skins with."""
-    joints = body.weights.shape[1]
-    directions = body.pose_directions
-    return vm.BodyMesh(
-        template=numpy(body.template),
-        faces=np.asarray(body.faces, np.int32),
-        weights=numpy(body.weights),
-        shape_directions=numpy(body.shape_directions),
-        pose_directions=None if directions is None else numpy(directions),
-        joint_template=numpy(body.joint_template)[:joints],
-        joint_shape_directions=numpy(body.joint_shape_directions)[:joints],
-        parents=tuple(body.parents[:joints]),
-    )
 
 
 def _phases(schedule: tuple[Any, ...]) -> tuple[vm.Phase, ...]:

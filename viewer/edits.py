@@ -10,7 +10,7 @@ from viewer import commands as c
 
 if TYPE_CHECKING:
     from optim.session import Session
-    from viewer.build_view import DisplayFrame
+    from viewer.display import DisplayFrame
 
 
 def edit(session: Session, command: c.Command, frame: DisplayFrame) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from optim.objective import TermValue
 from tests.viewer import fakes
-from viewer.build_view import ViewBuilder, display_frame
+from viewer.build_view import ViewBuilder
+from viewer.display import display_frame
 from viewer.skinning import Skinner
 from viewer.view_model import Status
 

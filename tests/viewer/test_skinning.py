@@ -8,7 +8,7 @@ import torch
 
 from optim.body import BodyModel
 from optim.rotations import axis_angle_to_matrix
-from viewer.build_view import body_mesh
+from viewer.display import body_mesh
 from viewer.skinning import Skinner
 from viewer.view_model import Motion
 

@@ -1,0 +1,135 @@
+"""From the optimiser's values to what may be drawn: tensors become numpy, the input frame becomes the display frame.
+
+The display frame has z up and, where a floor was observed, the floor at z = 0. Knows neither sessions nor windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from viewer import view_model as vm
+
+if TYPE_CHECKING:
+    from optim.body import BodyModel
+    from optim.camera import Camera
+    from optim.observations import Observations
+    from optim.variables import Trajectory
+
+
+def numpy(value: Any) -> np.ndarray:
+    """A tensor (or array) as float32 numpy."""
+    return np.asarray(value.detach().numpy() if hasattr(value, "detach") else value, np.float32)
+
+
+@dataclass(frozen=True)
+class DisplayFrame:
+    """The rigid motion from the frame of the input to that of the display: p' = R p + t."""
+
+    R_display_input: np.ndarray  # (3, 3)
+    t: np.ndarray  # (3,)
+
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) → (..., 3)."""
+        return (points @ self.R_display_input.T + self.t).astype(np.float32)
+
+    def planes(self, planes: np.ndarray) -> np.ndarray:
+        """(B, 4) unit normal and offset, n·p = offset; normals end up facing up."""
+        normal = planes[:, :3] @ self.R_display_input.T
+        offset = planes[:, 3] + normal @ self.t
+        moved = np.concatenate((normal, offset[:, None]), axis=1)
+        return np.where(normal[:, 2:] < 0, -moved, moved).astype(np.float32)
+
+    def input_plane(self, plane: np.ndarray) -> np.ndarray:
+        """(4,) in the display frame → (4,) in the input's; the normal is made a unit vector and keeps its side."""
+        plane = plane / np.linalg.norm(plane[:3])
+        offset = plane[3] - plane[:3] @ self.t
+        return np.append(plane[:3] @ self.R_display_input, offset).astype(np.float32)
+
+
+def display_frame(floor: np.ndarray | None) -> DisplayFrame:
+    """Identity for data with z up; else the frame that stands on the observed floor, below the camera.
+
+    Args:
+        floor: (4,) normal and offset in the camera frame, or None without a camera.
+    """
+    if floor is None:
+        return DisplayFrame(np.eye(3), np.zeros(3))
+    plane = floor / np.linalg.norm(floor[:3])
+    up = -plane[:3] if plane[1] > 0 else plane[:3]
+    offset = -plane[3] if plane[1] > 0 else plane[3]
+    ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
+    ahead /= np.linalg.norm(ahead)
+    return DisplayFrame(np.stack((np.cross(ahead, up), ahead, up)), np.array([0.0, 0.0, -offset]))
+
+
+def motion_of(trajectory: Trajectory, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Motion:
+    """A trajectory of the input frame in the display frame."""
+    betas, trans = numpy(trajectory.betas), numpy(trajectory.trans)
+    pelvis = body.joint_template[0] + betas @ body.joint_shape_directions[0].T
+    root = frame.R_display_input.astype(np.float32) @ numpy(trajectory.root_orient)
+    rotations = np.concatenate((root[:, :, None], numpy(trajectory.pose_body)), axis=2)
+    contacts = getattr(trajectory, "contacts", None)
+    return vm.Motion(
+        trans=frame.points(trans + pelvis[:, None]) - pelvis[:, None],
+        rotations=rotations,
+        betas=betas,
+        joints=frame.points(numpy(trajectory.joints)),
+        contacts=None if contacts is None else numpy(contacts),
+    )
+
+
+def observed_of(seen: Observations, frame: DisplayFrame) -> vm.Observed:
+    """What was seen, NaN where nothing was."""
+
+    def points(value: Any) -> np.ndarray | None:
+        if value is None:
+            return None
+        value = numpy(value)
+        gone = ~np.isfinite(value).all(axis=-1)
+        moved = frame.points(np.where(gone[..., None], 0.0, value))
+        moved[gone] = np.nan
+        return moved
+
+    keypoints = None
+    if seen.joints2d is not None:
+        keypoints = numpy(seen.joints2d).copy()
+        keypoints[keypoints[..., 2] <= 0] = np.nan
+    return vm.Observed(
+        joints3d=points(seen.joints3d),
+        verts3d=points(seen.verts3d),
+        points3d=points(seen.points3d),
+        joints2d=keypoints,
+    )
+
+
+def camera_of(camera: Camera | None, frame: DisplayFrame) -> vm.Camera | None:
+    """The camera of the first sub-sequence, where it stands in the display frame."""
+    if camera is None:
+        return None
+    focal, center = numpy(camera.focal)[0], numpy(camera.centre)[0]
+    size = camera.image_size or (int(2 * center[0]), int(2 * center[1]))
+    return vm.Camera(
+        matrix=np.array([[focal[0], 0, center[0]], [0, focal[1], center[1]], [0, 0, 1.0]]),
+        size=size,
+        R_display_camera=frame.R_display_input,
+        t_display_camera=frame.t,
+    )
+
+
+def body_mesh(body: BodyModel) -> vm.BodyMesh:
+    """The arrays that the window skins with."""
+    joints = body.weights.shape[1]
+    directions = body.pose_directions
+    return vm.BodyMesh(
+        template=numpy(body.template),
+        faces=np.asarray(body.faces, np.int32),
+        weights=numpy(body.weights),
+        shape_directions=numpy(body.shape_directions),
+        pose_directions=None if directions is None else numpy(directions),
+        joint_template=numpy(body.joint_template)[:joints],
+        joint_shape_directions=numpy(body.joint_shape_directions)[:joints],
+        parents=tuple(body.parents[:joints]),
+    )
