@@ -10,7 +10,7 @@ from torch import Tensor
 from optim.fit import Fit
 from optim.history import Entry, Snapshot
 from optim.stages import INITIAL_STATE
-from optim.variables import X_0, covered
+from optim.variables import NAMES, X_0, covered
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,21 @@ def held(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Held, ...]:
     phase = snapshot.schedule[snapshot.phase]
     frozen = {part for name in snapshot.frozen for part, _ in covered(name, snapshot.variables)}
     for name in snapshot.variables:
-        if name not in phase.variables and name not in frozen:
+        if name in NAMES and name not in phase.variables and name not in frozen:
             since = _since(path, lambda entry: entry.phase == snapshot.phase)
             found.append(_held(fit, snapshot, name, phase.name, since))
     return tuple(found)
 
 
 def moved(fit: Fit, snapshot: Snapshot | None = None) -> dict[str, Moved]:
-    """Variable → how far it is from where the snapshot's stage began."""
+    """Variable → how far it is from where the snapshot's stage began; nodes that were not there then are left out."""
     snapshot = snapshot or fit.current
     began = fit.stage_start(snapshot).variables
-    return {name: _way(began[name], value) for name, value in snapshot.variables.items()}
+    return {
+        name: _way(began[name], value)
+        for name, value in snapshot.variables.items()
+        if name in NAMES and name in began and began[name].shape == value.shape
+    }
 
 
 def _way(before: Tensor, now: Tensor) -> Moved:

@@ -8,6 +8,7 @@ import torch
 from optim.movement import held, moved
 from optim.session import Session
 from optim.stages import INITIAL_STATE, schedule
+from optim.variables import NAMES
 from tests import fakes
 
 
@@ -54,6 +55,18 @@ def test_the_schedule_holds_too(session):
     report = {one.name: one for one in held(session)}
     assert set(report) == set(INITIAL_STATE)
     assert all(one.moved == 0.0 and one.by == "stage 3 freeze" for one in report.values())
+
+
+def test_nodes_of_segments_move_while_there_are_any():
+    phases = schedule("shooting", "3d", num_iters=(1, 1, 8), lbfgs_max_iter=2)
+    session = Session(fakes.problem(frames=16), schedule=phases)
+    found = []
+    while not session.done:
+        session.step_iteration()
+        found.append("nodes" in moved(session))
+        assert {one.name for one in held(session)} <= set(NAMES)
+        assert found[-1] == ("nodes" in session.current.variables)
+    assert any(found) and not found[-1]
 
 
 def test_ways_are_differences_to_the_start_of_the_stage(session):

@@ -13,7 +13,7 @@ from optim.stages import PRESETS, schedule
 from tests import fakes
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name, rules in PRESETS.items() if rules.stage_3 == "tuned"])
 @pytest.mark.parametrize("kind", ["3d", "rgb", "points3d"])
 def test_at_the_start_it_is_the_presets_own_schedule(name, kind):
     phases = schedule("humorscope", kind, num_iters=(3, 4, 9))
@@ -24,6 +24,14 @@ def test_at_the_start_it_is_the_presets_own_schedule(name, kind):
         terms = set(phase.weights) | set(wanted.weights)
         assert all(phase.weight(term) == wanted.weight(term) for term in terms - overlap)
         assert phase.preset is phases[0].preset
+
+
+def test_phases_that_a_preset_does_not_have_stay():
+    phases = schedule("humorscope", "3d")
+    edited = with_preset(phases, "shooting", data="3d", started=phases, current=0, begun=1)
+    assert edited[1].steps == schedule("shooting", "3d")[1].steps
+    assert edited[2:4] == phases[2:4]
+    assert "stage 3: tuned, not shooting" in fixed_rules(PRESETS["humorscope"], PRESETS["shooting"])
 
 
 def test_what_is_over_stays_and_what_runs_keeps_the_steps_it_has_begun():

@@ -92,7 +92,7 @@ def _plot(found: LineSearch, size: tuple[float, float]) -> None:
         if not implot.BeginPlot("##search", size, _FLAGS):
             return
         plain = int(implot.ImPlotAxisFlags_NoHighlight)
-        right = max(float(lengths.max()) * 1.08, 1e-12)
+        right = max(float(lengths.max()) * 1.14, 1e-12)
         margin = 0.1 * max(float(np.ptp(values)), 1e-12 + 1e-6 * abs(found.start))
         implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
         implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.04 * right, right, _ALWAYS)

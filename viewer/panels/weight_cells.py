@@ -65,7 +65,7 @@ def value_cell(view: ViewModel, row: WeightRow) -> None:
         return
     unit = "" if row.term.unit == "1" else f" {row.term.unit}"
     with font(theme.SMALL_FONT):
-        psim.TextUnformatted(f"{number(raw)}{unit}")
+        psim.TextUnformatted(f"{raw:.3g}{unit}")
     tooltip(f"{row.term.name.replace('_', ' ')} = {raw:.6g}{unit}, before its weight\n{row.term.formula}")
 
 
