@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 MOST_VIEWS = 9
 
@@ -65,3 +66,30 @@ class Look:
     def forget(self, name: str) -> None:
         """Drop a viewpoint."""
         self.saved = [known for known in self.saved if known.name != name]
+
+
+_KEPT = {"point_size": (0.3, 3.0), "line_size": (0.3, 3.0), "ghosts": (1, 12), "ghost_spacing": (2, 60)}
+"""What outlives a window, and the smallest and largest value."""
+
+
+def kept(look: Look) -> dict[str, Any]:
+    """What is remembered, besides viewpoints."""
+    return {name: getattr(look, name) for name in _KEPT}
+
+
+def recall(look: Look, settings: object, views: object) -> None:
+    """Take over what was remembered, as far as it makes sense."""
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        least, most = _KEPT.get(name, (1, 0))
+        if isinstance(value, type(least)) and least <= value <= most:
+            setattr(look, name, value)
+    for view in views[:MOST_VIEWS] if isinstance(views, list) else ():
+        if isinstance(view, dict) and _is_view(view):
+            look.save(SavedView(view["name"], view["frame"], tuple(view["matrix"]), float(view["fov_degrees"])))
+
+
+def _is_view(view: dict[str, Any]) -> bool:
+    matrix, fov = view.get("matrix"), view.get("fov_degrees")
+    named = isinstance(view.get("name"), str) and view.get("frame") in ("world", "prior", "camera")
+    numbers = [*matrix, fov] if isinstance(matrix, list) else []
+    return named and len(numbers) == 17 and all(isinstance(x, float | int) for x in numbers)

@@ -6,7 +6,9 @@ import json
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from viewer.look import kept, recall
 from viewer.theme import THEMES
 from viewer.ui_state import LAYERS, UiState
 
@@ -16,13 +18,15 @@ class Preferences:
     """What is remembered."""
 
     hint_seen: bool = False
-    layers: dict[str, bool] | None = None
+    layers: dict[str, bool] | None = None  # that the user has switched
     follow: bool = True
     plot_terms: bool = True
     theme: str = "dark"
     scale: float | None = None
     size: tuple[int, int] | None = None  # of the window
     videos: str = ""  # folder
+    look: dict[str, Any] | None = None  # of the 3D view, see ``viewer.look``
+    views: list[dict[str, Any]] | None = None  # saved viewpoints
 
     @property
     def window_size(self) -> tuple[int, int]:
@@ -64,6 +68,8 @@ def apply_preferences(preferences: Preferences, ui: UiState) -> None:
     """Set up a new window as the last one was left."""
     saved = preferences.layers if isinstance(preferences.layers, dict) else {}
     ui.layers |= {name: bool(on) for name, on in saved.items() if name in LAYERS}
+    ui.chosen |= {name for name in saved if name in LAYERS}
+    recall(ui.look, preferences.look, preferences.views)
     ui.follow, ui.plot_terms = bool(preferences.follow), bool(preferences.plot_terms)
     ui.theme = preferences.theme if preferences.theme in THEMES else THEMES[0]
     ui.scale = preferences.scale if isinstance(preferences.scale, float) and 0.5 <= preferences.scale <= 4 else None
@@ -75,11 +81,13 @@ def from_ui(ui: UiState, *, size: tuple[int, int] | None = None) -> Preferences:
     """What to remember of a window that closes."""
     return Preferences(
         hint_seen=True,
-        layers=dict(ui.layers),
+        layers={name: ui.layers[name] for name in LAYERS if name in ui.chosen},
         follow=ui.follow,
         plot_terms=ui.plot_terms,
         theme=ui.theme,
         scale=ui.scale,
         size=size,
         videos=ui.filming.folder,
+        look=kept(ui.look),
+        views=[asdict(view) for view in ui.look.saved],
     )

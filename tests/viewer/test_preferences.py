@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from viewer.look import SavedView
 from viewer.preferences import (
     Preferences,
     apply_preferences,
@@ -19,13 +20,28 @@ from viewer.ui_state import UiState
 
 def test_round_trip(tmp_path):
     ui = UiState(follow=False, plot_terms=False)
-    ui.layers["floor"] = False
+    ui.switch("floor")
+    ui.look.ghosts, ui.look.point_size = 7, 1.5
+    ui.look.save(SavedView("from the side", "prior", tuple(float(x) for x in range(16)), 40.0))
     path = tmp_path / "deep" / "window.json"
     save_preferences(path, from_ui(ui))
     again = UiState()
     apply_preferences(load_preferences(path), again)
     assert (again.follow, again.plot_terms, again.layers) == (False, False, ui.layers)
+    assert (again.chosen, again.look) == ({"floor"}, ui.look)
     assert not again.show_hint
+
+
+def test_layers_that_were_not_switched_still_follow_the_stage(tmp_path):
+    ui = UiState()
+    ui.switch("rollout")
+    ui.switch("rollout")  # off, on purpose
+    save_preferences(tmp_path / "window.json", from_ui(ui))
+    again = UiState()
+    apply_preferences(load_preferences(tmp_path / "window.json"), again)
+    again.follow_stage(3)
+    assert not again.layers["rollout"]
+    assert again.layers["contacts"]
 
 
 def test_first_start_shows_the_hint(tmp_path):
@@ -34,13 +50,17 @@ def test_first_start_shows_the_hint(tmp_path):
     assert ui.show_hint
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"layers": 3, "other": 1}', '{"layers": {"nonsense": true}}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"layers": 3, "other": 1}', '{"layers": {"nonsense": true}}', "\x00",
+    '{"views": [{"name": "a", "frame": "world", "matrix": [1, 2], "fov_degrees": 40}], "look": {"ghosts": "x"}}',
+    '{"views": [3], "look": [1]}',
+])  # fmt: skip
 def test_a_damaged_file_is_as_good_as_none(tmp_path, text):
     path = tmp_path / "window.json"
     path.write_text(text)
     ui = UiState()
     apply_preferences(load_preferences(path), ui)
     assert ui.layers == UiState().layers
+    assert ui.look == UiState().look
 
 
 def test_lies_in_the_configuration_folder(monkeypatch, tmp_path):

@@ -15,7 +15,7 @@ import polyscope.imgui as psim
 import polyscope.implot as implot
 
 _WIDGETS = (
-    "Button", "SmallButton", "ArrowButton", "Checkbox", "RadioButton", "SliderFloat", "InputDouble", "InputInt",
+    "Button", "SmallButton", "ArrowButton", "Checkbox", "RadioButton", "SliderFloat", "DragInt", "DragFloat", "InputDouble", "InputInt",
     "InputText", "InvisibleButton", "Selectable", "BeginCombo", "BeginTable",
 )  # fmt: skip
 
