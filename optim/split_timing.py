@@ -1,7 +1,7 @@
 """``python -m optim.split_timing``: fit the same clip in one piece and split into parts, and print what each costs.
 
-Prints times, evaluations, final errors where the truth is known, and the seams of the parts. Flags besides its own
-are those of ``run_viewer.py``.
+Prints times, evaluations, final errors where the truth is known, distances in the image where one was seen, foot skate,
+and the seams of the parts. Flags besides its own are those of ``run_viewer.py``: a video is given by ``--data-path``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import torch
 
 from optim.batches import BatchedFit
 from optim.errors import InputError
+from optim.frames import canonical_frame, floor_frame
 from optim.loading.problem import load_problem, load_split
+from optim.metrics import feet_near_floor
 from optim.problem import Problem
 from optim.settings import Settings, parse
 from optim.splitting import Split, split_frames
@@ -41,6 +43,10 @@ class Timed:
     """Mean distance of the 22 joints from the truth."""
     root_relative_cm: float | None
     """The same with both bodies at the root."""
+    reprojection_px: float | None
+    """Median distance of the keypoints in the image."""
+    skate_mm: float
+    """Mean move between two frames of feet near the floor."""
     motion: Stitched
 
 
@@ -60,7 +66,8 @@ def fit_timed(name: str, problem: Problem, split: Split, settings: Settings) -> 
         work += session.current.evaluations_spent * session.problem.batch * session.problem.frames
     motion = fit.stitched(how=PRESETS[settings.preset].stitching)
     seconds = time.perf_counter() - began
-    return Timed(name, split, seconds, fit.progress.evaluations, work, *_errors(motion, problem), motion)
+    errors = *_errors(motion, problem), reprojection_px(motion, problem), skate_mm(motion, problem)
+    return Timed(name, split, seconds, fit.progress.evaluations, work, *errors, motion)
 
 
 def _errors(motion: Stitched, problem: Problem) -> tuple[float | None, float | None]:
@@ -70,6 +77,29 @@ def _errors(motion: Stitched, problem: Problem) -> tuple[float | None, float | N
     relative = (found - found[:, :1]) - (truth - truth[:, :1])
     apart, relatively = (100.0 * gap.norm(dim=-1).mean().item() for gap in (found - truth, relative))
     return apart, relatively
+
+
+def reprojection_px(motion: Stitched, problem: Problem) -> float | None:
+    """Median distance [px] of the body's keypoints from those seen, of those that enter the loss; None without any."""
+    seen, body = problem.observations, problem.body
+    if seen.joints2d is None or problem.camera is None:
+        return None
+    ids = torch.tensor(body.openpose_vertices)
+    pose = motion.trans[:, None], motion.root_orient[:, None], motion.pose_body[:, None], motion.betas
+    with torch.no_grad():
+        points = body.keypoints25(*body.joints_and_vertices(*pose, ids))[:, 0]
+        apart = (problem.camera.project(points[None]) - seen.keypoints).norm(dim=-1)
+    return float(apart[seen.keypoint_weights[..., 0] > 0].median())
+
+
+def skate_mm(motion: Stitched, problem: Problem) -> float:
+    """Mean move [mm] between two frames of feet near the floor; 0 where none is."""
+    pelvis = problem.body.rest_joints(motion.betas[:1])[:, 0]
+    first = motion.trans[:1], motion.root_orient[:1], pelvis
+    plane = motion.floor_plane
+    frame = canonical_frame(*first) if plane is None else floor_frame((plane[:3] * plane[3])[None], *first)
+    speed, near = feet_near_floor(frame.points(motion.joints[None]))
+    return 1000.0 * float((speed * near).sum() / near.sum().clamp_min(1))
 
 
 def compare(settings: Settings) -> tuple[Timed, Timed]:
@@ -92,10 +122,12 @@ def compare(settings: Settings) -> tuple[Timed, Timed]:
 def report(results: Sequence[Timed]) -> str:
     """The table and the seams."""
     rows = ["", "seconds", "evaluations", "frames evaluated", "joint error [cm]", "root-relative [cm]"]
+    rows += ["reprojection [px]", "foot skate [mm]"]
     table = [f"{row:20s}" for row in rows]
     for result in results:
         cells = [result.name, f"{result.seconds:.1f}", str(result.evaluations), str(result.frames_evaluated)]
-        cells += ["–" if e is None else f"{e:.2f}" for e in (result.error_cm, result.root_relative_cm)]
+        errors = (result.error_cm, result.root_relative_cm, result.reprojection_px, result.skate_mm)
+        cells += ["–" if e is None else f"{e:.2f}" for e in errors]
         table = [line + f"{cell:>16s}" for line, cell in zip(table, cells, strict=True)]
     parts = results[-1]
     share = parts.seconds / results[0].seconds
@@ -134,7 +166,7 @@ def _as_motion(settings: Settings) -> Settings:
             names = arrays.files
     except (OSError, ValueError):
         return settings
-    return settings if "joints3d" in names else replace(settings, data_path=path)
+    return settings if "joints3d" in names else replace(settings, data_path=path, kind="AMASS")
 
 
 if __name__ == "__main__":

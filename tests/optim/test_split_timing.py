@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from optim import split_timing
+from optim.batches import BatchedFit
+from optim.diagnostics.agreement import reprojection
+from optim.diagnostics.ground import ground
+from optim.splitting import split_frames
+from optim.stages import schedule
+from tests import fakes
 from tests.motions import write_walk
 
 SHORT = ["--num-iters", "1", "1", "1", "--lbfgs-max-iter", "2", "--stage3-no-tune-init-state"]
@@ -35,7 +42,7 @@ def test_both_ways_are_fitted_and_printed(model_files, tmp_path, capsys):
         ("--seq-len 60", "one sub-sequence"),
         ("--seq-len 10 --overlap 10", "--rgb-overlap-len 10"),
         ("--seq-len ten", "invalid int value"),
-        ("--seq-len 10 --overlap 2 --observations joints2d", "demo clips only"),
+        ("--seq-len 10 --overlap 2 --observations joints2d", "it can be joints3d"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(model_files, tmp_path, capsys, words, told):
@@ -44,3 +51,21 @@ def test_bad_input_is_one_line_and_status_2(model_files, tmp_path, capsys, words
     output, errors = capsys.readouterr()
     assert status == 2 and output == "" and errors.startswith("error: ") and told in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_figures_of_a_motion_in_one_piece_are_those_of_the_diagnostics():
+    """Frame by frame with its own shape, as a stitched motion has it, against the sub-sequence as a whole."""
+    problem = fakes.problem("joints2d", frames=8)
+    fit = BatchedFit(
+        problem,
+        split_frames(8, length=8, overlap=0),
+        schedule=schedule("humorscope", "rgb", num_iters=(2, 1, 1), lbfgs_max_iter=3),
+    )
+    fit.session.run()
+    motion, seen = fit.stitched(), reprojection(fit.session)
+    # torch's median is the lower of the two middle ones
+    wanted = np.sort(seen.error_px[seen.used])[(seen.used.sum() - 1) // 2]
+    assert split_timing.reprojection_px(motion, problem) == pytest.approx(wanted, rel=1e-3)
+    feet = ground(fit.session, mesh=False)
+    assert split_timing.skate_mm(motion, problem) >= 0
+    assert (split_timing.skate_mm(motion, problem) > 0) == bool(np.isfinite(feet.skate_mm).any())
