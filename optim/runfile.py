@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +73,7 @@ class RunFile:
     """
 
     def __init__(self, path: Path, *, mode: Literal["new", "append", "read"]) -> None:
-        self.path = Path(path)
+        self.path, self._writing = Path(path), mode != "read"
         if mode == "new" and self.path.exists():
             raise InputError(f"{self.path}: is there already; {_NEW_ADVICE}")
         if mode != "new":
@@ -94,6 +94,9 @@ class RunFile:
 
     def close(self) -> None:
         """Leave one file behind, without the journal that lies beside it while it is written."""
+        if self._writing:
+            with suppress(sqlite3.Error):  # somebody reads it at this moment
+                self._database.execute("PRAGMA journal_mode = DELETE")
         self._database.close()
 
     @contextmanager
