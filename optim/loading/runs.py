@@ -4,43 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optim.errors import InputError
-from optim.loading.problem import load_session
+from optim.loading.recorded import load_recorded, resumed_settings
 from optim.loading.results import find_results, read_result
 from optim.recording import Recording
 from optim.results import FitResult, of_session
 from optim.runfile import SUFFIX, RunFile
 from optim.saving.run_record import run_info
+from optim.settings import parse
 
 
 def load_results(path: Path, *, body_path: Path | None = None) -> list[FitResult]:
     """Everything at a path, one result per sub-sequence and one per stitched motion.
 
     Args:
-        body_path: SMPL+H for results whose ``meta.txt`` names a file that is not here; not for run files.
+        body_path: SMPL+H in place of the one that the run names.
 
     Raises:
         InputError: Nothing there, or something that cannot be read.
     """
     if path.is_file() or path.suffix == SUFFIX:
-        return read_run(path)
+        return read_run(path, body_path=body_path)
     return [read_result(folder, body_path=body_path) for folder in find_results(path)]
 
 
-def read_run(path: Path) -> list[FitResult]:
-    """What a recorded session had reached where it stood last; loads the clip and the models that it was fitted with.
+def read_run(path: Path, *, body_path: Path | None = None) -> list[FitResult]:
+    """What a recorded session had reached where it stood last; its data are in the file, its models where they were.
 
     Raises:
-        InputError: No run file, one that does not say what was fitted, or clip and models are not those of then.
+        InputError: No run file, one that does not say what was fitted, or models that are not those of then.
     """
+    body = [] if body_path is None else ["--smpl", str(body_path)]
+    settings = resumed_settings(parse(["--resume", str(path), *body]))
+    session = load_recorded(settings)
     file = RunFile(path, mode="read")
     try:
-        recording = Recording(file)
-        settings = recording.settings
-        if settings is None:
-            raise InputError(f"{path}: does not say what was fitted; it was not begun by run_viewer.py")
-        session = load_session(settings)
-        recording.restore(session)
+        Recording(file).restore(session)
         seconds = sum(snapshot.seconds for snapshot in session.history.ancestors(session.current.id))
         return of_session(session, info=run_info(settings, session, seconds=seconds))
     finally:

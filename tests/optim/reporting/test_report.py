@@ -131,6 +131,7 @@ def test_a_recorded_run_has_a_report_and_exports(model_files, tmp_path, capsys):
     session.step_iteration()
     recording.follow(session)
     recording.file.close()
+    clip.unlink()  # the run holds its data
     assert main([str(tmp_path / "run.humorscope"), "--no-pictures"]) == 0
     assert "stopped before the end" in (tmp_path / "run.html").read_text(encoding="utf-8")
     assert export_main([str(tmp_path / "run.humorscope"), "--to", "csv", "--out", str(tmp_path / "x")]) == 0
