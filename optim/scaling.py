@@ -15,7 +15,7 @@ from torch import Tensor
 from optim.lbfgs import Point
 from optim.objective import Objective
 from optim.shooting import NODE_BLOCKS
-from optim.stages import NODES
+from optim.shots import NODES
 from optim.variables import Packing, Variables
 
 PROBE = 1e-3

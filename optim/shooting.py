@@ -40,7 +40,7 @@ from optim.rollout import (
     place,
     turn_matrix,
 )
-from optim.stages import NODES, node_frames
+from optim.shots import NODES, node_frames
 from optim.timing import timed
 
 REFERENCE = "node_reference"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optim.errors import InputError
+from optim.shots import GAP, GAP_WEIGHTS, SHOOTING_STEPS, shooting_phases, tightness
 
 WEIGHT_NAMES = (
     "joints2d", "joints3d", "joints3d_rollout", "verts3d", "points3d", "pose_prior", "shape_prior", "motion_prior",
@@ -32,8 +33,6 @@ STAGE_3 = (
     "joints_vel",
     "root_orient_vel",
 )
-NODES = "nodes"
-"""The variable of multiple shooting."""
 
 Triple = tuple[float, float, float]
 _IMAGE = {
@@ -126,7 +125,7 @@ class Preset:
     """What a stage begins with in frames in which nothing is seen: what the stage before left, or a motion that bridges
     them (``gaps.bridged``), and whether x_0 is tuned on frames after the first one seen."""
     stage_3: Literal["tuned", "shooting"] = "tuned"
-    """The way through stage 3: tune, freeze, refine, or ``SHOOTING``."""
+    """The way through stage 3: tune, freeze, refine, or ``shots.SHOOTING``."""
     units: Literal["equal", "measured"] = "equal"
     """What the solver takes a unit of each variable for in stage 3: the same for all, or what ``scaling`` measures."""
     split: Literal["public", "even"] = "public"
@@ -159,13 +158,15 @@ PRESETS = {
         _HUMORSCOPE,
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
+        replace(_HUMORSCOPE, name="humorscope-measured-units", units="measured"),
+        replace(_HUMORSCOPE, name="shooting", stage_3="shooting", units="measured"),
         _REFERENCE,
         replace(_REFERENCE, name="reference-6d", rotation="6d"),
         replace(_REFERENCE, name="reference-strict-contacts", contact_refine="strict"),
         replace(_REFERENCE, name="reference-velocity-fault", velocities="camera"),
     )
 }
-"""Our rules, those of the public code, and each of them with one rule exchanged."""
+"""Our rules, those of the public code, each of them with one rule exchanged, and multiple shooting with two."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,6 @@ class Phase:
     def scaled(self) -> bool:
         """Its solver measures the variables' units when it begins."""
         return self.stage == 3 and self.preset.units == "measured"
-
-
-def node_frames(frames: int, segment: int) -> list[int]:
-    """Frames that the nodes of multiple shooting stand at: every ``segment``-th but for the first and the last."""
-    return list(range(segment, frames - 1, segment))
 
 
 def schedule(
@@ -234,6 +230,8 @@ def schedule(
     own = OWN_WEIGHTS.get(data_type, {}) if rules.weights == "own" else {}
     table = _known("data_type", data_type, PUBLIC_WEIGHTS) | own | _checked_weights(weights or {})
     steps = tuple(num_iters) if num_iters is not None else PUBLIC_STEPS[data_type]
+    if num_iters is None and rules.stage_3 == "shooting":
+        steps = (*steps[:2], SHOOTING_STEPS)
     if len(steps) != 3 or any(n != int(n) or n < 0 for n in steps):
         raise InputError(f"num_iters is {list(steps)}; give three counts of steps, one per stage")
     if lbfgs_max_iter < 1:
@@ -245,7 +243,9 @@ def schedule(
     if data_type in ("rgb", "rgbd"):
         third = replace(third, variables=(*STAGE_3, "floor_plane"))
     phases = [first, second, third]
-    if tune_init and steps[2]:
+    if rules.stage_3 == "shooting" and steps[2]:
+        phases[2:] = shooting_phases(third, gap=GAP_WEIGHTS[data_type], frames=tune_frames)
+    elif tune_init and steps[2]:
         bounds = _freeze_bounds(rules, steps[2], freeze_start, freeze_end)
         phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)
     return tuple(replace(p, iterations=lbfgs_max_iter, preset=rules) for p in phases if p.steps)
@@ -295,7 +295,8 @@ def with_weight(
     """The same schedule with one weight changed in every phase of a stage.
 
     A phase in which the schedule silences the term (weight 0 there, but not in the whole stage) stays silent, unless
-    it is the ``current`` one (an index).
+    it is the ``current`` one (an index). ``shooting_gap``, which tightens from phase to phase, becomes ``value`` in the
+    first of them (or the current one) and changes in proportion in the others.
 
     Raises:
         InputError: Unknown name or stage, or a negative or non-finite value.
@@ -306,8 +307,10 @@ def with_weight(
         known = sorted({phase.stage for phase in phases})
         raise InputError(f"no phase of stage {stage} in this schedule; its stages are {known}")
     in_use = any(phase.weight(name) > 0 for phase in of_stage)
+    here = phases[current] if current is not None and phases[current].stage == stage else None
+    base = tightness(of_stage, here) if name == GAP else 0.0
     return tuple(
-        replace(phase, weights={**phase.weights, name: float(value)})
+        replace(phase, weights={**phase.weights, name: float(value) * (phase.weight(name) / base if base else 1.0)})
         if phase.stage == stage and (i == current or not in_use or phase.weight(name) > 0)
         else phase
         for i, phase in enumerate(phases)

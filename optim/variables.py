@@ -16,7 +16,8 @@ from torch import Tensor
 
 from optim.errors import InputError
 from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_sixd, sixd_to_matrix
-from optim.stages import INITIAL_STATE, NODES, Phase, node_frames
+from optim.shots import NODES, node_frames
+from optim.stages import INITIAL_STATE, Phase
 
 Variables = Mapping[str, Tensor]
 PER_FRAME = ("trans", "root_orient", "latent_pose", "latent_motion")
@@ -119,7 +120,7 @@ def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -
             keep[len(node_frames(phase.frames, phase.segment)) :] = False
         for frames in still.get(name, ()):
             keep[frames] = False
-        if keep.all():
+        if len(keep) and keep.all():
             parts.append(Part(name, tuple(value.shape), None))
         elif keep.any():
             index = keep.nonzero()[:, 0]

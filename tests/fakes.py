@@ -25,7 +25,8 @@ from optim.problem import Problem
 from optim.rollout import estimate_states
 from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.shooting import NODE_SIZE, cut
-from optim.stages import NODES, Phase
+from optim.shots import NODES
+from optim.stages import Phase
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 REST = np.array([

@@ -13,7 +13,8 @@ from optim.errors import InputError
 from optim.objective import TERMS, Objective
 from optim.observations import Observations, PreviousBatch
 from optim.problem import Problem
-from optim.stages import NODES, STAGE_3, WEIGHT_NAMES, Phase, schedule
+from optim.shots import NODES
+from optim.stages import STAGE_3, WEIGHT_NAMES, Phase, schedule
 from optim.variables import packing
 from tests import fakes
 
