@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from optim.diagnostics.drift import Drift, drift
+from optim.diagnostics.drift import Drift, drift, teacher_forced
 from optim.rollout import State
 from optim.rotations import matrix_to_axis_angle
 from optim.session import Session
@@ -106,6 +106,18 @@ def test_agrees_with_the_session_and_starts_at_the_first_step(fixture, request):
     for split in splits(found).values():
         np.testing.assert_allclose(split.accumulation[:, :2], 0.0, atol=2e-3)
     assert found.joints_cm.total[:, -1].min() > 1.0
+
+
+@pytest.mark.parametrize("fixture", ["seen_in_3d", "seen_by_camera"])
+def test_the_teacher_forced_motion_is_as_far_off_as_encoding_loses(fixture, request):
+    session = request.getfixturevalue(fixture)
+    found, forced = drift(session), teacher_forced(session, session.current)
+    apart = 100 * (forced.joints - session.stage2_trajectory.joints).norm(dim=-1).numpy()
+    np.testing.assert_allclose(apart[..., 0], found.root_cm.encoding, atol=2e-3)
+    np.testing.assert_allclose(apart.mean(-1), found.joints_cm.encoding, atol=2e-3)
+    body = session.problem.body.joints(forced.trans, forced.root_orient, forced.pose_body, forced.betas)
+    np.testing.assert_allclose(forced.joints, body, atol=1e-4)
+    assert teacher_forced(session, session.end_of_stage(2)) is None
 
 
 def test_is_that_of_the_branch(seen_in_3d):
