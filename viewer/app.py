@@ -18,6 +18,7 @@ import polyscope.imgui as psim
 
 from viewer import theme
 from viewer.backends import desktop_scale, offscreen_problem, window_problem
+from viewer.capture import drawn_by_processor
 from viewer.client import Client
 from viewer.commands import Command, Quit
 from viewer.layout import SLOTS, Rect, layout
@@ -59,8 +60,10 @@ from viewer.view_model import Analysis, Finished, LoadFailed, Loading, Note, Sce
 from viewer.widgets import caption, font, tab_row, wide_switch
 
 WINDOW_SIZE = (1280, 720)
-FAST_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12, 0.002  # seconds
-"""While the user moves something or the clip plays; otherwise, so that the optimiser has the processor."""
+FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 15, 1 / 12, 0.002  # seconds
+"""While the user moves something or the clip plays, also without a graphics card; otherwise, so that the optimiser has
+the processor."""
+SOFTWARE_NICENESS = 10  # of a window that is drawn by the processor, so that the optimiser goes first
 CALM_AFTER = 0.5  # seconds without input
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
@@ -128,6 +131,7 @@ class App:
         self.scene_view = SceneView(self._guard)
         self.studio = Studio(self)
         self._theme = theme.THEMES[0]
+        self.software = False  # the processor draws
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
         self._last_time = time.monotonic()
@@ -307,10 +311,17 @@ class App:
         self.ui.asked.clear()
         self.ui.note(Note(level="info", text="The optimiser was restarted."))
 
+    def yield_to_worker(self) -> None:
+        """Where the processor draws, let the optimiser go first."""
+        self.software = drawn_by_processor()
+        if self.software and hasattr(os, "nice"):
+            os.nice(SOFTWARE_NICENESS)
+
     def rest(self, spent: float) -> float:
         """How long to sleep after a frame that took ``spent`` seconds."""
         calm = time.monotonic() - self._last_input > CALM_AFTER
-        return max(LEAST_SLEEP, (CALM_FRAME if calm else FAST_FRAME) - spent)
+        fast = SOFTWARE_FRAME if self.software else FAST_FRAME
+        return max(LEAST_SLEEP, (CALM_FRAME if calm else fast) - spent)
 
 
 def _listed(panel: Callable[..., Iterable[Command]], *arguments: object) -> list[Command]:
@@ -402,6 +413,7 @@ def run_window(make_client: Callable[[], Client], *, backend: Backend = "openGL3
     app = App(make_client, ui)
     try:
         start_polyscope(backend, size=preferences.window_size)
+        app.yield_to_worker()
         ps.set_user_callback(app.frame)
         while not (ps.window_requests_close() or ui.quit):
             start = time.monotonic()

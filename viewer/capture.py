@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 import polyscope as ps
 
+_RENDERER = 0x1F01
 _READ_FRAMEBUFFER, _RGBA, _UNSIGNED_BYTE, _PACK_ALIGNMENT = 0x8CA8, 0x1908, 0x1401, 0x0D05
 
 
@@ -33,6 +34,17 @@ def grab() -> np.ndarray:
     gl.glPixelStorei(_PACK_ALIGNMENT, 1)
     gl.glReadPixels(0, 0, width, height, _RGBA, _UNSIGNED_BYTE, pixels.ctypes.data_as(ctypes.c_void_p))
     return np.ascontiguousarray(pixels[::-1, :, :3])
+
+
+def drawn_by_processor() -> bool:
+    """Whether there is no graphics card behind the window, as far as OpenGL tells."""
+    try:
+        gl = _opengl()
+    except CaptureError:
+        return False
+    gl.glGetString.restype = ctypes.c_char_p
+    name = (gl.glGetString(_RENDERER) or b"").decode("latin-1").lower()
+    return any(software in name for software in ("llvmpipe", "softpipe", "swiftshader"))
 
 
 @lru_cache

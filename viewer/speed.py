@@ -24,9 +24,9 @@ from viewer.client import ProcessClient
 from viewer.commands import Run, RunStage, Step
 from viewer.ui_state import UiState
 
-ITERATIONS = 80  # of stage 3
+ITERATIONS = 300  # of stage 3
 ROUNDS = 3
-FIRST_FRAMES = 10  # that are not counted
+SHOWN = ("body", "skeleton", "regressed", "floor")
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Probe:
     def __init__(self, make_session: Callable[[], Any], *, size: tuple[int, int]) -> None:
         self.app = App(partial(ProcessClient, make_session), UiState())
         start_polyscope("openGL3_glfw", size=size)
+        self.app.yield_to_worker()
         ps.set_user_callback(self.app.frame)
 
     def turn(self) -> None:
@@ -120,6 +121,7 @@ def with_window(probe: Probe, iterations: int) -> Window:
         probe.until(probe.settled)
     assert app.view is not None
     goal = app.view.status.total_iterations + iterations
+    app.ui.layers |= {name: name in SHOWN for name in app.ui.layers}
     app.ui.playing = True
     app.post([Run()])
     probe.until(lambda: app.view is not None and app.view.status.state == "running")
@@ -151,7 +153,10 @@ def main(arguments: list[str]) -> int:
     without = min(seconds_alone(make, ITERATIONS) for _ in range(ROUNDS))
     print(f"first picture after {window.first_frame:.1f} s, loaded {window.loaded:.1f} s, first iteration shown "
           f"{window.first_iteration:.1f} s")  # fmt: skip
-    print(f"window: {window.frames_per_second:.1f} frames/s at 1280×720 while the optimiser runs and the clip plays")
+    print(
+        f"window: {window.frames_per_second:.1f} frames/s at 1280×720 while the optimiser runs and the clip plays "
+        f"({', '.join(SHOWN)})"
+    )
     print(f"{ITERATIONS} iterations of stage 3: {window.seconds:.2f} s with the window, {without:.2f} s without "
           f"({100 * without / window.seconds:.0f} % of the speed)")  # fmt: skip
     return 0

@@ -44,7 +44,8 @@ Message = Scene | ViewModel | Status | Analysis | Note | Loading | LoadFailed | 
 Publish = Callable[[Message], None]
 Record = Callable[[Any], Any]
 """From a session to its ``optim.recording.Recording``; may put the session where an earlier one was. Picklable."""
-PUBLISH_INTERVAL = 0.08  # seconds between two views while running
+PUBLISH_INTERVAL = 0.08  # seconds between two views while running, at least
+PUBLISH_SHARE = 0.05  # of the time that views may take; where they cost more there are fewer
 LOADING_LOG = "optim.loading.progress"
 """Where loaders log, at level INFO, how far they have got."""
 TELL_INTERVAL = 0.25  # seconds between two words on the evaluation under way, within a long iteration
@@ -89,7 +90,7 @@ class Worker:
         self._recorder = None if recording is None else Recorder(recording, self._builder, publish)
         self._publish = publish if self._recorder is None else self._recorder.publish
         self._last_published = -1e9
-        self._stale = False
+        self._stale, self._publish_interval = False, PUBLISH_INTERVAL
         self._obeyed = 0
         publish(self._builder.scene)
         self.publish_view()
@@ -124,7 +125,7 @@ class Worker:
         if stepping:
             self._iterate()
             self._stale = True
-        if self._stale and (not self.running or self._clock() - self._last_published >= PUBLISH_INTERVAL):
+        if self._stale and (not self.running or self._clock() - self._last_published >= self._publish_interval):
             self.publish_view()
         return bool(obeyed) or stepping
 
@@ -147,6 +148,8 @@ class Worker:
         else:
             watch, times = self._watch, self._profiler.phases
             self._publish(replace(view, traps=watch.settings, caught=watch.caught, times=times))
+        spent = self._clock() - self._last_published
+        self._publish_interval = max(PUBLISH_INTERVAL, spent / PUBLISH_SHARE)
 
     # --- commands
 
