@@ -24,6 +24,7 @@ from optim.observations import Observations
 from optim.presets import data_type, with_preset
 from optim.problem import Problem
 from optim.scaling import solver_metric
+from optim.shots import NODES
 from optim.stages import Phase, with_frames, with_steps, with_weight, with_weights
 from optim.variables import X_0, covered, packing, parse_frozen
 
@@ -180,6 +181,18 @@ class EditableFit(Fit):
         cause = f"{'all' if frames is None else frames} frames in {edited[index].name}"
         return self._replan(cause, edited, False)
 
+    def plan(self, phases: Sequence[Phase]) -> Snapshot:
+        """Other phases after the current one, for instance those of another preset's stage 3.
+
+        Raises:
+            InputError: Stages out of order.
+        """
+        here = self.current
+        stages = [here.stage, *(phase.stage for phase in phases)]
+        if stages != sorted(stages):
+            raise InputError(f"phases of stages {stages[1:]} after one of stage {here.stage}; stages come in order")
+        return self._note("other phases ahead", schedule=(*here.schedule[: here.phase + 1], *phases))
+
     def skip_phase(self) -> Snapshot:
         """End the current phase here and enter the next one.
 
@@ -248,7 +261,8 @@ class EditableFit(Fit):
         return self._edit(f"perturbed {name} by {scale:g}", variables=changed)
 
     def reset(self, name: str) -> Snapshot:
-        """Put a variable, ``x_0`` or a range of frames back to where the current stage began.
+        """Put a variable, ``x_0`` or a range of frames back to where the current stage began, nodes to where shooting
+        began.
 
         Raises:
             InputError: No such variable here, or one that is frozen.
@@ -258,7 +272,7 @@ class EditableFit(Fit):
         changed = dict(here.variables)
         for part, frames in self._loose(name):
             value = here.variables[part].clone()
-            value[:, frames] = began[part][:, frames]
+            value[:, frames] = 0.0 if part == NODES else began[part][:, frames]
             changed[part] = value
         return self._edit(f"reset {name}", variables=changed)
 

@@ -32,6 +32,21 @@ class RolloutComparison:
     """(B, T) mean distance of the 22 joints."""
 
 
+@dataclass(frozen=True)
+class NodeGaps:
+    """Where the segments of multiple shooting should meet, and by how much they do not."""
+
+    frames: tuple[int, ...]
+    before: Tensor
+    """(B, N, 3) [m] root joint at the end of a segment, in the frame of the input."""
+    after: Tensor
+    """(B, N, 3) [m] root joint of the node that the next segment begins at."""
+    gap_cm: Tensor
+    """(B, N) mean distance of the 22 joints."""
+    gap_deg: Tensor
+    """(B, N) angle between the root orientations."""
+
+
 class Fit:
     """A problem, the history of fitting it, and where that stands."""
 
@@ -107,6 +122,15 @@ class Fit:
         """Whether ``prediction`` has its answer at hand."""
         kept = self._predictions.get(snapshot.id)
         return kept is not None and kept[0] is snapshot
+
+    def node_gaps(self, snapshot: Snapshot | None = None) -> NodeGaps | None:
+        """How far segments are apart at the nodes of multiple shooting; None in a single roll-out."""
+        in_prior = self.prediction(snapshot or self.current).in_prior
+        if in_prior is None or in_prior.gaps is None:
+            return None
+        gaps = in_prior.gaps
+        before, after = (in_prior.frame.points_back(side) for side in gaps.roots())
+        return NodeGaps(gaps.frames, before, after, gaps.centimetres(), gaps.degrees())
 
     def prediction(self, snapshot: Snapshot) -> Prediction:
         """Everything derived from a snapshot's variables, over all frames and without gradients."""

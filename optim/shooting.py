@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+import roma
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -63,6 +64,20 @@ class Gaps:
     frames: tuple[int, ...]
     before: Tensor
     after: Tensor
+
+    def roots(self) -> tuple[Tensor, Tensor]:
+        """Root joints (B, N, 3) [m] where segments end, and where the next ones begin; in the prior frame."""
+        return self.before[..., JOINTS][..., :3], self.after[..., JOINTS][..., :3]
+
+    def centimetres(self) -> Tensor:
+        """Mean distance of the 22 joints, (B, N) [cm]."""
+        apart = (self.before - self.after)[..., JOINTS].unflatten(-1, (22, 3))
+        return 100.0 * apart.norm(dim=-1).mean(-1)
+
+    def degrees(self) -> Tensor:
+        """Angle between the root orientations, (B, N) [°]."""
+        before, after = (side[..., ROOT].unflatten(-1, (3, 3)) for side in (self.before, self.after))
+        return torch.rad2deg(roma.rotmat_geodesic_distance(before, after))
 
     def residual(self) -> Tensor:
         """½ squared gap [m²] per node, (B, N): positions and joints in metres, the rest as lengths.

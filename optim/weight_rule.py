@@ -116,17 +116,17 @@ def table(found: Sequence[Outcome], what: str) -> str:
     return "\n".join(lines)
 
 
-def write_between_marks(page: Path, text: str) -> None:
+def write_between_marks(page: Path, text: str, *, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Replace what stands between the two marks of a page.
 
     Raises:
         InputError: The page lacks a mark.
     """
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.read_text().partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise InputError(f"{page} lacks the marks {BEGIN} and {END} that the table goes between")
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+        raise InputError(f"{page} lacks the marks {marks[0]} and {marks[1]} that the table goes between")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
