@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
         if settings.bundle is not None:
             return run_bundle(*settings.bundle)
         if settings.open is not None:
-            return run_replay(settings.open)
+            return run_replay(settings, settings.open)
         if settings.resume is not None:
             from optim.loading.recorded import resumed_settings
 
@@ -99,15 +100,36 @@ def record(settings: Settings, path: Path, session: Session) -> Recording:
     return recorded_session(session, path=path, settings=settings)
 
 
-def run_replay(path: Path) -> int:
-    """Show what was recorded, without models."""
+def run_bundle(run: Path, target: Path) -> int:
+    """Write a run as one file that depends on nothing else, and say what is in it."""
+    from viewer.bundle import bundle
+
+    found = bundle(run, target)
+    if found.missing is not None:
+        log.warning("%s cannot be read any more: the bundle is without the pictures of the video", found.missing)
+    if found.body is not None:
+        log.warning("it holds the template of %s: share it as that body's licence allows", found.body)
+    pictures = f", {found.pictures} pictures of the video" if found.pictures else ""
+    print(f"bundle: {found.path} ({found.path.stat().st_size / 1e6:.1f} MB{pictures})")
+    return 0
+
+
+def run_replay(settings: Settings, path: Path) -> int:
+    """Show a recorded run, without models; or results of a fit, without its priors."""
+    import assets
     from viewer import app
-    from viewer.replay import ReplayClient
+    from viewer.replay import ReplayClient, Source
+    from viewer.results_source import ResultsSource
     from viewer.run_source import RunSource
 
+    source: Callable[[], Source] = partial(RunSource, path)
     advice = f"To go on with it, where the models are: run_viewer.py --resume {path}"
+    if path.is_dir() or path.suffix == ".npz":
+        body = None if settings.smpl == assets.BODY_FOLDER else settings.smpl
+        source = partial(ResultsSource, path, body=body, clip=settings.clip)
+        advice = "These are results; to fit anew, give the data with --data-path (observations.npz is such data)."
     try:
-        result = app.run_window(partial(ReplayClient, partial(RunSource, path), advice=advice))
+        result = app.run_window(partial(ReplayClient, source, advice=advice))
     except app.WindowUnavailable as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

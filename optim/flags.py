@@ -205,7 +205,7 @@ def _add_run_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--no-video", action="store_true", help="headless: results only")
     formats = ",".join(FORMATS)
     group.add_argument("--export", nargs="+", metavar="FORMAT", help=f"headless: the motion also as {formats}")
-    group.add_argument("--open", type=Path, metavar="FILE", help="look at a recorded run; needs no models")
+    group.add_argument("--open", type=Path, metavar="FILE|DIR", help="look at a recorded run, or at results")
     group.add_argument("--resume", type=Path, metavar="FILE", help="go on with a recorded run where it was left")
     group.add_argument("--record", type=Path, metavar="FILE", help="where to record this run (the user's data folder)")
     group.add_argument("--no-record", action="store_true", help="keep no recording once the window is closed")

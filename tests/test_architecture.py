@@ -16,7 +16,9 @@ MAY_IMPORT_OPTIM = {
     "viewer/picture.py",
     "viewer/run_recorder.py",
     "viewer/replay.py",
+    "viewer/bundle.py",
     "viewer/run_source.py",
+    "viewer/results_source.py",
 }
 
 

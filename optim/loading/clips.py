@@ -58,7 +58,7 @@ def each_clip(settings: Settings) -> list[Settings]:
         if settings.clip is not None:
             raise InputError(f"--clip {settings.clip}: {settings.data_path or settings.data} is one clip")
         return [settings]
-    chosen = [_chosen(settings.clip, names, settings)] if settings.clip is not None else names
+    chosen = [named(settings.clip, names, Path(settings.data_path or ""))] if settings.clip is not None else names
     return [replace(settings, clip=name) for name in chosen]
 
 
@@ -100,7 +100,12 @@ def shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f", … ({left} more)" if left > 0 else "")
 
 
-def _chosen(asked: str, names: Sequence[str], settings: Settings) -> str:
+def named(asked: str, names: Sequence[str], folder: Path) -> str:
+    """The one of several that ``--clip`` means: a number, a name, the last part of one, or a piece of one alone.
+
+    Raises:
+        InputError: None or several are called so.
+    """
     if asked.isdecimal() and int(asked) < len(names):
         return names[int(asked)]
     tails = [name for name in names if asked in (name, name.rsplit("/", 1)[-1], name.removesuffix("_poses"))]
@@ -111,6 +116,6 @@ def _chosen(asked: str, names: Sequence[str], settings: Settings) -> str:
         raise InputError(f"--clip {asked}: {len(found)} clips are called so: {shortened(found)}")
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.0)
     raise InputError(
-        f"--clip {asked}: no such clip in {settings.data_path}, which holds {len(names)} (0 to {len(names) - 1});"
+        f"--clip {asked}: no such clip in {folder}, which holds {len(names)} (0 to {len(names) - 1});"
         f" nearest: {', '.join(near)}"
     )

@@ -1,0 +1,272 @@
+"""Results opened for looking at: a folder of HuMoR's or ours, parts of a video together, or a motion in an .npz.
+
+Nothing is fitted again. Knows no window.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import assets
+from optim.batches import row_of
+from optim.body import NUM_BETAS, BodyModel
+from optim.camera import Camera
+from optim.errors import InputError
+from optim.loading.amass import FPS, read_motion
+from optim.loading.clips import named, shortened
+from optim.loading.kinds import array_names
+from optim.loading.models import find_body, load_body
+from optim.loading.npz import read_arrays, require_finite
+from optim.loading.planes import unit_plane
+from optim.loading.results import STITCHED, find_results, read_motion_file, read_result
+from optim.loading.source import trajectory
+from optim.observations import Observations
+from optim.results import STAGES, FitResult
+from optim.rotations import axis_angle_to_matrix
+from optim.splitting import Interval, cut
+from optim.stitching import Clip, Seam, stitch
+from optim.variables import Trajectory
+
+WHOLE = "stitched"
+_ROTATIONS = {"root_orient": 3, "pose_body": 63}
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """B sub-sequences (parts of a video, or people) of T frames at the moments of the fit that were written down."""
+
+    name: str
+    body: BodyModel
+    moments: Mapping[str, Trajectory]
+    """Name in ``results.STAGES``, ``WHOLE`` or ``motion`` → batch of B, in the order of the fit."""
+    intervals: tuple[Interval, ...]
+    floor: Tensor | None = None  # (B, 4) as given to the fit; None: the frame is a world with z up
+    truth: Trajectory | None = None
+    observations: Observations | None = None
+    camera: Camera | None = None
+    seams: tuple[Seam, ...] = ()
+    losses: Mapping[str, float] = field(default_factory=dict)
+    """Moment → weighted sum of all terms, where it is known."""
+
+    @property
+    def drift_cm(self) -> Tensor | None:
+        """(B, T) distance of the root joints between the first roll-out of stage 3 and stage 2; None without both."""
+        if not {"stage2", "stage3_init"} <= set(self.moments):
+            return None
+        before, after = (self.moments[name].joints[:, :, 0] for name in ("stage2", "stage3_init"))
+        return 100.0 * (after - before).norm(dim=-1)
+
+
+def open_results(path: Path, *, body_path: Path | None = None, clip: str | None = None) -> Opened:
+    """Read what there is to be looked at.
+
+    Args:
+        path: ``results_out``, a folder in it, any folder above, or an .npz of motion (AMASS, HuMoR, SLAHMR).
+        body_path: SMPL+H; None: what ``meta.txt`` names, or the shipped one.
+        clip: Of several, by name or number; None: the first, with a note.
+
+    Raises:
+        InputError: Nothing there, or files that cannot be used.
+    """
+    if not path.is_dir():
+        return _motion(path, body_path)
+    groups = _groups(find_results(path))
+    names = list(groups)
+    chosen = names[0] if clip is None else named(clip, names, path)
+    if clip is None and len(names) > 1:
+        log.warning("%s: the first of %d is opened; --clip takes another: %s", path, len(names), shortened(names))
+    return _joined(chosen, groups[chosen], body_path)
+
+
+def interval_of(folder: Path) -> Interval | None:
+    """Which frames of a video a folder of results covers; None where it does not say."""
+    file = folder / "observations.npz"
+    if "seq_interval" not in array_names(file):
+        return None
+    found = read_arrays(file, ("seq_interval",), what="observations")["seq_interval"].ravel()
+    if found.shape != (2,) or not 0 <= int(found[0]) < int(found[1]):
+        raise InputError(
+            f"{file}: seq_interval is {found.tolist()}; the first frame and the one after the last are expected"
+        )
+    return int(found[0]), int(found[1])
+
+
+def _groups(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """Name → folders that belong together: the parts of one video with its ``final_results``, else single ones."""
+    groups: dict[str, list[Path]] = {}
+    stitched = [folder for folder in folders if folder.name == STITCHED]
+    for folder in folders:
+        if folder in stitched:
+            continue
+        part = interval_of(folder) is not None
+        name = re.sub(r"_\d{4}(_\d+)?$", "", folder.name) if part else folder.name
+        number, unique = 1, name
+        while unique in groups and not (part and groups[unique][0].parent == folder.parent):
+            number += 1
+            unique = f"{name} {number}"
+        groups.setdefault(unique, []).append(folder)
+    for folder in stitched:
+        mates = [name for name, members in groups.items() if members[0].parent == folder.parent and len(members) > 1]
+        groups.setdefault(mates[0] if mates else f"{folder.parent.name}/{STITCHED}", []).append(folder)
+    return groups
+
+
+def _joined(name: str, folders: Sequence[Path], body_path: Path | None) -> Opened:
+    final = [folder for folder in folders if folder.name == STITCHED and len(folders) > 1]
+    parts: dict[Interval | None, Path] = {}
+    for folder in folders:
+        if folder not in final:
+            parts.setdefault(interval_of(folder), folder)  # HuMoR repeats a part to fill its last batch
+    results = [read_result(folder, body_path=body_path) for folder in parts.values()]
+    frames = results[0].frames
+    if len({result.frames for result in results}) > 1:
+        raise InputError(f"{folders[0].parent}: parts of different lengths; open one of them by its folder")
+    intervals = [(0, frames) if interval is None else interval for interval in parts]
+    if any(end - start != frames for start, end in intervals):
+        raise InputError(
+            f"{folders[0]}: {frames} frames, but seq_interval is {intervals[0]}; they are of different fits"
+        )
+    first = results[0]
+    names = [stage for stage in STAGES if all(stage in result.stages for result in results)]
+    moments = {stage: _batch([result.stages[stage] for result in results]) for stage in names}
+    opened = Opened(
+        name,
+        first.body,
+        moments,
+        tuple(intervals),
+        floor=_floors(results),
+        truth=_batch([r.truth for r in results if r.truth is not None]) if all(r.truth for r in results) else None,
+        observations=_seen(results),
+        camera=first.camera,
+        seams=first.seams,
+        losses=_losses(first),
+    )
+    return opened if len(results) == 1 else _with_seams(opened, final, names[-1])
+
+
+def _with_seams(opened: Opened, final: Sequence[Path], stage: str) -> Opened:
+    """The same with the whole motion, from ``final_results`` or as HuMoR cuts it, and how its parts fit together."""
+    last = opened.moments[stage]
+    clips = [Clip(interval, row_of(last, row)) for row, interval in enumerate(opened.intervals)]
+    whole = stitch(clips, body=opened.body, how="cut")
+    motion = Trajectory(
+        whole.trans[None], whole.root_orient[None], whole.pose_body[None], whole.betas[:1], whole.joints[None]
+    )
+    file = final[0] / f"{stage}_results.npz" if final else None
+    if file is not None and file.is_file():
+        motion = read_motion_file(file, opened.body)
+        if motion.trans.shape[1] < max(end for _, end in opened.intervals):
+            raise InputError(
+                f"{file}: {motion.trans.shape[1]} frames, fewer than its parts cover; they are of different fits"
+            )
+    frames = {n: cut(getattr(motion, n), opened.intervals) for n in ("trans", "root_orient", "pose_body", "joints")}
+    betas = motion.betas.expand(len(opened.intervals), -1)
+    pieces = Trajectory(**frames, betas=betas, floor_plane=last.floor_plane)
+    return replace(opened, moments={**opened.moments, WHOLE: pieces}, seams=whole.seams)
+
+
+def _motion(path: Path, body_path: Path | None) -> Opened:
+    """A file of one motion, or of several people's."""
+    names = set(array_names(path))
+    body_folder = body_path or assets.BODY_FOLDER
+    if set(_ROTATIONS) <= names and (people := _people(path)) is not None:
+        motion, floor = people
+        body = load_body(find_body(body_folder))
+        motion = replace(motion, joints=body.joints(motion.trans, motion.root_orient, motion.pose_body, motion.betas))
+    else:
+        read = read_motion(path)
+        body, floor = load_body(find_body(body_folder, gender=read.gender)), None
+        motion = trajectory(read, slice(0, len(read.trans)), body)
+        if read.resampled:
+            log.warning("%s: %g frames/s, resampled to %g", path, read.source_fps, FPS)
+        if "floor_plane" in names:
+            stored = read_arrays(path, ("floor_plane",), what="a motion")["floor_plane"]
+            floor = torch.from_numpy(unit_plane(stored, path=path))[None]
+    count, frames = motion.trans.shape[:2]
+    return Opened(path.stem, body, {"motion": motion}, ((0, frames),) * count, floor=floor)
+
+
+def _people(path: Path) -> tuple[Trajectory, Tensor | None] | None:
+    """Motions (P, T, ...) and floors as SLAHMR writes them, joints still to be worked out; None for a single motion."""
+    what = "motions of several people (trans, root_orient, pose_body, betas)"
+    arrays = read_arrays(path, ("trans", *_ROTATIONS, "betas"), optional=("floor_plane", "floor_idcs"), what=what)
+    trans = arrays["trans"]
+    if trans.ndim != 3:
+        return None
+    people, frames = trans.shape[:2]
+    for name, width in {"trans": 3, **_ROTATIONS}.items():
+        if arrays[name].shape != (people, frames, width):
+            raise InputError(
+                f"{path}: {name} has shape {arrays[name].shape}; ({people}, {frames}, {width}) is expected"
+            )
+        require_finite(arrays[name], name=name, path=path)
+    betas = arrays["betas"]
+    if betas.ndim != 2 or len(betas) != people:
+        raise InputError(f"{path}: betas has shape {betas.shape}; ({people}, 16) is expected")
+    shape = np.zeros((people, NUM_BETAS), np.float32)
+    shape[:, : betas.shape[1]] = betas[:, :NUM_BETAS]
+    turns = {
+        n: axis_angle_to_matrix(torch.from_numpy(arrays[n].astype(np.float32)).unflatten(2, (-1, 3)))
+        for n in _ROTATIONS
+    }
+    place = torch.from_numpy(trans.astype(np.float32))
+    motion = Trajectory(
+        place, turns["root_orient"][:, :, 0], turns["pose_body"], torch.from_numpy(shape), joints=place[:, :, None]
+    )
+    if "floor_plane" not in arrays:
+        return motion, None
+    planes = np.atleast_2d(arrays["floor_plane"])
+    chosen = np.asarray(arrays.get("floor_idcs", np.zeros(people)), int).ravel() % len(planes)
+    return motion, torch.from_numpy(
+        np.stack([unit_plane(planes[chosen[p % len(chosen)]], path=path) for p in range(people)])
+    )
+
+
+def _batch(motions: Sequence[Trajectory]) -> Trajectory:
+    names = ("trans", "root_orient", "pose_body", "betas", "joints")
+    joined = {name: torch.cat([getattr(motion, name) for motion in motions]) for name in names}
+    extra: dict[str, Any] = {}
+    for name in ("contacts", "floor_plane"):
+        values = [value for motion in motions if (value := getattr(motion, name)) is not None]
+        extra[name] = torch.cat(values) if len(values) == len(motions) else None
+    return Trajectory(**joined, **extra)
+
+
+def _floors(results: Sequence[FitResult]) -> Tensor | None:
+    """(B, 4): as given, else as the last stage has it."""
+    found = [result.floor() if result.observed_floor is None else result.observed_floor for result in results]
+    known = [floor for floor in found if floor is not None]
+    return torch.stack(known) if len(known) == len(results) else None
+
+
+def _seen(results: Sequence[FitResult]) -> Observations | None:
+    seen = [result.observations for result in results]
+    if any(one is None for one in seen):
+        return None
+    parts: dict[str, Any] = {}
+    for name in ("joints3d", "verts3d", "points3d", "joints2d"):
+        values = [getattr(one, name) for one in seen]
+        if all(value is not None and value.shape == values[0].shape for value in values):
+            parts[name] = torch.cat(values)
+    return Observations(**parts) if parts else None
+
+
+def _losses(result: FitResult) -> dict[str, float]:
+    """From ``losses.csv`` where a run has written one: that of the stage's last row, or of stage 3's first."""
+    rows = [row for row in result.losses if "total" in row and "stage" in row]
+    found = {}
+    for name, stage in (("stage1", 1), ("stage2", 2), ("stage3_init", 3), ("stage3", 3)):
+        of_stage = [float(row["total"]) for row in rows if row["stage"] == stage]
+        if of_stage:
+            found[name] = of_stage[0 if name == "stage3_init" else -1]
+    return found

@@ -1,0 +1,199 @@
+"""Results opened again: HuMoR's folders and ours, split videos, SLAHMR's people; and what is said of broken ones."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+import assets
+from optim.errors import InputError
+from optim.loading.opened import open_results
+from optim.loading.results import read_motion_file
+from tests.motions import walk_arrays
+
+FLOOR = np.array([0.0, 0.0, 1.0, 0.0])
+
+
+def motion(frames=20, *, shift=0.0, start=0, **more):
+    """Arrays of a stage's results: some frames of a walk, moved along x."""
+    walk = walk_arrays(frames=start + frames)
+    return {
+        "betas": walk["betas"],
+        "trans": walk["trans"][start:] + [shift, 0.0, 0.0],
+        "root_orient": walk["poses"][start:, :3],
+        "pose_body": walk["poses"][start:, 3:66],
+    } | more
+
+
+def write_part(folder, *, start=0, frames=20, interval=True, shift=0.0):
+    """A folder as the public code writes it, floors and images of a video included."""
+    folder.mkdir(parents=True)
+    for stage, drift in (("stage1", 0.3), ("stage2", 0.0), ("stage3_init", 0.05), ("stage3", 0.01)):
+        own = motion(frames, start=start, shift=drift + shift, contacts=np.zeros((frames, 22)))
+        np.savez(folder / f"{stage}_results.npz", **own)
+    seen = {"joints2d": np.ones((frames, 25, 3)), "img_paths": [f"{t}.png" for t in range(frames)]}
+    if interval:
+        seen["seq_interval"] = np.array([start, start + frames])
+    np.savez(folder / "observations.npz", **seen)
+    np.savez(folder / "gt_results.npz", cam_mtx=np.array([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]]))
+    (folder / "meta.txt").write_text(f"optim_bm {assets.BODY_FILE}\ngt_bm {assets.BODY_FILE}\n")
+    return folder
+
+
+def test_stages_of_a_fit_and_the_drift_between_two(tmp_path):
+    write_part(tmp_path / "hop_1625", interval=False)
+    for path in (tmp_path / "hop_1625", tmp_path):
+        opened = open_results(path)
+        assert list(opened.moments) == ["stage1", "stage2", "stage3_init", "stage3"] and opened.name == "hop_1625"
+        assert opened.intervals == ((0, 20),) and not opened.seams and opened.losses == {}
+        np.testing.assert_allclose(opened.drift_cm, np.full((1, 20), 5.0), atol=1e-3)
+        assert opened.camera.focal.tolist() == [[1000.0, 1000.0]] and opened.floor is None
+        assert opened.moments["stage3"].contacts.shape == (1, 20, 22)
+    (tmp_path / "hop_1625" / "stage2_results.npz").unlink()
+    assert open_results(tmp_path).drift_cm is None
+
+
+def test_parts_of_a_video_come_together_with_their_seams(tmp_path):
+    """Two frames shared, the second part 4 cm aside; a part that HuMoR repeated to fill a batch is left out."""
+    write_part(tmp_path / "clip_0000_16251", start=0)
+    write_part(tmp_path / "clip_0001_16252", start=18, shift=0.04)
+    write_part(tmp_path / "clip_0001_16253", start=18, shift=0.04)
+    opened = open_results(tmp_path)
+    assert opened.intervals == ((0, 20), (18, 38)) and opened.name == "clip"
+    assert list(opened.moments)[-1] == "stitched"
+    (seam,) = opened.seams
+    assert (seam.frame, seam.shared) == (20, 2) and abs(seam.apart.cm - 4.0) < 0.01 and abs(seam.after.cm - 4.0) < 0.01
+    stage3, whole = opened.moments["stage3"], opened.moments["stitched"]
+    torch.testing.assert_close(whole.trans[0], stage3.trans[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(whole.trans[1, 2:], stage3.trans[1, 2:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(whole.trans[1, :2], stage3.trans[0, 18:], atol=1e-5, rtol=0)
+
+
+def test_final_results_are_the_whole(tmp_path):
+    write_part(tmp_path / "clip_0000_16251", start=0)
+    write_part(tmp_path / "clip_0001_16252", start=18)
+    (tmp_path / "final_results").mkdir()
+    own = motion(38, shift=1.0)
+    np.savez(tmp_path / "final_results" / "stage3_results.npz", **own | {"betas": np.zeros((38, 16))})
+    opened = open_results(tmp_path)
+    np.testing.assert_allclose(opened.moments["stitched"].trans[1], own["trans"][18:], atol=1e-5)
+    alone = open_results(tmp_path / "final_results")
+    assert list(alone.moments) == ["stage3"] and alone.intervals == ((0, 38),)
+    np.savez(tmp_path / "final_results" / "stage3_results.npz", **motion(30))
+    with pytest.raises(InputError, match="30 frames, fewer than its parts cover"):
+        open_results(tmp_path)
+
+
+def test_one_of_several_fits_is_chosen(tmp_path, caplog):
+    for name in ("jump", "run"):
+        write_part(tmp_path / "results_out" / name, interval=False)
+    with caplog.at_level(logging.WARNING):
+        assert open_results(tmp_path).name == "jump"
+    assert "first of 2 is opened; --clip takes another: jump, run" in caplog.text
+    assert open_results(tmp_path, clip="1").name == open_results(tmp_path, clip="run").name == "run"
+    with pytest.raises(InputError, match="no such clip.*nearest: run"):
+        open_results(tmp_path, clip="rum")
+
+
+def people(frames=12, **changes):
+    one = motion(frames)
+    arrays = {name: np.stack([one[name], one[name]]) for name in ("trans", "root_orient", "pose_body")}
+    arrays["trans"][1] += [1.0, 0.0, 0.0]
+    arrays |= {"betas": np.zeros((2, 16)), "floor_plane": np.array([[0.0, -1.5, 0.0]]), "floor_idcs": np.zeros(2, int)}
+    return arrays | changes
+
+
+def test_several_people_as_slahmr_writes_them(tmp_path):
+    path = tmp_path / "bike_000060_world_results.npz"
+    np.savez(path, intrins=np.ones(4), track_mask=np.ones((2, 12)), **people())
+    opened = open_results(path)
+    found = opened.moments["motion"]
+    assert found.joints.shape == (2, 12, 22, 3) and opened.intervals == ((0, 12), (0, 12))
+    torch.testing.assert_close(found.joints[1] - found.joints[0], torch.tensor([1.0, 0, 0]).expand(12, 22, 3))
+    np.testing.assert_allclose(opened.floor, [[0, -1, 0, 1.5]] * 2, atol=1e-6)
+    single = tmp_path / "stage3_results.npz"
+    np.savez(single, **motion(12))
+    alone = read_motion_file(single, opened.body)
+    torch.testing.assert_close(found.joints[:1], alone.joints, atol=1e-5, rtol=0)
+
+
+def test_a_motion_file_is_opened_at_30_hz(tmp_path):
+    np.savez(tmp_path / "walk_poses.npz", **walk_arrays(frames=61, fps=60.0))
+    opened = open_results(tmp_path / "walk_poses.npz")
+    assert list(opened.moments) == ["motion"] and opened.intervals == ((0, 31),) and opened.floor is None
+
+
+def pickled(folder):
+    np.savez(folder / "stage3_results.npz", **motion(20, trans=np.array([None] * 20, object)))
+
+
+def cut_short(folder):
+    file = folder / "stage2_results.npz"
+    file.write_bytes(file.read_bytes()[:900])
+
+
+def other_length(folder):
+    np.savez(folder / "stage2_results.npz", **motion(19))
+
+
+def wrong_width(folder):
+    np.savez(folder / "stage1_results.npz", **motion(20, pose_body=np.zeros((20, 60))))
+
+
+def no_betas(folder):
+    np.savez(folder / "stage1_results.npz", **{k: v for k, v in motion(20).items() if k != "betas"})
+
+
+def body_gone(folder):
+    (folder / "meta.txt").write_text("optim_bm ./body_models/smplh/male/model.npz\n")
+
+
+def wrong_interval(folder):
+    np.savez(folder / "observations.npz", seq_interval=np.array([0, 7]))
+
+
+def interval_backwards(folder):
+    np.savez(folder / "observations.npz", seq_interval=np.array([9, 3]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (pickled, "stage3_results.npz: array trans holds pickled"),
+        (cut_short, "stage2_results.npz: damaged or cut off"),
+        (other_length, "stages of different lengths"),
+        (wrong_width, r"stage1_results.npz: pose_body has shape \(20, 60\); \(20, 63\)"),
+        (no_betas, "no array betas"),
+        (body_gone, "meta.txt: optim_bm .*model.npz is not there; give the body with --smpl"),
+        (wrong_interval, "20 frames, but seq_interval is"),
+        (interval_backwards, r"seq_interval is \[9, 3\]"),
+    ],
+)
+def test_broken_results_are_named(tmp_path, spoil, words):
+    folder = write_part(tmp_path / "clip")
+    spoil(folder)
+    with pytest.raises(InputError, match=words):
+        open_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pose_body": np.zeros((2, 12, 60))}, r"pose_body has shape \(2, 12, 60\)"),
+        ({"betas": np.zeros((3, 16))}, r"betas has shape \(3, 16\)"),
+        ({"trans": np.full((2, 12, 3), np.nan)}, "trans has 72 values that are NaN"),
+        ({"floor_plane": np.zeros((1, 3))}, "floor_plane is"),
+    ],
+)
+def test_broken_files_of_people_are_named(tmp_path, changes, words):
+    np.savez(tmp_path / "a.npz", **people(**changes))
+    with pytest.raises(InputError, match=words):
+        open_results(tmp_path / "a.npz")
+
+
+def test_nothing_there_is_said(tmp_path):
+    with pytest.raises(InputError, match="no stage1_results.npz"):
+        open_results(tmp_path)
+    with pytest.raises(InputError, match="none.npz: no such file"):
+        open_results(tmp_path / "none.npz")

@@ -1,0 +1,184 @@
+"""Results on disk as a source of views: one for each moment of the fit that was written down. Nothing is fitted again.
+
+Needs torch, for the bodies' joints, and no priors.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from viewer import commands as c
+from viewer import view_model as vm
+from viewer.display import DisplayFrame, body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
+
+if TYPE_CHECKING:
+    from optim.loading.opened import Opened
+    from optim.variables import Trajectory
+
+_MOMENTS = {
+    "stage1": ("stage 1", 1, "end of stage 1"),
+    "stage2": ("stage 2", 2, "end of stage 2"),
+    "stage3_init": ("stage 3, first roll-out", 3, "the latents of stage 2, rolled out"),
+    "stage3": ("stage 3", 3, "end of stage 3"),
+    "stitched": ("stitched", 3, "all parts as one motion"),
+    "motion": ("motion", 1, "as it is in the file"),
+}
+"""Moment of ``Opened`` → name of a phase, stage, what is told of it."""
+
+
+class ResultsSource:
+    """See ``viewer.replay.Source``.
+
+    Args:
+        path: Of a folder of results, or of an .npz.
+        body, clip: See ``optim.loading.opened.open_results``.
+
+    Raises:
+        InputError: Nothing there, or files that cannot be used.
+    """
+
+    def __init__(self, path: Path, *, body: Path | None = None, clip: str | None = None) -> None:
+        from optim.loading.opened import open_results
+
+        self._opened = open_results(path, body_path=body, clip=clip)
+        floor = self._opened.floor
+        self._frame = display_frame(None if floor is None else numpy(floor)[0])
+        self._body = body_mesh(self._opened.body)
+        self._names = list(self._opened.moments)
+        self._scene = _scene(self._opened, self._frame, self._body)
+        self._motions = [self._motion(self._opened.moments[name]) for name in self._names]
+        self._notes = _told(self._opened, self._names)
+
+    @property
+    def current(self) -> int:
+        """The last moment."""
+        return len(self._names) - 1
+
+    def refresh(self) -> bool:
+        """Nothing is added to results."""
+        return False
+
+    def view(self, snapshot: int) -> vm.ViewModel:
+        """Of one moment."""
+        from optim.errors import InputError
+
+        if not 0 <= snapshot < len(self._names):
+            raise InputError(f"no moment {snapshot}; there are 0 to {len(self._names) - 1}")
+        count, name = len(self._names), self._names[snapshot]
+        loss = self._opened.losses.get(name, float("nan"))
+        status = vm.Status(
+            state="done", phase=snapshot, step=0, iteration=0, total_iterations=snapshot, progress=1.0, loss=loss
+        )
+        return vm.ViewModel(
+            version=0,
+            obeyed=0,
+            status=status,
+            current=self.current,
+            shown=snapshot,
+            motion=self._motions[snapshot],
+            floors=self._floors(name),
+            drift=self._drift(),
+            phases=self._scene.phases,
+            weights=np.zeros((count, 0)),
+            raw=np.zeros(0),
+            weighted=np.zeros(0),
+            frozen=frozenset(),
+            history=self._history(),
+            prior_frames=np.tile(np.eye(4), (len(self._opened.intervals), 1, 1)),
+            scene=self._scene,
+        )
+
+    def analysis(self, command: c.Analyse) -> vm.Analysis | None:
+        """Nothing was asked."""
+        return None
+
+    def notes(self) -> list[vm.Note]:
+        """What was found, once."""
+        told, self._notes = self._notes, []
+        return told
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _motion(self, motion: Trajectory) -> vm.Motion:
+        return motion_of(motion, self._frame, self._body)
+
+    def _floors(self, name: str) -> np.ndarray:
+        """(B, 4): as estimated at the moment, else as observed, else z = 0."""
+        fitted, given = self._opened.moments[name].floor_plane, self._opened.floor
+        if given is None:
+            return np.tile(np.array([0.0, 0.0, 1.0, 0.0], np.float32), (len(self._opened.intervals), 1))
+        return self._frame.planes(numpy(given if fitted is None else fitted))
+
+    def _drift(self) -> vm.Drift | None:
+        apart = self._opened.drift_cm
+        if apart is None:
+            return None
+        before, after = (self._motions[self._names.index(name)] for name in ("stage2", "stage3_init"))
+        return vm.Drift(stage2=before, initial=after, root_cm=numpy(apart))
+
+    def _history(self) -> vm.History:
+        count = len(self._names)
+        numbers, zeros = np.arange(count), np.zeros(count, int)
+        losses = [self._opened.losses.get(name, float("nan")) for name in self._names]
+        return vm.History(
+            ids=numbers,
+            parents=numbers - 1,
+            branch_of=zeros,
+            phase=numbers,
+            step=zeros,
+            iteration=zeros,
+            total=np.array(losses, np.float32),
+            terms=np.zeros((count, 0), np.float32),
+            depth=numbers,
+            frames=np.full(count, len(self._opened.intervals) * self._scene.num_frames),
+            branch=numbers,
+            branches=(vm.Branch(number=0, name="results", first=0, last=count - 1, forked_from=None),),
+            bookmarks=tuple((number, _MOMENTS[name][0]) for number, name in enumerate(self._names)),
+        )
+
+
+def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
+    from optim.body import JOINT_NAMES
+    from optim.loading.amass import FPS
+
+    starts = [start for start, _ in opened.intervals]
+    phases = tuple(
+        vm.Phase(name=_MOMENTS[name][0], stage=_MOMENTS[name][1], steps=1, iterations=1, variables=())
+        for name in opened.moments
+    )
+    return vm.Scene(
+        name=opened.name,
+        fps=FPS,
+        starts=tuple(start - min(starts) for start in starts),
+        num_frames=opened.intervals[0][1] - opened.intervals[0][0],
+        body=body,
+        observed=vm.Observed() if opened.observations is None else observed_of(opened.observations, frame),
+        phases=phases,
+        terms=(),
+        parts=(),
+        default_weights=np.zeros((len(phases), 0)),
+        camera=camera_of(opened.camera, frame),
+        ground_truth=None if opened.truth is None else motion_of(opened.truth, frame, body),
+        openpose_vertices=tuple(opened.body.openpose_vertices),
+        key_vertices=tuple(opened.body.keypoint_vertices),
+        joint_names=JOINT_NAMES,
+        floors=None if opened.floor is None else frame.planes(numpy(opened.floor)),
+    )
+
+
+def _told(opened: Opened, names: list[str]) -> list[vm.Note]:
+    """What there is, how far the first roll-out drifts, and what the seams are like."""
+    told: list[str] = [f"{opened.name}: " + "; ".join(f"{_MOMENTS[n][0]} ({_MOMENTS[n][2]})" for n in names)]
+    apart = opened.drift_cm
+    if apart is not None:
+        drift = numpy(apart)
+        told.append(
+            f"The first roll-out of stage 3 is {drift.mean():.1f} cm from stage 2 in the mean, {drift.max():.1f} cm at"
+            f" most, {drift[:, -1].mean():.1f} cm in the last frame (root joint)."
+        )
+    told += [str(seam) for seam in opened.seams]
+    return [vm.Note(level="info", text=text) for text in told]
