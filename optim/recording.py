@@ -76,6 +76,10 @@ class Recording:
     def begin(self, problem: Problem, settings: Settings | None) -> None:
         """Note what is fitted, and how: what differs from the defaults, paths in full."""
         data = {f.name: getattr(problem, f.name) for f in fields(Problem) if f.name not in _MODELS}
+        if problem.body_file is not None:
+            data["body_file"] = problem.body_file.absolute()
+        if problem.footage is not None:
+            data["footage"] = replace(problem.footage, path=problem.footage.path.absolute())
         with self.file.transaction():
             self.file.log("problem", self._values.encode(data))
             if settings is not None:

@@ -115,6 +115,32 @@ class RunFile:
                 raise
             self._database.execute("COMMIT")
 
+    def copy_to(self, target: Path) -> None:
+        """Write all of it into a new file, what lies in the journal too.
+
+        Raises:
+            InputError: The file cannot be made.
+        """
+        with self._translated():
+            self._database.execute("PRAGMA query_only = OFF")  # it concerns this file, but forbids the other
+            try:
+                self._database.execute("VACUUM INTO ?", (str(target),))
+            except sqlite3.OperationalError as error:
+                raise InputError(f"{target}: cannot be written ({error}); give another place") from None
+            finally:
+                self._database.execute("PRAGMA query_only = ON")
+
+    def rename(self, old: str, new: str) -> None:
+        """Write a path differently wherever it stands. For copies: a run that was recorded is never changed."""
+        texts = json.dumps(old, ensure_ascii=False)[1:-1], json.dumps(new, ensure_ascii=False)[1:-1]
+        self._database.execute("PRAGMA secure_delete = ON")
+        nested = tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in texts)
+        with self.transaction():
+            for before, after in {texts, nested}:
+                for table in ("objects", "views", "log"):
+                    query = f"UPDATE {table} SET value = replace(value, ?, ?) WHERE instr(value, ?)"
+                    self._database.execute(query, (before, after, before))
+
     # Writing, inside a transaction
 
     def insert(self, table: str, *row: Any) -> None:

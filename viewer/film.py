@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import sqlite3
 import threading
 from collections import OrderedDict
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ import numpy as np
 from viewer.view_model import Footage
 
 LONGEST_SIDE = 960  # px, of what is kept
+RUN_FILE = ".humorscope"
 MEMORY = 128 * 2**20  # bytes of JPEG
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 PATIENCE = 5.0  # seconds
@@ -83,6 +86,9 @@ class Film:
         if not os.path.isfile(path):
             self._fail(f"{path}: the video is not there any more; put it back, or switch the layer off")
             return
+        if path.endswith(RUN_FILE):
+            self._read_bundled(path)
+            return
         capture, position = cv2.VideoCapture(path, cv2.CAP_FFMPEG), 0
         while True:
             with self._change:
@@ -102,7 +108,22 @@ class Film:
             if image is None:
                 self._fail(f"{path}: frame {number} cannot be read; the video is damaged or was changed")
                 return
-            self._keep(number, np.asarray(image))
+            self._keep(number, shrunk_jpeg(np.asarray(image)))
+
+    def _read_bundled(self, path: str) -> None:
+        """The same from the pictures in a recorded run."""
+        with closing(sqlite3.connect(path)) as database:
+            while True:
+                with self._change:
+                    self._change.wait_for(lambda: self._closed or self._next() is not None)
+                    number = self._next()
+                    if self._closed or number is None:
+                        return
+                found = database.execute("SELECT data FROM pictures WHERE id = ?", (number,)).fetchone()
+                if found is None:
+                    self._fail(f"{path}: holds no picture of frame {number} of the video")
+                    return
+                self._keep(number, found[0])
 
     def _next(self) -> int | None:
         """Number in the file of the next frame to read: the one wanted or one soon after it."""
@@ -117,11 +138,7 @@ class Film:
         assert self._wanted is not None
         return int(np.searchsorted(self.footage.frames, self._wanted))
 
-    def _keep(self, number: int, image: np.ndarray) -> None:
-        scale = LONGEST_SIDE / max(image.shape[:2])
-        if scale < 1:
-            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        encoded = cv2.imencode(".jpg", image, _JPEG)[1].tobytes()
+    def _keep(self, number: int, encoded: bytes) -> None:
         with self._change:
             self._kept[number] = encoded
             self._bytes += len(encoded)
@@ -133,6 +150,14 @@ class Film:
         with self._change:
             self._error = text
             self._change.notify_all()
+
+
+def shrunk_jpeg(image: np.ndarray) -> bytes:
+    """A picture as it is kept: no side longer than ``LONGEST_SIDE``."""
+    scale = LONGEST_SIDE / max(image.shape[:2])
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", image, _JPEG)[1].tobytes()
 
 
 def _decode(jpeg: bytes) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,10 @@ class RunSource:
 
     def _full(self, scene: vm.Scene) -> vm.Scene:
         if self._scene is None or self._scene[0] is not scene:
-            self._scene = scene, compact.full(scene)
+            given = compact.full(scene)
+            if given.footage is not None and self._file.rows("SELECT 1 FROM pictures LIMIT 1"):
+                given = replace(given, footage=replace(given.footage, path=str(self._file.path.absolute())))
+            self._scene = scene, given
         return self._scene[1]
 
     def _whole_history(self) -> vm.History:

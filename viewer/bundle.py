@@ -1,0 +1,110 @@
+"""A recorded run as one file to pass on: the pictures of its video inside, no folders of this machine named.
+
+It opens and resumes like any run. Of the models it holds what is needed to draw: the body's template and skinning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from viewer.film import shrunk_jpeg
+
+if TYPE_CHECKING:
+    from optim.runfile import RunFile
+
+
+GENDERS = ("female", "male", "neutral")
+"""Folders that tell bodies apart, so that their name is kept."""
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """What was written."""
+
+    path: Path
+    pictures: int
+    body: str | None
+    """The body's file, where it is not the free one that is shipped: its licence says who may have the bundle."""
+    missing: Path | None = None
+    """The video, where it cannot be read any more; the bundle is without its pictures then."""
+
+
+def bundle(run: Path, target: Path) -> Bundled:
+    """Write a copy of a run that depends on nothing beside it.
+
+    Raises:
+        InputError: No recorded run, or a target that is there already or cannot be written.
+    """
+    import assets
+    from optim.errors import InputError
+    from optim.recording import Recording
+    from optim.runfile import RunFile
+
+    if target.exists():
+        raise InputError(f"{target}: is there already; give the bundle another name")
+    source = RunFile(run, mode="read")
+    data = Recording(source).data
+    source.copy_to(target)
+    source.close()
+    copy = RunFile(target, mode="append")
+    footage, body = data.get("footage"), data.get("body_file")
+    count, missing = 0, None
+    if footage is not None and not copy.rows("SELECT 1 FROM pictures LIMIT 1"):
+        count = _add_pictures(copy, footage)
+        missing = footage.path if count == 0 else None
+    for path in _paths_in(copy):
+        copy.rename(str(path), "/".join(path.parts[-2 if path.parent.name in GENDERS else -1 :]))
+    copy.close()
+    shipped = body is None or assets.BODY_FOLDER in (body.parent, *body.parents)
+    return Bundled(target, count, None if shipped else str(body), missing)
+
+
+def _add_pictures(copy: RunFile, footage: Any) -> int:
+    pictures = list(_pictures(footage.path, set(footage.frames)))
+    with copy.transaction():
+        for number, jpeg in pictures:
+            copy.insert("pictures", number, jpeg)
+    return len(pictures)
+
+
+def _pictures(path: Path, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
+    """Number in the video and JPEG of each of these frames; nothing where it cannot be read."""
+    if not path.is_file():
+        return
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    for number in range(max(wanted) + 1):
+        if not capture.grab():
+            return
+        if number in wanted:
+            fine, image = capture.retrieve()
+            if fine:
+                yield number, shrunk_jpeg(np.asarray(image))
+
+
+def _paths_in(copy: RunFile) -> list[Path]:
+    """Absolute paths in what a run says of its data and settings, the longest first."""
+    found: set[Path] = set()
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if name == "path" and isinstance(item, str) and Path(item).is_absolute():
+                    found.add(Path(item))
+                look(item)
+        elif isinstance(value, list):
+            for item in value:
+                look(item)
+
+    for kind in ("settings", "problem"):
+        for _, text in copy.logged(kind):
+            look(json.loads(text))
+    for (text,) in copy.rows("SELECT value FROM objects WHERE value LIKE '%\"path\":%'"):
+        look(json.loads(text))
+    return sorted(found, key=lambda path: -len(str(path)))
