@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +17,6 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 12, 22, 34
 MOST_POINTS = 1200
 Curve = tuple[np.ndarray, np.ndarray]
 """x and y; gaps are NaN."""
-Placement = Callable[[np.ndarray | float], np.ndarray]
 
 
 def line_chart(
@@ -43,34 +43,53 @@ def line_chart(
         return f'<p class="none">{html.escape(title)}: nothing to draw</p>'
     xs, ys = (np.concatenate([curve[axis] for curve in drawn.values()]) for axis in (0, 1))
     scale = _Scale.of(ys[np.isfinite(ys)], logarithmic=logarithmic)
-    x_low, x_high = float(xs.min()), float(max(xs.max(), xs.min() + 1))
-
-    def to_x(x: np.ndarray | float) -> np.ndarray:
-        return LEFT + (np.asarray(x) - x_low) / (x_high - x_low) * (width - LEFT - RIGHT)
-
-    def to_y(y: np.ndarray | float) -> np.ndarray:
-        return TOP + (1 - scale.place(np.asarray(y, float))) * (height - TOP - BOTTOM)
-
+    paper = _Paper(size, (float(xs.min()), float(max(xs.max(), xs.min() + 1))), scale)
     parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(title)}">']
     parts.append(f'<text class="title" x="{LEFT}" y="13">{html.escape(title)}</text>')
-    for value in scale.ticks:
-        at = float(to_y(value))
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{width - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>')
-    for value in _even(x_low, x_high, 8):
-        at = float(to_x(value))
-        parts.append(f'<text class="tick" x="{at:.1f}" y="{height - 18}" text-anchor="middle">{value:.4g}</text>')
-    parts.append(
-        f'<text class="tick" x="{width - RIGHT}" y="{height - 4}" text-anchor="end">{html.escape(x_label)}</text>'
-    )
-    parts += _marks(marks, to_x, size)
-    for index, (name, (x, y)) in reversed(list(enumerate(drawn.items()))):
-        color, weight = colors[name], 2.2 if index == 0 else 1.3
-        for stretch in _stretches(y):
-            path = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(to_x(x[stretch]), to_y(y[stretch]), strict=True))
-            line = f'<polyline fill="none" stroke="{color}" stroke-width="{weight}" points="{path}">'
-            parts.append(f"{line}<title>{html.escape(name)}</title></polyline>")
+    parts += [*_axes(paper, x_label), *_marks(marks, paper)]
+    for name in reversed(drawn):
+        parts += _lines(paper, name, drawn[name], color=colors[name], weight=2.2 if name == next(iter(drawn)) else 1.3)
     return "".join(parts) + "</svg>" + _legend(colors if len(curves) > 1 else {}, drawn)
+
+
+@dataclass(frozen=True)
+class _Paper:
+    """Where numbers lie in the picture."""
+
+    size: tuple[int, int]
+    x_range: tuple[float, float]
+    scale: _Scale
+
+    def x(self, value: np.ndarray | float) -> np.ndarray:
+        low, high = self.x_range
+        return LEFT + (np.asarray(value) - low) / (high - low) * (self.size[0] - LEFT - RIGHT)
+
+    def y(self, value: np.ndarray | float) -> np.ndarray:
+        return TOP + (1 - self.scale.place(np.asarray(value, float))) * (self.size[1] - TOP - BOTTOM)
+
+
+def _axes(paper: _Paper, x_label: str) -> list[str]:
+    right, height = paper.size[0] - RIGHT, paper.size[1]
+    parts = []
+    for value in paper.scale.ticks:
+        at = float(paper.y(value))
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:.4g}</text>')
+    for value in _even(*paper.x_range, 8):
+        at = float(paper.x(value))
+        parts.append(f'<text class="tick" x="{at:.1f}" y="{height - 18}" text-anchor="middle">{value:.4g}</text>')
+    return [*parts, f'<text class="tick" x="{right}" y="{height - 4}" text-anchor="end">{html.escape(x_label)}</text>']
+
+
+def _lines(paper: _Paper, name: str, curve: Curve, *, color: str, weight: float) -> list[str]:
+    """One polyline for every stretch without a gap."""
+    x, y = paper.x(curve[0]), paper.y(curve[1])
+    parts = []
+    for stretch in _stretches(curve[1]):
+        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x[stretch], y[stretch], strict=True))
+        line = f'<polyline fill="none" stroke="{color}" stroke-width="{weight}" points="{path}">'
+        parts.append(f"{line}<title>{html.escape(name)}</title></polyline>")
+    return parts
 
 
 class _Scale:
@@ -129,14 +148,16 @@ def _stretches(y: np.ndarray) -> list[slice]:
     return [slice(int(run[0]), int(run[-1]) + 1) for run in ends if len(run)]
 
 
-def _marks(marks: Sequence[tuple[float, str]], to_x: Placement, size: tuple[int, int]) -> list[str]:
-    parts, (width, height) = [], size
+def _marks(marks: Sequence[tuple[float, str]], paper: _Paper) -> list[str]:
+    width, height = paper.size
+    parts = []
     for x, name in marks:
-        at = float(to_x(x))
+        at = float(paper.x(x))
         parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
-        near_end = at + 7 * len(name) > width - RIGHT
-        side = f'x="{at - 3:.1f}" text-anchor="end"' if near_end else f'x="{at + 3:.1f}"'
-        parts.append(f'<text class="mark" {side} y="{TOP + 10}">{html.escape(name)}</text>')
+        place = f'x="{at + 3:.1f}" y="{TOP + 10}"'
+        if at + 7 * len(name) > width - RIGHT:  # no room to its right; below the name before it
+            place = f'x="{at - 3:.1f}" y="{TOP + 23}" text-anchor="end"'
+        parts.append(f'<text class="mark" {place}>{html.escape(name)}</text>')
     return parts
 
 

@@ -85,7 +85,8 @@ def _clip_section(result: FitResult, figures: dict[str, dict[str, float]], *, pi
     parts = [f'<h2 id="{_anchor(result.name)}">{_text(result.name)}</h2>', f"<p>{_text(_facts(result))}</p>"]
     if pictured:
         parts.append(_pictures_section(result, pictured))
-    parts += [_losses_section(result.losses), _metrics_section(figures), _frames_section(result)]
+    parts.append("" if result.seams else _losses_section(result.losses))
+    parts += [_metrics_section(figures), _frames_section(result)]
     parts += [_drift_section(result), _floor_section(result), _seams_section(result)]
     return "".join(parts)
 
