@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -69,6 +70,15 @@ class Pair:
     after: Tensor
     rho: float
     """1 / sᵀy."""
+
+    @cached_property
+    def memory(self) -> tuple[tuple[int, int], ...]:
+        """Address and size of what the vectors lie in; a hundred pairs are asked for it at every iteration."""
+        storages = [tensor.untyped_storage() for tensor in (self.s, self.before, self.after)]
+        return tuple((storage.data_ptr(), storage.nbytes()) for storage in storages)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def y(self) -> Tensor:

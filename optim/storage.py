@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from optim.errors import InputError
+from optim.lbfgs import Pair
 
 if TYPE_CHECKING:
     from optim.history import Snapshot
@@ -242,6 +243,8 @@ def _memory_of(value: Any) -> Iterator[tuple[int, int]]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _memory_of(item)
+    elif isinstance(value, Pair):
+        yield from value.memory
     elif is_dataclass(value):
         for field in fields(value):
             yield from _memory_of(getattr(value, field.name))
