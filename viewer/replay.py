@@ -138,7 +138,7 @@ class ReplayClient:
                 self._messages.append(Finished())
             case c.Inspect(None):
                 self._shown = None
-            case c.Inspect(snapshot) | c.Rewind(snapshot):
+            case c.Inspect(int(snapshot)) | c.Rewind(snapshot):
                 source.view(snapshot)
                 self._shown = snapshot
             case c.Analyse(kind, snapshot, options):

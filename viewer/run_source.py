@@ -94,8 +94,9 @@ class RunSource:
             parts["regressed"] = motion.joints + beside.astype(np.float32)
         known = {field.name for field in fields(vm.ViewModel)}
         given = {name: value for name, value in parts.items() if name in known}
-        place = {"version": 0, "obeyed": 0, "current": self.current, "shown": snapshot}
-        return vm.ViewModel(**place, **given, history=self._whole_history())
+        return vm.ViewModel(
+            version=0, obeyed=0, current=self.current, shown=snapshot, history=self._whole_history(), **given
+        )
 
     def analysis(self, command: c.Analyse) -> vm.Analysis | None:
         """The loss over the frames is always there; of other questions, the answers that were given then."""

@@ -46,7 +46,7 @@ def run(home) -> Path:
     )
     phases = schedule("humorscope", "rgb", num_iters=(1, 1, 1), lbfgs_max_iter=3)
     session = Session(problem, schedule=phases)
-    settings = parse(["--smpl", str(home), "--seed", "4", "--vposer", str(home / "vposer")])
+    settings = parse(["--smpl", str(home / "smplh"), "--seed", "4", "--vposer", str(home / "vposer")])
     recording = recorded_session(session, path=home / "run.humorscope", settings=settings)
     recorder = Recorder(recording, ViewBuilder(session), lambda message: None)
     while not session.done:
