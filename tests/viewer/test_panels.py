@@ -7,7 +7,7 @@ import pytest
 from viewer.app import PANELS
 from viewer.layout import SLOTS
 from viewer.panels.weights import slider_position, slider_weight
-from viewer.ui_state import LAYERS, UiState
+from viewer.ui_state import UiState
 from viewer.view_model import Loading, Note
 
 
@@ -93,17 +93,6 @@ def test_x_0_covers_its_parts_in_stage_3(window):
     window.frames(2)
     window.click("trans", 0.05)
     assert window.session.current.frozen == {"x_0"}
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_layers_switch(window, name):
-    window.key("Space")
-    window.settle()
-    before = window.app.ui.layers[name]
-    window.click(LAYERS[name], 0.1)
-    assert window.app.ui.layers[name] is not before
-    window.key(str(list(LAYERS).index(name) + 1))
-    assert window.app.ui.layers[name] is before
 
 
 def test_frame_bar_and_keys(window):
@@ -227,8 +216,9 @@ def test_an_exception_in_a_layer_switches_it_off(window, monkeypatch):
     assert "layer skeleton" in window.app.ui.notes[0].text
     assert len(window.app.ui.notes) == 1
     monkeypatch.undo()
-    window.click("Skeleton", 0.1)
-    window.click("Skeleton", 0.1)
+    window.scroll_to("show/Skeleton", "layers")
+    window.click("show/Skeleton", 0.1)
+    window.click("show/Skeleton", 0.1)
     assert not window.app.ui.broken
 
 

@@ -30,7 +30,7 @@ def test_light_and_dark_again(settings):
     assert not settings.app.ui.broken
     settings.click("dark")
     settings.frames(2)
-    assert (theme.TEXT, theme.PANEL, theme.LAYER_COLORS) == dark
+    assert dark == (theme.TEXT, theme.PANEL, theme.LAYER_COLORS)
 
 
 def test_size_grows_texts_and_widgets(settings):
@@ -52,7 +52,12 @@ def test_kept_for_the_next_window(tmp_path):
     save_preferences(tmp_path / "window.json", from_ui(ui, size=(1600, 900)))
     saved, fresh = load_preferences(tmp_path / "window.json"), UiState()
     apply_preferences(saved, fresh)
-    assert (fresh.theme, fresh.scale, fresh.filming.folder, saved.window_size) == ("light", 1.25, "/videos", (1600, 900))
+    assert (fresh.theme, fresh.scale, fresh.filming.folder, saved.window_size) == (
+        "light",
+        1.25,
+        "/videos",
+        (1600, 900),
+    )
 
 
 @pytest.mark.parametrize("bad", [{"theme": "pink"}, {"scale": "big"}, {"scale": 90.0}, {"size": [1, "a"]}])

@@ -15,8 +15,8 @@ import polyscope.imgui as psim
 import polyscope.implot as implot
 
 _WIDGETS = (
-    "Button", "SmallButton", "ArrowButton", "Checkbox", "RadioButton", "SliderFloat", "DragInt", "DragFloat", "InputDouble", "InputInt",
-    "InputText", "InvisibleButton", "Selectable", "BeginCombo", "BeginTable",
+    "Button", "SmallButton", "ArrowButton", "Checkbox", "RadioButton", "SliderFloat", "DragInt", "DragFloat",
+    "InputDouble", "InputInt", "InputText", "InvisibleButton", "Selectable", "BeginCombo", "BeginTable",
 )  # fmt: skip
 
 
@@ -175,6 +175,17 @@ class UiDriver:
         for i in range(1, steps + 1):
             self.move(x0 + (x1 - x0) * i / steps, y)
         self.release()
+
+    def scroll_to(self, name: str, window: str) -> None:
+        """Turn the wheel over a window until a widget of it is drawn, going through all of it once."""
+        box = self.windows[window]
+        self.move((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+        for turn in [50.0] + [-2.0] * 20:
+            psim.GetIO().AddMouseWheelEvent(0.0, turn)
+            self.frames(3)
+            if (found := self.widgets.get(name)) is not None and found.frame >= self.frame:
+                return
+        raise AssertionError(f"no {name!r} in {window}")
 
     def type(self, text: str) -> None:
         for character in text:

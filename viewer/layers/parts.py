@@ -27,7 +27,7 @@ class OverlapsLayer(Layer):
 
     def exists(self, view: ViewModel) -> bool:
         """Only a clip in parts has neighbours."""
-        return len(view.scene.starts) > 1
+        return in_parts(view)
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """All joints at the current frame, the root at all shared ones."""
@@ -72,7 +72,7 @@ class StitchedLayer(Layer):
 
     def exists(self, view: ViewModel) -> bool:
         """Only a clip in parts is stitched."""
-        return len(view.scene.starts) > 1
+        return in_parts(view)
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Stitch the motion that is shown."""
@@ -106,6 +106,11 @@ class StitchedLayer(Layer):
                 yield Label(place, text, theme.GOOD)
 
 
+def in_parts(view: ViewModel) -> bool:
+    """Whether the sub-sequences are stretches of one clip, not clips of their own."""
+    return max(view.scene.starts) > 0
+
+
 def shared(view: ViewModel, b: int) -> tuple[np.ndarray, np.ndarray]:
     """Their own numbers (F,) of the frames that a sub-sequence and the next one both have."""
     first, last = view.scene.starts[b + 1], view.scene.starts[b] + view.scene.num_frames
@@ -115,4 +120,4 @@ def shared(view: ViewModel, b: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _answer(view: ViewModel) -> Stitched | None:
     found = view.analyses.get("stitched")
-    return None if found is None or len(view.scene.starts) < 2 else found.value
+    return None if found is None else found.value

@@ -17,6 +17,7 @@ COLUMNS = 2
 
 def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """A switch per layer, in two columns under small headings; scrolls where it does not fit."""
+    psim.PushID("show")
     psim.BeginChild("layers list", (0.0, -30.0 * scale()))
     for title, group in LAYER_GROUPS.items():
         with font(theme.SMALL_FONT):
@@ -28,6 +29,7 @@ def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
                 psim.SameLine(left + width * (place % COLUMNS))
             _switch(view, ui, name, label)
     psim.EndChild()
+    psim.PopID()
     _viewpoint(view, ui)
     yield from ()
 
@@ -95,6 +97,6 @@ def missing(view: ViewModel, layer: str) -> str | None:
         "The data has no video": layer == "film" and scene.footage is None,
         "There is no floor": layer == "floor" and view.floors is None,
         "Only a fit by multiple shooting has nodes": layer == "nodes" and view.nodes is None,
-        "There is but one sub-sequence": layer in ("overlaps", "stitched") and len(scene.starts) < 2,
+        "The clip is not in parts": layer in ("overlaps", "stitched") and max(scene.starts) == 0,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)

@@ -1,0 +1,45 @@
+"""A ghost's body is a tenth of the whole one and still stands where it stands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import assets
+from optim.loading.models import load_body
+from tests.viewer import fakes
+from viewer.build_view import body_mesh
+from viewer.decimate import decimated
+from viewer.skinning import Skinner
+from viewer.view_model import Motion
+
+
+@pytest.fixture(scope="module")
+def body():
+    return body_mesh(load_body(assets.BODY_FILE))
+
+
+def test_about_a_tenth_of_the_triangles_is_left(body):
+    coarse = decimated(body)
+    assert 0.07 * len(body.faces) < len(coarse.faces) < 0.14 * len(body.faces)
+    assert len(np.unique(coarse.faces)) == len(coarse.template) < 0.15 * len(body.template)
+    assert (np.diff(np.sort(coarse.faces, axis=1), axis=1) > 0).all()  # no triangle is a line
+
+
+def test_its_vertices_are_vertices_of_the_whole_in_any_pose(body):
+    truth = fakes.walk(1.0)
+    rotations = np.concatenate((truth.root_orient[:, :, None], truth.pose_body), axis=2)
+    motion = Motion(trans=truth.trans, rotations=rotations, betas=np.full((1, 16), 0.5), joints=truth.joints)
+    coarse = decimated(body)
+    whole = Skinner(body).vertices(motion, 0, 12)
+    few = Skinner(coarse).vertices(motion, 0, 12)
+    apart = np.linalg.norm(few[:, None] - whole[None], axis=-1).min(axis=1)
+    assert apart.max() < 1e-5
+    far = np.linalg.norm(whole[:, None] - few[None], axis=-1).min(axis=1)
+    assert np.quantile(far, 0.99) < 0.06  # and nothing of the body is without a vertex nearby
+
+
+def test_parts_of_different_joints_are_not_melted(body):
+    coarse = decimated(body)
+    owners = coarse.weights.argmax(axis=1)
+    assert set(owners) >= set(body.weights.argmax(axis=1)) - {13, 14}
