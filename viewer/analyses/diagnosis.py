@@ -23,6 +23,7 @@ STANDS_OUT = 2.0  # times the median frame's loss
 CONFLICT = -0.5  # cosine of two gradients
 DRIFT_CM, DISAGREE_CM, DEPTH_CM, SKATE_MM = 15.0, 5.0, 3.0, 8.0
 TILT_DEG, OVERLAP_CM, EXPONENT = 5.0, 5.0, 2.0
+SEEN_CM = 0.1  # less is nothing
 
 
 def diagnosis(builder: ViewBuilder, snapshot: Snapshot) -> Diagnosis:
@@ -160,7 +161,11 @@ def _ground(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     found = ground_curves(builder, snapshot)
     b, frame = np.unravel_index(int(found.depth_cm.argmax()), found.depth_cm.shape)
     depth, where = float(found.depth_cm[b, frame]), _clip_frame(builder, int(b), int(frame))
-    yield Verdict(level=_level(depth, DEPTH_CM), text=f"The body is up to {depth:.1f} cm below the floor.", frame=where)
+    if depth < SEEN_CM:
+        yield Verdict(level="good", text="The body is nowhere below the floor.")
+    else:
+        text = f"The body is up to {depth:.1f} cm below the floor."
+        yield Verdict(level=_level(depth, DEPTH_CM), text=text, frame=where)
     if np.isfinite(found.skate_mm).any():
         skate = np.nan_to_num(found.skate_mm)
         b, frame = np.unravel_index(int(skate.argmax()), skate.shape)
