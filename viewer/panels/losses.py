@@ -55,6 +55,10 @@ def losses_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         yield from ask(view, ui, "rescored", current=view.current)
         found = view.analyses.get("rescored")
         rescored = None if found is None else found.value
+        if rescored is not None and rescored.missing:
+            psim.SameLine()
+            psim.TextColored(theme.rgba(theme.WARN), "*")
+            tooltip(f"Without {', '.join(rescored.missing)}: not computed in all of these iterations")
     clicked = plot_losses(
         view,
         each_term=ui.plot_terms,
@@ -170,17 +174,18 @@ def _boundaries(view: ViewModel) -> None:
 
 def branch_events(view: ViewModel) -> list[Event]:
     """Edits on the way to the current iteration."""
-    rows = set(view.history.branch.tolist()) if view.history.events else set()
-    return [event for event in view.history.events if view.history.row_of(event.snapshot) in rows]
+    events = view.history.events
+    rows = np.searchsorted(view.history.ids, [event.snapshot for event in events])
+    return [event for event, ours in zip(events, np.isin(rows, view.history.branch), strict=True) if ours]
 
 
-def _depth(view: ViewModel, snapshot: int) -> float:
-    return float(view.history.depth[view.history.row_of(snapshot)])
+def _rows(view: ViewModel, events: list[Event]) -> np.ndarray:
+    return np.searchsorted(view.history.ids, [event.snapshot for event in events]).astype(np.int64)
 
 
 def _events(view: ViewModel) -> None:
     """A mark at the top for every edit, with a faint line down."""
-    at = np.array([_depth(view, event.snapshot) for event in branch_events(view)])
+    at = view.history.depth[_rows(view, branch_events(view))].astype(np.float64)
     if not len(at):
         return
     implot.SetNextLineStyle(theme.rgba(theme.WARN, 0.35), 1.0)
@@ -211,10 +216,11 @@ def _hovered(view: ViewModel, unit: np.ndarray, others: list[np.ndarray]) -> int
     if len(history.branches) > 1:
         lines.append(next(branch.name for branch in history.branches if branch.number == number_))
     mouse = psim.GetIO().MousePos[0]
+    events = branch_events(view)
     near = [
         event.text
-        for event in branch_events(view)
-        if abs(implot.PlotToPixels(_depth(view, event.snapshot), 1.0)[0] - mouse) < NEAR
+        for event, depth in zip(events, history.depth[_rows(view, events)], strict=True)
+        if abs(implot.PlotToPixels(float(depth), 1.0)[0] - mouse) < NEAR
     ]
     psim.SetTooltip("\n".join([*lines, *(f"edit: {text}" for text in near), "click to look at it"]))
     return int(history.ids[row]) if psim.IsMouseClicked(0) else None

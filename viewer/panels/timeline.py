@@ -58,6 +58,11 @@ def positions(view: ViewModel, rows: np.ndarray) -> np.ndarray:
     return np.minimum((before + inside) / max(steps.sum(), 1), 1.0)
 
 
+def places(view: ViewModel, snapshots: list[int]) -> np.ndarray:
+    """``positions`` of snapshots."""
+    return positions(view, np.searchsorted(view.history.ids, snapshots).astype(np.int64))
+
+
 def lanes(view: ViewModel) -> list[Lane]:
     """The branches that lead elsewhere, newest first, in as few lines as they fit; what finds no room is left out."""
     history = view.history
@@ -111,11 +116,10 @@ def row_at(view: ViewModel, ours: np.ndarray, others: list[Lane], place: Strip) 
     for lane in others:
         if lane.line == line and _spans(lane, place):
             return int(lane.rows[int(np.abs(lane.positions - place.cursor).argmin())])
-    marked = [history.row_of(snapshot) for snapshot, _ in view.history.bookmarks]
-    if marked:
-        away = np.abs(positions(view, np.array(marked)) - place.cursor) * place.width
-        if away.min() < NEAR:
-            return marked[int(away.argmin())]
+    marked = [snapshot for snapshot, _ in history.bookmarks]
+    away = np.abs(places(view, marked) - place.cursor) * place.width
+    if away.min(initial=np.inf) < NEAR:
+        return history.row_of(marked[int(away.argmin())])
     return int(history.branch[int(np.abs(ours - place.cursor).argmin())])
 
 
@@ -139,13 +143,11 @@ def _draw_lanes(others: list[Lane], place: Strip, shown_row: int) -> None:
 
 def _draw_marks(view: ViewModel, place: Strip) -> None:
     """Edits of the current branch as notches below, bookmarks as flags above."""
-    draw, history = psim.GetWindowDrawList(), view.history
+    draw = psim.GetWindowDrawList()
     bottom = place.y + SCHEDULE * scale()
-    for event in branch_events(view):
-        x = place.x + place.width * float(positions(view, np.array([history.row_of(event.snapshot)]))[0])
+    for x in place.x + place.width * places(view, [event.snapshot for event in branch_events(view)]):
         draw.AddTriangleFilled((x - 3.5, bottom), (x + 3.5, bottom), (x, bottom - 6.0), theme.packed(theme.WARN))
-    for snapshot, _ in history.bookmarks:
-        x = place.x + place.width * float(positions(view, np.array([history.row_of(snapshot)]))[0])
+    for x in place.x + place.width * places(view, [snapshot for snapshot, _ in view.history.bookmarks]):
         draw.AddLine((x, place.y - 3.0), (x, bottom), theme.packed(theme.TEXT, 0.9), 1.2)
         draw.AddTriangleFilled((x, place.y - 4.0), (x + 8.0, place.y), (x, place.y + 4.0), theme.packed(theme.GOOD))
 
@@ -163,10 +165,8 @@ def _tell(view: ViewModel, ours: np.ndarray, others: list[Lane], place: Strip) -
         ("edit", [(event.snapshot, event.text) for event in branch_events(view)]),
         ("bookmark", history.bookmarks),
     ):
-        for snapshot, text in marks:
-            at = float(positions(view, np.array([history.row_of(snapshot)]))[0])
-            if abs(at - place.cursor) * place.width < NEAR:
-                lines.append(f"{what}: {text}")
+        away = np.abs(places(view, [snapshot for snapshot, _ in marks]) - place.cursor) * place.width
+        lines += [f"{what}: {text}" for (_, text), far in zip(marks, away, strict=True) if far < NEAR]
     psim.SetTooltip("\n".join([*lines, "drag to look at other iterations (Shift+arrows); the run goes on or waits"]))
 
 

@@ -8,6 +8,7 @@ import polyscope.imgui as psim
 
 from viewer import theme
 from viewer.commands import Command, Pause, Redo, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter, Undo
+from viewer.panels.losses import branch_events
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
 from viewer.widgets import (
@@ -95,9 +96,8 @@ def _step_buttons(inactive: bool, width: float) -> Iterator[Command]:
 
 def last_edit(view: ViewModel) -> str | None:
     """What was last done to the fit on the current branch, in words."""
-    ours = set(view.history.branch.tolist()) if view.history.events else set()
-    texts = [event.text for event in view.history.events if view.history.row_of(event.snapshot) in ours]
-    return texts[-1] if texts else None
+    events = branch_events(view)
+    return events[-1].text if events else None
 
 
 def _edits(view: ViewModel) -> Iterator[Command]:
@@ -115,7 +115,7 @@ def _edits(view: ViewModel) -> Iterator[Command]:
     yield from _speed(view)
     status = view.status
     rate = status.rate if status.rate is None or status.speed_limit is None else min(status.rate, status.speed_limit)
-    text = "– it/s" if not rate else f"{rate:.3g} it/s" if rate < 1000 else ">999 it/s"
+    text = "– it/s" if not rate else f"{rate:.{1 if rate >= 1 else 2}f} it/s" if rate < 1000 else ">999 it/s"
     align_right(psim.CalcTextSize(text)[0])
     psim.TextColored(theme.rgba(theme.DIM), text)
     tooltip("L-BFGS iterations per second in this phase")
