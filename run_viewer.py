@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -116,20 +115,11 @@ def run_bundle(run: Path, target: Path) -> int:
 
 def run_replay(settings: Settings, path: Path) -> int:
     """Show a recorded run, without models; or results of a fit, without its priors."""
-    import assets
     from viewer import app
-    from viewer.replay import ReplayClient, Source
-    from viewer.results_source import ResultsSource
-    from viewer.run_source import RunSource
+    from viewer.opening import replay_of
 
-    source: Callable[[], Source] = partial(RunSource, path)
-    advice = f"To go on with it, where the models are: run_viewer.py --resume {path}"
-    if path.is_dir() or path.suffix == ".npz":
-        body = None if settings.smpl == assets.BODY_FOLDER else settings.smpl
-        source = partial(ResultsSource, path, body=body, clip=settings.clip)
-        advice = "These are results; to fit anew, give the data with --data-path (observations.npz is such data)."
     try:
-        result = app.run_window(partial(ReplayClient, source, advice=advice))
+        result = app.run_window(partial(replay_of, path, body=settings.own_body, clip=settings.clip))
     except app.WindowUnavailable as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

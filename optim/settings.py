@@ -130,6 +130,11 @@ class Settings:
         return _DATA_WEIGHTS.get(self.observations, self.observations)
 
     @property
+    def own_body(self) -> Path | None:
+        """The user's body files; None for the shipped body."""
+        return None if self.smpl == assets.BODY_FOLDER else self.smpl
+
+    @property
     def given(self) -> dict[str, Any]:
         """What differs from the defaults."""
         usual = Settings()

@@ -16,9 +16,8 @@ from optim.errors import InputError
 from viewer.app import WindowUnavailable
 from viewer.client import Client, LocalClient
 from viewer.headless import LoadError, record_script
+from viewer.opening import replay_of
 from viewer.progress import CountLine
-from viewer.replay import ReplayClient
-from viewer.run_source import RunSource
 from viewer.script import READY_MADE, ScriptError, read_script
 from viewer.video import VideoError
 
@@ -50,7 +49,7 @@ def _client(arguments: list[str]) -> Callable[[], Client]:
 
     settings = parse(arguments)
     if settings.open is not None:
-        return partial(ReplayClient, partial(RunSource, settings.open))
+        return partial(replay_of, settings.open, body=settings.own_body, clip=settings.clip)
     return partial(LocalClient, partial(make_session, settings))
 
 

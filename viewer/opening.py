@@ -1,0 +1,24 @@
+"""Which kind of replay a file or folder is shown by."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from viewer.replay import ReplayClient
+from viewer.results_source import ResultsSource
+from viewer.run_source import RunSource
+
+
+def replay_of(path: Path, *, body: Path | None = None, clip: str | None = None) -> ReplayClient:
+    """A client that shows a recorded run without models, or results of a fit without its priors.
+
+    Args:
+        body: Model file or folder for results; None: the shipped body.
+        clip: Of a folder that holds several.
+    """
+    if path.is_dir() or path.suffix == ".npz":
+        advice = "These are results; to fit anew, give the data with --data-path (observations.npz is such data)."
+        return ReplayClient(partial(ResultsSource, path, body=body, clip=clip), advice=advice)
+    advice = f"To go on with it, where the models are: run_viewer.py --resume {path}"
+    return ReplayClient(partial(RunSource, path), advice=advice)
