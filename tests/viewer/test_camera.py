@@ -62,6 +62,8 @@ def test_crop_holds_the_keypoints_and_keeps_the_proportions():
     low, high = crop(keypoints, (1280, 720))
     assert (low <= (580, 200)).all() and (high >= (660, 500)).all()
     assert (high - low)[0] / (high - low)[1] == pytest.approx(1280 / 720)
+    one = crop(np.ones((1, 1, 25, 3)), (640, 480))
+    assert (one[0] >= 0).all() and (one[1] - one[0] > 10).all()
     whole = crop(np.full((1, 1, 25, 3), np.nan), (640, 480))
     np.testing.assert_allclose(whole, [(0, 0), (640, 480)])
 

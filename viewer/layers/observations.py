@@ -17,6 +17,8 @@ from viewer.widgets import scale as ui_scale
 BODY25_JOINTS = (12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7)
 """Body joints that are BODY_25 keypoints 1 to 14; keypoints 0 and 15 to 24 are vertices of the mesh."""
 INSET_WIDTH = 230.0  # pixels
+LEAST_SHARE = 0.05
+"""Of the image that is drawn at least, half its width: keypoints may all lie in one place."""
 
 
 class ObservationsLayer(Layer):
@@ -124,6 +126,6 @@ def crop(keypoints: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.n
     if not len(seen):
         return np.zeros(2), whole
     low, high = seen.min(axis=0), seen.max(axis=0)
-    half = min(0.6 * float(((high - low) / whole).max()), 0.5) * whole
+    half = min(max(0.6 * float(((high - low) / whole).max()), LEAST_SHARE), 0.5) * whole
     middle = np.clip((low + high) / 2, half, whole - half)
     return middle - half, middle + half

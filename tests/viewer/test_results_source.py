@@ -1,0 +1,91 @@
+"""Results on disk in the window: what each moment shows, what is told, and what a click on the timeline does."""
+
+import numpy as np
+import pytest
+
+from optim.errors import InputError
+from tests.optim.loading.test_opened import motion, people, write_part
+from viewer import commands as c
+from viewer.replay import ReplayClient
+from viewer.results_source import ResultsSource
+from viewer.skinning import Skinner
+from viewer.view_model import LoadFailed, ViewModel
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Two parts of a video with a seam, as the public code writes them."""
+    write_part(tmp_path / "clip_0000_16251", start=0)
+    write_part(tmp_path / "clip_0001_16252", start=18, shift=0.04)
+    return tmp_path
+
+
+def test_every_moment_shows_its_motion(parts):
+    source = ResultsSource(parts)
+    assert source.current == 4 and not source.refresh()
+    views = [source.view(number) for number in range(5)]
+    assert [view.phases[view.status.phase].name for view in views] == [
+        "stage 1",
+        "stage 2",
+        "stage 3, first roll-out",
+        "stage 3",
+        "stitched",
+    ]
+    assert all(view.scene is views[0].scene for view in views)
+    scene = views[0].scene
+    assert (scene.starts, scene.num_frames, scene.clip_frames) == ((0, 18), 20, 38)
+    apart = [float((view.motion.joints - views[1].motion.joints)[0, :, 0, 0].mean()) for view in views]
+    np.testing.assert_allclose(apart, [0.3, 0.0, 0.05, 0.01, 0.01], atol=1e-5)
+    np.testing.assert_allclose(views[0].drift.root_cm, np.full((2, 20), 5.0), atol=1e-3)
+    lowest = Skinner(scene.body).vertices(views[1].motion, 0, 5)[:, 2].min()
+    assert abs(lowest - (1.15 - 0.9)) < 0.4  # stands on the floor of its own world
+    with pytest.raises(InputError, match="no moment 5"):
+        source.view(5)
+
+
+def test_what_was_found_is_told(parts):
+    source = ResultsSource(parts)
+    told = " ".join(note.text for note in source.notes())
+    assert "clip: stage 1 (end of stage 1)" in told and "5.0 cm from stage 2 in the mean" in told
+    assert "seam at frame 20: 2 frames shared, 4.00 cm" in told
+    assert not source.notes()
+
+
+def test_a_floor_of_the_camera_becomes_the_ground(tmp_path):
+    """Planes of the camera's frame come out level, the estimated one where it lies to the one that was given."""
+    folder = write_part(tmp_path / "clip", interval=False)
+    own = motion(20, floor_plane=np.array([0.0, -1.0, 0.0, -1.6]))
+    np.savez(folder / "stage3_results.npz", **own)
+    np.savez(folder / "observations.npz", joints2d=np.ones((20, 25, 3)), floor_plane=np.array([0.0, -1.0, 0.0, -1.5]))
+    source = ResultsSource(tmp_path)
+    np.testing.assert_allclose(source.view(1).floors, [[0, 0, 1, 0]], atol=1e-6)
+    np.testing.assert_allclose(source.view(3).floors, [[0, 0, 1, -0.1]], atol=1e-6)
+    assert source.view(0).scene.camera is not None
+
+
+def test_the_window_opens_them_and_goes_from_stage_to_stage(open_window, parts):
+    window = open_window(make_client=lambda: ReplayClient(lambda: ResultsSource(parts)))
+    window.until(lambda: window.app.view is not None)
+    assert window.view.shown == 4 and window.app.failed is None
+    for moment in (2, 0):
+        window.app.client.post(c.Inspect(moment))
+        window.until(lambda number=moment: window.view.shown == number)
+    window.app.client.post(c.Step())
+    window.frames(3)
+    assert window.view.shown == 0
+
+
+def test_people_without_losses_are_drawn(open_window, tmp_path):
+    np.savez(tmp_path / "people.npz", **people())
+    window = open_window(make_client=lambda: ReplayClient(lambda: ResultsSource(tmp_path / "people.npz")))
+    window.until(lambda: window.app.view is not None)
+    window.frames(3)
+    assert window.app.failed is None and window.view.motion.trans.shape[0] == 2
+
+
+def test_what_cannot_be_opened_is_said(tmp_path):
+    client = ReplayClient(lambda: ResultsSource(tmp_path))
+    messages = [message for _ in range(3) for message in client.poll()]
+    (failed,) = [message for message in messages if isinstance(message, LoadFailed)]
+    assert failed.input_error and "no stage1_results.npz" in failed.text
+    assert not [message for message in messages if isinstance(message, ViewModel)]
