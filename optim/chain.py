@@ -1,10 +1,10 @@
 """The sequential part of a roll-out, as one function with a hand-derived gradient.
 
 Each of T-1 steps decodes a change, applies it and canonicalises the result. In autograd such a step is some hundred
-small tensor operations forward and twice that backward; here both directions are numpy loops around the decoder's
-matrix products, of some fifty and thirty operations. Everything that does not depend on the step before is one
-operation over all steps: the latent's share of every layer and its gradient, and every Jacobian that is not the
-decoder's. The same numbers as ``rollout.transitions``, which stays the readable form of it and serves where weights are
+small tensor operations forward and twice that backward. Here several sub-sequences are numpy loops around the decoder's
+matrix products, of some fifty and thirty operations a step, and a single one is the compiled loop of ``chain_kernel``.
+What does not depend on the step before is one operation over all steps: the latent's share of every layer and its
+gradient. The same numbers as ``rollout.transitions``, which stays the readable form of it and serves where weights are
 trained or the prior is not on the CPU.
 
 Inside, a state is 47 points and vectors (trans, 22 joints, trans_vel, root_orient_vel, 22 joint velocities), first
@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, wraps
+from importlib import import_module
+from types import ModuleType
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -77,6 +79,11 @@ class _Decoder:
         self.from_latent = Matrix(np.concatenate([layer.skipped for layer in self.layers]))  # (2776, 48)
         first = self.layers[0].matrix
         self.from_pivot = np.stack((first[:, _JOINTS_X].sum(1), first[:, _JOINTS_Y].sum(1)))  # (2, 1024)
+        self.columns = tuple(np.ascontiguousarray(layer.matrix.T) for layer in self.layers)
+        self.leasts = tuple(layer.least for layer in self.layers[:-1])
+        # The compiled loop has 0 where the rest has ``least``: what a ReLU silences is then left out of a product.
+        lifted = [layer.matrix @ least for layer, least in zip(self.layers[1:], self.leasts, strict=True)]
+        self.bias_from_zero = self.bias + np.concatenate((np.zeros_like(self.leasts[0]), *lifted))
         tables = _ABOUT_TRANS, _ABOUT_TRANS.T, _TURN_OF_RIGHT, _FROM_QUATERNION
         self.about_trans, self.about_trans_back, self.turn_of_right, self.from_quaternion = (
             np.ascontiguousarray(table, first.dtype) for table in tables
@@ -86,6 +93,12 @@ class _Decoder:
 def frozen_layers(prior: MotionPrior) -> _Decoder | None:
     """The decoder of a prior that is frozen and on the CPU, as the chain uses it; None for any other."""
     return made_once(prior.decoder, _Decoder)
+
+
+@cache
+def kernel() -> ModuleType:
+    """``chain_kernel``, imported where it is first needed: its compiler takes a third of a second to load."""
+    return import_module("optim.chain_kernel")
 
 
 @cache
@@ -154,7 +167,8 @@ class _Run:
         self.lead, kind = (steps, batch), latents.dtype
         by_step = np.ascontiguousarray(latents.swapaxes(0, 1)).reshape(-1, latents.shape[2])
         from_latent = decoder.from_latent.forward(by_step)
-        from_latent += decoder.bias
+        self.compiled = batch == 1
+        from_latent += decoder.bias_from_zero if self.compiled else decoder.bias
         self.from_latent = from_latent.reshape(steps, batch, -1)
         self.from_latent[:, :, decoder.places[0]] -= pivot @ decoder.from_pivot
         self.states = np.empty((steps + 1, batch, STATE_SIZE), kind)  # canonical
@@ -178,11 +192,31 @@ class _Run:
         self.states[0] = start[:, _STATE_ORDER]
         self.states[0, :, _JOINTS_X] += self.pivot[:, :1]
         self.states[0, :, _JOINTS_Y] += self.pivot[:, 1:]
+        if self.compiled:
+            self._forward_compiled()
+            return
         for step in range(self.lead[0]):
             state, local, after = self.states[step], self.local[step], self.states[step + 1]
             self._decode(step, state)
             self._apply(step, state, local)
             self._canonicalise(step, local, after)
+
+    def _saved(self) -> tuple:
+        """What both compiled directions work on."""
+        one = [x[:, 0] for x in (self.states, self.local, self.decoded, self.change, self.turns.reshape(*self.lead, 4))]
+        normed = tuple(x.reshape(len(x), -1) for x in self.normed)
+        return *one, normed, tuple(x.reshape(len(x), -1) for x in self.scale)
+
+    def _forward_compiled(self) -> None:
+        decoder = self.decoder
+        kernel().forward(
+            decoder.columns,
+            decoder.leasts,
+            decoder.layers[0].eps,
+            self.from_latent[:, 0],
+            *self._saved(),
+            self.published,
+        )
 
     def _decode(self, step: int, x: np.ndarray) -> None:
         batch, from_latent = self.lead[1], self.from_latent[step]
@@ -244,11 +278,26 @@ class _Run:
         decoder, hidden = self.decoder, np.empty(self.from_latent.shape, kind)
         first, last = decoder.places[0], decoder.places[-1]
         hidden[..., last][..., _CONTACTS] = contacts
+        of_turn = turns[..., 1] * self.turns[..., 0, 0] - turns[..., 0] * self.turns[..., 1, 0]
+        walk = self._backward_compiled if self.compiled else self._backward_steps
+        gradient = walk(inputs, local, of_turn, hidden)
+        pivot[:, :2] += _joint_sums(gradient) - hidden[..., first].sum(0) @ decoder.from_pivot.T
+        latents = decoder.from_latent.backward(hidden.reshape(steps * batch, -1)).reshape(steps, batch, -1)
+        return gradient[:, _FLAT_ORDER], np.ascontiguousarray(latents.swapaxes(0, 1)), pivot
+
+    def _backward_compiled(self, inputs, local, of_turn, hidden) -> np.ndarray:
+        right = self.local[:, 0, _ROOT_RIGHT]
+        slope = _published_slope(right) if self.published else _canonical_slope(right)
+        decoder, given = self.decoder, (np.ascontiguousarray(x[:, 0]) for x in (inputs, local, of_turn))
+        return kernel().backward(decoder.columns, decoder.leasts, *self._saved(), *given, slope, hidden[:, 0])[None]
+
+    def _backward_steps(self, inputs, local, of_turn, hidden) -> np.ndarray:
+        """Gradient of the start, in the order held here; leaves those of all layers in ``hidden``."""
+        batch, last = self.lead[1], self.decoder.places[-1]
         active = [self._active(index) for index in range(len(self.normed))]
         of_angles, (by_turn, of_right) = self._angle_jacobians(), self._turn_jacobians()
-        of_turn = turns[..., 1] * self.turns[..., 0, 0] - turns[..., 0] * self.turns[..., 1, 0]
-        gradient = np.zeros((batch, STATE_SIZE), kind)
-        for step in reversed(range(steps)):
+        gradient = np.zeros((batch, STATE_SIZE), hidden.dtype)
+        for step in reversed(range(self.lead[0])):
             angle = np.vecdot(gradient[:, _TURNING], by_turn[step])
             angle += of_turn[step]
             here = local[step]
@@ -263,9 +312,7 @@ class _Run:
             gradient[:, :_VECTOR_SIZE] += here[:, :_VECTOR_SIZE]
             gradient[:, _VECTOR_SIZE:] += before.reshape(batch, -1)
             gradient += inputs[step]
-        pivot[:, :2] += _joint_sums(gradient) - hidden[..., first].sum(0) @ decoder.from_pivot.T
-        latents = decoder.from_latent.backward(hidden.reshape(steps * batch, -1)).reshape(steps, batch, -1)
-        return gradient[:, _FLAT_ORDER], np.ascontiguousarray(latents.swapaxes(0, 1)), pivot
+        return gradient
 
     def _turned_back(self, step: int, gradient: np.ndarray) -> np.ndarray:
         """Gradient of a canonical state, used up, → of the prediction it was made from, the turn held."""

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from optim import chain_kernel
 from optim.chain import Chain, frozen_layers
 from optim.motion_prior import MotionPrior
 from optim.rollout import canonical_turn, published_turn, transitions
@@ -47,9 +48,10 @@ def test_values_and_gradients_equal_autograd(batch, steps, turn):
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-9, msg=name)
 
 
-def test_gradient_matches_finite_differences():
+@pytest.mark.parametrize("batch", [1, 2])
+def test_gradient_matches_finite_differences(batch):
     prior = prior_of()
-    given = arguments(2, 3)
+    given = arguments(batch, 3)
 
     def value(*x):
         return sum((y.sin()).sum() for y in Chain.apply(*x, frozen_layers(prior)))
@@ -70,6 +72,22 @@ def test_a_result_does_not_depend_on_its_neighbours_in_the_batch():
     alone = Chain.apply(*(x[1:2] for x in given), frozen_layers(prior))
     for one, other in zip(together, alone, strict=True):
         torch.testing.assert_close(one[1:2], other, rtol=0, atol=1e-4)
+
+
+def test_a_start_that_is_not_finite_is_seen_in_the_result():
+    prior = prior_of(torch.float32)
+    given = [x.detach() for x in arguments(1, 2, torch.float32)]
+    given[0][0, 0] = torch.nan
+    assert Chain.apply(*given, frozen_layers(prior))[1].isnan().any()
+
+
+def test_the_compiled_loop_is_kept_in_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert chain_kernel._cache_folder() == tmp_path / "humorscope" / "numba"
+    blocked = tmp_path / "file"
+    blocked.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    assert chain_kernel._cache_folder().is_dir()
 
 
 def test_only_frozen_weights_take_this_way_and_new_weights_are_noticed():
