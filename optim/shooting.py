@@ -128,7 +128,7 @@ def states_of(motion: Rollout, gaps: Gaps | None) -> Tensor:
     state = State(**{f.name: getattr(motion, f.name) for f in fields(State)}).flat()
     if gaps is None:
         return state
-    return state.index_copy(1, torch.tensor(gaps.frames), gaps.after)
+    return state.index_copy(1, torch.tensor(gaps.frames, dtype=torch.long), gaps.after)
 
 
 @timed("roll-out")

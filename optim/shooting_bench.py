@@ -117,7 +117,8 @@ def measure(extract: Extract, models: Models, *, protocol: str, seed: int) -> li
     session = Session(problem, schedule=schedule("humorscope", "3d"), keep_iterations=False)
     session.finish_stage()
     start = session.finish_stage()
-    target, rows = start.schedule[-1], []
+    target = start.schedule[-1]
+    rows: list[Row] = []
     wanted, slack = math.nan, math.nan
     for way, phases in ways().items():
         session.rewind(start.id)
@@ -128,14 +129,11 @@ def measure(extract: Extract, models: Models, *, protocol: str, seed: int) -> li
         errors = joint_errors(session.trajectory(), extract.truth, torch.isfinite(seen).all(-1))
         within = next((look for look in looks if look.loss <= wanted + slack), None)
         same = next((look for look in looks if look.loss <= wanted), None)
-        rows.append(
-            {"clip": extract.name, "protocol": protocol, "way": way, "loss": looks[-1].loss, "one_percent": slack}
-            | {name: float(errors[name]) for name in ERRORS}
-            | {"seconds": looks[-1].seconds, "evaluations": looks[-1].evaluations}
-            | _reached("within_1_percent", within)
-            | _reached("same_loss", same)
-            | joined
-        )
+        row: Row = {"clip": extract.name, "protocol": protocol, "way": way}
+        row |= {"loss": looks[-1].loss, "one_percent": slack} | {name: float(errors[name]) for name in ERRORS}
+        row |= {"seconds": looks[-1].seconds, "evaluations": looks[-1].evaluations}
+        row |= _reached("within_1_percent", within) | _reached("same_loss", same) | joined
+        rows.append(row)
     return rows
 
 
