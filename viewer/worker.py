@@ -157,8 +157,17 @@ class Worker:
         obeyed = []
         while self._inbox and not self.quitting:
             obeyed.append(self._inbox.popleft())
-            self._obey(obeyed[-1])
+            if self._superseded(obeyed[-1]):
+                self._obeyed += 1
+            else:
+                self._obey(obeyed[-1])
         return obeyed
+
+    def _superseded(self, command: c.Command) -> bool:
+        """Whether the same question about something newer is waiting."""
+        if not isinstance(command, c.Analyse):
+            return False
+        return any(isinstance(other, c.Analyse) and other.kind == command.kind for other in self._inbox)
 
     def _obey(self, command: c.Command) -> None:
         from optim.errors import InputError

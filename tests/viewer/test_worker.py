@@ -8,7 +8,7 @@ import pytest
 
 from tests.viewer import fakes
 from viewer import commands as c
-from viewer.view_model import LoadFailed, Loading, Note, Scene, Status, ViewModel
+from viewer.view_model import Analysis, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.worker import PUBLISH_INTERVAL, TELL_INTERVAL, Worker, load
 
 
@@ -205,3 +205,11 @@ def test_questions_do_not_hurry_the_next_view():
     bench.now += PUBLISH_INTERVAL
     bench.send(turns=1)
     assert bench.view.obeyed == 2
+
+
+def test_of_the_same_question_only_the_newest_is_answered():
+    bench = Bench()
+    bench.send(c.Run(), turns=5)
+    bench.send(c.Pause(), c.Analyse("frame_terms", 1), c.Analyse("frame_terms", 2), c.Analyse("frame_terms", 3))
+    assert [found.snapshot for found in bench.of(Analysis)] == [3]
+    assert bench.view.obeyed == 5

@@ -13,11 +13,13 @@ def ask(view: ViewModel, ui: UiState, kind: str, *, live: bool = False, **option
     """Have ``view.analyses[kind]`` brought up to date with the iteration that is shown.
 
     Args:
-        live: Also while the optimiser runs, which it slows down; otherwise as soon as it pauses.
+        live: Also while the optimiser runs or the iteration bar is dragged, which it slows down; otherwise as soon as
+            there is time.
         options: Of the question; another value is another question.
     """
     wanted = (view.shown, tuple(options.items()))
-    if ui.asked.get(kind) == wanted or (view.status.state == "running" and not live):
+    busy = view.status.state == "running" or ui.scrubbing is not None
+    if ui.asked.get(kind) == wanted or (busy and not live):
         return
     ui.asked[kind] = wanted
     yield Analyse(kind, *wanted)

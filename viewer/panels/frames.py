@@ -11,7 +11,7 @@ import polyscope.implot as implot
 from viewer import theme
 from viewer.commands import Command
 from viewer.findings import FrameTerms
-from viewer.panels.analysis import ask
+from viewer.panels.analysis import ask, is_current
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
 from viewer.widgets import align_right, font, number, styled, tooltip
@@ -46,6 +46,9 @@ def frames_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
             "Every row from its least to its largest value. Otherwise all cells share one logarithmic scale of "
             f"{DECADES:g} decades, and what is below 0 is black."
         )
+        if not is_current(view, "frame_terms"):
+            psim.SameLine()
+            psim.TextDisabled("of an earlier iteration")
         _worst(view, ui, costs, shown)
     _plot(view, ui, costs[shown], shown)
 

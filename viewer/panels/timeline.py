@@ -185,6 +185,7 @@ def _buttons(view: ViewModel, ui: UiState) -> Iterator[Command]:
     if psim.Button("Marks", (psim.GetContentRegionAvail()[0], height)):
         psim.OpenPopup("marks")
     tooltip("Bookmarks (B) and branches: jump to them, name them")
+    psim.SetNextWindowSizeConstraints((0.0, 0.0), (520.0 * scale(), 420.0 * scale()))
     if psim.BeginPopup("marks"):
         yield from _marks(view, ui)
         psim.EndPopup()
