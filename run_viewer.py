@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from optim.recording import Recording
     from optim.results import LossRow
     from optim.session import Session
+    from viewer.headless import Report, VideoResult
     from viewer.run_recorder import Recorder
 
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
@@ -37,6 +39,8 @@ def main(arguments: list[str]) -> int:
             log.warning("%s", notice)
         if settings.bundle is not None:
             return run_bundle(*settings.bundle)
+        if settings.list_clips:
+            return list_clips(settings)
         if settings.open is not None:
             return run_replay(settings, settings.open)
         if settings.resume is not None:
@@ -49,6 +53,17 @@ def main(arguments: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return STOPPED
+
+
+def list_clips(settings: Settings) -> int:
+    """Print what ``--clip`` can name."""
+    from optim.loading.clips import clip_names
+
+    names = clip_names(settings)
+    if not names:
+        raise InputError(f"--list-clips: {settings.data_path or settings.data} is one clip; give a folder of motions")
+    print("\n".join(f"{number:4} {name}" for number, name in enumerate(names)))
+    return 0
 
 
 def make_session(settings: Settings) -> Session:
@@ -135,12 +150,18 @@ def _stop_on_signals() -> None:
 
 
 def run_headless(settings: Settings) -> int:
-    """Fit the clip, or every clip of the folder in turn; one that cannot be used is told and left out."""
-    from optim.loading.clips import each_clip
-    from optim.loading.progress import log as loading
+    """Run without a window, telling how far a long reading is."""
+    from optim.loading.progress import told_to
     from viewer.progress import LoadingLine
 
-    loading.addHandler(LoadingLine(sys.stderr))
+    with told_to(LoadingLine(sys.stderr)):
+        return run_clips(settings)
+
+
+def run_clips(settings: Settings) -> int:
+    """Fit the clip, or every clip of the folder in turn; one that cannot be used is told and left out."""
+    from optim.loading.clips import each_clip
+
     runs = each_clip(settings)
     if len(runs) == 1:
         return run_clip(runs[0])
@@ -195,7 +216,7 @@ def _run_clip(settings: Settings, session: Session, out: Path, recorder: Recorde
         print(f"recorded: {recorder.path}", flush=True)
     if stopped:
         return _tell_stopped()
-    return 0 if settings.no_video else _write_video(session, out / f"{session.problem.name}.mp4")
+    return 0 if settings.no_video else _write_video(partial(_video_of_fit, session), out)
 
 
 def run_split(settings: Settings) -> int:
@@ -209,8 +230,6 @@ def run_split(settings: Settings) -> int:
     out = writable_folder(settings.out or Path("out") / fit.whole.name)
     _stop_on_signals()
     print(fit.split, flush=True)
-    if not settings.no_video:
-        log.warning("no video is made of a clip in parts")
     places: list[Path] = []
     stopped, body = False, fit.whole.body_file or settings.smpl
     for session in fit:
@@ -233,7 +252,9 @@ def run_split(settings: Settings) -> int:
     write_record([final], split_info(settings, fit, whole))
     print(f"results: {final}")
     _export(settings, [*places, final], out)
-    return _tell_stopped() if stopped else 0
+    if stopped:
+        return _tell_stopped()
+    return 0 if settings.no_video else _write_video(partial(_video_of_results, settings, final, fit.whole.name), out)
 
 
 def _where(fit: BatchedFit) -> str:
@@ -251,13 +272,26 @@ def _tell_stopped() -> int:
     return STOPPED
 
 
-def _write_video(session: Session, path: Path) -> int:
-    from viewer.app import WindowUnavailable
+def _video_of_fit(session: Session, out: Path, report: Report) -> VideoResult:
     from viewer.headless import render_fit_video
+
+    return render_fit_video(session, out / f"{session.problem.name}.mp4", report=report)
+
+
+def _video_of_results(settings: Settings, folder: Path, name: str, out: Path, report: Report) -> VideoResult:
+    """Of the stitched motion of a clip in parts."""
+    from viewer.headless import render_results_video
+
+    return render_results_video(folder, out / f"{name}.mp4", body=settings.own_body, report=report)
+
+
+def _write_video(render: Callable[[Path, Report], VideoResult], out: Path) -> int:
+    from viewer.app import WindowUnavailable
+    from viewer.progress import CountLine
     from viewer.video import VideoError
 
     try:
-        video = render_fit_video(session, path)
+        video = render(out, CountLine("pictures", sys.stderr).tell)
     except (WindowUnavailable, VideoError) as error:
         print(f"error: no video: {error}; --no-video leaves it out", file=sys.stderr)
         return 1

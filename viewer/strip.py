@@ -43,13 +43,13 @@ def main(arguments: Sequence[str]) -> int:
 
     from optim.diagnostics.summary import stage_figures, table
     from optim.errors import InputError
-    from optim.loading.progress import log as loading
+    from optim.loading.progress import told_to
     from optim.settings import parse
     from run_viewer import make_session
 
-    loading.addHandler(LoadingLine(sys.stderr))
     try:
-        session = make_session(parse(arguments[1:]))
+        with told_to(LoadingLine(sys.stderr)):
+            session = make_session(parse(arguments[1:]))
         if session.problem.footage is None:
             raise InputError("there is no video to draw over; give one with --data-path VIDEO")
     except (InputError, IndexError) as error:

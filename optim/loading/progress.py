@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
 log.propagate = False  # it is no note: shown in place, and only where somebody asked for it
 log.addHandler(logging.NullHandler())
 INTERVAL = 0.5  # seconds
+
+
+@contextmanager
+def told_to(handler: logging.Handler) -> Iterator[None]:
+    """For as long as this lasts, progress is told to a handler."""
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 class Progress:

@@ -3,7 +3,7 @@
 import io
 import logging
 
-from optim.loading.progress import Progress
+from optim.loading.progress import Progress, told_to
 from optim.loading.progress import log as loading
 from viewer.progress import LoadingLine
 from viewer.view_model import Loading
@@ -16,11 +16,9 @@ class Terminal(io.StringIO):
 
 
 def heard(handler, told):
-    loading.addHandler(handler)
-    try:
+    with told_to(handler):
         told()
-    finally:
-        loading.removeHandler(handler)
+    assert handler not in loading.handlers
 
 
 def count_to(total, monkeypatch, *, seconds):
