@@ -107,6 +107,7 @@ def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     types = tuple(name for name in (*KINDS, *NOT_READ) if name != "demo")
     group.add_argument("--data-type", choices=types, help=f"kind of --data-path, where not so ({reads})")
     group.add_argument("--clip", metavar="NAME|N", help="which motion of a folder, by name or number from 0")
+    group.add_argument("--list-clips", action="store_true", help="print the names and numbers that --clip takes")
     group.add_argument("--amass-custom-split", nargs="+", metavar="DIR", help="only these folders of --data-path")
     group.add_argument(
         "--num-points", type=int, metavar="N", help="points of a cloud per frame (512 sampled, 4096 measured)"

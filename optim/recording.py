@@ -35,7 +35,19 @@ from optim.variables import Packing, Part, Trajectory
 _SHARED = (Camera, Footage, Observations, Packing, Pair, Phase, Preset, PriorFrame)
 _TYPES = (*_SHARED, Entry, Evaluation, LbfgsState, Part, Point, PreviousBatch, TermValue, Trajectory, Trial)
 OF_ONE_RUN = frozenset(
-    ("headless", "no_video", "out", "export", "notices", "record", "no_record", "open", "resume", "bundle")
+    (
+        "headless",
+        "no_video",
+        "out",
+        "export",
+        "notices",
+        "record",
+        "no_record",
+        "open",
+        "resume",
+        "bundle",
+        "list_clips",
+    )
 )
 """Settings that do not concern the fit, and so not the session that goes on with it."""
 _MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")

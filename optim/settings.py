@@ -56,6 +56,7 @@ class Settings:
     """Whether the frame of the input is a camera's rather than a world with z up."""
     clip: str | None = None
     """Of a folder of motions: name, part of it, or number from 0; None: all in turn, or the first in a window."""
+    list_clips: bool = False
     amass_custom_split: tuple[str, ...] = ()
     """Names of folders in ``data_path``; empty: all that is below it."""
     num_points: int | None = None

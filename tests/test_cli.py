@@ -76,6 +76,8 @@ def test_a_folder_of_clips_is_fitted_in_turn(model_files, tmp_path, capsys):
     place = tmp_path / "out" / "results_out"
     assert files_of(place) == {"01_walk", "02_walk"}
     assert "stage3_results.npz" in files_of(place / "02_walk")
+    assert run_viewer.main(["--data-path", str(folder), "--list-clips"]) == 0
+    assert capsys.readouterr().out.split() == ["0", "01/walk_poses", "1", "02/broken_poses", "2", "02/walk_poses"]
     words[words.index("--out") + 1] = str(tmp_path / "one")
     assert run_viewer.main([*words, *model_files.flags(), "--clip", "01/walk"]) == 0
     assert files_of(tmp_path / "one" / "results_out") == {"01_walk"}
@@ -125,6 +127,7 @@ def nan_motion(folder):
         ("--data-path {tmp} --clip run", "no such clip in {tmp}, which holds 1 (0 to 0); nearest: walk"),
         ("--data-path {tmp} --amass-custom-split KIT", "no folder KIT in it; there are empty"),
         ("--data-path {tmp}/walk.npz --clip 0", "walk.npz is one clip"),
+        ("--data-path {tmp}/walk.npz --list-clips", "walk.npz is one clip; give a folder"),
         ("--data-path {tmp}/walk.npz", "trans has 3 values that are NaN"),
         ("--data nothing", "no demo clip is called nothing"),
         ("--humor {tmp}/none.pth", "none.pth: no such file"),
