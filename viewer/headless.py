@@ -12,9 +12,11 @@ import polyscope as ps
 
 from viewer.app import App, start_polyscope
 from viewer.client import Client, LocalClient
+from viewer.opening import replay_of
 from viewer.script import Script, parse_script
 from viewer.ui_state import UiState
 from viewer.video import VideoError
+from viewer.view_model import LoadFailed, Scene
 
 if TYPE_CHECKING:
     from optim.session import Session
@@ -86,6 +88,29 @@ def record_script(
         app.client.close()
         ps.clear_user_callback()
         ps.remove_all_structures()
+
+
+def render_results_video(
+    folder: Path, path: Path, *, body: Path | None = None, loops: int = 2, report: Report | None = None
+) -> VideoResult:
+    """Write a video of results that were saved: their motion, a number of times.
+
+    Args:
+        folder: As ``run_viewer.py --open`` takes it.
+        body: Model file or folder; None: the shipped body.
+
+    Other arguments and errors are those of ``record_script``.
+    """
+    client, scene = replay_of(folder, body=body), None
+    while scene is None:
+        for message in client.poll():
+            if isinstance(message, LoadFailed):
+                raise LoadError(message.text)
+            scene = message if isinstance(message, Scene) else scene
+    client.close()
+    seconds = loops * scene.clip_frames / scene.fps
+    script = parse_script(f"0 look home\n0 iteration end\n0-{seconds:.6f} play\n")
+    return record_script(lambda: replay_of(folder, body=body), path, script, report=report)
 
 
 def fit_script(
