@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import polyscope.imgui as psim
 
 from viewer import theme
@@ -32,10 +34,11 @@ def draw_overlay(view: ViewModel, size: tuple[int, int], *, caption: str = "") -
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())
     step, loss = int(view.history.step[row]) + 1, float(view.history.total[row])
-    text = f"step {step}/{phase.steps} · iteration {row} · loss {number(loss)}"
+    fitted = math.isfinite(loss)  # results that were saved have no losses
+    text = f"step {step}/{phase.steps} · iteration {row} · loss {number(loss)}" if fitted else view.scene.name
     psim.TextColored(theme.rgba(theme.DIM), text)
     psim.End()
-    if height >= LEAST_HEIGHT:
+    if fitted and height >= LEAST_HEIGHT:
         _open("overlay loss", MARGIN, height - PLOT_HEIGHT - BAR_HEIGHT - 20.0, PLOT_WIDTH, PLOT_HEIGHT)
         plot_losses(view, each_term=True)
         psim.End()
