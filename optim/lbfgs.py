@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -57,11 +57,11 @@ class Trial:
     """``bracket`` or ``zoom``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """Curvature seen between two iterates: the step s (n,) and the gradients at its ends.
 
-    The gradients are those that the states hold anyway; their difference is taken again when it is needed, so a state
+    The gradients are those that the states hold anyway, and of their difference only the latest are kept, so a state
     that is kept costs three vectors: point, gradient, step.
     """
 
@@ -83,7 +83,12 @@ class Pair:
     @property
     def y(self) -> Tensor:
         """Change of the gradient (n,)."""
-        return self.after - self.before
+        return _change(self)
+
+
+@lru_cache(maxsize=128)  # more than a usual memory: every iteration leaves one pair that is not asked for again
+def _change(pair: Pair) -> Tensor:
+    return pair.after - pair.before
 
 
 @dataclass(frozen=True)
