@@ -106,7 +106,7 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
-def _one_thread(function: Callable[P, R]) -> Callable[P, R]:
+def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
     """Run with one BLAS thread: on products this small, threads wait for each other and keep it busy."""
 
     @wraps(function)
@@ -133,7 +133,7 @@ class Chain(torch.autograd.Function):
     """
 
     @staticmethod
-    @_one_thread
+    @one_blas_thread
     def forward(ctx, start: Tensor, latents: Tensor, pivot: Tensor, layers: _Decoder, published: bool = False):
         run = _Run(layers, latents.detach().numpy(), pivot.detach().numpy()[:, :2], published)
         run.forward(start.detach().numpy())
@@ -145,7 +145,7 @@ class Chain(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     @timed("roll-out backward")
-    @_one_thread
+    @one_blas_thread
     def backward(ctx, *gradients: Tensor):
         inputs, local, contacts, turns = (g.numpy().swapaxes(0, 1) for g in gradients)
         start, latents, pivot = ctx.run.backward(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from optim import frozen, lbfgs
+from optim.chain import one_blas_thread
 from optim.history import Snapshot
 from optim.lbfgs import LbfgsState, Options, Point
 from optim.loading.problem import load_problem
@@ -113,31 +115,30 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
     """The decoder's matrix products and nothing else: ``steps`` decodings in a row, then back to their inputs.
 
     Args:
-        fastest: By the products that the roll-out itself uses; default as torch computes a linear layer and the
-            gradient of its input.
+        fastest: By numpy, for one row, or oneDNN's packed weights, for several; default as torch computes a linear
+            layer and the gradient of its input.
     """
     weights = [layer.weight.detach() for layer in prior.decoder.linears]
     inputs = [torch.ones(batch, weight.shape[1]) for weight in weights]
     outputs = [torch.ones(batch, weight.shape[0]) for weight in weights]
-    matrices = [frozen.Matrix(weight.numpy()) for weight in weights] if fastest else []
+    forth: list[Callable[[], object]]
+    back: list[Callable[[], object]]
+    if not fastest:
+        forth = [partial(functional.linear, x, weight) for x, weight in zip(inputs, weights, strict=True)]
+        back = [partial(torch.mm, x, weight) for x, weight in zip(outputs, weights, strict=True)]
+    else:
+        matrices = [frozen.Matrix(weight.numpy()) for weight in weights]
+        forth = [partial(m.forward, x.numpy()) for m, x in zip(matrices, inputs, strict=True)]
+        back = [partial(m.backward, x.numpy()) for m, x in zip(matrices, outputs, strict=True)]
 
-    def plain() -> None:
-        for _ in range(steps):
-            for weight, x in zip(weights, inputs, strict=True):
-                functional.linear(x, weight)
-        for _ in range(steps):
-            for weight, x in zip(weights, outputs, strict=True):
-                torch.mm(x, weight)
+    @one_blas_thread
+    def products() -> None:
+        for way in (forth, back):
+            for _ in range(steps):
+                for product in way:
+                    product()
 
-    def packed() -> None:
-        for _ in range(steps):
-            for matrix, x in zip(matrices, inputs, strict=True):
-                matrix.forward(x.numpy())
-        for _ in range(steps):
-            for matrix, x in zip(matrices, outputs, strict=True):
-                matrix.backward(x.numpy())
-
-    return packed if fastest else plain
+    return products
 
 
 def one_product(prior: MotionPrior, *, steps: int) -> Callable[[], None]:
