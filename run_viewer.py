@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optim.errors import InputError
+from optim.loading.kinds import VIDEO_ENDINGS
 from optim.settings import Settings, parse
 from optim.stages import PRESETS
 
@@ -96,15 +97,26 @@ def run_window(settings: Settings) -> int:
         app.require("openGL3_glfw")
         place = choose_place(settings)
         make = partial(make_session, settings)
-        result = app.run_window(partial(ProcessClient, make, record=partial(record, settings, place.path)))
+        client = partial(ProcessClient, make, record=partial(record, settings, place.path))
+        result = app.run_window(client, opens=(*VIDEO_ENDINGS, ".npz"))
     except app.WindowUnavailable as error:
         log.warning("%s: running without a window, as with --headless", str(error).partition(";")[0])
         return run_headless(settings)
     if path := place.settle():
         print(f"recorded: {path}", flush=True)
+    if result.dropped is not None:
+        open_instead(settings, result.dropped)
     if result.error:
         print(f"error: {result.error}", file=sys.stderr)
     return result.exit_status
+
+
+def open_instead(settings: Settings, path: str) -> None:
+    """Become a program that fits another file with the same models and rules. Polyscope starts but once a process."""
+    models = {"--smpl": settings.smpl, "--vposer": settings.vposer, "--humor": settings.humor}
+    models |= {"--init-motion-prior": settings.init_motion_prior}
+    words = ["--preset", settings.preset, *(str(word) for pair in models.items() for word in pair)]
+    os.execv(sys.executable, [sys.executable, str(Path(__file__).resolve()), "--data-path", path, *words])
 
 
 def record(settings: Settings, path: Path, session: Session) -> Recording:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -111,6 +111,8 @@ class WindowResult:
 
     exit_status: int
     error: str | None = None
+    dropped: str | None = None
+    """Path of a file that was dropped on the window, to be opened next."""
 
 
 class WindowUnavailable(RuntimeError):  # noqa: N818 (a state of affairs, and public)
@@ -132,6 +134,8 @@ class App:
         self.studio = Studio(self)
         self._theme = theme.THEMES[0]
         self.software = False  # the processor draws
+        self.opens: tuple[str, ...] = ()  # endings of files that can be dropped
+        self.dropped: str | None = None
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
         self._last_time = time.monotonic()
@@ -302,6 +306,15 @@ class App:
             self.restart()
         psim.End()
 
+    def drop(self, paths: Sequence[str]) -> None:
+        """Take note of files dropped on the window: it closes, and the first that can be fitted is opened instead."""
+        fitting = next((path for path in paths if path.lower().endswith(self.opens or ("\0",))), None)
+        if fitting is None:
+            can = f"{', '.join(self.opens)} can" if self.opens else "nothing can here"
+            self.ui.note(Note(level="warning", text=f"{', '.join(paths)}: {can} be dropped on the window"))
+            return
+        self.dropped, self.ui.quit = fitting, True
+
     def restart(self) -> None:
         """Replace a dead client; the new one goes on from the last iteration that was recorded."""
         self.client.close()
@@ -395,13 +408,16 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
     ps.set_bounding_box((-2.0, -2.0, 0.0), (2.0, 2.0, 2.0))
 
 
-def run_window(make_client: Callable[[], Client], *, backend: Backend = "openGL3_glfw") -> WindowResult:
+def run_window(
+    make_client: Callable[[], Client], *, backend: Backend = "openGL3_glfw", opens: tuple[str, ...] = ()
+) -> WindowResult:
     """Open the window on what a client shows, and return when it is closed.
 
     Args:
         make_client: Starts a ``ProcessClient`` on a session, or a ``ReplayClient`` on what was recorded; called again
             where a worker has died. Input that cannot be used closes the window: status 2, its text in ``error``.
         backend: Polyscope's.
+        opens: Endings of files that may be dropped on the window, which ends it; ``WindowResult.dropped`` names it.
 
     Raises:
         WindowUnavailable: No window can be opened; says what to do instead.
@@ -411,8 +427,10 @@ def run_window(make_client: Callable[[], Client], *, backend: Backend = "openGL3
     ui, preferences = UiState(desktop_scale=desktop_scale()), load_preferences(path)
     apply_preferences(preferences, ui)
     app = App(make_client, ui)
+    app.opens = opens
     try:
         start_polyscope(backend, size=preferences.window_size)
+        ps.set_files_dropped_callback(app.drop)
         app.yield_to_worker()
         ps.set_user_callback(app.frame)
         while not (ps.window_requests_close() or ui.quit):
@@ -429,6 +447,8 @@ def run_window(make_client: Callable[[], Client], *, backend: Backend = "openGL3
             ps.shutdown()  # the window goes at once, whatever the worker is busy with
         app.client.close()
     save_preferences(path, from_ui(ui, size=size))
+    if app.dropped is not None:
+        return WindowResult(0, dropped=app.dropped)
     if app.failed is not None:
         return WindowResult(2 if app.failed.input_error else 1, app.failed.text)
     return WindowResult(0)
