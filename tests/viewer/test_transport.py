@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.viewer import fakes
+from viewer.panels.transport import rate_text
 
 
 def test_iteration_button_does_one(window):
@@ -95,3 +96,10 @@ def test_a_failing_optimiser_pauses_and_can_go_on(open_window, capfd):
     window.click("Run")
     window.settle()
     assert window.session.done
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(None, "–"), (0.0833, "0.08"), (12.34, "12.3"), (847.2, "847"), (3e4, ">1k")]
+)
+def test_rates_are_short(rate, text):
+    assert rate_text(rate) == text

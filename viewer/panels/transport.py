@@ -115,10 +115,17 @@ def _edits(view: ViewModel) -> Iterator[Command]:
     yield from _speed(view)
     status = view.status
     rate = status.rate if status.rate is None or status.speed_limit is None else min(status.rate, status.speed_limit)
-    text = "– it/s" if not rate else f"{rate:.{1 if rate >= 1 else 2}f} it/s" if rate < 1000 else ">999 it/s"
+    text = f"{rate_text(rate)} it/s"
     align_right(psim.CalcTextSize(text)[0])
     psim.TextColored(theme.rgba(theme.DIM), text)
     tooltip("L-BFGS iterations per second in this phase")
+
+
+def rate_text(rate: float | None) -> str:
+    """Iterations per second in at most four characters."""
+    if not rate:
+        return "–"
+    return f"{rate:.2f}" if rate < 1 else f"{rate:.1f}" if rate < 99 else f"{rate:.0f}" if rate < 999 else ">1k"
 
 
 def speed_label(limit: float | None) -> str:
