@@ -25,7 +25,7 @@ def told_to(handler: logging.Handler) -> Iterator[None]:
 
 
 class Progress:
-    """Counts up to a total and tells how far it is and how long the rest will take."""
+    """Counts up to a total and tells how far it is and how long the rest will take; a total of 0 is not known."""
 
     def __init__(self, text: str, total: int, *, done: int = 0) -> None:
         self._text, self._total, self._first = text, total, done
@@ -34,10 +34,10 @@ class Progress:
     def show(self, done: int) -> None:
         """Tell, if it is time to or if this is the end."""
         now = time.monotonic()
-        if done < self._total and now - self._told < INTERVAL:
+        if done != self._total and now - self._told < INTERVAL:
             return
         self._told = now
-        text = f"{self._text}: {done} of {self._total}"
+        text = f"{self._text}: {done}" + (f" of {self._total}" if self._total else "")
         if done > self._first and done < self._total:
             left = round((now - self._began) / (done - self._first) * (self._total - done))
             text += f", time left {left // 60}:{left % 60:02d}"

@@ -80,3 +80,16 @@ def test_the_networks_find_the_dancer_as_recorded():
         apart = np.linalg.norm(found[both, :2] - wanted[frame, both, :2], axis=1)
         assert both.sum() >= 20 and np.median(apart) < 2.0
         assert (pose.in_mask > 0.5).mean() > 0.9
+
+
+@pytest.mark.skipif(not VIDEO.is_dir(), reason=f"no video in {VIDEO}")
+@pytest.mark.parametrize(("person", "place"), [(None, 570), (1, 203), (2, 570)])
+def test_of_two_people_the_one_asked_for_is_followed(person, place):
+    """The dancer beside himself at three quarters of the size."""
+    image = cv2.cvtColor(cv2.VideoCapture(str(VIDEO / "hiphop_clip1.mp4")).read()[1], cv2.COLOR_BGR2RGB)
+    large = image[100:700, 380:780]
+    small = cv2.copyMakeBorder(cv2.resize(large, None, fx=0.75, fy=0.75), 75, 75, 0, 0, cv2.BORDER_REPLICATE)
+    both = np.hstack([small, large])
+    tracker = Tracker(Network(assets.PERSON_DETECTOR_FILE), Network(assets.LANDMARKS_FILE), person=person)
+    for _ in range(2):
+        assert tracker(both).pixels[0, 0] == pytest.approx(place, abs=15)
