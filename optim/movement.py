@@ -100,7 +100,9 @@ def _held(fit: Fit, snapshot: Snapshot, name: str, by: str, since: Entry) -> Hel
     then = fit.history[since.id].variables
     changes = []
     for part, frames in covered(name, snapshot.variables):
-        change = snapshot.variables[part][:, frames] - then[part][:, frames]
+        now = snapshot.variables[part]
+        was = then.get(part, now)  # nodes may be younger than their freeze, or have been set anew
+        change = now[:, frames] - was[:, frames] if was.shape == now.shape else torch.zeros(1)
         if change.numel():
             changes.append(change.abs().max())
     largest = float(torch.stack(changes).max()) if changes else 0.0

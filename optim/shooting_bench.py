@@ -32,7 +32,7 @@ from optim.pose_prior import load_pose_prior
 from optim.problem import Problem
 from optim.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
 from optim.session import Session
-from optim.stages import Phase, schedule
+from optim.stages import PRESETS, Phase, schedule
 from optim.train.progress import Progress
 from optim.weight_rule import write_between_marks
 
@@ -55,7 +55,7 @@ def ways() -> dict[str, tuple[Phase, ...]]:
     shooting = stage_3("shooting")
     *_, join, refine = shooting
     rest = sum(phase.steps for phase in shooting) - join.steps
-    equal = tuple(replace(phase, preset=schedule("humorscope")[0].preset) for phase in shooting)
+    equal = tuple(replace(phase, preset=PRESETS["humorscope"]) for phase in shooting)
     return {
         EXACT: stage_3("humorscope"),
         SHOOTING: shooting,
