@@ -33,7 +33,7 @@ from optim.values import Values
 from optim.variables import Packing, Part, Trajectory
 
 _SHARED = (Camera, Footage, Observations, Packing, Pair, Phase, Preset, PriorFrame)
-_TYPES = (*_SHARED, Entry, Evaluation, LbfgsState, Part, Point, PreviousBatch, TermValue, Trajectory, Trial)
+_TYPES = (*_SHARED, LbfgsState, Part, Point, PreviousBatch, Trajectory, Trial)
 OF_ONE_RUN = frozenset(
     (
         "headless",
@@ -97,11 +97,14 @@ class Recording:
             if settings is not None:
                 self.file.log("settings", self._values.encode(_of_the_fit(settings)))
 
-    def follow(self, session: EditableFit, also: Callable[[range], None] | None = None) -> range:
+    def follow(
+        self, session: EditableFit, also: Callable[[range], None] | None = None, *, always: bool = False
+    ) -> range:
         """Write what is new in a session; the ids of its new snapshots.
 
         Args:
             also: Called with these ids inside the same transaction: all of it is in the file afterwards, or nothing.
+            always: Call it where nothing is new, too.
 
         Raises:
             InputError: It cannot be written: the disk is full, the file is gone or somebody else's.
@@ -109,12 +112,12 @@ class Recording:
         history = session.history
         new = range(self._count, len(history))
         changes = self._changes(session)
-        if not new and not changes:
+        if not (new or changes or always):
             return new
         with self.file.transaction():
             for snapshot_id in new:
                 self._insert(history.entry(snapshot_id), history[snapshot_id])
-            if also is not None and new:
+            if also is not None and (new or always):
                 also(new)
             for kind, value in changes:
                 self.file.log(kind, value)
@@ -138,9 +141,10 @@ class Recording:
         return found
 
     def _insert(self, entry: Entry, snapshot: Snapshot) -> None:
-        per_frame = {name: term.per_frame for name, term in snapshot.evaluation.terms.items()}
-        light = {f.name: getattr(snapshot, f.name) for f in fields(Snapshot) if f.name != "evaluation"}
-        light["variables"] = _apart(snapshot)
+        known = {f.name: getattr(entry, f.name) for f in fields(Entry) if f.name != "evaluation"}
+        state = {f.name: getattr(snapshot, f.name) for f in fields(Snapshot) if f.name != "evaluation"}
+        state["variables"] = _apart(snapshot)
+        encode = self._values.encode
         self.file.insert(
             "snapshots",
             snapshot.id,
@@ -150,24 +154,29 @@ class Recording:
             snapshot.phase,
             snapshot.step,
             snapshot.iteration,
-            snapshot.total_iterations,
             _real(snapshot.evaluation.total),
             time.time(),
-            self._values.encode(entry),
-            self._values.encode((light, per_frame)),
+            encode(known),
+            encode(plain_evaluation(snapshot.evaluation)),
+            encode(state),
         )
 
     # Out of the file
 
     def read(self, snapshot_id: int) -> Snapshot:
         """A snapshot, bit for bit; what it shares with others that are alive is shared again."""
-        query = "SELECT entry, state FROM snapshots WHERE id = ?"
-        ((entry_text, state_text),) = self.file.rows(query, snapshot_id)
-        entry: Entry = self._values.decode(entry_text)
-        state, per_frame = self._values.decode(state_text)
-        terms = {name: replace(term, per_frame=per_frame[name]) for name, term in entry.evaluation.terms.items()}
-        state["variables"] = _together(state["variables"], state["packing"], state["solver"].point.x)
-        return Snapshot(**state, evaluation=replace(entry.evaluation, terms=terms))
+        query = "SELECT evaluation, state FROM snapshots WHERE id = ?"
+        ((evaluation, state),) = self.file.rows(query, snapshot_id)
+        parts = self._values.decode(state)
+        parts["variables"] = _together(parts["variables"], parts["packing"], parts["solver"].point.x)
+        return Snapshot(**parts, evaluation=_evaluation(self._values.decode(evaluation)))
+
+    def entries(self) -> list[Entry]:
+        """What is known of all snapshots."""
+        decode, found = self._values.decode, []
+        for known, evaluation in self.file.rows("SELECT entry, evaluation FROM snapshots ORDER BY id"):
+            found.append(Entry(**decode(known), evaluation=_evaluation(decode(evaluation), per_frame=False)))
+        return found
 
     def restore(self, session: EditableFit) -> None:
         """Put a new session of the same problem where the recorded one was; nothing is computed again.
@@ -175,7 +184,7 @@ class Recording:
         Raises:
             InputError: The session's problem is another one.
         """
-        entries = [self._values.decode(text) for (text,) in self.file.rows("SELECT entry FROM snapshots ORDER BY id")]
+        entries = self.entries()
         recorded, found = entries[0].evaluation.total, session.history.entry(0).evaluation.total
         if not math.isclose(recorded, found, rel_tol=SAME_LOSS):
             raise InputError(
@@ -212,6 +221,32 @@ def _of_the_fit(settings: Settings) -> dict[str, Any]:
 def _names(session: EditableFit) -> Names:
     branches = {branch.number: branch.name for branch in session.history.branches}
     return Names(dict(session.history.bookmarks), branches, Position(session.current.id, *session.travels))
+
+
+def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """Its numbers as arrays under the terms' names, so that a reader needs no type of ours."""
+    terms = evaluation.terms.values()
+    framed = [(row, term.per_frame) for row, term in enumerate(terms) if term.per_frame is not None]
+    groups: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
+    for row, figures in framed:
+        groups.setdefault(figures.shape, []).append((row, figures))
+    return {
+        "total": evaluation.total,
+        "names": tuple(evaluation.terms),
+        "numbers": np.array([(term.raw, term.weighted, term.scale) for term in terms], np.float64).reshape(-1, 3),
+        "per_frame": [([row for row, _ in group], np.stack([f for _, f in group])) for group in groups.values()],
+        "norms": dict(evaluation.gradient_norm),
+    }
+
+
+def _evaluation(plain: dict[str, Any], *, per_frame: bool = True) -> Evaluation:
+    """What ``plain_evaluation`` was given; without the figures per frame where they are not wanted."""
+    figures: dict[int, np.ndarray] = {}
+    for rows, stack in plain["per_frame"] if per_frame else ():
+        figures |= dict(zip(rows, stack, strict=True))
+    numbers = enumerate(zip(plain["names"], plain["numbers"].tolist(), strict=True))
+    terms = {name: TermValue(raw, weighted, figures.get(row), scale) for row, (name, (raw, weighted, scale)) in numbers}
+    return Evaluation(plain["total"], terms, plain["norms"])
 
 
 def _apart(snapshot: Snapshot) -> dict[str, Tensor | None]:

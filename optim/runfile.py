@@ -27,16 +27,15 @@ CREATE TABLE arrays (id INTEGER PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT
 CREATE TABLE objects (id INTEGER PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE snapshots (
     id INTEGER PRIMARY KEY, parent INTEGER, cause TEXT NOT NULL, branch INTEGER NOT NULL, phase INTEGER NOT NULL,
-    step INTEGER NOT NULL, iteration INTEGER NOT NULL, total_iterations INTEGER NOT NULL, total REAL NOT NULL,
-    time REAL NOT NULL, entry TEXT NOT NULL, state TEXT NOT NULL);
-CREATE TABLE views (id INTEGER PRIMARY KEY, snapshot INTEGER NOT NULL, brief TEXT NOT NULL, value TEXT NOT NULL);
-CREATE INDEX views_of_snapshot ON views (snapshot);
+    step INTEGER NOT NULL, iteration INTEGER NOT NULL, total REAL NOT NULL, time REAL NOT NULL,
+    entry TEXT NOT NULL, evaluation TEXT NOT NULL, state TEXT NOT NULL);
+CREATE TABLE views (id INTEGER PRIMARY KEY, snapshot INTEGER NOT NULL, value TEXT NOT NULL);
 CREATE TABLE pictures (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE log (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL);
 """
 _COLUMNS = {
     "snapshots": 12,
-    "views": 4,
+    "views": 3,
     "pictures": 2,
 }
 _DTYPES = {"|b1", "|i1", "|u1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8"}

@@ -21,6 +21,7 @@ from optim.runfile import RunFile
 
 INLINE = 2048
 """Arrays of fewer bytes stand inside the value that has them."""
+_AS_THEY_ARE = (type(None), bool, int, float, str)
 
 
 class Values:
@@ -45,6 +46,7 @@ class Values:
         self._shared = tuple(shared)
         self._objects, self._arrays, self._tensors = _Known(), _Known(), _Known()
         self._texts: dict[str, int] = {}
+        self._encoders: dict[type, Callable[[Any], Any]] = {}
 
     def encode(self, value: Any) -> str:
         """As JSON; arrays and shared values become rows of the file. Call it inside a transaction."""
@@ -64,46 +66,60 @@ class Values:
     # There
 
     def _encoded(self, value: Any) -> Any:
-        if value is None or isinstance(value, bool | int | float | str):
-            return float(value) if isinstance(value, np.floating) else value
+        kind = type(value)
+        if kind in _AS_THEY_ARE:
+            return value
+        encode = self._encoders.get(kind)
+        if encode is None:
+            encode = self._encoders[kind] = self._encoder_of(value)
+        return encode(value)
+
+    def _encoder_of(self, value: Any) -> Callable[[Any], Any]:
+        """For all values of this one's type."""
+        if isinstance(value, np.generic):
+            return lambda number: number.item()
         if isinstance(value, tuple | list):
-            return [self._encoded(item) for item in value]
+            return lambda items: [self._encoded(item) for item in items]
         if isinstance(value, Mapping):
-            return {"map": [[self._encoded(key), self._encoded(item)] for key, item in value.items()]}
+            return lambda table: {"map": [[self._encoded(k), self._encoded(v)] for k, v in table.items()]}
         if isinstance(value, frozenset | set):
-            return {"set": [self._encoded(item) for item in sorted(value)]}
+            return lambda items: {"set": [self._encoded(item) for item in sorted(items)]}
         if isinstance(value, Path):
-            return {"path": str(value)}
-        if isinstance(value, np.ndarray | np.generic):
-            return self._encoded_array("array", self._arrays, value, np.asarray(value))
+            return lambda path: {"path": str(path)}
+        if isinstance(value, np.ndarray):
+            return lambda array: self._encoded_array("array", self._arrays, array, array)
         if hasattr(value, "detach"):
-            return self._encoded_array("tensor", self._tensors, value, value.detach().numpy())
+            return lambda tensor: self._encoded_array("tensor", self._tensors, tensor, tensor.detach().numpy())
         if is_dataclass(value) and type(value).__name__ in self._types:
-            return self._encoded_object(value)
+            names = tuple(field.name for field in fields(value))
+            if isinstance(value, self._shared):
+                return lambda item: self._encoded_shared(item, names)
+            return lambda item: self._encoded_whole(item, names)
         raise TypeError(f"values of type {type(value).__name__} are not kept in run files")
 
     def _encoded_array(self, word: str, known: _Known, value: Any, array: np.ndarray) -> dict[str, Any]:
+        row = known.row(value)
+        if row is not None:
+            return {word: row}
         if array.nbytes < INLINE:
             code = array.dtype.newbyteorder("<").str
-            return {word: [code, array.shape, base64.b64encode(array.astype(code).tobytes()).decode("ascii")]}
-        row = known.row(value)
-        if row is None:
-            row = known.note(value, self._file.add_array(array))
-        return {word: row}
+            data = np.ascontiguousarray(array).astype(code, copy=False)
+            return {word: [code, array.shape, base64.b64encode(data).decode("ascii")]}
+        return {word: known.note(value, self._file.add_array(array))}
 
-    def _encoded_object(self, value: Any) -> dict[str, Any]:
-        shared = isinstance(value, self._shared)
-        row = self._objects.row(value) if shared else None
-        if row is not None:
-            return {"#": row}
-        parts = {field.name: self._encoded(getattr(value, field.name)) for field in fields(value)}
-        whole = {"@": type(value).__name__, **parts}
-        if not shared:
-            return whole
-        text = json.dumps(whole, separators=(",", ":"), ensure_ascii=False)
-        if text not in self._texts:
-            self._texts[text] = self._file.add_object(text)
-        return {"#": self._objects.note(value, self._texts[text])}
+    def _encoded_whole(self, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+        whole = {"@": type(value).__name__}
+        whole.update((name, self._encoded(getattr(value, name))) for name in names)
+        return whole
+
+    def _encoded_shared(self, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+        row = self._objects.row(value)
+        if row is None:
+            text = json.dumps(self._encoded_whole(value, names), separators=(",", ":"), ensure_ascii=False)
+            if text not in self._texts:
+                self._texts[text] = self._file.add_object(text)
+            row = self._objects.note(value, self._texts[text])
+        return {"#": row}
 
     # And back
 

@@ -13,9 +13,11 @@ import numpy as np
 from viewer import view_model as vm
 from viewer.build_prior import node_gaps, prior_frames, regressed_joints
 from viewer.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
+from viewer.history_rows import HistoryRows
+from viewer.members import Members
 
 if TYPE_CHECKING:
-    from optim.history import Entry, Snapshot
+    from optim.history import Snapshot
     from optim.problem import Problem
     from optim.session import Session
     from optim.variables import Trajectory
@@ -44,8 +46,8 @@ class ViewBuilder:
         problem = session.problem
         self.frame = display_frame(None if problem.camera is None else numpy(problem.floor)[0])
         self._body = body_mesh(problem.body)
-        self.members = Members(problem)
-        self._rows = _HistoryRows(len(self.members.rows), problem.frames, problem.batch)
+        self.members = members_of(problem)
+        self._rows = HistoryRows(len(self.members.rows))
         self._version = 0
         self._drifts: dict[int, vm.Drift | None] = {}  # by the snapshot that begins stage 3
         self._problem = problem
@@ -85,7 +87,7 @@ class ViewBuilder:
             weighted=weighted,
             frozen=now.frozen,
             movement=self._movement(snapshot),
-            history=self._rows.history(session, self.members),
+            history=self._history(),
             can_undo=session.can_undo,
             can_redo=session.can_redo,
             regressed=regressed_joints(self, snapshot),
@@ -94,27 +96,34 @@ class ViewBuilder:
             scene=self.scene,
         )
 
-    def parts(self, snapshot: Snapshot, *, motion: bool) -> dict[str, Any]:
-        """The fields of a view that cost next to nothing, by name, with the schedule of the snapshot itself.
+    def phases(self, snapshot: Snapshot) -> tuple[vm.Phase, ...]:
+        """The schedule as it was at a snapshot."""
+        return _phases(snapshot.schedule)
 
-        Args:
-            motion: Also ``motion`` and ``floors``, which are None otherwise.
-        """
-        trajectory = self._session.trajectory(snapshot) if motion else None
-        raw, weighted = self.members.values(snapshot)
-        return {
-            "motion": None if trajectory is None else self.motion(trajectory),
-            "floors": None if trajectory is None else self.floors(trajectory),
-            "phases": _phases(snapshot.schedule),
-            "weights": _weights(snapshot.schedule, self.scene.terms),
-            "raw": raw,
-            "weighted": weighted,
-            "frozen": snapshot.frozen,
-        }
+    def weights(self, snapshot: Snapshot) -> np.ndarray:
+        """(P, K) as they were at a snapshot."""
+        return _weights(snapshot.schedule, self.scene.terms)
 
-    def history_row(self, snapshot: int) -> dict[str, Any]:
-        """One row of ``History`` as plain numbers by the names of its fields, and the event, if it was one."""
-        return self._rows.row(self._session, self.members, snapshot)
+    def _history(self) -> vm.History:
+        """Everything up to now, and the branch to the current snapshot."""
+        session, known = self._session, self._session.history
+        for index in range(len(self._rows), len(known)):
+            entry = known.entry(index)
+            self._rows.add(
+                parent=entry.parent,
+                branch=entry.branch,
+                phase=entry.phase,
+                step=entry.step,
+                iteration=entry.iteration,
+                frames=session.problem.batch * (entry.frames or session.problem.frames),
+                total=float(entry.evaluation.total),
+                terms=self.members.values(entry)[1],
+                edit=entry.cause if entry.edited else None,
+            )
+        branches = tuple(vm.Branch(**vars(branch)) for branch in known.branches)
+        return self._rows.history(
+            current=session.current.id, branches=branches, bookmarks=tuple(known.bookmarks.items())
+        )
 
     def _movement(self, snapshot: Snapshot) -> dict[str, vm.Movement]:
         """Of every variable that there is at a snapshot, and of groups that are held."""
@@ -240,56 +249,24 @@ def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarra
     return np.array([[phase.weights.get(term.name, 0.0) for term in terms] for phase in schedule])
 
 
-class Members:
-    """Which loss terms stand under which weight; those that the data has no use for are left out."""
+def members_of(problem: Problem) -> Members:
+    """Which of the problem's loss terms stand under which weight."""
+    from optim.objective import TERMS
 
-    def __init__(self, problem: Problem) -> None:
-        from optim.objective import TERMS
-
-        there = available(problem)
-        self.rows: tuple[vm.Term, ...] = ()
-        self.terms = tuple(term.name for term in TERMS if there.issuperset(term.needs))
-        self._row: dict[str, int] = {}
-        groups: dict[str, list[Any]] = {}
-        for term in TERMS:
-            if there.issuperset(term.needs):
-                groups.setdefault(term.weight, []).append(term)
-        for name, members in groups.items():
-            self._row |= {term.name: len(self.rows) for term in members}
-            units = sorted({term.unit for term in members})
-            formula = "\n".join(dict.fromkeys(term.formula for term in members))
-            first = min(term.stage for term in members)
-            self.rows += (vm.Term(name=name, unit=", ".join(units), formula=formula, stage=first),)
-
-    def values(self, snapshot: Snapshot | Entry) -> tuple[np.ndarray, np.ndarray]:
-        """Raw and weighted value (K,) of every row; NaN where nothing of it was computed."""
-        raw, weighted = np.full(len(self.rows), np.nan), np.full(len(self.rows), np.nan)
-        for name, value in snapshot.evaluation.terms.items():
-            row = self._row.get(name)
-            if row is not None:
-                raw[row] = np.nan_to_num(raw[row]) + value.raw
-                weighted[row] = np.nan_to_num(weighted[row]) + value.weighted
-        return raw, weighted
-
-    def row(self, term: str) -> int | None:
-        """Row of the weights table that a loss term belongs to."""
-        return self._row.get(term)
-
-    def per_frame(self, snapshot: Snapshot) -> np.ndarray:
-        """Weighted share (K, B, T) of every row in every frame; NaN where a row belongs to no frame."""
-        batch, frames = snapshot.variables["trans"].shape[0], 0
-        parts: dict[int, list[np.ndarray]] = {}
-        for name, value in snapshot.evaluation.terms.items():
-            if value.per_frame is not None and name in self._row and value.raw:
-                share = np.asarray(value.per_frame) * (value.weighted / value.raw)
-                parts.setdefault(self._row[name], []).append(share)
-                frames = max(frames, share.shape[1])
-        found = np.full((len(self.rows), batch, frames), np.nan, np.float32)
-        for row, shares in parts.items():
-            found[row] = 0.0
-            for share in shares:
-                found[row, :, : share.shape[1]] += share
-        return found
+    there = available(problem)
+    groups: dict[str, list[Any]] = {}
+    for term in TERMS:
+        if there.issuperset(term.needs):
+            groups.setdefault(term.weight, []).append(term)
+    rows = []
+    for name, members in groups.items():
+        units = sorted({term.unit for term in members})
+        formula = "\n".join(dict.fromkeys(term.formula for term in members))
+        first = min(term.stage for term in members)
+        rows.append(vm.Term(name=name, unit=", ".join(units), formula=formula, stage=first))
+    place = {name: row for row, name in enumerate(groups)}
+    row_of = {term.name: place[term.weight] for term in TERMS if there.issuperset(term.needs)}
+    return Members(tuple(rows), row_of, problem.batch)
 
 
 def available(problem: Problem) -> set[str]:
@@ -299,65 +276,3 @@ def available(problem: Problem) -> set[str]:
     there |= {"overlap"} if seen.seq_interval is not None and problem.batch > 1 else set()
     there |= {"overlap", "previous"} if seen.previous is not None else set()
     return there | ({"floor"} if problem.floor is not None else set())
-
-
-class _HistoryRows:
-    """The history as growing arrays; only what is new is added."""
-
-    def __init__(self, num_terms: int, frames: int, batch: int) -> None:
-        self._count, self._frames, self._batch = 0, frames, batch
-        self._whole = np.zeros((256, 8), np.int64)  # id, parent, branch, phase, step, iteration, depth, frames
-        self._total = np.zeros(256, np.float32)
-        self._terms = np.zeros((256, num_terms), np.float32)
-        self._events: list[vm.Event] = []
-
-    def history(self, session: Session, members: Members) -> vm.History:
-        """Rows of everything up to now and the branch to the current snapshot."""
-        self._update(session, members)
-        known, n = session.history, self._count
-        ids, parents, branch_of, phase, step, iteration, depth, frames = self._whole[:n].T
-        return vm.History(
-            ids=ids,
-            parents=parents,
-            branch_of=branch_of,
-            phase=phase,
-            step=step,
-            iteration=iteration,
-            total=self._total[:n],
-            terms=self._terms[:n],
-            depth=depth,
-            frames=frames,
-            branch=np.array([entry.id for entry in known.path(session.current.id)]),
-            branches=tuple(vm.Branch(**vars(branch)) for branch in known.branches),
-            events=tuple(self._events),
-            bookmarks=tuple(known.bookmarks.items()),
-        )
-
-    def row(self, session: Session, members: Members, index: int) -> dict[str, Any]:
-        """See ``ViewBuilder.history_row``."""
-        self._update(session, members)
-        names = ("ids", "parents", "branch_of", "phase", "step", "iteration", "depth", "frames")
-        entry = session.history.entry(index)
-        numbers = dict(zip(names, self._whole[index].tolist(), strict=True))
-        losses = {"total": float(self._total[index]), "terms": self._terms[index].tolist()}
-        return {**numbers, **losses, "event": entry.cause if entry.edited else None}
-
-    def _update(self, session: Session, members: Members) -> None:
-        for index in range(self._count, len(session.history)):
-            self._add(session.history.entry(index), members)
-
-    def _add(self, entry: Entry, members: Members) -> None:
-        if self._count == len(self._total):
-            self._whole = np.concatenate((self._whole, np.zeros_like(self._whole)))
-            self._total = np.concatenate((self._total, np.zeros_like(self._total)))
-            self._terms = np.concatenate((self._terms, np.zeros_like(self._terms)))
-        row = self._count
-        parent = -1 if entry.parent is None else entry.parent
-        depth = 0 if entry.parent is None else self._whole[entry.parent, 6] + 1
-        frames = self._batch * (entry.frames or self._frames)
-        self._whole[row] = entry.id, parent, entry.branch, entry.phase, entry.step, entry.iteration, depth, frames
-        self._total[row] = float(entry.evaluation.total)
-        self._terms[row] = members.values(entry)[1]
-        if entry.edited:
-            self._events.append(vm.Event(snapshot=entry.id, text=entry.cause))
-        self._count += 1

@@ -6,9 +6,9 @@ not worked out itself, figures beside it) is written when the window shows it an
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,27 +20,44 @@ from viewer import view_model as vm
 from viewer.build_prior import regressed_joints
 
 if TYPE_CHECKING:
+    from optim.history import Snapshot
     from optim.recording import Recording
     from optim.runfile import RunFile
     from optim.values import Values
     from viewer.build_view import ViewBuilder
 
-SHARED = (vm.BodyMesh, vm.Drift, vm.Observed, vm.Phase, vm.Scene)
-AT_ONCE = ("floors", "frozen", "phases", "raw", "weighted", "weights")
-"""Fields of a view that every iteration has from the beginning, besides its motion where that is known."""
 _OF_THE_WINDOW = {
-    "analyses", "can_redo", "can_undo", "caught", "current", "history", "motion", "obeyed", "regressed", "scene",
-    "shown", "status", "times", "traps", "up", "version",
+    "analyses", "can_redo", "can_undo", "caught", "current", "history", "obeyed", "scene", "shown", "status", "times",
+    "traps", "up", "version",
 }  # fmt: skip
-"""Fields that are no property of an iteration, or are kept in another form."""
-LATER = tuple(field.name for field in fields(vm.ViewModel) if field.name not in _OF_THE_WINDOW.union(AT_ONCE))
+_IN_ANOTHER_FORM = {"frozen", "motion", "phases", "raw", "regressed", "weighted", "weights"}
+LATER = tuple(f.name for f in fields(vm.ViewModel) if f.name not in _OF_THE_WINDOW.union(_IN_ANOTHER_FORM))
+"""Fields of a view that are written when it is shown."""
+NO_EDITS = ("start", "iteration", "phase")
+"""Causes of snapshots that are no edits, as in ``optim.history``."""
+SHARE = 0.02
+"""Of the time, to spend on motions that no window has shown; the rest waits until nothing else is done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What one iteration after the other has in common."""
+
+    scene: vm.Scene
+    phases: tuple[vm.Phase, ...]
+    weights: np.ndarray  # (P, K)
+    frozen: frozenset[str]
+    row_of: Mapping[str, int]  # loss term → row of the weights table
+
+
+SHARED = (Setup, vm.BodyMesh, vm.Drift, vm.Observed, vm.Phase, vm.Scene)
 
 
 def view_values(file: RunFile) -> Values:
     """Reads and writes what views are made of."""
     from optim.values import Values
 
-    types = [*_dataclasses(vm), *_dataclasses(findings), compact.CompactMotion]
+    types = [*_dataclasses(vm), *_dataclasses(findings), compact.CompactMotion, Setup]
     return Values(file, types, shared=SHARED)
 
 
@@ -60,8 +77,11 @@ class Recorder:
         self._recording, self._builder, self._pass_on = recording, builder, publish
         self._values = view_values(recording.file)
         self._scene: tuple[vm.Scene, vm.Scene] | None = None  # as given, as written
-        known = {row for (row,) in recording.file.rows("SELECT DISTINCT snapshot FROM views WHERE brief = ''")}
-        self._unseen = {row: None for row in range(len(recording)) if row not in known}  # in order
+        self._setup: tuple[Any, Setup] | None = None  # what it was made of, itself
+        shown = {row for (row,) in recording.file.rows("SELECT snapshot FROM views WHERE value LIKE '%\"drift\"%'")}
+        self._unseen = {row: None for row in range(len(recording)) if row not in shown}  # in order
+        self._began = time.perf_counter()
+        self._spent = 0.0  # seconds, on motions that no window has shown
         self._waiting: list[Any] = []
         self._broken = False
         publish(vm.Note(level="info", text=f"Recording to {self.path}"))
@@ -84,13 +104,9 @@ class Recorder:
 
         if self._broken:
             return
-        waiting, self._waiting = self._waiting, []
         try:
-            self._recording.follow(self._builder.session, self._write_at_once)
-            if waiting:
-                with self._recording.file.transaction():
-                    for message in waiting:
-                        self._write_message(message)
+            self._recording.follow(self._builder.session, self._write, always=bool(self._waiting))
+            self._waiting.clear()
         except InputError as error:
             self._stop(str(error))
         except TypeError as error:  # a value that the file has no form for
@@ -124,44 +140,57 @@ class Recorder:
 
     # --- what is written
 
-    def _write_at_once(self, new: range) -> None:
-        """Little of every iteration; all of a snapshot that is something else, since there are few of those."""
+    def _write(self, new: range) -> None:
+        """Little of every iteration, all of what is shown, and of what is no iteration, since there is little of it."""
         builder = self._builder
+        views = {message.shown: message for message in self._waiting if isinstance(message, vm.ViewModel)}
         for index in new:
-            snapshot = builder.session.history[index]
-            parts = builder.parts(snapshot, motion=builder.session.predicted(snapshot))
-            motion = parts.pop("motion")
-            if motion is None:
-                del parts["floors"]
-            else:
-                parts |= _moving(motion, regressed_joints(builder, snapshot))
-            parts["scene"] = self._slim(builder.scene)
-            parts["status"] = _status(builder, index)
-            parts["frame_terms"] = builder.members.per_frame(snapshot).astype(np.float16)
-            brief = builder.history_row(index) | {"motion": motion is not None}
-            self._insert(index, json.dumps(brief), parts)
+            snapshot, status = builder.session.history[index], _status(builder, index)
+            parts: dict[str, Any] = {"setup": self._setup_at(snapshot), "status": status}
+            if index not in views and snapshot.cause != "iteration":
+                views[index] = builder.view(snapshot, status)
+            if index not in views:
+                parts |= self._motion_in_time(snapshot)
+            self._insert(index, parts)
             self._unseen[index] = None
-            if brief["event"] is not None or snapshot.iteration == 0:
-                self._write_later(builder.view(snapshot, parts["status"]))
+        for index, view in views.items():
+            if index in self._unseen:
+                del self._unseen[index]
+                self._insert(index, _shown(view))
+        for message in self._waiting:
+            if isinstance(message, vm.Analysis):
+                answer = self._values.encode(message)
+                self._recording.file.log("analysis", [message.snapshot, message.kind, answer])
+            elif isinstance(message, vm.Note):
+                self._recording.file.log("note", [message.level, message.text, message.advice])
 
-    def _write_message(self, message: Any) -> None:
-        file = self._recording.file
-        if isinstance(message, vm.ViewModel):
-            self._write_later(message)
-        elif isinstance(message, vm.Analysis):
-            file.log("analysis", [message.snapshot, message.kind, self._values.encode(message)])
-        else:
-            file.log("note", [message.level, message.text, message.advice])
+    def _motion_in_time(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The motion, if it is known and there is time for it."""
+        builder, began = self._builder, time.perf_counter()
+        if self._spent > SHARE * (began - self._began) or not builder.session.predicted(snapshot):
+            return {}
+        trajectory = builder.session.trajectory(snapshot)
+        parts = _moving(builder.motion(trajectory), regressed_joints(builder, snapshot))
+        self._spent += time.perf_counter() - began
+        return parts | {"floors": builder.floors(trajectory)}
 
-    def _write_later(self, view: vm.ViewModel) -> None:
-        if view.shown not in self._unseen:
-            return
-        del self._unseen[view.shown]
-        parts = {name: getattr(view, name) for name in ("floors", *LATER)}
-        self._insert(view.shown, "", parts | _moving(view.motion, view.regressed))
+    def _insert(self, snapshot: int, parts: dict[str, Any]) -> None:
+        self._recording.file.insert("views", None, snapshot, self._values.encode(parts))
 
-    def _insert(self, snapshot: int, brief: str, parts: dict[str, Any]) -> None:
-        self._recording.file.insert("views", None, snapshot, brief, self._values.encode(parts))
+    def _setup_at(self, snapshot: Snapshot) -> Setup:
+        """The same object as long as nothing of it changes, so that it is written once."""
+        builder = self._builder
+        made_of = (builder.scene, snapshot.schedule, snapshot.frozen)
+        if self._setup is None or any(a is not b for a, b in zip(self._setup[0], made_of, strict=True)):
+            setup = Setup(
+                scene=self._slim(builder.scene),
+                phases=builder.phases(snapshot),
+                weights=builder.weights(snapshot),
+                frozen=snapshot.frozen,
+                row_of=builder.members.row_of,
+            )
+            self._setup = made_of, setup
+        return self._setup[1]
 
     def _slim(self, scene: vm.Scene) -> vm.Scene:
         """The same object for the same scene, so that it is written once; its body too."""
@@ -170,6 +199,10 @@ class Recorder:
         elif self._scene[0] is not scene:
             self._scene = scene, replace(scene, body=self._scene[1].body)
         return self._scene[1]
+
+
+def _shown(view: vm.ViewModel) -> dict[str, Any]:
+    return {name: getattr(view, name) for name in LATER} | _moving(view.motion, view.regressed)
 
 
 def _moving(motion: vm.Motion, regressed: np.ndarray | None) -> dict[str, Any]:

@@ -5,11 +5,11 @@ What was not written of an iteration (see ``viewer.run_recorder``) is taken from
 
 from __future__ import annotations
 
-import json
 import time
 from collections import OrderedDict
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,11 @@ from viewer import commands as c
 from viewer import compact
 from viewer import view_model as vm
 from viewer.findings import FrameTerms
-from viewer.run_recorder import view_values
+from viewer.history_rows import HistoryRows
+from viewer.members import Members
+from viewer.run_recorder import NO_EDITS, Setup, view_values
 
 VIEWS_KEPT = 32
-_PER_ROW = ("ids", "parents", "branch_of", "phase", "step", "iteration", "total", "terms", "depth", "frames")
 _FROM_BEFORE = ("motion", "floors", "prior_frames")
 """What holds, or nearly so, until it is worked out anew."""
 
@@ -40,11 +41,10 @@ class RunSource:
         self._file = RunFile(path, mode="read")
         self._values = view_values(self._file)
         self._rows: dict[int, list[int]] = {}  # snapshot → rows of the table of views
-        self._briefs: list[dict[str, Any]] = []
-        self._with_motion: set[int] = set()
+        self._history_rows: HistoryRows | None = None
+        self._branch_of: list[int] = []
         self._last_row = self._last_note = 0
         self._names = self._file.names()
-        self._history: vm.History | None = None
         self._parts: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self._scene: tuple[vm.Scene, vm.Scene] | None = None  # as written, as given out
         self._notes: list[vm.Note] = []
@@ -55,53 +55,83 @@ class RunSource:
     @property
     def current(self) -> int:
         """Where the session stood last."""
-        return min(self._names.position.current, len(self._briefs) - 1)
+        return min(self._names.position.current, len(self._branch_of) - 1)
 
     def refresh(self) -> bool:
         """Read what was added since the last call."""
-        query = "SELECT id, snapshot, brief FROM views WHERE id > ? ORDER BY id"
-        new = self._file.rows(query, self._last_row)
-        for row, snapshot, brief in new:
+        new = self._file.rows("SELECT id, snapshot FROM views WHERE id > ? ORDER BY id", self._last_row)
+        for row, snapshot in new:
             self._last_row = row
             self._rows.setdefault(snapshot, []).append(row)
             self._parts.pop(snapshot, None)
-            if brief:
-                self._briefs.append(json.loads(brief))
-            if not brief or self._briefs[-1]["motion"]:
-                self._with_motion.add(snapshot)
+        self._read_rows()
         names = self._file.names()
         changed = bool(new) or names != self._names
         self._names = names
-        if changed:
-            self._history = None
         return changed
+
+    def _read_rows(self) -> None:
+        """The history's new rows."""
+        query = (
+            "SELECT id, parent, cause, branch, phase, step, iteration, evaluation FROM snapshots"
+            " WHERE id >= ? ORDER BY id"
+        )
+        for snapshot, parent, cause, branch, phase, step, iteration, text in self._file.rows(
+            query, len(self._branch_of)
+        ):
+            setup: Setup = self._read(snapshot)["setup"]
+            members, scene = _members(setup), setup.scene
+            if self._history_rows is None:
+                self._history_rows = HistoryRows(len(members.rows))
+            evaluated = _evaluated(self._values.decode(text))
+            self._history_rows.add(
+                parent=parent,
+                branch=branch,
+                phase=phase,
+                step=step,
+                iteration=iteration,
+                frames=len(scene.starts) * (setup.phases[phase].frames or scene.num_frames),
+                total=evaluated.evaluation.total,
+                terms=members.values(evaluated)[1],
+                edit=None if cause in NO_EDITS else cause,
+            )
+            self._branch_of.append(branch)
 
     def view(self, snapshot: int) -> vm.ViewModel:
         """Of one snapshot, as the session would have shown it."""
         from optim.errors import InputError
 
-        if not 0 <= snapshot < len(self._briefs):
-            raise InputError(f"no snapshot {snapshot}; there are 0 to {len(self._briefs) - 1}")
+        if not 0 <= snapshot < len(self._branch_of):
+            raise InputError(f"no snapshot {snapshot}; there are 0 to {len(self._branch_of) - 1}")
         parts = dict(self._read(snapshot))
+        setup: Setup = parts["setup"]
         for name in _FROM_BEFORE:
             if name not in parts:
                 self._borrow(name, parts, snapshot)
-        scene = self._full(parts["scene"])
+        scene = self._full(setup.scene)
         motion = compact.unpacked(parts["motion"], scene.body)
-        beside = parts.pop("beside_joints", None)
-        parts |= {"scene": scene, "motion": motion, "drift": self._drift()}
-        if beside is not None:
-            parts["regressed"] = motion.joints + beside.astype(np.float32)
+        raw, weighted = _members(setup).values(self._evaluated(snapshot))
+        parts |= {"motion": motion, "drift": self._drift(), "raw": raw, "weighted": weighted}
+        parts |= {"phases": setup.phases, "weights": setup.weights, "frozen": setup.frozen}
+        if "beside_joints" in parts:
+            parts["regressed"] = motion.joints + parts["beside_joints"].astype(np.float32)
         known = {field.name for field in fields(vm.ViewModel)}
         given = {name: value for name, value in parts.items() if name in known}
         return vm.ViewModel(
-            version=0, obeyed=0, current=self.current, shown=snapshot, history=self._whole_history(), **given
+            version=0,
+            obeyed=0,
+            current=self.current,
+            shown=snapshot,
+            history=self._whole_history(),
+            scene=scene,
+            **given,
         )
 
     def analysis(self, command: c.Analyse) -> vm.Analysis | None:
         """The loss over the frames is always there; of other questions, the answers that were given then."""
         if command.kind == "frame_terms":
-            value = FrameTerms(weighted=self._read(command.snapshot)["frame_terms"].astype(np.float32))
+            members = _members(self._read(command.snapshot)["setup"])
+            value = FrameTerms(weighted=members.per_frame(self._evaluated(command.snapshot)))
             return vm.Analysis(
                 kind=command.kind, options=command.options, snapshot=command.snapshot, seconds=0.0, value=value
             )
@@ -111,6 +141,10 @@ class RunSource:
                 if answer.options == command.options:
                     return answer
         return None
+
+    def _evaluated(self, snapshot: int) -> SimpleNamespace:
+        ((text,),) = self._file.rows("SELECT evaluation FROM snapshots WHERE id = ?", snapshot)
+        return _evaluated(self._values.decode(text))
 
     def notes(self) -> list[vm.Note]:
         """What the session told, and what to know of the recording."""
@@ -143,24 +177,24 @@ class RunSource:
         return self._parts[snapshot]
 
     def _borrow(self, name: str, parts: dict[str, Any], snapshot: int) -> None:
-        """Take what is missing from the nearest snapshot that has it, those before it on its branch first."""
-        place = snapshot
-        while place >= 0:
-            if place in self._with_motion and name in self._read(place):
+        """Take what is missing from the nearest snapshot before it on its branch."""
+        assert self._history_rows is not None
+        for place in reversed(self._history_rows.path(snapshot)):
+            if name in self._read(place):
                 parts[name] = self._read(place)[name]
                 if name == "motion":
                     text = f"The motion of iteration {place} is drawn: that of {snapshot} was not recorded."
                     self._notes.append(vm.Note(level="info", text=text))
                 return
-            place = self._briefs[place]["parents"]
 
     def _drift(self) -> vm.Drift | None:
         """Of the branch that the session stood on: written where that enters stage 3."""
-        here = self.current
-        phases = self._read(here)["phases"]
+        rows, here = self._history_rows, self.current
+        assert rows is not None
+        phases = self._read(here)["setup"].phases
         begin = None
-        while here >= 0 and phases[self._briefs[here]["phase"]].stage == 3:
-            begin, here = here, self._briefs[here]["parents"]
+        while here >= 0 and phases[rows.phase(here)].stage == 3:
+            begin, here = here, rows.parent(here)
         return None if begin is None else self._read(begin).get("drift")
 
     def _full(self, scene: vm.Scene) -> vm.Scene:
@@ -172,28 +206,16 @@ class RunSource:
         return self._scene[1]
 
     def _whole_history(self) -> vm.History:
-        if self._history is not None:
-            return self._history
-        columns = {name: np.array([brief[name] for brief in self._briefs]) for name in _PER_ROW}
-        branch, place = [], self.current
-        while place >= 0:
-            branch.append(place)
-            place = self._briefs[place]["parents"]
-        events = (vm.Event(snapshot=b["ids"], text=b["event"]) for b in self._briefs if b["event"] is not None)
-        self._history = vm.History(
-            **columns,
-            branch=np.array(branch[::-1]),
-            branches=self._branches(columns),
-            events=tuple(events),
-            bookmarks=tuple(self._names.bookmarks.items()),
-        )
-        return self._history
+        assert self._history_rows is not None
+        bookmarks = tuple(self._names.bookmarks.items())
+        return self._history_rows.history(current=self.current, branches=self._branches(), bookmarks=bookmarks)
 
-    def _branches(self, columns: dict[str, np.ndarray]) -> tuple[vm.Branch, ...]:
-        found = []
-        for number in range(int(columns["branch_of"].max()) + 1):
-            rows = np.flatnonzero(columns["branch_of"] == number)
-            parent = int(columns["parents"][rows[0]])
+    def _branches(self) -> tuple[vm.Branch, ...]:
+        assert self._history_rows is not None
+        found, branch_of = [], np.array(self._branch_of)
+        for number in range(int(branch_of.max()) + 1):
+            rows = np.flatnonzero(branch_of == number)
+            parent = self._history_rows.parent(rows[0])
             found.append(
                 vm.Branch(
                     number=number,
@@ -204,3 +226,19 @@ class RunSource:
                 )
             )
         return tuple(found)
+
+
+def _members(setup: Setup) -> Members:
+    return Members(setup.scene.terms, setup.row_of, len(setup.scene.starts))
+
+
+def _evaluated(plain: dict[str, Any]) -> SimpleNamespace:
+    """What ``optim.recording.plain_evaluation`` wrote, as far as ``Members`` looks at it."""
+    figures: dict[int, np.ndarray] = {}
+    for rows, stack in plain["per_frame"]:
+        figures |= dict(zip(rows, stack, strict=True))
+    terms = {
+        name: SimpleNamespace(raw=raw, weighted=weighted, per_frame=figures.get(row))
+        for row, (name, (raw, weighted, _)) in enumerate(zip(plain["names"], plain["numbers"].tolist(), strict=True))
+    }
+    return SimpleNamespace(evaluation=SimpleNamespace(total=plain["total"], terms=terms))

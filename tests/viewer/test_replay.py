@@ -323,7 +323,7 @@ def test_a_full_disk_stops_the_recording_and_not_the_fit(tmp_path, monkeypatch):
     bench = Bench(tmp_path / "run.humorscope")
     bench.do(c.Step())
 
-    def full(*arguments: object) -> None:
+    def full(*arguments: object, **options: object) -> None:
         raise InputError("run.humorscope: database or disk is full; make room, or record elsewhere")
 
     monkeypatch.setattr(bench.worker._recorder._recording, "follow", full)

@@ -1,0 +1,92 @@
+"""The history of a fit as arrays that grow: only what is new is added. Knows no optimiser."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from viewer import view_model as vm
+
+
+class HistoryRows:
+    """Rows in the order of the snapshots' ids, from 0."""
+
+    def __init__(self, num_terms: int) -> None:
+        self._count = 0
+        self._whole = np.zeros((256, 8), np.int64)  # id, parent, branch, phase, step, iteration, depth, frames
+        self._total = np.zeros(256, np.float32)
+        self._terms = np.zeros((256, num_terms), np.float32)
+        self._events: list[vm.Event] = []
+        self._path: list[int] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(
+        self,
+        *,
+        parent: int | None,
+        branch: int,
+        phase: int,
+        step: int,
+        iteration: int,
+        frames: int,
+        total: float,
+        terms: np.ndarray,
+        edit: str | None,
+    ) -> None:
+        """Append the next snapshot; for the arguments see ``view_model.History``; ``edit`` in words, if it was one."""
+        if self._count == len(self._total):
+            self._whole = np.concatenate((self._whole, np.zeros_like(self._whole)))
+            self._total = np.concatenate((self._total, np.zeros_like(self._total)))
+            self._terms = np.concatenate((self._terms, np.zeros_like(self._terms)))
+        row = self._count
+        depth = 0 if parent is None else self._whole[parent, 6] + 1
+        self._whole[row] = row, -1 if parent is None else parent, branch, phase, step, iteration, depth, frames
+        self._total[row], self._terms[row] = total, terms
+        if edit is not None:
+            self._events.append(vm.Event(snapshot=row, text=edit))
+        self._count += 1
+
+    def parent(self, row: int) -> int:
+        """Of a snapshot; -1 for the first."""
+        return int(self._whole[row, 1])
+
+    def phase(self, row: int) -> int:
+        """Of a snapshot."""
+        return int(self._whole[row, 3])
+
+    def path(self, row: int) -> list[int]:
+        """From the start to a snapshot."""
+        if not self._path or self._path[-1] != row:
+            if self._path and self.parent(row) == self._path[-1]:
+                self._path = [*self._path, row]
+            else:
+                self._path = []
+                while row >= 0:
+                    self._path.append(row)
+                    row = self.parent(row)
+                self._path.reverse()
+        return self._path
+
+    def history(
+        self, *, current: int, branches: tuple[vm.Branch, ...], bookmarks: tuple[tuple[int, str], ...]
+    ) -> vm.History:
+        """All rows; ``current`` is where the fit stands."""
+        n = self._count
+        ids, parents, branch_of, phase, step, iteration, depth, frames = self._whole[:n].T
+        return vm.History(
+            ids=ids,
+            parents=parents,
+            branch_of=branch_of,
+            phase=phase,
+            step=step,
+            iteration=iteration,
+            total=self._total[:n],
+            terms=self._terms[:n],
+            depth=depth,
+            frames=frames,
+            branch=np.array(self.path(current)),
+            branches=branches,
+            events=tuple(self._events),
+            bookmarks=bookmarks,
+        )
