@@ -80,7 +80,8 @@ def _pull(view: ViewModel, ui: UiState) -> None:
     _name("arrows")
     shown = pulling(view, ui)
     psim.SetNextItemWidth(-1.0)
-    if psim.BeginCombo("##arrows of", words(shown) if ui.look.pull_term else f"{words(shown)} (largest)"):
+    text, flags = words(shown) if ui.look.pull_term else f"{words(shown)} (largest)", psim.ImGuiComboFlags_HeightLarge
+    if psim.BeginCombo("##arrows of", text, int(flags)):
         if psim.Selectable("the largest share", ui.look.pull_term is None):
             ui.look.pull_term = None
         for term in view.scene.terms:

@@ -1,0 +1,86 @@
+"""Real pixels of layers of real fits: the right colour where the data projects to, none when switched off; clicks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.viewer.test_pixels import ROOT, around, has_hue, share
+from viewer import theme
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Images by name and pixel positions by thing, drawn by a program of its own."""
+    out = tmp_path_factory.mktemp("layers") / "pictures.npz"
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.viewer.layer_pictures", str(out)],
+        cwd=ROOT,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    if "WindowUnavailable" in run.stderr:
+        pytest.skip(f"no EGL here: {run.stderr.strip().splitlines()[-1]}")
+    assert run.returncode == 0, run.stderr
+    return dict(np.load(out))
+
+
+COLORS = theme.LAYER_COLORS
+CASES = [
+    ("ghosts", "there", theme.mix(COLORS["ghosts"], theme.SEQUENCES[0], 0.5)),
+    ("regressed", "there", COLORS["regressed"]),
+    ("contacts", "there", COLORS["contacts"]),
+    ("observations", "seen", COLORS["observations"]),
+    ("observations", "vertices", COLORS["observations"]),
+    ("observations", "missing", theme.MISSING),
+    ("axes", "x", theme.AXES[0]),
+    ("axes", "y", theme.AXES[1]),
+    ("axes", "z", theme.AXES[2]),
+    ("now", "now", COLORS["rollout_now"]),
+    ("now", "stage2", theme.STAGE2),
+    ("nodes", "before", COLORS["nodes"]),
+    ("nodes", "after", theme.STAGE2),
+    ("one_step", "there", COLORS["one_step"]),
+    ("futures", "path", COLORS["futures"]),
+    ("futures", "end", COLORS["futures"]),
+    ("pull", "along", COLORS["pull"]),
+    ("stitched", "cut", theme.BAD),
+    ("stitched", "blend", theme.GOOD),
+    ("floors observed", "lines", COLORS["floors"]),
+    ("floors estimated", "lines", theme.SEQUENCES[0]),
+    ("camera", "sides", COLORS["camera"]),
+    ("handle", "lines", theme.ACCENT),
+    ("in camera", "there", COLORS["skeleton"]),
+    ("in prior", "there", COLORS["skeleton"]),
+    ("in world", "there", COLORS["skeleton"]),
+]
+
+
+@pytest.mark.parametrize(("picture", "place", "color"), CASES)
+def test_a_layer_draws_its_colour_where_its_data_is(pictures, picture, place, color):
+    places = pictures[f"{picture}/{place}"]
+    assert len(places) >= 1
+    assert share(pictures[picture], places, color) >= 0.8
+    assert share(pictures[f"{picture}/off"], places, color) == 0.0
+
+
+def test_gaps_of_neighbours_are_coloured_by_their_size(pictures):
+    found = [
+        has_hue(around(pictures["overlaps"], place), tuple(color))
+        for place, color in zip(pictures["overlaps/between"], pictures["overlaps/colors"], strict=True)
+    ]
+    assert np.mean(found) >= 0.8
+    assert share(pictures["overlaps/off"], pictures["overlaps/between"], theme.BAD) == 0.0
+
+
+def test_a_click_onto_the_body_finds_the_vertex_under_the_mouse(pictures):
+    clicked, found = pictures["picked/clicked"], pictures["picked/found"]
+    assert found.shape == clicked.shape
+    assert np.linalg.norm(found - clicked, axis=1).max() < 12
+    assert bool(pictures["picked/nobody"])
