@@ -23,6 +23,7 @@ from viewer.client import Client
 from viewer.commands import Command, Quit
 from viewer.layout import SLOTS, Rect, layout
 from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
+from viewer.panels.data import data_panel
 from viewer.panels.diagnosis import diagnosis_panel
 from viewer.panels.drift import drift_panel
 from viewer.panels.export import export_panel
@@ -84,6 +85,7 @@ PANELS: dict[str, tuple[str, Panel]] = {
     "floor": ("Floor", floor_panel),
     "overlaps": ("Overlaps", overlaps_panel),
     "profile": ("Profile", profile_panel),
+    "data": ("Data", data_panel),
     "traps": ("Traps", traps_panel),
     "record": ("Record", record_panel),
     "export": ("Export", export_panel),

@@ -12,7 +12,7 @@ WIDE = {"losses": 0.84, "messages": 0.16}  # the same while plots are enlarged
 WIDE_SHARE = 0.46  # of the window that the right column takes then
 SLOTS: dict[str, tuple[str, ...]] = {
     "transport": ("transport",),
-    "variables": ("variables", "stages", "traps"),
+    "variables": ("variables", "stages", "data", "traps"),
     "layers": ("layers", "view"),
     "weights": ("weights",),
     "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile", "record"),

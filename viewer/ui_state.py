@@ -86,6 +86,7 @@ class UiState:
     plot_per_frame: bool = True  # losses divided by the frames that were observed
     plot_branches: bool = True
     plot_rescored: bool = False
+    plot_zoom: bool = False  # losses of the current phase only
     heat_rows: bool = False  # every row of the heat map on its own scale
     wide_weights: bool = False  # the right column is wide enough for all columns of the weights
     weight_measure: str = "share"  # column shown while it is not
@@ -101,6 +102,8 @@ class UiState:
     sequence: int = 0  # sub-sequence that plots are about
     asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     """Kind of analysis → snapshot and options last asked for."""
+    data_frames: tuple[int, int] = (0, 0)  # to leave out or to trust less, of the sub-sequence
+    trust: float = 0.5
     export_formats: frozenset[str] = frozenset({"gltf"})
     export_folder: str = ""
     theme: str = "dark"  # of ``viewer.theme.THEMES``

@@ -9,7 +9,7 @@ import polyscope.imgui as psim
 from viewer.commands import Command, Export
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
-from viewer.widgets import disabled, tooltip
+from viewer.widgets import disabled, scale, tooltip
 
 FORMATS = {
     "gltf": "glTF (.glb): skinned mesh and skeleton, metres, y up; opens in Blender",
@@ -25,13 +25,23 @@ FORMATS = {
 
 def export_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """A box per format, the folder, and the button."""
+    if psim.BeginChild("export body", (0.0, 0.0)):
+        _formats(ui)
+        yield from _folder(view, ui)
+    psim.EndChild()
+
+
+def _formats(ui: UiState) -> None:
     for index, (name, text) in enumerate(FORMATS.items()):
         if index % 4:
             psim.SameLine()
         _, chosen = psim.Checkbox(name, name in ui.export_formats)
         tooltip(text)
         ui.export_formats = ui.export_formats | {name} if chosen else ui.export_formats - {name}
-    psim.SetNextItemWidth(-70.0)
+
+
+def _folder(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    psim.SetNextItemWidth(-70.0 * scale())
     _, ui.export_folder = psim.InputTextWithHint("##export folder", "folder, e.g. ~/fits", ui.export_folder)
     tooltip("Where to; made if it is missing. docs/frames.md says what every file is in")
     psim.SameLine()

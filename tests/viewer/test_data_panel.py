@@ -1,0 +1,58 @@
+"""The data tab edits what is observed, as one undoable edit of the fit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from viewer.commands import Undo
+
+
+def opened(window):
+    window.app.ui.tabs["variables"] = "data"
+    window.frames(3)
+    return window
+
+
+def test_frames_are_left_out_and_come_back(open_fit):
+    window = opened(open_fit(batch=2))
+    window.app.ui.sequence, window.app.ui.data_frames = 1, (2, 4)
+    window.frames(2)
+    window.click("Leave out")
+    window.frames(4)
+    seen = np.isfinite(window.view.scene.observed.joints3d).all(axis=(2, 3))
+    assert seen[0].all() and seen[1].tolist() == [True, True, False, False, False, True, True, True]
+    assert window.view.can_undo
+    window.app.client.post(Undo())
+    window.frames(4)
+    assert np.isfinite(window.view.scene.observed.joints3d).all()
+
+
+def test_keypoints_are_trusted_less(open_fit):
+    window = opened(open_fit("joints2d"))
+    window.app.ui.data_frames, window.app.ui.trust = (1, 2), 0.25
+    before = window.session.problem.observations.joints2d.clone()
+    window.frames(2)
+    window.click("Trust")
+    window.frames(4)
+    after = window.session.problem.observations.joints2d
+    np.testing.assert_allclose(after[0, 1:3, :, 2], 0.25 * before[0, 1:3, :, 2])
+    np.testing.assert_allclose(after[0, 3:], before[0, 3:])
+
+
+def test_leaving_out_everything_is_refused_with_a_message(open_fit):
+    window = opened(open_fit())
+    window.app.ui.data_frames = (0, 7)
+    before = len(window.session.history)
+    window.frames(2)
+    window.click("Leave out")
+    window.frames(4)
+    assert len(window.session.history) == before
+    assert any(note.level == "warning" for note in window.app.ui.notes)
+
+
+def test_the_frame_that_is_shown(open_fit):
+    window = opened(open_fit())
+    window.app.ui.frame = 5
+    window.frames(2)
+    window.click("this one")
+    assert window.app.ui.data_frames == (5, 5)

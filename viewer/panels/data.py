@@ -1,0 +1,61 @@
+"""Data: leave out what was seen in some frames, or trust 2D keypoints less there; the fit goes on without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polyscope.imgui as psim
+
+from viewer.commands import Command, DropFrames, ScaleConfidence
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+from viewer.widgets import disabled, scale, sequence_choice, tooltip
+
+_NAMES = {"joints3d": "3D joints", "points3d": "points", "joints2d": "2D keypoints"}
+
+
+def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """What is observed and how much of it; a range of frames; what to do with it."""
+    seen = {name: getattr(view.scene.observed, name) for name in _NAMES}
+    for name, data in seen.items():
+        if data is not None:
+            share = 100 * float(np.isfinite(data[..., 0]).mean())
+            psim.TextUnformatted(f"{_NAMES[name]}: {share:.0f} % seen")
+    ui.sequence = sequence_choice("data of", ui.sequence, len(view.scene.starts))
+    first, last = _range(view, ui)
+    sub_sequence = ui.sequence if len(view.scene.starts) > 1 else None
+    if psim.Button("Leave out"):
+        yield DropFrames(first, last + 1, None, sub_sequence)
+    tooltip("What was seen in these frames is no longer fitted (undo: Ctrl+Z)")
+    psim.SameLine()
+    with disabled(seen["joints2d"] is None):
+        psim.SetNextItemWidth(62.0 * scale())
+        _, ui.trust = psim.DragFloat("##trust", ui.trust, 0.01, 0.0, 4.0, "× %.2f")
+        tooltip("Factor for the confidence of 2D keypoints")
+        psim.SameLine()
+        if psim.Button("Trust"):
+            yield ScaleConfidence(ui.trust, first, last + 1, None, sub_sequence)
+    tooltip("Multiply the confidence of the 2D keypoints in these frames" if seen["joints2d"] is not None else "No 2D")
+
+
+def _range(view: ViewModel, ui: UiState) -> tuple[int, int]:
+    """First and last frame, counted in the sub-sequence."""
+    last = view.scene.num_frames - 1
+    first, final = (min(frame, last) for frame in ui.data_frames)
+    for index, label in enumerate(("from", "to")):
+        if index:
+            psim.SameLine()
+        psim.SetNextItemWidth(64.0 * scale())
+        value = (first, final)[index]
+        _, value = psim.DragInt(f"##{label}", value, 0.3, 0, last, f"{label} %d")
+        tooltip("Frames of the sub-sequence; drag, or double-click to type")
+        first, final = (value, max(value, final)) if index == 0 else (min(first, value), value)
+    psim.SameLine()
+    local = view.scene.local_frame(min(ui.sequence, len(view.scene.starts) - 1), ui.frame)
+    with disabled(local is None):
+        if psim.SmallButton("this one") and local is not None:
+            first = final = local
+    tooltip("The frame that is shown")
+    ui.data_frames = (first, final)
+    return first, final
