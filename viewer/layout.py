@@ -15,8 +15,8 @@ SLOTS: dict[str, tuple[str, ...]] = {
     "variables": ("variables", "stages", "data", "traps"),
     "layers": ("layers", "view"),
     "weights": ("weights",),
-    "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile", "record"),
-    "messages": ("messages", "selection", "export", "settings"),
+    "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile", "record", "export"),
+    "messages": ("messages", "selection", "settings"),
     "timeline": ("timeline",),
 }
 """Place in the window → panels that share it as tabs; a place is called after its first panel."""

@@ -7,7 +7,7 @@ from viewer.panels.export import FORMATS
 
 def opened(open_fit):
     window = open_fit()
-    window.app.ui.tabs["messages"] = "export"
+    window.app.ui.tabs["losses"] = "export"
     window.frames(3)
     return window
 
