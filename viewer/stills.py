@@ -71,7 +71,7 @@ def _place_camera(points: np.ndarray) -> None:
     distance = max((high[2] - low[2]) / 2 / half, (high[0] - low[0]) / 2 / (half * SIZE[0] / SIZE[1])) * 1.12 + 1.5
     middle = (low + high) / 2
     eye = middle + distance * _DIRECTION / np.linalg.norm(_DIRECTION)
-    ps.set_transparency_mode("pretty")
+    ps.set_transparency_mode("simple")
     ps.set_vertical_fov_degrees(FOV_DEGREES)
     ps.set_camera_view_matrix(look(eye, middle, up=np.array([0.0, 0.0, 1.0])))
 
