@@ -1,7 +1,7 @@
-"""Where a fit to a point cloud begins: upright, on the floor or where the points are, facing the way that fits best.
+"""Where a fit to a point cloud begins: upright or along the points' longest way, turned so that it fits best.
 
-Each frame tries headings all around; the cheapest way through the frames that does not spin is taken. Knows no loss
-term and no stage.
+Each frame tries turns all around; the cheapest way through the frames that does not spin is taken. Knows no loss term
+and no stage.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from optim.rotations import axis_angle_to_matrix
 
 HEADINGS = 16
 TURN_COST = 0.05
-"""Of a change of heading [m of mean distance per step of 360°/HEADINGS], so that a frame does not flip on its own."""
-_EVERY = 16
+"""Of turning from frame to frame [m of mean distance per radian], so that a frame does not flip on its own."""
+_EVERY = 4
 """Vertices that stand for the mesh: every so-manieth."""
 _POINTS = 256
 """Points of a frame that are compared."""
@@ -42,21 +42,22 @@ def placed_in_cloud(problem: Problem, pose: Tensor, betas: Tensor) -> tuple[Tens
     for b in range(problem.batch):
         pelvis = rest.joints[b, 0, 0].numpy()
         up, height = _floor_of(problem, b)
-        headings = _headings(up)
         model = rest.mesh[b, 0, ::_EVERY].numpy() - pelvis
         points = None if rest.keypoints is None else rest.keypoints[b, 0].numpy() - pelvis
-        costs, offsets = [], []
+        costs, turns, offsets = [], [], []
         for t in range(problem.frames):
-            cloud = problem.observations.masked("points3d").values[b, t][seen[b, t]].numpy()
-            cost, offset = _tried(cloud[:: max(1, len(cloud) // _POINTS)], model, headings, up, height)
+            cloud = problem.observations.masked("points3d").values[b, t][seen[b, t]].double().numpy()
+            cloud = cloud[:: max(1, len(cloud) // _POINTS)]
+            tried = _turns(up, cloud if len(cloud) >= ENOUGH_POINTS else None)
+            cost, offset = _tried(cloud, model, tried, up, height)
             if points is not None and problem.observations.joints2d is not None and len(cloud):
-                cost += _image_cost(problem, b, t, points, headings, offset)
+                cost += _image_cost(problem, b, t, points, tried, offset)
             costs.append(cost)
+            turns.append(tried)
             offsets.append(offset)
-        way = _cheapest_way(np.stack(costs))
-        roots.append(torch.from_numpy(headings[way]).float())
-        offset = np.stack(offsets)[np.arange(problem.frames), way]
-        places.append(torch.from_numpy(offset - pelvis).float())
+        way = np.arange(problem.frames), _cheapest_way(np.stack(costs), np.stack(turns))
+        roots.append(torch.from_numpy(np.stack(turns)[way]).float())
+        places.append(torch.from_numpy(np.stack(offsets)[way] - pelvis).float())
     return fill_rotation_gaps(torch.stack(roots), known), fill_gaps(torch.stack(places), known)
 
 
@@ -70,28 +71,36 @@ def _floor_of(problem: Problem, b: int) -> tuple[np.ndarray, float]:
     return plane[:3], float(plane[3])
 
 
-def _headings(up: np.ndarray) -> np.ndarray:
-    """(HEADINGS, 3, 3): the body's y axis along ``up``, turned about it."""
-    side = np.cross(up, [1.0, 0.0, 0.0] if abs(up[0]) < 0.9 else [0.0, 0.0, 1.0])
+def _turns(up: np.ndarray, cloud: np.ndarray | None) -> np.ndarray:
+    """(2 HEADINGS, 3, 3): standing and turned about ``up``; along the cloud's longest axis, either way, and rolled."""
+    standing = _about(up, HEADINGS)
+    if cloud is None:
+        return np.concatenate((standing, standing))
+    axis = np.linalg.svd(cloud - cloud.mean(0), full_matrices=False)[2][0]
+    return np.concatenate((standing, _about(axis, HEADINGS // 2), _about(-axis, HEADINGS // 2)))
+
+
+def _about(axis: np.ndarray, count: int) -> np.ndarray:
+    """(count, 3, 3): the body's y axis along a direction, turned about it."""
+    side = np.cross(axis, [1.0, 0.0, 0.0] if abs(axis[0]) < 0.9 else [0.0, 0.0, 1.0])
     side /= np.linalg.norm(side)
-    standing = np.stack([side, up, np.cross(side, up)], axis=1)
-    angles = torch.arange(HEADINGS) * (2 * math.pi / HEADINGS)
-    turns = axis_angle_to_matrix(angles[:, None].double() * torch.from_numpy(up))
-    return turns.numpy() @ standing
+    first = np.stack([side, axis, np.cross(side, axis)], axis=1)
+    angles = torch.arange(count).double() * (2 * math.pi / count)
+    return axis_angle_to_matrix(angles[:, None] * torch.from_numpy(axis.copy())).numpy() @ first
 
 
 def _tried(
-    cloud: np.ndarray, model: np.ndarray, headings: np.ndarray, up: np.ndarray, height: float
+    cloud: np.ndarray, model: np.ndarray, turns: np.ndarray, up: np.ndarray, height: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distance from the points to the body (H,) [m] and the root joint's place (H, 3), per heading.
+    """Mean distance from the points to the body (H,) [m] and the root joint's place (H, 3), per turn.
 
     The middle of the body is put into that of the points, or with its feet on the floor beneath, whichever fits better.
     """
-    cost, place = np.zeros(len(headings)), np.zeros((len(headings), 3))
+    cost, place = np.zeros(len(turns)), np.zeros((len(turns), 3))
     if not len(cloud):
         return cost, place
-    for h, heading in enumerate(headings):
-        body = model @ heading.T
+    for h, turn in enumerate(turns):
+        body = model @ turn.T
         middle = cloud.mean(0) - body.mean(0)
         standing = middle + (height - ((body + middle) @ up).min()) * up
         tree = cKDTree(body)
@@ -101,30 +110,29 @@ def _tried(
 
 
 def _image_cost(
-    problem: Problem, b: int, t: int, points: np.ndarray, headings: np.ndarray, place: np.ndarray
+    problem: Problem, b: int, t: int, points: np.ndarray, turns: np.ndarray, place: np.ndarray
 ) -> np.ndarray:
     """(H,) mean distance [m] at the body's depth between its keypoints and those seen: tells front from back."""
     camera, seen = problem.camera, problem.observations.joints2d
     assert camera is not None and seen is not None
     confidence = seen[b, t, :, 2].numpy()
     if confidence.sum() <= 0:
-        return np.zeros(len(headings))
-    stood = torch.from_numpy(points @ headings.transpose(0, 2, 1) + place[:, None]).float()
+        return np.zeros(len(turns))
+    stood = torch.from_numpy(points @ turns.transpose(0, 2, 1) + place[:, None]).float()
     row = min(b, len(camera.focal) - 1)
     in_image = stood[..., :2] / stood[..., 2:].clamp_min(0.1) * camera.focal[row] + camera.centre[row]
     metres = ((in_image - seen[b, t, :, :2]) / camera.focal[row] * stood[..., 2:]).norm(dim=-1).numpy()
     return (np.minimum(metres, 1.0) * confidence).sum(1) / confidence.sum()
 
 
-def _cheapest_way(cost: np.ndarray) -> np.ndarray:
-    """Index (T,) of the heading in each frame: the least sum of cost (T, H) and turning (Viterbi)."""
-    steps = np.abs(np.arange(HEADINGS)[:, None] - np.arange(HEADINGS))
-    turning = TURN_COST * np.minimum(steps, HEADINGS - steps)
+def _cheapest_way(cost: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """Index (T,) of the turn in each frame, least in cost (T, H) and in turning between them (T, H, 3, 3); Viterbi."""
     total, back = cost[0], []
-    for now in cost[1:]:
-        reached = total[:, None] + turning
+    for t in range(1, len(cost)):
+        trace = np.einsum("aij,bij->ab", turns[t - 1], turns[t])
+        reached = total[:, None] + TURN_COST * np.arccos(np.clip((trace - 1) / 2, -1, 1))
         back.append(reached.argmin(0))
-        total = reached.min(0) + now
+        total = reached.min(0) + cost[t]
     way = [int(total.argmin())]
     for before in reversed(back):
         way.append(int(before[way[-1]]))
