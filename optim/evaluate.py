@@ -3,7 +3,8 @@
 With a folder, of the fits that lie in it (``results_out``, or a folder of runs; ``python -m optim.evaluate DIR``). With
 ``--data`` and ``--protocol``, of clips of motion capture that it degrades and fits itself. Every clip's figures go to
 the CSV file as soon as they are known; with ``--data``, a run that is stopped and started again goes on after the last
-batch written. What each figure is stands in ``optim.metrics``.
+batch written. With ``--csv`` alone, the table of an earlier evaluation. What each figure is stands in
+``optim.metrics``.
 """
 
 from __future__ import annotations
@@ -146,7 +147,9 @@ def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
 
 
 def run(options: argparse.Namespace) -> list[Row]:
-    """Either evaluation, as the options ask for."""
+    """Either evaluation, as the options ask for, or the rows of an earlier one."""
+    if options.folder is None and options.data is None and options.csv is not None and options.csv.is_file():
+        return read_rows(options.csv)
     if (options.folder is None) == (options.data is None):
         raise InputError("give a folder of results, or --data FOLDER of clips to fit; not both")
     if options.folder is not None:

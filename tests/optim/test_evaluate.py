@@ -89,6 +89,7 @@ def test_a_folder_of_results_is_evaluated(results, tmp_path, capsys):
     assert rows["without", "stage3"]["joints_all"] == "" and float(rows["without", "stage3"]["acceleration"]) > 0
     assert main([str(results), "--csv", str(figures)]) == 0
     assert len(read_rows(figures)) == 8  # written anew, not added to
+    assert main(["--csv", str(figures)]) == 0 and capsys.readouterr().out == 2 * out
 
 
 def test_results_that_cannot_be_read_are_left_out(results, tmp_path, capsys):
