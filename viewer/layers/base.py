@@ -133,7 +133,7 @@ class Layer:
         )
         places = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
         mesh.add_parameterization_quantity("place", places, defined_on="vertices")
-        mesh.add_color_quantity(
+        mesh.add_color_quantity(  # type: ignore[call-arg]  # Polyscope knows filter_mode, its types do not
             "image",
             image.astype(np.float32) / 255.0,
             defined_on="texture",
@@ -169,11 +169,22 @@ class Layer:
         if len(positions) == 0:
             return
         name = self._touch("points", name)
-        cloud = ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
+        if ps.has_point_cloud(name) and ps.get_point_cloud(name).n_points() == len(positions):
+            cloud = ps.get_point_cloud(name)
+            cloud.update_point_positions(positions)
+            cloud.set_enabled(True)
+        else:
+            cloud = ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
         cloud.set_radius(1e-4, relative=False)
-        thick = radius * self._sizes[1] / ps.get_length_scale()
-        look = {"vectortype": "ambient", "material": "flat"}
-        cloud.add_vector_quantity("arrow", vectors, **look, radius=thick, color=color, enabled=True)
+        cloud.add_vector_quantity(
+            "arrow",
+            vectors,
+            vectortype="ambient",
+            material="flat",
+            radius=radius * self._sizes[1] / ps.get_length_scale(),
+            color=color,
+            enabled=True,
+        )
 
     def lines(
         self,
