@@ -49,14 +49,15 @@ class State:
     @staticmethod
     def from_flat(flat: Tensor) -> State:
         """The inverse of ``flat``."""
+        trans, trans_vel, root, root_vel, pose, joints, joints_vel = flat.split((3, 3, 9, 3, 189, 66, 66), dim=-1)
         return State(
-            trans=flat[..., TRANS],
-            trans_vel=flat[..., TRANS_VEL],
-            root_orient=flat[..., ROOT].unflatten(-1, (3, 3)),
-            root_orient_vel=flat[..., ROOT_VEL],
-            pose_body=flat[..., POSE].unflatten(-1, (21, 3, 3)),
-            joints=flat[..., JOINTS].unflatten(-1, (22, 3)),
-            joints_vel=flat[..., JOINTS_VEL].unflatten(-1, (22, 3)),
+            trans=trans,
+            trans_vel=trans_vel,
+            root_orient=root.unflatten(-1, (3, 3)),
+            root_orient_vel=root_vel,
+            pose_body=pose.unflatten(-1, (21, 3, 3)),
+            joints=joints.unflatten(-1, (22, 3)),
+            joints_vel=joints_vel.unflatten(-1, (22, 3)),
         )
 
     def at(self, frame: int) -> State:
