@@ -15,6 +15,7 @@ from tests.viewer import fakes
 from tests.viewer.uidriver import UiDriver
 from viewer.app import App, start_polyscope
 from viewer.client import Client, LocalClient
+from viewer.commands import Command
 from viewer.ui_state import UiState
 
 
@@ -46,6 +47,16 @@ class Window(UiDriver):
     def session(self) -> fakes.FakeSession:
         """The session behind the window."""
         return self.app.client.worker._session
+
+    def post(self, *commands: Command) -> Window:
+        """Have commands obeyed, each to its end, and draw only then."""
+        for command in commands:
+            self.app.client.post(command)
+            self.app.receive()
+            while self.view.status.state == "running":
+                self.app.receive()
+        self.frames(2)
+        return self
 
     def settle(self) -> None:
         """Draw until the optimiser pauses."""

@@ -13,16 +13,8 @@ from viewer.commands import Bookmark, Inspect, Rewind, RunStage, SetFrames, SetW
 from viewer.findings import FrameTerms
 from viewer.panels.frame_bar import contacts, shared_frames
 from viewer.panels.frames import brightness, over_clip
-from viewer.panels.losses import branch_events, other_branches
+from viewer.panels.losses import branch_events, other_branches, phase_start
 from viewer.panels.timeline import lanes, positions
-
-
-def post(window: Window, *commands) -> Window:
-    for command in commands:
-        window.app.client.post(command)
-        window.frames(2)
-        window.settle()
-    return window
 
 
 def show(window: Window, panel: str) -> None:
@@ -34,10 +26,10 @@ def show(window: Window, panel: str) -> None:
 @pytest.fixture
 def window(open_fit) -> Window:
     """Stage 3 with an edit, and a branch from before it."""
-    opened = post(open_fit(batch=2), RunStage(), RunStage(), Step(), Step())
+    opened = open_fit(batch=2).post(RunStage(), RunStage(), Step(), Step())
     fork = opened.session.current.id
-    post(opened, SetWeight("motion_prior", 0.01, 3), StepOuter(), Rewind(fork), SetWeight("bone_length", 30.0, 3))
-    return post(opened, Step(), Step())
+    opened.post(SetWeight("motion_prior", 0.01, 3), StepOuter(), Rewind(fork), SetWeight("bone_length", 30.0, 3))
+    return opened.post(Step(), Step())
 
 
 def plot_x(window: Window, name: str, share: float) -> None:
@@ -55,11 +47,21 @@ def plot_x(window: Window, name: str, share: float) -> None:
 def test_a_click_on_the_plot_shows_that_iteration(window):
     show(window, "losses")
     history = window.view.history
-    last = (max(history.depth) + 1) * 1.02
+    last = 1.02 * max(history.depth) + 1
     wanted = 5
     plot_x(window, "losses", wanted / last)
     assert window.view.shown == int(history.ids[history.branch[wanted]])
     assert window.session.current.id == window.view.current != window.view.shown
+
+
+def test_zoomed_clicks_lead_to_the_phase(window):
+    window.app.ui.plot_zoom = True
+    show(window, "losses")
+    plot_x(window, "losses", 0.02)
+    history = window.view.history
+    row = history.row_of(window.view.shown)
+    assert history.depth[row] in (phase_start(window.view), phase_start(window.view) + 1)
+    assert history.phase[row] == window.view.status.phase
 
 
 def test_edits_are_marked_on_the_current_branch_only(window):
@@ -78,7 +80,7 @@ def test_hovering_a_mark_tells_the_edit(window, monkeypatch):
     show(window, "losses")
     history = window.view.history
     (event,) = branch_events(window.view)
-    box, last = window.box("plot losses"), (max(history.depth) + 1) * 1.02
+    box, last = window.box("plot losses"), 1.02 * max(history.depth) + 1
     at = history.depth[history.row_of(event.snapshot)] / last
     window.move(box.x0 + at * (box.x1 - box.x0), 0.5 * (box.y0 + box.y1))
     assert any("edit: weight bone_length = 30" in text for text in told)
@@ -90,15 +92,15 @@ def test_losses_per_frame_divide_by_what_was_observed(window):
     history = window.view.history
     tune = history.phase == 2
     assert (history.frames[tune] == 2 * 4).all() and (history.frames[~tune] == 2 * 8).all()
-    post(window, SetFrames(window.view.status.phase, 6))
+    window.post(SetFrames(window.view.status.phase, 6))
     frames = window.view.history.frames
     np.testing.assert_array_equal(frames, [*history.frames, 2 * 6])
 
 
-@pytest.mark.parametrize("switch", ["terms", "per frame", "branches", "today's weights"])
+@pytest.mark.parametrize("switch", ["terms", "per frame", "branches", "re-scored", "zoom"])
 def test_switches_of_the_plot(window, switch):
     show(window, "losses")
-    names = ("plot_terms", "plot_per_frame", "plot_branches", "plot_rescored")
+    names = ("plot_terms", "plot_per_frame", "plot_branches", "plot_rescored", "plot_zoom")
     before = [getattr(window.app.ui, name) for name in names]
     window.click(switch, 0.1)
     window.frames(4)
@@ -136,14 +138,12 @@ def test_the_worst_frame_has_a_button(window):
     assert window.app.ui.frame == int(np.nansum(costs, axis=0).argmax())
 
 
-def test_frames_of_overlapping_parts_are_added_up(window):
-    terms, start = len(window.view.scene.terms), window.view.scene.starts[1]
-    weighted = np.full((terms, 2, 8), np.nan)
+def test_frames_of_overlapping_parts_are_added_up(open_fit):
+    view = open_fit(batch=2, overlap=3).view
+    weighted = np.full((len(view.scene.terms), 2, 8), np.nan)
     weighted[0] = 1.0
-    costs = over_clip(window.view, FrameTerms(weighted=weighted))
-    shared = slice(start, 8)
-    assert (costs[0, shared] == (2.0 if start < 8 else 1.0)).all()
-    assert costs[0, 0] == (1.0 if start else 2.0)
+    costs = over_clip(view, FrameTerms(weighted=weighted))
+    assert costs[0].tolist() == [1.0] * 5 + [2.0] * 3 + [1.0] * 5
     assert np.isnan(costs[1]).all()
 
 
@@ -161,7 +161,7 @@ def test_brightness_keeps_the_order():
 
 def test_the_line_search_is_that_of_the_iteration_shown(window):
     while window.session.current.cause != ITERATION:
-        post(window, Step())
+        window.post(Step())
     show(window, "search")
     found, solver = window.view.analyses["line_search"].value, window.session.current.solver
     assert found.taken == solver.step_length and found.pairs == len(solver.pairs)
@@ -175,13 +175,13 @@ def test_the_line_search_is_that_of_the_iteration_shown(window):
 
 
 def test_an_edit_has_no_line_search(window):
-    post(window, SetWeight("joints3d", 2.0, 3))
+    window.post(SetWeight("joints3d", 2.0, 3))
     show(window, "search")
     assert window.shows("Nothing has been searched here")
 
 
 def test_a_search_without_a_point_is_said(open_fit):
-    window = post(open_fit(), RunStage())
+    window = open_fit().post(RunStage())
     show(window, "search")
     assert window.view.analyses["line_search"].value is not None
     assert window.shows("step ended: ")
@@ -220,12 +220,12 @@ def test_bookmarks_by_key_by_click_and_by_name(window):
     window.key("B")
     marked = window.view.shown
     assert window.session.history.bookmarks == {marked: "mark 1"}
-    post(window, Step())
+    window.post(Step())
     window.key("PageUp")
     assert window.view.shown == marked
     window.key("B")
     assert window.session.history.bookmarks == {}
-    post(window, Bookmark(marked, "before"), Inspect(None))
+    window.post(Bookmark(marked, "before"), Inspect(None))
     row = window.view.history.row_of(marked)
     window.click("iteration bar", float(positions(window.view, np.array([row]))[0]), 0.3)
     window.frames(2)
@@ -252,20 +252,21 @@ def test_the_list_of_marks_names_jumps_and_removes(window):
     assert not window.session.history.bookmarks
 
 
-def test_contacts_and_seams_of_the_clip(window):
+def test_contacts_and_seams_of_the_clip(open_fit):
+    window = open_fit(batch=3, overlap=3).post(RunStage(), RunStage(), Step())
     touching = contacts(window.view)
     assert set(touching) == {"left", "right"}
     assert all(((p >= 0) & (p <= 1)).all() and len(p) == window.view.scene.clip_frames for p in touching.values())
     scene = window.view.scene
-    for first, last, b in shared_frames(window.view):
-        assert first == scene.starts[b] and last == scene.starts[b - 1] + scene.num_frames - 1
+    assert shared_frames(window.view) == [(5, 7, 1), (10, 12, 2)]
+    assert scene.clip_frames == 18
 
 
 # Transport
 
 
 def test_speed_limit(open_fit):
-    window = post(open_fit(), Step())
+    window = open_fit().post(Step())
     window.click("speed")
     window.frames(2)
     window.click("≤ 2 it/s")

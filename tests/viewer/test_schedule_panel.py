@@ -21,13 +21,6 @@ def steps(window: Window) -> list[int]:
     return [phase.steps for phase in window.session.schedule]
 
 
-def post(window: Window, *commands) -> None:
-    for command in commands:
-        window.app.client.post(command)
-        window.frames(2)
-        window.settle()
-
-
 def test_exact_steps(window):
     before = steps(window)
     window.enter_number("stage 2/steps", "9")
@@ -55,14 +48,14 @@ def test_a_click_on_a_bar_is_no_edit(window):
 
 
 def test_a_phase_under_way_keeps_the_steps_it_has_begun(window):
-    post(window, RunStage(), Step())
+    window.post(RunStage(), Step())
     assert window.session.current.phase == 1
     window.drag("stage 2/bar", 0.9, 0.0)
     assert steps(window)[1] == window.session.current.step + 1
 
 
 def test_phases_that_are_over_are_not_edited(window):
-    post(window, RunStage(), Step())
+    window.post(RunStage(), Step())
     before = steps(window)
     window.drag("stage 1/bar", 0.1, 0.9)
     assert steps(window) == before
@@ -78,7 +71,7 @@ def test_frames_observed(window):
 
 
 def test_skip(window):
-    post(window, Step())
+    window.post(Step())
     window.click("skip phase")
     assert window.session.current.phase == 1
     assert window.session.current.cause == "skipped the rest of stage 1"
@@ -106,7 +99,7 @@ def test_presets_say_what_they_leave(window):
 
 
 def test_the_time_left_follows_an_edit(window):
-    post(window, Step())
+    window.post(Step())
     before = window.view.status.seconds_left
     window.enter_number("stage 2/steps", "400")
     window.frames(3)
@@ -115,11 +108,11 @@ def test_the_time_left_follows_an_edit(window):
 
 
 def test_a_longer_schedule_wakes_a_fit_that_was_done(window):
-    post(window, RunStage(), RunStage(), RunStage())
+    window.post(RunStage(), RunStage(), RunStage())
     assert window.view.status.state == "done"
     last = window.session.schedule[-1].name
     window.enter_number(f"{last}/steps", "7")
     window.frames(3)
     assert window.view.status.state == "paused"
-    post(window, Step())
+    window.post(Step())
     assert window.session.current.step == 1 if window.session.current.phase == 4 else window.session.current.phase == 4

@@ -14,18 +14,10 @@ from viewer.widgets import number
 PARTS = ["trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel"]
 
 
-def post(window: Window, *commands) -> Window:
-    for command in commands:
-        window.app.client.post(command)
-        window.frames(2)
-        window.settle()
-    return window
-
-
 @pytest.fixture
 def window(open_fit) -> Window:
     """In the tune phase of stage 3."""
-    return post(open_fit(), RunStage(), RunStage(), StepOuter())
+    return open_fit().post(RunStage(), RunStage(), StepOuter())
 
 
 def test_a_free_motion_has_its_variables_first(open_fit):
@@ -59,7 +51,7 @@ def test_rows_say_how_far_variables_have_moved(window):
 
 
 def test_rows_say_since_when_something_is_frozen(window):
-    post(window, Freeze("x_0"), StepOuter())
+    window.post(Freeze("x_0"), StepOuter())
     (hold,) = [one for one in held(window.session) if one.name == "x_0"]
     assert window.shows(f"frozen since {hold.iteration}")
     part = next(part for part in window.view.scene.parts if part.name == "x_0")
@@ -67,7 +59,7 @@ def test_rows_say_since_when_something_is_frozen(window):
 
 
 def test_what_the_schedule_holds_is_said(window):
-    post(window, RunPhase(), Step(), Step())
+    window.post(RunPhase(), Step(), Step())
     assert window.view.phases[window.view.status.phase].name == "stage 3 freeze"
     window.app.ui.open_parts = True
     window.frames(2)
@@ -93,7 +85,7 @@ def test_reset_and_perturb(window):
 
 
 def test_what_is_frozen_is_not_reset(window):
-    post(window, Freeze("betas"))
+    window.post(Freeze("betas"))
     window.click("betas/…")
     window.frames(2)
     count = len(window.session.history)
@@ -102,7 +94,7 @@ def test_what_is_frozen_is_not_reset(window):
 
 
 def test_the_floor_is_a_row_where_a_camera_sees_it(open_fit):
-    window = post(open_fit("joints2d"), RunStage(), RunStage(), Step())
+    window = open_fit("joints2d").post(RunStage(), RunStage(), Step())
     assert [part.name for part, _ in rows(window.view, opened=False)][-1] == "floor_plane"
     window.click("floor", 0.05)
     assert "floor_plane" in window.session.current.frozen

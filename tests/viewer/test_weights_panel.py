@@ -19,11 +19,7 @@ def weights(window: Window, stage: int) -> list[dict[str, float]]:
 @pytest.fixture
 def window(open_fit) -> Window:
     opened = open_fit()
-    for command in (RunStage(), RunStage(), Step()):
-        opened.app.client.post(command)
-        opened.frames(2)
-        opened.settle()
-    return opened
+    return opened.post(RunStage(), RunStage(), Step())
 
 
 def test_switching_off_and_on_again_is_as_before(window):

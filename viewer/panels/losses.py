@@ -34,10 +34,11 @@ _SWITCHES = (
     ("per frame", "plot_per_frame", "Divided by the frames that are observed, so that phases can be compared"),
     ("branches", "plot_branches", "Totals of the other branches, faint; click on one to look at it"),
     (
-        "today's weights",
+        "re-scored",
         "plot_rescored",
         "Yellow: past iterations of this phase under the weights of today, from the raw terms that were kept",
     ),
+    ("zoom", "plot_zoom", "Only from where the phase of the current iteration begins"),
 )
 
 
@@ -66,6 +67,7 @@ def losses_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         branches=ui.plot_branches,
         rescored=rescored,
         legend=ui.wide,
+        zoom=ui.plot_zoom,
     )
     if clicked is not None:
         yield Inspect(None if clicked == view.current else clicked)
@@ -79,6 +81,7 @@ def plot_losses(
     branches: bool = False,
     rescored: RescoredCurve | None = None,
     legend: bool = False,
+    zoom: bool = False,
 ) -> int | None:
     """The plot itself, as large as the window leaves room; the snapshot that was clicked on, if any."""
     history, clicked = view.history, None
@@ -87,8 +90,10 @@ def plot_losses(
     others = other_branches(view) if branches else []
     with font(theme.SMALL_FONT):
         if implot.BeginPlot("##losses", psim.GetContentRegionAvail(), _FLAGS if legend else _FLAGS | _NO_LEGEND):
-            drawn = np.concatenate([main, *others])
-            _setup(int(history.depth[drawn].max()), history.total[main] / unit[main])
+            first = phase_start(view) if zoom else 0
+            last = int(history.depth[np.concatenate([main, *others])].max())
+            seen = main[history.depth[main] >= first]
+            _setup(first, last, history.total[seen] / unit[seen])
             _boundaries(view)
             for rows in others:
                 _line("##other", history.depth[rows], history.total[rows] / unit[rows], theme.DIM, 1.2, alpha=0.75)
@@ -126,12 +131,20 @@ def other_branches(view: ViewModel) -> list[np.ndarray]:
     return found
 
 
-def _setup(last: int, total: np.ndarray) -> None:
+def phase_start(view: ViewModel) -> int:
+    """Depth at which the phase of the current iteration begins."""
+    phase = view.history.phase[view.history.branch]
+    return int(np.flatnonzero(np.diff(phase, prepend=-1))[-1])
+
+
+def _setup(first: int, last: int, total: np.ndarray) -> None:
     always, plain = int(implot.ImPlotCond_Always), int(implot.ImPlotAxisFlags_NoHighlight)
     implot.SetupLegend(int(implot.ImPlotLocation_SouthWest))
     logarithmic = total.min() > 0
     implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
-    implot.SetupAxisLimits(int(implot.ImAxis_X1), 0.0, max((last + 1) * 1.02, 10.0), always)
+    implot.SetupAxisLimits(
+        int(implot.ImAxis_X1), float(first), max(last + 1 + 0.02 * (last - first), first + 10.0), always
+    )
     implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
     scale = implot.ImPlotScale_Log10 if logarithmic else implot.ImPlotScale_SymLog
     implot.SetupAxisScale(int(implot.ImAxis_Y1), int(scale))
