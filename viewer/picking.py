@@ -35,6 +35,8 @@ class Clicks:
             self._pressed = None
             if moved < STILL:
                 ui.selection = joint_at(view, ui, place, size) or surface_at(layers, view, ui, place)
+                if ui.selection is not None:
+                    ui.tabs["messages"] = "selection"
 
 
 def joint_at(view: ViewModel, ui: UiState, place: tuple[float, float], size: tuple[int, int]) -> Selection | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import polyscope as ps
+import polyscope.imgui as psim
 
 from optim.session import Session
 from optim.splitting import sub_problem
@@ -206,12 +207,39 @@ def camera_pictures(studio: Studio) -> None:
     studio.shoot("camera", "camera", lambda: {"sides": unproject(camera, sides, depth)})
     ui.look.drag_floor = True
     ps.frame_tick()
+    studio.pictures["dragged/cm"] = drag_floor(studio, 30.0)
     ui.floor_draft = (6.0, -4.0, 10.0)
     studio.shoot("handle", "", lambda: {"lines": grid_points(studio, np.array(plane_of(*ui.floor_draft)))})
     for frame in ("camera", "prior", "world"):
         ui.look.frame = frame
         rigid = rigid_to(view, frame)
         studio.shoot(f"in {frame}", "skeleton", lambda rigid=rigid: {"there": rigid.points(ones)})
+
+
+def drag_floor(studio: Studio, cm: float) -> np.ndarray:
+    """Pull the handle's upward arrow with the mouse; by how much the floor rose, and the selection of a click."""
+    ui, io = studio.ui, psim.GetIO()
+    ui.layers = dict.fromkeys(LAYERS, False)
+    handle = next(layer for layer in studio.app.scene_view.layers if layer.name == "floor handle")
+    foot = np.array(handle._gizmo.get_position())
+    up = studio.view.floors[0, :3]
+    studio._look(foot + np.linspace(-1, 1, 3)[:, None] * up)
+    ps.frame_tick()
+    matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
+    way = foot + np.linspace(0.07, 0.07 + cm / 100, 6)[:, None] * up
+    pixels, _ = project(way, view_matrix=matrix, fov_degrees=fov, size=SIZE)
+    before = ui.floor_draft[2]
+    for index, (x, y) in enumerate(pixels):
+        io.AddMousePosEvent(float(x), float(y))
+        ps.frame_tick()
+        if index == 0:
+            io.AddMouseButtonEvent(0, True)
+        ps.frame_tick()
+    io.AddMouseButtonEvent(0, False)
+    ps.frame_tick()
+    ps.frame_tick()
+    assert ui.selection is None
+    return np.array(ui.floor_draft[2] - before)
 
 
 def grid_points(studio: Studio, plane: np.ndarray) -> np.ndarray:

@@ -70,6 +70,10 @@ def test_a_layer_draws_its_colour_where_its_data_is(pictures, picture, place, co
     assert share(pictures[f"{picture}/off"], places, color) == 0.0
 
 
+def test_the_floor_follows_the_hand_that_pulls_its_handle(pictures):
+    assert float(pictures["dragged/cm"]) == pytest.approx(30.0, abs=6.0)
+
+
 def test_gaps_of_neighbours_are_coloured_by_their_size(pictures):
     found = [
         has_hue(around(pictures["overlaps"], place), tuple(color))

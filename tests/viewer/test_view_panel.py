@@ -173,7 +173,6 @@ def pixel(point) -> tuple[float, float]:
 
 def test_a_click_on_a_joint_shows_its_numbers(window):
     ui, view = window.app.ui, window.view
-    ui.tabs["messages"] = "selection"
     ui.frame = 12
     window.frames(3)
     head = view.motion.joints[0, 12, 15]
@@ -212,7 +211,7 @@ def test_pull_of_the_selected_joint(seen_by_camera):
     ui.switch("pull")
     window.until(lambda: "joint_pull" in window.view.analyses)
     window.frames(3)
-    assert window.shows("pull of joint consistency")
+    assert window.shows("joint consistency pulls")
     assert window.shows("contact")
     assert window.shows("to regressed")
 

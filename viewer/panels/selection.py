@@ -78,7 +78,7 @@ def rows(view: ViewModel, ui: UiState, chosen: Selection, local: int) -> list[Ro
     pull = pull_of(view)
     if pull is not None:
         force = float(np.linalg.norm(pull.vectors[b, local, j]))
-        found.append((f"pull of {words(pull.term)}", f"{number(force)} /m"))
+        found.append((f"{words(pull.term)} pulls", f"{number(force)} /m"))
     return found
 
 
@@ -88,7 +88,7 @@ def _distance(place: np.ndarray, other: np.ndarray) -> str:
 
 
 def _table(found: list[Row]) -> None:
-    if psim.BeginTable("numbers", 4):
+    if psim.BeginTable("numbers", 6):
         for name, value in found:
             psim.TableNextColumn()
             psim.TextColored(theme.rgba(theme.DIM), name)
