@@ -1,16 +1,40 @@
 """Where the joints of a tree stand and how they are turned, as one function with a hand-derived gradient.
 
 In autograd a tree of 22 joints is some seventy operations forward and twice that backward, each on a few hundred
-numbers; here it is one small product a joint and a few over all joints. Knows no body: parents and bones are given.
+numbers; here it is one small product a generation and a few over all joints. Knows no body: parents, bones are given.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """What can be said of parents alone."""
+
+    above: Tensor  # (J-1,), the parents of all joints but the root
+    generations: tuple[tuple[int, int, Tensor], ...]  # first joint, the one after the last, their parents
+    ways: Tensor  # (J, J): 1 where the second joint lies on the way from the root to the first, itself included
+
+
+@lru_cache(maxsize=8)
+def _tree(parents: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> _Tree:
+    ways = torch.eye(len(parents), dtype=dtype)
+    starts = [1]
+    for joint, parent in list(enumerate(parents))[1:]:
+        ways[joint] += ways[parent]
+        if parent >= starts[-1]:
+            starts.append(joint)
+    above = torch.tensor(parents[1:], device=device)
+    ends = (*starts[1:], len(parents))
+    generations = tuple((a, b, above[a - 1 : b - 1]) for a, b in zip(starts, ends, strict=True))
+    return _Tree(above, generations, ways.to(device))
 
 
 class Kinematics(torch.autograd.Function):
@@ -26,53 +50,38 @@ class Kinematics(torch.autograd.Function):
     def forward(ctx: Any, bones: Tensor, local: Tensor, parents: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
         batch, frames, joints = local.shape[:3]
-        local = local.flatten(0, 1).transpose(0, 1).contiguous()  # (J, N, 3, 3), N = B · T
+        tree, count = _tree(parents, local.dtype, local.device), batch * frames
+        local = local.reshape(count, joints, 9).transpose(0, 1).reshape(joints * count, 3, 3)
         world = torch.empty_like(local)
-        world[0] = local[0]
-        for joint, parent in list(enumerate(parents))[1:]:
-            torch.bmm(world[parent], local[joint], out=world[joint])
-        above, ways = _tables(parents, local.dtype, local.device)
-        by_frame = bones.transpose(0, 1)[:, :, None].expand(joints, batch, frames, 3).flatten(1, 2)
-        carrier = world.index_select(0, above)
-        offsets = torch.cat((by_frame[:1], (carrier @ by_frame[1:, ..., None])[..., 0]))
-        positions = (ways @ offsets.flatten(1)).view(joints, batch, frames, 3)
-        ctx.parents, ctx.local, ctx.world, ctx.carrier, ctx.bones = parents, local, world, carrier, by_frame
-        ctx.lead = batch, frames
+        by_joint = world.view(joints, count, 9)
+        world[:count] = local[:count]
+        for start, stop, above in tree.generations:
+            place = slice(start * count, stop * count)
+            torch.bmm(by_joint.index_select(0, above).view(-1, 3, 3), local[place], out=world[place])
+        carrier = by_joint.index_select(0, tree.above).view(-1, 3, 3)
+        by_frame = bones.transpose(0, 1)[:, :, None].expand(joints, batch, frames, 3).reshape(joints * count, 3)
+        offsets = torch.cat((by_frame[:count], torch.bmm(carrier, by_frame[count:, :, None])[..., 0]))
+        positions = (tree.ways @ offsets.view(joints, -1)).view(joints, batch, frames, 3)
+        ctx.tree, ctx.lead = tree, (joints, batch, frames)
+        ctx.local, ctx.carrier, ctx.bones = local, carrier, by_frame
         return world.view(joints, batch, frames, 3, 3).movedim(0, 2), positions.movedim(0, 2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_world: Tensor | None, of_positions: Tensor | None) -> tuple[Tensor, Tensor, None]:
-        parents, local, world, joints = ctx.parents, ctx.local, ctx.world, len(ctx.parents)
-        turned = torch.zeros_like(world) if of_world is None else _joints_first(of_world).clone()
+        tree, local, carrier = ctx.tree, ctx.local, ctx.carrier
+        joints, count = ctx.lead[0], ctx.lead[1] * ctx.lead[2]
+        turned = torch.zeros_like(local) if of_world is None else of_world.movedim(2, 0).reshape(local.shape).clone()
+        by_joint = turned.view(joints, count, 9)
         of_bones = torch.zeros_like(ctx.bones)
         if of_positions is not None:
-            above, ways = _tables(parents, local.dtype, local.device)
-            of_offsets = (ways.T @ _joints_first(of_positions).flatten(1)).view_as(of_bones)
-            of_bones = torch.cat((of_offsets[:1], (ctx.carrier.mT @ of_offsets[1:, ..., None])[..., 0]))
-            by_child = of_offsets[1:, ..., None] * ctx.bones[1:, :, None]
-            turned.index_add_(0, above, by_child)
-        of_local = torch.empty_like(local)
-        for joint in range(joints - 1, 0, -1):
-            torch.bmm(world[parents[joint]].mT, turned[joint], out=of_local[joint])
-            turned[parents[joint]].baddbmm_(turned[joint], local[joint].mT)
-        of_local[0] = turned[0]
-        of_bones = of_bones.view(joints, *ctx.lead, 3).sum(2).transpose(0, 1)
-        return of_bones, of_local.view(joints, *ctx.lead, 3, 3).movedim(0, 2), None
-
-
-def _joints_first(value: Tensor) -> Tensor:
-    """(B, T, J, …) → (J, N, …)."""
-    return value.flatten(0, 1).transpose(0, 1)
-
-
-@lru_cache(maxsize=8)
-def _tables(parents: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Parents of all joints but the root, (J-1,), and (J, J): 1 where the second joint is on the way to the first.
-
-    The way starts at the root and ends with the joint itself.
-    """
-    ways = torch.eye(len(parents), dtype=dtype)
-    for joint, parent in list(enumerate(parents))[1:]:
-        ways[joint] += ways[parent]
-    return torch.tensor(parents[1:], device=device), ways.to(device)
+            of_offsets = (tree.ways.T @ of_positions.movedim(2, 0).reshape(joints, -1)).view(-1, 3)
+            of_bones = torch.cat((of_offsets[:count], torch.bmm(carrier.mT, of_offsets[count:, :, None])[..., 0]))
+            by_child = of_offsets[count:, :, None] * ctx.bones[count:, None]
+            by_joint.index_add_(0, tree.above, by_child.view(joints - 1, count, 9))
+        for start, stop, above in reversed(tree.generations):
+            place = slice(start * count, stop * count)
+            by_joint.index_add_(0, above, torch.bmm(turned[place], local[place].mT).view(-1, count, 9))
+        of_local = torch.cat((turned[:count], torch.bmm(carrier.mT, turned[count:])))
+        of_bones = of_bones.view(*ctx.lead, 3).sum(2).transpose(0, 1)
+        return of_bones, of_local.view(*ctx.lead, 3, 3).movedim(0, 2), None
