@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from optim.runfile import RunFile
 
 INLINE = 2048
 """Arrays of fewer bytes stand inside the value that has them."""
+_written = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _AS_THEY_ARE = (type(None), bool, int, float, str)
 
 
@@ -50,7 +51,7 @@ class Values:
 
     def encode(self, value: Any) -> str:
         """As JSON; arrays and shared values become rows of the file. Call it inside a transaction."""
-        return json.dumps(self._encoded(value), separators=(",", ":"), ensure_ascii=False)
+        return _written(self._encoded(value))
 
     def decode(self, text: str) -> Any:
         """What ``encode`` was given; sequences come back as tuples, arrays unwritable.
@@ -79,7 +80,7 @@ class Values:
         if isinstance(value, np.generic):
             return lambda number: number.item()
         if isinstance(value, tuple | list):
-            return lambda items: [self._encoded(item) for item in items]
+            return self._encoded_sequence
         if isinstance(value, Mapping):
             return lambda table: {"map": [[self._encoded(k), self._encoded(v)] for k, v in table.items()]}
         if isinstance(value, frozenset | set):
@@ -107,6 +108,13 @@ class Values:
             return {word: [code, array.shape, base64.b64encode(data).decode("ascii")]}
         return {word: known.note(value, self._file.add_array(array))}
 
+    def _encoded_sequence(self, items: Sequence[Any]) -> Any:
+        """Many shared objects in a row, such as a hundred curvature pairs, as their numbers alone."""
+        if len(items) > 1 and all(isinstance(item, self._shared) for item in items):
+            rows = ((self._objects.row(item), item) for item in items)
+            return {"##": [self._encoded(item)["#"] if row is None else row for row, item in rows]}
+        return [self._encoded(item) for item in items]
+
     def _encoded_whole(self, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
         whole = {"@": type(value).__name__}
         whole.update((name, self._encoded(getattr(value, name))) for name in names)
@@ -115,7 +123,7 @@ class Values:
     def _encoded_shared(self, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
         row = self._objects.row(value)
         if row is None:
-            text = json.dumps(self._encoded_whole(value, names), separators=(",", ":"), ensure_ascii=False)
+            text = _written(self._encoded_whole(value, names))
             if text not in self._texts:
                 self._texts[text] = self._file.add_object(text)
             row = self._objects.note(value, self._texts[text])
@@ -138,11 +146,16 @@ class Values:
         if word == "path":
             return Path(content)
         if word == "#":
-            return self._objects.get(content, lambda: self.decode(self._file.object(content)))
+            return self._shared_object(content)
+        if word == "##":
+            return tuple(self._shared_object(row) for row in content)
         if word == "tensor" and self._tensor is not None:
             make = self._tensor
             return self._tensors.get(content, lambda: make(self._read_array(content)))
         return self._arrays.get(content, lambda: self._read_array(content))
+
+    def _shared_object(self, row: int) -> Any:
+        return self._objects.get(row, lambda: self.decode(self._file.object(row)))
 
     def _read_array(self, content: Any) -> np.ndarray:
         if isinstance(content, int):

@@ -35,7 +35,7 @@ LATER = tuple(f.name for f in fields(vm.ViewModel) if f.name not in _OF_THE_WIND
 """Fields of a view that are written when it is shown."""
 NO_EDITS = ("start", "iteration", "phase")
 """Causes of snapshots that are no edits, as in ``optim.history``."""
-SHARE = 0.02
+SHARE = 0.01
 """Of the time, to spend on motions that no window has shown; the rest waits until nothing else is done."""
 
 
@@ -149,9 +149,12 @@ class Recorder:
             parts: dict[str, Any] = {"setup": self._setup_at(snapshot), "status": status}
             if index not in views and snapshot.cause != "iteration":
                 views[index] = builder.view(snapshot, status)
-            if index not in views:
-                parts |= self._motion_in_time(snapshot)
+            began = time.perf_counter()
+            in_time = index not in views and self._spent < SHARE * (began - self._began)
+            if in_time and builder.session.predicted(snapshot):
+                parts |= self._motion(snapshot)
             self._insert(index, parts)
+            self._spent += time.perf_counter() - began if "motion" in parts else 0.0
             self._unseen[index] = None
         for index, view in views.items():
             if index in self._unseen:
@@ -164,15 +167,10 @@ class Recorder:
             elif isinstance(message, vm.Note):
                 self._recording.file.log("note", [message.level, message.text, message.advice])
 
-    def _motion_in_time(self, snapshot: Snapshot) -> dict[str, Any]:
-        """The motion, if it is known and there is time for it."""
-        builder, began = self._builder, time.perf_counter()
-        if self._spent > SHARE * (began - self._began) or not builder.session.predicted(snapshot):
-            return {}
-        trajectory = builder.session.trajectory(snapshot)
-        parts = _moving(builder.motion(trajectory), regressed_joints(builder, snapshot))
-        self._spent += time.perf_counter() - began
-        return parts | {"floors": builder.floors(trajectory)}
+    def _motion(self, snapshot: Snapshot) -> dict[str, Any]:
+        trajectory = self._builder.session.trajectory(snapshot)
+        parts = _moving(self._builder.motion(trajectory), regressed_joints(self._builder, snapshot))
+        return parts | {"floors": self._builder.floors(trajectory)}
 
     def _insert(self, snapshot: int, parts: dict[str, Any]) -> None:
         self._recording.file.insert("views", None, snapshot, self._values.encode(parts))

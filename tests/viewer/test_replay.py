@@ -305,7 +305,7 @@ def test_a_killed_run_opens_at_its_last_iteration(tmp_path):
     while session.current.id < source.current:
         session.step_iteration()
     assert view.status.loss == pytest.approx(session.current.evaluation.total, rel=1e-6)
-    if view.status.phase < 2:
+    if not any("was not recorded" in note.text for note in source.notes()):
         np.testing.assert_allclose(view.motion.joints, session.trajectory().joints.numpy(), atol=2e-4)
 
 
