@@ -51,6 +51,7 @@ class ResultsSource:
         self._scene = _scene(self._opened, self._frame, self._body)
         self._motions = [self._motion(self._opened.moments[name]) for name in self._names]
         self._notes = _told(self._opened, self._names)
+        self._raw, self._weighted = (self._terms(suffix) for suffix in ("_raw", ""))
 
     @property
     def current(self) -> int:
@@ -67,8 +68,8 @@ class ResultsSource:
 
         if not 0 <= snapshot < len(self._names):
             raise InputError(f"no moment {snapshot}; there are 0 to {len(self._names) - 1}")
-        count, name = len(self._names), self._names[snapshot]
-        loss = self._opened.losses.get(name, float("nan"))
+        name = self._names[snapshot]
+        loss = float(self._opened.losses.get(name, {}).get("total", "nan"))
         status = vm.Status(
             state="done", phase=snapshot, step=0, iteration=0, total_iterations=snapshot, progress=1.0, loss=loss
         )
@@ -82,9 +83,9 @@ class ResultsSource:
             floors=self._floors(name),
             drift=self._drift(),
             phases=self._scene.phases,
-            weights=np.zeros((count, 0)),
-            raw=np.zeros(0),
-            weighted=np.zeros(0),
+            weights=_ratio(self._weighted, self._raw),
+            raw=self._raw[snapshot],
+            weighted=self._weighted[snapshot],
             frozen=frozenset(),
             history=self._history(),
             prior_frames=np.tile(np.eye(4), (len(self._opened.intervals), 1, 1)),
@@ -113,6 +114,12 @@ class ResultsSource:
             return np.tile(np.array([0.0, 0.0, 1.0, 0.0], np.float32), (len(self._opened.intervals), 1))
         return self._frame.planes(numpy(given if fitted is None else fitted))
 
+    def _terms(self, suffix: str) -> np.ndarray:
+        """(moments, K) a value of every term; NaN where it took no part, or nothing is known."""
+        rows = [self._opened.losses.get(name, {}) for name in self._names]
+        values = [[float(row.get(term.name + suffix, "nan")) for term in self._scene.terms] for row in rows]
+        return np.array(values).reshape(len(rows), len(self._scene.terms))
+
     def _drift(self) -> vm.Drift | None:
         apart = self._opened.drift_cm
         if apart is None:
@@ -123,7 +130,7 @@ class ResultsSource:
     def _history(self) -> vm.History:
         count = len(self._names)
         numbers, zeros = np.arange(count), np.zeros(count, int)
-        losses = [self._opened.losses.get(name, float("nan")) for name in self._names]
+        losses = [float(self._opened.losses.get(name, {}).get("total", "nan")) for name in self._names]
         return vm.History(
             ids=numbers,
             parents=numbers - 1,
@@ -132,7 +139,7 @@ class ResultsSource:
             step=zeros,
             iteration=zeros,
             total=np.array(losses, np.float32),
-            terms=np.zeros((count, 0), np.float32),
+            terms=self._weighted.astype(np.float32),
             depth=numbers,
             frames=np.full(count, len(self._opened.intervals) * self._scene.num_frames),
             branch=numbers,
@@ -144,8 +151,15 @@ class ResultsSource:
 def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
     from optim.body import JOINT_NAMES
     from optim.loading.amass import FPS
+    from optim.objective import TERMS
 
     starts = [start for start, _ in opened.intervals]
+    known = {name for row in opened.losses.values() for name in row}
+    terms = tuple(
+        vm.Term(name=term.name, unit=term.unit, formula=term.formula, stage=term.stage)
+        for term in TERMS
+        if term.name in known
+    )
     phases = tuple(
         vm.Phase(name=_MOMENTS[name][0], stage=_MOMENTS[name][1], steps=1, iterations=1, variables=())
         for name in opened.moments
@@ -158,9 +172,10 @@ def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
         body=body,
         observed=vm.Observed() if opened.observations is None else observed_of(opened.observations, frame),
         phases=phases,
-        terms=(),
+        terms=terms,
         parts=(),
-        default_weights=np.zeros((len(phases), 0)),
+        default_weights=np.zeros((len(phases), len(terms))),
+        loss_terms=tuple(term.name for term in terms),
         camera=camera_of(opened.camera, frame),
         ground_truth=None if opened.truth is None else motion_of(opened.truth, frame, body),
         openpose_vertices=tuple(opened.body.openpose_vertices),
@@ -168,6 +183,12 @@ def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
         joint_names=JOINT_NAMES,
         floors=None if opened.floor is None else frame.planes(numpy(opened.floor)),
     )
+
+
+def _ratio(weighted: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """The weights that they had; 0 where that cannot be told."""
+    told = np.isfinite(raw) & (np.abs(np.nan_to_num(raw)) > 1e-12)
+    return np.where(told, weighted, 0.0) / np.where(told, raw, 1.0)
 
 
 def _told(opened: Opened, names: list[str]) -> list[vm.Note]:

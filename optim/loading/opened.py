@@ -30,7 +30,7 @@ from optim.loading.planes import unit_plane
 from optim.loading.results import STITCHED, find_results, read_motion_file, read_result
 from optim.loading.source import trajectory
 from optim.observations import Observations
-from optim.results import STAGES, FitResult
+from optim.results import STAGES, FitResult, LossRow
 from optim.rotations import axis_angle_to_matrix
 from optim.splitting import Interval, cut
 from optim.stitching import Clip, Seam, stitch
@@ -55,8 +55,8 @@ class Opened:
     observations: Observations | None = None
     camera: Camera | None = None
     seams: tuple[Seam, ...] = ()
-    losses: Mapping[str, float] = field(default_factory=dict)
-    """Moment → weighted sum of all terms, where it is known."""
+    losses: Mapping[str, LossRow] = field(default_factory=dict)
+    """Moment → its loss and terms (``results.loss_row``), where a run has written them down."""
 
     @property
     def drift_cm(self) -> Tensor | None:
@@ -261,12 +261,11 @@ def _seen(results: Sequence[FitResult]) -> Observations | None:
     return Observations(**parts) if parts else None
 
 
-def _losses(result: FitResult) -> dict[str, float]:
-    """From ``losses.csv`` where a run has written one: that of the stage's last row, or of stage 3's first."""
-    rows = [row for row in result.losses if "total" in row and "stage" in row]
+def _losses(result: FitResult) -> dict[str, LossRow]:
+    """From ``losses.csv``: of a stage's last row, and of stage 3's first for the first roll-out."""
     found = {}
     for name, stage in (("stage1", 1), ("stage2", 2), ("stage3_init", 3), ("stage3", 3)):
-        of_stage = [float(row["total"]) for row in rows if row["stage"] == stage]
-        if of_stage:
-            found[name] = of_stage[0 if name == "stage3_init" else -1]
+        rows = [row for row in result.losses if row.get("stage") == stage and "total" in row]
+        if rows:
+            found[name] = rows[0 if name == "stage3_init" else -1]
     return found

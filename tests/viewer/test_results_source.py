@@ -15,8 +15,9 @@ from viewer.view_model import LoadFailed, ViewModel
 @pytest.fixture
 def parts(tmp_path):
     """Two parts of a video with a seam, as the public code writes them."""
-    write_part(tmp_path / "clip_0000_16251", start=0)
+    first = write_part(tmp_path / "clip_0000_16251", start=0)
     write_part(tmp_path / "clip_0001_16252", start=18, shift=0.04)
+    (first / "losses.csv").write_text("stage,total,joints3d,joints3d_raw\n1,8,8,8\n2,4,4,4\n3,5,5,5\n")
     return tmp_path
 
 
@@ -61,6 +62,27 @@ def test_a_floor_of_the_camera_becomes_the_ground(tmp_path):
     np.testing.assert_allclose(source.view(1).floors, [[0, 0, 1, 0]], atol=1e-6)
     np.testing.assert_allclose(source.view(3).floors, [[0, 0, 1, -0.1]], atol=1e-6)
     assert source.view(0).scene.camera is not None
+
+
+def test_losses_that_a_run_wrote_down_are_there(tmp_path):
+    folder = write_part(tmp_path / "clip", interval=False)
+    lines = [
+        "iteration,phase,stage,step,total,joints3d,joints3d_raw,motion_prior,motion_prior_raw",
+        "0,stage 1,1,0,9,9,9,,",
+        "1,stage 1,1,0,8,8,8,,",
+        "2,stage 2,2,0,4,4,4,,",
+        "3,stage 3 tune,3,0,7,5,5,2,20",
+        "4,stage 3 refine,3,1,3,2,2,1,10",
+    ]
+    (folder / "losses.csv").write_text("\n".join(lines) + "\n")
+    source = ResultsSource(tmp_path)
+    views = [source.view(number) for number in range(4)]
+    assert [view.status.loss for view in views] == [8, 4, 7, 3]
+    assert [term.name for term in views[0].scene.terms] == ["joints3d", "motion_prior"]
+    np.testing.assert_allclose(views[2].weighted, [5, 2])
+    np.testing.assert_allclose(views[2].weights[2], [1.0, 0.1])
+    np.testing.assert_allclose(views[0].raw, [8, np.nan])
+    assert views[0].history.terms.shape == (4, 2)
 
 
 def test_the_window_opens_them_and_goes_from_stage_to_stage(open_window, parts):
