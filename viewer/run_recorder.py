@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ LATER = tuple(f.name for f in fields(vm.ViewModel) if f.name not in _OF_THE_WIND
 """Fields of a view that are written when it is shown."""
 NO_EDITS = ("start", "iteration", "phase")
 """Causes of snapshots that are no edits, as in ``optim.history``."""
+GOLDEN = 0.6180339887498949
+"""Multiples of it, modulo 1, fall everywhere alike."""
+LAST_MOMENT = 3.0  # seconds, of catching up when a session ends
 SHARE = 0.01
 """Of the time, to spend on motions that no window has shown; the rest waits until nothing else is done."""
 
@@ -82,6 +86,7 @@ class Recorder:
         self._unseen = {row: None for row in range(len(recording)) if row not in shown}  # in order
         self._began = time.perf_counter()
         self._spent = 0.0  # seconds, on motions that no window has shown
+        self._caught_up = 0
         self._waiting: list[Any] = []
         self._broken = False
         publish(vm.Note(level="info", text=f"Recording to {self.path}"))
@@ -113,10 +118,15 @@ class Recorder:
             self._stop(f"{self.path}: {error}")
 
     def catch_up(self) -> bool:
-        """Write the view of one iteration that no window has shown, the newest first; whether there was one."""
+        """Write the view of one iteration that no window has shown; whether there was one.
+
+        They are taken from all over the fit, so that what is missing at any time is missing in small gaps.
+        """
         if self._broken or not self._unseen:
             return False
-        snapshot = next(reversed(self._unseen))
+        self._caught_up += 1
+        place = self._caught_up * GOLDEN % 1.0 * len(self._unseen)
+        snapshot = next(islice(self._unseen, int(place), None))
         session = self._builder.session
         try:
             view = self._builder.view(session.history[snapshot], _status(self._builder, snapshot))
@@ -128,8 +138,11 @@ class Recorder:
         return True
 
     def close(self) -> None:
-        """Leave one whole file behind."""
+        """Leave one whole file behind, with as many of the missing views as a moment allows."""
         self.follow()
+        end = time.perf_counter() + LAST_MOMENT
+        while time.perf_counter() < end and self.catch_up():
+            pass
         self._recording.file.close()
         self._broken = True
 
