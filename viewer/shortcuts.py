@@ -45,6 +45,7 @@ SHEET = (
     ("← →  Home End", "frame by frame, first, last"),
     ("K", "play the clip"),
     ("1 … 9", "layers"),
+    ("Click", "the numbers of a joint or a place on the body"),
     ("D  E", "diagnose, larger plots"),
     ("W", "larger table of weights"),
     ("F  H", "follow the body, home viewpoint"),

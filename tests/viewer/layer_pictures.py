@@ -114,6 +114,18 @@ class Studio:
     def _image() -> np.ndarray:
         return ps.screenshot_to_buffer(transparent_bg=False, include_UI=False)[:, :, :3]
 
+    def _pick_ghost(self) -> np.ndarray:
+        """Frame of the only ghost, and the frame and joint that a click onto its spine selects."""
+        self.ui.layers = {name: name == "ghosts" for name in LAYERS}
+        there = ghost_frames(self.view, self.ui)[0]
+        spine = self.view.motion.joints[0, there, 3]
+        ps.frame_tick()
+        ghosts = next(layer for layer in self.app.scene_view.layers if layer.name == "ghosts")
+        matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
+        ((place,), _) = project(spine[None], view_matrix=matrix, fov_degrees=fov, size=SIZE)
+        chosen = surface_at([ghosts], self.view, self.ui, tuple(place))
+        return np.array([there, -1, -1] if chosen is None else [there, chosen.frame, chosen.joint])
+
     def pick(self) -> None:
         """What clicks onto the body select: pixels clicked, and pixels of the vertices that were found."""
         self.ui.layers = {name: name == "body" for name in LAYERS}
@@ -128,6 +140,7 @@ class Studio:
         found = vertices[[one.vertex for one in chosen if one is not None]]
         self.pictures["picked/clicked"] = clicked
         self.pictures["picked/found"], _ = project(found, view_matrix=matrix, fov_degrees=fov, size=SIZE)
+        self.pictures["picked/ghost"] = self._pick_ghost()
         nobody = surface_at([body], self.view, self.ui, (3.0, 3.0))
         self.pictures["picked/nobody"] = np.array(nobody is None)
 

@@ -88,3 +88,9 @@ def test_a_click_onto_the_body_finds_the_vertex_under_the_mouse(pictures):
     assert found.shape == clicked.shape
     assert np.linalg.norm(found - clicked, axis=1).max() < 12
     assert bool(pictures["picked/nobody"])
+
+
+def test_a_click_onto_a_ghost_tells_its_frame(pictures):
+    there, frame, joint = pictures["picked/ghost"]
+    assert frame == there
+    assert joint in (0, 3, 6)  # pelvis or spine

@@ -19,15 +19,15 @@ def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """A switch per layer, in two columns under small headings; scrolls where it does not fit."""
     psim.PushID("show")
     psim.BeginChild("layers list", (0.0, -30.0 * scale()))
-    for title, group in LAYER_GROUPS.items():
-        with font(theme.SMALL_FONT):
+    with font(theme.SMALL_FONT), styled(ItemSpacing=(5.0, 2.0)):
+        for title, group in LAYER_GROUPS.items():
             psim.TextColored(theme.rgba(theme.DIM), title)
-        width = psim.GetContentRegionAvail()[0] / COLUMNS
-        left = psim.GetCursorPosX()
-        for place, (name, label) in enumerate(group.items()):
-            if place % COLUMNS:
-                psim.SameLine(left + width * (place % COLUMNS))
-            _switch(view, ui, name, label)
+            width = psim.GetContentRegionAvail()[0] / COLUMNS
+            left = psim.GetCursorPosX()
+            for place, (name, label) in enumerate(group.items()):
+                if place % COLUMNS:
+                    psim.SameLine(left + width * (place % COLUMNS))
+                _switch(view, ui, name, label)
     psim.EndChild()
     psim.PopID()
     _viewpoint(view, ui)
@@ -50,7 +50,7 @@ def _viewpoint(view: ViewModel, ui: UiState) -> None:
 
 def _switch(view: ViewModel, ui: UiState, name: str, label: str) -> None:
     reason = missing(view, name)
-    with disabled(reason is not None), styled(FramePadding=(1.0, 0.0), ItemSpacing=(5.0, 3.0)):
+    with disabled(reason is not None), styled(FramePadding=(1.0, 0.0), ItemSpacing=(5.0, 2.0)):
         dot(theme.LAYER_COLORS[name], hollow=not ui.layers[name])
         changed, _ = psim.Checkbox(label, ui.layers[name])
     if changed:
