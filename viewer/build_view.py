@@ -46,7 +46,7 @@ class ViewBuilder:
         problem = session.problem
         self.frame = display_frame(None if problem.camera is None else numpy(problem.floor)[0])
         self._body = body_mesh(problem.body)
-        self.members = members_of(problem)
+        self.members = members_of(problem, nodes=any(phase.segment is not None for phase in session.schedule))
         self._rows = HistoryRows(len(self.members.rows))
         self._version = 0
         self._drifts: dict[int, vm.Drift | None] = {}  # by the snapshot that begins stage 3
@@ -249,11 +249,11 @@ def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarra
     return np.array([[phase.weights.get(term.name, 0.0) for term in terms] for phase in schedule])
 
 
-def members_of(problem: Problem) -> Members:
-    """Which of the problem's loss terms stand under which weight."""
+def members_of(problem: Problem, *, nodes: bool = False) -> Members:
+    """Which of the problem's loss terms stand under which weight; ``nodes``: with those of multiple shooting."""
     from optim.objective import TERMS
 
-    there = available(problem)
+    there = available(problem) | ({"nodes"} if nodes else set())
     groups: dict[str, list[Any]] = {}
     for term in TERMS:
         if there.issuperset(term.needs):

@@ -40,6 +40,7 @@ class Phase:
     iterations: int
     weights: dict[str, float]
     frames: int | None = None
+    segment: int | None = None
     preset: Any = PRESETS["humorscope"]
 
 

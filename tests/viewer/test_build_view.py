@@ -129,3 +129,12 @@ def test_views_travel_without_their_scene():
     assert len(rest) < len(scene)
     copy = replace(pickle.loads(rest), scene=pickle.loads(scene))
     np.testing.assert_array_equal(copy.motion.joints, view.motion.joints)
+
+
+def test_the_gap_of_multiple_shooting_has_a_row_where_the_schedule_has_segments():
+    def rows(session: fakes.FakeSession) -> set[str]:
+        return {term.name for term in view_of(session).scene.terms}
+
+    plain = fakes.FakeSession()
+    segmented = fakes.FakeSession(schedule=tuple(replace(p, segment=10) for p in plain.schedule))
+    assert rows(segmented) == rows(plain) | {"shooting_gap"}
