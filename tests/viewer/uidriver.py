@@ -106,7 +106,17 @@ class UiDriver:
         name = "/".join([*self._ids, visible or hidden.strip("#")])
         (x0, y0), (x1, y1) = psim.GetItemRectMin(), psim.GetItemRectMax()
         if psim.IsItemVisible():
-            self.widgets[name] = Box(x0, y0, x1, y1, self._open[-1] if self._open else "", self.frame)
+            window = self._open[-1] if self._open else ""
+            y0, y1 = self._within_child(window, y0, y1)
+            self.widgets[name] = Box(x0, y0, x1, y1, window, self.frame)
+
+    def _within_child(self, window: str, y0: float, y1: float) -> tuple[float, float]:
+        """The part of a height that a scrolling child of a window shows; the window itself hides nothing."""
+        (_, y), (_, height) = psim.GetWindowPos(), psim.GetWindowSize()
+        box = self.windows.get(window)
+        if box is None or height >= box.y1 - box.y0:
+            return y0, y1
+        return max(y0, y), min(y1, y + height)
 
     def _after_text(self, result: Any, *arguments: Any) -> None:
         self.texts[str(arguments[-1])] = self.frame
