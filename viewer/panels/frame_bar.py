@@ -94,7 +94,7 @@ def _tell(view: ViewModel, frame: int) -> str:
 
 
 def _draw(view: ViewModel, place: Strip) -> None:
-    """From above: seconds, overlaps as bands, the left and the right foot, and what was observed."""
+    """From above: seconds, overlaps as bands, both feet, and what was observed, red where nothing was."""
     draw = psim.GetWindowDrawList()
     corner, end = (place.x, place.y), (place.x + place.width, place.y + place.height)
     draw.AddRectFilled(corner, end, theme.packed(theme.RAISED), 3.0)
@@ -106,6 +106,7 @@ def _draw(view: ViewModel, place: Strip) -> None:
     top = bottom - _SEEN * scale()
     seen = seen_frames(view)
     _runs(place, np.round(seen, 2), top, bottom, theme.LAYER_COLORS["observations"], 0.05, 0.6)
+    _runs(place, (seen == 0).astype(float), top, bottom, theme.BAD, 0.0, 0.8)
     for index, probability in enumerate(contacts(view).values()):
         y = top - (2.0 - index) * (_FOOT + 1.0) * scale()
         touches = (probability > TOUCHES).astype(float)
