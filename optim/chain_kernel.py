@@ -1,12 +1,11 @@
-"""The loop of ``chain`` for one sub-sequence, compiled: both directions, step by step, over the same arrays.
+"""What ``chain`` does between the decoder's products, and its whole loop for one sub-sequence, compiled.
 
 One row at a time the matrix products are bound by reading the weights. Compiled, a product leaves out those rows of a
-layer that a ReLU has silenced, forward and backward, and what lies between the products costs next to nothing. Several
-sub-sequences are faster in ``chain`` itself, which reads the weights once for all of them.
+layer that a ReLU has silenced, forward and backward. Several sub-sequences are faster by products that read the weights
+once for all of them, which ``chain`` calls.
 
-What is compiled is kept in the user's cache folder: the first roll-out on a machine waits some seconds for it.
-
-The layout of states, weights and saved arrays is that of ``chain``; weights are (in, out) here.
+What is compiled is kept in the user's cache folder: the first roll-out on a machine waits some seconds for it. The
+layout of states and saved arrays is that of ``chain``; weights are (in, out) here.
 """
 
 from __future__ import annotations
@@ -81,31 +80,34 @@ def _times_back(weights, g, wanted, out):
 
 
 @compiled
-def _norm(y, least, eps, normed, scale, x):
-    """Group norm and ReLU of a layer: x is 0 where the ReLU cuts off, else what lies above ``least``."""
-    size, zero = len(y) // GROUPS, y.dtype.type(0)
-    for group in range(GROUPS):
-        total = zero
-        for i in range(group * size, (group + 1) * size):
-            total += y[i] * y[i]
-        inverse = y.dtype.type(1 / math.sqrt(total + eps))
-        scale[group] = inverse
-        for i in range(group * size, (group + 1) * size):
-            normed[i] = y[i] * inverse
-            above = normed[i] - least[i]
-            x[i] = zero if above <= zero else above
+def norm(y, least, eps, normed, scale, x):
+    """Group norm and ReLU of rows (B, n): x is 0 where the ReLU cuts off, else what lies above ``least``."""
+    size, zero = y.shape[1] // GROUPS, y.dtype.type(0)
+    for row in range(len(y)):
+        for group in range(GROUPS):
+            total = zero
+            for i in range(group * size, (group + 1) * size):
+                total += y[row, i] * y[row, i]
+            inverse = y.dtype.type(1 / math.sqrt(total + eps))
+            scale[row, group] = inverse
+            for i in range(group * size, (group + 1) * size):
+                normed[row, i] = y[row, i] * inverse
+                above = normed[row, i] - least[i]
+                x[row, i] = zero if above <= zero else above
 
 
 @compiled
-def _norm_back(g, normed, scale, least, hidden):
-    size, zero = len(g) // GROUPS, g.dtype.type(0)
-    for group in range(GROUPS):
-        total = zero
-        for i in range(group * size, (group + 1) * size):
-            hidden[i] = zero if normed[i] <= least[i] else g[i]
-            total += hidden[i] * normed[i]
-        for i in range(group * size, (group + 1) * size):
-            hidden[i] = scale[group] * (hidden[i] - normed[i] * total)
+def norm_back(g, normed, scale, least, hidden):
+    """Gradients of ``norm``'s x → of its y."""
+    size, zero = g.shape[1] // GROUPS, g.dtype.type(0)
+    for row in range(len(g)):
+        for group in range(GROUPS):
+            total = zero
+            for i in range(group * size, (group + 1) * size):
+                hidden[row, i] = zero if normed[row, i] <= least[i] else g[row, i]
+                total += hidden[row, i] * normed[row, i]
+            for i in range(group * size, (group + 1) * size):
+                hidden[row, i] = scale[row, group] * (hidden[row, i] - normed[row, i] * total)
 
 
 @compiled
@@ -138,38 +140,46 @@ def _turn(x, y, published):
 
 
 @compiled
-def forward(weights, leasts, eps, from_latent, states, local, decoded, change, turns, normed, scale, published):
-    """Fill states[1:] and the rest from states[0]; arrays as in ``chain._Run`` less the axis of sub-sequences."""
-    first, second, third, last = weights
-    one, two, three = np.empty_like(leasts[0]), np.empty_like(leasts[1]), np.empty_like(leasts[2])
-    a, b = len(one), len(one) + len(two)
-    c = b + len(three)
-    for step in range(len(local)):
-        state, here, after, out = states[step], local[step], states[step + 1], decoded[step]
-        y = from_latent[step]
-        _times(first, state, y[:a])
-        _norm(y[:a], leasts[0], eps, normed[0][step], scale[0][step], one)
-        _times(second, one, y[a:b])
-        _norm(y[a:b], leasts[1], eps, normed[1][step], scale[1][step], two)
-        _times(third, two, y[b:c])
-        _norm(y[b:c], leasts[2], eps, normed[2][step], scale[2][step], three)
-        _times(last, three, y[c:])
-        out[:] = y[c:]
+def advance(state, out, here, after, change, turn, published):
+    """Apply the decoder's output to states, all (B, …): the predictions ``here``, and made canonical ``after``."""
+    for row in range(len(state)):
         for i in range(141):
-            here[i] = state[i] + out[i]
-        before, rotated = state[141:].reshape(22, 3, 3), here[141:].reshape(22, 3, 3)
+            here[row, i] = state[row, i] + out[row, i]
+        before, rotated = state[row, 141:].reshape(22, 3, 3), here[row, 141:].reshape(22, 3, 3)
         for joint in range(22):
-            _rotate(out[141 + 3 * joint : 144 + 3 * joint], before[joint], change[step, joint], rotated[joint])
-        cos, sin = _turn(here[141], here[144], published)
-        turns[step, 0], turns[step, 1], turns[step, 2], turns[step, 3] = cos, -sin, sin, cos
-        after[:] = here
+            angles = out[row, 141 + 3 * joint : 144 + 3 * joint]
+            _rotate(angles, before[joint], change[row, joint], rotated[joint])
+        cos, sin = _turn(here[row, 141], here[row, 144], published)
+        turn[row, 0], turn[row, 1], turn[row, 2], turn[row, 3] = cos, -sin, sin, cos
+        after[row] = here[row]
         for i in range(47):
-            x, y_ = here[47 + i], here[94 + i]
+            x, y = here[row, 47 + i], here[row, 94 + i]
             if i < 23:
-                x, y_ = x - here[47], y_ - here[94]
-            after[47 + i], after[94 + i] = cos * x - sin * y_, sin * x + cos * y_
+                x, y = x - here[row, 47], y - here[row, 94]
+            after[row, 47 + i], after[row, 94 + i] = cos * x - sin * y, sin * x + cos * y
         for i in range(141, 144):
-            after[i], after[i + 3] = cos * here[i] - sin * here[i + 3], sin * here[i] + cos * here[i + 3]
+            x, y = here[row, i], here[row, i + 3]
+            after[row, i], after[row, i + 3] = cos * x - sin * y, sin * x + cos * y
+
+
+@compiled
+def forward(weights, leasts, eps, from_latent, states, local, decoded, change, turns, normed, scale, published):
+    """Fill states[1:] and the rest from states[0]: arrays of ``chain._Run`` with one sub-sequence."""
+    first, second, third, last = weights
+    one, two, three = np.empty_like(normed[0][0]), np.empty_like(normed[1][0]), np.empty_like(normed[2][0])
+    for step in range(len(local)):
+        y = from_latent[0][step]
+        _times(first, states[step, 0], y[0])
+        norm(y, leasts[0], eps, normed[0][step], scale[0][step], one)
+        y = from_latent[1][step]
+        _times(second, one[0], y[0])
+        norm(y, leasts[1], eps, normed[1][step], scale[1][step], two)
+        y = from_latent[2][step]
+        _times(third, two[0], y[0])
+        norm(y, leasts[2], eps, normed[2][step], scale[2][step], three)
+        decoded[step] = from_latent[3][step]
+        _times(last, three[0], decoded[step, 0])
+        advance(states[step], decoded[step], local[step], states[step + 1], change[step], turns[step], published)
 
 
 @compiled
@@ -226,6 +236,21 @@ def _turned_back(g, after, turn, of_turn, slope, here):
 
 
 @compiled
+def retreat(gradient, after, turn, of_turn, slope, here, decoded, change, local, out):
+    """Gradients of canonical states ``after`` and, in ``here``, of predictions → of the decoder's output in ``out``.
+
+    Those of the contacts are left alone. What passes by the decoder to the states before is left in ``here``.
+    """
+    for row in range(len(gradient)):
+        _turned_back(gradient[row], after[row], turn[row], of_turn[row], slope[row], here[row])
+        out[row, :141] = here[row, :141]
+        rotated, of_rotated = local[row, 141:].reshape(22, 3, 3), here[row, 141:].reshape(22, 3, 3)
+        for joint in range(22):
+            place = slice(141 + 3 * joint, 144 + 3 * joint)
+            _rotate_back(decoded[row, place], change[row, joint], rotated[joint], of_rotated[joint], out[row, place])
+
+
+@compiled
 def backward(
     weights, leasts, states, local, decoded, change, turns, normed, scale, inputs, of_local, of_turn, slope, hidden
 ):
@@ -234,27 +259,21 @@ def backward(
     ``of_local`` is used up.
     """
     first, second, third, last = weights
-    one, two, three = np.empty_like(leasts[0]), np.empty_like(leasts[1]), np.empty_like(leasts[2])
-    a, b = len(one), len(one) + len(two)
-    c = b + len(three)
-    always = np.ones_like(states[0])
-    gradient = np.zeros_like(states[0])
+    one, two, three = np.empty_like(normed[0][0]), np.empty_like(normed[1][0]), np.empty_like(normed[2][0])
+    always, gradient = np.ones_like(states[0, 0]), np.zeros_like(states[0])
     for step in range(len(local) - 1, -1, -1):
-        here, own = of_local[step], hidden[step]
-        _turned_back(gradient, states[step + 1], turns[step], of_turn[step], slope[step], here)
-        out = own[c:]
-        out[:141] = here[:141]
-        rotated, of_rotated = local[step, 141:].reshape(22, 3, 3), here[141:].reshape(22, 3, 3)
-        for joint in range(22):
-            place = slice(141 + 3 * joint, 144 + 3 * joint)
-            _rotate_back(decoded[step, place], change[step, joint], rotated[joint], of_rotated[joint], out[place])
-        _times_back(last, out, normed[2][step] > leasts[2], three)
-        _norm_back(three, normed[2][step], scale[2][step], leasts[2], own[b:c])
-        _times_back(third, own[b:c], normed[1][step] > leasts[1], two)
-        _norm_back(two, normed[1][step], scale[1][step], leasts[1], own[a:b])
-        _times_back(second, own[a:b], normed[0][step] > leasts[0], one)
-        _norm_back(one, normed[0][step], scale[0][step], leasts[0], own[:a])
-        _times_back(first, own[:a], always, gradient)
+        here, out = of_local[step], hidden[3][step]
+        retreat(
+            gradient, states[step + 1], turns[step], of_turn[step], slope[step], here,
+            decoded[step], change[step], local[step], out,
+        )  # fmt: skip
+        _times_back(last, out[0], normed[2][step, 0] > leasts[2], three[0])
+        norm_back(three, normed[2][step], scale[2][step], leasts[2], hidden[2][step])
+        _times_back(third, hidden[2][step, 0], normed[1][step, 0] > leasts[1], two[0])
+        norm_back(two, normed[1][step], scale[1][step], leasts[1], hidden[1][step])
+        _times_back(second, hidden[1][step, 0], normed[0][step, 0] > leasts[0], one[0])
+        norm_back(one, normed[0][step], scale[0][step], leasts[0], hidden[0][step])
+        _times_back(first, hidden[0][step, 0], always, gradient[0])
         for i in range(339):
-            gradient[i] += here[i] + inputs[step, i]
+            gradient[0, i] += here[0, i] + inputs[step, 0, i]
     return gradient
