@@ -83,10 +83,7 @@ class RunFile:
             advice = _ADVICE[mode if isinstance(error, sqlite3.OperationalError) else "damaged"]
             raise InputError(f"{self.path}: cannot be {_DOING[mode]} ({error}); {advice}") from None
         with self._translated():
-            if mode == "new":
-                self._database.executescript(_TABLES)
-                self._database.execute(f"PRAGMA application_id = {APPLICATION}")
-                self._database.execute(f"PRAGMA user_version = {FORMAT}")
+            self._begin()
             self._check()
             (self._next_array,) = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM arrays").fetchone()
             (self._next_object,) = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM objects").fetchone()
@@ -217,6 +214,19 @@ class RunFile:
             raise InputError(f"{self.path}: a value that is referred to is not there; {_ADVICE['damaged']}")
         return found[0]
 
+    def _begin(self) -> None:
+        """Make the tables where there are none: in a new file, or in one whose writer was killed before it could."""
+        (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables:
+            return
+        if not self._writing:
+            raise InputError(f"{self.path}: nothing has been recorded yet; wait a moment")
+        with self.transaction():
+            for statement in _TABLES.split(";"):
+                self._database.execute(statement)
+            self._database.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._database.execute(f"PRAGMA user_version = {FORMAT}")
+
     def _check(self) -> None:
         (mark,) = self._database.execute("PRAGMA application_id").fetchone()
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
@@ -281,7 +291,7 @@ def _require_run_file(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of a recorded run (…{SUFFIX})")
     with path.open("rb") as file:
-        if file.read(16) != b"SQLite format 3\0":
+        if file.read(16) not in (b"SQLite format 3\0", b""):  # empty: its writer was killed at once
             raise InputError(f"{path}: not a recorded run; those end in {SUFFIX} and are written while a fit goes on")
 
 

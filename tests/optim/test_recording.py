@@ -279,7 +279,7 @@ def test_two_sessions_do_not_write_into_one_file(tmp_path):
     "content, expected",
     [
         (None, "no such file"),
-        (b"", "not a recorded run"),
+        (b"", "nothing has been recorded yet"),
         (b"PK\x03\x04 something else entirely", "not a recorded run"),
         (b"SQLite format 3\0" + b"\xff" * 4000, "damaged"),
     ],
@@ -311,6 +311,17 @@ def test_a_file_that_is_cut_off_is_refused_with_advice(recorded, tmp_path):
     path.write_bytes(whole[: len(whole) // 3])
     with pytest.raises(InputError, match="damaged or cut off: copy it again"):
         restored(path)
+
+
+def test_a_writer_that_was_killed_at_once_leaves_a_file_to_begin_in(tmp_path):
+    path = tmp_path / "run.humorscope"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(InputError, match="nothing has been recorded yet"):
+        RunFile(path, mode="read")
+    session = new_session()
+    Recording(RunFile(path, mode="append")).follow(session)
+    assert len(Recording(RunFile(path, mode="read"))) == 1
 
 
 def test_new_files_replace_nothing(tmp_path):
