@@ -155,8 +155,8 @@ def _meshes(motion: Trajectory, body: BodyModel, b: int) -> Iterator[Tensor]:
     """The vertices of one sub-sequence, (frames, V, 3) for some frames at a time."""
     for start in range(0, motion.trans.shape[1], FRAMES_AT_ONCE):
         here = slice(start, start + FRAMES_AT_ONCE)
-        parts = (motion.trans, motion.root_orient, motion.pose_body)
-        yield body.mesh(*(part[b, None, here] for part in parts), motion.betas[b, None])[0]
+        trans, root, pose = (part[b, None, here] for part in (motion.trans, motion.root_orient, motion.pose_body))
+        yield body.mesh(trans, root, pose, motion.betas[b, None])[0]
 
 
 def _only(mask: Tensor, joints: tuple[int, ...]) -> Tensor:
