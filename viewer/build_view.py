@@ -188,7 +188,6 @@ class ViewBuilder:
         starts = [0] * batch if interval is None else [int(first) for first in numpy(interval)[:, 0]]
         phases = self._session.schedule
         terms = self.members.rows
-        moving = {name for phase in phases for name in phase.variables}
         truth = problem.ground_truth
         return vm.Scene(
             name=problem.name,
@@ -199,7 +198,7 @@ class ViewBuilder:
             observed=observed_of(problem.observations, self.frame),
             phases=_phases(phases),
             terms=terms,
-            parts=tuple(p for p in _PARTS if p.children or p.name in moving),
+            parts=_parts(problem, phases),
             default_weights=_weights(self._session.history[0].schedule, terms),
             presets=_presets(phases),
             camera=camera_of(problem.camera, self.frame),
@@ -231,6 +230,19 @@ def _phases(schedule: tuple[Any, ...]) -> tuple[vm.Phase, ...]:
             frames=phase.frames,
         )
         for phase in schedule
+    )
+
+
+def _parts(problem: Problem, schedule: tuple[Any, ...]) -> tuple[vm.Part, ...]:
+    """What can be frozen: groups, and what moves in any phase."""
+    entries = {name: problem.frames for name in ("trans", "root_orient", "latent_pose")}
+    entries["latent_motion"] = problem.frames - 1
+    moving = {name for phase in schedule for name in phase.variables}
+    turned = "" if schedule[0].preset.rotation == "6d" else "rad"
+    return tuple(
+        replace(part, entries=entries.get(part.name, 0), unit=turned if part.name == "root_orient" else part.unit)
+        for part in _PARTS
+        if part.children or part.name in moving
     )
 
 

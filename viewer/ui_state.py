@@ -94,6 +94,7 @@ class UiState:
     """Stage, term (or "solo") → (phase, term, weight) as they were before they were switched off."""
     names: dict[tuple[str, int], str] = field(default_factory=dict)  # of bookmarks and branches, being typed
     open_parts: bool = False  # the six parts of x_0 are listed
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # variable → first and last entry to freeze
     noise: dict[str, float] = field(default_factory=dict)  # variable → scale of perturbations
     tabs: dict[str, str] = field(default_factory=dict)  # slot of the layout → panel in front
     wide: bool = False  # the slot of plots takes most of the right column

@@ -120,6 +120,7 @@ class Part:
     label: str
     unit: str = ""
     children: tuple[str, ...] = ()
+    entries: int = 0  # along time, some of which can be frozen alone as ``name[first:end]``; 0: none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,3 +98,22 @@ def test_the_floor_is_a_row_where_a_camera_sees_it(open_fit):
     assert [part.name for part, _ in rows(window.view, opened=False)][-1] == "floor_plane"
     window.click("floor", 0.05)
     assert "floor_plane" in window.session.current.frozen
+
+
+def test_a_range_of_latents_is_frozen_and_released(window):
+    window.click("latent_motion/…")
+    window.frames(2)
+    window.enter_number("latent_motion/first", "1")
+    window.enter_number("latent_motion/last", "2")
+    window.click("latent_motion/Freeze range")
+    window.frames(3)
+    assert window.session.current.frozen == {"latent_motion[1:3]"}
+    assert window.shows("1:3 frozen")
+    before = window.session.current.variables["latent_motion"]
+    window.post(Step())
+    change = (window.session.current.variables["latent_motion"] - before).abs().amax(dim=(0, 2))
+    assert not change[1:3].any() and change[0] > 0
+    window.click("latent_motion/…")
+    window.frames(2)
+    window.click("latent_motion/Release 1:3")
+    assert not window.session.current.frozen

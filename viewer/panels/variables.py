@@ -85,7 +85,7 @@ def _state(view: ViewModel, part: Part, frozen: bool) -> None:
 
 def state_of(view: ViewModel, part: Part, frozen: bool) -> tuple[str, theme.Color, str]:
     """What a row says at its right end: moved so far, or held since when; its colour; the same at length."""
-    way = view.movement.get(part.name)
+    way, ranges = view.movement.get(part.name), frozen_ranges(view, part)
     unit = f" {part.unit}" if part.unit else ""
     if part.name not in view.movement and not part.children:
         return ("frozen, in stage 3" if frozen else "in stage 3"), theme.ACCENT if frozen else theme.DIM, _LATER
@@ -98,6 +98,8 @@ def state_of(view: ViewModel, part: Part, frozen: bool) -> tuple[str, theme.Colo
         return f"{word} since {way.since}", color, long
     if frozen:
         return "frozen", theme.ACCENT, "Stays where it is until it is released"
+    if ranges:
+        return f"{ranges[0]} frozen" if len(ranges) == 1 else f"{len(ranges)} ranges frozen", theme.ACCENT, _RANGES
     if way is None or way.largest is None or way.rms is None:
         return "moves", theme.GOOD, "Open it for how far its parts have moved"
     long = (
@@ -107,6 +109,13 @@ def state_of(view: ViewModel, part: Part, frozen: bool) -> tuple[str, theme.Colo
     return f"{number(way.largest)}{unit}", theme.GOOD, long
 
 
+def frozen_ranges(view: ViewModel, part: Part) -> list[str]:
+    """Ranges of a variable's entries that are frozen, as ``10:20``, in order."""
+    found = [name[len(part.name) + 1 : -1] for name in view.frozen if name.startswith(f"{part.name}[")]
+    return sorted(found, key=lambda text: int(text.split(":")[0] or 0))
+
+
+_RANGES = "Entries along time that are held; the others move. Released behind “…”"
 _LATER = "Begins with stage 3; frozen before, it stays as it is initialised there"
 
 
@@ -134,7 +143,34 @@ def _menu(view: ViewModel, ui: UiState, part: Part, frozen: bool) -> Iterator[Co
                 yield Perturb(part.name, noise)
                 psim.CloseCurrentPopup()
             tooltip(f"Add normal noise of this standard deviation [{_WORDS[part.unit]}]; undo with Ctrl+Z")
+        inside = any(part.name in other.children for other in view.scene.parts)
+        if there and not frozen and part.entries > 1 and not (inside and _stage(view) == 3):
+            yield from _range(view, ui, part)
     psim.EndPopup()
+
+
+def _range(view: ViewModel, ui: UiState, part: Part) -> Iterator[Command]:
+    """Freeze some entries along time alone; release those that are."""
+    last = part.entries - 1
+    bounds = list(ui.ranges.get(part.name, (0, last)))
+    steps = "; entry t leads from frame t to t + 1" if part.entries < view.scene.num_frames else ""
+    psim.Separator()
+    for index, name in enumerate(("first", "last")):
+        psim.SetNextItemWidth(46.0 * scale())
+        _, bounds[index] = psim.InputInt(f"##{name}", bounds[index], 0, 0)
+        tooltip(f"The {name} entry to hold, 0 to {last}{steps}")
+        psim.SameLine()
+    bounds = [min(max(bound, 0), last) for bound in bounds]
+    ui.ranges[part.name] = bounds[0], bounds[1]
+    with disabled(bounds[0] > bounds[1]):
+        if psim.Button("Freeze range"):
+            yield Freeze(f"{part.name}[{bounds[0]}:{bounds[1] + 1}]")
+            psim.CloseCurrentPopup()
+    tooltip("Hold these entries along time; the others go on moving")
+    for text in frozen_ranges(view, part):
+        if psim.Button(f"Release {text}"):
+            yield Release(f"{part.name}[{text}]")
+            psim.CloseCurrentPopup()
 
 
 def _help(part: Part, frozen: bool) -> str:
