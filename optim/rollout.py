@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.chain import Chain, frozen_layers
-from optim.motion_prior import MotionPrior
+from optim.motion_prior import LATENT_SIZE, MotionPrior
 from optim.placing import place
 from optim.rotations import axis_angle_to_matrix
 from optim.timing import timed
@@ -202,14 +202,20 @@ def rollout(
     first = start.flat()
     pivot = joint_pivot(start.joints)
     inputs, local, contacts, turns = chained(prior, first, latents, pivot, turn=turn)
-    motion = State.from_flat(torch.cat((first[:, None], place(local, turns, pivot)), dim=1))
-    batch, steps = latents.shape[:2]
+    motion = torch.cat((first[:, None], place(local, turns, pivot)), dim=1)
+    return rolled_out(prior, motion, inputs, contacts, with_prior=with_prior)
+
+
+def rolled_out(prior: MotionPrior, motion: Tensor, inputs: Tensor, contacts: Tensor, *, with_prior: bool) -> Rollout:
+    """Flat states (B, T, 339) in the prior frame, what the decoder was given (B, T-1, 339) and its contact logits."""
+    batch, steps = inputs.shape[:2]
     if with_prior:
         mean, variance = prior.prior(inputs.flatten(0, 1))
     else:
-        mean = variance = latents.new_zeros(batch * steps, latents.shape[2])
+        mean = variance = inputs.new_zeros(batch * steps, LATENT_SIZE)
+    state = State.from_flat(motion)
     return Rollout(
-        **{f.name: getattr(motion, f.name) for f in fields(State)},
+        **{f.name: getattr(state, f.name) for f in fields(State)},
         contact_logits=contacts,
         prior_mean=mean.unflatten(0, (batch, steps)),
         prior_var=variance.unflatten(0, (batch, steps)),

@@ -39,6 +39,7 @@ from optim.rollout import (
     joint_pivot,
     move,
     place,
+    rolled_out,
     turn_matrix,
 )
 from optim.shots import NODES, node_frames
@@ -157,36 +158,22 @@ def shoot(
     """
     batch, steps = latents.shape[:2]
     frames = node_frames(steps + 1, segment)
-    count = len(frames) + 1
+    count, nodes = len(frames) + 1, nodes[:, : len(frames)]
     first, pivot = start.flat(), joint_pivot(start.joints)
-    nodes = nodes[:, : len(frames)]
-    shared = pivot[:, None].expand(batch, count, 3)
-    of_nodes = shared[:, 1:].flatten(0, 1)
-    local, cos, sin = canonicalise(nodes.flatten(0, 1), of_nodes, turn=turn)
-    starts = torch.cat((first[:, None], local.unflatten(0, (batch, count - 1))), dim=1).flatten(0, 1)
-    padded = functional.pad(latents, (0, 0, 0, count * segment - steps))
-    padded = padded.unflatten(1, (count, segment)).flatten(0, 1)
-    rows = shared.flatten(0, 1)
-    inputs, moved, contacts, turns = chained(prior, starts, padded, rows, turn=turn)
+    pivots = pivot[:, None].expand(batch, count, 3)
+    local, cos, sin = canonicalise(nodes.flatten(0, 1), pivots[:, 1:].flatten(0, 1), turn=turn)
+    starts = torch.cat((first[:, None], local.unflatten(0, (batch, count - 1))), dim=1)
+    padded = functional.pad(latents, (0, 0, 0, count * segment - steps)).unflatten(1, (count, segment))
+    rows = (starts.flatten(0, 1), padded.flatten(0, 1), pivots.flatten(0, 1))
+    inputs, moved, contacts, turns = chained(prior, *rows, turn=turn)
 
-    def whole(rolled: Tensor) -> Tensor:
+    def end_to_end(rolled: Tensor) -> Tensor:
         return rolled.unflatten(0, (batch, count)).flatten(1, 2)[:, :steps]
 
-    placed = place(moved, turns, rows).unflatten(0, (batch, count))
+    placed = place(moved, turns, rows[2]).unflatten(0, (batch, count))
     back = _back(placed[:, 1:], cos.view(batch, -1), -sin.view(batch, -1), nodes, pivot)
     motion = torch.cat((first[:, None], placed[:, 0], back.flatten(1, 2)), dim=1)[:, : steps + 1]
-    inputs = whole(inputs)
-    if with_prior:
-        mean, variance = prior.prior(inputs.flatten(0, 1))
-    else:
-        mean = variance = latents.new_zeros(batch * steps, latents.shape[2])
-    state = State.from_flat(motion)
-    rolled = Rollout(
-        **{f.name: getattr(state, f.name) for f in fields(State)},
-        contact_logits=whole(contacts),
-        prior_mean=mean.unflatten(0, (batch, steps)),
-        prior_var=variance.unflatten(0, (batch, steps)),
-    )
+    rolled = rolled_out(prior, motion, end_to_end(inputs), end_to_end(contacts), with_prior=with_prior)
     return rolled, Gaps(tuple(frames), motion[:, frames], nodes)
 
 
