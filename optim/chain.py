@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, wraps
-from importlib import import_module
-from types import ModuleType
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -25,7 +23,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from optim.frozen import GROUPS, Matrix, folded, made_once
+from optim.frozen import GROUPS, Matrix, folded, kernel, made_once
 from optim.motion_prior import STATE_SIZE, Mlp, MotionPrior
 from optim.timing import timed
 
@@ -44,18 +42,11 @@ _FLAT_ORDER = np.argsort(_STATE_ORDER)
 
 
 class _Decoder:
-    """The decoder's layers as the chain uses them.
-
-    A hidden layer's result is 0 here where its ReLU cuts off, and what lies above ``least`` elsewhere: what a ReLU has
-    silenced can then be left out of a product.
-    """
+    """The decoder's layers as the chain uses them."""
 
     def __init__(self, network: Mlp) -> None:
         self.layers = folded(network, inputs=_STATE_ORDER, outputs=_CHANGE_ORDER)
         self.leasts = tuple(layer.least for layer in self.layers[:-1])
-        lifted = [layer.matrix @ least for layer, least in zip(self.layers[1:], self.leasts, strict=True)]
-        lacking = (np.zeros_like(self.leasts[0]), *lifted)
-        self.biases = tuple(layer.bias + more for layer, more in zip(self.layers, lacking, strict=True))
         self.from_latent = tuple(Matrix(layer.skipped) for layer in self.layers)
         first = self.layers[0].matrix
         self.from_pivot = np.stack((first[:, _JOINTS_X].sum(1), first[:, _JOINTS_Y].sum(1)))  # (2, 1024)
@@ -65,12 +56,6 @@ class _Decoder:
 def frozen_layers(prior: MotionPrior) -> _Decoder | None:
     """The decoder of a prior that is frozen and on the CPU, as the chain uses it; None for any other."""
     return made_once(prior.decoder, _Decoder)
-
-
-@cache
-def kernel() -> ModuleType:
-    """``chain_kernel``, imported where it is first needed: its compiler takes a third of a second to load."""
-    return import_module("optim.chain_kernel")
 
 
 @cache
@@ -137,8 +122,8 @@ class _Run:
         batch, steps = latents.shape[:2]
         lead, kind = (steps, batch), latents.dtype
         by_step = np.ascontiguousarray(latents.swapaxes(0, 1)).reshape(-1, latents.shape[2])
-        both = zip(decoder.from_latent, decoder.biases, strict=True)
-        self.from_latent = tuple((matrix.forward(by_step) + bias).reshape(*lead, -1) for matrix, bias in both)
+        both = zip(decoder.from_latent, decoder.layers, strict=True)
+        self.from_latent = tuple((matrix.forward(by_step) + layer.bias).reshape(*lead, -1) for matrix, layer in both)
         self.from_latent[0][...] -= pivot @ decoder.from_pivot
         self.states = np.empty((steps + 1, batch, STATE_SIZE), kind)  # canonical
         self.local = np.empty((steps, batch, STATE_SIZE), kind)  # predicted, in the frame of the state before

@@ -3,8 +3,7 @@
 A group norm after a linear layer subtracts a mean, divides by a spread and applies a gain and an offset to what a
 linear map has put out. All of that but the division and the offset is linear, so it is put into the weights: the mean
 and the spread's constant into the layer before, the gain's sign there too and its size into the layer after. What is
-left of ``Linear → GroupNorm → ReLU`` is ``y = W x + b; n = y / √(Σ y² + ε); max(n, least)``, with what the ReLU's
-result lacks, a constant, in the bias of the layer after.
+left of ``Linear → GroupNorm → ReLU`` is ``y = W x + b; n = y / √(Σ y² + ε); max(n − least, 0)``.
 
 The products themselves run on oneDNN's packed weights where torch has them (from two rows on: four rows at the price
 of one, 60 rows in 0.4 of the time of an ordinary product), one row as a matrix times a vector. Measured in
@@ -14,6 +13,9 @@ docs/performance.md. Knows no motion; the networks are those of ``motion_prior``
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
 GROUPS = 16
 _SMALLEST_GAIN = 1e-20
 """Stands for a gain of 0, which cannot be divided by; what comes out is the offset then, to rounding."""
+
+
+@cache
+def kernel() -> ModuleType:
+    """``chain_kernel``, imported where it is first needed: its compiler takes a third of a second to load."""
+    return import_module("optim.chain_kernel")
+
+
 Product = Callable[[np.ndarray], np.ndarray]
 
 
@@ -68,7 +78,7 @@ class Layer(Matrix):
         matrix: (out, in), without the columns of the skipped input.
         skipped: (out, skip), the columns of the input that every layer sees again.
         bias: (out,).
-        least: (out,), what the norm's result is cut off at; 0 where no norm follows.
+        least: (out,), what a norm's result must exceed to pass the ReLU, and is counted from; 0 where none follows.
     """
 
     def __init__(
@@ -85,13 +95,12 @@ class Layer(Matrix):
 def folded(network: Mlp, *, inputs: np.ndarray | None = None, outputs: np.ndarray | None = None) -> tuple[Layer, ...]:
     """The layers of a network; ``inputs`` and ``outputs`` put its first columns and last rows in another order."""
     layers: list[Layer] = []
-    gain, least = np.ones(1), np.zeros(1)
+    gain = np.ones(1)
     for index, (linear, norm) in enumerate(zip(network.linears, [*network.norms, None], strict=True)):
         kind = linear.weight.detach().numpy().dtype
         weight, bias = (x.detach().numpy().astype(np.float64) for x in (linear.weight, linear.bias))
         fan_in = weight.shape[1] - network.skip
         weight[:, :fan_in] *= gain
-        bias -= (weight[:, :fan_in] * least).sum(1)
         if norm is None:
             chosen = slice(None) if outputs is None else outputs
             weight, bias = weight[chosen], bias[chosen]
@@ -137,11 +146,12 @@ class FrozenMlp(torch.autograd.Function):
         rows = np.ascontiguousarray(x.detach().numpy())
         ctx.layers, ctx.kept = layers, []
         for layer in layers[:-1]:
-            groups = (layer.forward(rows) + layer.bias).reshape(len(rows), GROUPS, -1)
-            scale = 1.0 / np.sqrt(np.vecdot(groups, groups) + layer.eps)[..., None]
-            groups *= scale
-            rows = np.maximum(groups.reshape(len(rows), -1), layer.least)
-            ctx.kept.append((groups, scale))
+            values = layer.forward(rows)
+            values += layer.bias
+            normed, scale = np.empty_like(values), np.empty((len(rows), GROUPS), values.dtype)
+            rows = np.empty_like(values)
+            kernel().norm(values, layer.least, layer.eps, normed, scale, rows)
+            ctx.kept.append((normed, scale))
         return torch.from_numpy(layers[-1].forward(rows) + layers[-1].bias)
 
     @staticmethod
@@ -149,11 +159,8 @@ class FrozenMlp(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         rows = ctx.layers[-1].backward(np.ascontiguousarray(gradient.numpy()))
         for layer, (normed, scale) in zip(reversed(ctx.layers[:-1]), reversed(ctx.kept), strict=True):
-            groups = rows.reshape(normed.shape)
-            groups *= normed > layer.least.reshape(GROUPS, -1)
-            groups -= normed * np.vecdot(groups, normed)[..., None]
-            groups *= scale
-            rows = layer.backward(groups.reshape(len(rows), -1))
+            kernel().norm_back(rows, normed, scale, layer.least, rows)
+            rows = layer.backward(rows)
         return torch.from_numpy(rows), None
 
 
