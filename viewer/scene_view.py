@@ -55,6 +55,8 @@ class SceneView:
     def redraw(self) -> None:
         """Draw everything anew, in other colours."""
         ps.remove_all_structures()
+        for layer in self.layers:
+            layer.close()
         self.layers = [layer() for layer in LAYER_TYPES]
 
     def _turn(self, view: ViewModel, ui: UiState) -> None:

@@ -131,6 +131,21 @@ def test_a_dragged_floor_can_be_dropped_and_entered_in_numbers(seen_by_camera):
     assert layer(window, FloorHandleLayer)._gizmo is None
 
 
+def test_the_handle_survives_another_theme(seen_by_camera):
+    window, ui = seen_by_camera, seen_by_camera.app.ui
+    window.click("Drag floor")
+    window.frames(3)
+    ui.theme = "light"
+    window.frames(3)
+    assert layer(window, FloorHandleLayer)._gizmo is not None
+    ui.theme = "dark"
+    window.frames(3)
+    window.click("Cancel")
+    window.frames(2)
+    assert not ui.broken
+    assert layer(window, FloorHandleLayer)._gizmo is None
+
+
 def test_viewpoints_are_saved_named_recalled_and_forgotten(seen_by_camera):
     window, look = seen_by_camera, seen_by_camera.app.ui.look
     window.scroll_to("Save this one", "layers")

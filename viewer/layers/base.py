@@ -51,6 +51,9 @@ class Layer:
         """Register or move the structures."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Give back what is no structure; called once, before the layer is replaced."""
+
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
         """Texts to draw over the scene."""
         yield from ()

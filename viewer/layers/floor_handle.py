@@ -42,9 +42,7 @@ class FloorHandleLayer(Layer):
     def draw(self, view: ViewModel, ui: UiState) -> None:
         """Take over what the hand did since the last frame, then draw."""
         if not self.visible(view, ui):
-            if self._gizmo is not None:
-                self._gizmo.remove()
-            self._gizmo = self._draft = None
+            self.close()
         elif self._gizmo is None:
             self._begin(view, ui)
         elif ui.floor_draft != self._draft:  # entered in the panel
@@ -53,6 +51,12 @@ class FloorHandleLayer(Layer):
         else:
             self._follow(ui)
         super().draw(view, ui)
+
+    def close(self) -> None:
+        """Take the handle away."""
+        if self._gizmo is not None:
+            self._gizmo.remove()
+        self._gizmo = self._draft = None
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """The new floor as a grid."""
