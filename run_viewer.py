@@ -88,18 +88,18 @@ def _use_one_thread() -> None:
 def run_window(settings: Settings) -> int:
     """Show the fit until the window is closed; where no window can be opened, run without."""
     from optim.run_folder import choose_place
-    from viewer import app
+    from viewer import window
     from viewer.client import ProcessClient
 
     if settings.out:
         log.warning("--out is for runs without a window; the window writes no results on its own")
     try:
-        app.require("openGL3_glfw")
+        window.require("openGL3_glfw")
         place = choose_place(settings)
         make = partial(make_session, settings)
         client = partial(ProcessClient, make, record=partial(record, settings, place.path))
-        result = app.run_window(client, opens=(*VIDEO_ENDINGS, ".npz"))
-    except app.WindowUnavailable as error:
+        result = window.run_window(client, opens=(*VIDEO_ENDINGS, ".npz"))
+    except window.WindowUnavailable as error:
         log.warning("%s: running without a window, as with --headless", str(error).partition(";")[0])
         return run_headless(settings)
     if path := place.settle():
@@ -142,12 +142,12 @@ def run_bundle(run: Path, target: Path) -> int:
 
 def run_replay(settings: Settings, path: Path) -> int:
     """Show a recorded run, without models; or results of a fit, without its priors."""
-    from viewer import app
+    from viewer import window
     from viewer.opening import replay_of
 
     try:
-        result = app.run_window(partial(replay_of, path, body=settings.own_body, clip=settings.clip))
-    except app.WindowUnavailable as error:
+        result = window.run_window(partial(replay_of, path, body=settings.own_body, clip=settings.clip))
+    except window.WindowUnavailable as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if result.error:
@@ -298,9 +298,9 @@ def _video_of_results(settings: Settings, folder: Path, name: str, out: Path, re
 
 
 def _write_video(render: Callable[[Path, Report], VideoResult], out: Path) -> int:
-    from viewer.app import WindowUnavailable
     from viewer.progress import CountLine
     from viewer.video import VideoError
+    from viewer.window import WindowUnavailable
 
     try:
         video = render(out, CountLine("pictures", sys.stderr).tell)

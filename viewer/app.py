@@ -1,4 +1,4 @@
-"""The window: its loop, the lists of panels and layers, and one guard around each of them.
+"""What is in the window, frame by frame: scene, panels, one guard around each of them, recordings.
 
 Draws the last view that the worker published and posts commands; waits for nothing and knows no optimiser.
 """
@@ -9,50 +9,20 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Literal
 
 import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.backends import desktop_scale, offscreen_problem, window_problem
 from viewer.capture import drawn_by_processor
 from viewer.client import Client
-from viewer.commands import Command, Quit
+from viewer.commands import Command
 from viewer.layout import SLOTS, Rect, layout
 from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
-from viewer.panels.data import data_panel
-from viewer.panels.diagnosis import diagnosis_panel
-from viewer.panels.drift import drift_panel
-from viewer.panels.export import export_panel
-from viewer.panels.floor import floor_panel
-from viewer.panels.frames import frames_panel
 from viewer.panels.help import help_windows
-from viewer.panels.layers import layers_panel
-from viewer.panels.losses import losses_panel
-from viewer.panels.messages import messages_panel
-from viewer.panels.overlaps import overlaps_panel
-from viewer.panels.profile import profile_panel
-from viewer.panels.record import record_panel
-from viewer.panels.search import search_panel
-from viewer.panels.selection import selection_panel
-from viewer.panels.settings import settings_panel
-from viewer.panels.stages import stages_panel
-from viewer.panels.timeline import timeline_panel
-from viewer.panels.transport import transport_panel
-from viewer.panels.traps import traps_panel
-from viewer.panels.variables import variables_panel
-from viewer.panels.view import view_panel
-from viewer.panels.weights import weights_panel
-from viewer.preferences import (
-    apply_preferences,
-    from_ui,
-    load_preferences,
-    preferences_path,
-    save_preferences,
-)
+from viewer.panels.table import OWN_PANELS, PANELS
 from viewer.scene_view import SceneView
 from viewer.shortcuts import shortcuts
 from viewer.studio import Studio
@@ -60,43 +30,12 @@ from viewer.ui_state import UiState
 from viewer.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.widgets import caption, font, tab_row, wide_switch
 
-WINDOW_SIZE = (1280, 720)
 FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 15, 1 / 12, 0.002  # seconds
 """While the user moves something or the clip plays, also without a graphics card; otherwise, so that the optimiser has
 the processor."""
 SOFTWARE_NICENESS = 10  # of a window that is drawn by the processor, so that the optimiser goes first
 CALM_AFTER = 0.5  # seconds without input
 
-Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
-Panel = Callable[[ViewModel, UiState], Iterable[Command]]
-PANELS: dict[str, tuple[str, Panel]] = {
-    "transport": ("Optimiser", transport_panel),
-    "variables": ("Freeze", variables_panel),
-    "layers": ("Show", layers_panel),
-    "view": ("View", view_panel),
-    "selection": ("Selection", selection_panel),
-    "weights": ("Weights", weights_panel),
-    "stages": ("Schedule", stages_panel),
-    "losses": ("Loss", losses_panel),
-    "frames": ("Frames", frames_panel),
-    "search": ("Search", search_panel),
-    "diagnosis": ("Why?", diagnosis_panel),
-    "drift": ("Drift", drift_panel),
-    "floor": ("Floor", floor_panel),
-    "overlaps": ("Overlaps", overlaps_panel),
-    "profile": ("Profile", profile_panel),
-    "data": ("Data", data_panel),
-    "traps": ("Traps", traps_panel),
-    "record": ("Record", record_panel),
-    "export": ("Export", export_panel),
-    "timeline": ("Timeline", timeline_panel),
-}
-"""Name → title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``."""
-OWN_PANELS: dict[str, tuple[str, Callable[[UiState], Iterable[Command]]]] = {
-    "messages": ("Messages", messages_panel),
-    "settings": ("Settings", settings_panel),
-}
-"""The same for panels of the window itself, which are there before there is anything to show."""
 _PANEL_FLAGS = (
     int(psim.ImGuiWindowFlags_NoTitleBar)
     | int(psim.ImGuiWindowFlags_NoResize)
@@ -105,20 +44,6 @@ _PANEL_FLAGS = (
     | int(psim.ImGuiWindowFlags_NoSavedSettings)
     | int(psim.ImGuiWindowFlags_NoBringToFrontOnFocus)
 )
-
-
-@dataclass(frozen=True)
-class WindowResult:
-    """How a window ended: the exit status for the shell, and why where it was not the user's wish."""
-
-    exit_status: int
-    error: str | None = None
-    dropped: str | None = None
-    """Path of a file that was dropped on the window, to be opened next."""
-
-
-class WindowUnavailable(RuntimeError):  # noqa: N818 (a state of affairs, and public)
-    """No window can be opened here; the message says what to do instead."""
 
 
 class App:
@@ -365,92 +290,3 @@ def _input_pending() -> bool:
 def _where(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
-
-
-_PROBLEMS: dict[Backend, Callable[[], str | None]] = {
-    "openGL3_glfw": window_problem,
-    "openGL3_egl": offscreen_problem,
-    "openGL_mock": lambda: None,
-}
-
-
-def require(backend: Backend) -> None:
-    """Raise ``WindowUnavailable`` where a backend cannot be had; asked before anything is loaded."""
-    problem = _PROBLEMS[backend]()
-    if problem is not None:
-        raise WindowUnavailable(problem)
-
-
-def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) -> None:
-    """Initialise Polyscope as our window: no files written, none of its own panels, dark, z up.
-
-    Raises:
-        WindowUnavailable: No window can be opened, or nothing drawn off-screen; says what is missing.
-    """
-    require(backend)
-    ps.set_use_prefs_file(False)
-    ps.set_verbosity(0)
-    ps.set_program_name("humorscope")
-    ps.set_display_message_popups(False)
-    ps.set_errors_throw_exceptions(True)
-    ps.set_build_default_gui_panels(False)
-    ps.set_open_imgui_window_for_user_callback(False)
-    ps.set_frame_tick_limit_fps_mode("ignore_limits")
-    ps.set_automatically_compute_scene_extents(False)
-    ps.set_configure_imgui_style_callback(theme.apply_style)
-    ps.set_window_size(*size)
-    try:
-        ps.init(backend)
-    except RuntimeError as error:
-        raise WindowUnavailable(str(error)) from error
-    ps.set_up_dir("z_up")
-    ps.set_ground_plane_mode("none")
-    theme.style_colors()
-    ps.set_length_scale(2.0)
-    ps.set_bounding_box((-2.0, -2.0, 0.0), (2.0, 2.0, 2.0))
-
-
-def run_window(
-    make_client: Callable[[], Client], *, backend: Backend = "openGL3_glfw", opens: tuple[str, ...] = ()
-) -> WindowResult:
-    """Open the window on what a client shows, and return when it is closed.
-
-    Args:
-        make_client: Starts a ``ProcessClient`` on a session, or a ``ReplayClient`` on what was recorded; called again
-            where a worker has died. Input that cannot be used closes the window: status 2, its text in ``error``.
-        backend: Polyscope's.
-        opens: Endings of files that may be dropped on the window, which ends it; ``WindowResult.dropped`` names it.
-
-    Raises:
-        WindowUnavailable: No window can be opened; says what to do instead.
-    """
-    require(backend)
-    path = preferences_path()
-    ui, preferences = UiState(desktop_scale=desktop_scale()), load_preferences(path)
-    apply_preferences(preferences, ui)
-    app = App(make_client, ui)
-    app.opens = opens
-    try:
-        start_polyscope(backend, size=preferences.window_size)
-        ps.set_files_dropped_callback(app.drop)
-        app.yield_to_worker()
-        ps.set_user_callback(app.frame)
-        while not (ps.window_requests_close() or ui.quit):
-            start = time.monotonic()
-            app.tick()
-            time.sleep(app.rest(time.monotonic() - start))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        app.studio.stop()
-        size = ps.get_window_size() if ps.is_initialized() else WINDOW_SIZE
-        app.client.post(Quit())
-        if ps.is_initialized():
-            ps.shutdown()  # the window goes at once, whatever the worker is busy with
-        app.client.close()
-    save_preferences(path, from_ui(ui, size=size))
-    if app.dropped is not None:
-        return WindowResult(0, dropped=app.dropped)
-    if app.failed is not None:
-        return WindowResult(2 if app.failed.input_error else 1, app.failed.text)
-    return WindowResult(0)

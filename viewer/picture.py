@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import polyscope as ps
 
-from viewer.app import App, start_polyscope
+from viewer.app import App
 from viewer.client import LocalClient
 from viewer.commands import Command, RunStage, Step
 from viewer.ui_state import UiState
+from viewer.window import start_polyscope
 
 SETTLE_FRAMES = 4
 

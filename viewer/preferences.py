@@ -12,6 +12,8 @@ from viewer.look import kept, recall
 from viewer.theme import THEMES
 from viewer.ui_state import LAYERS, UiState
 
+WINDOW_SIZE = (1280, 720)
+
 
 @dataclass
 class Preferences:
@@ -33,7 +35,7 @@ class Preferences:
         """The last window's, or the ordinary one."""
         size = self.size
         if not isinstance(size, list | tuple) or len(size) != 2 or not all(isinstance(n, int) for n in size):
-            return (1280, 720)
+            return WINDOW_SIZE
         return (min(max(size[0], 640), 7680), min(max(size[1], 400), 4320))
 
 

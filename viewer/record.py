@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from optim.errors import InputError
-from viewer.app import WindowUnavailable
 from viewer.client import Client, LocalClient
 from viewer.headless import LoadError, record_script
 from viewer.opening import replay_of
 from viewer.progress import CountLine
 from viewer.script import READY_MADE, ScriptError, read_script
 from viewer.video import VideoError
+from viewer.window import WindowUnavailable
 
 
 def main(arguments: list[str]) -> int:

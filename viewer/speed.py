@@ -19,10 +19,11 @@ from typing import Any
 
 import polyscope as ps
 
-from viewer.app import App, WindowUnavailable, start_polyscope
+from viewer.app import App
 from viewer.client import ProcessClient
 from viewer.commands import Run, RunStage, Step
 from viewer.ui_state import UiState
+from viewer.window import WindowUnavailable, start_polyscope
 
 ITERATIONS = 300  # of stage 3
 ROUNDS = 3
@@ -86,7 +87,7 @@ class Probe:
         ps.set_user_callback(self.app.frame)
 
     def turn(self) -> None:
-        """As ``viewer.app.run_window`` does it."""
+        """As ``viewer.window.run_window`` does it."""
         began = time.monotonic()
         self.app.tick()
         time.sleep(self.app.rest(time.monotonic() - began))

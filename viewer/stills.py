@@ -15,8 +15,8 @@ import numpy as np
 import polyscope as ps
 
 from viewer import theme
-from viewer.app import WindowUnavailable, start_polyscope
 from viewer.camera import look
+from viewer.window import WindowUnavailable, start_polyscope
 
 SIZE = (1500, 470)
 FOV_DEGREES = 12.0

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polyscope as ps
 
-from viewer.app import start_polyscope
 from viewer.build_view import ViewBuilder
 from viewer.camera import Viewpoint
 from viewer.layers.body import BodyLayer
@@ -22,6 +21,7 @@ from viewer.layers.film import FilmLayer
 from viewer.progress import LoadingLine, ProgressLine
 from viewer.ui_state import UiState
 from viewer.view_model import Status
+from viewer.window import start_polyscope
 
 if TYPE_CHECKING:
     from optim.history import Snapshot

@@ -13,10 +13,11 @@ from optim.stages import schedule
 from tests import fakes as small
 from tests.viewer import fakes
 from tests.viewer.uidriver import UiDriver
-from viewer.app import App, start_polyscope
+from viewer.app import App
 from viewer.client import Client, LocalClient
 from viewer.commands import Command
 from viewer.ui_state import UiState
+from viewer.window import start_polyscope
 
 
 def fit(*modalities: str, batch: int = 1, frames: int = 8, overlap: int = 0) -> Session:

@@ -19,7 +19,7 @@ from optim.splitting import sub_problem
 from optim.stages import schedule
 from tests import fakes as small
 from viewer import theme
-from viewer.app import App, start_polyscope
+from viewer.app import App
 from viewer.camera import frame_points, project
 from viewer.client import LocalClient
 from viewer.layers.axes import LENGTH
@@ -34,6 +34,7 @@ from viewer.picking import surface_at
 from viewer.planes import plane_of
 from viewer.reframe import rigid_to
 from viewer.ui_state import LAYERS, UiState
+from viewer.window import start_polyscope
 
 SIZE, FRAMES, SEGMENT = (800, 600), 12, 4
 SHORT = {"num_iters": (1, 2, 3), "lbfgs_max_iter": 3, "tune_frames": 8}

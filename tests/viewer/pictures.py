@@ -12,12 +12,13 @@ import numpy as np
 import polyscope as ps
 
 from tests.viewer import fakes
-from viewer.app import App, start_polyscope
+from viewer.app import App
 from viewer.camera import project
 from viewer.client import LocalClient
 from viewer.commands import RunStage
 from viewer.theme import BACKGROUND
 from viewer.ui_state import LAYERS, UiState
+from viewer.window import start_polyscope
 
 FRAME, GAP_FRAME = 30, 15
 SIZE = (960, 540)

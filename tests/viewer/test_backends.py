@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 WINDOW = """
 from tests.viewer import fakes
-from viewer.app import WindowUnavailable, run_window
+from viewer.window import WindowUnavailable, run_window
 from viewer.client import LocalClient
 if __name__ == "__main__":
     try:
@@ -24,7 +24,7 @@ OFFSCREEN = """
 import sys
 from pathlib import Path
 from tests.viewer import fakes
-from viewer.app import WindowUnavailable
+from viewer.window import WindowUnavailable
 from viewer.headless import render_fit_video
 try:
     render_fit_video(fakes.FakeSession(), Path(sys.argv[1]))

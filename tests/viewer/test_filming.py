@@ -52,7 +52,8 @@ import sys
 from pathlib import Path
 import polyscope as ps
 from tests.viewer import fakes
-from viewer.app import App, start_polyscope
+from viewer.app import App
+from viewer.window import start_polyscope
 from viewer.client import LocalClient
 start_polyscope("openGL3_egl", size=(1280, 720))
 app = App(lambda: LocalClient(fakes.make_session))

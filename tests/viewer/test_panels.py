@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from viewer.app import PANELS
 from viewer.layout import SLOTS
+from viewer.panels.table import PANELS
 from viewer.panels.weights import slider_position, slider_weight
 from viewer.ui_state import UiState
 from viewer.view_model import Loading, Note

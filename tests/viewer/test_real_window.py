@@ -22,7 +22,7 @@ import json, sys
 from functools import partial
 from tests.viewer import conftest, fakes
 from tests.viewer.uidriver import UiDriver
-from viewer import app
+from viewer import app, window
 from viewer.client import ProcessClient
 
 driver, out = UiDriver(), open(sys.argv[1], "a", buffering=1)
@@ -44,7 +44,7 @@ def frame(self):
 if __name__ == "__main__":
     driver.install()
     app.App.frame = frame
-    result = app.run_window(partial(ProcessClient, getattr(fakes, sys.argv[2], conftest.fit)))
+    result = window.run_window(partial(ProcessClient, getattr(fakes, sys.argv[2], conftest.fit)))
     print(result.error)
     sys.exit(result.exit_status)
 """

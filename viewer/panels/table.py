@@ -1,0 +1,61 @@
+"""Every panel by name: the title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from viewer.commands import Command
+from viewer.panels.data import data_panel
+from viewer.panels.diagnosis import diagnosis_panel
+from viewer.panels.drift import drift_panel
+from viewer.panels.export import export_panel
+from viewer.panels.floor import floor_panel
+from viewer.panels.frames import frames_panel
+from viewer.panels.layers import layers_panel
+from viewer.panels.losses import losses_panel
+from viewer.panels.messages import messages_panel
+from viewer.panels.overlaps import overlaps_panel
+from viewer.panels.profile import profile_panel
+from viewer.panels.record import record_panel
+from viewer.panels.search import search_panel
+from viewer.panels.selection import selection_panel
+from viewer.panels.settings import settings_panel
+from viewer.panels.stages import stages_panel
+from viewer.panels.timeline import timeline_panel
+from viewer.panels.transport import transport_panel
+from viewer.panels.traps import traps_panel
+from viewer.panels.variables import variables_panel
+from viewer.panels.view import view_panel
+from viewer.panels.weights import weights_panel
+from viewer.ui_state import UiState
+from viewer.view_model import ViewModel
+
+Panel = Callable[[ViewModel, UiState], Iterable[Command]]
+PANELS: dict[str, tuple[str, Panel]] = {
+    "transport": ("Optimiser", transport_panel),
+    "variables": ("Freeze", variables_panel),
+    "layers": ("Show", layers_panel),
+    "view": ("View", view_panel),
+    "selection": ("Selection", selection_panel),
+    "weights": ("Weights", weights_panel),
+    "stages": ("Schedule", stages_panel),
+    "losses": ("Loss", losses_panel),
+    "frames": ("Frames", frames_panel),
+    "search": ("Search", search_panel),
+    "diagnosis": ("Why?", diagnosis_panel),
+    "drift": ("Drift", drift_panel),
+    "floor": ("Floor", floor_panel),
+    "overlaps": ("Overlaps", overlaps_panel),
+    "profile": ("Profile", profile_panel),
+    "data": ("Data", data_panel),
+    "traps": ("Traps", traps_panel),
+    "record": ("Record", record_panel),
+    "export": ("Export", export_panel),
+    "timeline": ("Timeline", timeline_panel),
+}
+"""Panels about the fit."""
+OWN_PANELS: dict[str, tuple[str, Callable[[UiState], Iterable[Command]]]] = {
+    "messages": ("Messages", messages_panel),
+    "settings": ("Settings", settings_panel),
+}
+"""Panels of the window itself, which are there before there is anything to show."""

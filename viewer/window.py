@@ -1,0 +1,130 @@
+"""The window itself: whether one can be had, how Polyscope is set up for it, and its loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import polyscope as ps
+
+from viewer import theme
+from viewer.app import App
+from viewer.backends import desktop_scale, offscreen_problem, window_problem
+from viewer.client import Client
+from viewer.commands import Quit
+from viewer.preferences import (
+    WINDOW_SIZE,
+    apply_preferences,
+    from_ui,
+    load_preferences,
+    preferences_path,
+    save_preferences,
+)
+from viewer.ui_state import UiState
+
+Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
+
+
+@dataclass(frozen=True)
+class WindowResult:
+    """How a window ended: the exit status for the shell, and why where it was not the user's wish."""
+
+    exit_status: int
+    error: str | None = None
+    dropped: str | None = None
+    """Path of a file that was dropped on the window, to be opened next."""
+
+
+class WindowUnavailable(RuntimeError):  # noqa: N818 (a state of affairs, and public)
+    """No window can be opened here; the message says what to do instead."""
+
+
+_PROBLEMS: dict[Backend, Callable[[], str | None]] = {
+    "openGL3_glfw": window_problem,
+    "openGL3_egl": offscreen_problem,
+    "openGL_mock": lambda: None,
+}
+
+
+def require(backend: Backend) -> None:
+    """Raise ``WindowUnavailable`` where a backend cannot be had; asked before anything is loaded."""
+    problem = _PROBLEMS[backend]()
+    if problem is not None:
+        raise WindowUnavailable(problem)
+
+
+def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) -> None:
+    """Initialise Polyscope as our window: no files written, none of its own panels, dark, z up.
+
+    Raises:
+        WindowUnavailable: No window can be opened, or nothing drawn off-screen; says what is missing.
+    """
+    require(backend)
+    ps.set_use_prefs_file(False)
+    ps.set_verbosity(0)
+    ps.set_program_name("humorscope")
+    ps.set_display_message_popups(False)
+    ps.set_errors_throw_exceptions(True)
+    ps.set_build_default_gui_panels(False)
+    ps.set_open_imgui_window_for_user_callback(False)
+    ps.set_frame_tick_limit_fps_mode("ignore_limits")
+    ps.set_automatically_compute_scene_extents(False)
+    ps.set_configure_imgui_style_callback(theme.apply_style)
+    ps.set_window_size(*size)
+    try:
+        ps.init(backend)
+    except RuntimeError as error:
+        raise WindowUnavailable(str(error)) from error
+    ps.set_up_dir("z_up")
+    ps.set_ground_plane_mode("none")
+    theme.style_colors()
+    ps.set_length_scale(2.0)
+    ps.set_bounding_box((-2.0, -2.0, 0.0), (2.0, 2.0, 2.0))
+
+
+def run_window(
+    make_client: Callable[[], Client], *, backend: Backend = "openGL3_glfw", opens: tuple[str, ...] = ()
+) -> WindowResult:
+    """Open the window on what a client shows, and return when it is closed.
+
+    Args:
+        make_client: Starts a ``ProcessClient`` on a session, or a ``ReplayClient`` on what was recorded; called again
+            where a worker has died. Input that cannot be used closes the window: status 2, its text in ``error``.
+        backend: Polyscope's.
+        opens: Endings of files that may be dropped on the window, which ends it; ``WindowResult.dropped`` names it.
+
+    Raises:
+        WindowUnavailable: No window can be opened; says what to do instead.
+    """
+    require(backend)
+    path = preferences_path()
+    ui, preferences = UiState(desktop_scale=desktop_scale()), load_preferences(path)
+    apply_preferences(preferences, ui)
+    app = App(make_client, ui)
+    app.opens = opens
+    try:
+        start_polyscope(backend, size=preferences.window_size)
+        ps.set_files_dropped_callback(app.drop)
+        app.yield_to_worker()
+        ps.set_user_callback(app.frame)
+        while not (ps.window_requests_close() or ui.quit):
+            start = time.monotonic()
+            app.tick()
+            time.sleep(app.rest(time.monotonic() - start))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        app.studio.stop()
+        size = ps.get_window_size() if ps.is_initialized() else WINDOW_SIZE
+        app.client.post(Quit())
+        if ps.is_initialized():
+            ps.shutdown()  # the window goes at once, whatever the worker is busy with
+        app.client.close()
+    save_preferences(path, from_ui(ui, size=size))
+    if app.dropped is not None:
+        return WindowResult(0, dropped=app.dropped)
+    if app.failed is not None:
+        return WindowResult(2 if app.failed.input_error else 1, app.failed.text)
+    return WindowResult(0)
