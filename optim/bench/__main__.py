@@ -16,10 +16,12 @@ from pathlib import Path
 import torch
 
 from optim.bench import suite
-from optim.bench.report import as_text, between_marks
+from optim.bench.report import as_text
 from optim.errors import InputError
+from optim.weight_rule import write_between_marks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+MARKS = ("<!-- bench: begin -->", "<!-- bench: end -->")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json:
             options.json.write_text(json.dumps(asdict(result), indent=2) + "\n")
         if options.page:
-            between_marks(options.page, as_text(result))
+            write_between_marks(options.page, as_text(result), marks=MARKS)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -6,6 +6,7 @@ then lengthen anything, though one that fills the caches or the memory bus still
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import resource
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -34,11 +36,15 @@ class Times:
 
 
 def in_turns(functions: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, Times]:
-    """Run every function once a round, after one round that does not count."""
+    """Time every function once a round, right after a call that does not count: in a fit, too, its like went before.
+
+    One more round before them all does not count either.
+    """
     now = clock()
     spent: dict[str, list[float]] = {name: [] for name in functions}
     for number in range(rounds + 1):
         for name, function in functions.items():
+            function()
             began = now()
             function()
             if number:
@@ -83,11 +89,20 @@ def peak_megabytes(function: Callable[..., Callable[[], object]], *arguments: ob
 def _peak(function: Callable[..., Callable[[], object]], arguments: tuple) -> float:
     torch.set_num_threads(1)
     ready = function(*arguments)
-    before = _most_ever()
+    gc.collect()
+    if _RESET.exists():
+        _RESET.write_text("5")  # the largest amount so far becomes the present one
+    before = _most_so_far()
     ready()
-    return _most_ever() - before
+    return _most_so_far() - before
 
 
-def _most_ever() -> float:
-    """Largest amount of memory [MB] that this process has held so far."""
+_RESET = Path("/proc/self/clear_refs")
+
+
+def _most_so_far() -> float:
+    """Largest amount of memory [MB] that this process has held."""
+    if _RESET.exists():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-
-from optim.weight_rule import write_between_marks
 
 
 @dataclass(frozen=True)
@@ -70,12 +67,3 @@ def _reach_row(reach: Reach) -> str:
     sign = "≥" if reach.at_least else "≤"
     word = "yes" if reach.reached else "no"
     return f"| {reach.what} | {reach.measured:.3g} {reach.unit} | {sign} {reach.limit:g} {reach.unit} | {word} |"
-
-
-def between_marks(page: Path, text: str) -> None:
-    """Put the tables into a page, between its two marks.
-
-    Raises:
-        InputError: The page lacks a mark.
-    """
-    write_between_marks(page, text)
