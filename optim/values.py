@@ -105,7 +105,7 @@ class Values:
         if array.nbytes < INLINE:
             code = array.dtype.newbyteorder("<").str
             data = np.ascontiguousarray(array).astype(code, copy=False)
-            return {word: [code, array.shape, base64.b64encode(data).decode("ascii")]}
+            return {word: [code, array.shape, base64.b64encode(data.tobytes()).decode("ascii")]}
         return {word: known.note(value, self._file.add_array(array))}
 
     def _encoded_sequence(self, items: Sequence[Any]) -> Any:

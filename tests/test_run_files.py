@@ -55,11 +55,13 @@ def test_a_run_without_a_window_is_recorded_beside_its_results(fit, tmp_path, ca
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_as_if_it_had_not_been(fit, tmp_path, capsys):
-    assert run_viewer.main(fit("whole")) == 0
+def test_a_killed_run_ends_as_if_it_had_not_been(fit, tmp_path):
+    program = [sys.executable, "run_viewer.py"]
+    subprocess.run([*program, *fit("whole")], cwd=ROOT, check=True, capture_output=True)
     path = tmp_path / "killed" / "walk.humorscope"
-    words = [sys.executable, "run_viewer.py", *fit("killed")]
-    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
+    with subprocess.Popen(
+        [*program, *fit("killed")], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as run:
         end = time.monotonic() + 120
         while iterations(path) < 8:
             assert run.poll() is None and time.monotonic() < end
@@ -67,14 +69,15 @@ def test_a_killed_run_ends_as_if_it_had_not_been(fit, tmp_path, capsys):
         os.kill(run.pid, signal.SIGKILL)
     killed_at = iterations(path)
     assert killed_at >= 8
-    assert run_viewer.main(["--resume", str(path), "--headless", "--no-video", "--out", str(tmp_path / "again")]) == 0
+    again = ["--resume", str(path), "--headless", "--no-video", "--out", str(tmp_path / "again")]
+    subprocess.run([*program, *again], cwd=ROOT, check=True, capture_output=True)
     assert iterations(path) == iterations(tmp_path / "whole" / "walk.humorscope") >= killed_at
     for name in ("stage2_results", "stage3_results"):
         files = [tmp_path / out / "results_out" / "walk" / f"{name}.npz" for out in ("whole", "again")]
-        whole, again = (np.load(file) for file in files)
-        assert set(whole) == set(again)
-        for array in whole:
-            np.testing.assert_array_equal(whole[array], again[array], err_msg=f"{name} {array}")
+        first, second = (np.load(file) for file in files)
+        assert set(first) == set(second)
+        for array in first:
+            np.testing.assert_array_equal(first[array], second[array], err_msg=f"{name} {array}")
     losses = [(tmp_path / out / "results_out" / "walk" / "losses.csv").read_text() for out in ("whole", "again")]
     assert losses[0] == losses[1]
 
