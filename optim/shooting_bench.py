@@ -47,19 +47,17 @@ ERRORS = ("joints_all", "joints_visible", "joints_occluded")
 
 
 def ways() -> dict[str, tuple[Phase, ...]]:
-    """Name → phases of stage 3. The single roll-out has what shooting has, but for the segments."""
+    """Name → phases of stage 3."""
 
     def stage_3(preset: str) -> tuple[Phase, ...]:
         return tuple(phase for phase in schedule(preset, "3d") if phase.stage == 3)
 
     shooting = stage_3("shooting")
-    *_, join, refine = shooting
-    rest = sum(phase.steps for phase in shooting) - join.steps
     equal = tuple(replace(phase, preset=PRESETS["humorscope"]) for phase in shooting)
     return {
         EXACT: stage_3("humorscope"),
         SHOOTING: shooting,
-        "single roll-out, measured units": (join, replace(refine, steps=rest)),
+        "direct": stage_3("direct"),
         "shooting, equal units": equal,
     }
 

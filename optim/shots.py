@@ -1,8 +1,8 @@
-"""Stage 3 by multiple shooting, as data: how long the segments are and how heavy their gaps, phase by phase."""
+"""Ways through stage 3 other than tune, freeze, refine: by multiple shooting, or straight on; as data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ GAP_WEIGHTS = {"3d": 10.0, "verts3d": 10.0, "points3d": 10.0, "rgb": 1000.0, "rg
 
 @dataclass(frozen=True)
 class Shot:
-    """A phase of multiple shooting."""
+    """A phase of such a way."""
 
     name: str
     segment: int | None
@@ -36,7 +36,15 @@ SHOOTING = (
 )
 """After ``tighten`` the gaps are small enough for the single roll-out; after ``join``, which brings it together, the
 solver begins once more with units measured there (docs/shooting.md)."""
-SHOOTING_STEPS = sum(shot.steps for shot in SHOOTING)
+DIRECT = (Shot("stage 3 begin", None, 0.0, 1), Shot("stage 3 refine", None, 0.0, 15))
+"""The single roll-out over all frames from the start; the solver begins once more after the first step."""
+SHOTS = {"shooting": SHOOTING, "direct": DIRECT}
+"""By ``Preset.stage_3``."""
+
+
+def steps_of(shots: Sequence[Shot]) -> int:
+    """In all."""
+    return sum(shot.steps for shot in shots)
 
 
 def node_frames(frames: int, segment: int) -> list[int]:
@@ -44,8 +52,8 @@ def node_frames(frames: int, segment: int) -> list[int]:
     return list(range(segment, frames - 1, segment))
 
 
-def shooting_phases(whole: Phase, *, gap: float, frames: int) -> list[Phase]:
-    """``SHOOTING`` in as many steps as the whole of stage 3 has; where these are few, the last phase is served first.
+def phases_of(shots: Sequence[Shot], whole: Phase, *, gap: float, frames: int) -> list[Phase]:
+    """These phases in as many steps as the whole of stage 3 has; where these are few, the last one is served first.
 
     Args:
         gap: Weight of the gap in the first phase, where ``whole`` has none.
@@ -54,12 +62,12 @@ def shooting_phases(whole: Phase, *, gap: float, frames: int) -> list[Phase]:
     phases, left = [], whole.steps
     gap = whole.weight(GAP) or gap
     rest = {name: value for name, value in whole.weights.items() if name != GAP}
-    for shot in SHOOTING:
-        wanted = max(1, round(shot.steps * whole.steps / SHOOTING_STEPS))
+    for shot in shots:
+        wanted = max(1, round(shot.steps * whole.steps / steps_of(shots)))
         phase = replace(
             whole,
             name=shot.name,
-            steps=left if shot is SHOOTING[-1] else min(left - 1, wanted),
+            steps=left if shot is shots[-1] else min(left - 1, wanted),
             init_motion_frames=frames,
             weights=rest,
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optim.errors import InputError
-from optim.shots import GAP, GAP_WEIGHTS, SHOOTING_STEPS, shooting_phases, tightness
+from optim.shots import GAP, GAP_WEIGHTS, SHOTS, phases_of, steps_of, tightness
 
 WEIGHT_NAMES = (
     "joints2d", "joints3d", "joints3d_rollout", "verts3d", "points3d", "pose_prior", "shape_prior", "motion_prior",
@@ -126,8 +126,8 @@ class Preset:
     gaps: Literal["left", "bridged"] = "left"
     """What a stage begins with in frames in which nothing is seen: what the stage before left, or a motion that bridges
     them (``gaps.bridged``), and whether x_0 is tuned on frames after the first one seen."""
-    stage_3: Literal["tuned", "shooting"] = "tuned"
-    """The way through stage 3: tune, freeze, refine, or ``shots.SHOOTING``."""
+    stage_3: Literal["tuned", "shooting", "direct"] = "tuned"
+    """The way through stage 3: tune, freeze, refine, or one of ``shots.SHOTS``."""
     units: Literal["equal", "measured"] = "equal"
     """What the solver takes a unit of each variable for in stage 3: the same for all, or what ``scaling`` measures."""
     split: Literal["public", "even"] = "public"
@@ -161,6 +161,7 @@ PRESETS = {
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
         replace(_HUMORSCOPE, name="humorscope-measured-units", units="measured"),
+        replace(_HUMORSCOPE, name="direct", stage_3="direct", units="measured"),
         replace(_HUMORSCOPE, name="shooting", stage_3="shooting", units="measured"),
         _REFERENCE,
         replace(_REFERENCE, name="reference-6d", rotation="6d"),
@@ -168,7 +169,7 @@ PRESETS = {
         replace(_REFERENCE, name="reference-velocity-fault", velocities="camera"),
     )
 }
-"""Our rules, those of the public code, each of them with one rule exchanged, and multiple shooting with two."""
+"""Our rules, those of the public code, each with one rule exchanged, and two fast ways through stage 3."""
 
 
 @dataclass(frozen=True)
@@ -232,8 +233,9 @@ def schedule(
     own = OWN_WEIGHTS.get(data_type, {}) if rules.weights == "own" else {}
     table = _known("data_type", data_type, PUBLIC_WEIGHTS) | own | _checked_weights(weights or {})
     steps = tuple(num_iters) if num_iters is not None else PUBLIC_STEPS[data_type]
-    if num_iters is None and rules.stage_3 == "shooting":
-        steps = (*steps[:2], SHOOTING_STEPS)
+    shots = SHOTS.get(rules.stage_3, ())
+    if num_iters is None and shots:
+        steps = (*steps[:2], steps_of(shots))
     if len(steps) != 3 or any(n != int(n) or n < 0 for n in steps):
         raise InputError(f"num_iters is {list(steps)}; give three counts of steps, one per stage")
     if lbfgs_max_iter < 1:
@@ -245,8 +247,8 @@ def schedule(
     if data_type in ("rgb", "rgbd"):
         third = replace(third, variables=(*STAGE_3, "floor_plane"))
     phases = [first, second, third]
-    if rules.stage_3 == "shooting" and steps[2]:
-        phases[2:] = shooting_phases(third, gap=GAP_WEIGHTS[data_type], frames=tune_frames)
+    if shots and steps[2]:
+        phases[2:] = phases_of(shots, third, gap=GAP_WEIGHTS[data_type], frames=tune_frames)
     elif tune_init and steps[2]:
         bounds = _freeze_bounds(rules, steps[2], freeze_start, freeze_end)
         phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)

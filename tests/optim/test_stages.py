@@ -6,7 +6,7 @@ import pytest
 
 from optim.errors import InputError
 from optim.settings import parse
-from optim.shots import GAP, NODES, SHOOTING, SHOOTING_STEPS
+from optim.shots import GAP, NODES, SHOTS, steps_of
 from optim.stages import INITIAL_STATE, PRESETS, PUBLIC_STEPS, PUBLIC_WEIGHTS, WEIGHT_NAMES, schedule, with_weight
 
 
@@ -64,23 +64,24 @@ def test_short_stage_3_keeps_its_proportions():
     assert [p.steps for p in schedule(num_iters=(3, 0, 5), tune_init=False)] == [3, 5]
 
 
-def test_shooting_ends_in_the_single_roll_out_however_few_steps_there_are():
-    whole = schedule("shooting")[2:]
-    assert [p.segment for p in whole] == [shot.segment for shot in SHOOTING]
-    assert sum(p.steps for p in whole) == SHOOTING_STEPS < PUBLIC_STEPS["3d"][2]
+@pytest.mark.parametrize("name", SHOTS)
+def test_fast_ways_end_in_the_single_roll_out_however_few_steps_there_are(name):
+    whole = schedule(name)[2:]
+    assert [p.segment for p in whole] == [shot.segment for shot in SHOTS[name]]
+    assert sum(p.steps for p in whole) == steps_of(SHOTS[name]) < PUBLIC_STEPS["3d"][2]
     exact = schedule("humorscope")[-1]
     assert whole[-1].weights == exact.weights and whole[-1].init_motion_frames == exact.init_motion_frames
     for steps in range(1, 80):
-        phases = schedule("shooting", num_iters=(0, 0, steps))
+        phases = schedule(name, num_iters=(0, 0, steps))
         assert sum(p.steps for p in phases) == steps
         assert phases[-1].segment is None and NODES not in phases[-1].variables
         gaps = [p.weight(GAP) for p in phases if p.segment]
         assert gaps == sorted(gaps) and all((NODES in p.variables) == (p.segment is not None) for p in phases)
-    given = schedule("shooting", "rgb", weights={GAP: (0.0, 0.0, 7.0)})
-    assert [p.weight(GAP) for p in given] == [0, 0, 7, 21, 0, 0]
 
 
 def test_the_weight_of_the_gap_stays_in_proportion():
+    given = schedule("shooting", "rgb", weights={GAP: (0.0, 0.0, 7.0)})
+    assert [p.weight(GAP) for p in given] == [0, 0, 7, 21, 0, 0]
     phases = schedule("shooting", weights={GAP: (0.0, 0.0, 10.0)})
     assert [p.weight(GAP) for p in with_weight(phases, GAP, 50, stage=3)] == [0, 0, 50, 150, 0, 0]
     assert [p.weight(GAP) for p in with_weight(phases, GAP, 60, stage=3, current=3)] == pytest.approx(
