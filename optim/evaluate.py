@@ -42,7 +42,8 @@ MODEL_FLAGS = {
 def table(rows: Sequence[Row]) -> str:
     """Mean of every figure over the clips, a column per stage, and the ratio of stage 3 to stage 2."""
     stages = [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]
-    lines = [f"{len({r['clip'] for r in rows})} clips".ljust(26) + "".join(f"{NAMES[s]:>10}" for s in stages)]
+    clips = len({row["clip"] for row in rows})
+    lines = [f"{clips} clip{'s' if clips > 1 else ''}".ljust(26) + "".join(f"{NAMES[s]:>10}" for s in stages)]
     lines[0] += "     3 / 2" if {"stage2", "stage3"} <= set(stages) else ""
     for name in figures_of(rows):
         means = {stage: mean_of(rows, stage, name) for stage in stages}

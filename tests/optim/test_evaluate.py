@@ -97,7 +97,7 @@ def test_results_that_cannot_be_read_are_left_out(results, tmp_path, capsys):
     (tmp_path / "runs" / "without" / "meta.txt").write_text("optim_bm /nowhere.npz\n")
     assert main([str(tmp_path / "runs")]) == 0
     captured = capsys.readouterr()
-    assert captured.out.startswith("1 clips") and "nowhere" in captured.err
+    assert captured.out.startswith("1 clip ") and "nowhere" in captured.err
 
 
 @pytest.mark.parametrize("words", [[], ["x", "--data", "y"], ["--data", "y"]])
