@@ -18,11 +18,10 @@ from torch import Tensor
 
 from optim.body import BodyModel
 from optim.gaps import seen_frames
-from optim.problem import Problem
+from optim.problem import PRIOR_FPS, Problem
 from optim.variables import Trajectory, Variables
 
 PELVIS, LEFT_ANKLE, RIGHT_ANKLE, NECK = 0, 7, 8, 12
-FPS = 30.0
 SOLE = 0.015
 """Vertices of the feet this close to the lowest of the rest pose are its sole [m]."""
 SOLE_POINTS = 12  # a foot
@@ -119,7 +118,7 @@ def look_at_feet(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = N
         points = body.joints_and_vertices(*arguments, torch.tensor(ids).reshape(-1))[1]
     soles = points.unflatten(2, (2, -1))  # (B, T, 2, K, 3)
     keep = torch.ones(motion.trans.shape[:2], dtype=torch.bool) if seen is None else seen
-    step = (soles[:, 1:] - soles[:, :-1]).mean(3).norm(dim=-1) * FPS
+    step = (soles[:, 1:] - soles[:, :-1]).mean(3).norm(dim=-1) * PRIOR_FPS
     step = torch.where((keep[:, 1:] & keep[:, :-1])[..., None], step, torch.zeros_like(step))
     none = torch.zeros_like(step[:, :1])
     speed = torch.maximum(torch.cat((none, step), 1), torch.cat((step, none), 1))

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from optim.errors import InputError
+from optim.loading.amass import FPS
 from optim.loading.npz import require_file
 from optim.loading.progress import Progress
 
-FPS = 30.0
 SAME_RATE = 0.01
 """A rate this close to a whole multiple of 30, as 29.97 is, is taken for it."""
 _SNAP = 0.05  # of the way between two frames, below which the nearer one is taken as it is
