@@ -89,10 +89,12 @@ get the weights of key vertices."""
 OWN_WEIGHTS: dict[str, dict[str, Triple]] = {
     "3d": {"motion_prior": (0.0, 0.0, 3e-4), "init_motion_prior": (0.0, 0.0, 3e-4)},
     "rgb": {"joints3d_smooth": (20.0, 20.0, 0.0), "shape_prior": (0.5, 0.5, 0.5)},
+    "rgbd": {"motion_prior": (0.0, 0.0, 0.0225), "init_motion_prior": (0.0, 0.0, 0.0225)},
 }
 """Over the public ones in our presets. 3D joints: the shipped prior spends about 50 nats on a transition, and under the
 public weights it bends the motion away from the data (docs/models.md has the comparison). Images: the public smoothing
-counts metres, so that whoever walks is made small and near, at the price of an unlikely shape (docs/video.md has it)."""
+counts metres, so that whoever walks is made small and near, at the price of an unlikely shape (docs/video.md has it).
+Depth: for the reason of 3D joints (docs/data.md)."""
 PUBLIC_STEPS = {name: (30, 80, 70) if name == "rgb" else (30, 70, 70) for name in PUBLIC_WEIGHTS}
 TUNE_FRAMES, FREEZE_START, FREEZE_END = 15, 30, 55
 
