@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -114,8 +115,8 @@ class Recorder:
             self._waiting.clear()
         except InputError as error:
             self._stop(str(error))
-        except TypeError as error:  # a value that the file has no form for
-            self._stop(f"{self.path}: {error}")
+        except Exception as error:  # no fit ends because it cannot be recorded
+            self._stop(f"{self.path}: {type(error).__name__}: {error}")
 
     def catch_up(self) -> bool:
         """Write the view of one iteration that no window has shown; whether there was one.
@@ -161,7 +162,8 @@ class Recorder:
             snapshot, status = builder.session.history[index], _status(builder, index)
             parts: dict[str, Any] = {"setup": self._setup_at(snapshot), "status": status}
             if index not in views and snapshot.cause != "iteration":
-                views[index] = builder.view(snapshot, status)
+                with suppress(Exception):  # the window tells when somebody looks at it
+                    views[index] = builder.view(snapshot, status)
             began = time.perf_counter()
             in_time = index not in views and self._spent < SHARE * (began - self._began)
             if in_time and builder.session.predicted(snapshot):
@@ -175,8 +177,9 @@ class Recorder:
                 self._insert(index, _shown(view))
         for message in self._waiting:
             if isinstance(message, vm.Analysis):
-                answer = self._values.encode(message)
-                self._recording.file.log("analysis", [message.snapshot, message.kind, answer])
+                with suppress(TypeError):  # an answer that the file has no form for
+                    answer = self._values.encode(message)
+                    self._recording.file.log("analysis", [message.snapshot, message.kind, answer])
             elif isinstance(message, vm.Note):
                 self._recording.file.log("note", [message.level, message.text, message.advice])
 

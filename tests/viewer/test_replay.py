@@ -334,6 +334,20 @@ def test_a_full_disk_stops_the_recording_and_not_the_fit(tmp_path, monkeypatch):
     assert bench.session.current.total_iterations == 4
 
 
+def test_what_cannot_be_written_stops_the_recording_and_not_the_fit(tmp_path, monkeypatch):
+    bench = Bench(tmp_path / "run.humorscope")
+    bench.do(c.Step())
+    monkeypatch.setattr(bench.worker._recorder, "_setup_at", lambda snapshot: 1 / 0)
+    bench.do(c.Step(), c.Step())
+    warnings = [note for note in bench.of(Note) if note.level == "warning"]
+    assert len(warnings) == 1 and "ZeroDivisionError" in warnings[0].text
+    assert bench.session.current.total_iterations == 3
+    bench.worker.close()
+    source = RunSource(tmp_path / "run.humorscope")
+    source.refresh()
+    assert source.current == 1 and source.view(1).status.total_iterations == 1
+
+
 def test_recording_costs_little(tmp_path):
     """Beside an iteration of this small fit it may be seen; in milliseconds it is next to nothing."""
     bench = Bench(tmp_path / "run.humorscope")
