@@ -18,6 +18,8 @@ class Planned(Protocol):
     def iterations(self) -> int: ...
 
 
+ITERATION = "iteration"
+"""Cause of a snapshot that is one; entering a phase costs something else."""
 STAGE_COST = {1: 1.0, 2: 1.3, 3: 5.0}
 """Cost of an iteration against stage 1's, to guess at phases that have not begun yet."""
 SMOOTHING = 0.15

@@ -10,7 +10,7 @@ import time
 from dataclasses import fields
 from typing import Any, TextIO
 
-from viewer.pace import Pace
+from viewer.pace import ITERATION, Pace
 from viewer.view_model import Phase
 
 
@@ -30,7 +30,8 @@ class ProgressLine:
 
     def tell(self, here: Any, *, done: bool) -> None:
         """Take note of an ``optim.history.Snapshot``, and tell it if it is time; always if done."""
-        self._pace.record(here.phase, here.seconds, step_ended=here.stop is not None)
+        if here.cause == ITERATION:
+            self._pace.record(here.phase, here.seconds, step_ended=here.stop is not None)
         now = time.monotonic()
         if not done and now - self._told < self._interval:
             return

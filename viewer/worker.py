@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from viewer import commands as c
-from viewer.pace import Pace
+from viewer.pace import ITERATION, Pace
 from viewer.profiling import Profiler
 from viewer.trapping import Watch
 from viewer.view_model import (
@@ -252,7 +252,8 @@ class Worker:
             self._fail("The optimiser stopped", error)
             return
         self._evaluations = 0
-        self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
+        if snapshot.cause == ITERATION:
+            self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
         if caught is not None:
             advice = "A trap paused the run; the Traps tab leads back to the last good iteration."
             self._publish(Note(level="warning", text=caught.text, advice=advice))

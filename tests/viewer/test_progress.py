@@ -20,7 +20,7 @@ class Terminal(io.StringIO):
 
 def reached(phase, step, loss, *, stop=None, seconds=1.0):
     evaluation = SimpleNamespace(total=loss)
-    return SimpleNamespace(phase=phase, step=step, stop=stop, seconds=seconds, evaluation=evaluation)
+    return SimpleNamespace(phase=phase, step=step, stop=stop, seconds=seconds, evaluation=evaluation, cause="iteration")
 
 
 def test_it_says_stage_step_loss_and_time_left():
