@@ -92,6 +92,9 @@ class Worker:
         self._last_published = -1e9
         self._stale, self._publish_interval = False, PUBLISH_INTERVAL
         self._obeyed = 0
+        self.compiled: Callable[[], bool] | None = None
+        """Whether stage 3 can go on at once; None: nothing has to be compiled."""
+        self._told_of_compiler = False
         publish(self._builder.scene)
         self.publish_view()
 
@@ -239,7 +242,25 @@ class Worker:
 
     # --- iterations
 
+    def _waits_for_compiler(self) -> bool:
+        """Stage 3 lets the roll-out be compiled first, once on a machine; commands are obeyed meanwhile."""
+        now = self._session.current
+        following = now.next_phase if now.phase_done else None
+        if self.compiled is None or 3 not in (now.stage, now.schedule[following or now.phase].stage):
+            return False
+        if self.compiled():
+            self.compiled = None
+            return False
+        if not self._told_of_compiler:
+            self._told_of_compiler = True
+            text = "Compiling the roll-out for this machine, once. Stage 3 goes on in some seconds."
+            self._publish(Note(level="info", text=text))
+        time.sleep(IDLE_WAIT)
+        return True
+
     def _iterate(self) -> None:
+        if self._waits_for_compiler():
+            return
         session = self._session
         before, start = session.current, self._clock()
         self._iteration_began, self._evaluations = start, 0
@@ -372,6 +393,8 @@ def worker_main(make_session: Callable[[], Any], connection: Connection, record:
     worker = None
     try:
         worker = load(make_session, connection.send, inbox, record)
+        if worker is not None:
+            worker.compiled = compile_ahead()
         while worker is not None and not worker.quitting:
             if not worker.turn():
                 time.sleep(IDLE_WAIT)
@@ -381,6 +404,14 @@ def worker_main(make_session: Callable[[], Any], connection: Connection, record:
     finally:
         if worker is not None:
             worker.close()
+
+
+def compile_ahead() -> Callable[[], bool] | None:
+    """Have the roll-out compiled in a process of its own; tells whether that is over. None where it was before."""
+    from optim.compiling import start_compiling
+
+    process = start_compiling()
+    return None if process is None else lambda: process.poll() is not None
 
 
 def _read(connection: Connection, inbox: deque[c.Command]) -> None:

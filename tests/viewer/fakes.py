@@ -82,6 +82,10 @@ class Snapshot:
         return self.stop is not None and self.step >= self.schedule[self.phase].steps - 1
 
     @property
+    def next_phase(self) -> int | None:
+        return self.phase + 1 if self.phase + 1 < len(self.schedule) else None
+
+    @property
     def done(self) -> bool:
         return self.phase_done and self.phase == len(self.schedule) - 1
 

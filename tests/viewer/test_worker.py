@@ -213,3 +213,18 @@ def test_of_the_same_question_only_the_newest_is_answered():
     bench.send(c.Pause(), c.Analyse("frame_terms", 1), c.Analyse("frame_terms", 2), c.Analyse("frame_terms", 3))
     assert [found.snapshot for found in bench.of(Analysis)] == [3]
     assert bench.view.obeyed == 5
+
+
+def test_stage_3_waits_for_the_compiler_and_obeys_meanwhile(monkeypatch):
+    monkeypatch.setattr("viewer.worker.IDLE_WAIT", 0.0)
+    bench = Bench()
+    ready = []
+    bench.worker.compiled = lambda: bool(ready)
+    bench.send(c.Run(), turns=60)
+    assert bench.session.current.stage == 2 and bench.session.current.phase_done
+    assert sum("Compiling" in note.text for note in bench.of(Note)) == 1
+    bench.send(c.Freeze("trans"))
+    assert "trans" in bench.session.current.frozen
+    ready.append(True)
+    bench.send(turns=3)
+    assert bench.session.current.stage == 3

@@ -1,0 +1,60 @@
+"""``python -m optim.compiling``: compile the roll-out for this machine ahead of the first fit, which else waits for it.
+
+What is compiled stays in the user's cache folder (``chain_kernel``); a file beside it says that it is all there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import torch
+
+from optim import chain, chain_kernel
+from optim.motion_prior import LATENT_SIZE, MotionPrior
+
+_STATE, _FRAMES = 339, 3
+
+
+def marker() -> Path:
+    """The file that is there once all is compiled, by what the result depends on."""
+    source = Path(chain_kernel.__file__)
+    facts = f"{source} {source.stat().st_mtime_ns} {numba.__version__} {sys.version}"
+    name = hashlib.sha256(facts.encode()).hexdigest()[:16]
+    return Path(str(numba.config.CACHE_DIR)) / f"compiled-{name}"  # type: ignore[attr-defined]
+
+
+def is_compiled() -> bool:
+    """Whether a roll-out can start at once."""
+    return marker().exists()
+
+
+def compile_all() -> None:
+    """Run every compiled function once, forward and backward, on a prior of random weights."""
+    prior = MotionPrior().eval().requires_grad_(False)
+    layers = chain.frozen_layers(prior)
+    assert layers is not None
+    for batch in (1, 2):
+        for published in (False, True):
+            start = torch.eye(3).reshape(9).repeat(batch, 38)[:, :_STATE].requires_grad_()
+            latents = torch.zeros(batch, _FRAMES, LATENT_SIZE, requires_grad=True)
+            outputs = chain.Chain.apply(start, latents, torch.zeros(batch, 3), layers, published)
+            sum(output.sum() for output in outputs).backward()
+    marker().parent.mkdir(parents=True, exist_ok=True)
+    marker().touch()
+
+
+def start_compiling() -> subprocess.Popen[bytes] | None:
+    """Compile in a process of its own; None where all is there already."""
+    if is_compiled():
+        return None
+    command = [sys.executable, "-m", "optim.compiling"]
+    root = Path(__file__).parents[1]
+    return subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    compile_all()

@@ -1,0 +1,39 @@
+"""Compiling ahead: in a process of its own, once; what it leaves is told apart by what it was made from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from optim import compiling
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+from optim import compiling
+before = compiling.is_compiled()
+process = compiling.start_compiling()
+code = None if process is None else process.wait()
+print(before, code, compiling.is_compiled(), compiling.start_compiling() is None)
+"""
+
+
+@pytest.mark.slow
+def test_a_new_machine_compiles_once(tmp_path):
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    words = [sys.executable, "-c", PROGRAM]
+    run = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert run.stdout.split() == ["False", "0", "True", "True"], run.stderr
+    assert any((tmp_path / "humorscope" / "numba").glob("optim_*/*.nbc"))
+
+
+def test_the_marker_depends_on_the_source(monkeypatch, tmp_path):
+    first = compiling.marker()
+    other = tmp_path / "chain_kernel.py"
+    other.write_text("")
+    monkeypatch.setattr(compiling.chain_kernel, "__file__", str(other))
+    assert compiling.marker() != first and compiling.marker().parent == first.parent
