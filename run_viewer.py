@@ -163,9 +163,12 @@ def _stop_on_signals() -> None:
 
 def run_headless(settings: Settings) -> int:
     """Run without a window, telling how far a long reading is."""
+    from optim.compiling import start_compiling
     from optim.loading.progress import told_to
     from viewer.progress import LoadingLine
 
+    if start_compiling() is not None:
+        log.warning("compiling the roll-out for this machine, once; the first stage 3 may wait for it")
     with told_to(LoadingLine(sys.stderr)):
         return run_clips(settings)
 

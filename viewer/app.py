@@ -30,7 +30,7 @@ from viewer.ui_state import UiState
 from viewer.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.widgets import caption, font, tab_row, wide_switch
 
-FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 15, 1 / 12, 0.002  # seconds
+FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 0.002  # seconds
 """While the user moves something or the clip plays, also without a graphics card; otherwise, so that the optimiser has
 the processor."""
 SOFTWARE_NICENESS = 10  # of a window that is drawn by the processor, so that the optimiser goes first
