@@ -81,21 +81,22 @@ class Film:
         atexit.unregister(self.close)
 
     def _read(self) -> None:
-        """The thread: fetch what is wanted, then a little more."""
+        """The thread; whatever ends it is told to those who look."""
         path = self.footage.path
-        if not os.path.isfile(path):
-            self._fail(f"{path}: the video is not there any more; put it back, or switch the layer off")
-            return
-        if path.endswith(RUN_FILE):
-            self._read_bundled(path)
-            return
+        try:
+            if not os.path.isfile(path):
+                self._fail(f"{path}: the video is not there any more; put it back, or switch the layer off")
+            elif path.endswith(RUN_FILE):
+                self._read_bundled(path)
+            else:
+                self._read_video(path)
+        except Exception as error:
+            self._fail(f"{path}: cannot be read ({type(error).__name__}: {error}); switch the layer off")
+
+    def _read_video(self, path: str) -> None:
+        """Fetch what is wanted, then a little more."""
         capture, position = cv2.VideoCapture(path, cv2.CAP_FFMPEG), 0
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: self._closed or self._next() is not None)
-                number = self._next()
-                if self._closed or number is None:
-                    return
+        while (number := self._awaited()) is not None:
             if not position <= number <= position + _READ_ON:
                 capture.set(cv2.CAP_PROP_POS_FRAMES, number)
                 position = number
@@ -113,17 +114,18 @@ class Film:
     def _read_bundled(self, path: str) -> None:
         """The same from the pictures in a recorded run."""
         with closing(sqlite3.connect(path)) as database:
-            while True:
-                with self._change:
-                    self._change.wait_for(lambda: self._closed or self._next() is not None)
-                    number = self._next()
-                    if self._closed or number is None:
-                        return
+            while (number := self._awaited()) is not None:
                 found = database.execute("SELECT data FROM pictures WHERE id = ?", (number,)).fetchone()
                 if found is None:
                     self._fail(f"{path}: holds no picture of frame {number} of the video")
                     return
                 self._keep(number, found[0])
+
+    def _awaited(self) -> int | None:
+        """Wait until there is something to read; its number, or None once it is closed."""
+        with self._change:
+            self._change.wait_for(lambda: self._closed or self._next() is not None)
+            return None if self._closed else self._next()
 
     def _next(self) -> int | None:
         """Number in the file of the next frame to read: the one wanted or one soon after it."""

@@ -77,6 +77,13 @@ def test_a_video_that_is_gone_or_broken_is_named(tmp_path, content):
         film.wait_for(0)
 
 
+def test_an_error_of_the_reading_thread_is_told(video, monkeypatch):
+    monkeypatch.setattr(module, "shrunk_jpeg", lambda image: 1 / 0)
+    film = Film(Footage(path=str(video), frames=(0, 1)))
+    with pytest.raises(FilmError, match="ein film.mp4: cannot be read .ZeroDivisionError"):
+        film.wait_for(0)
+
+
 def test_the_picture_hangs_where_the_camera_sees_the_image():
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     matrix = np.array([[500.0, 0, 300.0], [0, 480.0, 260.0], [0, 0, 1]])
