@@ -101,7 +101,7 @@ class Recorder:
     def publish(self, message: Any) -> None:
         """Pass a message on; views, answers and notes are written at the next ``follow``."""
         self._pass_on(message)
-        if isinstance(message, vm.ViewModel | vm.Analysis | vm.Note):
+        if not self._broken and isinstance(message, vm.ViewModel | vm.Analysis | vm.Note):
             self._waiting.append(message)
 
     def follow(self) -> None:
@@ -140,15 +140,18 @@ class Recorder:
 
     def close(self) -> None:
         """Leave one whole file behind, with as many of the missing views as a moment allows."""
-        self.follow()
-        end = time.perf_counter() + LAST_MOMENT
-        while time.perf_counter() < end and self.catch_up():
-            pass
-        self._recording.file.close()
-        self._broken = True
+        try:
+            self.follow()
+            end = time.perf_counter() + LAST_MOMENT
+            while time.perf_counter() < end and self.catch_up():
+                pass
+        finally:  # also where nobody is there any more to be told that it cannot be written
+            self._recording.file.close()
+            self._broken = True
 
     def _stop(self, text: str) -> None:
         self._broken = True
+        self._waiting.clear()
         advice = "The fit goes on, but is recorded no further than this."
         self._pass_on(vm.Note(level="warning", text=text, advice=advice))
 

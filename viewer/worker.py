@@ -14,6 +14,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -403,7 +404,8 @@ def worker_main(make_session: Callable[[], Any], connection: Connection, record:
         pass  # the window is gone
     finally:
         if worker is not None:
-            worker.close()
+            with suppress(BrokenPipeError, ConnectionResetError):  # nobody hears of a full disk any more
+                worker.close()
 
 
 def compile_ahead() -> Callable[[], bool] | None:
