@@ -25,6 +25,9 @@ from viewer.run_recorder import NO_EDITS, Setup, view_values
 VIEWS_KEPT = 32
 _FROM_BEFORE = ("motion", "floors", "prior_frames")
 """What holds, or nearly so, until it is worked out anew."""
+_HISTORY = (
+    "SELECT id, parent, cause, branch, phase, step, iteration, evaluation FROM snapshots WHERE id >= ? ORDER BY id"
+)
 
 
 class RunSource:
@@ -59,26 +62,21 @@ class RunSource:
 
     def refresh(self) -> bool:
         """Read what was added since the last call."""
+        snapshots = self._file.rows(_HISTORY, len(self._branch_of))  # first: their views are there when they are
         new = self._file.rows("SELECT id, snapshot FROM views WHERE id > ? ORDER BY id", self._last_row)
         for row, snapshot in new:
             self._last_row = row
             self._rows.setdefault(snapshot, []).append(row)
             self._parts.pop(snapshot, None)
-        self._read_rows()
+        self._add_rows(snapshots)
         names = self._file.names()
         changed = bool(new) or names != self._names
         self._names = names
         return changed
 
-    def _read_rows(self) -> None:
-        """The history's new rows."""
-        query = (
-            "SELECT id, parent, cause, branch, phase, step, iteration, evaluation FROM snapshots"
-            " WHERE id >= ? ORDER BY id"
-        )
-        for snapshot, parent, cause, branch, phase, step, iteration, text in self._file.rows(
-            query, len(self._branch_of)
-        ):
+    def _add_rows(self, snapshots: list[tuple]) -> None:
+        """The history's new rows, from what ``_HISTORY`` finds."""
+        for snapshot, parent, cause, branch, phase, step, iteration, text in snapshots:
             setup: Setup = self._read(snapshot)["setup"]
             members, scene = _members(setup), setup.scene
             if self._history_rows is None:

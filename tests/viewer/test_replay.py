@@ -221,6 +221,25 @@ def test_a_run_in_progress_is_followed(tmp_path, monkeypatch):
     assert view.shown == 1 and view.current == bench.session.current.id
 
 
+def test_an_iteration_that_is_written_while_the_file_is_read_comes_with_its_view(tmp_path, monkeypatch):
+    bench = Bench(tmp_path / "run.humorscope")
+    bench.do(c.Step())
+    source = RunSource(tmp_path / "run.humorscope")
+    source.refresh()
+    query, steps = source._file.rows, [c.Step()]
+
+    def rows(*arguments: Any) -> list[tuple]:
+        found = query(*arguments)
+        if steps:
+            bench.do(steps.pop())
+        return found
+
+    monkeypatch.setattr(source._file, "rows", rows)
+    source.refresh()
+    source.refresh()
+    assert source.view(source.current).status.total_iterations == 2
+
+
 def test_what_is_not_there_yet_is_taken_from_before_and_said(tmp_path):
     """Nothing had the time to write the views that no window had shown."""
     session = recorded.make_session()
@@ -332,6 +351,25 @@ def test_a_full_disk_stops_the_recording_and_not_the_fit(tmp_path, monkeypatch):
     warnings = [note for note in bench.of(Note) if note.level == "warning"]
     assert len(warnings) == 1 and "disk is full" in warnings[0].text and "The fit goes on" in warnings[0].advice
     assert bench.session.current.total_iterations == 4
+    assert not bench.worker._recorder._waiting  # views pile up nowhere
+
+
+def test_a_full_disk_leaves_one_file_also_where_the_window_is_gone(tmp_path, monkeypatch):
+    bench = Bench(tmp_path / "run.humorscope")
+    bench.do(c.Step())
+    recorder = bench.worker._recorder
+
+    def full(*arguments: object, **options: object) -> None:
+        raise InputError("disk is full")
+
+    def gone(message: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(recorder._recording, "follow", full)
+    monkeypatch.setattr(recorder, "_pass_on", gone)
+    with pytest.raises(BrokenPipeError):
+        bench.worker.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["run.humorscope"]
 
 
 def test_what_cannot_be_written_stops_the_recording_and_not_the_fit(tmp_path, monkeypatch):
