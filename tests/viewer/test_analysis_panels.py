@@ -12,8 +12,8 @@ from optim.diagnostics.drift import drift
 from optim.diagnostics.ground import ground
 from tests.viewer.conftest import Window
 from viewer.commands import Run, RunStage, SetTraps, Step
-from viewer.panels.floor import plane_of
 from viewer.panels.plots import Curve, limits
+from viewer.planes import plane_of
 from viewer.trapping import DEFAULT_TRAPS
 
 

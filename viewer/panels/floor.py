@@ -12,6 +12,7 @@ from viewer.commands import Command, SetFloor
 from viewer.findings import GroundCurves
 from viewer.panels.analysis import ask
 from viewer.panels.plots import Curve, frame_plot
+from viewer.planes import plane_of
 from viewer.ui_state import UiState
 from viewer.view_model import ViewModel
 from viewer.widgets import disabled, font, sequence_choice, tooltip
@@ -51,13 +52,6 @@ def summary(found: GroundCurves, sequence: int) -> str:
         parts.append(f"skate {np.nanmean(skate):.1f} mm/frame")
     parts.append(f"penetration up to {found.depth_cm[sequence].max():.1f} cm")
     return " · ".join(parts)
-
-
-def plane_of(lean_x_deg: float, lean_y_deg: float, lift_cm: float) -> tuple[float, float, float, float]:
-    """Normal and offset in the display frame of a floor that leans towards +x and +y and is lifted at the origin."""
-    normal = np.array([np.tan(np.radians(lean_x_deg)), np.tan(np.radians(lean_y_deg)), 1.0])
-    normal /= np.linalg.norm(normal)
-    return (float(normal[0]), float(normal[1]), float(normal[2]), float(normal[2]) * lift_cm / 100.0)
 
 
 def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
