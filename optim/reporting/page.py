@@ -62,18 +62,19 @@ def page(results: Sequence[FitResult], *, title: str, pictures: bool = True) -> 
         pictures: Draw the stages; of several clips only the last stage of each.
     """
     body = [f"<h1>{_text(title)}</h1>", _subtitle(results)]
-    measured = {result.name: stage_metrics(result) for result in results}
+    measured = [stage_metrics(result) for result in results]
     if len(results) > 1:
-        links = " ".join(f'<a href="#{_anchor(r.name)}">{_text(r.name)}</a>' for r in results)
-        parts = [measured[r.name] for r in results if not r.seams]
+        links = " ".join(f'<a href="#clip{index}">{_text(result.name)}</a>' for index, result in enumerate(results))
+        parts = [figures for result, figures in zip(results, measured, strict=True) if not result.seams]
         body += [
             f"<nav>{links}</nav>",
             f"<h2>Mean of {len(parts)} clips or parts</h2>",
             _metrics_section(_means(parts)),
         ]
-    for result in results:
+    for index, (result, figures) in enumerate(zip(results, measured, strict=True)):
         stages = list(result.stages) if len(results) == 1 else [result.last_stage]
-        body.append(_clip_section(result, measured[result.name], pictured=stages if pictures else []))
+        body.append(f'<h2 id="clip{index}">{_text(result.name)}</h2>')
+        body.append(_clip_section(result, figures, pictured=stages if pictures else []))
     body.append(_run_section(results[0].info))
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{_text(title)}</title>'
     return (
@@ -82,7 +83,7 @@ def page(results: Sequence[FitResult], *, title: str, pictures: bool = True) -> 
 
 
 def _clip_section(result: FitResult, figures: dict[str, dict[str, float]], *, pictured: Sequence[str]) -> str:
-    parts = [f'<h2 id="{_anchor(result.name)}">{_text(result.name)}</h2>', f"<p>{_text(_facts(result))}</p>"]
+    parts = [f"<p>{_text(_facts(result))}</p>"]
     if pictured:
         parts.append(_pictures_section(result, pictured))
     parts.append("" if result.seams else _losses_section(result.losses))
@@ -300,7 +301,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, escaped: bool 
 
 def _text(text: str) -> str:
     return html.escape(text)
-
-
-def _anchor(name: str) -> str:
-    return html.escape(name.replace(" ", "_"))

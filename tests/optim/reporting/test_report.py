@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import assets
 from optim.export import main as export_main
@@ -76,7 +77,7 @@ def test_the_page_has_its_sections_and_fetches_nothing(place, tmp_path, capsys):
 def test_the_numbers_are_those_of_the_results(place):
     result = read_result(place)
     text = page([result], title="x", pictures=False)
-    error = float((result.motion().joints - result.truth.joints).norm(dim=-1).mean()) * 100
+    error = _joint_error(result)
     row = re.search(r"joints, mean error \[cm\]</td>(.*?)</tr>", text).group(1)
     shown = [float(cell) for cell in re.findall(r">([\d.]+)<", row)]
     assert shown[-1] == pytest.approx(error, rel=1e-2) and len(shown) == 4
@@ -91,6 +92,22 @@ def test_several_clips_are_one_page(place):
     text = page([result, other], title="two", pictures=False)
     assert "Mean of 2 clips" in text and "an &lt;other&gt;" in text and "an <other>" not in text
     assert "Not kept with these results" in text
+
+
+def test_clips_of_one_name_keep_their_own_figures(place):
+    result = read_result(place)
+    aside = replace(result.truth, joints=result.truth.joints + torch.tensor([1.0, 0.0, 0.0]))
+    text = page([result, replace(result, truth=aside)], title="two", pictures=False)
+    rows = re.findall(r"joints, mean error \[cm\]</td>(.*?)</tr>", text)
+    last = [float(re.findall(r">([\d.]+)<", row)[-1]) for row in rows]
+    assert last[1] == pytest.approx(_joint_error(result), rel=1e-2) and last[2] > last[1]
+    assert last[0] == pytest.approx((last[1] + last[2]) / 2, rel=1e-2)
+    anchors = re.findall(r'<h2 id="([^"]+)"', text)
+    assert re.findall(r'href="#([^"]+)"', text) == anchors and len(set(anchors)) == 2
+
+
+def _joint_error(result):
+    return float((result.motion().joints - result.truth.joints).norm(dim=-1).mean()) * 100
 
 
 @pytest.mark.gui
