@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from optim.settings import Settings
 KEPT, KEPT_BYTES = 20, 5_000_000_000
 """Older runs in the data folder are deleted when there are more, or when all take more."""
 IN_USE = 3600.0  # seconds: what was written to since then may still be written to
+LONGEST = 50  # characters of a clip's name: file systems take 255 bytes for the whole, a character up to four
 log = logging.getLogger(__name__)
 
 
@@ -85,7 +87,7 @@ def runs_folder() -> Path:
 
 def new_run(clip: str, *, folder: Path) -> Path:
     """A file name that is not taken, from a clip and the time."""
-    name = re.sub(r"[^\w.-]+", "_", clip).strip("._") or "run"
+    name = re.sub(r"[^\w.-]+", "_", clip)[:LONGEST].strip("._") or "run"
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = (f"{stem}{SUFFIX}" if number == 1 else f"{stem}-{number}{SUFFIX}" for number in range(1, 10_000))
     return next(folder / name for name in names if not (folder / name).exists())
@@ -106,7 +108,7 @@ def tidy(folder: Path, *, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> lis
     found = sorted(folder.glob(f"*{SUFFIX}"), key=_last_written, reverse=True)
     removed, total = [], 0
     for place, path in enumerate(found):
-        total += sum(name.stat().st_size for name in _files_of(path))
+        total += sum(known.st_size for known in _files_of(path).values())
         if (place >= kept or total > kept_bytes) and time.time() - _last_written(path) > IN_USE:
             remove_run(path)
             removed.append(path)
@@ -123,9 +125,13 @@ def _writable(folder: Path) -> bool:
 
 
 def _last_written(path: Path) -> float:
-    return max(name.stat().st_mtime for name in _files_of(path))
+    return max((known.st_mtime for known in _files_of(path).values()), default=0.0)
 
 
-def _files_of(path: Path) -> list[Path]:
-    names = [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm", "-journal"))]
-    return [name for name in names if name.exists()]
+def _files_of(path: Path) -> dict[Path, os.stat_result]:
+    """The file and those beside it; another session may delete them at any time."""
+    found = {}
+    for ending in ("", "-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            found[path.with_name(path.name + ending)] = path.with_name(path.name + ending).stat()
+    return found

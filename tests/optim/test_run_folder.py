@@ -45,6 +45,7 @@ def test_names_are_made_of_the_clip_and_are_never_taken(tmp_path):
     second = new_run("my clip/ü (1)", folder=tmp_path)
     assert second != first and not second.exists()
     assert new_run("...", folder=tmp_path).name.startswith("run-")
+    new_run("長" * 80, folder=tmp_path).touch()  # as long as a file's name can be
 
 
 def test_the_oldest_make_room(tmp_path):
@@ -60,6 +61,14 @@ def test_what_may_still_be_written_to_stays(tmp_path):
     old(tmp_path / "a.humorscope", hours=5)
     old(tmp_path / "a.humorscope-wal", hours=0)
     assert tidy(tmp_path, kept=0) == []
+
+
+def test_runs_that_another_session_deletes_do_no_harm(tmp_path, monkeypatch):
+    runs = [old(tmp_path / f"{hours}.humorscope", hours=hours) for hours in (2, 3)]
+    listed = list(runs)
+    monkeypatch.setattr(Path, "glob", lambda *_: listed)
+    runs[0].unlink()
+    assert tidy(tmp_path, kept=1) == [runs[0]] and runs[1].exists()
 
 
 def test_making_room_is_told(data_folder, monkeypatch, caplog):
