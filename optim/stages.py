@@ -19,7 +19,6 @@ WEIGHT_NAMES = (
     "init_motion_prior", "joint_consistency", "bone_length", "joints3d_smooth", "contact_vel", "contact_height",
     "floor_reg", "rgb_overlap_consist", "shooting_gap",
 )  # fmt: skip
-DATA_WEIGHTS = ("joints2d", "joints3d", "verts3d", "points3d")
 CONTACT_WEIGHTS = ("contact_vel", "contact_height")
 INITIAL_STATE = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
 """The six parts of x_0 in stage 3."""

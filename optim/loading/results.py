@@ -23,6 +23,7 @@ from optim.camera import Camera
 from optim.errors import InputError
 from optim.loading.models import find_body, load_body
 from optim.loading.npz import read_arrays, require_finite
+from optim.loading.planes import unit_plane
 from optim.observations import Observations
 from optim.results import STAGES, FitResult, LossRow, constant_shape
 from optim.rotations import axis_angle_to_matrix
@@ -109,7 +110,7 @@ def read_motion_file(file: Path, body: BodyModel) -> Trajectory:
     pose = axis_angle_to_matrix(tensors["pose_body"].unflatten(1, (21, 3)))
     shape = torch.from_numpy(betas)
     plane, contacts = tensors.get("floor_plane"), tensors.get("contacts")
-    plane = None if plane is None else _unit_plane(plane.flatten(), file)
+    plane = None if plane is None else _unit_plane(plane, file)
     if len(betas) == 1:
         joints = body.joints(tensors["trans"][None], root[None], pose[None], shape)
         return Trajectory(
@@ -156,7 +157,7 @@ def _with_observations(result: FitResult, folder: Path) -> FitResult:
     return replace(
         result,
         observations=Observations(**seen) if seen else None,
-        observed_floor=None if floor is None else _unit_plane(floor.flatten(), file),
+        observed_floor=None if floor is None else _unit_plane(floor, file),
     )
 
 
@@ -200,13 +201,7 @@ def _seams(info: Mapping[str, Any]) -> tuple[Seam, ...]:
 
 
 def _unit_plane(plane: Tensor, file: Path) -> Tensor:
-    """(4,) unit normal and offset from (4,), or from normal · offset (3,)."""
-    if len(plane) == 3:
-        plane = torch.cat((plane, (plane * plane).sum()[None]))
-    length = plane[:3].norm()
-    if len(plane) != 4 or not (torch.isfinite(plane).all() and length > 1e-6):
-        raise InputError(f"{file}: floor_plane is {plane.tolist()}; a normal and an offset are expected")
-    return plane / length
+    return torch.from_numpy(unit_plane(plane.numpy(), path=file))
 
 
 def _batched(value: Tensor | None) -> Tensor | None:
