@@ -1,9 +1,9 @@
 """``python -m optim.evaluate``: the paper's figures of many fits, stage 2 (VPoser-t) against stage 3 (HuMoR).
 
 With a folder, of the fits that lie in it (``results_out``, or a folder of runs; ``python -m optim.evaluate DIR``). With
-``--data`` and ``--protocol``, of clips of motion capture that it degrades and fits itself. Every clip's figures go to
-the CSV file as soon as they are known; with ``--data``, a run that is stopped and started again goes on after the last
-batch written. With ``--csv`` alone, the table of an earlier evaluation. What each figure is stands in
+``--data`` and ``--protocol``, of clips of motion capture that it degrades and fits itself: every batch's figures go to
+the CSV file as soon as they are known, and a run that is stopped and started again goes on after the last one written;
+a file belongs to one protocol and preset. With ``--csv`` alone, the table of an earlier evaluation. What each figure is stands in
 ``optim.metrics``.
 """
 
@@ -72,7 +72,7 @@ def read_rows(path: Path) -> list[Row]:
     """What an earlier run wrote; nothing where there was none."""
     if not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return [dict(row) for row in csv.DictReader(file)]
 
 
@@ -87,7 +87,7 @@ def append_rows(path: Path, rows: Sequence[Row]) -> None:
     if known and list(known[0]) != names:
         raise InputError(f"{path}: its columns are not those of this evaluation; delete it or give another --csv")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
+    with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=names)
         if not known:
             writer.writeheader()
@@ -191,7 +191,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"stopped; the same command goes on from {options.csv}", file=sys.stderr)
+        goes_on = f"; the same command goes on from {options.csv}" if options.data is not None else ""
+        print(f"stopped{goes_on}", file=sys.stderr)
         return 130
     return 0
 

@@ -41,7 +41,7 @@ WEIGHT_FLAGS = {
 
 _ONE_CLIP = "one clip is fitted at a time"
 _ONE_NETWORK = "HuMoR's published architecture is the only one"
-_NO_VIDEO_INPUT = "video input is not read"
+_NO_IMAPPER = "iMapper's scenes are not read"
 WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--amass-batch-size": (1, _ONE_CLIP),
     "--amass-split-by": (1, "all clips of the folder are there to choose from"),
@@ -51,9 +51,9 @@ WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--humor-model-data-config": (1, _ONE_NETWORK),
     "--humor-out-rot-rep": (1, _ONE_NETWORK),
     "--humor-steps-in": (1, _ONE_NETWORK),
-    "--imapper-scene": (1, _NO_VIDEO_INPUT),
-    "--imapper-scene-subseq-idx": (1, _NO_VIDEO_INPUT),
-    "--imapper-seq-len": (1, _NO_VIDEO_INPUT),
+    "--imapper-scene": (1, _NO_IMAPPER),
+    "--imapper-scene-subseq-idx": (1, _NO_IMAPPER),
+    "--imapper-seq-len": (1, _NO_IMAPPER),
     "--lr": (1, "the line search starts from the full step"),
     "--motion-optim-shape": (0, "stage 3 always optimises the shape"),
     "--openpose": (1, "keypoints are found by the networks that come along, or given by --op-keypts"),

@@ -111,10 +111,10 @@ class Settings:
     export: tuple[str, ...] = ()
     """Formats that the motion is written in besides HuMoR's, of ``saving.formats.FORMATS``."""
     record: Path | None = None
-    """The run file; None: one in the user's data folder (``viewer.runs``), or beside the results of a headless run."""
+    """The run file; None: one in the user's data folder (``optim.run_folder``), or beside the results of a headless run."""
     no_record: bool = False
     open: Path | None = None
-    """A recorded run to look at."""
+    """A recorded run, or results, to look at."""
     resume: Path | None = None
     """A recorded run to go on with; what it was asked to do is then in its file."""
     bundle: tuple[Path, Path] | None = None
