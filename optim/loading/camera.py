@@ -16,12 +16,14 @@ from optim.loading.npz import require_file
 FOCAL_SHARE = 1060.5 / 1280.0
 """Focal length guessed, in lengths of the image's longer side: HuMoR's for 1280 × 720 px (a view of 62°), so that it
 holds for any size and for portrait."""
-_KEYS = ("camera_matrix", "K", "intrinsics", "matrix")
+MATRIX_NAMES = ("camera_mtx", "camera_matrix", "cam_mtx", "K", "intrinsics", "matrix")
+"""Under which a file has its matrix: PROX's name, those of .npz files here, and what is usual."""
+_EXPECTED = "a 3 × 3 matrix of finite numbers, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels, is expected"
 log = logging.getLogger(__name__)
 
 
 def read_camera(path: Path, *, image_size: tuple[int, int] | None) -> Camera:
-    """A 3 × 3 matrix in JSON, alone or under one of the names ``camera_matrix``, ``K``, ``intrinsics``, ``matrix``.
+    """A 3 × 3 matrix in JSON, alone or under one of ``MATRIX_NAMES``.
 
     Args:
         image_size: Width and height [px]; None: twice the principal point.
@@ -30,13 +32,7 @@ def read_camera(path: Path, *, image_size: tuple[int, int] | None) -> Camera:
         InputError: No such file, no such matrix in it, or one of another image.
     """
     require_file(path, what="camera intrinsics (a 3 × 3 matrix in JSON)")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error}); [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] is expected") from None
-    if isinstance(content, dict):
-        content = next((content[key] for key in _KEYS if key in content), None)
-    matrix = _matrix(content, path)
+    matrix = camera_matrix(read_json(path), path)
     size = image_size or (round(2 * float(matrix[0, 2])), round(2 * float(matrix[1, 2])))
     centre = matrix[:2, 2]
     if not (0 < centre[0] < size[0] and 0 < centre[1] < size[1]):
@@ -44,19 +40,41 @@ def read_camera(path: Path, *, image_size: tuple[int, int] | None) -> Camera:
             f"{path}: principal point {centre.tolist()} px lies outside an image of {size[0]} × {size[1]} px; these are"
             " the intrinsics of another image size: scale them"
         )
-    return Camera.from_matrix(torch.from_numpy(matrix), image_size=size)
+    return Camera.from_matrix(torch.from_numpy(matrix).float(), image_size=size)
 
 
-def _matrix(content: object, path: Path) -> np.ndarray:
+def read_json(path: Path) -> object:
+    """The content of a file of intrinsics.
+
+    Raises:
+        InputError: Not JSON.
+    """
     try:
-        matrix = np.array(content, np.float32)
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); {_EXPECTED}") from None
+
+
+def camera_matrix(content: object, path: Path) -> np.ndarray:
+    """(3, 3) [px] of what a file of intrinsics holds: the matrix, or an object that has it.
+
+    Raises:
+        InputError: No such matrix in it.
+    """
+    name = "camera intrinsics"
+    if isinstance(content, dict):
+        found = [key for key in MATRIX_NAMES if key in content]
+        if not found:
+            first, *others = MATRIX_NAMES
+            given = ", ".join(content) or "nothing"
+            raise InputError(f"{path}: no {first} in it (nor {', '.join(others)}), only {given}; {_EXPECTED}")
+        name, content = found[0], content[found[0]]
+    try:
+        matrix = np.array(content, np.float64)
     except (TypeError, ValueError):
-        matrix = np.zeros(0, np.float32)
+        matrix = np.zeros(0)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
-        raise InputError(
-            f"{path}: camera intrinsics of shape {matrix.shape}; a 3 × 3 matrix of finite numbers,"
-            " [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels, is expected"
-        )
+        raise InputError(f"{path}: {name} has shape {matrix.shape}; {_EXPECTED}")
     if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         raise InputError(f"{path}: focal lengths {matrix[0, 0]:g}, {matrix[1, 1]:g}; positive pixels are expected")
     return matrix

@@ -5,17 +5,16 @@ Camera frames: x right, y down, z forward, metres.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import trimesh
 
 from optim.errors import InputError
+from optim.loading.camera import camera_matrix, read_json
 from optim.loading.npz import read_arrays, require_file
 from optim.loading.recording import POINT_ENDINGS
 
@@ -71,29 +70,19 @@ class Sensor:
 
 
 def read_lens(path: Path) -> Lens:
-    """A calibration file as PROX has it: JSON with ``camera_mtx``, ``k``, ``view_mtx`` (3, 4); or a 3 × 3 matrix alone.
+    """A calibration file as PROX has it, JSON with ``camera_mtx``, ``k``, ``view_mtx`` (3, 4); or intrinsics alone.
 
     Raises:
         InputError: Not there, not JSON, or wrong shapes.
     """
     require_file(path, what=_CALIBRATION)
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error}); {_CALIBRATION} is expected") from None
-    if not isinstance(content, dict):
-        content = {"camera_mtx": content}
-    if "camera_mtx" not in content:
-        raise InputError(
-            f"{path}: no camera_mtx in it, only {', '.join(content) or 'nothing'}; {_CALIBRATION} is expected"
-        )
-    matrix = _numbers(content["camera_mtx"], (3, 3), "camera_mtx", path)
+    content = read_json(path)
+    matrix = camera_matrix(content, path)
+    content = content if isinstance(content, dict) else {}
     distortion = np.zeros(5) if "k" not in content else _numbers(content["k"], None, "k", path).ravel()
     if len(distortion) not in (4, 5, 8, 12, 14):
         raise InputError(f"{path}: k has {len(distortion)} numbers; OpenCV's 4, 5, 8, 12 or 14 are expected")
     view = np.eye(4)[:3] if "view_mtx" not in content else _numbers(content["view_mtx"], (3, 4), "view_mtx", path)
-    if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
-        raise InputError(f"{path}: focal lengths {matrix[0, 0]:g}, {matrix[1, 1]:g}; positive pixels are expected")
     return Lens(matrix, distortion, view[:, :3], view[:, 3])
 
 

@@ -23,7 +23,7 @@ def written(tmp_path, content):
     return path
 
 
-@pytest.mark.parametrize("content", [K, {"camera_matrix": K}, {"K": K}])
+@pytest.mark.parametrize("content", [K, {"camera_matrix": K}, {"camera_mtx": K, "k": [0] * 5}, {"K": K}])
 def test_a_matrix_is_read(tmp_path, content):
     camera = read_camera(written(tmp_path, content), image_size=(1280, 720))
     np.testing.assert_allclose(camera.focal, [[1000, 1010]])

@@ -120,7 +120,7 @@ def test_a_plain_folder_of_depth_images(tmp_path):
     for t in range(20):
         depth = rendered(points[t], INFRARED, INFRARED_SIZE)
         cv2.imwrite(str(tmp_path / "Depth" / f"{t:04d}.png"), (depth * 1000).astype(np.uint16))
-    (tmp_path / "intrinsics.json").write_text(json.dumps(INFRARED.tolist()))
+    (tmp_path / "intrinsics.json").write_text(json.dumps({"K": INFRARED.tolist()}))
     settings = parse(["--data-path", str(tmp_path), "--data-fps", "15"])
     assert settings.kind == "RGBD" and settings.data_weights == "rgbd"
     seen = load_source(settings).observations
