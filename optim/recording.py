@@ -75,7 +75,12 @@ class Recording:
     def settings(self) -> Settings | None:
         """What was fitted, and how; None: it was not begun by the command line."""
         found = self.file.logged("settings")
-        return Settings(**self._values.decode(found[0][1])) if found else None
+        given = self._values.decode(found[0][1]) if found else {}
+        unknown = given.keys() - {f.name for f in fields(Settings)}
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise InputError(f"{self.file.path}: settings {names} of another version of humorscope; take that one")
+        return Settings(**given) if found else None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -182,9 +187,11 @@ class Recording:
         """Put a new session of the same problem where the recorded one was; nothing is computed again.
 
         Raises:
-            InputError: The session's problem is another one.
+            InputError: The session's problem is another one, or nothing has been recorded.
         """
         entries = self.entries()
+        if not entries:
+            raise InputError(f"{self.file.path}: no iteration has been recorded; begin anew")
         recorded, found = entries[0].evaluation.total, session.history.entry(0).evaluation.total
         if not math.isclose(recorded, found, rel_tol=SAME_LOSS):
             raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,9 +30,8 @@ def resumed_settings(settings: Settings) -> Settings:
     if other:
         flag = "--" + other[0].replace("_", "-")
         raise InputError(f"{flag}: --resume goes on with what the file holds; only models and results can be elsewhere")
-    file = RunFile(settings.resume, mode="read")
-    recorded = Recording(file).settings
-    file.close()
+    with closing(RunFile(settings.resume, mode="read")) as file:
+        recorded = Recording(file).settings
     if recorded is None:
         raise InputError(f"{settings.resume}: does not say what was fitted; it was not begun by run_viewer.py")
     return settings.over(recorded)
@@ -44,13 +44,12 @@ def load_recorded(settings: Settings) -> Session:
         InputError: The file holds no data, or a model cannot be read here.
     """
     assert settings.resume is not None
-    file = RunFile(settings.resume, mode="read")
-    data = Recording(file).data
-    if not data:
-        raise InputError(f"{settings.resume}: holds no data to fit; it was not begun by run_viewer.py")
-    if data["footage"] is not None and file.rows("SELECT 1 FROM pictures LIMIT 1"):
-        data["footage"] = replace(data["footage"], path=settings.resume)
-    file.close()
+    with closing(RunFile(settings.resume, mode="read")) as file:
+        data = Recording(file).data
+        if not data:
+            raise InputError(f"{settings.resume}: holds no data to fit; it was not begun by run_viewer.py")
+        if data["footage"] is not None and file.rows("SELECT 1 FROM pictures LIMIT 1"):
+            data["footage"] = replace(data["footage"], path=settings.resume)
     known = data.pop("body_file")
     body_file = find_body(settings.smpl, gender=_gender(known))
     problem = Problem(

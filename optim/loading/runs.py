@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from optim.loading.recorded import load_recorded, resumed_settings
@@ -36,10 +37,7 @@ def read_run(path: Path, *, body_path: Path | None = None) -> list[FitResult]:
     body = [] if body_path is None else ["--smpl", str(body_path)]
     settings = resumed_settings(parse(["--resume", str(path), *body]))
     session = load_recorded(settings)
-    file = RunFile(path, mode="read")
-    try:
+    with closing(RunFile(path, mode="read")) as file:
         Recording(file).restore(session)
         seconds = sum(snapshot.seconds for snapshot in session.history.ancestors(session.current.id))
         return of_session(session, info=run_info(settings, session, seconds=seconds))
-    finally:
-        file.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -344,6 +345,20 @@ def test_reading_changes_nothing_where_nothing_may_be_written(recorded, tmp_path
         assert path.read_bytes() == before
     finally:
         tmp_path.chmod(0o755)
+
+
+def test_a_run_that_was_killed_before_its_first_iteration_is_refused(tmp_path):
+    session, recording = new_session(), Recording(RunFile(tmp_path / "run.humorscope", mode="new"))
+    recording.begin(session.problem, None)
+    with pytest.raises(InputError, match="run.humorscope: no iteration has been recorded"):
+        recording.restore(session)
+
+
+def test_settings_of_another_version_are_named(tmp_path):
+    recording = Recording(RunFile(tmp_path / "run.humorscope", mode="new"))
+    recording.file.log("settings", json.dumps({"map": [["seed", 1], ["gone", 2]]}))
+    with pytest.raises(InputError, match="run.humorscope: settings gone of another version"):
+        _ = recording.settings
 
 
 def test_writing_is_quick(tmp_path):
