@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from viewer.client import ProcessClient
 from viewer.commands import Run, RunStage, Step
 from viewer.ui_state import UiState
 from viewer.window import WindowUnavailable, start_polyscope
+from viewer.worker import Record
 
 ITERATIONS = 300  # of stage 3
 ROUNDS = 3
@@ -80,8 +82,8 @@ def seconds_alone(make_session: Callable[[], Any], iterations: int) -> float:
 class Probe:
     """A window that is watched while it runs."""
 
-    def __init__(self, make_session: Callable[[], Any], *, size: tuple[int, int]) -> None:
-        self.app = App(partial(ProcessClient, make_session), UiState())
+    def __init__(self, make_session: Callable[[], Any], record: Record | None, *, size: tuple[int, int]) -> None:
+        self.app = App(partial(ProcessClient, make_session, record=record), UiState())
         start_polyscope("openGL3_glfw", size=size)
         self.app.yield_to_worker()
         ps.set_user_callback(self.app.frame)
@@ -140,11 +142,14 @@ def with_window(probe: Probe, iterations: int) -> Window:
 def main(arguments: list[str]) -> int:
     """Print what was measured; 1 where there is no display."""
     from optim.settings import parse
-    from run_viewer import make_session
+    from run_viewer import make_session, record
 
-    make = partial(make_session, parse(arguments))
+    settings = parse(arguments)
+    make = partial(make_session, settings)
     try:
-        window = with_window(Probe(make, size=(1280, 720)), ITERATIONS)
+        with tempfile.TemporaryDirectory() as folder:
+            recorded = partial(record, settings, Path(folder) / "run.humorscope")
+            window = with_window(Probe(make, recorded, size=(1280, 720)), ITERATIONS)
     except WindowUnavailable as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
