@@ -35,8 +35,9 @@ def main(arguments: list[str]) -> int:
     names = list(dict.fromkeys(key.rpartition("/")[0] for key in scenes.files if "/" in key))
     points = np.concatenate([scenes[key].reshape(-1, 3) for key in scenes.files if key.endswith(("/bodies", "/truth"))])
     _place_camera(points)
-    _floor(points)
     for name in names:
+        ps.remove_all_structures()
+        _floor(points)
         _draw(scenes, name)
         image = ps.screenshot_to_buffer(transparent_bg=False, include_UI=False)[:, :, :3]
         _write(folder / f"{name}.png", image)
@@ -44,8 +45,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _draw(scenes: Mapping[str, np.ndarray], name: str) -> None:
-    ps.remove_group("scene", error_if_absent=False)
-    group = ps.create_group("scene")
     kinds = {
         "bodies": ("faces", theme.LAYER_COLORS["body"], 1.0),
         "truth": ("faces_truth", theme.LAYER_COLORS["ground_truth"], 0.4),
@@ -56,12 +55,10 @@ def _draw(scenes: Mapping[str, np.ndarray], name: str) -> None:
             mesh.set_color(color)
             mesh.set_material("clay")
             mesh.set_transparency(opacity)
-            mesh.add_to_group(group)
     if f"{name}/seen" in scenes and len(scenes[f"{name}/seen"]):
         cloud = ps.register_point_cloud("seen", scenes[f"{name}/seen"])
         cloud.set_color(theme.LAYER_COLORS["observations"])
         cloud.set_radius(0.012, relative=False)
-        cloud.add_to_group(group)
 
 
 def _place_camera(points: np.ndarray) -> None:
