@@ -17,7 +17,7 @@ from viewer.capture import grab
 from viewer.layout import Rect
 from viewer.player import Player
 from viewer.ui_state import UiState
-from viewer.video import VideoWriter
+from viewer.video import VideoError, VideoWriter
 from viewer.view_model import ViewModel
 
 
@@ -108,7 +108,9 @@ class Filming:
     def _write(self, picture: np.ndarray) -> None:
         self._video.write(picture)
         if self._folder is not None:
-            cv2.imwrite(str(self._folder / f"{self.frames:05d}.png"), picture[:, :, ::-1])
+            path = self._folder / f"{self.frames:05d}.png"
+            if not cv2.imwrite(str(path), picture[:, :, ::-1]):
+                raise VideoError(f"{path}: cannot be written; is the disk full?")
 
     def finish(self) -> None:
         """Close the file; what was recorded so far is in it."""

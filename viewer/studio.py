@@ -111,7 +111,7 @@ class Studio:
             return False
         try:
             order = film.next_order(app.view, app.ui, app.free())
-        except ScriptError as error:
+        except Exception as error:  # whatever a script runs into, the window stays
             self._failed(error)
             return False
         if order is not None:
@@ -137,8 +137,11 @@ class Studio:
 
     def _failed(self, error: Exception) -> None:
         """End with a message; what was recorded before stays."""
-        self.error = str(error)
+        told = isinstance(error, ValueError | VideoError | CaptureError | OSError)
+        self.error = str(error) if told else f"{type(error).__name__}: {error}"
         if self.film is not None:
             self.stop()
         self._app.ui.filming.active = False
-        self._app.ui.note(Note(level="error", text=f"Recording: {error}", advice="What was recorded before is kept."))
+        self._app.ui.note(
+            Note(level="error", text=f"Recording: {self.error}", advice="What was recorded before is kept.")
+        )

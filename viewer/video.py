@@ -114,7 +114,13 @@ def _start_ffmpeg(path: Path, size: tuple[int, int], fps: float) -> subprocess.P
         "20",
     ]
     command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us, who close the file
+    )
 
 
 def _start_opencv(path: Path, size: tuple[int, int], fps: float):

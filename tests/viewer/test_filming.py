@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from viewer.backends import offscreen_problem
-from viewer.filming import beside
+from viewer.filming import Filming, beside
+from viewer.script import parse_script
+from viewer.video import VideoError
 
 ROOT = Path(__file__).parents[2]
 PLAY = """
@@ -120,6 +122,24 @@ def test_the_window_records_itself_at_the_rate_of_the_video(tmp_path):
     image = cv2.imread(str(pictures[-1]))
     assert len(pictures) == 8 and image.shape == (720, 1280, 3)
     assert image[20:600, 20:260].std() > 5  # panels are in the picture
+
+
+def test_whatever_a_script_runs_into_the_window_stays(window, tmp_path):
+    studio = window.app.studio
+    studio.start(tmp_path / "clip.mp4", script=parse_script("0-1 play"))
+    studio.film.next_order = lambda *arguments: 1 / 0
+    window.app.tick()
+    assert studio.film is None and not window.app.ui.filming.active
+    assert any("ZeroDivisionError" in note.text for note in window.app.ui.notes)
+    window.frames(2)
+
+
+def test_a_picture_that_cannot_be_written_is_said(tmp_path):
+    film = Filming(tmp_path / "clip.mp4", size=(64, 48), pictures=True)
+    (tmp_path / "clip").rmdir()
+    with pytest.raises(VideoError, match=r"clip/00001\.png"):
+        film._write(np.zeros((48, 64, 3), np.uint8))
+    film.finish()
 
 
 def test_pictures_side_by_side_keep_their_middles():

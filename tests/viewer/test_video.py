@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import imageio_ffmpeg
 import numpy as np
@@ -62,6 +64,12 @@ def test_a_file_that_cannot_be_written(tmp_path):
     (tmp_path / "clip.mp4").mkdir()
     with pytest.raises(VideoError, match=r"clip\.mp4"):
         write(tmp_path / "clip.mp4", (64, 48), count=3)
+
+
+def test_interrupting_the_program_leaves_the_encoder_its_time(tmp_path):
+    with VideoWriter(tmp_path / "clip.mp4", size=(64, 48), fps=30) as video:
+        assert os.getpgid(video._process.pid) != os.getpgid(0)  # Ctrl-C goes to the group in the foreground
+        video.write(np.zeros((48, 64, 3), np.uint8))
 
 
 def test_an_exception_inside_is_passed_on(tmp_path):
