@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from viewer import commands as c
-from viewer.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, ViewModel
-from viewer.worker import Message
+from viewer.view_model import Analysis, Finished, Loading, Note, Scene, ViewModel
+from viewer.worker import Message, load_failed
 
 LOOK_AGAIN = 0.5  # seconds between two looks for what a run in progress has added
 
@@ -103,16 +103,16 @@ class ReplayClient:
         self._closed = True
 
     def _open(self) -> None:
-        from optim.errors import InputError
-
         try:
-            self._source = self._open_source()
-            self._source.refresh()
+            source = self._open_source()
+            source.refresh()
             self._looked = time.monotonic()
-            self._publish(self._source)
-        except InputError as error:
+            self._publish(source)
+        except Exception as error:
             self._failed = True
-            self._messages.append(LoadFailed(text=str(error), input_error=True))
+            self._messages.append(load_failed(error))
+        else:
+            self._source = source
 
     def _turn(self, source: Source) -> None:
         from optim.errors import InputError

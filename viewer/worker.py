@@ -349,14 +349,19 @@ def load(
         session = make_session()
         return Worker(session, publish, inbox, recording=None if record is None else record(session))
     except Exception as error:
-        from optim.errors import InputError
-
-        expected = isinstance(error, InputError)
-        if not expected:
-            traceback.print_exception(error, file=sys.stderr)
-        text = str(error) if expected else f"{type(error).__name__}: {error}"
-        publish(LoadFailed(text=text, input_error=expected))
+        publish(load_failed(error))
         return None
+
+
+def load_failed(error: Exception) -> LoadFailed:
+    """What is told of an error while loading; the traceback of one that nobody expected goes to stderr."""
+    from optim.errors import InputError
+
+    expected = isinstance(error, InputError)
+    if not expected:
+        traceback.print_exception(error, file=sys.stderr)
+    text = str(error) if expected else f"{type(error).__name__}: {error}"
+    return LoadFailed(text=text, input_error=expected)
 
 
 class NotesHandler(logging.Handler):

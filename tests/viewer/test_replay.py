@@ -333,6 +333,9 @@ def test_files_that_cannot_be_shown_say_why(tmp_path):
     viewer = Viewer(tmp_path / "other")
     failed = viewer.messages[-1]
     assert isinstance(failed, LoadFailed) and failed.input_error and "not a recorded run" in failed.text
+    broken = ReplayClient(lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+    failed, *more = [m for _ in range(4) for m in broken.poll() if isinstance(m, LoadFailed)]
+    assert "ZeroDivisionError" in failed.text and not failed.input_error and not more  # tried once
     RunFile(tmp_path / "empty.humorscope", mode="new").close()
     with pytest.raises(InputError, match="nothing to look at.*--resume"):
         RunSource(tmp_path / "empty.humorscope")
