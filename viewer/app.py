@@ -229,9 +229,10 @@ class App:
         psim.TextColored(theme.rgba(theme.BAD), self.client.obituary)
         where = "goes on from its last iteration" if self.client.recorded else "begins anew"
         psim.TextDisabled(f"A new one {where}.")
-        if psim.Button("Restart"):
-            self.restart()
+        restart = psim.Button("Restart")
         psim.End()
+        if restart:
+            self.restart()
 
     def drop(self, paths: Sequence[str]) -> None:
         """Take note of files dropped on the window: it closes, and the first that can be fitted is opened instead."""
@@ -246,7 +247,9 @@ class App:
         """Replace a dead client; the new one goes on from the last iteration that was recorded."""
         self.client.close()
         self.client, self.lost = self._make_client(), False
-        self.ui.posted = 0
+        self.view = None  # its iterations may be others by the same numbers
+        self._analyses.clear()
+        self.ui.posted, self.ui.scrubbing = 0, None
         self.ui.drafts.clear()
         self.ui.asked.clear()
         self.ui.note(Note(level="info", text="The optimiser was restarted."))

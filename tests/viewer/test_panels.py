@@ -8,7 +8,7 @@ from viewer.layout import SLOTS
 from viewer.panels.table import PANELS
 from viewer.panels.weights import slider_position, slider_weight
 from viewer.ui_state import UiState
-from viewer.view_model import Loading, Note
+from viewer.view_model import Analysis, Loading, Note
 
 
 def weight(window, term: str, stage: int) -> float:
@@ -225,12 +225,17 @@ def test_an_exception_in_a_layer_switches_it_off(window, monkeypatch):
 def test_a_dead_optimiser_is_shown_and_can_be_restarted(window):
     window.click("Step")
     window.settle()
+    answer = Analysis(kind="ground", options=(), snapshot=1, seconds=0.0, value=None)
+    window.app.client.worker._publish(answer)
+    window.frames(1)
+    assert window.view.analyses == {"ground": answer}
     window.app.client.worker.quitting = True
     window.frames(3)
     assert window.shows("The optimiser ended.")
     assert window.shows("A new one begins anew.")
     window.click("Restart")
     window.frames(3)
+    assert not window.view.analyses  # they were about other iterations
     assert window.view.status.total_iterations == 0
     window.click("Iteration")
     window.settle()
