@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from optim.errors import InputError
-from optim.loading.recording import prox_names
+from optim.loading.rgbd_files import prox_names
 from optim.settings import Settings
 
 SHOWN = 12

@@ -16,7 +16,7 @@ import trimesh
 from optim.errors import InputError
 from optim.loading.camera import camera_matrix, read_json
 from optim.loading.npz import read_arrays, require_file
-from optim.loading.recording import POINT_ENDINGS
+from optim.loading.rgbd_files import POINT_ENDINGS
 
 _CALIBRATION = "a camera's calibration (camera_mtx, and where needed k, view_mtx)"
 

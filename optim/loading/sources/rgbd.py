@@ -24,7 +24,7 @@ from optim.loading.masks import hide
 from optim.loading.models import find_body, load_body
 from optim.loading.planes import ASSUMED_FLOOR, read_floor
 from optim.loading.rates import NOTHING, frames_at_30
-from optim.loading.recording import Recording, plain_recording, prox_recording
+from optim.loading.rgbd_files import RgbdFiles, plain_recording, prox_recording
 from optim.loading.source import Source, chosen_frames
 from optim.observations import Observations
 from optim.settings import Settings
@@ -55,7 +55,7 @@ def read_folder(settings: Settings) -> Source:
     return _read(plain_recording(settings.data_path), settings, depth=True)
 
 
-def _read(recording: Recording, settings: Settings, *, depth: bool) -> Source:
+def _read(recording: RgbdFiles, settings: Settings, *, depth: bool) -> Source:
     index = frames_at_30(len(recording.frames), fps=settings.data_fps or FPS)
     index = index[chosen_frames(len(index), settings, default=len(index))]
     files = [recording.frames[i] if i != NOTHING else None for i in index]
@@ -83,7 +83,7 @@ def _read(recording: Recording, settings: Settings, *, depth: bool) -> Source:
     )
 
 
-def _cameras(recording: Recording, settings: Settings) -> tuple[Lens, Sensor | None]:
+def _cameras(recording: RgbdFiles, settings: Settings) -> tuple[Lens, Sensor | None]:
     """The colour camera, and both where there are depth images."""
     folder, depth = recording.calibration, recording.frames[0].suffix.lower() == ".png"
     if settings.rgb_intrinsics is not None:
@@ -101,7 +101,7 @@ def _cameras(recording: Recording, settings: Settings) -> tuple[Lens, Sensor | N
 
 
 def _clouds(
-    recording: Recording, files: list[Path | None], sensor: Sensor | None, colour: Lens, settings: Settings
+    recording: RgbdFiles, files: list[Path | None], sensor: Sensor | None, colour: Lens, settings: Settings
 ) -> np.ndarray:
     """(T, N, 3) of the body in the colour camera's frame, filled up with +inf."""
     count = settings.num_points or MOST_POINTS
@@ -133,7 +133,7 @@ def _clouds(
 
 
 def _cloud(
-    recording: Recording, file: Path, mask: Path | None, sensor: Sensor | None, colour: Lens, settings: Settings
+    recording: RgbdFiles, file: Path, mask: Path | None, sensor: Sensor | None, colour: Lens, settings: Settings
 ) -> np.ndarray:
     """Points (N, 3) of the body in one frame."""
     hidden = None if mask is None else read_image(mask) > (0 if recording.masks_in_colour else 254)
@@ -159,7 +159,7 @@ def _cloud(
 
 
 def _keypoints(
-    recording: Recording, files: list[Path | None], size: tuple[int, int] | None, settings: Settings
+    recording: RgbdFiles, files: list[Path | None], size: tuple[int, int] | None, settings: Settings
 ) -> np.ndarray | None:
     """(T, 25, 3), confidence 0 where there are none; None where there is no folder of them."""
     folder = settings.op_keypts or recording.keypoints
@@ -186,7 +186,7 @@ def _keypoints(
 
 
 def _hidden_keypoints(
-    points: np.ndarray, recording: Recording, files: list[Path | None], size: tuple[int, int] | None, settings: Settings
+    points: np.ndarray, recording: RgbdFiles, files: list[Path | None], size: tuple[int, int] | None, settings: Settings
 ) -> np.ndarray:
     masks = settings.mask_joints2d if isinstance(settings.mask_joints2d, Path) else recording.masks
     if masks is None or (masks == recording.masks and not recording.masks_in_colour):
@@ -196,12 +196,12 @@ def _hidden_keypoints(
         if found is not None:
             mirrored = points[t : t + 1].copy()
             if recording.mirrored:  # the mask is as it was filmed
-                mirrored[..., 0] = (size or _PROX_SIZE)[0] - 1 - mirrored[..., 0]
+                mirrored[..., 0] = (size or _PROX_SIZE)[0] - mirrored[..., 0]
             points[t, :, 2] = hide(mirrored, [found], image_size=size or _PROX_SIZE)[0, :, 2]
     return points
 
 
-def _colour_size(recording: Recording) -> tuple[int, int] | None:
+def _colour_size(recording: RgbdFiles) -> tuple[int, int] | None:
     """Width and height of the colour image, from one of them or from a mask of it."""
     folders = [recording.frames[0].parent.parent / "Color"]
     if recording.masks is not None and recording.masks_in_colour:

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from optim.errors import InputError
 from optim.loading.problem import load_problem, load_source
 from optim.settings import parse
-from tests.optim.loading.recordings import (
+from tests.optim.loading.rgbd_recordings import (
     COLOUR,
     COLOUR_SIZE,
     INFRARED,

@@ -21,7 +21,7 @@ _IMAGES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
-class Recording:
+class RgbdFiles:
     """Frame i is ``frames[i]``: a depth image, a point file or, where only keypoints are used, a colour image."""
 
     name: str
@@ -50,7 +50,7 @@ def prox_names(path: Path) -> list[str]:
     return found
 
 
-def prox_recording(path: Path, name: str | None, *, depth: bool, frames: int) -> Recording:
+def prox_recording(path: Path, name: str | None, *, depth: bool, frames: int) -> RgbdFiles:
     """One recording of PROX.
 
     Args:
@@ -64,7 +64,7 @@ def prox_recording(path: Path, name: str | None, *, depth: bool, frames: int) ->
     if len(files) - 2 * TRIMMED >= frames:
         files = files[TRIMMED:-TRIMMED]
     masks = [place / folder for folder in ("BodyIndexColor", "BodyIndex") if (place / folder).is_dir()]
-    return Recording(
+    return RgbdFiles(
         name=place.name,
         frames=tuple(files),
         calibration=root / "calibration",
@@ -77,7 +77,7 @@ def prox_recording(path: Path, name: str | None, *, depth: bool, frames: int) ->
     )
 
 
-def plain_recording(path: Path) -> Recording:
+def plain_recording(path: Path) -> RgbdFiles:
     """A folder of depth images or point files with what belongs to them beside it.
 
     Raises:
@@ -93,7 +93,7 @@ def plain_recording(path: Path) -> Recording:
     if not frames:
         raise InputError(f"{path}: no Depth/*.png and no {', '.join(POINT_ENDINGS)} in it; there is nothing to fit")
     masks = [path / folder for folder in ("BodyIndexColor", "BodyIndex") if (path / folder).is_dir()]
-    return Recording(
+    return RgbdFiles(
         name=path.resolve().name,
         frames=tuple(frames),
         calibration=_folder(path / "calibration"),
