@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from optim.errors import InputError
 from optim.observations import PreviousBatch
@@ -176,6 +177,16 @@ def row_of(motion: Trajectory, row: int) -> Trajectory:
         contacts=None if motion.contacts is None else motion.contacts[here],
         floor_plane=None if motion.floor_plane is None else motion.floor_plane[here],
     )
+
+
+def joined(motions: Sequence[Trajectory]) -> Trajectory:
+    """Motions of equal length as one batch; contacts and floor where all of them have one."""
+
+    def together(name: str) -> Tensor | None:
+        parts = [value for motion in motions if (value := getattr(motion, name)) is not None]
+        return torch.cat(parts) if len(parts) == len(motions) else None
+
+    return Trajectory(**{field.name: together(field.name) for field in fields(Trajectory)})  # type: ignore[arg-type]
 
 
 def _anything_seen(whole: Problem, interval: Interval) -> bool:

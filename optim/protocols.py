@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from optim.batches import joined
 from optim.body import BodyModel
 from optim.errors import InputError
 from optim.init_state_prior import InitStatePrior
@@ -101,9 +102,3 @@ def fit_batch(
             values = {name: float(values[index]) for name, values in figures.items()}
             rows.append({"clip": extract.name, "stage": f"stage{stage}", "seconds_of_batch": seconds, **values})
     return rows
-
-
-def joined(motions: Sequence[Trajectory]) -> Trajectory:
-    """Motions of equal length as one batch."""
-    names = ("trans", "root_orient", "pose_body", "betas", "joints")
-    return Trajectory(**{name: torch.cat([getattr(m, name) for m in motions]) for name in names})

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import assets
-from optim.batches import row_of
+from optim.batches import joined, row_of
 from optim.body import NUM_BETAS, BodyModel
 from optim.camera import Camera
 from optim.errors import InputError
@@ -138,14 +138,14 @@ def _joined(name: str, folders: Sequence[Path], body_path: Path | None) -> Opene
         )
     first = results[0]
     names = [stage for stage in STAGES if all(stage in result.stages for result in results)]
-    moments = {stage: _batch([result.stages[stage] for result in results]) for stage in names}
+    moments = {stage: joined([result.stages[stage] for result in results]) for stage in names}
     opened = Opened(
         name,
         first.body,
         moments,
         tuple(intervals),
         floor=_floors(results),
-        truth=_batch([r.truth for r in results if r.truth is not None]) if all(r.truth for r in results) else None,
+        truth=joined([r.truth for r in results if r.truth is not None]) if all(r.truth for r in results) else None,
         observations=_seen(results),
         camera=first.camera,
         seams=first.seams,
@@ -230,16 +230,6 @@ def _people(path: Path) -> tuple[Trajectory, Tensor | None] | None:
     return motion, torch.from_numpy(
         np.stack([unit_plane(planes[chosen[p % len(chosen)]], path=path) for p in range(people)])
     )
-
-
-def _batch(motions: Sequence[Trajectory]) -> Trajectory:
-    names = ("trans", "root_orient", "pose_body", "betas", "joints")
-    joined = {name: torch.cat([getattr(motion, name) for motion in motions]) for name in names}
-    extra: dict[str, Any] = {}
-    for name in ("contacts", "floor_plane"):
-        values = [value for motion in motions if (value := getattr(motion, name)) is not None]
-        extra[name] = torch.cat(values) if len(values) == len(motions) else None
-    return Trajectory(**joined, **extra)
 
 
 def _floors(results: Sequence[FitResult]) -> Tensor | None:
