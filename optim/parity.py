@@ -307,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case = Case.read(path)
         rows[case.name] = measure(case), trace(case)
         told.show(number, case.name)
-    options.out.write_text(table(rows))
+    options.out.write_text(table(rows), encoding="utf-8")
     return 0
 
 

@@ -122,11 +122,11 @@ def write_between_marks(page: Path, text: str, *, marks: tuple[str, str] = (BEGI
     Raises:
         InputError: The page lacks a mark.
     """
-    before, begin, rest = page.read_text().partition(marks[0])
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
     _, end, after = rest.partition(marks[1])
     if not begin or not end:
         raise InputError(f"{page} lacks the marks {marks[0]} and {marks[1]} that the table goes between")
-    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -78,7 +78,7 @@ def find_clips(folder: Path, *, split: str | None = None, val_share: float = 0.1
     if split is None:
         return paths
     if index.exists():
-        wanted = {c["file"] for c in json.loads(index.read_text())["clips"] if c["split"] == split}
+        wanted = {c["file"] for c in json.loads(index.read_text(encoding="utf-8"))["clips"] if c["split"] == split}
         return [p for p in paths if p.relative_to(folder).as_posix() in wanted]
     subjects = sorted({p.parent for p in paths})
     every = max(2, round(1 / val_share))
