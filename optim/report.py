@@ -14,6 +14,7 @@ from pathlib import Path
 from optim.errors import InputError
 from optim.loading.runs import load_results
 from optim.reporting.page import page
+from optim.saving.humor_results import writable_folder
 
 
 def run(options: argparse.Namespace) -> Path:
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> Path:
     path: Path = options.out or (
         options.run / "report.html" if options.run.is_dir() else options.run.with_suffix(".html")
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    writable_folder(path.parent)
     path.write_text(page(results, title=title, pictures=not options.no_pictures), encoding="utf-8")
     return path
 

@@ -129,6 +129,12 @@ def test_without_drawing_the_page_says_why(place, monkeypatch):
     assert "No pictures: libEGL.so.1: not there; install libegl1." in text and "Figures" in text
 
 
+def test_a_place_that_cannot_be_written_to_is_a_message(place, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main([str(place), "--no-pictures", "--out", str(tmp_path / "file" / "page.html")]) == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
 def test_no_results_are_a_message(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert str(tmp_path) in capsys.readouterr().err
