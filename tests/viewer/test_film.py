@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from viewer import film as module
 from viewer.build_view import ViewBuilder
 from viewer.film import Film, FilmError
 from viewer.layers.camera import image_points
-from viewer.layers.film import distance, image_corners
+from viewer.layers.film import FilmLayer, distance, image_corners
+from viewer.ui_state import UiState
 from viewer.view_model import Camera, Footage
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +84,21 @@ def test_an_error_of_the_reading_thread_is_told(video, monkeypatch):
     film = Film(Footage(path=str(video), frames=(0, 1)))
     with pytest.raises(FilmError, match="ein film.mp4: cannot be read .ZeroDivisionError"):
         film.wait_for(0)
+
+
+def test_switched_on_again_the_layer_tries_anew(tmp_path, video):
+    session = fakes.FakeSession(problem=fakes.make_problem(camera=True))
+    shown = ViewBuilder(session).view(session.current, None)
+    path = tmp_path / "clip.mp4"
+    shown = replace(shown, scene=replace(shown.scene, footage=Footage(path=str(path), frames=tuple(range(9)))))
+    layer, ui = FilmLayer(), UiState(exact=True)
+    with pytest.raises(FilmError, match="not there any more"):
+        layer.key(shown, ui)
+    path.write_bytes(video.read_bytes())
+    assert layer.key(shown, ui)[0] == 0
+    reading = layer._film._thread
+    layer.close()
+    assert not reading.is_alive()
 
 
 def test_the_picture_hangs_where_the_camera_sees_the_image():

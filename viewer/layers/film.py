@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from viewer.film import Film
+from viewer.film import Film, FilmError
 from viewer.layers.base import Layer
 from viewer.ui_state import UiState
 from viewer.view_model import Camera, ViewModel
@@ -35,12 +35,21 @@ class FilmLayer(Layer):
         footage = view.scene.footage
         assert footage is not None and view.scene.camera is not None
         if self._film is not None and self._film.footage != footage:
-            self._film.close()
-            self._film = None
+            self.close()
         if self._film is None:
             self._film = Film(footage)
-        self._picture = self._film.wait_for(ui.frame) if ui.exact else self._film.look(ui.frame)
+        try:
+            self._picture = self._film.wait_for(ui.frame) if ui.exact else self._film.look(ui.frame)
+        except FilmError:
+            self.close()  # switched on again, the layer tries anew
+            raise
         return None if self._picture is None else self._picture[0], distance(view.scene.camera, view)
+
+    def close(self) -> None:
+        """End the reading."""
+        if self._film is not None:
+            self._film.close()
+        self._film = None
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Hang up the picture."""
