@@ -73,17 +73,17 @@ def record_script(
         for _ in range(WARM_FRAMES):
             ps.frame_tick()
         app.studio.start(path, script=script, pictures=pictures)
-        film = app.studio.film
-        while app.studio.film is not None:
-            while not app.studio.prepare() and app.studio.film is not None:
+        filming = app.studio.filming
+        while app.studio.filming is not None:
+            while not app.studio.prepare() and app.studio.filming is not None:
                 app.receive()
             ps.frame_tick()
             app.studio.take()
-            if report is not None and film is not None:
-                report(film.frames, script.frames)
-        if film is None or app.studio.error is not None:
+            if report is not None and filming is not None:
+                report(filming.frames, script.frames)
+        if filming is None or app.studio.error is not None:
             raise VideoError(app.studio.error or f"{path}: nothing was recorded")
-        return VideoResult(path, film.frames, film.codec, film.remark)
+        return VideoResult(path, filming.frames, filming.codec, filming.remark)
     finally:
         app.studio.stop()
         app.client.close()
@@ -115,10 +115,17 @@ def render_results_video(
 
 
 def fit_script(
-    clip_seconds: float, *, size: tuple[int, int], fps: float, progress_seconds: float, loops: int
+    clip_seconds: float,
+    *,
+    size: tuple[int, int],
+    fps: float,
+    progress_seconds: float,
+    loops: int,
+    camera: bool = False,
 ) -> Script:
-    """The iterations of a fit while the clip plays, then its motion a number of times."""
+    """The iterations of a fit while the clip plays, then its motion a number of times, last as a camera saw it."""
     end = progress_seconds + loops * clip_seconds
+    last = f"{end - clip_seconds:.6f} look camera" if camera else ""
     text = f"""
         0 look home
         0 layer rollout off
@@ -126,6 +133,7 @@ def fit_script(
         0-{progress_seconds:.6f} play
         {progress_seconds:.6f} frame 0
         {progress_seconds:.6f}-{end:.6f} play
+        {last}
         """
     return replace(parse_script(text), size=size, fps=fps)
 
@@ -146,11 +154,18 @@ def render_fit_video(
         session: The iterations on the way to ``session.current`` are shown; the session is not changed.
         size: Width and height in pixels.
         progress_seconds: Length of the first part.
-        loops: How often the motion is played in the second part.
+        loops: How often the motion is played in the second part, the last time as the camera saw it, if there is one.
 
     Other arguments and errors are those of ``record_script``.
     """
     problem = session.problem
     clip_seconds = math.ceil(problem.frames * fps / problem.fps) / fps
-    script = fit_script(clip_seconds, size=size, fps=fps, progress_seconds=progress_seconds, loops=loops)
+    script = fit_script(
+        clip_seconds,
+        size=size,
+        fps=fps,
+        progress_seconds=progress_seconds,
+        loops=loops,
+        camera=problem.has_camera,
+    )
     return record_script(lambda: LocalClient(lambda: session), path, script, report=report)

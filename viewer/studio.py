@@ -35,20 +35,20 @@ class Studio:
     def __init__(self, app: App) -> None:
         self._app = app
         self._ready = False
-        self.film: Filming | None = None
+        self.filming: Filming | None = None
         self.error: str | None = None  # of the last recording, which it ended
 
     @property
     def picture_seconds(self) -> float | None:
         """How far the window's clock goes on in this frame while recording; None otherwise."""
-        if self.film is None:
+        if self.filming is None:
             return None
-        return 1.0 / self.film.fps if self._ready and self.film.player is None else 0.0
+        return 1.0 / self.filming.fps if self._ready and self.filming.player is None else 0.0
 
     @property
     def caption(self) -> str:
         """Of the script that is played."""
-        return self.film.player.caption if self.film is not None and self.film.player is not None else ""
+        return self.filming.player.caption if self.filming is not None and self.filming.player is not None else ""
 
     def start(self, path: Path, *, script: Script | None = None, pictures: bool = False, fps: float = 30.0) -> None:
         """Begin; a recording in progress is ended first. What goes wrong is a message."""
@@ -57,7 +57,7 @@ class Studio:
         player = None if script is None else Player(script, self._app.scene_view.viewpoint)
         try:
             rate = fps if script is None else script.fps
-            self.film = Filming(path, size=ps.get_buffer_size(), fps=rate, player=player, pictures=pictures)
+            self.filming = Filming(path, size=ps.get_buffer_size(), fps=rate, player=player, pictures=pictures)
         except (VideoError, OSError) as error:
             self._failed(error)
             return
@@ -65,20 +65,20 @@ class Studio:
 
     def stop(self) -> None:
         """End the recording; the file is whole then."""
-        if self.film is None:
+        if self.filming is None:
             return
-        film, self.film, self._ready = self.film, None, False
+        filming, self.filming, self._ready = self.filming, None, False
         ui = self._app.ui.filming
         ui.active = False
         try:
-            film.finish()
+            filming.finish()
         except VideoError as error:
             self._failed(error)
             return
-        ui.last = film.path
-        seconds = film.frames / film.fps
-        text = f"Recorded {film.frames} pictures, {seconds:.1f} s: {film.path}"
-        self._app.ui.note(Note(level="info", text=text, advice=film.remark))
+        ui.last = filming.path
+        seconds = filming.frames / filming.fps
+        text = f"Recorded {filming.frames} pictures, {seconds:.1f} s: {filming.path}"
+        self._app.ui.note(Note(level="info", text=text, advice=filming.remark))
 
     def obey(self) -> None:
         """Do what the panel or a key asked for."""
@@ -100,17 +100,17 @@ class Studio:
 
     def prepare(self) -> bool:
         """Bring the window to the next picture as far as can be now; whether it can be taken after this frame."""
-        app, film = self._app, self.film
+        app, filming = self._app, self.filming
         self._ready = False
-        if film is None or app.view is None:
+        if filming is None or app.view is None:
             return False
-        if film.player is None:
+        if filming.player is None:
             self._ready = True
             return True
         if app.view.obeyed < app.ui.posted or app.view.status.state == "running":
             return False
         try:
-            order = film.next_order(app.view, app.ui, app.free())
+            order = filming.next_order(app.view, app.ui, app.free())
         except Exception as error:  # whatever a script runs into, the window stays
             self._failed(error)
             return False
@@ -121,25 +121,25 @@ class Studio:
 
     def take(self) -> None:
         """Take the picture if it is ready, after the frame has been drawn."""
-        film = self.film
-        if film is None or not self._ready:
+        filming = self.filming
+        if filming is None or not self._ready:
             return
         self._ready = False
         try:
-            film.take()
+            filming.take()
         except (CaptureError, VideoError, ValueError) as error:  # ValueError: the window has another size now
             self._failed(error)
             return
         ui = self._app.ui.filming
-        ui.frames, ui.total = film.frames, 0 if film.player is None else film.player.script.frames
-        if film.over:
+        ui.frames, ui.total = filming.frames, 0 if filming.player is None else filming.player.script.frames
+        if filming.over:
             self.stop()
 
     def _failed(self, error: Exception) -> None:
         """End with a message; what was recorded before stays."""
         told = isinstance(error, ValueError | VideoError | CaptureError | OSError)
         self.error = str(error) if told else f"{type(error).__name__}: {error}"
-        if self.film is not None:
+        if self.filming is not None:
             self.stop()
         self._app.ui.filming.active = False
         self._app.ui.note(

@@ -127,9 +127,9 @@ def test_the_window_records_itself_at_the_rate_of_the_video(tmp_path):
 def test_whatever_a_script_runs_into_the_window_stays(window, tmp_path):
     studio = window.app.studio
     studio.start(tmp_path / "clip.mp4", script=parse_script("0-1 play"))
-    studio.film.next_order = lambda *arguments: 1 / 0
+    studio.filming.next_order = lambda *arguments: 1 / 0
     window.app.tick()
-    assert studio.film is None and not window.app.ui.filming.active
+    assert studio.filming is None and not window.app.ui.filming.active
     assert any("ZeroDivisionError" in note.text for note in window.app.ui.notes)
     window.frames(2)
 
