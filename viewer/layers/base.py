@@ -156,13 +156,7 @@ class Layer:
         """
         if len(positions) == 0:
             return
-        name = self._touch("points", name)
-        if ps.has_point_cloud(name) and ps.get_point_cloud(name).n_points() == len(positions):
-            cloud = ps.get_point_cloud(name)
-            cloud.update_point_positions(positions)
-            cloud.set_enabled(True)
-        else:
-            cloud = ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
+        cloud = self._cloud(name, positions, color)
         cloud.set_radius(radius * self._sizes[0], relative=False)
         if colors is not None:
             cloud.add_color_quantity("color", colors, enabled=True)
@@ -171,13 +165,7 @@ class Layer:
         """Arrows (N, 3) in metres, as long as they are."""
         if len(positions) == 0:
             return
-        name = self._touch("points", name)
-        if ps.has_point_cloud(name) and ps.get_point_cloud(name).n_points() == len(positions):
-            cloud = ps.get_point_cloud(name)
-            cloud.update_point_positions(positions)
-            cloud.set_enabled(True)
-        else:
-            cloud = ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
+        cloud = self._cloud(name, positions, color)
         cloud.set_radius(1e-4, relative=False)
         cloud.add_vector_quantity(
             "arrow",
@@ -188,6 +176,15 @@ class Layer:
             color=color,
             enabled=True,
         )
+
+    def _cloud(self, name: str, positions: np.ndarray, color: Color) -> ps.PointCloud:
+        name = self._touch("points", name)
+        if ps.has_point_cloud(name) and ps.get_point_cloud(name).n_points() == len(positions):
+            cloud = ps.get_point_cloud(name)
+            cloud.update_point_positions(positions)
+            cloud.set_enabled(True)
+            return cloud
+        return ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
 
     def lines(
         self,
