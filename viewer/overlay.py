@@ -1,4 +1,4 @@
-"""What stands over the scene where panels are hidden: what is shown, the loss curve, the schedule, a caption."""
+"""What stands over the scene where panels are hidden: what is shown, the loss curve, the schedule; and a caption."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def free_of_overlay(size: tuple[int, int]) -> Rect:
     return Rect(left, 0.0, max(width - left - 2 * MARGIN, 1.0), max(height - BAR_HEIGHT - 2 * MARGIN, 1.0))
 
 
-def draw_overlay(view: ViewModel, size: tuple[int, int], *, caption: str = "") -> None:
+def draw_overlay(view: ViewModel, size: tuple[int, int]) -> None:
     """Phase, step and loss of the iteration that is shown, where it lies on the curve and in the schedule."""
     width, height = size
     row = view.history.row_of(view.shown)
@@ -33,9 +33,11 @@ def draw_overlay(view: ViewModel, size: tuple[int, int], *, caption: str = "") -
     _open("overlay caption", MARGIN, MARGIN, PLOT_WIDTH, 58.0)
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())
-    step, loss = int(view.history.step[row]) + 1, float(view.history.total[row])
+    loss, text = float(view.history.total[row]), view.scene.name
     fitted = math.isfinite(loss)  # results that were saved have no losses
-    text = f"step {step}/{phase.steps} · iteration {row} · loss {number(loss)}" if fitted else view.scene.name
+    if fitted:
+        step, number_ = int(view.history.step[row]) + 1, view.history.number(view.shown)
+        text = f"step {step}/{phase.steps} · iteration {number_} · loss {number(loss)}"
     psim.TextColored(theme.rgba(theme.DIM), text)
     psim.End()
     if fitted and height >= LEAST_HEIGHT:
@@ -47,8 +49,6 @@ def draw_overlay(view: ViewModel, size: tuple[int, int], *, caption: str = "") -
     done = float(positions(view, view.history.path(view.shown))[-1])
     draw_schedule(view, x, y - 1, psim.GetContentRegionAvail()[0], 22.0, done=done)
     psim.End()
-    if caption:
-        draw_caption(caption, Rect(0.0, 0.0, float(width), float(height)))
 
 
 def draw_caption(text: str, where: Rect) -> None:

@@ -177,11 +177,13 @@ class RunSource:
     def _borrow(self, name: str, parts: dict[str, Any], snapshot: int) -> None:
         """Take what is missing from the nearest snapshot before it on its branch."""
         assert self._history_rows is not None
-        for place in reversed(self._history_rows.path(snapshot)):
-            if name in self._read(place):
-                parts[name] = self._read(place)[name]
+        path = self._history_rows.path(snapshot)
+        for number in reversed(range(len(path))):
+            there = self._read(path[number])
+            if name in there:
+                parts[name] = there[name]
                 if name == "motion":
-                    text = f"The motion of iteration {place} is drawn: that of {snapshot} was not recorded."
+                    text = f"The motion of iteration {number} is drawn: that of {len(path) - 1} was not recorded."
                     self._notes.append(vm.Note(level="info", text=text))
                 return
 

@@ -219,6 +219,10 @@ class History:
         """Row of a snapshot's id."""
         return int(np.searchsorted(self.ids, snapshot))
 
+    def number(self, snapshot: int) -> int:
+        """A snapshot as it is called on the screen: how many lie before it on its branch."""
+        return int(self.depth[self.row_of(snapshot)])
+
     def path(self, snapshot: int) -> np.ndarray:
         """Rows from the start to a snapshot on any branch."""
         rows, row = [], self.row_of(snapshot)
@@ -252,7 +256,7 @@ class Movement:
     largest: float | None  # of any entry; None for a group, whose parts differ in unit
     rms: float | None
     held_by: str = ""  # "freeze" or the name of a phase whose schedule leaves it out
-    since: int | None = None  # iterations done when it was held
+    since: int | None = None  # id of the snapshot in which it was held
     moved_since: float = 0.0  # by hand, since then
 
 

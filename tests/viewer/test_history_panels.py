@@ -277,3 +277,13 @@ def test_speed_limit(open_fit):
     window.key("LeftBracket")
     window.key("LeftBracket")
     assert window.view.status.speed_limit == 1.0
+
+
+def test_an_iteration_has_the_same_number_everywhere_also_on_another_branch(window):
+    current, history = window.view.current, window.view.history
+    number = history.number(current)
+    assert number == len(history.branch) - 1 < current  # fewer lie before it than there are on all branches
+    assert window.shows(f"{number} / {number}")
+    window.app.ui.panels = False
+    window.frames(2)
+    assert window.shows(f"iteration {number} ·")

@@ -44,10 +44,12 @@ def diagnosis_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
 def _about(view: ViewModel, current: bool) -> str:
     found = view.analyses.get("diagnosis")
+    if view.status.state == "running":
+        return "pause the run to ask"
     if found is None:
         return "which frame, term and variable is to blame"
-    row = view.history.row_of(found.snapshot)
-    when = f"iteration {row}, {duration(found.seconds) if found.seconds >= 1 else f'{1000 * found.seconds:.0f} ms'}"
+    took = duration(found.seconds) if found.seconds >= 1 else f"{1000 * found.seconds:.0f} ms"
+    when = f"iteration {view.history.number(found.snapshot)}, {took}"
     return when if current else f"{when}; not the one shown"
 
 
@@ -67,10 +69,12 @@ def _verdict(index: int, verdict: Verdict, view: ViewModel, ui: UiState) -> None
 def _pulls(found: Diagnosis) -> None:
     """Gradient norm of every term (rows) on every variable (columns)."""
     psim.TextColored(theme.rgba(theme.DIM), "Pull of the terms on the variables [loss per unit]")
-    flags = int(psim.ImGuiTableFlags_BordersInnerH) | int(psim.ImGuiTableFlags_SizingStretchProp)
+    flags = psim.ImGuiTableFlags_BordersInnerH | psim.ImGuiTableFlags_SizingFixedFit | psim.ImGuiTableFlags_ScrollX
     with font(theme.SMALL_FONT):
-        if not psim.BeginTable("pulls", 1 + len(found.pull), flags):
+        height = (1 + len(found.terms)) * (psim.GetTextLineHeight() + 6.0 * scale()) + 14.0 * scale()
+        if not psim.BeginTable("pulls", 1 + len(found.pull), int(flags), (0.0, height)):
             return
+        psim.TableSetupScrollFreeze(1, 0)
         for label in ("", *found.pull):
             psim.TableNextColumn()
             psim.TextColored(theme.rgba(theme.DIM), label.replace("_", " "))
@@ -81,7 +85,7 @@ def _pulls(found: Diagnosis) -> None:
             for norms in found.pull.values():
                 psim.TableNextColumn()
                 strongest = norms[row] == norms.max() and norms[row] > 0
-                psim.TextColored(theme.rgba(theme.WARN if strongest else theme.TEXT), number(float(norms[row])))
+                psim.TextColored(theme.rgba(theme.WARN if strongest else theme.TEXT), number(float(norms[row]), 3))
         psim.EndTable()
 
 

@@ -232,7 +232,7 @@ def _origin(view: ViewModel, branch: Branch) -> str:
     loss = number(float(view.history.total[view.history.row_of(branch.last)]))
     if branch.forked_from is None:
         return f"loss {loss}"
-    return f"from iteration {view.history.depth[view.history.row_of(branch.forked_from)]}, loss {loss}"
+    return f"from iteration {view.history.number(branch.forked_from)}, loss {loss}"
 
 
 def _name_field(ui: UiState, key: tuple[str, int], name: str) -> str | None:

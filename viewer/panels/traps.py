@@ -43,7 +43,7 @@ def _caught(view: ViewModel) -> Iterator[Command]:
         return
     with font(theme.SMALL_FONT):
         psim.PushTextWrapPos(0.0)
-        psim.TextColored(theme.rgba(theme.WARN), f"Iteration {view.history.row_of(caught.snapshot)}: {caught.text}")
+        psim.TextColored(theme.rgba(theme.WARN), f"Iteration {view.history.number(caught.snapshot)}: {caught.text}")
         psim.PopTextWrapPos()
     with disabled(caught.last_good is None):
         if psim.SmallButton("Back to the last good one"):
