@@ -64,7 +64,8 @@ def watch(video: Video, needed: np.ndarray, file: Path, *, person: int | None = 
         return found
     if len(found.frames):
         log.warning("keypoints of %d of %d frames are there already: %s", len(found.frames), len(needed), file)
-    threads = int(os.environ.get("OMP_NUM_THREADS", "0")) or min(os.cpu_count() or 1, 4)
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    threads = int(given) if given.isdigit() and int(given) else min(os.cpu_count() or 1, 4)
     detector, landmarks = (Network(path, threads=threads) for path in _networks())
     tracker = Tracker(detector, landmarks, person=person, track=Track.from_array(found.track))
     told = Progress("Looking for keypoints, frame", len(needed), done=len(found.frames))
