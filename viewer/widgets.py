@@ -16,13 +16,13 @@ Point = tuple[float, float]
 BAR_LABEL, BAR_BUTTONS = 76.0, 238.0  # widths before and behind the bars of the timeline
 
 
-def number(value: float) -> str:
-    """A number in at most seven characters; a dash where there is none."""
+def number(value: float, digits: int = 4) -> str:
+    """A number to so many digits, with an exponent only where it is long without; a dash where there is none."""
     if value is None or math.isnan(value):
         return "–"
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
         return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
-    return f"{value:.4g}"
+    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
 def duration(seconds: float) -> str:
