@@ -116,6 +116,7 @@ def open_instead(settings: Settings, path: str) -> None:
     models = {"--smpl": settings.smpl, "--vposer": settings.vposer, "--humor": settings.humor}
     models |= {"--init-motion-prior": settings.init_motion_prior}
     words = ["--preset", settings.preset, *(str(word) for pair in models.items() for word in pair)]
+    words += ["--no-record"] if settings.no_record else []
     os.execv(sys.executable, [sys.executable, str(Path(__file__).resolve()), "--data-path", path, *words])
 
 

@@ -36,10 +36,10 @@ def test_where_nothing_can_be_opened_nothing_is(app):
 def test_the_next_program_has_the_same_models_and_rules(monkeypatch):
     became = []
     monkeypatch.setattr(run_viewer.os, "execv", lambda *words: became.append(words))
-    settings = parse(["--preset", "reference", "--data", "getup", "--observations", "joints2d"])
+    settings = parse(["--preset", "reference", "--data", "getup", "--observations", "joints2d", "--no-record"])
     run_viewer.open_instead(settings, "/some where/clip.mp4")
     program, words = became[0]
     assert program == words[0] == sys.executable and words[1].endswith("run_viewer.py")
     again = parse(words[2:])
-    assert again.kind == "RGB" and str(again.data_path) == "/some where/clip.mp4"
+    assert again.no_record and again.kind == "RGB" and str(again.data_path) == "/some where/clip.mp4"
     assert (again.preset, again.smpl, again.humor) == ("reference", settings.smpl, settings.humor)

@@ -72,4 +72,6 @@ def test_lies_in_the_configuration_folder(monkeypatch, tmp_path):
 
 def test_an_unwritable_folder_is_no_error(tmp_path):
     (tmp_path / "file").write_text("")
-    save_preferences(tmp_path / "file" / "window.json", Preferences())
+    path = tmp_path / "file" / "window.json"
+    save_preferences(path, Preferences(follow=False))
+    assert load_preferences(path) == Preferences()
