@@ -137,7 +137,7 @@ class ViewBuilder:
             found[name] = vm.Movement(largest=largest, rms=rms)
             if hold is not None:
                 by, moved_since = hold.by, hold.moved
-                found[name] = replace(found[name], held_by=by, since=hold.iteration, moved_since=moved_since)
+                found[name] = replace(found[name], held_by=by, since=hold.since, moved_since=moved_since)
         return found
 
     def progress(self, snapshot: Snapshot) -> float:

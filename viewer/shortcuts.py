@@ -93,9 +93,10 @@ def _optimiser_keys(view: ViewModel, ui: UiState) -> Iterator[Command]:
         for key, command in _STEPS:
             if _pressed(key):
                 yield command()
-    if _pressed("D") and view.status.state != "running":
+    if _pressed("D"):
         ui.tabs["losses"] = "diagnosis"
-        yield Analyse("diagnosis", view.shown)
+        if not running:
+            yield Analyse("diagnosis", view.shown)
     for key, step in (("LeftBracket", 1), ("RightBracket", -1)):
         if _pressed(key):
             yield SetSpeed(next_speed(view.status.speed_limit, step))

@@ -141,6 +141,7 @@ def use(name: str) -> None:
     if light:
         globals()["LAYER_COLORS"] |= {**_LIGHT_LAYERS, "body": _DARK["SEQUENCES"][0]}
         globals()["SEQUENCES"] = _DARK["SEQUENCES"]
+        globals()["PHASES"] = _DARK["PHASES"]  # their names stand on them in dark letters
     style_colors()
 
 

@@ -37,6 +37,12 @@ def test_the_script_goes_through_the_iterations_and_then_the_clip():
     assert [d.name for d in script.directives if d.end == 5.0 or d.end == 9.0] == ["iteration", "play", "frame", "play"]
 
 
+def test_where_there_is_a_camera_the_motion_is_last_seen_through_it():
+    script = fit_script(2.0, size=(640, 360), fps=30.0, progress_seconds=5.0, loops=2, camera=True)
+    (look,) = [d for d in script.directives if d.name == "look" and d.start > 0]
+    assert (look.start, look.arguments) == (7.0, ("camera",))
+
+
 def test_video_of_a_fit(tmp_path):
     problem = offscreen_problem()
     if problem is not None:

@@ -9,6 +9,7 @@ from viewer.panels.table import PANELS
 from viewer.panels.weights import slider_position, slider_weight
 from viewer.ui_state import UiState
 from viewer.view_model import Analysis, Loading, Note
+from viewer.widgets import number
 
 
 def weight(window, term: str, stage: int) -> float:
@@ -251,3 +252,11 @@ def test_while_loading_the_panels_are_there(open_window, monkeypatch):
     assert set(SLOTS) <= set(window.windows)
     window.key("Space")
     assert not window.app.ui.broken
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(12345.6, 4, "12346"), (-1094.2, 3, "-1094"), (0.0123456, 4, "0.01235"), (2.5e-5, 4, "2.5e-5"), (3e6, 4, "3.0e6")],
+)
+def test_numbers_have_an_exponent_only_where_they_are_long_without(value, digits, text):
+    assert number(value, digits) == text

@@ -53,7 +53,8 @@ def test_rows_say_how_far_variables_have_moved(window):
 def test_rows_say_since_when_something_is_frozen(window):
     window.post(Freeze("x_0"), StepOuter())
     (hold,) = [one for one in held(window.session) if one.name == "x_0"]
-    assert window.shows(f"frozen since {hold.iteration}")
+    assert hold.since in {event.snapshot for event in window.view.history.events}
+    assert window.shows(f"frozen since {window.view.history.number(hold.since)}")
     part = next(part for part in window.view.scene.parts if part.name == "x_0")
     assert "moved by 0" in state_of(window.view, part, True)[2]
 

@@ -71,7 +71,7 @@ def _pulls(found: Diagnosis) -> None:
     psim.TextColored(theme.rgba(theme.DIM), "Pull of the terms on the variables [loss per unit]")
     flags = psim.ImGuiTableFlags_BordersInnerH | psim.ImGuiTableFlags_SizingFixedFit | psim.ImGuiTableFlags_ScrollX
     with font(theme.SMALL_FONT):
-        height = (1 + len(found.terms)) * (psim.GetTextLineHeight() + 6.0 * scale()) + 14.0 * scale()
+        height = (1 + len(found.terms)) * (psim.GetTextLineHeight() + 4.0 * scale()) + 14.0 * scale()
         if not psim.BeginTable("pulls", 1 + len(found.pull), int(flags), (0.0, height)):
             return
         psim.TableSetupScrollFreeze(1, 0)

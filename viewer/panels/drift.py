@@ -28,12 +28,12 @@ def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         psim.TextWrapped("The roll-out exists from stage 3 on: run to the end of stage 2, then one more iteration.")
         return
     yield from ask(view, ui, "drift")
-    for index, (name, (label, unit)) in enumerate(QUANTITIES.items()):
+    for index, (name, (label, text)) in enumerate(QUANTITIES.items()):
         if index:
             psim.SameLine()
         if psim.RadioButton(label, ui.drift_quantity == name):
             ui.drift_quantity = name
-        tooltip(unit)
+        tooltip(text)
     if len(view.scene.starts) > 1:
         psim.SameLine()
     ui.sequence = sequence_choice("drift of", ui.sequence, len(view.scene.starts))
@@ -42,8 +42,9 @@ def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
         return
     b = min(ui.sequence, len(view.scene.starts) - 1)
+    unit = QUANTITIES[ui.drift_quantity][1].split()[0].strip(",")
     parts = (
-        ("free-running", "total", theme.LAYER_COLORS["rollout"], 2.2),
+        (f"free-running [{unit}]", "total", theme.LAYER_COLORS["rollout"], 2.2),
         ("one step: encoding", "encoding", theme.STAGE2, 1.5),
         ("accumulated", "accumulation", theme.RESIDUAL, 1.2),
     )

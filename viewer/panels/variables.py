@@ -94,8 +94,9 @@ def state_of(view: ViewModel, part: Part, frozen: bool) -> tuple[str, theme.Colo
     if way is not None and way.since is not None:
         word, color = ("frozen", theme.ACCENT) if way.held_by == "freeze" else ("held", theme.DIM)
         who = "Frozen" if way.held_by == "freeze" else f"Held by the schedule of {way.held_by}"
-        long = f"{who} since iteration {way.since}; moved by {number(way.moved_since)}{unit} since then (by hand)"
-        return f"{word} since {way.since}", color, long
+        since = view.history.number(way.since)
+        long = f"{who} since iteration {since}; moved by {number(way.moved_since)}{unit} since then (by hand)"
+        return f"{word} since {since}", color, long
     if frozen:
         return "frozen", theme.ACCENT, "Stays where it is until it is released"
     if ranges:

@@ -65,7 +65,7 @@ def value_cell(view: ViewModel, row: WeightRow) -> None:
         return
     unit = "" if row.term.unit == "1" else f" {row.term.unit}"
     with font(theme.SMALL_FONT):
-        psim.TextUnformatted(f"{raw:.3g}{unit}")
+        psim.TextUnformatted(f"{number(raw, 3)}{unit}")
     tooltip(f"{row.term.name.replace('_', ' ')} = {raw:.6g}{unit}, before its weight\n{row.term.formula}")
 
 
@@ -79,7 +79,7 @@ def gradient_cell(view: ViewModel, row: WeightRow) -> None:
         return
     old = found.snapshot != view.shown
     with font(theme.SMALL_FONT):
-        psim.TextColored(theme.rgba(theme.DIM if old else theme.TEXT), f"{total:.3g}")
+        psim.TextColored(theme.rgba(theme.DIM if old else theme.TEXT), number(total, 3))
     lines = [f"{name}: {number(norm)}" for name, norm in sorted(norms.items(), key=lambda item: -item[1])]
     tooltip(
         "\n".join(["Gradient norm by variable, loss per unit of the variable", *lines])
