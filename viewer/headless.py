@@ -166,6 +166,6 @@ def render_fit_video(
         fps=fps,
         progress_seconds=progress_seconds,
         loops=loops,
-        camera=problem.has_camera,
+        camera=problem.camera is not None,
     )
     return record_script(lambda: LocalClient(lambda: session), path, script, report=report)
