@@ -9,6 +9,7 @@ from optim.movement import held, moved
 from tests.viewer.conftest import Window
 from viewer.commands import Freeze, RunPhase, RunStage, Step, StepOuter
 from viewer.panels.variables import rows, state_of
+from viewer.view_model import History
 from viewer.widgets import number
 
 PARTS = ["trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel"]
@@ -54,9 +55,19 @@ def test_rows_say_since_when_something_is_frozen(window):
     window.post(Freeze("x_0"), StepOuter())
     (hold,) = [one for one in held(window.session) if one.name == "x_0"]
     assert hold.since in {event.snapshot for event in window.view.history.events}
-    assert window.shows(f"frozen since {window.view.history.number(hold.since)}")
+    assert window.shows(f"since {window.view.history.number(hold.since)}")
     part = next(part for part in window.view.scene.parts if part.name == "x_0")
     assert "moved by 0" in state_of(window.view, part, True)[2]
+
+
+def test_late_in_a_long_fit_there_is_still_room_for_the_menu(window, monkeypatch):
+    window.post(Freeze("x_0"), StepOuter())
+    monkeypatch.setattr(History, "number", lambda self, snapshot: 25810)
+    window.frames(3)
+    assert window.shows("since 25810")
+    menu = window.widgets["x_0/…"]
+    assert menu.frame == window.frame  # not clipped away
+    assert menu.x1 == window.widgets["betas/…"].x1
 
 
 def test_what_the_schedule_holds_is_said(window):

@@ -77,7 +77,11 @@ def _stage(view: ViewModel) -> int:
 
 def _state(view: ViewModel, part: Part, frozen: bool) -> None:
     text, color, help_text = state_of(view, part, frozen)
+    psim.SameLine()
+    room = psim.GetContentRegionAvail()[0] - (_MENU + 5.0) * scale()
     with font(theme.SMALL_FONT):
+        if psim.CalcTextSize(text)[0] > room:  # the tick and the colour say it too
+            text = text.removeprefix("frozen").removeprefix("held").lstrip(", ")
         align_right(psim.CalcTextSize(text)[0] + (_MENU + 5.0) * scale())
         psim.TextColored(theme.rgba(color), text)
     tooltip(help_text)
