@@ -13,7 +13,7 @@ import polyscope as ps
 from viewer.app import App
 from viewer.client import Client, LocalClient
 from viewer.opening import replay_of
-from viewer.script import Script, parse_script
+from viewer.script import Script, fit_text, parse_script
 from viewer.ui_state import UiState
 from viewer.video import VideoError
 from viewer.view_model import LoadFailed, Scene
@@ -126,16 +126,7 @@ def fit_script(
     """The iterations of a fit while the clip plays, then its motion a number of times, last as a camera saw it."""
     end = progress_seconds + loops * clip_seconds
     last = f"{end - clip_seconds:.6f} look camera" if camera else ""
-    text = f"""
-        0 look home
-        0 layer rollout off
-        0-{progress_seconds:.6f} iteration 0 end
-        0-{progress_seconds:.6f} play
-        {progress_seconds:.6f} frame 0
-        {progress_seconds:.6f}-{end:.6f} play
-        {last}
-        """
-    return replace(parse_script(text), size=size, fps=fps)
+    return replace(parse_script(fit_text(progress_seconds, end) + last), size=size, fps=fps)
 
 
 def render_fit_video(

@@ -197,16 +197,21 @@ def _rate(words: list[str]) -> float:
 
 _SETTINGS: dict[str, Callable[[list[str]], object]] = {"size": _size, "fps": _rate, "panels": _switch}
 
-READY_MADE = {
-    "fit": """
-        # the iterations of a fit, then its motion
+
+def fit_text(progress: float, end: float) -> str:
+    """The iterations of a fit while the clip plays, up to ``progress``; then its motion, up to ``end`` [s]."""
+    return f"""
         0 look home
         0 layer rollout off
-        0-5 iteration 0 end
-        0-5 play
-        5 frame 0
-        5-9 play
-        """,
+        0-{progress:.6f} iteration 0 end
+        0-{progress:.6f} play
+        {progress:.6f} frame 0
+        {progress:.6f}-{end:.6f} play
+        """
+
+
+READY_MADE = {
+    "fit": fit_text(5.0, 9.0),
     "turntable": """
         # once around the body while it moves
         0 look home

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-from tests.viewer.test_pixels import ROOT, around, has_hue, share
+from tests.viewer.test_pixels import around, drawn, has_hue, share
 from viewer import theme
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Images by name and pixel positions by thing, drawn by a program of its own."""
-    out = tmp_path_factory.mktemp("layers") / "pictures.npz"
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.viewer.layer_pictures", str(out)],
-        cwd=ROOT,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    if "WindowUnavailable" in run.stderr:
-        pytest.skip(f"no EGL here: {run.stderr.strip().splitlines()[-1]}")
-    assert run.returncode == 0, run.stderr
-    return dict(np.load(out))
+    """Images by name and pixel positions by thing."""
+    return drawn("tests.viewer.layer_pictures", tmp_path_factory.mktemp("layers") / "pictures.npz", timeout=600)
 
 
 COLORS = theme.LAYER_COLORS

@@ -17,15 +17,19 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Images by layer and pixel positions by thing, drawn by a program of its own."""
-    out = tmp_path_factory.mktemp("pixels") / "pictures.npz"
+    """Images by layer and pixel positions by thing."""
+    return drawn("tests.viewer.pictures", tmp_path_factory.mktemp("pixels") / "pictures.npz", timeout=300)
+
+
+def drawn(program: str, out: Path, *, timeout: float) -> dict[str, np.ndarray]:
+    """What a program of its own draws into a file; skips the test where nothing can be drawn."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.viewer.pictures", str(out)],
+        [sys.executable, "-m", program, str(out)],
         cwd=ROOT,
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     if "WindowUnavailable" in run.stderr:
         pytest.skip(f"no EGL here: {run.stderr.strip().splitlines()[-1]}")
