@@ -1,11 +1,10 @@
 """``python -m optim.compiling``: compile the roll-out for this machine ahead of the first fit, which else waits for it.
 
-What is compiled stays in the user's cache folder (``chain_kernel``); a file beside it says that it is all there.
+What is compiled stays in the user's cache folder (``kernels``); a file in it says that it is all there.
 """
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -13,18 +12,15 @@ from pathlib import Path
 import numba
 import torch
 
-from optim import chain, chain_kernel
-from optim.motion_prior import LATENT_SIZE, MotionPrior
+from optim import chain, kernels
+from optim.motion_prior import LATENT_SIZE, STATE_SIZE, MotionPrior
 
-_STATE, _FRAMES = 339, 3
+_FRAMES = 3
 
 
 def marker() -> Path:
     """The file that is there once all is compiled, by what the result depends on."""
-    source = Path(chain_kernel.__file__)
-    facts = f"{source} {source.stat().st_mtime_ns} {numba.__version__} {sys.version}"
-    name = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    return Path(str(numba.config.CACHE_DIR)) / f"compiled-{name}"  # type: ignore[attr-defined]
+    return Path(str(numba.config.CACHE_DIR)) / f"compiled-{kernels.fingerprint()}"  # type: ignore[attr-defined]
 
 
 def is_compiled() -> bool:
@@ -37,12 +33,11 @@ def compile_all() -> None:
     prior = MotionPrior().eval().requires_grad_(False)
     layers = chain.frozen_layers(prior)
     assert layers is not None
-    for batch in (1, 2):
-        for published in (False, True):
-            start = torch.eye(3).reshape(9).repeat(batch, 38)[:, :_STATE].requires_grad_()
-            latents = torch.zeros(batch, _FRAMES, LATENT_SIZE, requires_grad=True)
-            outputs = chain.Chain.apply(start, latents, torch.zeros(batch, 3), layers, published)
-            sum(output.sum() for output in outputs).backward()
+    start = torch.eye(3).reshape(1, 9).repeat(1, 38)[:, :STATE_SIZE].requires_grad_()
+    latents = torch.zeros(1, _FRAMES, LATENT_SIZE, requires_grad=True)
+    outputs = chain.Chain.apply(start, latents, torch.zeros(1, 3), layers, False)
+    mean, variance = prior.prior(start)
+    sum(output.sum() for output in (*outputs, mean, variance)).backward()
     marker().parent.mkdir(parents=True, exist_ok=True)
     marker().touch()
 

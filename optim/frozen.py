@@ -5,15 +5,14 @@ linear map has put out. All of that but the division and the offset is linear, s
 and the spread's constant into the layer before, the gain's sign there too and its size into the layer after. What is
 left of ``Linear → GroupNorm → ReLU`` is ``y = W x + b; n = y / √(Σ y² + ε); max(n − least, 0)``.
 
-The products themselves run on oneDNN's packed weights where torch has them (from two rows on: four rows at the price
-of one, 60 rows in 0.4 of the time of an ordinary product), one row as a matrix times a vector. Measured in
-docs/performance.md. Knows no motion; the networks are those of ``motion_prior``.
+The loops over layers are compiled (``kernels``). Knows no motion; the networks are those of ``motion_prior``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,52 +22,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optim.threads import pieces, side_by_side
+
 if TYPE_CHECKING:
     from optim.motion_prior import Mlp
 
 GROUPS = 16
+_UNIT, _LEAST = 4, 16
+"""A thread takes rows by fours, as the products do, and at least so many."""
 _SMALLEST_GAIN = 1e-20
 """Stands for a gain of 0, which cannot be divided by; what comes out is the offset then, to rounding."""
 
 
 @cache
-def kernel() -> ModuleType:
-    """``chain_kernel``, imported where it is first needed: its compiler takes a third of a second to load."""
-    return import_module("optim.chain_kernel")
-
-
-Product = Callable[[np.ndarray], np.ndarray]
-
-
-def packed_product(matrix: np.ndarray) -> Product:
-    """(out, in) → a function of rows, (N, in) → (N, out) = rows @ matrixᵀ."""
-    tensor = torch.from_numpy(matrix)
-    ops = torch.ops.mkldnn
-    if matrix.dtype != np.float32 or not torch.backends.mkldnn.is_available():
-        return lambda rows: rows @ matrix.T
-    try:
-        packed = ops._reorder_linear_weight(tensor)
-        ops._linear_pointwise(torch.zeros(2, matrix.shape[1]), packed, None, "none", [], "")
-    except (AttributeError, RuntimeError):  # torch's own names, not promised to stay; no CPU but x86 has them all
-        return lambda rows: rows @ matrix.T
-    return lambda rows: ops._linear_pointwise(torch.from_numpy(rows), packed, None, "none", [], "").numpy()
+def kernel(name: str) -> ModuleType:
+    """A module of ``kernels``, imported where it is first needed: its compiler takes a third of a second to load."""
+    return import_module(f"optim.kernels.{name}")
 
 
 class Matrix:
-    """A linear map (out, in) that stands still; its transpose is the map of gradients."""
+    """A linear map (out, in) that stands still, packed for products forward and back."""
 
     def __init__(self, matrix: np.ndarray) -> None:
-        self.matrix = np.ascontiguousarray(matrix)
-        self._forward = packed_product(self.matrix)
-        self._backward = packed_product(np.ascontiguousarray(self.matrix.T))
+        self.panels, self.panels_back = (kernel("products").pack(m) for m in (matrix.T, matrix))
 
-    def forward(self, rows: np.ndarray) -> np.ndarray:
-        """(N, in) → (N, out), a new array."""
-        return np.dot(self.matrix, rows[0])[None] if len(rows) == 1 else self._forward(rows)
+    def add_to(self, out: np.ndarray, rows: np.ndarray) -> None:
+        """out (N, out) += the map of rows (N, in)."""
+        kernel("products").add_product(rows, self.panels, out)
 
-    def backward(self, rows: np.ndarray) -> np.ndarray:
-        """Gradients of the output (N, out) → of the input (N, in), a new array."""
-        return np.dot(rows[0], self.matrix)[None] if len(rows) == 1 else self._backward(rows)
+    def add_back_to(self, out: np.ndarray, rows: np.ndarray) -> None:
+        """out (N, in) += the transposed map of gradients (N, out)."""
+        kernel("products").add_product(rows, self.panels_back, out)
 
 
 class Layer(Matrix):
@@ -81,21 +65,45 @@ class Layer(Matrix):
         least: (out,), what a norm's result must exceed to pass the ReLU, and is counted from; 0 where none follows.
     """
 
-    def __init__(
-        self, matrix: np.ndarray, skipped: np.ndarray, bias: np.ndarray, *, least: np.ndarray, eps: float
-    ) -> None:
+    def __init__(self, matrix: np.ndarray, skipped: np.ndarray, bias: np.ndarray, *, least: np.ndarray) -> None:
         super().__init__(matrix)
-        self.skipped, self.bias, self.least, self.eps = skipped, bias, least, eps
+        self.matrix, self.skipped, self.bias, self.least = matrix, skipped, bias, least
 
     @property
     def width(self) -> int:
         return len(self.bias)
 
 
-def folded(network: Mlp, *, inputs: np.ndarray | None = None, outputs: np.ndarray | None = None) -> tuple[Layer, ...]:
+@dataclass(frozen=True)
+class Layers:
+    """Those of a network, as the kernels take them."""
+
+    each: tuple[Layer, ...]
+    eps: float
+    """Of its norms."""
+
+    @cached_property
+    def panels(self) -> tuple[np.ndarray, ...]:
+        return tuple(layer.panels for layer in self.each)
+
+    @cached_property
+    def panels_back(self) -> tuple[np.ndarray, ...]:
+        return tuple(layer.panels_back for layer in self.each)
+
+    @cached_property
+    def biases(self) -> tuple[np.ndarray, ...]:
+        return tuple(layer.bias for layer in self.each)
+
+    @cached_property
+    def leasts(self) -> tuple[np.ndarray, ...]:
+        """Of all layers but the last."""
+        return tuple(layer.least for layer in self.each[:-1])
+
+
+def folded(network: Mlp, *, inputs: np.ndarray | None = None, outputs: np.ndarray | None = None) -> Layers:
     """The layers of a network; ``inputs`` and ``outputs`` put its first columns and last rows in another order."""
     layers: list[Layer] = []
-    gain = np.ones(1)
+    gain, eps = np.ones(1), network.norms[0].eps
     for index, (linear, norm) in enumerate(zip(network.linears, [*network.norms, None], strict=True)):
         kind = linear.weight.detach().numpy().dtype
         weight, bias = (x.detach().numpy().astype(np.float64) for x in (linear.weight, linear.bias))
@@ -104,17 +112,17 @@ def folded(network: Mlp, *, inputs: np.ndarray | None = None, outputs: np.ndarra
         if norm is None:
             chosen = slice(None) if outputs is None else outputs
             weight, bias = weight[chosen], bias[chosen]
-            least, eps = np.zeros_like(bias), 0.0
+            least = np.zeros_like(bias)
         else:
             own, spread = norm.weight.detach().numpy().astype(np.float64), np.sqrt(len(bias) / GROUPS)
             gain = np.maximum(np.abs(own), _SMALLEST_GAIN) * spread
-            least, eps = -norm.bias.detach().numpy() / gain, norm.eps
+            least = -norm.bias.detach().numpy() / gain
             before = np.where(own < 0, -1.0, 1.0) / spread
             weight, bias = _centred(weight) * before[:, None], _centred(bias) * before
         main, skipped = np.split(weight.astype(kind), [fan_in], axis=1)
         main = main[:, inputs] if index == 0 and inputs is not None else main
-        layers.append(Layer(main, skipped, bias.astype(kind), least=least.astype(kind), eps=eps))
-    return tuple(layers)
+        layers.append(Layer(main, skipped, bias.astype(kind), least=least.astype(kind)))
+    return Layers(tuple(layers), eps)
 
 
 def _centred(rows: np.ndarray) -> np.ndarray:
@@ -142,27 +150,34 @@ class FrozenMlp(torch.autograd.Function):
     """``apply(x, layers)``: (N, in) → (N, out), the network of these layers."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, layers: tuple[Layer, ...]) -> Tensor:
-        rows = np.ascontiguousarray(x.detach().numpy())
-        ctx.layers, ctx.kept = layers, []
-        for layer in layers[:-1]:
-            values = layer.forward(rows)
-            values += layer.bias
-            normed, scale = np.empty_like(values), np.empty((len(rows), GROUPS), values.dtype)
-            rows = np.empty_like(values)
-            kernel().norm(values, layer.least, layer.eps, normed, scale, rows)
-            ctx.kept.append((normed, scale))
-        return torch.from_numpy(layers[-1].forward(rows) + layers[-1].bias)
+    def forward(ctx, x: Tensor, layers: Layers) -> Tensor:
+        rows, work = np.ascontiguousarray(x.detach().numpy()), pieces(len(x), unit=_UNIT, least=_LEAST)
+        kind, count = rows.dtype, len(rows)
+        ctx.layers, ctx.work = layers, work
+        ctx.normed = tuple(np.empty((count, len(least)), kind) for least in layers.leasts)
+        ctx.scale = tuple(np.empty((count, GROUPS), kind) for _ in layers.leasts)
+        out = np.empty((count, layers.each[-1].width), kind)
+
+        def run(part: slice) -> None:
+            kept = tuple(x[part] for x in ctx.normed), tuple(x[part] for x in ctx.scale)
+            given = layers.panels, layers.biases, layers.leasts, layers.eps
+            kernel("layers").forward(rows[part], *given, *kept, out[part])
+
+        side_by_side(run, work)
+        return torch.from_numpy(out)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        rows = ctx.layers[-1].backward(np.ascontiguousarray(gradient.numpy()))
-        for layer, (normed, scale) in zip(reversed(ctx.layers[:-1]), reversed(ctx.kept), strict=True):
-            before = np.empty_like(rows)  # in place it takes twenty times as long: no vector instructions
-            kernel().norm_back(rows, normed, scale, layer.least, before)
-            rows = layer.backward(before)
-        return torch.from_numpy(rows), None
+        given, layers = np.ascontiguousarray(gradient.numpy()), ctx.layers
+        out = np.empty((len(given), layers.panels[0].shape[1]), given.dtype)
+
+        def run(part: slice) -> None:
+            kept = tuple(x[part] for x in ctx.normed), tuple(x[part] for x in ctx.scale)
+            kernel("layers").backward(given[part], layers.panels_back, layers.leasts, *kept, out[part])
+
+        side_by_side(run, ctx.work)
+        return torch.from_numpy(out), None
 
 
 def run(network: Mlp, x: Tensor) -> Tensor:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from optim import frozen, lbfgs
-from optim.chain import one_blas_thread
 from optim.history import Snapshot
 from optim.lbfgs import LbfgsState, Options, Point
 from optim.loading.problem import load_problem
@@ -115,8 +115,8 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
     """The decoder's matrix products and nothing else: ``steps`` decodings in a row, then back to their inputs.
 
     Args:
-        fastest: By numpy, for one row, or oneDNN's packed weights, for several; default as torch computes a linear
-            layer and the gradient of its input.
+        fastest: By the products of the roll-out; default as torch computes a linear layer and the gradient of its
+            input.
     """
     weights = [layer.weight.detach() for layer in prior.decoder.linears]
     inputs = [torch.ones(batch, weight.shape[1]) for weight in weights]
@@ -128,10 +128,10 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
         back = [partial(torch.mm, x, weight) for x, weight in zip(outputs, weights, strict=True)]
     else:
         matrices = [frozen.Matrix(weight.numpy()) for weight in weights]
-        forth = [partial(m.forward, x.numpy()) for m, x in zip(matrices, inputs, strict=True)]
-        back = [partial(m.backward, x.numpy()) for m, x in zip(matrices, outputs, strict=True)]
+        results = [x.numpy() for x in outputs], [x.numpy() for x in inputs]
+        forth = [partial(m.add_to, y, np.ones_like(x)) for m, x, y in zip(matrices, results[1], results[0], strict=True)]
+        back = [partial(m.add_back_to, x, np.ones_like(y)) for m, x, y in zip(matrices, *results[::-1], strict=True)]
 
-    @one_blas_thread
     def products() -> None:
         for way in (forth, back):
             for _ in range(steps):

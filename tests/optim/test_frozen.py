@@ -1,6 +1,5 @@
 """Folded and packed networks against the modules they are made from."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -48,19 +47,6 @@ def test_weights_that_are_trained_keep_their_gradient():
     network.requires_grad_(True)
     frozen.run(network, torch.randn(2, 23, dtype=torch.float64)).sum().backward()
     assert all(weight.grad is not None for weight in network.parameters())
-
-
-@pytest.mark.parametrize("rows", [2, 3, 8, 60])
-def test_packed_products_are_products(rows):
-    matrix, x = (np.random.default_rng(0).normal(size=s).astype(np.float32) for s in ((48, 33), (rows, 33)))
-    np.testing.assert_allclose(frozen.packed_product(matrix)(x), x @ matrix.T, rtol=1e-5, atol=1e-4)
-
-
-def test_products_without_packed_weights(monkeypatch):
-    """Another torch, another processor: its own names for packing may be missing."""
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    matrix, x = np.eye(5, 3, dtype=np.float32), np.ones((2, 3), np.float32)
-    np.testing.assert_array_equal(frozen.packed_product(matrix)(x), x @ matrix.T)
 
 
 def test_the_norm_is_the_one_that_is_folded():

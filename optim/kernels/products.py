@@ -1,0 +1,156 @@
+"""Products of a few rows with a matrix that stands still, in the processor's vector instructions.
+
+The matrix is packed once into panels of ``WIDTH`` columns; within a panel its rows follow each other, so that it is
+read from front to back. A *tile* is up to four rows of the result and one panel's columns: its sums stay in registers
+while the panel passes by. A row's sums are made in the same order whatever rows stand beside it.
+
+Libraries are made for large products: on one thread of a Zen 3 four rows cost a third of oneDNN's time and sixty
+four fifths (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from optim.kernels import compiled
+
+LANES = 16 if get_host_cpu_features().get("avx512f") else 8
+ROWS, VECTORS = 4, 3
+"""Twelve registers of sums, three of the panel and one of the rows: all sixteen of AVX2."""
+WIDTH = VECTORS * LANES
+_INT = ir.IntType(64)
+
+
+def pack(matrix: np.ndarray) -> np.ndarray:
+    """(in, out) → panels (⌈out / WIDTH⌉, in, WIDTH), filled up with zeros."""
+    rows, columns = matrix.shape
+    panels = -(-columns // WIDTH)
+    padded = np.zeros((rows, panels * WIDTH), matrix.dtype)
+    padded[:, :columns] = matrix
+    return np.ascontiguousarray(padded.reshape(rows, panels, WIDTH).swapaxes(0, 1))
+
+
+def _tile(rows: int) -> Any:
+    """The function that adds x[row : row + rows] @ panel to as many rows of y, from ``y_row`` and ``column`` on."""
+
+    @intrinsic
+    def add_tile(typing_context, x, row, panels, panel, y, y_row, column):
+        if any(array.layout != "C" for array in (x, panels, y)):
+            raise TypeError("rows and panels without gaps are expected")
+        return types.void(x, row, panels, panel, y, y_row, column), generate
+
+    def generate(context, builder, signature, arguments):
+        x, row, panels, panel, y, y_row, column = arguments
+        kinds = signature.args
+        x, panels, y = (
+            context.make_array(kind)(context, builder, array)
+            for kind, array in ((kinds[0], x), (kinds[2], panels), (kinds[4], y))
+        )
+        length, width = (cgutils.unpack_tuple(builder, array.shape)[1] for array in (x, y))
+        given = [builder.gep(x.data, [builder.mul(_plus(builder, row, r), length)]) for r in range(rows)]
+        weights = builder.gep(panels.data, [builder.mul(panel, builder.mul(length, _INT(WIDTH)))])
+        sums = [
+            builder.gep(y.data, [builder.add(builder.mul(_plus(builder, y_row, r), width), column)])
+            for r in range(rows)
+        ]
+        vector = ir.VectorType(context.get_value_type(kinds[0].dtype), LANES)
+        _loop(builder, vector, length, given, weights, sums)
+        return context.get_dummy_value()
+
+    return add_tile
+
+
+def _loop(
+    builder: ir.IRBuilder, vector: ir.VectorType, length: ir.Value, given: list, weights: ir.Value, sums: list
+) -> None:
+    """Along the panel: load its vectors, and add each, times every row's number, to that row's sums."""
+    tile = [(r, v) for r in range(len(given)) for v in range(VECTORS)]
+    start = {(r, v): _load(builder, vector, sums[r], _INT(v * LANES)) for r, v in tile}
+    entry = builder.block
+    loop, after = builder.append_basic_block("along"), builder.append_basic_block("after")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k = builder.phi(_INT)
+    held = {place: builder.phi(vector) for place in tile}
+    offset = builder.mul(k, _INT(WIDTH))
+    columns = [_load(builder, vector, weights, _plus(builder, offset, v * LANES)) for v in range(VECTORS)]
+    factors = [_spread(builder, vector, builder.load(builder.gep(row, [k]))) for row in given]
+    made = {}
+    for r, v in tile:
+        product = builder.fmul(columns[v], factors[r], flags=["contract"])
+        made[r, v] = builder.fadd(held[r, v], product, flags=["contract"])
+    following = _plus(builder, k, 1)
+    k.add_incoming(_INT(0), entry)
+    k.add_incoming(following, loop)
+    for place in tile:
+        held[place].add_incoming(start[place], entry)
+        held[place].add_incoming(made[place], loop)
+    again = builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
+    again.set_metadata("llvm.loop", _not_unrolled(builder.module))
+    builder.position_at_end(after)
+    for r, v in tile:
+        place = builder.bitcast(builder.gep(sums[r], [_INT(v * LANES)]), vector.as_pointer())
+        builder.store(made[r, v], place, align=4)
+
+
+def _not_unrolled(module: ir.Module) -> ir.MDValue:
+    """A loop's name and wish. Unrolled, the sums no longer fit the registers: half the speed."""
+    wish = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    name = module.add_metadata([ir.MetaDataString(module, f"loop {len(module.metadata)}"), wish])
+    name.operands = (name, wish)  # a loop's name is itself
+    return name
+
+
+def _plus(builder: ir.IRBuilder, value: ir.Value, number: int) -> ir.Value:
+    return builder.add(value, _INT(number))
+
+
+def _load(builder: ir.IRBuilder, vector: ir.VectorType, start: ir.Value, offset: ir.Value) -> ir.Value:
+    return builder.load(builder.bitcast(builder.gep(start, [offset]), vector.as_pointer()), align=4)
+
+
+def _spread(builder: ir.IRBuilder, vector: ir.VectorType, number: ir.Value) -> ir.Value:
+    """A vector of the same number throughout."""
+    nothing = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+
+
+_tile_1, _tile_2, _tile_3, _tile_4 = (_tile(rows) for rows in range(1, ROWS + 1))
+
+
+@compiled
+def _add_tile(count, x, row, panels, panel, y, y_row, column):
+    if count == 4:
+        _tile_4(x, row, panels, panel, y, y_row, column)
+    elif count == 3:
+        _tile_3(x, row, panels, panel, y, y_row, column)
+    elif count == 2:
+        _tile_2(x, row, panels, panel, y, y_row, column)
+    else:
+        _tile_1(x, row, panels, panel, y, y_row, column)
+
+
+@compiled
+def add_product(x, panels, y):
+    """y (N, out) += x (N, in) @ the matrix (in, out) that was packed into panels."""
+    whole = y.shape[1] // WIDTH
+    aside = np.zeros((ROWS, WIDTH), y.dtype)
+    for panel in range(len(panels)):
+        for row in range(0, len(x), ROWS):
+            count = min(len(x) - row, ROWS)
+            if panel < whole:
+                _add_tile(count, x, row, panels, panel, y, row, panel * WIDTH)
+            else:
+                aside[:] = 0
+                _add_tile(count, x, row, panels, panel, aside, 0, 0)
+                for i in range(count):
+                    for j in range(y.shape[1] - whole * WIDTH):
+                        y[row + i, whole * WIDTH + j] += aside[i, j]

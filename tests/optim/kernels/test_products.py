@@ -1,0 +1,50 @@
+"""Products on packed panels against numpy's."""
+
+import numpy as np
+import pytest
+
+from optim.kernels.products import WIDTH, add_product, pack
+
+
+def matrices(rows: int, size: int, columns: int, dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(rows + size + columns).normal
+    return tuple(draw(size=shape).astype(dtype) for shape in ((rows, size), (size, columns), (rows, columns)))
+
+
+@pytest.mark.parametrize("columns", [1, WIDTH - 1, WIDTH, 2 * WIDTH + 5])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 63, 70])
+def test_what_is_there_grows_by_the_product(rows, columns):
+    x, matrix, before = matrices(rows, 33, columns, np.float64)
+    after = before.copy()
+    add_product(x, pack(matrix), after)
+    np.testing.assert_allclose(after, before + x @ matrix, rtol=1e-12, atol=1e-12)
+
+
+def test_single_precision():
+    x, matrix, y = matrices(6, 500, 100, np.float32)
+    exact = y + x.astype(np.float64) @ matrix
+    add_product(x, pack(matrix), y)
+    np.testing.assert_allclose(y, exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4, 7, 66])
+def test_a_row_is_the_same_whatever_stands_beside_it(rows):
+    x, matrix, y = matrices(rows, 129, 77, np.float32)
+    panels, together = pack(matrix), y.copy()
+    add_product(x, panels, together)
+    for row in range(rows):
+        add_product(x[row : row + 1], panels, y[row : row + 1])
+    np.testing.assert_array_equal(y, together)
+
+
+def test_what_is_not_finite_is_seen():
+    x, matrix, y = matrices(2, 9, 5, np.float32)
+    x[1, 3] = np.nan
+    add_product(x, pack(matrix), y)
+    assert np.isfinite(y[0]).all() and np.isnan(y[1]).all()
+
+
+def test_memory_with_gaps_is_refused():
+    x, matrix, y = matrices(4, 8, 6, np.float32)
+    with pytest.raises(Exception, match="without gaps"):
+        add_product(x[:, ::2], pack(matrix[::2]), y)

@@ -1,0 +1,54 @@
+"""Work shared out among threads: all of it, once, in order, and nothing else than without them."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from optim import frozen
+from optim.chain import Chain, frozen_layers
+from optim.threads import pieces, side_by_side
+from tests.optim.test_chain import arguments, prior_of
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+@pytest.mark.parametrize(("count", "unit", "least"), [(1, 1, 1), (8, 1, 1), (59, 4, 16), (3, 4, 16), (472, 4, 16)])
+def test_pieces_are_all_there_is_in_order(threads, number, count, unit, least):
+    threads(number)
+    cut = pieces(count, unit=unit, least=least)
+    assert [i for piece in cut for i in range(count)[piece]] == list(range(count))
+    assert 1 <= len(cut) <= number
+    assert all(piece.start % unit == 0 for piece in cut)
+
+
+def test_one_piece_stays_in_this_thread(threads):
+    here = threading.get_ident()
+    assert side_by_side(lambda _: threading.get_ident(), [0]) == [here]
+    first, *others = side_by_side(lambda _: threading.get_ident(), [0, 1, 2])
+    assert first == here and here not in others
+
+
+def test_an_error_in_a_thread_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        side_by_side(lambda x: 1 / x, [1, 0])
+
+
+def test_a_roll_out_and_the_prior_have_the_same_bits_on_two_threads(threads):
+    prior, given = prior_of(torch.float32), arguments(3, 5, torch.float32)
+    rows = torch.randn(70, 339, requires_grad=True)
+    found = []
+    for number in (1, 2):
+        threads(number)
+        results = *Chain.apply(*given, frozen_layers(prior)), frozen.run(prior.prior_net, rows)
+        gradients = torch.autograd.grad(sum(x.sum() for x in results), [*given, rows])
+        found.append([x.detach().numpy() for x in (*results, *gradients)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
