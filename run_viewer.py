@@ -73,16 +73,15 @@ def make_session(settings: Settings) -> Session:
     from optim.loading.problem import load_session
     from optim.loading.recorded import load_recorded
 
-    _use_one_thread()
+    _choose_threads()
     return load_session(settings) if settings.resume is None else load_recorded(settings)
 
 
-def _use_one_thread() -> None:
-    """Two threads fight over small matrices and a busy machine's cores; OMP_NUM_THREADS says otherwise."""
-    import torch
+def _choose_threads() -> None:
+    """As many as there are processors; OMP_NUM_THREADS says otherwise."""
+    from optim import threads
 
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
+    threads.use(threads.asked_for() or threads.processors())
 
 
 def run_window(settings: Settings) -> int:
@@ -241,7 +240,7 @@ def run_split(settings: Settings) -> int:
     from optim.saving.humor_results import save_results, save_stitched, writable_folder
     from optim.saving.run_record import run_info, split_info, write_record
 
-    _use_one_thread()
+    _choose_threads()
     fit = load_batches(settings)
     out = writable_folder(settings.out or Path("out") / fit.whole.name)
     _stop_on_signals()

@@ -50,7 +50,7 @@ def frozen_layers(prior: MotionPrior) -> _Decoder | None:
 
 
 class Chain(torch.autograd.Function):
-    """``apply(start, latents, pivot, layers)`` → inputs, local (B, S, 339), contacts (B, S, 9), turns (B, S, 2).
+    """``apply(start, latents, pivot, layers)`` → inputs, motion (B, S, 339), contacts (B, S, 9).
 
     Args:
         start: x_0 flat, (B, 339), given to the decoder as it stands.
@@ -60,13 +60,13 @@ class Chain(torch.autograd.Function):
         published: Turn by ``rollout.published_turn``; default ``rollout.canonical_turn``.
 
     Returns:
-        What the decoder was given, what it predicted in the frame of its input, contact logits, and the cosine and
-        sine of the turn that canonicalises each prediction.
+        What the decoder was given, what it predicted brought into the frame of the start, and contact logits.
     """
 
     @staticmethod
     def forward(ctx, start: Tensor, latents: Tensor, pivot: Tensor, layers: _Decoder, published: bool = False):
-        first, along, about = start.detach().numpy(), latents.detach().numpy(), pivot.detach().numpy()[:, :2]
+        first, along = start.detach().numpy(), latents.detach().numpy()
+        about = np.ascontiguousarray(pivot.detach().numpy()[:, :2])
 
         def run(part: slice) -> _Run:
             made = _Run(layers, along[part], about[part], published)
@@ -143,28 +143,24 @@ class _Run:
 
     def results(self) -> tuple[np.ndarray, ...]:
         """What ``Chain`` gives."""
-        contacts, turns = _swapped(self.decoded[..., _CONTACTS]), _swapped(self.turns[..., ::2])
-        return self._flat(self.states[:-1]), self._flat(self.local), contacts, turns
+        steps, batch = self.local.shape[:2]
+        inputs, motion = (np.empty((batch, steps, STATE_SIZE), self.local.dtype) for _ in range(2))
+        kernel("chain").flatten(self.states[:-1], _STATE_ORDER, self.pivot, inputs)
+        kernel("chain").place(self.local, self.turns, _STATE_ORDER, self.pivot, motion)
+        return inputs, motion, _swapped(self.decoded[..., _CONTACTS])
 
-    def _flat(self, own: np.ndarray) -> np.ndarray:
-        """(S, B, 339) as held here → (B, S, 339) as the networks have it."""
-        flat = own.swapaxes(0, 1).take(_FLAT_ORDER, axis=2)
-        joints = flat[..., 207:273].reshape(*flat.shape[:2], 22, 3)
-        joints[..., :2] -= self.pivot[:, None, None]
-        flat[..., 207:273] = joints.reshape(*flat.shape[:2], 66)
-        return flat
-
-    def backward(self, inputs, local, contacts, turns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gradients of start (B, 339), latents (B, S, 48), pivot (B, 3) from those of the four results."""
+    def backward(self, inputs, motion, contacts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Gradients of start (B, 339), latents (B, S, 48), pivot (B, 3) from those of the three results."""
         decoder, (steps, batch) = self.decoder, self.local.shape[:2]
-        inputs, local = (g.swapaxes(0, 1).take(_STATE_ORDER, axis=2) for g in (inputs, local))
+        inputs, motion = inputs.swapaxes(0, 1).take(_STATE_ORDER, axis=2), np.ascontiguousarray(motion)
+        local, of_turn = np.empty_like(self.local), np.empty((steps, batch), self.local.dtype)
+        kernel("chain").place_back(motion, self.local, self.turns, _STATE_ORDER, local, of_turn)
         pivot = np.zeros((batch, 3), self.states.dtype)
-        pivot[:, :2] = -_joint_sums(inputs).sum(0) - _joint_sums(local).sum(0)
+        of_joints = motion[..., 207:273].reshape(batch, -1, 3).sum(1)
+        pivot[:, :2] = -_joint_sums(inputs).sum(0) - of_joints[:, :2]
         widths = [layer.width for layer in decoder.layers.each]
         hidden = tuple(np.empty((steps, batch, width), self.states.dtype) for width in widths)
         hidden[-1][..., _CONTACTS] = contacts.swapaxes(0, 1)
-        turns = turns.swapaxes(0, 1)
-        of_turn = turns[..., 1] * self.turns[..., 0] - turns[..., 0] * self.turns[..., 2]
         right = self.local[..., _ROOT_RIGHT]
         slope = _published_slope(right) if self.published else _canonical_slope(right)
         given = decoder.layers.panels_back, decoder.layers.leasts, *self._saved

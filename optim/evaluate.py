@@ -17,9 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 import assets
+from optim import threads
 from optim.errors import InputError
 from optim.inspection import stage_metrics
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
@@ -184,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate, print the table; returns the exit status."""
     options = _parser().parse_args(arguments)
-    torch.set_num_threads(options.threads)
+    threads.use(options.threads)
     try:
         print(table(run(options)))
     except InputError as error:

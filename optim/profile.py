@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import torch
-
+from optim import threads
 from optim.errors import InputError
 from optim.history import Snapshot
 from optim.loading.problem import load_problem
@@ -202,7 +201,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.steps < 0 or options.threads < 1:
             raise InputError(f"--steps {options.steps} --threads {options.threads}: at least 0 and 1 are needed")
-        torch.set_num_threads(options.threads)
+        threads.use(options.threads)
         settings = parse(flags)
         now = time.process_time if options.processor_time else time.perf_counter
         began = now()

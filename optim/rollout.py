@@ -201,8 +201,8 @@ def rollout(
     """
     first = start.flat()
     pivot = joint_pivot(start.joints)
-    inputs, local, contacts, turns = chained(prior, first, latents, pivot, turn=turn)
-    motion = torch.cat((first[:, None], place(local, turns, pivot)), dim=1)
+    inputs, predicted, contacts = chained(prior, first, latents, pivot, turn=turn)
+    motion = torch.cat((first[:, None], predicted), dim=1)
     return rolled_out(prior, motion, inputs, contacts, with_prior=with_prior)
 
 
@@ -224,7 +224,7 @@ def rolled_out(prior: MotionPrior, motion: Tensor, inputs: Tensor, contacts: Ten
 
 def chained(
     prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """``transitions`` in the fastest way there is."""
     layers = frozen_layers(prior) if turn in (canonical_turn, published_turn) else None
     if layers is None:
@@ -234,7 +234,7 @@ def chained(
 
 def transitions(
     prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """The chain of decodings from a flat state, in plain autograd; takes and gives what ``chain.Chain`` does."""
     inputs, local, contacts, turns = [], [], [], []
     for latent in latents.unbind(1):
@@ -244,7 +244,8 @@ def transitions(
         contacts.append(logits)
         state, cos, sin = canonicalise(predicted, pivot, turn=turn)
         turns.append(torch.stack((cos, sin), dim=-1))
-    return torch.stack(inputs, 1), torch.stack(local, 1), torch.stack(contacts, 1), torch.stack(turns, 1)
+    placed = place(torch.stack(local, 1), torch.stack(turns, 1), pivot)
+    return torch.stack(inputs, 1), placed, torch.stack(contacts, 1)
 
 
 def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Generator) -> tuple[Rollout, Tensor]:

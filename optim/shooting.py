@@ -38,7 +38,6 @@ from optim.rollout import (
     chained,
     joint_pivot,
     move,
-    place,
     rolled_out,
     turn_matrix,
 )
@@ -165,12 +164,12 @@ def shoot(
     starts = torch.cat((first[:, None], local.unflatten(0, (batch, count - 1))), dim=1)
     padded = functional.pad(latents, (0, 0, 0, count * segment - steps)).unflatten(1, (count, segment))
     rows = (starts.flatten(0, 1), padded.flatten(0, 1), pivots.flatten(0, 1))
-    inputs, moved, contacts, turns = chained(prior, *rows, turn=turn)
+    inputs, moved, contacts = chained(prior, *rows, turn=turn)
 
     def end_to_end(rolled: Tensor) -> Tensor:
         return rolled.unflatten(0, (batch, count)).flatten(1, 2)[:, :steps]
 
-    placed = place(moved, turns, rows[2]).unflatten(0, (batch, count))
+    placed = moved.unflatten(0, (batch, count))
     back = _back(placed[:, 1:], cos.view(batch, -1), -sin.view(batch, -1), nodes, pivot)
     motion = torch.cat((first[:, None], placed[:, 0], back.flatten(1, 2)), dim=1)[:, : steps + 1]
     rolled = rolled_out(prior, motion, end_to_end(inputs), end_to_end(contacts), with_prior=with_prior)

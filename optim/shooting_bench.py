@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 import assets
+from optim import threads
 from optim.errors import InputError
 from optim.evaluate import append_rows, read_rows
 from optim.history import Snapshot
@@ -206,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE)
     parser.add_argument("--init-motion-prior", type=Path, default=assets.INIT_STATE_PRIOR_FILE)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
+    threads.use(1)
     try:
         rows = run(options)
         write_between_marks(options.page, table(rows), marks=MARKS)

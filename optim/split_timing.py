@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from optim import threads
 from optim.batches import BatchedFit
 from optim.errors import InputError
 from optim.frames import canonical_frame, floor_frame
@@ -143,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--overlap", default="10", metavar="N", help="frames that neighbours share (10)")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
     options, rest = parser.parse_known_args(arguments)
-    torch.set_num_threads(options.threads)
+    threads.use(options.threads)
     try:
         split = ["--rgb-seq-len", options.seq_len, "--rgb-overlap-len", options.overlap]
         settings = parse([*split, *rest])

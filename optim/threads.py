@@ -1,24 +1,54 @@
-"""Work that is shared out among as many threads as torch may use (``torch.set_num_threads``); else it stays on one.
+"""How many threads there are, work that is shared out among them, and work that is not.
 
-For compiled functions that hold no lock of the interpreter and work on pieces that know nothing of each other.
+Shared out are compiled functions that hold no lock of the interpreter, on pieces that know nothing of each other. A
+thread without a piece sleeps. Torch's own threads, which wait for each other awake, stay at one: on a busy machine two
+of them take five times as long as one.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import TypeVar
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
 
 import torch
+from threadpoolctl import ThreadpoolController
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+_count = 1
+
+
+def use(count: int) -> None:
+    """Share work out among so many threads from now on; until then there is one."""
+    global _count
+    _count = count
+    torch.set_num_threads(1)
+
+
+def used() -> int:
+    """How many there are."""
+    return _count
+
+
+def asked_for() -> int | None:
+    """What OMP_NUM_THREADS says, of which the first number counts; None where it says nothing."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(given) if given.isdigit() and int(given) else None
+
+
+def processors() -> int:
+    """How many this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pieces(count: int, *, unit: int = 1, least: int = 1) -> list[slice]:
     """``count`` things cut into one piece a thread, in multiples of ``unit`` and no smaller than ``least``."""
-    number = max(1, min(torch.get_num_threads(), count // least))
+    number = max(1, min(_count, count // least))
     units = -(-count // unit)
     cuts = [min(count, unit * (units * i // number)) for i in range(number)] + [count]
     return [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
@@ -34,3 +64,19 @@ def side_by_side(function: Callable[[Piece], Result], work: Sequence[Piece]) -> 
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_name_prefix="roll-out")
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Run with one BLAS thread: on vectors this short, threads wait for each other and keep it busy."""
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _blas().limit(limits=1):
+            return function(*args, **kwargs)
+
+    return limited

@@ -1,7 +1,7 @@
 """``python -m optim.bench``: what an evaluation costs, held against its floor, as a table and as JSON.
 
-Everything is measured in one process, in turns, on one thread unless ``--threads`` says otherwise; a row is the median
-of the rounds, a ratio the median of the rounds' ratios. The floor is the decoder's matrix products alone.
+Everything is measured in one process, in turns: on one thread, and once more on as many as there are processors. A row
+is the median of the rounds, a ratio the median of the rounds' ratios. The floor is the decoder's matrix products alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
+from optim import threads
 from optim.bench import suite
 from optim.bench.report import as_text
 from optim.errors import InputError
@@ -30,7 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="few rounds; the whole fit from its first steps (30 s)")
     parser.add_argument("--rounds", type=int, help="how often everything is run (25; quick: 5)")
-    parser.add_argument("--threads", type=int, default=1)
+    both = sorted({1, threads.processors()})
+    parser.add_argument("--threads", type=int, nargs="+", default=both, metavar="N", help=f"default: {both}")
     parser.add_argument("--no-fit", action="store_true", help="leave out the whole fit")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     parser.add_argument("--page", type=Path, metavar="FILE.md", help=f"write the table there, as in {PAGE.name}")
@@ -42,15 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     rounds = options.rounds or (5 if options.quick else 25)
     try:
-        if rounds < 1 or options.threads < 1:
+        if rounds < 1 or min(options.threads) < 1:
             raise InputError(f"--rounds {rounds} --threads {options.threads}: at least 1 is needed")
-        torch.set_num_threads(options.threads)
-        result = suite.run(rounds=rounds, fit=not options.no_fit, whole_fit=not options.quick)
-        print(as_text(result))
+        results = []
+        for count in options.threads:
+            results.append(suite.run(count=count, rounds=rounds, fit=not options.no_fit, whole_fit=not options.quick))
+            print(as_text(results[-1]), flush=True)
         if options.json:
-            options.json.write_text(json.dumps(asdict(result), indent=2) + "\n")
+            options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
         if options.page:
-            write_between_marks(options.page, as_text(result), marks=MARKS)
+            write_between_marks(options.page, "\n\n".join(map(as_text, results)), marks=MARKS)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

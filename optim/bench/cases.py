@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim import frozen, lbfgs
+from optim import frozen, lbfgs, threads
 from optim.history import Snapshot
 from optim.lbfgs import LbfgsState, Options, Point
 from optim.loading.problem import load_problem
@@ -114,6 +113,8 @@ def nearest_by_force(cloud: Tensor, mesh: Tensor) -> Callable[[], Tensor]:
 def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = False) -> Callable[[], None]:
     """The decoder's matrix products and nothing else: ``steps`` decodings in a row, then back to their inputs.
 
+    Torch may take as many threads for them as the roll-out has.
+
     Args:
         fastest: By the products of the roll-out; default as torch computes a linear layer and the gradient of its
             input.
@@ -127,16 +128,17 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
         forth = [partial(functional.linear, x, weight) for x, weight in zip(inputs, weights, strict=True)]
         back = [partial(torch.mm, x, weight) for x, weight in zip(outputs, weights, strict=True)]
     else:
-        matrices = [frozen.Matrix(weight.numpy()) for weight in weights]
-        results = [x.numpy() for x in outputs], [x.numpy() for x in inputs]
-        forth = [partial(m.add_to, y, np.ones_like(x)) for m, x, y in zip(matrices, results[1], results[0], strict=True)]
-        back = [partial(m.add_back_to, x, np.ones_like(y)) for m, x, y in zip(matrices, *results[::-1], strict=True)]
+        given = list(zip(map(frozen.Matrix, (w.numpy() for w in weights)), inputs, outputs, strict=True))
+        forth = [partial(m.add_to, torch.zeros_like(y).numpy(), x.numpy()) for m, x, y in given]
+        back = [partial(m.add_back_to, torch.zeros_like(x).numpy(), y.numpy()) for m, x, y in given]
 
     def products() -> None:
+        torch.set_num_threads(threads.used())
         for way in (forth, back):
             for _ in range(steps):
                 for product in way:
                     product()
+        torch.set_num_threads(1)
 
     return products
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import torch
 
+from optim import threads
+
 
 @dataclass(frozen=True)
 class Times:
@@ -59,7 +61,7 @@ def ratio(over: Times, under: Times) -> float:
 
 def clock() -> Callable[[], float]:
     """Seconds: the processor's time for this process on one thread, else the clock on the wall."""
-    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    return time.process_time if threads.used() == 1 else time.perf_counter
 
 
 def growth(sizes: Sequence[int], costs: Sequence[float]) -> float:
@@ -87,7 +89,7 @@ def peak_megabytes(function: Callable[..., Callable[[], object]], *arguments: ob
 
 
 def _peak(function: Callable[..., Callable[[], object]], arguments: tuple) -> float:
-    torch.set_num_threads(1)
+    threads.use(1)
     ready = function(*arguments)
     gc.collect()
     if _RESET.exists():

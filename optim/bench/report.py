@@ -47,9 +47,9 @@ class Result:
 
 def as_text(result: Result) -> str:
     """Two tables: what everything costs, and what was asked for."""
-    clock = "processor time" if result.threads == 1 else "wall time"
+    how = "1 thread, processor time" if result.threads == 1 else f"{result.threads} threads, wall time"
     lines = [
-        f"{result.machine}; {result.threads} thread(s), {clock}, median of {result.rounds} rounds.",
+        f"{result.machine}; {how}, median of {result.rounds} rounds.",
         f"Before: {result.load_before}. After: {result.load_after}.",
         "",
         "| what | median [ms] | least [ms] | × floor |",

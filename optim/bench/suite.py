@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from optim import threads
 from optim.bench import cases
 from optim.bench.measure import Times, clock, growth, in_turns, load, peak_megabytes, ratio
 from optim.bench.report import Cost, Reach, Result
@@ -25,8 +26,13 @@ PUBLIC_MS = {1: 160.0, 2: 160.0, 3: 1100.0}
 Measured by others, on a machine of this kind but not on this one."""
 
 
-def run(*, rounds: int, fit: bool, whole_fit: bool) -> Result:
-    """Everything. ``whole_fit``: run all of the default fit, otherwise its first steps, and scale them up."""
+def run(*, count: int, rounds: int, fit: bool, whole_fit: bool) -> Result:
+    """Everything, on ``count`` threads.
+
+    Args:
+        whole_fit: Run all of the default fit, otherwise its first steps, and scale them up.
+    """
+    threads.use(count)
     before, one = load(), cases.evaluation()
     functions = _functions(one)
     times = in_turns(functions, rounds=rounds)
@@ -41,7 +47,7 @@ def run(*, rounds: int, fit: bool, whole_fit: bool) -> Result:
         machine=_machine(),
         load_before=before,
         load_after=load(),
-        threads=torch.get_num_threads(),
+        threads=count,
         rounds=rounds,
         costs=tuple(costs),
         reaches=tuple(reaches),

@@ -173,3 +173,84 @@ def backward(
         gradient += inputs[step]
         add_product(out, panels_back[0], gradient)
     return gradient
+
+
+@compiled
+def flatten(own, order, pivot, flat):
+    """States or predictions (S, B, 339) as held here → (B, S, 339) as the networks have them."""
+    for step in range(len(own)):
+        for row in range(own.shape[1]):
+            for i in range(339):
+                flat[row, step, order[i]] = own[step, row, i]
+            for i in range(1, 23):
+                flat[row, step, order[47 + i]] -= pivot[row, 0]
+                flat[row, step, order[94 + i]] -= pivot[row, 1]
+
+
+@compiled
+def _back_to_first(turns, row, cos, sin):
+    """Cosine and sine of the turn from the first frame to that of every step (S,); [1, 0] of the first step."""
+    cos[0], sin[0] = 1, 0
+    for step in range(1, len(cos)):
+        c, s = turns[step - 1, row, 0], turns[step - 1, row, 2]
+        cos[step] = cos[step - 1] * c - sin[step - 1] * s
+        sin[step] = sin[step - 1] * c + cos[step - 1] * s
+
+
+@compiled
+def place(local, turns, order, pivot, flat):
+    """Predictions, each in the canonical frame of the state before → in the first one's, (B, S, 339), flat.
+
+    A canonical frame differs from the next by a turn about z and a shift over the floor.
+    """
+    flatten(local, order, pivot, flat)
+    all_cos, all_sin = np.empty(len(local)), np.empty(len(local))
+    for row in range(local.shape[1]):
+        _back_to_first(turns, row, all_cos, all_sin)
+        to_x = to_y = 0.0
+        for step in range(len(local)):
+            own, placed, kind = local[step, row], flat[row, step], local.dtype.type
+            cos, sin = kind(all_cos[step]), kind(all_sin[step])
+            shift_x, shift_y = kind(to_x), kind(to_y)
+            for i in range(47):
+                x, y = own[47 + i], own[94 + i]
+                turned_x, turned_y = cos * x + sin * y, cos * y - sin * x
+                if i == 0:
+                    to_x, to_y = to_x + turned_x, to_y + turned_y
+                elif i < 23:
+                    turned_x, turned_y = turned_x - pivot[row, 0], turned_y - pivot[row, 1]
+                if i < 23:
+                    turned_x, turned_y = turned_x + shift_x, turned_y + shift_y
+                placed[order[47 + i]], placed[order[94 + i]] = turned_x, turned_y
+            for i in range(141, 144):
+                x, y = own[i], own[i + 3]
+                placed[order[i]], placed[order[i + 3]] = cos * x + sin * y, cos * y - sin * x
+
+
+@compiled
+def place_back(of_placed, local, turns, order, of_local, of_turn):
+    """Gradient of ``place``'s result → of its predictions (S, B, 339), as held here, and of the turns' angles (S, B).
+
+    The pivot's is minus the sum over all joints.
+    """
+    all_cos, all_sin = np.empty(len(local)), np.empty(len(local))
+    for row in range(local.shape[1]):
+        _back_to_first(turns, row, all_cos, all_sin)
+        later_x = later_y = later_angle = 0.0
+        for step in range(len(local) - 1, -1, -1):
+            own, given, found, kind = local[step, row], of_placed[row, step], of_local[step, row], local.dtype.type
+            cos, sin = kind(all_cos[step]), kind(all_sin[step])
+            of_turn[step, row] = later_angle
+            for i in range(339):
+                found[i] = given[order[i]]
+            sum_x = sum_y = 0.0
+            for i in range(23):
+                sum_x, sum_y = sum_x + found[47 + i], sum_y + found[94 + i]
+            found[47] += kind(later_x)
+            found[94] += kind(later_y)
+            later_x, later_y = later_x + sum_x, later_y + sum_y
+            for i in range(50):
+                at_x, at_y = (47 + i, 94 + i) if i < 47 else (94 + i, 97 + i)
+                x, y, to_x, to_y = own[at_x], own[at_y], found[at_x], found[at_y]
+                later_angle += (cos * y - sin * x) * to_x - (cos * x + sin * y) * to_y
+                found[at_x], found[at_y] = cos * to_x - sin * to_y, cos * to_y + sin * to_x

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import assets
+from optim import threads
 from optim.errors import InputError
 from optim.keypoints.names import MEDIAPIPE_33
 from optim.keypoints.network import Network
@@ -64,9 +65,8 @@ def watch(video: Video, needed: np.ndarray, file: Path, *, person: int | None = 
         return found
     if len(found.frames):
         log.warning("keypoints of %d of %d frames are there already: %s", len(found.frames), len(needed), file)
-    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    threads = int(given) if given.isdigit() and int(given) else min(os.cpu_count() or 1, 4)
-    detector, landmarks = (Network(path, threads=threads) for path in _networks())
+    count = threads.asked_for() or min(threads.processors(), 4)
+    detector, landmarks = (Network(path, threads=count) for path in _networks())
     tracker = Tracker(detector, landmarks, person=person, track=Track.from_array(found.track))
     told = Progress("Looking for keypoints, frame", len(needed), done=len(found.frames))
     new: list[tuple[int, np.ndarray, np.ndarray]] = []

@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from optim.observations import Masked
+from optim.threads import pieces, side_by_side
 
 MAD_OF_A_NORMAL = 0.67449
 """Median absolute deviation of N(0, 1)."""
@@ -57,13 +58,16 @@ def cloud_distance(
 
 def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
     """Index (B, T, N) of the vertex nearest to each point, by a k-d tree per frame; no gradient."""
-    batch, frames = points.shape[:2]
-    found = np.empty(points.shape[:3], np.int64)
-    for b in range(batch):
-        for t in range(frames):
-            tree = cKDTree(mesh[b, t].detach().numpy(), compact_nodes=False, balanced_tree=False)
-            found[b, t] = tree.query(points[b, t].detach().numpy())[1]
-    return torch.from_numpy(found)
+    clouds, meshes = (x.detach().flatten(0, 1).numpy() for x in (points, mesh))
+    found = np.empty(clouds.shape[:2], np.int64)
+
+    def search(part: slice) -> None:
+        for frame in range(part.start, part.stop):
+            tree = cKDTree(meshes[frame], compact_nodes=False, balanced_tree=False)
+            found[frame] = tree.query(clouds[frame])[1]
+
+    side_by_side(search, pieces(len(clouds)))
+    return torch.from_numpy(found).unflatten(0, points.shape[:2])
 
 
 def bisquare_weights(residual: Tensor, mask: Tensor, *, tuning: float = 4.6851, least_scale: float = 0.0) -> Tensor:

@@ -8,15 +8,22 @@ import torch
 
 from optim import frozen
 from optim.chain import Chain, frozen_layers
-from optim.threads import pieces, side_by_side
+from optim.terms.data import nearest_vertices
+from optim.threads import asked_for, pieces, side_by_side, use, used
 from tests.optim.test_chain import arguments, prior_of
 
 
 @pytest.fixture
 def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
+    before = used()
+    yield use
+    use(before)
+
+
+@pytest.mark.parametrize(("given", "count"), [("4", 4), ("2,1", 2), ("", None), ("many", None), ("0", None)])
+def test_what_the_user_asks_for(monkeypatch, given, count):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert asked_for() == count
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
@@ -52,3 +59,13 @@ def test_a_roll_out_and_the_prior_have_the_same_bits_on_two_threads(threads):
         found.append([x.detach().numpy() for x in (*results, *gradients)])
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_nearest_vertices_are_the_same_on_two_threads(threads):
+    points, mesh = torch.randn(2, 5, 30, 3), torch.randn(2, 5, 40, 3)
+    found = []
+    for number in (1, 2):
+        threads(number)
+        found.append(nearest_vertices(points, mesh))
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], torch.cdist(points, mesh).argmin(-1))

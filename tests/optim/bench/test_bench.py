@@ -1,6 +1,7 @@
 """The bench: what it counts, what it builds, what it writes. Not how fast anything is."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,12 +74,11 @@ def test_the_tables_say_what_was_reached(tmp_path):
 
 
 def test_the_command_writes_json_and_refuses_nonsense(tmp_path, monkeypatch, capsys):
-    threads = torch.get_num_threads()
-    monkeypatch.setattr(suite, "run", lambda **_: result())
-    try:
-        assert command.main(["--json", str(tmp_path / "out.json")]) == 0
-    finally:
-        torch.set_num_threads(threads)
-    assert json.loads((tmp_path / "out.json").read_text())["costs"][0]["what"] == "floor"
+    monkeypatch.setattr(suite, "run", lambda count, **_: replace(result(), threads=count))
+    assert command.main(["--threads", "1", "3", "--json", str(tmp_path / "out.json")]) == 0
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert [each["threads"] for each in written] == [1, 3] and written[0]["costs"][0]["what"] == "floor"
+    told = capsys.readouterr().out
+    assert "1 thread, processor time" in told and "3 threads, wall time" in told
     assert command.main(["--rounds", "-1"]) == 2
     assert "--rounds -1" in capsys.readouterr().err
