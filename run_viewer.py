@@ -67,21 +67,23 @@ def list_clips(settings: Settings) -> int:
     return 0
 
 
-def make_session(settings: Settings) -> Session:
-    """Load what the settings name. Called in the worker's process, hence the late import."""
+def make_session(settings: Settings, *, spare: int = 0) -> Session:
+    """Load what the settings name, and leave so many processors to others. Called in the worker's process, hence the
+    late import.
+    """
     _announce_notes()
     from optim.loading.problem import load_session
     from optim.loading.recorded import load_recorded
 
-    _choose_threads()
+    _choose_threads(spare=spare)
     return load_session(settings) if settings.resume is None else load_recorded(settings)
 
 
-def _choose_threads() -> None:
-    """As many as there are processors; OMP_NUM_THREADS says otherwise."""
+def _choose_threads(*, spare: int = 0) -> None:
+    """As many as there are processors, less some; OMP_NUM_THREADS says otherwise."""
     from optim import threads
 
-    threads.use(threads.asked_for() or threads.processors())
+    threads.use(threads.asked_for() or max(1, threads.processors() - spare))
 
 
 def run_window(settings: Settings) -> int:
@@ -95,7 +97,7 @@ def run_window(settings: Settings) -> int:
     try:
         window.require("openGL3_glfw")
         place = choose_place(settings)
-        make = partial(make_session, settings)
+        make = partial(make_session, settings, spare=1)  # the window's
         client = partial(ProcessClient, make, record=partial(record, settings, place.path))
         result = window.run_window(client, opens=(*VIDEO_ENDINGS, ".npz"))
     except window.WindowUnavailable as error:

@@ -145,7 +145,7 @@ def main(arguments: list[str]) -> int:
     from run_viewer import make_session, record
 
     settings = parse(arguments)
-    make = partial(make_session, settings)
+    make = partial(make_session, settings, spare=1)  # as many threads without a window as with one
     try:
         with tempfile.TemporaryDirectory() as folder:
             recorded = partial(record, settings, Path(folder) / "run.humorscope")

@@ -55,7 +55,8 @@ def advance(state, out, here, after, change, turn, published):
             _rotate(angles, before[joint], change[row, joint], rotated[joint])
         cos, sin = _turn(here[row, 141], here[row, 144], published)
         turn[row, 0], turn[row, 1], turn[row, 2], turn[row, 3] = cos, -sin, sin, cos
-        after[row] = here[row]
+        for i in range(339):
+            after[row, i] = here[row, i]
         for i in range(47):
             x, y = here[row, 47 + i], here[row, 94 + i]
             if i < 23:
@@ -76,8 +77,11 @@ def forward(panels, leasts, eps, from_latent, states, local, decoded, change, tu
             add_product(x, panels[index], y)
             x = np.empty_like(y)
             norm(y, leasts[index], eps, normed[index][step], scale[index][step], x)
-        decoded[step] = from_latent[-1][step]
-        add_product(x, panels[-1], decoded[step])
+        y = from_latent[-1][step]
+        add_product(x, panels[-1], y)
+        for row in range(len(y)):
+            for i in range(y.shape[1]):
+                decoded[step, row, i] = y[row, i]
         advance(states[step], decoded[step], local[step], states[step + 1], change[step], turns[step], published)
 
 
@@ -142,7 +146,8 @@ def retreat(gradient, after, turn, of_turn, slope, here, decoded, change, local,
     """
     for row in range(len(gradient)):
         _turned_back(gradient[row], after[row], turn[row], of_turn[row], slope[row], here[row])
-        out[row, :141] = here[row, :141]
+        for i in range(141):
+            out[row, i] = here[row, i]
         rotated, of_rotated = local[row, 141:].reshape(22, 3, 3), here[row, 141:].reshape(22, 3, 3)
         for joint in range(22):
             place = slice(141 + 3 * joint, 144 + 3 * joint)
@@ -169,8 +174,9 @@ def backward(
             add_product(out, panels_back[index + 1], rows)
             out = hidden[index][step]
             norm_back(rows, normed[index][step], scale[index][step], leasts[index], out)
-        gradient[:] = here
-        gradient += inputs[step]
+        for row in range(len(gradient)):
+            for i in range(339):
+                gradient[row, i] = here[row, i] + inputs[step, row, i]
         add_product(out, panels_back[0], gradient)
     return gradient
 

@@ -46,6 +46,16 @@ def norm_back(g, normed, scale, least, hidden):
 
 
 @compiled
+def _repeat(values, rows):
+    """The same in every row. Written out, as all copies here are: an assignment would bring its checks, and some of
+    the compiler's seconds, with it.
+    """
+    for row in range(len(rows)):
+        for i in range(rows.shape[1]):
+            rows[row, i] = values[i]
+
+
+@compiled
 def forward(x, panels, biases, leasts, eps, normed, scale, out):
     """Fill ``out`` (N, out) from x (N, in), and what ``backward`` needs: of each norm ``normed`` and ``scale``."""
     for begin in range(0, len(x), BLOCK):
@@ -53,11 +63,11 @@ def forward(x, panels, biases, leasts, eps, normed, scale, out):
         rows = x[begin:end]
         for index in range(len(normed)):
             y = np.empty_like(normed[index][begin:end])
-            y[:] = biases[index]
+            _repeat(biases[index], y)
             add_product(rows, panels[index], y)
             rows = np.empty_like(y)
             norm(y, leasts[index], eps, normed[index][begin:end], scale[index][begin:end], rows)
-        out[begin:end] = biases[-1]
+        _repeat(biases[-1], out[begin:end])
         add_product(rows, panels[-1], out[begin:end])
 
 
@@ -72,5 +82,5 @@ def backward(of_out, panels_back, leasts, normed, scale, out):
             add_product(gradient, panels_back[index + 1], rows)
             gradient = np.empty_like(rows)
             norm_back(rows, normed[index][begin:end], scale[index][begin:end], leasts[index], gradient)
-        out[begin:end] = 0
+        _repeat(np.zeros_like(out[0]), out[begin:end])
         add_product(gradient, panels_back[0], out[begin:end])

@@ -38,41 +38,37 @@ def pack(matrix: np.ndarray) -> np.ndarray:
 
 
 def _tile(rows: int) -> Any:
-    """The function that adds x[row : row + rows] @ panel to as many rows of y, from ``y_row`` and ``column`` on."""
+    """The function that puts x[row : row + rows] @ panel into the first rows of ``sums`` (ROWS, WIDTH)."""
 
     @intrinsic
-    def add_tile(typing_context, x, row, panels, panel, y, y_row, column):
-        if any(array.layout != "C" for array in (x, panels, y)):
+    def tile(typing_context, x, row, panels, panel, sums):
+        if any(array.layout != "C" for array in (x, panels, sums)):
             raise TypeError("rows and panels without gaps are expected")
-        return types.void(x, row, panels, panel, y, y_row, column), generate
+        return types.void(x, row, panels, panel, sums), generate
 
     def generate(context, builder, signature, arguments):
-        x, row, panels, panel, y, y_row, column = arguments
+        x, row, panels, panel, sums = arguments
         kinds = signature.args
-        x, panels, y = (
+        x, panels, sums = (
             context.make_array(kind)(context, builder, array)
-            for kind, array in ((kinds[0], x), (kinds[2], panels), (kinds[4], y))
+            for kind, array in ((kinds[0], x), (kinds[2], panels), (kinds[4], sums))
         )
-        length, width = (cgutils.unpack_tuple(builder, array.shape)[1] for array in (x, y))
+        length = cgutils.unpack_tuple(builder, x.shape)[1]
         given = [builder.gep(x.data, [builder.mul(_plus(builder, row, r), length)]) for r in range(rows)]
         weights = builder.gep(panels.data, [builder.mul(panel, builder.mul(length, _INT(WIDTH)))])
-        sums = [
-            builder.gep(y.data, [builder.add(builder.mul(_plus(builder, y_row, r), width), column)])
-            for r in range(rows)
-        ]
         vector = ir.VectorType(context.get_value_type(kinds[0].dtype), LANES)
-        _loop(builder, vector, length, given, weights, sums)
+        _loop(builder, vector, length, given, weights, sums.data)
         return context.get_dummy_value()
 
-    return add_tile
+    return tile
 
 
 def _loop(
-    builder: ir.IRBuilder, vector: ir.VectorType, length: ir.Value, given: list, weights: ir.Value, sums: list
+    builder: ir.IRBuilder, vector: ir.VectorType, length: ir.Value, given: list, weights: ir.Value, sums: ir.Value
 ) -> None:
     """Along the panel: load its vectors, and add each, times every row's number, to that row's sums."""
     tile = [(r, v) for r in range(len(given)) for v in range(VECTORS)]
-    start = {(r, v): _load(builder, vector, sums[r], _INT(v * LANES)) for r, v in tile}
+    nothing = ir.Constant(vector, [0.0] * LANES)
     entry = builder.block
     loop, after = builder.append_basic_block("along"), builder.append_basic_block("after")
     builder.branch(loop)
@@ -90,14 +86,14 @@ def _loop(
     k.add_incoming(_INT(0), entry)
     k.add_incoming(following, loop)
     for place in tile:
-        held[place].add_incoming(start[place], entry)
+        held[place].add_incoming(nothing, entry)
         held[place].add_incoming(made[place], loop)
     again = builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
     again.set_metadata("llvm.loop", _not_unrolled(builder.module))
     builder.position_at_end(after)
     for r, v in tile:
-        place = builder.bitcast(builder.gep(sums[r], [_INT(v * LANES)]), vector.as_pointer())
-        builder.store(made[r, v], place, align=4)
+        place = builder.gep(sums, [_INT(r * WIDTH + v * LANES)])
+        builder.store(made[r, v], builder.bitcast(place, vector.as_pointer()), align=4)
 
 
 def _not_unrolled(module: ir.Module) -> ir.MDValue:
@@ -127,30 +123,22 @@ _tile_1, _tile_2, _tile_3, _tile_4 = (_tile(rows) for rows in range(1, ROWS + 1)
 
 
 @compiled
-def _add_tile(count, x, row, panels, panel, y, y_row, column):
-    if count == 4:
-        _tile_4(x, row, panels, panel, y, y_row, column)
-    elif count == 3:
-        _tile_3(x, row, panels, panel, y, y_row, column)
-    elif count == 2:
-        _tile_2(x, row, panels, panel, y, y_row, column)
-    else:
-        _tile_1(x, row, panels, panel, y, y_row, column)
-
-
-@compiled
 def add_product(x, panels, y):
     """y (N, out) += x (N, in) @ the matrix (in, out) that was packed into panels."""
-    whole = y.shape[1] // WIDTH
-    aside = np.zeros((ROWS, WIDTH), y.dtype)
+    sums = np.empty((ROWS, WIDTH), y.dtype)
     for panel in range(len(panels)):
+        first = panel * WIDTH
+        width = min(WIDTH, y.shape[1] - first)
         for row in range(0, len(x), ROWS):
-            count = min(len(x) - row, ROWS)
-            if panel < whole:
-                _add_tile(count, x, row, panels, panel, y, row, panel * WIDTH)
+            count = min(ROWS, len(x) - row)
+            if count == 4:
+                _tile_4(x, row, panels, panel, sums)
+            elif count == 3:
+                _tile_3(x, row, panels, panel, sums)
+            elif count == 2:
+                _tile_2(x, row, panels, panel, sums)
             else:
-                aside[:] = 0
-                _add_tile(count, x, row, panels, panel, aside, 0, 0)
-                for i in range(count):
-                    for j in range(y.shape[1] - whole * WIDTH):
-                        y[row + i, whole * WIDTH + j] += aside[i, j]
+                _tile_1(x, row, panels, panel, sums)
+            for i in range(count):
+                for j in range(width):
+                    y[row + i, first + j] += sums[i, j]
