@@ -14,7 +14,7 @@ from optim import frozen, lbfgs, threads
 from optim.history import Snapshot
 from optim.lbfgs import LbfgsState, Options, Point
 from optim.loading.problem import load_problem
-from optim.motion_prior import MotionPrior
+from optim.motion_prior import Mlp, MotionPrior
 from optim.objective import Objective
 from optim.observations import Observations
 from optim.problem import Problem
@@ -119,22 +119,11 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
         fastest: By the products of the roll-out; default as torch computes a linear layer and the gradient of its
             input.
     """
-    weights = [layer.weight.detach() for layer in prior.decoder.linears]
-    inputs = [torch.ones(batch, weight.shape[1]) for weight in weights]
-    outputs = [torch.ones(batch, weight.shape[0]) for weight in weights]
-    forth: list[Callable[[], object]]
-    back: list[Callable[[], object]]
-    if not fastest:
-        forth = [partial(functional.linear, x, weight) for x, weight in zip(inputs, weights, strict=True)]
-        back = [partial(torch.mm, x, weight) for x, weight in zip(outputs, weights, strict=True)]
-    else:
-        given = list(zip(map(frozen.Matrix, (w.numpy() for w in weights)), inputs, outputs, strict=True))
-        forth = [partial(m.add_to, torch.zeros_like(y).numpy(), x.numpy()) for m, x, y in given]
-        back = [partial(m.add_back_to, torch.zeros_like(x).numpy(), y.numpy()) for m, x, y in given]
+    ways = _forth_and_back(prior.decoder, rows=batch, fastest=fastest)
 
     def products() -> None:
         torch.set_num_threads(threads.used())
-        for way in (forth, back):
+        for way in ways:
             for _ in range(steps):
                 for product in way:
                     product()
@@ -143,9 +132,40 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
     return products
 
 
+def _forth_and_back(network: Mlp, *, rows: int, fastest: bool) -> tuple[list[Callable[[], object]], ...]:
+    """The products of a network's layers with so many rows, and those of their gradients."""
+    weights = [layer.weight.detach() for layer in network.linears]
+    inputs = [torch.ones(rows, weight.shape[1]) for weight in weights]
+    outputs = [torch.ones(rows, weight.shape[0]) for weight in weights]
+    forth: list[Callable[[], object]]
+    back: list[Callable[[], object]]
+    if fastest:
+        given = list(zip(map(frozen.Matrix, (w.numpy() for w in weights)), inputs, outputs, strict=True))
+        forth = [partial(m.add_to, torch.zeros_like(y).numpy(), x.numpy()) for m, x, y in given]
+        back = [partial(m.add_back_to, torch.zeros_like(x).numpy(), y.numpy()) for m, x, y in given]
+    else:
+        forth = [partial(functional.linear, x, weight) for x, weight in zip(inputs, weights, strict=True)]
+        back = [partial(torch.mm, x, weight) for x, weight in zip(outputs, weights, strict=True)]
+    return forth, back
+
+
 def one_product(prior: MotionPrior, *, steps: int) -> Callable[[], None]:
     """The floor's products with all steps as one batch, which a roll-out cannot do."""
     return floor(prior, steps=1, batch=steps, fastest=True)
+
+
+def all_products(prior: MotionPrior, *, steps: int, batch: int) -> Callable[[], None]:
+    """What no evaluation of stage 3 can do without, on one thread: the decoder step by step, the conditional prior."""
+    decoder = floor(prior, steps=steps, batch=batch, fastest=True)
+    at_once = _forth_and_back(prior.prior_net, rows=batch * steps, fastest=True)
+
+    def products() -> None:
+        decoder()
+        for way in at_once:
+            for product in way:
+                product()
+
+    return products
 
 
 def solver_iteration(size: int) -> Callable[[], LbfgsState]:

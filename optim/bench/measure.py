@@ -6,6 +6,7 @@ then lengthen anything, though one that fills the caches or the memory bus still
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -92,6 +93,9 @@ def _peak(function: Callable[..., Callable[[], object]], arguments: tuple) -> fl
     threads.use(1)
     ready = function(*arguments)
     gc.collect()
+    if sys.platform == "linux":
+        # What is free again but still held would hide what the call takes; not every libc can give it back.
+        getattr(ctypes.CDLL(None), "malloc_trim", id)(0)
     if _RESET.exists():
         _RESET.write_text("5")  # the largest amount so far becomes the present one
     before = _most_so_far()

@@ -62,6 +62,10 @@ def _functions(one: cases.Evaluation) -> dict[str, Callable[[], object]]:
         FLOOR: cases.floor(prior, steps=steps),
         FASTEST_FLOOR: cases.floor(prior, steps=steps, fastest=True),
         "its products with all steps as one batch": cases.one_product(prior, steps=steps),
+        **{
+            f"all products of stage 3, B = {batch}, one thread": cases.all_products(prior, steps=steps, batch=batch)
+            for batch in (1, *BATCHES)
+        },
         STAGE_3: one,
         CAMERA: cases.evaluation("--observations", "joints2d"),
         "stage 3, preset reference": cases.evaluation("--preset", "reference"),

@@ -58,6 +58,7 @@ def test_both_floors_and_the_solver_run():
     prior = load_problem(parse(())).motion_prior
     for fastest in (False, True):
         cases.floor(prior, steps=2, batch=2, fastest=fastest)()
+    cases.all_products(prior, steps=2, batch=2)()
     assert len(cases.solver_iteration(50)().pairs) == cases.HISTORY
 
 

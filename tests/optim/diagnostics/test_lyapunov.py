@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from optim.diagnostics.lyapunov import COORDINATES, amplification, lyapunov, of_rollout
-from optim.rollout import State, apply_change, joint_pivot, place, transitions
+from optim.rollout import State, apply_change, joint_pivot, transitions
 from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from tests import fakes
 
@@ -93,8 +93,7 @@ def test_a_roll_out_against_its_dense_jacobian():
 def last_frame(prior, flat: Tensor, latents: Tensor) -> Tensor:
     """(N, 339) → (N, 339), through the readable form of the roll-out."""
     pivot = joint_pivot(State.from_flat(flat).joints)
-    _, local, _, turns = transitions(prior, flat, latents, pivot)
-    return place(local, turns, pivot)[:, -1]
+    return transitions(prior, flat, latents, pivot)[1][:, -1]
 
 
 def as_change(a: Tensor, b: Tensor) -> Tensor:

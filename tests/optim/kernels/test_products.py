@@ -1,5 +1,10 @@
 """Products on packed panels against numpy's."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -48,3 +53,27 @@ def test_memory_with_gaps_is_refused():
     x, matrix, y = matrices(4, 8, 6, np.float32)
     with pytest.raises(Exception, match="without gaps"):
         add_product(x[:, ::2], pack(matrix[::2]), y)
+
+
+PROGRAM = """
+import sys
+import llvmlite.binding
+from numba import njit
+njit(lambda: 0)()  # the compiler has seen the real processor
+llvmlite.binding.get_host_cpu_features = lambda: {"avx512f": sys.argv[1] == "16"}
+import numpy as np
+from optim.kernels import products
+x, matrix, y = (np.random.default_rng(0).normal(size=size) for size in ((7, 33), (33, 100), (7, 100)))
+exact = y + x @ matrix
+products.add_product(x, products.pack(matrix), y)
+print(products.LANES, np.abs(y - exact).max() < 1e-12)
+"""
+
+
+@pytest.mark.parametrize("lanes", ["8", "16"])
+def test_vectors_of_another_processors_width(tmp_path, lanes):
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(root)}
+    words = [sys.executable, "-c", PROGRAM, lanes]
+    run = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
+    assert run.stdout.split() == [lanes, "True"], run.stderr
