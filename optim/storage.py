@@ -10,7 +10,6 @@ import io
 import pickle
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -78,7 +77,7 @@ class Store:
         self.limit, self._folder = limit, folder
         self._file: IO[bytes] | None = None
         self._in_memory: OrderedDict[int, Snapshot] = OrderedDict()
-        self._used: dict[int, dict[int, None]] = {}
+        self._used: dict[int, dict[int, int]] = {}
         self._records: dict[int, _Record] = {}
         self._storages: dict[int, _Storage] = {}
         self._pinned: set[int] = set()
@@ -124,14 +123,16 @@ class Store:
 
     def _hold(self, snapshot: Snapshot) -> None:
         self._in_memory[snapshot.id] = snapshot
-        self._used[snapshot.id] = {}
-        for address, size in _memory_of({f.name: getattr(snapshot, f.name) for f in _spilled(snapshot)}):
-            if address in self._used[snapshot.id]:
-                continue
-            storage = self._storages.setdefault(address, _Storage(size))
+        memory: dict[int, int] = {}
+        for field in _spilled(snapshot):
+            _add_memory_of(getattr(snapshot, field.name), memory)
+        for address, size in memory.items():
+            storage = self._storages.get(address)
+            if storage is None:
+                storage = self._storages[address] = _Storage(size)
             self.bytes_in_memory += 0 if storage.users else size
             storage.users += 1
-            self._used[snapshot.id][address] = None
+        self._used[snapshot.id] = memory
 
     def _forget(self, snapshot_id: int) -> None:
         for address in self._used.pop(snapshot_id):
@@ -228,23 +229,23 @@ def _spilled(snapshot: Snapshot):
     return (f for f in fields(snapshot) if f.name not in _STAYS)
 
 
-def _memory_of(value: Any) -> Iterator[tuple[int, int]]:
-    """Address and size of all memory that tensors and arrays inside a value lie in."""
+def _add_memory_of(value: Any, memory: dict[int, int]) -> None:
+    """Add to ``memory`` the address and size of what the tensors and arrays inside a value lie in."""
     if isinstance(value, Tensor):
-        memory = value.untyped_storage()
-        if memory.nbytes():
-            yield memory.data_ptr(), memory.nbytes()
+        storage = value.untyped_storage()
+        if storage.nbytes():
+            memory.setdefault(storage.data_ptr(), storage.nbytes())
     elif isinstance(value, np.ndarray):
         if value.nbytes:
-            yield value.__array_interface__["data"][0], value.nbytes
+            memory.setdefault(value.__array_interface__["data"][0], value.nbytes)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _memory_of(item)
+            _add_memory_of(item, memory)
     elif isinstance(value, tuple):
         for item in value:
-            yield from _memory_of(item)
+            _add_memory_of(item, memory)
     elif isinstance(value, Pair):
-        yield from value.memory
+        memory.update(value.memory)
     elif is_dataclass(value):
         for field in fields(value):
-            yield from _memory_of(getattr(value, field.name))
+            _add_memory_of(getattr(value, field.name), memory)
