@@ -19,8 +19,6 @@ import torch
 from scipy.linalg.blas import get_blas_funcs
 from torch import Tensor
 
-from optim.threads import one_blas_thread
-
 SUFFICIENT_DECREASE = 1e-4
 """c1 of the Wolfe conditions (Armijo)."""
 CURVATURE = 0.9
@@ -240,7 +238,6 @@ def iteration(state: LbfgsState, *, options: Options | None = None) -> Search:
     return _arrive(state, there, move, options)
 
 
-@one_blas_thread
 def direction(state: LbfgsState) -> Tensor:
     """Quasi-Newton direction (n,): the two-loop recursion. Source: Nocedal and Wright, algorithm 7.4."""
     d = state.point.gradient.neg()

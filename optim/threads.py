@@ -1,8 +1,8 @@
-"""How many threads there are, work that is shared out among them, and work that is not.
+"""How many threads there are, and work that is shared out among them.
 
 Shared out are compiled functions that hold no lock of the interpreter, on pieces that know nothing of each other. A
-thread without a piece sleeps. Torch's own threads, which wait for each other awake, stay at one: on a busy machine two
-of them take five times as long as one.
+thread without a piece sleeps. Torch's own threads and the BLAS's, which wait for each other awake, stay at one: on a
+busy machine two of them take five times as long as one, and a window beside them draws half as often.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, wraps
-from typing import ParamSpec, TypeVar
+from functools import cache
+from typing import TypeVar
 
 import torch
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 _count = 1
@@ -28,6 +26,7 @@ def use(count: int) -> None:
     global _count
     _count = count
     torch.set_num_threads(1)
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def used() -> int:
@@ -64,19 +63,3 @@ def side_by_side(function: Callable[[Piece], Result], work: Sequence[Piece]) -> 
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_name_prefix="roll-out")
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
-
-
-def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
-    """Run with one BLAS thread: on vectors this short, threads wait for each other and keep it busy."""
-
-    @wraps(function)
-    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _blas().limit(limits=1):
-            return function(*args, **kwargs)
-
-    return limited

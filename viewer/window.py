@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import polyscope as ps
+from threadpoolctl import threadpool_limits
 
 from viewer import theme
 from viewer.app import App
@@ -62,6 +63,7 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
         WindowUnavailable: No window can be opened, or nothing drawn off-screen; says what is missing.
     """
     require(backend)
+    threadpool_limits(limits=1, user_api="blas")  # numpy's threads wait awake, on processors that others need
     ps.set_use_prefs_file(False)
     ps.set_verbosity(0)
     ps.set_program_name("humorscope")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from optim.observations import Observations
 from optim.problem import Problem
 from optim.session import Session
 from optim.settings import Settings, parse
-from optim.stages import schedule
+from optim.stages import Phase, schedule
 from optim.terms.data import nearest_vertices
 
 CLOUD_POINTS = 512
@@ -55,14 +55,25 @@ def evaluation(*flags: str, stage: int = 3, batch: int = 1, frames: int | None =
 
 def at_stage(problem: Problem, settings: Settings, stage: int) -> Evaluation:
     phases = settings.schedule()
-    last = max(index for index, phase in enumerate(phases) if phase.stage == stage)
-    earlier = [phase for phase in phases[:last] if phase.stage < stage]
-    short = (*(replace(phase, steps=1, iterations=1) for phase in earlier), phases[last])
-    session = Session(problem, schedule=short)
+    return _entered(problem, phases, next(phase for phase in reversed(phases) if phase.stage == stage))
+
+
+def in_segments(segment: int) -> Evaluation:
+    """Multiple shooting of the clip, a node at every so-manieth frame."""
+    settings = parse(("--preset", "shooting"))
+    phases = settings.schedule()
+    shots = next(phase for phase in phases if phase.segment is not None)
+    return _entered(load_problem(settings), phases, replace(shots, segment=segment))
+
+
+def _entered(problem: Problem, phases: Sequence[Phase], phase: Phase) -> Evaluation:
+    """At the start of a phase, after one iteration in each of the stages before."""
+    earlier = [replace(before, steps=1, iterations=1) for before in phases if before.stage < phase.stage]
+    session = Session(problem, schedule=(*earlier, phase))
     while session.current.phase < len(earlier):
         session.step_iteration()
     snapshot = session.current
-    return Evaluation(problem, Objective(problem, short[-1], snapshot.prior_frame), snapshot)
+    return Evaluation(problem, Objective(problem, phase, snapshot.prior_frame), snapshot)
 
 
 def enlarged(problem: Problem, *, batch: int = 1, frames: int | None = None) -> Problem:

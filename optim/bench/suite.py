@@ -20,6 +20,7 @@ FRAMES = (30, 60, 120, 240)
 FLOOR, FASTEST_FLOOR = "floor: products alone, as torch makes them", "the same by the fastest products found"
 STAGE_3, CAMERA = "stage 3", "stage 3, camera and floor plane"
 BATCHES = (4, 8)
+SEGMENTS = (3, 10, 30)
 SOLVER = f"solver, one iteration, {cases.HISTORY} pairs remembered"
 PUBLIC_MS = {1: 160.0, 2: 160.0, 3: 1100.0}
 """An evaluation of the public code on a processor, T = 60, B = 1, 3D joints; stages 1 and 2 took 160 to 190 ms.
@@ -70,6 +71,8 @@ def _functions(one: cases.Evaluation) -> dict[str, Callable[[], object]]:
         CAMERA: cases.evaluation("--observations", "joints2d"),
         "stage 3, preset reference": cases.evaluation("--preset", "reference"),
     }
+    for segment in SEGMENTS:
+        functions[f"stage 3 in segments of {segment} steps"] = cases.in_segments(segment)
     for batch in BATCHES:
         functions[f"stage 3, B = {batch}"] = cases.evaluation(batch=batch)
     for frames in FRAMES:

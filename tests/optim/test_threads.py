@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from optim import frozen
 from optim.chain import Chain, frozen_layers
@@ -69,3 +70,10 @@ def test_nearest_vertices_are_the_same_on_two_threads(threads):
         found.append(nearest_vertices(points, mesh))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], torch.cdist(points, mesh).argmin(-1))
+
+
+def test_torch_and_the_blas_keep_to_one_thread(threads):
+    with threadpool_limits(limits=2, user_api="blas"):
+        threads(2)
+        counts = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+    assert counts == {1} and torch.get_num_threads() == 1

@@ -54,6 +54,12 @@ def test_an_evaluation_is_in_the_stage_asked_for():
         assert one().gradient.shape == (one.snapshot.packing.size,)
 
 
+def test_segments_start_at_nodes():
+    one = cases.in_segments(20)
+    assert one.objective.phase.segment == 20 and one.snapshot.variables["nodes"].shape[1] == 2
+    assert one.problem.frames == 60 and one().gradient.abs().max() > 0
+
+
 def test_both_floors_and_the_solver_run():
     prior = load_problem(parse(())).motion_prior
     for fastest in (False, True):
