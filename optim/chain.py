@@ -107,7 +107,7 @@ class _Run:
         self.decoder, self.pivot, self.published = decoder, pivot, published
         batch, steps = latents.shape[:2]
         kind = latents.dtype
-        self.latents = _swapped(latents).reshape(steps * batch, -1)
+        self.latents = _swapped(latents).reshape(steps * batch, latents.shape[2])
         layers, leasts = decoder.layers.each, decoder.layers.leasts
         self.states = np.empty((steps + 1, batch, STATE_SIZE), kind)  # canonical
         self.local = np.empty((steps, batch, STATE_SIZE), kind)  # predicted, in the frame of the state before
@@ -125,7 +125,7 @@ class _Run:
             share = np.empty((len(self.latents), layer.width), self.latents.dtype)
             share[:] = layer.bias
             matrix.add_to(share, self.latents)
-            shares.append(share.reshape(*lead, -1))
+            shares.append(share.reshape(*lead, layer.width))
         shares[0] -= self.pivot[:, :1] * decoder.from_pivot[0] + self.pivot[:, 1:] * decoder.from_pivot[1]
         return tuple(shares)
 
@@ -156,7 +156,7 @@ class _Run:
         local, of_turn = np.empty_like(self.local), np.empty((steps, batch), self.local.dtype)
         kernel("chain").place_back(motion, self.local, self.turns, _STATE_ORDER, local, of_turn)
         pivot = np.zeros((batch, 3), self.states.dtype)
-        of_joints = motion[..., 207:273].reshape(batch, -1, 3).sum(1)
+        of_joints = motion[..., 207:273].reshape(batch, steps * 22, 3).sum(1)
         pivot[:, :2] = -_joint_sums(inputs).sum(0) - of_joints[:, :2]
         widths = [layer.width for layer in decoder.layers.each]
         hidden = tuple(np.empty((steps, batch, width), self.states.dtype) for width in widths)
@@ -168,8 +168,8 @@ class _Run:
         pivot[:, :2] += _joint_sums(gradient) - np.vecdot(hidden[0].sum(0)[:, None], decoder.from_pivot)
         latents = np.zeros_like(self.latents)
         for matrix, of_layer in zip(decoder.from_latent, hidden, strict=True):
-            matrix.add_back_to(latents, of_layer.reshape(steps * batch, -1))
-        return gradient[:, _FLAT_ORDER], _swapped(latents.reshape(steps, batch, -1)), pivot
+            matrix.add_back_to(latents, of_layer.reshape(steps * batch, of_layer.shape[2]))
+        return gradient[:, _FLAT_ORDER], _swapped(latents.reshape(steps, batch, latents.shape[1])), pivot
 
 
 def _joint_sums(own: np.ndarray) -> np.ndarray:

@@ -195,12 +195,12 @@ def flatten(own, order, pivot, flat):
 
 @compiled
 def _back_to_first(turns, row, cos, sin):
-    """Cosine and sine of the turn from the first frame to that of every step (S,); [1, 0] of the first step."""
-    cos[0], sin[0] = 1, 0
-    for step in range(1, len(cos)):
-        c, s = turns[step - 1, row, 0], turns[step - 1, row, 2]
-        cos[step] = cos[step - 1] * c - sin[step - 1] * s
-        sin[step] = sin[step - 1] * c + cos[step - 1] * s
+    """Cosine and sine (S,) of the turn from the first frame to that of every step, all turns before it together."""
+    along, across = 1.0, 0.0
+    for step in range(len(cos)):
+        cos[step], sin[step] = along, across
+        c, s = turns[step, row, 0], turns[step, row, 2]
+        along, across = along * c - across * s, across * c + along * s
 
 
 @compiled

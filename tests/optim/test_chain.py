@@ -74,6 +74,15 @@ def test_a_result_does_not_depend_on_its_neighbours_in_the_batch():
         assert torch.equal(one[1:2], other)
 
 
+def test_no_step_is_no_motion():
+    prior = prior_of()
+    given = arguments(2, 0)
+    motion = Chain.apply(*given, frozen_layers(prior))
+    assert [x.shape for x in motion] == [(2, 0, 339), (2, 0, 339), (2, 0, 9)]
+    for gradient in torch.autograd.grad(sum(x.sum() for x in motion), given):
+        assert not gradient.any()
+
+
 def test_a_start_that_is_not_finite_is_seen_in_the_result():
     prior = prior_of(torch.float32)
     given = [x.detach() for x in arguments(1, 2, torch.float32)]
