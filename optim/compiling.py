@@ -5,6 +5,7 @@ What is compiled stays in the user's cache folder (``kernels``); a file in it sa
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,11 @@ _FRAMES = 3
 
 def marker() -> Path:
     """The file that is there once all is compiled, by what the result depends on."""
-    return Path(str(numba.config.CACHE_DIR)) / f"compiled-{kernels.fingerprint()}"  # type: ignore[attr-defined]
+    folder = Path(kernels.__file__).parent
+    # What is compiled is kept by place and time of its source.
+    sources = "".join(f"{path} {path.stat().st_mtime_ns} " for path in sorted(folder.glob("*.py")))
+    name = f"compiled-{kernels.fingerprint()}-{hashlib.sha256(sources.encode()).hexdigest()[:16]}"
+    return Path(str(numba.config.CACHE_DIR)) / name  # type: ignore[attr-defined]
 
 
 def is_compiled() -> bool:

@@ -28,12 +28,13 @@ def place(local: Tensor, turns: Tensor, pivot: Tensor) -> Tensor:
     Returns:
         (B, S, 339).
     """
-    about = _ABOUT_PIVOT * torch.complex(pivot[:, 0], pivot[:, 1])[:, None, None]
+    x, y, shifted, about_pivot = (table.to(local.device) for table in (_X, _Y, _SHIFTED, _ABOUT_PIVOT))
+    about = about_pivot * torch.complex(pivot[:, 0], pivot[:, 1])[:, None, None]
     angle = torch.atan2(turns[..., 1], turns[..., 0]).cumsum(1)
     turn = torch.polar(torch.ones_like(angle), -_later(angle))[..., None]  # of entry s, back to the first frame
-    turned = (torch.complex(local[..., _X], local[..., _Y]) + about) * turn
-    placed = turned - about + _SHIFTED * _later(turned[..., :1].cumsum(1))
-    return local.index_copy(-1, _X, placed.real).index_copy(-1, _Y, placed.imag)
+    turned = (torch.complex(local[..., x], local[..., y]) + about) * turn
+    placed = turned - about + shifted * _later(turned[..., :1].cumsum(1))
+    return local.index_copy(-1, x, placed.real).index_copy(-1, y, placed.imag)
 
 
 def _later(values: Tensor) -> Tensor:

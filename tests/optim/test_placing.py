@@ -47,3 +47,7 @@ def test_gradient_matches_finite_differences():
     local, turns, pivot = arguments(1, 3)
     assert torch.autograd.gradcheck(place, (local, turns, pivot), fast_mode=True)
     assert torch.autograd.gradcheck(lambda turns, pivot: place(local.detach(), turns, pivot), (turns, pivot))
+
+
+def test_on_another_device():
+    assert place(*(x.to("meta") for x in arguments())).shape == (2, 4, 339)
