@@ -151,6 +151,9 @@ class FrozenMlp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, layers: Layers) -> Tensor:
+        first = layers.panels[0]
+        if x.shape[1] != first.shape[1] or x.detach().numpy().dtype != first.dtype:
+            raise ValueError(f"rows of {x.shape[1]} {x.dtype}; the network takes {first.shape[1]} {first.dtype}")
         rows, work = np.ascontiguousarray(x.detach().numpy()), pieces(len(x), unit=_UNIT, least=_LEAST)
         kind, count = rows.dtype, len(rows)
         ctx.layers, ctx.work = layers, work

@@ -51,3 +51,9 @@ def test_weights_that_are_trained_keep_their_gradient():
 
 def test_the_norm_is_the_one_that_is_folded():
     assert isinstance(network_of().norms[0], GroupNorm16) and network_of().norms[0].num_groups == frozen.GROUPS
+
+
+@pytest.mark.parametrize("x", [torch.zeros(3, 22, dtype=torch.float64), torch.zeros(3, 23)])
+def test_rows_of_another_size_or_type_are_refused(x):
+    with pytest.raises(ValueError, match="the network takes 23 float64"):
+        frozen.run(network_of(), x)
