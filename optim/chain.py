@@ -1,10 +1,10 @@
 """The sequential part of a roll-out, as one function with a hand-derived gradient.
 
 Each of T-1 steps decodes a change, applies it and canonicalises the result. In autograd such a step is some hundred
-small tensor operations forward and twice that backward. Here it is one compiled loop (``kernels.chain``), a thread for
-as many sub-sequences as there are threads. What does not depend on the step before is one operation over all steps: the
-latent's share of every layer and its gradient. The same numbers as ``rollout.transitions``, which stays the readable
-form of it and serves where weights are trained or the prior is not on the CPU.
+small tensor operations forward and twice that backward. Here it is one compiled loop (``kernels.chain``), over which
+threads share out the sub-sequences of a batch. What does not depend on the step before is one operation over all steps:
+the latent's share of every layer and its gradient. The same numbers as ``rollout.transitions``, which stays the
+readable form of it and serves where weights are trained or the prior is not on the CPU.
 
 Inside, a state is 47 points and vectors (trans, 22 joints, trans_vel, root_orient_vel, 22 joint velocities), first
 their z, then x, then y, and 22 rotations, root first: what turns about z lies together. Joints are held relative to
@@ -108,16 +108,15 @@ class _Run:
         batch, steps = latents.shape[:2]
         kind = latents.dtype
         self.latents = _swapped(latents).reshape(steps * batch, latents.shape[2])
-        layers, leasts = decoder.layers.each, decoder.layers.leasts
+        leasts = decoder.layers.leasts
         self.states = np.empty((steps + 1, batch, STATE_SIZE), kind)  # canonical
         self.local = np.empty((steps, batch, STATE_SIZE), kind)  # predicted, in the frame of the state before
-        self.decoded = np.empty((steps, batch, layers[-1].width), kind)
         self.change = np.empty((steps, batch, 22, 3, 3), kind)
         self.turns = np.empty((steps, batch, 4), kind)  # (2, 2) by rows
         self.normed = tuple(np.empty((steps, batch, len(least)), kind) for least in leasts)
         self.scale = tuple(np.empty((steps, batch, GROUPS), kind) for _ in leasts)
 
-    def _by_layer(self) -> tuple[np.ndarray, ...]:
+    def _by_layer(self) -> list[np.ndarray]:
         """What does not depend on the states: every layer's bias and the latents' share, (S, B, out)."""
         decoder, lead = self.decoder, self.local.shape[:2]
         shares = []
@@ -127,7 +126,7 @@ class _Run:
             matrix.add_to(share, self.latents)
             shares.append(share.reshape(*lead, layer.width))
         shares[0] -= self.pivot[:, :1] * decoder.from_pivot[0] + self.pivot[:, 1:] * decoder.from_pivot[1]
-        return tuple(shares)
+        return shares
 
     @property
     def _saved(self) -> tuple:
@@ -138,7 +137,8 @@ class _Run:
         self.states[0, :, _JOINTS_X] += self.pivot[:, :1]
         self.states[0, :, _JOINTS_Y] += self.pivot[:, 1:]
         layers = self.decoder.layers
-        given = layers.panels, layers.leasts, layers.eps, self._by_layer()
+        *shares, self.decoded = self._by_layer()
+        given = layers.panels, layers.leasts, layers.eps, tuple(shares)
         kernel("chain").forward(*given, *self._saved, self.published)
 
     def results(self) -> tuple[np.ndarray, ...]:

@@ -25,8 +25,8 @@ def fingerprint(sources: Path = Path(__file__).parent) -> str:
 
 def cache_folder() -> Path:
     """Where this user keeps what can be made again; a passing folder where that cannot be written."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "humorscope" / "numba" / fingerprint()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or cache / "humorscope" / "numba") / fingerprint()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -35,7 +35,6 @@ def cache_folder() -> Path:
         return Path(tempfile.mkdtemp(prefix="humorscope-numba-"))
 
 
-if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
 # Reassociation for vector instructions; not the rest of "fast": what is not finite must stay so.
 compiled = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")

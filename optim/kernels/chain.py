@@ -69,7 +69,10 @@ def advance(state, out, here, after, change, turn, published):
 
 @compiled
 def forward(panels, leasts, eps, from_latent, states, local, decoded, change, turns, normed, scale, published):
-    """Fill states[1:] and the rest from states[0]: arrays of ``optim.chain``'s run; ``from_latent`` is used up."""
+    """Fill states[1:] and the rest from states[0]: arrays of ``optim.chain``'s run.
+
+    ``from_latent`` is used up; ``decoded`` begins as the same of the last layer.
+    """
     for step in range(len(local)):
         x = states[step]
         for index in range(len(normed)):
@@ -77,11 +80,7 @@ def forward(panels, leasts, eps, from_latent, states, local, decoded, change, tu
             add_product(x, panels[index], y)
             x = np.empty_like(y)
             norm(y, leasts[index], eps, normed[index][step], scale[index][step], x)
-        y = from_latent[-1][step]
-        add_product(x, panels[-1], y)
-        for row in range(len(y)):
-            for i in range(y.shape[1]):
-                decoded[step, row, i] = y[row, i]
+        add_product(x, panels[-1], decoded[step])
         advance(states[step], decoded[step], local[step], states[step + 1], change[step], turns[step], published)
 
 

@@ -44,6 +44,8 @@ def _tile(rows: int) -> Any:
     def tile(typing_context, x, row, panels, panel, sums):
         if any(array.layout != "C" for array in (x, panels, sums)):
             raise TypeError("rows and panels without gaps are expected")
+        if len({array.dtype for array in (x, panels, sums)}) > 1:
+            raise TypeError("rows, panels and sums of one type are expected")
         return types.void(x, row, panels, panel, sums), generate
 
     def generate(context, builder, signature, arguments):
@@ -124,7 +126,13 @@ _tile_1, _tile_2, _tile_3, _tile_4 = (_tile(rows) for rows in range(1, ROWS + 1)
 
 @compiled
 def add_product(x, panels, y):
-    """y (N, out) += x (N, in) @ the matrix (in, out) that was packed into panels."""
+    """y (N, out) += x (N, in) @ the matrix (in, out) that was packed into panels.
+
+    Raises:
+        ValueError: Sizes that do not fit; what is read and written is not checked further in.
+    """
+    if x.shape[1] != panels.shape[1] or len(x) != len(y) or y.shape[1] > len(panels) * WIDTH:
+        raise ValueError("rows, matrix and result do not fit")
     sums = np.empty((ROWS, WIDTH), y.dtype)
     for panel in range(len(panels)):
         first = panel * WIDTH

@@ -91,6 +91,7 @@ def test_a_start_that_is_not_finite_is_seen_in_the_result():
 
 
 def test_the_compiled_loop_is_kept_in_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert kernels.cache_folder() == tmp_path / "humorscope" / "numba" / kernels.fingerprint()
     blocked = tmp_path / "file"

@@ -55,6 +55,17 @@ def test_memory_with_gaps_is_refused():
         add_product(x[:, ::2], pack(matrix[::2]), y)
 
 
+@pytest.mark.parametrize(("x", "y"), [((4, 7), (4, 6)), ((4, 8), (3, 6)), ((4, 8), (4, WIDTH + 1))])
+def test_sizes_that_do_not_fit_are_refused(x, y):
+    with pytest.raises(ValueError, match="do not fit"):
+        add_product(np.zeros(x), pack(np.zeros((8, 6))), np.zeros(y))
+
+
+def test_another_type_is_refused():
+    with pytest.raises(Exception, match="of one type"):
+        add_product(np.zeros((4, 8)), pack(np.zeros((8, 6), np.float32)), np.zeros((4, 6), np.float32))
+
+
 PROGRAM = """
 import sys
 import llvmlite.binding
