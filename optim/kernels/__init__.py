@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numba
 
+from optim.frozen import GROUPS
+
 
 def fingerprint(sources: Path = Path(__file__).parent) -> str:
-    """A name for what these sources, this compiler and this Python make."""
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    """A name for what these sources, the constant they take from elsewhere, this compiler and this Python make."""
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version} {GROUPS}".encode())
     for path in sorted(sources.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from optim.frozen import GROUPS
 from optim.kernels import compiled
 from optim.kernels.products import add_product
 
@@ -16,10 +17,9 @@ BLOCK = 64
 @compiled
 def norm(y, least, eps, normed, scale, x):
     """Group norm and ReLU of rows (B, n): x is 0 where the ReLU cuts off, else what lies above ``least``."""
-    groups = scale.shape[1]
-    size, zero = y.shape[1] // groups, y.dtype.type(0)
+    size, zero = y.shape[1] // GROUPS, y.dtype.type(0)
     for row in range(len(y)):
-        for group in range(groups):
+        for group in range(GROUPS):
             total = zero
             for i in range(group * size, (group + 1) * size):
                 total += y[row, i] * y[row, i]
@@ -34,10 +34,9 @@ def norm(y, least, eps, normed, scale, x):
 @compiled
 def norm_back(g, normed, scale, least, hidden):
     """Gradients of ``norm``'s x → of its y, in memory of their own: in place it takes twenty times as long."""
-    groups = scale.shape[1]
-    size, zero = g.shape[1] // groups, g.dtype.type(0)
+    size, zero = g.shape[1] // GROUPS, g.dtype.type(0)
     for row in range(len(g)):
-        for group in range(groups):
+        for group in range(GROUPS):
             total = zero
             for i in range(group * size, (group + 1) * size):
                 hidden[row, i] = zero if normed[row, i] <= least[i] else g[row, i]
