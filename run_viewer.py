@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.kinds import VIDEO_ENDINGS
 from optim.settings import Settings, parse
 from optim.stages import PRESETS
@@ -81,7 +81,7 @@ def make_session(settings: Settings, *, spare: int = 0) -> Session:
 
 def _choose_threads(*, spare: int = 0) -> None:
     """As many as there are processors, less some; OMP_NUM_THREADS says otherwise."""
-    from optim import threads
+    from optim.common import threads
 
     threads.use(threads.asked_for() or max(1, threads.processors() - spare))
 
@@ -165,8 +165,8 @@ def _stop_on_signals() -> None:
 
 def run_headless(settings: Settings) -> int:
     """Run without a window, telling how far a long reading is."""
+    from optim.common.progress import told_to
     from optim.compiling import start_compiling
-    from optim.loading.progress import told_to
     from viewer.progress import LoadingLine
 
     if start_compiling() is not None:

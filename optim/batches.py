@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.observations import PreviousBatch
 from optim.problem import Problem
 from optim.session import Session

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 NEAREST = 1e-6
 """Points nearer to the image plane than this [m] are taken to be this far before it, so that no division fails."""

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optim.common.threads import pieces, side_by_side
+from optim.common.timing import timed
 from optim.frozen import GROUPS, Matrix, folded, kernel, made_once
 from optim.motion_prior import STATE_SIZE, Mlp, MotionPrior
-from optim.threads import pieces, side_by_side
-from optim.timing import timed
 
 _ROOT_RIGHT = slice(141, 147, 3)
 """x and y of the root's first column, minus the body's right."""

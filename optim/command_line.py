@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 
 @dataclass(frozen=True)

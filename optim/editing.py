@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from optim import lbfgs
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.frames import PriorFrame
 from optim.history import ITERATION, History, Snapshot
 from optim.objective import Evaluation, Objective

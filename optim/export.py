@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.runs import load_results
 from optim.results import STAGES
 from optim.saving.exports import export

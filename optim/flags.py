@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from optim.command_line import Word, words_of
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.kinds import KINDS, NOT_READ
 from optim.saving.formats import FORMATS
 from optim.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.threads import pieces, side_by_side
+from optim.common.threads import pieces, side_by_side
 
 if TYPE_CHECKING:
     from optim.motion_prior import Mlp

@@ -12,8 +12,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from optim.common.rotations import interpolate
 from optim.observations import Observations
-from optim.rotations import interpolate
 from optim.stages import Phase
 from optim.variables import Variables, parse_frozen, root_matrix, root_variable
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.frames import PriorFrame
 from optim.lbfgs import LbfgsState
 from optim.objective import Evaluation

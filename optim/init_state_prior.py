@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from optim.errors import InputError
-from optim.timing import timed
+from optim.common.errors import InputError
+from optim.common.timing import timed
 
 DIMENSIONS = 138
 """joints 66, joints_vel 66, trans_vel 3, root_orient_vel 3, all in the prior frame."""

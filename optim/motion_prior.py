@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from optim import frozen
-from optim.timing import timed
+from optim.common.timing import timed
 
 STATE_SIZE = 339
 """trans 3, trans_vel 3, root_orient 9, root_orient_vel 3, pose_body 189, joints 66, joints_vel 66."""

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.timing import part, timed
 from optim.frames import PriorFrame
 from optim.lbfgs import Point
 from optim.observations import Observations, PreviousBatch
@@ -23,7 +24,6 @@ from optim.prediction import InPrior, Parts, Prediction, detached, predict_free,
 from optim.problem import Problem
 from optim.stages import Phase
 from optim.terms import consistency, contact, data, overlap, priors
-from optim.timing import part, timed
 from optim.variables import Packing, Variables
 
 

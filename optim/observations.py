@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from optim.camera import IGNORED_KEYPOINTS
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 _SHAPES = {"joints3d": (22, 3), "verts3d": (43, 3), "points3d": (None, 3), "joints2d": (25, 3)}
 

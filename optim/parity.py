@@ -22,7 +22,9 @@ from torch import Tensor
 
 from optim import frames
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.progress_line import Progress
+from optim.common.rotations import axis_angle_to_matrix
 from optim.frames import PriorFrame
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.objective import Objective
@@ -30,11 +32,9 @@ from optim.observations import Observations, PreviousBatch
 from optim.pose_prior import PosePrior
 from optim.prediction import Parts, predict_rollout, turn_of
 from optim.problem import Problem
-from optim.rotations import axis_angle_to_matrix
 from optim.session import Session
 from optim.stages import Phase, schedule
 from optim.start import enter_stage_3
-from optim.train.progress import Progress
 from optim.variables import packing
 
 ROOT = Path(__file__).resolve().parents[1]

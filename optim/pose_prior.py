@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from optim.errors import InputError
-from optim.rotations import matrix_to_axis_angle
-from optim.timing import timed
+from optim.common.errors import InputError
+from optim.common.rotations import matrix_to_axis_angle
+from optim.common.timing import timed
 
 NUM_POSE_JOINTS = 21
 NUM_NEURONS = 512

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.problem import Problem
 from optim.stages import PRESETS, Phase, Preset, schedule
 

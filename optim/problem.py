@@ -11,7 +11,7 @@ from torch import Tensor
 
 from optim.body import BodyModel
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.footage import Footage
 from optim.init_state_prior import InitStatePrior
 from optim.motion_prior import MotionPrior

@@ -13,15 +13,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from optim import threads
-from optim.errors import InputError
+from optim.common import threads
+from optim.common.errors import InputError
+from optim.common.timing import REST, Clock, clocked
 from optim.history import Snapshot
 from optim.loading.problem import load_problem
 from optim.problem import Problem
 from optim.session import Interrupt, Session
 from optim.settings import parse
 from optim.stages import Phase
-from optim.timing import REST, Clock, clocked
 
 PARTS = ("roll-out", "body", "priors", "terms", "roll-out backward", "backward", "solver", REST)
 PUBLIC_SHARE = {1: 0.01, 2: 0.04, 3: 0.89}

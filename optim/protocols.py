@@ -15,7 +15,7 @@ import torch
 
 from optim.batches import joined
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.init_state_prior import InitStatePrior
 from optim.loading.amass import read_motion
 from optim.loading.observe import Degradation, degrade

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from optim.camera import Camera
+from optim.common.errors import InputError
 from optim.editing import EditableFit
-from optim.errors import InputError
 from optim.footage import Footage
 from optim.frames import PriorFrame
 from optim.history import Entry, History, Snapshot

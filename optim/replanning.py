@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.fit import Fit
 from optim.history import Snapshot
 from optim.presets import data_type, with_preset

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.runs import load_results
 from optim.reporting.page import page
 from optim.saving.humor_results import writable_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.history import History
 from optim.objective import TERMS, Evaluation
 from optim.stages import check_weight

@@ -16,7 +16,7 @@ from torch import Tensor
 from optim.batches import row_of
 from optim.body import BodyModel
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.fit import Fit
 from optim.frames import PriorFrame, floor_frame, identity
 from optim.history import Entry, Snapshot

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.runfile import SUFFIX, RunFile
 from optim.settings import Settings
 

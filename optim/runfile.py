@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 SUFFIX = ".humorscope"
 APPLICATION, FORMAT = 0x484D5253, 1

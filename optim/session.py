@@ -14,8 +14,9 @@ from pathlib import Path
 from torch import Tensor
 
 from optim import lbfgs, shooting
+from optim.common.errors import InputError
+from optim.common.timing import part
 from optim.editing import EditableFit, light
-from optim.errors import InputError
 from optim.floor_from_feet import on_found_floor
 from optim.gaps import bridged, wait_for_the_first_seen
 from optim.history import ITERATION, PHASE, START, History, Snapshot
@@ -25,7 +26,6 @@ from optim.scaling import solver_metric
 from optim.stages import Phase
 from optim.start import enter_stage_3, start_variables
 from optim.storage import DEFAULT_LIMIT
-from optim.timing import part
 from optim.variables import packing
 
 Interrupt = Callable[[], bool]

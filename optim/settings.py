@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.flags import (
     DEFAULT_CLIP,
     WEIGHT_FLAGS,

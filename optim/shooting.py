@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from optim.common.timing import timed
 from optim.motion_prior import MotionPrior
 from optim.rollout import (
     JOINTS,
@@ -42,7 +43,6 @@ from optim.rollout import (
     turn_matrix,
 )
 from optim.shots import NODES, node_frames
-from optim.timing import timed
 
 REFERENCE = "node_reference"
 """What the variable ``nodes`` (B, N, 207) changes: (B, N, 339) flat states in the prior frame."""

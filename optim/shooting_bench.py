@@ -20,8 +20,9 @@ from pathlib import Path
 import torch
 
 import assets
-from optim import threads
-from optim.errors import InputError
+from optim.common import threads
+from optim.common.errors import InputError
+from optim.common.progress_line import Progress
 from optim.evaluate import append_rows, read_rows
 from optim.history import Snapshot
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
@@ -34,7 +35,6 @@ from optim.problem import Problem
 from optim.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
 from optim.session import Session
 from optim.stages import PRESETS, Phase, schedule
-from optim.train.progress import Progress
 from optim.weight_rule import write_between_marks
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "shooting.md"

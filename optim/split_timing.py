@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from optim import threads
 from optim.batches import BatchedFit
-from optim.errors import InputError
+from optim.common import threads
+from optim.common.errors import InputError
+from optim.common.progress_line import Progress
 from optim.frames import canonical_frame, floor_frame
 from optim.loading.problem import load_problem, load_split
 from optim.metrics import feet_near_floor
@@ -27,7 +28,6 @@ from optim.settings import Settings, parse
 from optim.splitting import Split, split_frames
 from optim.stages import PRESETS
 from optim.stitching import Stitched
-from optim.train.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.observations import Observations, PreviousBatch
 from optim.problem import Problem
 from optim.variables import Trajectory

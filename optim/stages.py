@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.shots import GAP, GAP_WEIGHTS, SHOTS, phases_of, steps_of, tightness
 
 WEIGHT_NAMES = (

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from optim.body import BodyModel
-from optim.errors import InputError
-from optim.rotations import geodesic_angle, interpolate
+from optim.common.errors import InputError
+from optim.common.rotations import geodesic_angle, interpolate
 from optim.variables import Trajectory
 
 WAYS = ("cut", "blend")

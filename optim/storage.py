@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.lbfgs import Pair
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import Literal, Protocol
 
 import torch
 
+from optim.common.errors import InputError
 from optim.diagnostics.flips import flips
 from optim.diagnostics.ground import floor_tilt, ground
-from optim.errors import InputError
 from optim.fit import Fit
 from optim.history import Snapshot
 from optim.objective import TERMS

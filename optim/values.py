@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.runfile import RunFile
 
 INLINE = 2048

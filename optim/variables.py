@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optim.errors import InputError
-from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_sixd, sixd_to_matrix
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_sixd, sixd_to_matrix
 from optim.shots import NODES, node_frames
 from optim.stages import INITIAL_STATE, Phase
 

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.progress_line import Progress
 from optim.history import Snapshot
 from optim.loading.problem import load_problem
 from optim.session import Session
 from optim.settings import Settings, parse
 from optim.stages import schedule
-from optim.train.progress import Progress
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "optimiser.md"
 BEGIN, END = "<!-- weight_rule: begin -->", "<!-- weight_rule: end -->"

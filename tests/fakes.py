@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import assets
 from optim.body import BodyModel
 from optim.camera import Camera
+from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.init_state_prior import InitStatePrior
 from optim.loading.models import load_body
 from optim.motion_prior import MotionPrior
@@ -23,7 +24,6 @@ from optim.observations import Observations
 from optim.pose_prior import PosePrior, new_network
 from optim.problem import Problem
 from optim.rollout import estimate_states
-from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.shooting import NODE_SIZE, cut
 from optim.shots import NODES
 from optim.stages import Phase

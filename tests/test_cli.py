@@ -157,7 +157,7 @@ def test_a_thread_a_processor_less_the_windows_unless_the_user_says_otherwise(
     """Torch keeps to one: on a busy 2-core machine the same fit took 47 s with one of its threads, 253 s with two."""
     import torch
 
-    from optim import threads
+    from optim.common import threads
     from optim.settings import parse
 
     if asked is None:

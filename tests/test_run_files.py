@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import run_viewer
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.runfile import RunFile
 from tests.motions import write_walk
 

@@ -43,7 +43,7 @@ def bundle(run: Path, target: Path) -> Bundled:
         InputError: No recorded run, or a target that is there already or cannot be written.
     """
     import assets
-    from optim.errors import InputError
+    from optim.common.errors import InputError
     from optim.recording import Recording
     from optim.runfile import RunFile
 

@@ -16,14 +16,14 @@ class Profiler:
     """A clock that runs while the session steps; a marked function costs it less than 1 µs."""
 
     def __init__(self) -> None:
-        from optim.timing import Clock
+        from optim.common.timing import Clock
 
         self._clock = Clock()
         self.clear()
 
     def step(self, session: Session, interrupt: Callable[[], bool]) -> Snapshot:
         """``session.step_iteration``, timed."""
-        from optim.timing import clocked
+        from optim.common.timing import clocked
 
         with clocked(clock=self._clock):
             self._clock.take()

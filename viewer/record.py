@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from viewer.client import Client, LocalClient
 from viewer.headless import LoadError, record_script
 from viewer.opening import replay_of

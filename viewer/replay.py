@@ -115,7 +115,7 @@ class ReplayClient:
             self._source = source
 
     def _turn(self, source: Source) -> None:
-        from optim.errors import InputError
+        from optim.common.errors import InputError
 
         try:
             changed = False

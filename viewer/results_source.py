@@ -64,7 +64,7 @@ class ResultsSource:
 
     def view(self, snapshot: int) -> vm.ViewModel:
         """Of one moment."""
-        from optim.errors import InputError
+        from optim.common.errors import InputError
 
         if not 0 <= snapshot < len(self._names):
             raise InputError(f"no moment {snapshot}; there are 0 to {len(self._names) - 1}")

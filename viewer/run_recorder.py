@@ -106,7 +106,7 @@ class Recorder:
 
     def follow(self) -> None:
         """Write what is new. Where that cannot be done, say so once and record no more."""
-        from optim.errors import InputError
+        from optim.common.errors import InputError
 
         if self._broken:
             return

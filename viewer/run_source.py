@@ -38,7 +38,7 @@ class RunSource:
     """
 
     def __init__(self, path: Path) -> None:
-        from optim.errors import InputError
+        from optim.common.errors import InputError
         from optim.runfile import RunFile
 
         self._file = RunFile(path, mode="read")
@@ -97,7 +97,7 @@ class RunSource:
 
     def view(self, snapshot: int) -> vm.ViewModel:
         """Of one snapshot, as the session would have shown it."""
-        from optim.errors import InputError
+        from optim.common.errors import InputError
 
         if not 0 <= snapshot < len(self._branch_of):
             raise InputError(f"no snapshot {snapshot}; there are 0 to {len(self._branch_of) - 1}")

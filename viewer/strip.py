@@ -41,9 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     """Fit to the end, print the table, write the picture."""
     import cv2
 
+    from optim.common.errors import InputError
+    from optim.common.progress import told_to
     from optim.diagnostics.summary import stage_figures, table
-    from optim.errors import InputError
-    from optim.loading.progress import told_to
     from optim.settings import parse
     from run_viewer import make_session
 

@@ -47,7 +47,7 @@ Record = Callable[[Any], Any]
 """From a session to its ``optim.recording.Recording``; may put the session where an earlier one was. Picklable."""
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running, at least
 PUBLISH_SHARE = 0.05  # of the time that views may take; where they cost more there are fewer
-LOADING_LOG = "optim.loading.progress"
+LOADING_LOG = "optim.common.progress"
 """Where loaders log, at level INFO, how far they have got."""
 TELL_INTERVAL = 0.25  # seconds between two words on the evaluation under way, within a long iteration
 IDLE_WAIT = 0.02  # seconds between two looks into the inbox while paused
@@ -174,7 +174,7 @@ class Worker:
         return any(isinstance(other, c.Analyse) and other.kind == command.kind for other in self._inbox)
 
     def _obey(self, command: c.Command) -> None:
-        from optim.errors import InputError
+        from optim.common.errors import InputError
 
         self._obeyed += 1
         try:
@@ -355,7 +355,7 @@ def load(
 
 def load_failed(error: Exception) -> LoadFailed:
     """What is told of an error while loading; the traceback of one that nobody expected goes to stderr."""
-    from optim.errors import InputError
+    from optim.common.errors import InputError
 
     expected = isinstance(error, InputError)
     if not expected:

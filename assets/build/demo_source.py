@@ -20,7 +20,7 @@ import roma
 import torch
 from torch import Tensor
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 FPS = 30
 PACKAGE = "pybullet==3.2.7"

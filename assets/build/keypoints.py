@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 PACKAGE = "@mediapipe/pose@0.5.1675469404"
 ARCHIVE = "mediapipe-pose-0.5.1675469404.tgz"

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim import frozen, lbfgs, threads
+from optim import frozen, lbfgs
+from optim.common import threads
 from optim.history import Snapshot
 from optim.lbfgs import LbfgsState, Options, Point
 from optim.loading.problem import load_problem

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from optim import threads
+from optim.common import threads
 
 
 @dataclass(frozen=True)

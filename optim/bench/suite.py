@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from optim import threads
 from optim.bench import cases
 from optim.bench.measure import Times, clock, growth, in_turns, load, peak_megabytes, ratio
 from optim.bench.report import Cost, Reach, Result
+from optim.common import threads
 from optim.loading.problem import load_problem
 from optim.profile import profile_fit, shortened
 from optim.settings import parse

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optim.common.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_axis_angle
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_axis_angle
 from optim.variables import root_matrix
 
 CLOSE = 0.5

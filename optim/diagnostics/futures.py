@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from optim.common.errors import InputError
 from optim.diagnostics.drift import out_of_canonical
-from optim.errors import InputError
 from optim.fit import Fit
 from optim.frames import PriorFrame
 from optim.history import Snapshot

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 
 class Network:

@@ -13,7 +13,7 @@ import numpy as np
 import roma
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.kinds import array_names
 from optim.loading.npz import read_arrays, require_finite
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.npz import require_file
 
 FOCAL_SHARE = 1060.5 / 1280.0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.rgbd_files import prox_names
 from optim.settings import Settings
 

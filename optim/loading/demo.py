@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.amass import FPS, Motion, read_motion
 from optim.loading.npz import read_arrays, require_finite
 

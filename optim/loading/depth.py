@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import trimesh
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.camera import camera_matrix, read_json
 from optim.loading.npz import read_arrays, require_file
 from optim.loading.rgbd_files import POINT_ENDINGS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.keypoints.names import SETS, to_body_25
 from optim.keypoints.people import follow
 from optim.loading.npz import read_arrays

@@ -6,7 +6,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 MODALITIES = ("points3d", "joints2d", "joints3d", "verts3d")
 """Names of observations in an .npz; where there are several, the first one here decides the weights."""

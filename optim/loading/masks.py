@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 IN_MASK = 0.5
 """How surely the network must see the person at a keypoint, for the keypoint to count as not hidden."""

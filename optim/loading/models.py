@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.init_state_prior import DIMENSIONS, InitStatePrior
 from optim.loading.npz import read_arrays, require_file, require_finite
 from optim.motion_prior import MotionPrior

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 
 def require_file(path: Path, *, what: str) -> Path:

@@ -20,7 +20,8 @@ import assets
 from optim.batches import joined, row_of
 from optim.body import NUM_BETAS, BodyModel
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.amass import FPS, read_motion
 from optim.loading.clips import named, shortened
 from optim.loading.kinds import array_names
@@ -31,7 +32,6 @@ from optim.loading.results import STITCHED, find_results, read_motion_file, read
 from optim.loading.source import trajectory
 from optim.observations import Observations
 from optim.results import STAGES, FitResult, LossRow
-from optim.rotations import axis_angle_to_matrix
 from optim.splitting import Interval, cut
 from optim.stitching import Clip, Seam, stitch
 from optim.variables import Trajectory

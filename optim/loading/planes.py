@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 ASSUMED_FLOOR = (0.0, -1.0, 0.0, -0.5)
 """Normal and offset in the camera frame: level, half a metre below the camera, as HuMoR assumes."""

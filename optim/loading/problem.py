@@ -14,7 +14,7 @@ from torch import Tensor
 
 from optim.batches import BatchedFit
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.frames import canonical_frame
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.loading.source import Source, moved

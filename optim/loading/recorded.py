@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
 from optim.pose_prior import load_pose_prior
 from optim.problem import Problem

@@ -20,13 +20,13 @@ from torch import Tensor
 import assets
 from optim.body import NUM_BETAS, BodyModel
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.models import find_body, load_body
 from optim.loading.npz import read_arrays, require_finite
 from optim.loading.planes import unit_plane
 from optim.observations import Observations
 from optim.results import STAGES, FitResult, LossRow, constant_shape
-from optim.rotations import axis_angle_to_matrix
 from optim.stitching import Jump, Seam, Stitched
 from optim.variables import Trajectory
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 POINT_ENDINGS = (".ply", ".npy", ".npz", ".txt", ".xyz")
 PROX_DEPTH_UNIT, DEPTH_UNIT = 1 / 8000, 1e-3

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from optim.body import BodyModel
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix
 from optim.footage import Footage
 from optim.frames import PriorFrame
 from optim.loading.amass import FPS, Motion
 from optim.observations import Observations
-from optim.rotations import axis_angle_to_matrix
 from optim.settings import Settings
 from optim.variables import Trajectory
 

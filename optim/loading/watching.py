@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 import assets
-from optim import threads
-from optim.errors import InputError
+from optim.common import threads
+from optim.common.errors import InputError
+from optim.common.progress import Progress
 from optim.keypoints.names import MEDIAPIPE_33
 from optim.keypoints.network import Network
 from optim.keypoints.tracking import Track, Tracker
 from optim.loading.npz import read_arrays
-from optim.loading.progress import Progress
 from optim.loading.video import Video, read_frames
 
 VERSION = 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optim.rotations import matrix_to_axis_angle
+from optim.common.rotations import matrix_to_axis_angle
 from optim.saving.take import Take
 
 HAND_NUMBERS = 90

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.fit import Fit
 from optim.results import STAGES, FitResult, of_session
 from optim.saving.amass import write_amass

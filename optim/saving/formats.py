@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 FORMATS = ("gltf", "bvh", "amass", "obj", "csv", "json")
 

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.rotations import matrix_to_axis_angle
 from optim.frames import canonical_frame, floor_frame
 from optim.history import Snapshot
 from optim.problem import Problem
-from optim.rotations import matrix_to_axis_angle
 from optim.session import Session
 from optim.stitching import Stitched
 from optim.variables import Trajectory

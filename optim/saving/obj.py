@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.saving.take import Y_UP_FROM_Z_UP, Take
 
 

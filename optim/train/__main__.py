@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.progress_line import Progress
 from optim.loading.models import load_body, load_motion_prior
 from optim.train.data import load_clips
 from optim.train.evaluate import evaluate
 from optim.train.motion import MotionTrainer, Recipe, pack, train
-from optim.train.progress import Progress
 
 
 def _motion_prior(options: argparse.Namespace) -> None:

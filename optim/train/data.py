@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix
 from optim.motion_prior import CONTACT_JOINTS
 from optim.rollout import (
     ROOT,
@@ -27,7 +28,6 @@ from optim.rollout import (
     move,
     turn_matrix,
 )
-from optim.rotations import axis_angle_to_matrix
 
 FPS = 30.0
 CONTACT_SPEED = 0.005

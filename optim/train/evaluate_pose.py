@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.loading.models import load_body
 from optim.pose_prior import PosePrior, load_pose_prior, posterior
-from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.train.data import load_clips
 from optim.train.pose import joint_positions
 

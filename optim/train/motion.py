@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.motion_prior import CONTACT_JOINTS, LATENT_SIZE, MotionPrior
 from optim.rollout import (
     JOINTS,

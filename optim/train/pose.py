@@ -23,7 +23,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.progress_line import Progress
+from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.loading.models import load_body
 from optim.pose_prior import (
     LATENT_DIM,
@@ -33,9 +35,7 @@ from optim.pose_prior import (
     new_network,
     posterior,
 )
-from optim.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.train.data import MIRRORED_JOINTS, load_clips
-from optim.train.progress import Progress
 
 SNAPSHOT = "snapshots/TR00_E000.pt"
 SETTINGS = "TR00_free_motion.ini"

@@ -11,7 +11,7 @@ from assets.build.body_decimate import Decimator
 from assets.build.body_mesh import mirror_mesh, surface_faults, volumes
 from assets.build.body_rig import rotation_about, smallest_rotation, twist_angle
 from assets.build.body_source import find_data, read_source
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 import assets
 from assets.build.keypoints import ARCHIVE, MEMBERS, main, unpack
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 
 def package(contents):

@@ -5,7 +5,7 @@ import pytest
 
 from assets.build import demo_observe
 from assets.build.demo_observe import CAMERA_MATRIX, Camera, View
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 VIEW = View(azimuth=0.7, distance=4.0, height=1.7, aim=0.9, roll=0.02)
 MIDDLE = np.array([1.5, -0.5])

@@ -10,7 +10,7 @@ import torch
 
 from assets.build import demo_source
 from assets.build.demo_source import NAMES
-from optim.errors import InputError
+from optim.common.errors import InputError
 
 WALK = "humanoid3d_walk.txt"
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from optim.batches import BatchedFit, last_of
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.objective import Scene
 from optim.prediction import Points, Prediction
 from optim.session import Session

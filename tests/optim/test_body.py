@@ -7,8 +7,8 @@ import torch
 
 import assets
 from optim.body import BodyModel
-from optim.errors import InputError
-from optim.rotations import axis_angle_to_matrix
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix
 
 FRAMES = 4
 

@@ -5,9 +5,9 @@ import torch
 
 from optim import kernels
 from optim.chain import Chain, frozen_layers
+from optim.common.rotations import axis_angle_to_matrix
 from optim.motion_prior import MotionPrior
 from optim.rollout import canonical_turn, published_turn, transitions
-from optim.rotations import axis_angle_to_matrix
 
 SHAPES = [(1, 4), (3, 4)]
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.session import Session
 from optim.stages import INITIAL_STATE, schedule
 from tests import fakes

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.evaluate import append_rows, main, read_rows, table
 from optim.loading.models import load_body
 from optim.results import STAGES

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from optim import frames
-from optim.rotations import axis_angle_to_matrix
+from optim.common.rotations import axis_angle_to_matrix
 
 generator = torch.Generator().manual_seed(0)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from optim.common.rotations import geodesic_angle
 from optim.gaps import bridged, carried_on, seen_frames, wait_for_the_first_seen
 from optim.loading.problem import load_problem
 from optim.observations import Observations
 from optim.problem import Problem
-from optim.rotations import geodesic_angle
 from optim.session import Session
 from optim.settings import parse
 from optim.stages import PRESETS, schedule

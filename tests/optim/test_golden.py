@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from optim.common.rotations import axis_angle_to_matrix
 from optim.objective import Objective
 from optim.parity import CASES, MODELS, Case, case_files, gradient_errors, trace
 from optim.prediction import Parts, predict_rollout, turn_of
-from optim.rotations import axis_angle_to_matrix
 from optim.start import enter_stage_3, start_variables
 from optim.variables import packing, root_matrix
 

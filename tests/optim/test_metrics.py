@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import assets
+from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.models import load_body
 from optim.metrics import (
     acceleration,
@@ -17,7 +18,6 @@ from optim.metrics import (
     toe_penetration,
 )
 from optim.motion_prior import CONTACT_JOINTS
-from optim.rotations import axis_angle_to_matrix
 from optim.train.data import label_contacts
 from optim.variables import Trajectory
 

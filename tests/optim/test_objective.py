@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from optim import frames
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.objective import TERMS, Objective
 from optim.observations import Observations, PreviousBatch
 from optim.problem import Problem

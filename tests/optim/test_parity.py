@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from optim import parity
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.parity import Errors, Trace, table
 
 

@@ -2,9 +2,9 @@
 
 import torch
 
+from optim.common.rotations import axis_angle_to_matrix
 from optim.placing import place
 from optim.rollout import canonical_turn, canonicalise, move, turn_matrix
-from optim.rotations import axis_angle_to_matrix
 
 
 def arguments(batch: int = 2, steps: int = 4) -> list[torch.Tensor]:

@@ -10,10 +10,10 @@ import torch
 
 import assets
 from optim.body import BodyModel
-from optim.errors import InputError
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.models import load_body
 from optim.pose_prior import PosePrior, decode_rotations, load_pose_prior, new_network
-from optim.rotations import axis_angle_to_matrix
 
 MODELS = Path(__file__).resolve().parents[3] / "shared" / "golden"
 GOLDEN = Path(os.environ.get("GOLDEN_DIR", MODELS))

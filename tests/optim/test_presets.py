@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.presets import AS_STARTED, data_type, fixed_rules, with_preset
 from optim.session import Session
 from optim.stages import PRESETS, schedule

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from optim.camera import BODY_25_BONES, Camera, depth_from_bones
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.init_state_prior import InitStatePrior
 from optim.observations import Observations
 from tests import fakes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.flags import WITHOUT_EFFECT
 from optim.settings import parse
 from optim.stages import PUBLIC_WEIGHTS

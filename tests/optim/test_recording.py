@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.recording import Recording
 from optim.runfile import RunFile
 from optim.session import Session

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.rescoring import rescore, rescored_path
 from optim.session import Session
 from optim.stages import schedule

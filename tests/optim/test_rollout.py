@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from optim.chain import Chain, frozen_layers
+from optim.common.rotations import axis_angle_to_matrix
 from optim.motion_prior import STATE_SIZE, MotionPrior
 from optim.rollout import (
     JOINTS,
@@ -25,7 +26,6 @@ from optim.rollout import (
     sample,
     turn_matrix,
 )
-from optim.rotations import axis_angle_to_matrix
 
 B, T = 2, 7
 ROOT_OFFSET = torch.tensor([0.0, -0.24, 0.03])
@@ -121,7 +121,7 @@ class ExactDecoder(nn.Module):
         self.past, self.now, self.step = past, now, 0
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
-        from optim.rotations import matrix_to_axis_angle
+        from optim.common.rotations import matrix_to_axis_angle
 
         past, now = self.past[:, self.step], self.now[:, self.step]
         self.step += 1

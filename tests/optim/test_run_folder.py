@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from optim import run_folder
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.recording import recorded_session
 from optim.run_folder import Place, choose_place, new_run, remove_run, runs_folder, tidy
 from optim.session import Session

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from optim import lbfgs
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.objective import Objective
 from optim.session import Session
 from optim.stages import INITIAL_STATE, PRESETS, schedule

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.flags import DEFAULT_CLIP, WEIGHT_FLAGS, WITHOUT_EFFECT
 from optim.settings import Settings, parse
 from optim.stages import PUBLIC_WEIGHTS, WEIGHT_NAMES

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from optim import frames
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.prediction import initial_state
 from optim.recording import recorded_session
 from optim.rollout import JOINTS, State, published_turn, rollout

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.observations import PreviousBatch
 from optim.splitting import in_batches, split_frames, sub_problem
 from tests import fakes

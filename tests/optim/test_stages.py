@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.settings import parse
 from optim.shots import GAP, NODES, SHOTS, steps_of
 from optim.stages import INITIAL_STATE, PRESETS, PUBLIC_STEPS, PUBLIC_WEIGHTS, WEIGHT_NAMES, schedule, with_weight

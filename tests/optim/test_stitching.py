@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from optim.errors import InputError
-from optim.rotations import axis_angle_to_matrix, geodesic_angle
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix, geodesic_angle
 from optim.splitting import cut, split_frames
 from optim.stitching import Clip, stitch
 from optim.variables import Trajectory

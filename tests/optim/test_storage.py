@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.session import Session
 from optim.stages import schedule
 from tests import fakes

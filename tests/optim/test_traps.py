@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.fit import Fit
 from optim.history import History, Snapshot
 from optim.lbfgs import Trial

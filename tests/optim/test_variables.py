@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from optim.errors import InputError
-from optim.rotations import axis_angle_to_matrix
+from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix
 from optim.stages import INITIAL_STATE, schedule
 from optim.variables import packing, parse_frozen, root_matrix, root_variable
 from tests import fakes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from optim import weight_rule
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.session import Session
 from optim.stages import schedule
 from optim.weight_rule import BEGIN, END, Outcome, measure, table, write_between_marks

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.history import ITERATION, START, History
 from optim.lbfgs import LbfgsState, Point
 from optim.objective import Evaluation, TermValue

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import run_viewer
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.footage import Footage
 from optim.recording import Recording, recorded_session
 from optim.runfile import RunFile

@@ -3,8 +3,8 @@
 import io
 import logging
 
-from optim.loading.progress import Progress, told_to
-from optim.loading.progress import log as loading
+from optim.common.progress import Progress, told_to
+from optim.common.progress import log as loading
 from viewer.progress import LoadingLine
 from viewer.view_model import Loading
 from viewer.worker import LOADING_LOG, LoadingHandler
@@ -24,7 +24,7 @@ def heard(handler, told):
 def count_to(total, monkeypatch, *, seconds):
     """Every unit of work takes so many seconds."""
     clock = [0.0]
-    monkeypatch.setattr("optim.loading.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("optim.common.progress.time.monotonic", lambda: clock[0])
     told = Progress("Reading", total)
     for done in range(1, total + 1):
         clock[0] += seconds

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.runfile import RunFile
 from tests.viewer import recorded
 from viewer import commands as c

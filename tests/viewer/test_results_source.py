@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from tests.optim.loading.test_opened import motion, people, write_part
 from viewer import commands as c
 from viewer.replay import ReplayClient

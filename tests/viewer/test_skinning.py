@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from optim.body import BodyModel
-from optim.rotations import axis_angle_to_matrix
+from optim.common.rotations import axis_angle_to_matrix
 from viewer.display import body_mesh
 from viewer.skinning import Skinner
 from viewer.view_model import Motion

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.amass import FPS
 from optim.loading.camera import guessed_camera, read_camera
 from optim.loading.kinds import MODALITIES, array_names

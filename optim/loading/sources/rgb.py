@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.footage import Footage
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.loading.camera import guessed_camera, read_camera

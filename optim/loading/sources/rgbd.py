@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25
 from optim.keypoints.people import follow
 from optim.loading.amass import FPS

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from optim.camera import IGNORED_KEYPOINTS
+from optim.common.rotations import axis_angle_to_matrix
 from optim.diagnostics.agreement import PREVIOUS, angle_deg, joint_agreement, overlap_disagreement, reprojection
 from optim.observations import PreviousBatch
 from optim.prediction import Parts, body_points
 from optim.problem import Problem
-from optim.rotations import axis_angle_to_matrix
 from optim.session import Session
 from optim.stages import schedule
 from tests import fakes

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from optim.common.rotations import axis_angle_to_matrix
 from optim.diagnostics.flips import are_flipped, flips
-from optim.rotations import axis_angle_to_matrix
 from optim.session import Session
 from optim.stages import PRESETS, schedule
 from tests import fakes

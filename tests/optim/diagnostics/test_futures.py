@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from optim.common.errors import InputError
 from optim.diagnostics.futures import futures
-from optim.errors import InputError
 from optim.session import Session
 from optim.stages import schedule
 from tests import fakes

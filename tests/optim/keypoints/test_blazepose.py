@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.keypoints.blazepose import Region, crop, detect
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.keypoints.network import Network

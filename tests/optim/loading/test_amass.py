@@ -5,7 +5,7 @@ import pytest
 import roma
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.amass import FPS, read_motion, resample
 
 

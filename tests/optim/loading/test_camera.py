@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.camera import guessed_camera, read_camera
 from optim.loading.masks import hide, mask_files
 from optim.loading.planes import read_floor

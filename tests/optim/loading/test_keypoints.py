@@ -8,7 +8,7 @@ import logging
 import numpy as np
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25, COCO_17, MEDIAPIPE_33, to_body_25
 from optim.loading.keypoints import read_keypoints
 

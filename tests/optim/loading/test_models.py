@@ -10,7 +10,7 @@ import torch
 
 import assets
 from optim.body import SMPL_KEYPOINT_VERTICES
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
 from optim.motion_prior import MotionPrior
 
@@ -65,7 +65,7 @@ def test_official_smplh_gives_the_bodies_smplx_gives(official, tmp_path):
     turns = 0.4 * torch.randn(1, 22, 3, generator=generator)
     trans = torch.randn(1, 3, generator=generator)
     expected = reference(betas=betas, global_orient=turns[:, 0], body_pose=turns[:, 1:].flatten(1), transl=trans)
-    from optim.rotations import axis_angle_to_matrix
+    from optim.common.rotations import axis_angle_to_matrix
 
     matrices = axis_angle_to_matrix(turns)
     mesh = body.mesh(trans[:, None], matrices[:, None, 0], matrices[:, None, 1:], betas)

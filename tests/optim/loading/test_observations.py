@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.problem import load_session, load_source
 from optim.loading.rates import NOTHING, frames_at_30
 from optim.settings import parse

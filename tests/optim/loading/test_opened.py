@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.opened import open_results
 from optim.loading.results import read_motion_file
 from tests.motions import walk_arrays

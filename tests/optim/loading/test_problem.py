@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.problem import load_problem, load_session
 from optim.settings import parse
 from tests.motions import walk_arrays, write_demo, write_walk

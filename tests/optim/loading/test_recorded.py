@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.problem import load_session
 from optim.loading.recorded import load_recorded, resumed_settings
 from optim.recording import Recording, recorded_session

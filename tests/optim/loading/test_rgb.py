@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25
 from optim.loading.sources import rgb
 from optim.settings import parse

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.problem import load_problem, load_source
 from optim.settings import parse
 from tests.optim.loading.rgbd_recordings import (

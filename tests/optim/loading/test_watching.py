@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.keypoints.blazepose import Pose, Region
 from optim.keypoints.tracking import Track
 from optim.loading import watching

@@ -15,7 +15,7 @@ import trimesh
 import assets
 from optim.body import JOINT_NAMES
 from optim.camera import Camera
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.models import load_body
 from optim.results import FitResult
 from optim.saving.exports import WRITERS, export

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import assets
+from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.problem import load_batches, load_session
-from optim.rotations import axis_angle_to_matrix
 from optim.saving.humor_results import save_results, save_stitched
 from optim.settings import parse
 from tests.motions import write_demo, write_walk

@@ -11,7 +11,7 @@ import torch
 
 import assets
 import run_viewer
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.problem import load_session
 from optim.loading.results import find_results, read_result
 from optim.results import of_session

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import assets
-from optim.errors import InputError
+from optim.common.errors import InputError
 from optim.loading.models import load_body, load_motion_prior
 from optim.rollout import JOINTS, ROOT, State, apply_change, canonical_pairs
 from optim.train.__main__ import main

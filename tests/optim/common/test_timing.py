@@ -2,7 +2,7 @@
 
 import pytest
 
-from optim.timing import REST, clocked, part, timed
+from optim.common.timing import REST, clocked, part, timed
 
 
 class Time:

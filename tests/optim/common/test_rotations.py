@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from optim.rotations import (
+from optim.common.rotations import (
     axis_angle_to_matrix,
     geodesic_angle,
     matrix_to_axis_angle,

@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from optim import frozen
 from optim.chain import Chain, frozen_layers
+from optim.common.threads import asked_for, pieces, side_by_side, use, used
 from optim.terms.data import nearest_vertices
-from optim.threads import asked_for, pieces, side_by_side, use, used
 from tests.optim.test_chain import arguments, prior_of
 
 
