@@ -16,7 +16,7 @@ import torch
 from scipy.optimize import least_squares
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.gaps import seen_frames
 from optim.problem import PRIOR_FPS, Problem
 from optim.variables import Trajectory, Variables

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.body import BODY25_FROM_JOINTS
+from optim.body.body_model import BODY25_FROM_JOINTS
 from optim.diagnostics.agreement import angle_deg
 from optim.diagnostics.drift import heading
 from optim.frames import PriorFrame

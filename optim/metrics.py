@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.motion_prior import CONTACT_JOINTS
 from optim.train.data import label_contacts
 from optim.variables import Trajectory

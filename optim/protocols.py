@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from optim.batches import joined
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.init_state_prior import InitStatePrior
 from optim.loading.amass import read_motion

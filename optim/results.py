@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from optim.batches import row_of
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.fit import Fit

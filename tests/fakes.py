@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import assets
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.camera import Camera
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.init_state_prior import InitStatePrior

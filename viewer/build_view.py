@@ -181,7 +181,7 @@ class ViewBuilder:
         return self._drifts[start.id]
 
     def _scene(self, problem: Problem) -> vm.Scene:
-        from optim.body import JOINT_NAMES
+        from optim.body.body_model import JOINT_NAMES
 
         interval = getattr(problem.observations, "seq_interval", None)
         batch, frames = problem.batch, problem.frames

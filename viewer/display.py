@@ -13,7 +13,7 @@ import numpy as np
 from viewer import view_model as vm
 
 if TYPE_CHECKING:
-    from optim.body import BodyModel
+    from optim.body.body_model import BodyModel
     from optim.camera import Camera
     from optim.observations import Observations
     from optim.variables import Trajectory

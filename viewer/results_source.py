@@ -149,7 +149,7 @@ class ResultsSource:
 
 
 def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
-    from optim.body import JOINT_NAMES
+    from optim.body.body_model import JOINT_NAMES
     from optim.loading.amass import FPS
     from optim.objective import TERMS
 

@@ -18,7 +18,7 @@ from assets.build import demo_observe, demo_quality
 from assets.build.demo_observe import Array, Camera, View
 from assets.build.demo_retarget import retarget
 from assets.build.demo_source import FPS, PACKAGE, SourceMotion, append, motion_texts, read_motion
-from optim.body import NUM_BETAS, NUM_JOINTS, BodyModel
+from optim.body.body_model import NUM_BETAS, NUM_JOINTS, BodyModel
 from optim.common.errors import InputError
 from optim.loading.models import load_body
 

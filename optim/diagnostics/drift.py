@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.fit import Fit
 from optim.frames import PriorFrame
 from optim.gaps import bridged

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim.body import BODY25_FROM_JOINTS, BodyModel
+from optim.body.body_model import BODY25_FROM_JOINTS, BodyModel
 from optim.fit import Fit
 from optim.history import Snapshot
 from optim.objective import Objective

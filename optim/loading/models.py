@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.init_state_prior import DIMENSIONS, InitStatePrior
 from optim.loading.npz import read_arrays, require_file, require_finite

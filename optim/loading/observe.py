@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.observations import Observations
 from optim.variables import Trajectory
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from optim.batches import BatchedFit
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.frames import canonical_frame
 from optim.loading.models import load_init_state_prior, load_motion_prior

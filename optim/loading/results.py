@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 import assets
-from optim.body import NUM_BETAS, BodyModel
+from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix

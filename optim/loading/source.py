@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix

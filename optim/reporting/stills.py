@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.frames import PriorFrame
 from optim.inspection import world_of
 from optim.loading.source import moved

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from optim.body import JOINT_NAMES, NUM_JOINTS
+from optim.body.body_model import JOINT_NAMES, NUM_JOINTS
 from optim.saving.glb import INDICES, VERTICES, GlbBuilder
 from optim.saving.take import Y_UP_FROM_Z_UP, Take
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
 from optim.frames import canonical_frame, floor_frame

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optim.body import NUM_JOINTS, BodyModel
+from optim.body.body_model import NUM_JOINTS, BodyModel
 from optim.results import FitResult
 from optim.variables import Trajectory
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.metrics import feet_near_floor
 from optim.motion_prior import MotionPrior
 from optim.rollout import (

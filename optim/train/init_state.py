@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.rollout import JOINTS, JOINTS_VEL, ROOT_VEL, TRANS_VEL
 from optim.train.data import Augmenter, Clips
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.motion_prior import CONTACT_JOINTS, LATENT_SIZE, MotionPrior
 from optim.rollout import (

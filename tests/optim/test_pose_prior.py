@@ -9,7 +9,7 @@ import roma
 import torch
 
 import assets
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.models import load_body

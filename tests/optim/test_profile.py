@@ -12,7 +12,7 @@ import optim.chain
 import optim.lbfgs
 import optim.pose_prior
 import optim.terms.data
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.profile import PARTS, PhaseProfile, Profile, main, part_table, profile_fit, shortened, stage_table
 from optim.session import Session
 from optim.stages import schedule

@@ -100,7 +100,7 @@ def rotation(axis_angle: np.ndarray) -> np.ndarray:
 
 
 def capsule_body() -> SimpleNamespace:
-    """A body with the fields of ``optim.body.BodyModel``; every bone a rigid eight-sided tube."""
+    """A body with the fields of ``optim.body.body_model.BodyModel``; every bone a rigid eight-sided tube."""
     vertices, faces, weights = [], [], []
     for joint, parent in enumerate(PARENTS):
         if parent < 0:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.common.rotations import axis_angle_to_matrix
 from viewer.display import body_mesh
 from viewer.skinning import Skinner

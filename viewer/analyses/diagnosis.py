@@ -141,7 +141,7 @@ def _growth(found: Lyapunov | None) -> Iterator[Verdict]:
 
 def _joints(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """Body joints against regressed ones."""
-    from optim.body import JOINT_NAMES
+    from optim.body.body_model import JOINT_NAMES
     from optim.diagnostics.agreement import joint_agreement
 
     found = joint_agreement(builder.session, snapshot)

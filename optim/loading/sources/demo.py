@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.camera import Camera
 from optim.frames import PriorFrame
 from optim.loading.demo import DemoClip, find_clip, read_demo

@@ -7,7 +7,7 @@ import logging
 import torch
 
 import assets
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.loading.amass import FPS, read_motion
 from optim.loading.clips import clip_file, clip_name
 from optim.loading.models import find_body, load_body

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import assets
-from optim.body import BodyModel
+from optim.body.body_model import BodyModel
 from optim.loading.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import surface_points

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import assets
-from optim.body import SMPL_KEYPOINT_VERTICES
+from optim.body.body_model import SMPL_KEYPOINT_VERTICES
 from optim.common.errors import InputError
 from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
 from optim.motion_prior import MotionPrior

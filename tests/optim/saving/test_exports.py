@@ -13,7 +13,7 @@ import torch
 import trimesh
 
 import assets
-from optim.body import JOINT_NAMES
+from optim.body.body_model import JOINT_NAMES
 from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.loading.models import load_body

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optim.body.kinematics import Kinematics
 from optim.common.errors import InputError
 from optim.common.timing import timed
-from optim.kinematics import Kinematics
 
 NUM_BETAS = 16
 NUM_JOINTS = 22

@@ -2,8 +2,8 @@
 
 import torch
 
+from optim.body.kinematics import Kinematics
 from optim.common.rotations import axis_angle_to_matrix
-from optim.kinematics import Kinematics
 
 PARENTS = (-1, 0, 0, 1, 3, 2)
 
