@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optim import lbfgs
 from optim.common.errors import InputError
 from optim.frames import PriorFrame
 from optim.history import ITERATION, History, Snapshot
@@ -24,6 +23,7 @@ from optim.problem import Problem
 from optim.replanning import PlannedFit
 from optim.scaling import solver_metric
 from optim.shots import NODES
+from optim.solver import lbfgs
 from optim.stages import Phase
 from optim.variables import X_0, covered, packing, parse_frozen
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.frames import PriorFrame
-from optim.lbfgs import LbfgsState
 from optim.objective import Evaluation
 from optim.observations import Observations
+from optim.solver.lbfgs import LbfgsState
 from optim.stages import Phase
 from optim.storage import DEFAULT_LIMIT, Archive, Store
 from optim.variables import Packing, Variables

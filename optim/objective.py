@@ -18,10 +18,10 @@ from torch.nn import functional
 from optim.common.errors import InputError
 from optim.common.timing import part, timed
 from optim.frames import PriorFrame
-from optim.lbfgs import Point
 from optim.observations import Observations, PreviousBatch
 from optim.prediction import InPrior, Parts, Prediction, detached, predict_free, predict_rollout, turn_of
 from optim.problem import Problem
+from optim.solver.lbfgs import Point
 from optim.stages import Phase
 from optim.terms import consistency, contact, data, overlap, priors
 from optim.variables import Packing, Variables

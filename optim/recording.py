@@ -22,12 +22,12 @@ from optim.editing import EditableFit
 from optim.footage import Footage
 from optim.frames import PriorFrame
 from optim.history import Entry, History, Snapshot
-from optim.lbfgs import LbfgsState, Pair, Point, Trial
 from optim.objective import Evaluation, TermValue
 from optim.observations import Observations, PreviousBatch
 from optim.problem import Problem
 from optim.runfile import Names, Position, RunFile
 from optim.settings import Settings
+from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
 from optim.stages import Phase, Preset
 from optim.values import Values
 from optim.variables import Packing, Part, Trajectory

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from optim.lbfgs import Point
 from optim.objective import Objective
 from optim.shooting import NODE_BLOCKS
 from optim.shots import NODES
+from optim.solver.lbfgs import Point
 from optim.variables import Packing, Variables
 
 PROBE = 1e-3

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from optim import lbfgs, shooting
+from optim import shooting
 from optim.common.errors import InputError
 from optim.common.timing import part
 from optim.editing import EditableFit, light
@@ -23,6 +23,7 @@ from optim.history import ITERATION, PHASE, START, History, Snapshot
 from optim.objective import Objective
 from optim.problem import Problem
 from optim.scaling import solver_metric
+from optim.solver import lbfgs
 from optim.stages import Phase
 from optim.start import enter_stage_3, start_variables
 from optim.storage import DEFAULT_LIMIT

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
-from optim.lbfgs import Pair
+from optim.solver.lbfgs import Pair
 
 if TYPE_CHECKING:
     from optim.history import Snapshot

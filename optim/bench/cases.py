@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim import frozen, lbfgs
+from optim import frozen
 from optim.common import threads
 from optim.history import Snapshot
-from optim.lbfgs import LbfgsState, Options, Point
 from optim.loading.problem import load_problem
 from optim.motion_prior import Mlp, MotionPrior
 from optim.objective import Objective
@@ -21,6 +20,8 @@ from optim.observations import Observations
 from optim.problem import Problem
 from optim.session import Session
 from optim.settings import Settings, parse
+from optim.solver import lbfgs
+from optim.solver.lbfgs import LbfgsState, Options, Point
 from optim.stages import Phase, schedule
 from optim.terms.data import nearest_vertices
 

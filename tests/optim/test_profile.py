@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 import optim.chain
-import optim.lbfgs
 import optim.pose_prior
+import optim.solver.lbfgs
 import optim.terms.data
 from optim.body.body_model import BodyModel
 from optim.profile import PARTS, PhaseProfile, Profile, main, part_table, profile_fit, shortened, stage_table
@@ -43,7 +43,7 @@ def test_time_is_booked_where_it_is_spent(monkeypatch):
     spends(costs["priors"], optim.pose_prior, "decode_rotations", "priors")
     spends(costs["body"], BodyModel, "_chain", "body")
     spends(costs["terms"], optim.terms.data, "point_distance", "terms")
-    spends(costs["solver"], optim.lbfgs, "direction", "solver")
+    spends(costs["solver"], optim.solver.lbfgs, "direction", "solver")
     spends(costs["roll-out"], optim.chain._Run, "forward", "roll-out")
     spends(costs["roll-out backward"], optim.chain._Run, "backward", "roll-out backward")
     profile = profile_fit(problem, short(), now=lambda: at[0])

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim import lbfgs
 from optim.common.errors import InputError
 from optim.objective import Objective
 from optim.session import Session
+from optim.solver import lbfgs
 from optim.stages import INITIAL_STATE, PRESETS, schedule
 from optim.variables import packing
 from tests import fakes

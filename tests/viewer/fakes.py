@@ -16,8 +16,8 @@ import torch
 
 from optim.common.errors import InputError
 from optim.history import ITERATION, START, History
-from optim.lbfgs import LbfgsState, Point
 from optim.objective import Evaluation, TermValue
+from optim.solver.lbfgs import LbfgsState, Point
 from optim.stages import PRESETS
 
 FRAMES, BATCH, FPS = 40, 1, 30.0

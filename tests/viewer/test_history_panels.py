@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from optim.history import ITERATION
-from optim.lbfgs import SUFFICIENT_DECREASE
 from optim.rescoring import rescored_path
+from optim.solver.lbfgs import SUFFICIENT_DECREASE
 from tests.viewer.conftest import Window
 from viewer.commands import Bookmark, Inspect, Rewind, RunStage, SetFrames, SetWeight, Step, StepOuter
 from viewer.findings import FrameTerms

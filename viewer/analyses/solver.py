@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
     """The line search that led to a snapshot; None where an edit or the start of a phase did."""
-    from optim import lbfgs
     from optim.history import ITERATION
+    from optim.solver import lbfgs
 
     solver = snapshot.solver
     if snapshot.cause != ITERATION or snapshot.parent is None or not (solver.trials or solver.slope):

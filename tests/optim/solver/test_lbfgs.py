@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from optim import lbfgs
+from optim.solver import lbfgs
 
 
 def rosenbrock(x: Tensor) -> Tensor:
