@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from optim.common.errors import InputError
 from optim.loading.kinds import VIDEO_ENDINGS
+from optim.schedule.stages import PRESETS
 from optim.settings import Settings, parse
-from optim.stages import PRESETS
 
 if TYPE_CHECKING:
     from optim.batches import BatchedFit

@@ -16,9 +16,9 @@ from torch import Tensor
 from optim.common.errors import InputError
 from optim.observations import PreviousBatch
 from optim.problem import Problem
+from optim.schedule.stages import Phase
 from optim.session import Session
 from optim.splitting import Interval, Split, in_batches, sub_problem
-from optim.stages import Phase
 from optim.stitching import Clip, Stitched, stitch
 from optim.variables import Trajectory
 

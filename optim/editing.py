@@ -22,9 +22,9 @@ from optim.observations import Observations
 from optim.problem import Problem
 from optim.replanning import PlannedFit
 from optim.scaling import solver_metric
-from optim.shots import NODES
+from optim.schedule.stage3_variants import NODES
+from optim.schedule.stages import Phase
 from optim.solver import lbfgs
-from optim.stages import Phase
 from optim.variables import X_0, covered, packing, parse_frozen
 
 MISLEADING = 10.0

@@ -15,7 +15,7 @@ from optim.command_line import Word, words_of
 from optim.common.errors import InputError
 from optim.loading.kinds import KINDS, NOT_READ
 from optim.saving.formats import FORMATS
-from optim.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES
+from optim.schedule.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES
 
 DEFAULT_CLIP = "default_walk_turn"
 WEIGHT_FLAGS = {

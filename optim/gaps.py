@@ -14,7 +14,7 @@ from torch import Tensor
 
 from optim.common.rotations import interpolate
 from optim.observations import Observations
-from optim.stages import Phase
+from optim.schedule.stages import Phase
 from optim.variables import Variables, parse_frozen, root_matrix, root_variable
 
 ENOUGH_POINTS = 4

@@ -12,8 +12,8 @@ from optim.common.errors import InputError
 from optim.frames import PriorFrame
 from optim.objective import Evaluation
 from optim.observations import Observations
+from optim.schedule.stages import Phase
 from optim.solver.lbfgs import LbfgsState
-from optim.stages import Phase
 from optim.storage import DEFAULT_LIMIT, Archive, Store
 from optim.variables import Packing, Variables
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from optim.fit import Fit
 from optim.history import Entry, Snapshot
-from optim.stages import INITIAL_STATE
+from optim.schedule.stages import INITIAL_STATE
 from optim.variables import NAMES, X_0, covered
 
 

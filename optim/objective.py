@@ -21,8 +21,8 @@ from optim.frames import PriorFrame
 from optim.observations import Observations, PreviousBatch
 from optim.prediction import InPrior, Parts, Prediction, detached, predict_free, predict_rollout, turn_of
 from optim.problem import Problem
+from optim.schedule.stages import Phase
 from optim.solver.lbfgs import Point
-from optim.stages import Phase
 from optim.terms import consistency, contact, data, overlap, priors
 from optim.variables import Packing, Variables
 

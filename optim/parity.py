@@ -32,8 +32,8 @@ from optim.observations import Observations, PreviousBatch
 from optim.pose_prior import PosePrior
 from optim.prediction import Parts, predict_rollout, turn_of
 from optim.problem import Problem
+from optim.schedule.stages import Phase, schedule
 from optim.session import Session
-from optim.stages import Phase, schedule
 from optim.start import enter_stage_3
 from optim.variables import packing
 

@@ -15,9 +15,9 @@ from optim.frames import PriorFrame
 from optim.motion_prior import CONTACT_JOINTS
 from optim.problem import Problem
 from optim.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
+from optim.schedule.stage3_variants import NODES
+from optim.schedule.stages import Preset
 from optim.shooting import REFERENCE, Gaps, node_states, shoot
-from optim.shots import NODES
-from optim.stages import Preset
 from optim.variables import Variables, root_matrix
 
 BODY_JOINTS = 22

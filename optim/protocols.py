@@ -25,8 +25,8 @@ from optim.motion_prior import MotionPrior
 from optim.observations import Observations
 from optim.pose_prior import PosePrior
 from optim.problem import Problem
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from optim.train.data import find_clips
 from optim.variables import Trajectory
 

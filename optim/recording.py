@@ -26,9 +26,9 @@ from optim.objective import Evaluation, TermValue
 from optim.observations import Observations, PreviousBatch
 from optim.problem import Problem
 from optim.runfile import Names, Position, RunFile
+from optim.schedule.stages import Phase, Preset
 from optim.settings import Settings
 from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
-from optim.stages import Phase, Preset
 from optim.values import Values
 from optim.variables import Packing, Part, Trajectory
 

@@ -11,8 +11,8 @@ from typing import Any
 from optim.common.errors import InputError
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.presets import data_type, with_preset
-from optim.stages import Phase, with_frames, with_steps, with_weight, with_weights
+from optim.schedule.preset_change import data_type, with_preset
+from optim.schedule.stages import Phase, with_frames, with_steps, with_weight, with_weights
 
 
 class PlannedFit(Fit):

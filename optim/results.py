@@ -23,7 +23,7 @@ from optim.history import Entry, Snapshot
 from optim.loading.source import moved
 from optim.observations import Observations
 from optim.problem import PRIOR_FPS, Problem
-from optim.stages import Phase
+from optim.schedule.stages import Phase
 from optim.stitching import Clip, Seam, Stitched, stitch
 from optim.variables import Trajectory
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from optim.objective import Objective
+from optim.schedule.stage3_variants import NODES
 from optim.shooting import NODE_BLOCKS
-from optim.shots import NODES
 from optim.solver.lbfgs import Point
 from optim.variables import Packing, Variables
 

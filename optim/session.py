@@ -23,8 +23,8 @@ from optim.history import ITERATION, PHASE, START, History, Snapshot
 from optim.objective import Objective
 from optim.problem import Problem
 from optim.scaling import solver_metric
+from optim.schedule.stages import Phase
 from optim.solver import lbfgs
-from optim.stages import Phase
 from optim.start import enter_stage_3, start_variables
 from optim.storage import DEFAULT_LIMIT
 from optim.variables import packing

@@ -19,7 +19,7 @@ from optim.flags import (
 )
 from optim.loading.kinds import KINDS, default_observed, has_camera, kind_of
 from optim.saving.formats import formats_of
-from optim.stages import PRESETS, TUNE_FRAMES, Phase, schedule
+from optim.schedule.stages import PRESETS, TUNE_FRAMES, Phase, schedule
 
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
 _DATA_WEIGHTS = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb"}

@@ -42,7 +42,7 @@ from optim.rollout import (
     rolled_out,
     turn_matrix,
 )
-from optim.shots import NODES, node_frames
+from optim.schedule.stage3_variants import NODES, node_frames
 
 REFERENCE = "node_reference"
 """What the variable ``nodes`` (B, N, 207) changes: (B, N, 339) flat states in the prior frame."""

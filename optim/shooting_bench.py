@@ -33,8 +33,8 @@ from optim.observations import Observations
 from optim.pose_prior import load_pose_prior
 from optim.problem import Problem
 from optim.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
+from optim.schedule.stages import PRESETS, Phase, schedule
 from optim.session import Session
-from optim.stages import PRESETS, Phase, schedule
 from optim.weight_rule import write_between_marks
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "shooting.md"

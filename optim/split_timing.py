@@ -24,9 +24,9 @@ from optim.frames import canonical_frame, floor_frame
 from optim.loading.problem import load_problem, load_split
 from optim.metrics import feet_near_floor
 from optim.problem import Problem
+from optim.schedule.stages import PRESETS
 from optim.settings import Settings, parse
 from optim.splitting import Split, split_frames
-from optim.stages import PRESETS
 from optim.stitching import Stitched
 
 

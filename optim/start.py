@@ -16,7 +16,7 @@ from optim.gaps import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
 from optim.prediction import Parts, body_points, turn_of
 from optim.problem import Problem
 from optim.rollout import estimate_states, infer_latents
-from optim.stages import Preset
+from optim.schedule.stages import Preset
 from optim.variables import Variables, root_matrix, root_variable
 
 TORSO = (0, 1, 2, 3, 6, 9, 12, 13, 14, 16, 17)

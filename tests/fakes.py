@@ -24,9 +24,9 @@ from optim.observations import Observations
 from optim.pose_prior import PosePrior, new_network
 from optim.problem import Problem
 from optim.rollout import estimate_states
+from optim.schedule.stage3_variants import NODES
+from optim.schedule.stages import Phase
 from optim.shooting import NODE_SIZE, cut
-from optim.shots import NODES
-from optim.stages import Phase
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 REST = np.array([

@@ -248,8 +248,8 @@ def _parts(problem: Problem, schedule: tuple[Any, ...]) -> tuple[vm.Part, ...]:
 
 def _presets(schedule: tuple[Any, ...]) -> tuple[vm.Preset, ...]:
     """What the fit began with, then all that are known by name."""
-    from optim.presets import AS_STARTED, fixed_rules
-    from optim.stages import PRESETS
+    from optim.schedule.preset_change import AS_STARTED, fixed_rules
+    from optim.schedule.stages import PRESETS
 
     mine = schedule[0].preset
     named = (vm.Preset(name=name, fixed=fixed_rules(mine, rules)) for name, rules in PRESETS.items())

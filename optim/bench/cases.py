@@ -18,11 +18,11 @@ from optim.motion_prior import Mlp, MotionPrior
 from optim.objective import Objective
 from optim.observations import Observations
 from optim.problem import Problem
+from optim.schedule.stages import Phase, schedule
 from optim.session import Session
 from optim.settings import Settings, parse
 from optim.solver import lbfgs
 from optim.solver.lbfgs import LbfgsState, Options, Point
-from optim.stages import Phase, schedule
 from optim.terms.data import nearest_vertices
 
 CLOUD_POINTS = 512

@@ -22,10 +22,10 @@ from optim.loading.sources import demo, motion, observations, rgb, rgbd
 from optim.observations import Observations
 from optim.pose_prior import load_pose_prior
 from optim.problem import Problem
+from optim.schedule.stages import PRESETS
 from optim.session import Session
 from optim.settings import Settings
 from optim.splitting import Split, split_frames, sub_problem
-from optim.stages import PRESETS
 from optim.variables import Trajectory
 
 READERS: Mapping[str, Callable[[Settings], Source]] = {

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from optim.observations import Observations
 from optim.problem import Problem
-from optim.stages import Phase, schedule
+from optim.schedule.stages import Phase, schedule
 from tests import fakes
 from tests.optim import slow
 

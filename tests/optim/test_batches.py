@@ -13,9 +13,9 @@ from optim.batches import BatchedFit, last_of
 from optim.common.errors import InputError
 from optim.objective import Scene
 from optim.prediction import Points, Prediction
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.splitting import split_frames, sub_problem
-from optim.stages import schedule
 from optim.terms.overlap import position_gap, within_batch
 from tests import fakes
 

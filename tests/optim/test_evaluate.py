@@ -13,8 +13,8 @@ from optim.evaluate import append_rows, main, read_rows, table
 from optim.loading.models import load_body
 from optim.results import STAGES
 from optim.saving.humor_results import save_results
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 from tests.optim.train.test_motion import write_clip
 

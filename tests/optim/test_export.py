@@ -7,8 +7,8 @@ import pytest
 import assets
 from optim.export import main
 from optim.saving.humor_results import save_results
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 
 

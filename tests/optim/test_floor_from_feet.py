@@ -16,8 +16,8 @@ from optim.frames import PriorFrame
 from optim.loading.demo import find_clip, read_demo
 from optim.loading.models import find_body, load_body
 from optim.loading.source import moved, trajectory
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 
 VIEWS = [View(0.3, 4.0, 1.5, 0.9, 0.0), View(2.0, 3.0, 0.6, 1.1, 0.03), View(4.0, 5.0, 2.2, 0.7, -0.04)]

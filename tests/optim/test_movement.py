@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from optim.movement import held, moved
+from optim.schedule.stages import INITIAL_STATE, schedule
 from optim.session import Session
-from optim.stages import INITIAL_STATE, schedule
 from optim.variables import NAMES
 from tests import fakes
 

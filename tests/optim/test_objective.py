@@ -13,8 +13,8 @@ from optim.common.errors import InputError
 from optim.objective import TERMS, Objective
 from optim.observations import Observations, PreviousBatch
 from optim.problem import Problem
-from optim.shots import NODES
-from optim.stages import STAGE_3, WEIGHT_NAMES, Phase, schedule
+from optim.schedule.stage3_variants import NODES
+from optim.schedule.stages import STAGE_3, WEIGHT_NAMES, Phase, schedule
 from optim.variables import packing
 from tests import fakes
 

@@ -20,9 +20,9 @@ import torch
 from optim.common.errors import InputError
 from optim.recording import Recording
 from optim.runfile import RunFile
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.settings import parse
-from optim.stages import schedule
 from tests import fakes
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ import pytest
 
 from optim.common.errors import InputError
 from optim.rescoring import rescore, rescored_path
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 
 

@@ -12,9 +12,9 @@ from optim import run_folder
 from optim.common.errors import InputError
 from optim.recording import recorded_session
 from optim.run_folder import Place, choose_place, new_run, remove_run, runs_folder, tidy
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.settings import parse
-from optim.stages import schedule
 from tests import fakes
 
 

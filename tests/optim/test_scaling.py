@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import torch
 
 from optim.scaling import LEAST_CURVATURE, solver_metric
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.solver import lbfgs
 from optim.solver.lbfgs import Options, Point
-from optim.stages import schedule
 from optim.variables import Packing, Part
 from tests import fakes
 

@@ -10,9 +10,9 @@ import torch
 
 from optim.common.errors import InputError
 from optim.objective import Objective
+from optim.schedule.stages import INITIAL_STATE, PRESETS, schedule
 from optim.session import Session
 from optim.solver import lbfgs
-from optim.stages import INITIAL_STATE, PRESETS, schedule
 from optim.variables import packing
 from tests import fakes
 

@@ -10,8 +10,8 @@ import pytest
 import assets
 from optim.common.errors import InputError
 from optim.flags import DEFAULT_CLIP, WEIGHT_FLAGS, WITHOUT_EFFECT
+from optim.schedule.stages import PUBLIC_WEIGHTS, WEIGHT_NAMES
 from optim.settings import Settings, parse
-from optim.stages import PUBLIC_WEIGHTS, WEIGHT_NAMES
 
 NOISY_JOINTS = """
 # values of the public configuration for noisy joints

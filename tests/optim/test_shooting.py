@@ -12,10 +12,10 @@ from optim.common.errors import InputError
 from optim.prediction import initial_state
 from optim.recording import recorded_session
 from optim.rollout import JOINTS, State, published_turn, rollout
+from optim.schedule.stage3_variants import GAP, NODES, node_frames
+from optim.schedule.stages import INITIAL_STATE, Phase, schedule
 from optim.session import Session
 from optim.shooting import HORIZON, LEVER, NODE_SIZE, Gaps, node_states, shoot, states_of
-from optim.shots import GAP, NODES, node_frames
-from optim.stages import INITIAL_STATE, Phase, schedule
 from tests import fakes
 
 FRAMES, SEGMENT = 9, 3

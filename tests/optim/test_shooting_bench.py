@@ -10,9 +10,9 @@ import pytest
 from optim import shooting_bench
 from optim.objective import Objective
 from optim.protocols import Extract, Models
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.shooting_bench import EXACT, SHOOTING, exact_loss, measure, table, ways
-from optim.stages import schedule
 from optim.variables import Trajectory
 from tests import fakes
 

@@ -11,8 +11,8 @@ from optim import split_timing
 from optim.batches import BatchedFit
 from optim.diagnostics.agreement import reprojection
 from optim.diagnostics.ground import ground
+from optim.schedule.stages import schedule
 from optim.splitting import split_frames
-from optim.stages import schedule
 from tests import fakes
 from tests.motions import write_walk
 

@@ -11,9 +11,9 @@ import torch
 from optim.common.errors import InputError
 from optim.fit import Fit
 from optim.history import History, Snapshot
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.solver.lbfgs import Trial
-from optim.stages import schedule
 from optim.traps import (
     DEFAULT_TRAPS,
     Flip,

@@ -7,7 +7,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
-from optim.stages import INITIAL_STATE, schedule
+from optim.schedule.stages import INITIAL_STATE, schedule
 from optim.variables import packing, parse_frozen, root_matrix, root_variable
 from tests import fakes
 

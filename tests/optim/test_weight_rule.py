@@ -6,8 +6,8 @@ import pytest
 
 from optim import weight_rule
 from optim.common.errors import InputError
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from optim.weight_rule import BEGIN, END, Outcome, measure, table, write_between_marks
 from tests import fakes
 

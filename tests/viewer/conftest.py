@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import polyscope as ps
 import pytest
 
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.splitting import sub_problem
-from optim.stages import schedule
 from tests import fakes as small
 from tests.viewer import fakes
 from tests.viewer.uidriver import UiDriver

@@ -17,8 +17,8 @@ import torch
 from optim.common.errors import InputError
 from optim.history import ITERATION, START, History
 from optim.objective import Evaluation, TermValue
+from optim.schedule.stages import PRESETS
 from optim.solver.lbfgs import LbfgsState, Point
-from optim.stages import PRESETS
 
 FRAMES, BATCH, FPS = 40, 1, 30.0
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)

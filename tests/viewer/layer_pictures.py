@@ -14,9 +14,9 @@ import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.splitting import sub_problem
-from optim.stages import schedule
 from tests import fakes as small
 from viewer import theme
 from viewer.app import App

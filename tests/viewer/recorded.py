@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from optim.recording import Recording, recorded_session
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 from viewer.client import LocalClient
 

@@ -7,8 +7,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 from viewer.build_view import ViewBuilder
 from viewer.compact import packed, unpacked

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 from viewer import commands as c
 from viewer.build_view import ViewBuilder

@@ -12,8 +12,8 @@ from optim.diagnostics.agreement import PREVIOUS, angle_deg, joint_agreement, ov
 from optim.observations import PreviousBatch
 from optim.prediction import Parts, body_points
 from optim.problem import Problem
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 
 FRAMES = 8

@@ -10,8 +10,8 @@ from torch import nn
 from optim.common.rotations import matrix_to_axis_angle
 from optim.diagnostics.drift import Drift, drift, teacher_forced
 from optim.rollout import State
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 
 FRAMES = 8

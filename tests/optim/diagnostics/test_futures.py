@@ -8,8 +8,8 @@ from torch import nn
 
 from optim.common.errors import InputError
 from optim.diagnostics.futures import futures
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 
 

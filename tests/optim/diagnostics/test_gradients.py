@@ -8,8 +8,8 @@ import torch
 
 from optim.diagnostics.gradients import term_gradients
 from optim.objective import Objective
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 
 

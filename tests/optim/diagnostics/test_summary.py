@@ -9,8 +9,8 @@ import pytest
 
 from optim.diagnostics.agreement import reprojection
 from optim.diagnostics.summary import StageFigures, stage_figures, table
+from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.stages import schedule
 from tests import fakes
 
 

@@ -16,9 +16,9 @@ from optim.loading.problem import load_session
 from optim.loading.results import find_results, read_result
 from optim.results import of_session
 from optim.saving.exports import export
+from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.settings import parse
-from optim.stages import schedule
 from tests import fakes
 from tests.motions import write_demo
 

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 
 from optim.common.errors import InputError
 from optim.problem import Problem
-from optim.stages import PRESETS, Phase, Preset, schedule
+from optim.schedule.stages import PRESETS, Phase, Preset, schedule
 
 AS_STARTED = "as started"
 """The schedule that the fit began with, as a preset."""

@@ -4,8 +4,8 @@ import pytest
 
 from optim.common.errors import InputError
 from optim.flags import WITHOUT_EFFECT
+from optim.schedule.stages import PUBLIC_WEIGHTS
 from optim.settings import parse
-from optim.stages import PUBLIC_WEIGHTS
 
 MODELS = (
     "--init-motion-prior ./checkpoints/init_state_prior_gmm\n"

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from optim.common.errors import InputError
-from optim.presets import AS_STARTED, data_type, fixed_rules, with_preset
+from optim.schedule.preset_change import AS_STARTED, data_type, fixed_rules, with_preset
+from optim.schedule.stages import PRESETS, schedule
 from optim.session import Session
-from optim.stages import PRESETS, schedule
 from tests import fakes
 
 

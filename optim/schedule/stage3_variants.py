@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from optim.stages import Phase
+    from optim.schedule.stages import Phase
 
 NODES = "nodes"
 """The variable of multiple shooting."""

@@ -5,9 +5,17 @@ from dataclasses import replace
 import pytest
 
 from optim.common.errors import InputError
+from optim.schedule.stage3_variants import GAP, NODES, SHOTS, steps_of
+from optim.schedule.stages import (
+    INITIAL_STATE,
+    PRESETS,
+    PUBLIC_STEPS,
+    PUBLIC_WEIGHTS,
+    WEIGHT_NAMES,
+    schedule,
+    with_weight,
+)
 from optim.settings import parse
-from optim.shots import GAP, NODES, SHOTS, steps_of
-from optim.stages import INITIAL_STATE, PRESETS, PUBLIC_STEPS, PUBLIC_WEIGHTS, WEIGHT_NAMES, schedule, with_weight
 
 
 def test_default_is_the_published_schedule():

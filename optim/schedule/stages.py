@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optim.common.errors import InputError
-from optim.shots import GAP, GAP_WEIGHTS, SHOTS, phases_of, steps_of, tightness
+from optim.schedule.stage3_variants import GAP, GAP_WEIGHTS, SHOTS, phases_of, steps_of, tightness
 
 WEIGHT_NAMES = (
     "joints2d", "joints3d", "joints3d_rollout", "verts3d", "points3d", "pose_prior", "shape_prior", "motion_prior",

@@ -1,0 +1,1 @@
+"""What moves when, for how long and under which weights; as data, without torch."""
