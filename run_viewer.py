@@ -166,7 +166,7 @@ def _stop_on_signals() -> None:
 def run_headless(settings: Settings) -> int:
     """Run without a window, telling how far a long reading is."""
     from optim.common.progress import told_to
-    from optim.compiling import start_compiling
+    from optim.priors.fast.compiling import start_compiling
     from viewer.progress import LoadingLine
 
     if start_compiling() is not None:

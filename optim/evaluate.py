@@ -24,7 +24,7 @@ from optim.common.progress_line import clock
 from optim.inspection import stage_metrics
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.results import STITCHED, find_results, read_result
-from optim.pose_prior import load_pose_prior
+from optim.priors.pose_prior import load_pose_prior
 from optim.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
 from optim.results import STAGES
 

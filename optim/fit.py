@@ -12,8 +12,8 @@ from torch import Tensor
 from optim.frames import PriorFrame, floor_plane
 from optim.history import History, Snapshot
 from optim.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
+from optim.priors.rollout import Rollout
 from optim.problem import Problem
-from optim.rollout import Rollout
 from optim.start import prior_frame_of
 from optim.variables import Trajectory
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim.rollout import canonical_turn, turn_matrix
+from optim.priors.rollout import canonical_turn, turn_matrix
 
 
 @dataclass(frozen=True)

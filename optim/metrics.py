@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.motion_prior import CONTACT_JOINTS
+from optim.priors.motion_prior import CONTACT_JOINTS
 from optim.train.data import label_contacts
 from optim.variables import Trajectory
 

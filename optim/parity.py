@@ -29,8 +29,8 @@ from optim.frames import PriorFrame
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.objective import Objective
 from optim.observations import Observations, PreviousBatch
-from optim.pose_prior import PosePrior
 from optim.prediction import Parts, predict_rollout, turn_of
+from optim.priors.pose_prior import PosePrior
 from optim.problem import Problem
 from optim.schedule.stages import Phase, schedule
 from optim.session import Session

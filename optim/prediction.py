@@ -12,9 +12,9 @@ from torch import Tensor
 
 from optim import frames
 from optim.frames import PriorFrame
-from optim.motion_prior import CONTACT_JOINTS
+from optim.priors.motion_prior import CONTACT_JOINTS
+from optim.priors.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
 from optim.problem import Problem
-from optim.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Preset
 from optim.shooting import REFERENCE, Gaps, node_states, shoot

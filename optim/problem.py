@@ -13,10 +13,10 @@ from optim.body.body_model import BodyModel
 from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.footage import Footage
-from optim.init_state_prior import InitStatePrior
-from optim.motion_prior import MotionPrior
 from optim.observations import Observations
-from optim.pose_prior import PosePrior
+from optim.priors.init_state_prior import InitStatePrior
+from optim.priors.motion_prior import MotionPrior
+from optim.priors.pose_prior import PosePrior
 from optim.variables import Trajectory
 
 PRIOR_FPS = 30.0

@@ -16,14 +16,14 @@ import torch
 from optim.batches import joined
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.init_state_prior import InitStatePrior
 from optim.loading.amass import read_motion
 from optim.loading.observe import Degradation, degrade
 from optim.loading.source import trajectory
 from optim.metrics import all_metrics
-from optim.motion_prior import MotionPrior
 from optim.observations import Observations
-from optim.pose_prior import PosePrior
+from optim.priors.init_state_prior import InitStatePrior
+from optim.priors.motion_prior import MotionPrior
+from optim.priors.pose_prior import PosePrior
 from optim.problem import Problem
 from optim.schedule.stages import schedule
 from optim.session import Session

@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.common.timing import timed
-from optim.motion_prior import MotionPrior
-from optim.rollout import (
+from optim.priors.motion_prior import MotionPrior
+from optim.priors.rollout import (
     JOINTS,
     JOINTS_VEL,
     POSE,

@@ -30,7 +30,7 @@ from optim.loading.observe import degrade
 from optim.metrics import joint_errors
 from optim.objective import Objective
 from optim.observations import Observations
-from optim.pose_prior import load_pose_prior
+from optim.priors.pose_prior import load_pose_prior
 from optim.problem import Problem
 from optim.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
 from optim.schedule.stages import PRESETS, Phase, schedule

@@ -14,8 +14,8 @@ from optim.cloud_start import placed_in_cloud
 from optim.frames import PriorFrame
 from optim.gaps import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
 from optim.prediction import Parts, body_points, turn_of
+from optim.priors.rollout import estimate_states, infer_latents
 from optim.problem import Problem
-from optim.rollout import estimate_states, infer_latents
 from optim.schedule.stages import Preset
 from optim.variables import Variables, root_matrix, root_variable
 

@@ -30,8 +30,8 @@ def model_files(tmp_path_factory) -> ModelFiles:
     """Untrained priors on disk, in the formats of the real ones."""
     import torch
 
-    from optim.motion_prior import MotionPrior
-    from optim.pose_prior import new_network
+    from optim.priors.motion_prior import MotionPrior
+    from optim.priors.pose_prior import new_network
 
     folder = tmp_path_factory.mktemp("models")
     files = ModelFiles(folder / "vposer_v1_0", folder / "best_model.pth", folder / "prior_gmm.npz")

@@ -17,13 +17,13 @@ import assets
 from optim.body.body_model import BodyModel
 from optim.camera import Camera
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from optim.init_state_prior import InitStatePrior
 from optim.loading.models import load_body
-from optim.motion_prior import MotionPrior
 from optim.observations import Observations
-from optim.pose_prior import PosePrior, new_network
+from optim.priors.init_state_prior import InitStatePrior
+from optim.priors.motion_prior import MotionPrior
+from optim.priors.pose_prior import PosePrior, new_network
+from optim.priors.rollout import estimate_states
 from optim.problem import Problem
-from optim.rollout import estimate_states
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Phase
 from optim.shooting import NODE_SIZE, cut

@@ -33,7 +33,7 @@ def node_gaps(builder: ViewBuilder, snapshot: Snapshot) -> vm.Nodes | None:
     found = builder.session.prediction(snapshot).in_prior
     if found is None or found.gaps is None:
         return None
-    from optim.rollout import JOINTS
+    from optim.priors.rollout import JOINTS
 
     sides = (found.gaps.before, found.gaps.after)
     joints = [found.frame.points_back(side[..., JOINTS].unflatten(-1, (-1, 3))) for side in sides]

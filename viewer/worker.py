@@ -415,7 +415,7 @@ def worker_main(make_session: Callable[[], Any], connection: Connection, record:
 
 def compile_ahead() -> Callable[[], bool] | None:
     """Have the roll-out compiled in a process of its own; tells whether that is over. None where it was before."""
-    from optim.compiling import start_compiling
+    from optim.priors.fast.compiling import start_compiling
 
     process = start_compiling()
     return None if process is None else lambda: process.poll() is not None

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim import frozen
 from optim.common import threads
 from optim.history import Snapshot
 from optim.loading.problem import load_problem
-from optim.motion_prior import Mlp, MotionPrior
 from optim.objective import Objective
 from optim.observations import Observations
+from optim.priors.fast import folded as frozen
+from optim.priors.motion_prior import Mlp, MotionPrior
 from optim.problem import Problem
 from optim.schedule.stages import Phase, schedule
 from optim.session import Session

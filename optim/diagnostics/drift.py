@@ -19,9 +19,9 @@ from optim.frames import PriorFrame
 from optim.gaps import bridged
 from optim.history import Snapshot
 from optim.metrics import FEET
-from optim.motion_prior import MotionPrior
 from optim.prediction import InPrior, Parts, predict_free, turn_of
-from optim.rollout import (
+from optim.priors.motion_prior import MotionPrior
+from optim.priors.rollout import (
     JOINTS,
     JOINTS_VEL,
     ROOT,

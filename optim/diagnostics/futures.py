@@ -11,7 +11,7 @@ from optim.diagnostics.drift import out_of_canonical
 from optim.fit import Fit
 from optim.frames import PriorFrame
 from optim.history import Snapshot
-from optim.rollout import State, canonicalise, estimate_states, joint_pivot, sample
+from optim.priors.rollout import State, canonicalise, estimate_states, joint_pivot, sample
 from optim.variables import Trajectory
 
 

@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.motion_prior import CHANGE_PARTS, MotionPrior
 from optim.prediction import initial_state
-from optim.rollout import Rollout, State, apply_change, rollout
+from optim.priors.motion_prior import CHANGE_PARTS, MotionPrior
+from optim.priors.rollout import Rollout, State, apply_change, rollout
 
 COORDINATES = 207
 STEP = 1e-3

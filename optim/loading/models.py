@@ -1,6 +1,6 @@
 """Read the models a fit runs on, shipped or official: body, motion prior and the prior of the first frame.
 
-The pose prior has its own reader, ``optim.pose_prior.load_pose_prior``. Nothing here executes pickled code.
+The pose prior has its own reader, ``optim.priors.pose_prior.load_pose_prior``. Nothing here executes pickled code.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.init_state_prior import DIMENSIONS, InitStatePrior
 from optim.loading.npz import read_arrays, require_file, require_finite
-from optim.motion_prior import MotionPrior
+from optim.priors.init_state_prior import DIMENSIONS, InitStatePrior
+from optim.priors.motion_prior import MotionPrior
 
 _BODY = "an SMPL+H model.npz with 16 betas"
 _BODY_ARRAYS = ("v_template", "f", "weights", "J_regressor", "shapedirs", "posedirs", "kintree_table")

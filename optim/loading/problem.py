@@ -20,7 +20,7 @@ from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.loading.source import Source, moved
 from optim.loading.sources import demo, motion, observations, rgb, rgbd
 from optim.observations import Observations
-from optim.pose_prior import load_pose_prior
+from optim.priors.pose_prior import load_pose_prior
 from optim.problem import Problem
 from optim.schedule.stages import PRESETS
 from optim.session import Session

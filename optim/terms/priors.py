@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from optim.init_state_prior import InitStatePrior
+from optim.priors.init_state_prior import InitStatePrior
 
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 

@@ -18,8 +18,8 @@ from torch.nn import functional
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
-from optim.motion_prior import CONTACT_JOINTS
-from optim.rollout import (
+from optim.priors.motion_prior import CONTACT_JOINTS
+from optim.priors.rollout import (
     ROOT,
     angular_velocity,
     canonical_turn,

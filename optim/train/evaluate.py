@@ -9,8 +9,8 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.metrics import feet_near_floor
-from optim.motion_prior import MotionPrior
-from optim.rollout import (
+from optim.priors.motion_prior import MotionPrior
+from optim.priors.rollout import (
     JOINTS,
     Rollout,
     State,

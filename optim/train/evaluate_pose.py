@@ -16,7 +16,7 @@ from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.loading.models import load_body
-from optim.pose_prior import PosePrior, load_pose_prior, posterior
+from optim.priors.pose_prior import PosePrior, load_pose_prior, posterior
 from optim.train.data import load_clips
 from optim.train.pose import joint_positions
 

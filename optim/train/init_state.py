@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.rollout import JOINTS, JOINTS_VEL, ROOT_VEL, TRANS_VEL
+from optim.priors.rollout import JOINTS, JOINTS_VEL, ROOT_VEL, TRANS_VEL
 from optim.train.data import Augmenter, Clips
 
 FEATURES = 138

@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.motion_prior import CONTACT_JOINTS, LATENT_SIZE, MotionPrior
-from optim.rollout import (
+from optim.priors.motion_prior import CONTACT_JOINTS, LATENT_SIZE, MotionPrior
+from optim.priors.rollout import (
     JOINTS,
     JOINTS_VEL,
     POSE,

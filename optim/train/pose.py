@@ -27,7 +27,7 @@ from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.loading.models import load_body
-from optim.pose_prior import (
+from optim.priors.pose_prior import (
     LATENT_DIM,
     NUM_NEURONS,
     NUM_POSE_JOINTS,

@@ -17,7 +17,7 @@ from optim.metrics import (
     mesh_error,
     toe_penetration,
 )
-from optim.motion_prior import CONTACT_JOINTS
+from optim.priors.motion_prior import CONTACT_JOINTS
 from optim.train.data import label_contacts
 from optim.variables import Trajectory
 

@@ -9,8 +9,8 @@ import torch
 
 from optim.camera import BODY_25_BONES, Camera, depth_from_bones
 from optim.common.errors import InputError
-from optim.init_state_prior import InitStatePrior
 from optim.observations import Observations
+from optim.priors.init_state_prior import InitStatePrior
 from tests import fakes
 
 

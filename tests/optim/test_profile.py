@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-import optim.chain
-import optim.pose_prior
+import optim.priors.chain
+import optim.priors.pose_prior
 import optim.solver.lbfgs
 import optim.terms.data
 from optim.body.body_model import BodyModel
@@ -40,12 +40,12 @@ def test_time_is_booked_where_it_is_spent(monkeypatch):
         monkeypatch.setattr(owner, name, run)
 
     costs = {"priors": 1.0, "body": 2.0, "terms": 4.0, "solver": 8.0, "roll-out": 16.0, "roll-out backward": 32.0}
-    spends(costs["priors"], optim.pose_prior, "decode_rotations", "priors")
+    spends(costs["priors"], optim.priors.pose_prior, "decode_rotations", "priors")
     spends(costs["body"], BodyModel, "_chain", "body")
     spends(costs["terms"], optim.terms.data, "point_distance", "terms")
     spends(costs["solver"], optim.solver.lbfgs, "direction", "solver")
-    spends(costs["roll-out"], optim.chain._Run, "forward", "roll-out")
-    spends(costs["roll-out backward"], optim.chain._Run, "backward", "roll-out backward")
+    spends(costs["roll-out"], optim.priors.chain._Run, "forward", "roll-out")
+    spends(costs["roll-out backward"], optim.priors.chain._Run, "backward", "roll-out backward")
     profile = profile_fit(problem, short(), now=lambda: at[0])
     spent = {name: sum(phase.parts[name] for phase in profile.phases) for name in PARTS}
     assert spent == {name: costs.get(name, 0.0) * calls[name] for name in PARTS}

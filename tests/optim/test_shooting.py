@@ -10,8 +10,8 @@ import torch
 from optim import frames
 from optim.common.errors import InputError
 from optim.prediction import initial_state
+from optim.priors.rollout import JOINTS, State, published_turn, rollout
 from optim.recording import recorded_session
-from optim.rollout import JOINTS, State, published_turn, rollout
 from optim.schedule.stage3_variants import GAP, NODES, node_frames
 from optim.schedule.stages import INITIAL_STATE, Phase, schedule
 from optim.session import Session

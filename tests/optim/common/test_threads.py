@@ -7,11 +7,11 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from optim import frozen
-from optim.chain import Chain, frozen_layers
 from optim.common.threads import asked_for, pieces, side_by_side, use, used
+from optim.priors.chain import Chain, frozen_layers
+from optim.priors.fast import folded as frozen
 from optim.terms.data import nearest_vertices
-from tests.optim.test_chain import arguments, prior_of
+from tests.optim.priors.test_chain import arguments, prior_of
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch import nn
 
 from optim.common.rotations import matrix_to_axis_angle
 from optim.diagnostics.drift import Drift, drift, teacher_forced
-from optim.rollout import State
+from optim.priors.rollout import State
 from optim.schedule.stages import schedule
 from optim.session import Session
 from tests import fakes

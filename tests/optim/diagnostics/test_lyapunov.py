@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.diagnostics.lyapunov import COORDINATES, amplification, lyapunov, of_rollout
-from optim.rollout import State, apply_change, joint_pivot, transitions
+from optim.priors.rollout import State, apply_change, joint_pivot, transitions
 from tests import fakes
 
 

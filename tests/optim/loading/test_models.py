@@ -12,7 +12,7 @@ import assets
 from optim.body.body_model import SMPL_KEYPOINT_VERTICES
 from optim.common.errors import InputError
 from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
-from optim.motion_prior import MotionPrior
+from optim.priors.motion_prior import MotionPrior
 
 GOLDEN = Path(os.environ.get("GOLDEN_DIR", Path(__file__).resolve().parents[4] / "shared" / "golden"))
 VERTICES, JOINTS = 6890, 52

@@ -10,7 +10,7 @@ import torch
 import assets
 from optim.common.errors import InputError
 from optim.loading.models import load_body, load_motion_prior
-from optim.rollout import JOINTS, ROOT, State, apply_change, canonical_pairs
+from optim.priors.rollout import JOINTS, ROOT, State, apply_change, canonical_pairs
 from optim.train.__main__ import main
 from optim.train.data import Augmenter, find_clips, label_contacts, load_clips
 from optim.train.evaluate import evaluate, foot_skate

@@ -11,7 +11,7 @@ import assets
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.models import load_body
-from optim.pose_prior import PosePrior, load_pose_prior, new_network
+from optim.priors.pose_prior import PosePrior, load_pose_prior, new_network
 from optim.train.__main__ import main
 from optim.train.evaluate_pose import draw_poses, evaluate
 from optim.train.pose import (

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from optim import compiling, kernels
+from optim.priors.fast import compiling, kernels
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 PROGRAM = """
-from optim import compiling
+from optim.priors.fast import compiling
 before = compiling.is_compiled()
 process = compiling.start_compiling()
 code = None if process is None else process.wait()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numba
 
-from optim.frozen import GROUPS
+from optim.priors.fast.folded import GROUPS
 
 
 def fingerprint(sources: Path = Path(__file__).parent) -> str:

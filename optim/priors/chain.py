@@ -19,8 +19,8 @@ from torch import Tensor
 
 from optim.common.threads import pieces, side_by_side
 from optim.common.timing import timed
-from optim.frozen import GROUPS, Matrix, folded, kernel, made_once
-from optim.motion_prior import STATE_SIZE, Mlp, MotionPrior
+from optim.priors.fast.folded import GROUPS, Matrix, folded, kernel, made_once
+from optim.priors.motion_prior import STATE_SIZE, Mlp, MotionPrior
 
 _ROOT_RIGHT = slice(141, 147, 3)
 """x and y of the root's first column, minus the body's right."""

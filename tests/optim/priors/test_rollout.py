@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from optim.chain import Chain, frozen_layers
 from optim.common.rotations import axis_angle_to_matrix
-from optim.motion_prior import STATE_SIZE, MotionPrior
-from optim.rollout import (
+from optim.priors.chain import Chain, frozen_layers
+from optim.priors.motion_prior import STATE_SIZE, MotionPrior
+from optim.priors.rollout import (
     JOINTS,
     ROOT,
     TRANS,
@@ -155,7 +155,7 @@ def test_exact_transitions_roll_out_to_the_motion_itself(prior):
 
 
 def _first_frame_transform(motion: State) -> tuple[torch.Tensor, torch.Tensor]:
-    from optim.rollout import canonical_turn
+    from optim.priors.rollout import canonical_turn
 
     cos, sin = canonical_turn(motion.root_orient[:, 0])
     shift = -motion.trans[:, 0].clone()

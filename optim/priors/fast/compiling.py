@@ -13,8 +13,9 @@ from pathlib import Path
 import numba
 import torch
 
-from optim import chain, kernels
-from optim.motion_prior import LATENT_SIZE, STATE_SIZE, MotionPrior
+from optim.priors import chain
+from optim.priors.fast import kernels
+from optim.priors.motion_prior import LATENT_SIZE, STATE_SIZE, MotionPrior
 
 _FRAMES = 3
 
@@ -52,7 +53,7 @@ def start_compiling() -> subprocess.Popen[bytes] | None:
     if is_compiled():
         return None
     command = [sys.executable, "-m", "optim.compiling"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     return subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim.chain import Chain, frozen_layers
 from optim.common.rotations import axis_angle_to_matrix
 from optim.common.timing import timed
-from optim.motion_prior import LATENT_SIZE, MotionPrior
-from optim.placing import place
+from optim.priors.chain import Chain, frozen_layers
+from optim.priors.motion_prior import LATENT_SIZE, MotionPrior
+from optim.priors.placing import place
 
 TRANS, TRANS_VEL, ROOT, ROOT_VEL = slice(0, 3), slice(3, 6), slice(6, 15), slice(15, 18)
 POSE, JOINTS, JOINTS_VEL = slice(18, 207), slice(207, 273), slice(273, 339)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from optim import frozen
 from optim.common.timing import timed
+from optim.priors.fast import folded as frozen
 
 STATE_SIZE = 339
 """trans 3, trans_vel 3, root_orient 9, root_orient_vel 3, pose_body 189, joints 66, joints_vel 66."""

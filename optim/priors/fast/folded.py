@@ -25,7 +25,7 @@ from torch import Tensor
 from optim.common.threads import pieces, side_by_side
 
 if TYPE_CHECKING:
-    from optim.motion_prior import Mlp
+    from optim.priors.motion_prior import Mlp
 
 GROUPS = 16
 _UNIT, _LEAST = 4, 16
@@ -37,7 +37,7 @@ _SMALLEST_GAIN = 1e-20
 @cache
 def kernel(name: str) -> ModuleType:
     """A module of ``kernels``, imported where it is first needed: its compiler takes a third of a second to load."""
-    return import_module(f"optim.kernels.{name}")
+    return import_module(f"optim.priors.fast.kernels.{name}")
 
 
 class Matrix:

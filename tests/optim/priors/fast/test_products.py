@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optim.kernels.products import WIDTH, add_product, pack
+from optim.priors.fast.kernels.products import WIDTH, add_product, pack
 
 
 def matrices(rows: int, size: int, columns: int, dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ from numba import njit
 njit(lambda: 0)()  # the compiler has seen the real processor
 llvmlite.binding.get_host_cpu_features = lambda: {"avx512f": sys.argv[1] == "16"}
 import numpy as np
-from optim.kernels import products
+from optim.priors.fast.kernels import products
 x, matrix, y = (np.random.default_rng(0).normal(size=size) for size in ((7, 33), (33, 100), (7, 100)))
 exact = y + x @ matrix
 products.add_product(x, products.pack(matrix), y)
@@ -83,7 +83,7 @@ print(products.LANES, np.abs(y - exact).max() < 1e-12)
 
 @pytest.mark.parametrize("lanes", ["8", "16"])
 def test_vectors_of_another_processors_width(tmp_path, lanes):
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(root)}
     words = [sys.executable, "-c", PROGRAM, lanes]
     run = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True, timeout=120)

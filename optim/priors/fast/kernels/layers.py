@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from optim.frozen import GROUPS
-from optim.kernels import compiled
-from optim.kernels.products import add_product
+from optim.priors.fast.folded import GROUPS
+from optim.priors.fast.kernels import compiled
+from optim.priors.fast.kernels.products import add_product
 
 BLOCK = 64
 """Rows that go through all layers before the next ones do: so many of a layer's stay in the second cache."""

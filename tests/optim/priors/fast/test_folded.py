@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from optim import frozen
-from optim.motion_prior import GroupNorm16, Mlp
+from optim.priors.fast import folded as frozen
+from optim.priors.motion_prior import GroupNorm16, Mlp
 
 
 def network_of(dtype=torch.float64, *, skip: int = 0) -> Mlp:

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from optim import kernels
-from optim.chain import Chain, frozen_layers
 from optim.common.rotations import axis_angle_to_matrix
-from optim.motion_prior import MotionPrior
-from optim.rollout import canonical_turn, published_turn, transitions
+from optim.priors.chain import Chain, frozen_layers
+from optim.priors.fast import kernels
+from optim.priors.motion_prior import MotionPrior
+from optim.priors.rollout import canonical_turn, published_turn, transitions
 
 SHAPES = [(1, 4), (3, 4)]
 

@@ -3,8 +3,8 @@
 import torch
 
 from optim.common.rotations import axis_angle_to_matrix
-from optim.placing import place
-from optim.rollout import canonical_turn, canonicalise, move, turn_matrix
+from optim.priors.placing import place
+from optim.priors.rollout import canonical_turn, canonicalise, move, turn_matrix
 
 
 def arguments(batch: int = 2, steps: int = 4) -> list[torch.Tensor]:

@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from optim.kernels import compiled
+from optim.priors.fast.kernels import compiled
 
 LANES = 16 if get_host_cpu_features().get("avx512f") else 8
 ROWS, VECTORS = 4, 3

@@ -13,9 +13,9 @@ from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.models import load_body
-from optim.pose_prior import PosePrior, decode_rotations, load_pose_prior, new_network
+from optim.priors.pose_prior import PosePrior, decode_rotations, load_pose_prior, new_network
 
-MODELS = Path(__file__).resolve().parents[3] / "shared" / "golden"
+MODELS = Path(__file__).resolve().parents[4] / "shared" / "golden"
 GOLDEN = Path(os.environ.get("GOLDEN_DIR", MODELS))
 
 

@@ -1,0 +1,1 @@
+"""The same networks folded and compiled. This is the only door to numba."""
