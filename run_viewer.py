@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optim.common.errors import InputError
-from optim.loading.kinds import VIDEO_ENDINGS
+from optim.config.kinds import VIDEO_ENDINGS
+from optim.config.settings import Settings, parse
 from optim.schedule.stages import PRESETS
-from optim.settings import Settings, parse
 
 if TYPE_CHECKING:
     from optim.batches import BatchedFit

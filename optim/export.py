@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.config.formats import FORMATS, formats_of
 from optim.loading.runs import load_results
 from optim.results import STAGES
 from optim.saving.exports import export
-from optim.saving.formats import FORMATS, formats_of
 
 
 def run(options: argparse.Namespace) -> list[Path]:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from optim.camera import Camera
 from optim.common.errors import InputError
+from optim.config.settings import Settings
 from optim.editing import EditableFit
 from optim.footage import Footage
 from optim.frames import PriorFrame
@@ -27,7 +28,6 @@ from optim.observations import Observations, PreviousBatch
 from optim.problem import Problem
 from optim.runfile import Names, Position, RunFile
 from optim.schedule.stages import Phase, Preset
-from optim.settings import Settings
 from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
 from optim.values import Values
 from optim.variables import Packing, Part, Trajectory

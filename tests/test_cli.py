@@ -158,7 +158,7 @@ def test_a_thread_a_processor_less_the_windows_unless_the_user_says_otherwise(
     import torch
 
     from optim.common import threads
-    from optim.settings import parse
+    from optim.config.settings import parse
 
     if asked is None:
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -49,7 +49,7 @@ def test_the_readmes_links_lead_somewhere():
 
 
 def test_the_readmes_flags_exist():
-    from optim.flags import build_parser
+    from optim.config.flags import build_parser
 
     known = set(build_parser()._option_string_actions)
     commands = re.findall(r"run_viewer\.py(.*)|^ +(--.*)", README, flags=re.MULTILINE)

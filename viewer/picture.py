@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     """Fit up to stage 3, then write the picture."""
     import cv2
 
-    from optim.settings import parse
+    from optim.config.settings import parse
     from run_viewer import make_session
 
     path, settings = Path(arguments[0]), parse(arguments[1:])

@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _client(arguments: list[str]) -> Callable[[], Client]:
-    from optim.settings import parse
+    from optim.config.settings import parse
     from run_viewer import make_session
 
     settings = parse(arguments)

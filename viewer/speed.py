@@ -141,7 +141,7 @@ def with_window(probe: Probe, iterations: int) -> Window:
 
 def main(arguments: list[str]) -> int:
     """Print what was measured; 1 where there is no display."""
-    from optim.settings import parse
+    from optim.config.settings import parse
     from run_viewer import make_session, record
 
     settings = parse(arguments)

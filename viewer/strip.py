@@ -43,8 +43,8 @@ def main(arguments: Sequence[str]) -> int:
 
     from optim.common.errors import InputError
     from optim.common.progress import told_to
+    from optim.config.settings import parse
     from optim.diagnostics.summary import stage_figures, table
-    from optim.settings import parse
     from run_viewer import make_session
 
     try:

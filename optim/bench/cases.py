@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.common import threads
+from optim.config.settings import Settings, parse
 from optim.history import Snapshot
 from optim.loading.problem import load_problem
 from optim.objective import Objective
@@ -20,7 +21,6 @@ from optim.priors.motion_prior import Mlp, MotionPrior
 from optim.problem import Problem
 from optim.schedule.stages import Phase, schedule
 from optim.session import Session
-from optim.settings import Settings, parse
 from optim.solver import lbfgs
 from optim.solver.lbfgs import LbfgsState, Options, Point
 from optim.terms.data import nearest_vertices

@@ -12,9 +12,9 @@ from optim.bench import cases
 from optim.bench.measure import Times, clock, growth, in_turns, load, peak_megabytes, ratio
 from optim.bench.report import Cost, Reach, Result
 from optim.common import threads
+from optim.config.settings import parse
 from optim.loading.problem import load_problem
 from optim.profile import profile_fit, shortened
-from optim.settings import parse
 
 FRAMES = (30, 60, 120, 240)
 FLOOR, FASTEST_FLOOR = "floor: products alone, as torch makes them", "the same by the fastest products found"

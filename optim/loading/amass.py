@@ -14,7 +14,7 @@ import roma
 import torch
 
 from optim.common.errors import InputError
-from optim.loading.kinds import array_names
+from optim.config.kinds import array_names
 from optim.loading.npz import read_arrays, require_finite
 
 FPS = 30.0

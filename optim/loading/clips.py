@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.config.settings import Settings
 from optim.loading.rgbd_files import prox_names
-from optim.settings import Settings
 
 SHOWN = 12
 log = logging.getLogger(__name__)

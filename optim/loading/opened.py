@@ -22,9 +22,9 @@ from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
+from optim.config.kinds import array_names
 from optim.loading.amass import FPS, read_motion
 from optim.loading.clips import named, shortened
-from optim.loading.kinds import array_names
 from optim.loading.models import find_body, load_body
 from optim.loading.npz import read_arrays, require_finite
 from optim.loading.planes import unit_plane

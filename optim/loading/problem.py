@@ -15,6 +15,7 @@ from torch import Tensor
 from optim.batches import BatchedFit
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
+from optim.config.settings import Settings
 from optim.frames import canonical_frame
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.loading.source import Source, moved
@@ -24,7 +25,6 @@ from optim.priors.pose_prior import load_pose_prior
 from optim.problem import Problem
 from optim.schedule.stages import PRESETS
 from optim.session import Session
-from optim.settings import Settings
 from optim.splitting import Split, split_frames, sub_problem
 from optim.variables import Trajectory
 

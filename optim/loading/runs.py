@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from optim.config.settings import parse
 from optim.loading.recorded import load_recorded, resumed_settings
 from optim.loading.results import find_results, read_result
 from optim.recording import Recording
 from optim.results import FitResult, of_session
 from optim.runfile import SUFFIX, RunFile
 from optim.saving.run_record import run_info
-from optim.settings import parse
 
 
 def load_results(path: Path, *, body_path: Path | None = None) -> list[FitResult]:

@@ -13,11 +13,11 @@ from optim.body.body_model import BodyModel
 from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
+from optim.config.settings import Settings
 from optim.footage import Footage
 from optim.frames import PriorFrame
 from optim.loading.amass import FPS, Motion
 from optim.observations import Observations
-from optim.settings import Settings
 from optim.variables import Trajectory
 
 LEAST_FRAMES = 15

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from optim.config.settings import Settings
 from optim.evaluate import NAMES
 from optim.inspection import drift_curves, floors, per_frame, stage_metrics
 from optim.objective import TERMS
 from optim.reporting.charts import Curve, line_chart
 from optim.reporting.stills import stage_pictures
 from optim.results import FitResult, LossRow
-from optim.settings import Settings
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1d2430;background:#fff;max-width:1060px;margin:2em auto;padding:0 1.2em}

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.config.formats import formats_of
 from optim.fit import Fit
 from optim.results import STAGES, FitResult, of_session
 from optim.saving.amass import write_amass
 from optim.saving.bvh import write_bvh
-from optim.saving.formats import formats_of
 from optim.saving.gltf import write_gltf
 from optim.saving.humor_results import writable_folder
 from optim.saving.obj import write_obj

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from optim.batches import BatchedFit
+from optim.config.settings import Settings
 from optim.loading.results import LOSSES, RUN
 from optim.problem import Problem
 from optim.results import LossRow
 from optim.saving.tables import write_losses
 from optim.session import Session
-from optim.settings import Settings
 from optim.stitching import Stitched
 
 PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior", "roma")

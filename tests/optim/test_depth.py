@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from optim.config.settings import parse
 from optim.loading.problem import load_session
-from optim.settings import parse
 
 PUBLIC = ["--joint3d-smooth-weight", "100", "100", "0", "--shape-prior-weight", "0.05", "0.05", "0.05"]
 

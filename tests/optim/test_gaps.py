@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from optim.common.rotations import geodesic_angle
+from optim.config.settings import parse
 from optim.gaps import bridged, carried_on, seen_frames, wait_for_the_first_seen
 from optim.loading.problem import load_problem
 from optim.observations import Observations
 from optim.problem import Problem
 from optim.schedule.stages import PRESETS, schedule
 from optim.session import Session
-from optim.settings import parse
 from optim.start import start_variables
 from optim.variables import root_matrix
 from tests import fakes

@@ -18,11 +18,11 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.recording import Recording
 from optim.runfile import RunFile
 from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.settings import parse
 from tests import fakes
 
 ROOT = Path(__file__).parents[2]

@@ -10,11 +10,11 @@ import pytest
 
 from optim import run_folder
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.recording import recorded_session
 from optim.run_folder import Place, choose_place, new_run, remove_run, runs_folder, tidy
 from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.settings import parse
 from tests import fakes
 
 

@@ -10,12 +10,12 @@ import pytest
 
 import run_viewer
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.footage import Footage
 from optim.recording import Recording, recorded_session
 from optim.runfile import RunFile
 from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.settings import parse
 from tests import fakes
 from tests.videos import grey_frames, shade, write_video
 from viewer.build_view import ViewBuilder

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import run_viewer
-from optim.settings import parse
+from optim.config.settings import parse
 
 
 @pytest.fixture

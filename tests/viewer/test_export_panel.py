@@ -36,6 +36,6 @@ def test_a_folder_that_cannot_be_is_told(open_fit, tmp_path):
 
 
 def test_every_format_of_the_program_is_offered():
-    from optim.saving.formats import FORMATS as KNOWN
+    from optim.config.formats import FORMATS as KNOWN
 
     assert set(FORMATS) == {*KNOWN, "humor"}

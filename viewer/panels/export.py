@@ -20,7 +20,7 @@ FORMATS = {
     "json": "Camera and floor",
     "obj": "Mesh of the frame that is shown, metres, y up",
 }
-"""Name → what it is; ``optim.saving.formats`` and docs/frames.md say more."""
+"""Name → what it is; ``optim.config.formats`` and docs/frames.md say more."""
 
 
 def export_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:

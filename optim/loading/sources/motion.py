@@ -8,13 +8,13 @@ import torch
 
 import assets
 from optim.body.body_model import BodyModel
+from optim.config.settings import Settings
 from optim.loading.amass import FPS, read_motion
 from optim.loading.clips import clip_file, clip_name
 from optim.loading.models import find_body, load_body
 from optim.loading.observe import Degradation, observe
 from optim.loading.source import Source, chosen_frames, trajectory
 from optim.observations import Observations
-from optim.settings import Settings
 from optim.variables import Trajectory
 
 SEQ_LEN = 60

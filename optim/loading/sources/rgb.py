@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from optim.common.errors import InputError
+from optim.config.settings import Settings
 from optim.footage import Footage
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.loading.camera import guessed_camera, read_camera
@@ -20,7 +21,6 @@ from optim.loading.source import Source, chosen_frames
 from optim.loading.video import Resampling, Video, resampling, scan_video
 from optim.loading.watching import keypoints_file, watch
 from optim.observations import Observations
-from optim.settings import Settings
 
 CONFIDENCE = 0.8
 """BlazePose is nearly always sure (1); OpenPose, for whose confidences the weights are tuned, is about so sure."""

@@ -14,6 +14,7 @@ import torch
 
 from optim.camera import Camera
 from optim.common.errors import InputError
+from optim.config.settings import Settings
 from optim.keypoints.names import BODY_25
 from optim.keypoints.people import follow
 from optim.loading.amass import FPS
@@ -27,7 +28,6 @@ from optim.loading.rates import NOTHING, frames_at_30
 from optim.loading.rgbd_files import RgbdFiles, plain_recording, prox_recording
 from optim.loading.source import Source, chosen_frames
 from optim.observations import Observations
-from optim.settings import Settings
 
 MOST_POINTS = 4096
 """Of a frame, unless told otherwise; as in HuMoR, whose weights count on it."""

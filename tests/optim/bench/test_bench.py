@@ -10,8 +10,8 @@ from optim.bench import __main__ as command
 from optim.bench import cases, suite
 from optim.bench.measure import Times, growth, in_turns, peak_megabytes, ratio
 from optim.bench.report import Cost, Reach, Result, as_text
+from optim.config.settings import parse
 from optim.loading.problem import load_problem
-from optim.settings import parse
 
 
 def test_every_function_is_called_before_it_is_timed_and_all_take_turns():

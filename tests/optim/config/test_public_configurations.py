@@ -3,9 +3,9 @@
 import pytest
 
 from optim.common.errors import InputError
-from optim.flags import WITHOUT_EFFECT
+from optim.config.flags import WITHOUT_EFFECT
+from optim.config.settings import parse
 from optim.schedule.stages import PUBLIC_WEIGHTS
-from optim.settings import parse
 
 MODELS = (
     "--init-motion-prior ./checkpoints/init_state_prior_gmm\n"
@@ -104,7 +104,7 @@ def test_what_is_not_read_says_what_to_do(tmp_path):
 
 
 def test_every_flag_of_the_public_command_line_is_known():
-    from optim.flags import build_parser
+    from optim.config.flags import build_parser
 
     known = build_parser()._option_string_actions
     assert not [name for name in OF_HUMOR.split() if f"--{name}" not in known]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.loading.problem import load_problem, load_session
-from optim.settings import parse
 from tests.motions import walk_arrays, write_demo, write_walk
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.keypoints.names import BODY_25
 from optim.loading.sources import rgb
-from optim.settings import parse
 from tests.optim.loading.test_keypoints import walker
 from tests.videos import grey_frames, write_video
 

@@ -11,8 +11,8 @@ import torch
 from scipy.spatial import cKDTree
 
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.loading.problem import load_problem, load_source
-from optim.settings import parse
 from tests.optim.loading.rgbd_recordings import (
     COLOUR,
     COLOUR_SIZE,

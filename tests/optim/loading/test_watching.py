@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.keypoints.blazepose import Pose, Region
 from optim.keypoints.tracking import Track
 from optim.loading import watching
@@ -15,7 +16,6 @@ from optim.loading.keypoints import read_keypoints
 from optim.loading.sources import rgb
 from optim.loading.video import scan_video
 from optim.loading.watching import keypoints_file, watch
-from optim.settings import parse
 from tests.videos import grey_frames, shade, write_video
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import assets
+from optim.config.settings import parse
 from optim.export import main as export_main
 from optim.loading.problem import load_session
 from optim.loading.results import read_result
@@ -22,7 +23,6 @@ from optim.reporting.page import page
 from optim.results import loss_rows
 from optim.saving.humor_results import save_results
 from optim.saving.run_record import run_info, write_record
-from optim.settings import parse
 from tests.motions import write_demo
 
 SHORT = ["--lbfgs-max-iter", "2", "--num-iters", "2", "2", "3"]

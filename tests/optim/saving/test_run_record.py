@@ -12,13 +12,13 @@ import torch
 import assets
 import run_viewer
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.loading.problem import load_session
 from optim.loading.results import find_results, read_result
 from optim.results import of_session
 from optim.saving.exports import export
 from optim.schedule.stages import schedule
 from optim.session import Session
-from optim.settings import parse
 from tests import fakes
 from tests.motions import write_demo
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from optim.common.errors import InputError
+from optim.config.settings import parse
 from optim.schedule.stage3_variants import GAP, NODES, SHOTS, steps_of
 from optim.schedule.stages import (
     INITIAL_STATE,
@@ -15,7 +16,6 @@ from optim.schedule.stages import (
     schedule,
     with_weight,
 )
-from optim.settings import parse
 
 
 def test_default_is_the_published_schedule():

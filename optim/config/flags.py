@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from optim.command_line import Word, words_of
 from optim.common.errors import InputError
-from optim.loading.kinds import KINDS, NOT_READ
-from optim.saving.formats import FORMATS
+from optim.config.command_line import Word, words_of
+from optim.config.formats import FORMATS
+from optim.config.kinds import KINDS, NOT_READ
 from optim.schedule.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES
 
 DEFAULT_CLIP = "default_walk_turn"

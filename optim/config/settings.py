@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 import assets
 from optim.common.errors import InputError
-from optim.flags import (
+from optim.config.flags import (
     DEFAULT_CLIP,
     WEIGHT_FLAGS,
     WITHOUT_EFFECT,
     dest,
     read_flags,
 )
-from optim.loading.kinds import KINDS, default_observed, has_camera, kind_of
-from optim.saving.formats import formats_of
+from optim.config.formats import formats_of
+from optim.config.kinds import KINDS, default_observed, has_camera, kind_of
 from optim.schedule.stages import PRESETS, TUNE_FRAMES, Phase, schedule
 
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]

@@ -9,9 +9,9 @@ import pytest
 
 import assets
 from optim.common.errors import InputError
-from optim.flags import DEFAULT_CLIP, WEIGHT_FLAGS, WITHOUT_EFFECT
+from optim.config.flags import DEFAULT_CLIP, WEIGHT_FLAGS, WITHOUT_EFFECT
+from optim.config.settings import Settings, parse
 from optim.schedule.stages import PUBLIC_WEIGHTS, WEIGHT_NAMES
-from optim.settings import Settings, parse
 
 NOISY_JOINTS = """
 # values of the public configuration for noisy joints
@@ -183,7 +183,7 @@ def test_settings_travel_to_another_process():
 
 def test_reading_the_command_line_needs_no_torch():
     """A typo should be told at once, not after seconds of imports."""
-    code = "import sys; from optim.settings import parse; parse([]); print('torch' in sys.modules)"
-    root = Path(__file__).resolve().parents[2]
+    code = "import sys; from optim.config.settings import parse; parse([]); print('torch' in sys.modules)"
+    root = Path(__file__).resolve().parents[3]
     told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"

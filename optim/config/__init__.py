@@ -1,0 +1,1 @@
+"""The command line and configuration files as checked values. Opens no file of data."""
