@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
-from optim.observations import PreviousBatch
-from optim.problem import Problem
+from optim.problem.observations import PreviousBatch
+from optim.problem.problem import Problem
+from optim.problem.variables import Trajectory
 from optim.schedule.stages import Phase
 from optim.session import Session
 from optim.splitting import Interval, Split, in_batches, sub_problem
 from optim.stitching import Clip, Stitched, stitch
-from optim.variables import Trajectory
 
 _WORLD_FLOOR = (0.0, 0.0, 1.0, 0.0)
 

@@ -14,9 +14,9 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from optim.common.rotations import axis_angle_to_matrix
-from optim.gaps import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
 from optim.prediction import Parts, body_points
-from optim.problem import Problem
+from optim.problem.missing_frames import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
+from optim.problem.problem import Problem
 
 HEADINGS = 16
 TURN_COST = 0.05

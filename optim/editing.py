@@ -15,17 +15,17 @@ import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
-from optim.frames import PriorFrame
 from optim.history import ITERATION, History, Snapshot
 from optim.objective import Evaluation, Objective
-from optim.observations import Observations
-from optim.problem import Problem
+from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
+from optim.problem.variables import X_0, covered, packing, parse_frozen
 from optim.replanning import PlannedFit
 from optim.scaling import solver_metric
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Phase
 from optim.solver import lbfgs
-from optim.variables import X_0, covered, packing, parse_frozen
 
 MISLEADING = 10.0
 """Where an edit of a weight makes the loss more than so many times larger, the solver's memory is worse than none."""

@@ -9,13 +9,13 @@ from itertools import takewhile
 import torch
 from torch import Tensor
 
-from optim.frames import PriorFrame, floor_plane
 from optim.history import History, Snapshot
 from optim.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
 from optim.priors.rollout import Rollout
-from optim.problem import Problem
+from optim.problem.frames import PriorFrame, floor_plane
+from optim.problem.problem import Problem
+from optim.problem.variables import Trajectory
 from optim.start import prior_frame_of
-from optim.variables import Trajectory
 
 _PREDICTIONS_KEPT = 8
 

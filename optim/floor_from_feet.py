@@ -17,9 +17,9 @@ from scipy.optimize import least_squares
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.gaps import seen_frames
-from optim.problem import PRIOR_FPS, Problem
-from optim.variables import Trajectory, Variables
+from optim.problem.missing_frames import seen_frames
+from optim.problem.problem import PRIOR_FPS, Problem
+from optim.problem.variables import Trajectory, Variables
 
 PELVIS, LEFT_ANKLE, RIGHT_ANKLE, NECK = 0, 7, 8, 12
 SOLE = 0.015

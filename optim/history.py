@@ -9,13 +9,13 @@ from pathlib import Path
 from torch import Tensor
 
 from optim.common.errors import InputError
-from optim.frames import PriorFrame
 from optim.objective import Evaluation
-from optim.observations import Observations
+from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations
+from optim.problem.variables import Packing, Variables
 from optim.schedule.stages import Phase
 from optim.solver.lbfgs import LbfgsState
 from optim.storage import DEFAULT_LIMIT, Archive, Store
-from optim.variables import Packing, Variables
 
 START, ITERATION, PHASE = "start", "iteration", "phase"
 """Causes that are no edits."""

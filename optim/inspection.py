@@ -16,9 +16,9 @@ from torch import Tensor
 from optim.body.body_model import BODY25_FROM_JOINTS
 from optim.diagnostics.agreement import angle_deg
 from optim.diagnostics.drift import heading
-from optim.frames import PriorFrame
 from optim.loading.source import moved
 from optim.metrics import all_metrics, feet_near_floor, lowest_vertex, plausibility
+from optim.problem.frames import PriorFrame
 from optim.results import FitResult, in_world
 
 BODY25_OF_JOINT = {joint: k for k, joint in enumerate(BODY25_FROM_JOINTS) if joint < 22} | {10: 19, 11: 22, 15: 0}

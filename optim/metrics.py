@@ -13,8 +13,8 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.priors.motion_prior import CONTACT_JOINTS
+from optim.problem.variables import Trajectory
 from optim.train.data import label_contacts
-from optim.variables import Trajectory
 
 END_EFFECTORS = (7, 8, 10, 11, 20, 21)
 """Ankles, toes, wrists."""

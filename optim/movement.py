@@ -9,8 +9,8 @@ from torch import Tensor
 
 from optim.fit import Fit
 from optim.history import Entry, Snapshot
+from optim.problem.variables import NAMES, X_0, covered
 from optim.schedule.stages import INITIAL_STATE
-from optim.variables import NAMES, X_0, covered
 
 
 @dataclass(frozen=True)

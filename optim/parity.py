@@ -20,22 +20,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim import frames
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.common.rotations import axis_angle_to_matrix
-from optim.frames import PriorFrame
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.objective import Objective
-from optim.observations import Observations, PreviousBatch
 from optim.prediction import Parts, predict_rollout, turn_of
 from optim.priors.pose_prior import PosePrior
-from optim.problem import Problem
+from optim.problem import frames
+from optim.problem.camera import Camera
+from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations, PreviousBatch
+from optim.problem.problem import Problem
+from optim.problem.variables import packing
 from optim.schedule.stages import Phase, schedule
 from optim.session import Session
 from optim.start import enter_stage_3
-from optim.variables import packing
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT.parent / "shared" / "golden"

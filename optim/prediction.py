@@ -10,15 +10,15 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from optim import frames
-from optim.frames import PriorFrame
 from optim.priors.motion_prior import CONTACT_JOINTS
 from optim.priors.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
-from optim.problem import Problem
+from optim.problem import frames
+from optim.problem.frames import PriorFrame
+from optim.problem.problem import Problem
+from optim.problem.variables import Variables, root_matrix
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Preset
 from optim.shooting import REFERENCE, Gaps, node_states, shoot
-from optim.variables import Variables, root_matrix
 
 BODY_JOINTS = 22
 

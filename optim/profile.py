@@ -19,7 +19,7 @@ from optim.common.timing import REST, Clock, clocked
 from optim.config.settings import parse
 from optim.history import Snapshot
 from optim.loading.problem import load_problem
-from optim.problem import Problem
+from optim.problem.problem import Problem
 from optim.schedule.stages import Phase
 from optim.session import Interrupt, Session
 

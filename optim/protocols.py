@@ -20,15 +20,15 @@ from optim.loading.amass import read_motion
 from optim.loading.observe import Degradation, degrade
 from optim.loading.source import trajectory
 from optim.metrics import all_metrics
-from optim.observations import Observations
 from optim.priors.init_state_prior import InitStatePrior
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.pose_prior import PosePrior
-from optim.problem import Problem
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
+from optim.problem.variables import Trajectory
 from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.train.data import find_clips
-from optim.variables import Trajectory
 
 PROTOCOLS = {"noisy": Degradation(noise_std=0.04), "occluded": Degradation(hide_below=0.9)}
 STAGES = (1, 2, 3)

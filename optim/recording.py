@@ -16,21 +16,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.editing import EditableFit
-from optim.footage import Footage
-from optim.frames import PriorFrame
 from optim.history import Entry, History, Snapshot
 from optim.objective import Evaluation, TermValue
-from optim.observations import Observations, PreviousBatch
-from optim.problem import Problem
+from optim.problem.camera import Camera
+from optim.problem.footage import Footage
+from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations, PreviousBatch
+from optim.problem.problem import Problem
+from optim.problem.variables import Packing, Part, Trajectory
 from optim.runfile import Names, Position, RunFile
 from optim.schedule.stages import Phase, Preset
 from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
 from optim.values import Values
-from optim.variables import Packing, Part, Trajectory
 
 _SHARED = (Camera, Footage, Observations, Packing, Pair, Phase, Preset, PriorFrame)
 _TYPES = (*_SHARED, LbfgsState, Part, Point, PreviousBatch, Trajectory, Trial)

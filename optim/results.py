@@ -15,17 +15,17 @@ from torch import Tensor
 
 from optim.batches import row_of
 from optim.body.body_model import BodyModel
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.fit import Fit
-from optim.frames import PriorFrame, floor_frame, identity
 from optim.history import Entry, Snapshot
 from optim.loading.source import moved
-from optim.observations import Observations
-from optim.problem import PRIOR_FPS, Problem
+from optim.problem.camera import Camera
+from optim.problem.frames import PriorFrame, floor_frame, identity
+from optim.problem.observations import Observations
+from optim.problem.problem import PRIOR_FPS, Problem
+from optim.problem.variables import Trajectory
 from optim.schedule.stages import Phase
 from optim.stitching import Clip, Seam, Stitched, stitch
-from optim.variables import Trajectory
 
 STAGES = ("stage1", "stage2", "stage3_init", "stage3")
 """In the order of the fit; ``stage3_init`` is the first roll-out, before stage 3 moves anything."""

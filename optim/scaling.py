@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from optim.objective import Objective
+from optim.problem.variables import Packing, Variables
 from optim.schedule.stage3_variants import NODES
 from optim.shooting import NODE_BLOCKS
 from optim.solver.lbfgs import Point
-from optim.variables import Packing, Variables
 
 PROBE = 1e-3
 """Length of the step, in the variables' own units, over which gradients are compared."""

@@ -29,9 +29,9 @@ from optim.loading.models import load_body, load_init_state_prior, load_motion_p
 from optim.loading.observe import degrade
 from optim.metrics import joint_errors
 from optim.objective import Objective
-from optim.observations import Observations
 from optim.priors.pose_prior import load_pose_prior
-from optim.problem import Problem
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
 from optim.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
 from optim.schedule.stages import PRESETS, Phase, schedule
 from optim.session import Session

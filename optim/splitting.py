@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
-from optim.observations import Observations, PreviousBatch
-from optim.problem import Problem
-from optim.variables import Trajectory
+from optim.problem.observations import Observations, PreviousBatch
+from optim.problem.problem import Problem
+from optim.problem.variables import Trajectory
 
 Interval = tuple[int, int]
 """First frame and frame after the last, in the whole video."""

@@ -8,16 +8,17 @@ import roma
 import torch
 from torch import Tensor
 
-from optim import frames, shooting
-from optim.camera import depth_from_bones
+from optim import shooting
 from optim.cloud_start import placed_in_cloud
-from optim.frames import PriorFrame
-from optim.gaps import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
 from optim.prediction import Parts, body_points, turn_of
 from optim.priors.rollout import estimate_states, infer_latents
-from optim.problem import Problem
+from optim.problem import frames
+from optim.problem.camera import depth_from_bones
+from optim.problem.frames import PriorFrame
+from optim.problem.missing_frames import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
+from optim.problem.problem import Problem
+from optim.problem.variables import Variables, root_matrix, root_variable
 from optim.schedule.stages import Preset
-from optim.variables import Variables, root_matrix, root_variable
 
 TORSO = (0, 1, 2, 3, 6, 9, 12, 13, 14, 16, 17)
 """Joints that move little against the root: pelvis, hips, spine, neck, collars, shoulders."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import geodesic_angle, interpolate
-from optim.variables import Trajectory
+from optim.problem.variables import Trajectory
 
 WAYS = ("cut", "blend")
 

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 import assets
 from optim.body.body_model import BodyModel
-from optim.camera import Camera
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.loading.models import load_body
-from optim.observations import Observations
 from optim.priors.init_state_prior import InitStatePrior
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.pose_prior import PosePrior, new_network
 from optim.priors.rollout import estimate_states
-from optim.problem import Problem
+from optim.problem.camera import Camera
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Phase
 from optim.shooting import NODE_SIZE, cut

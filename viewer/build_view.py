@@ -18,9 +18,9 @@ from viewer.members import Members
 
 if TYPE_CHECKING:
     from optim.history import Snapshot
-    from optim.problem import Problem
+    from optim.problem.problem import Problem
+    from optim.problem.variables import Trajectory
     from optim.session import Session
-    from optim.variables import Trajectory
 
 X_0 = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
 _PARTS = (

@@ -14,9 +14,9 @@ from viewer import view_model as vm
 
 if TYPE_CHECKING:
     from optim.body.body_model import BodyModel
-    from optim.camera import Camera
-    from optim.observations import Observations
-    from optim.variables import Trajectory
+    from optim.problem.camera import Camera
+    from optim.problem.observations import Observations
+    from optim.problem.variables import Trajectory
 
 
 def numpy(value: Any) -> np.ndarray:

@@ -16,7 +16,7 @@ from viewer.display import DisplayFrame, body_mesh, camera_of, display_frame, mo
 
 if TYPE_CHECKING:
     from optim.loading.opened import Opened
-    from optim.variables import Trajectory
+    from optim.problem.variables import Trajectory
 
 _MOMENTS = {
     "stage1": ("stage 1", 1, "end of stage 1"),

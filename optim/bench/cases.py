@@ -15,10 +15,10 @@ from optim.config.settings import Settings, parse
 from optim.history import Snapshot
 from optim.loading.problem import load_problem
 from optim.objective import Objective
-from optim.observations import Observations
 from optim.priors.fast import folded as frozen
 from optim.priors.motion_prior import Mlp, MotionPrior
-from optim.problem import Problem
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
 from optim.schedule.stages import Phase, schedule
 from optim.session import Session
 from optim.solver import lbfgs

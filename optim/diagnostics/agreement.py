@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from optim.fit import Fit
-from optim.frames import floor_plane
 from optim.history import Snapshot
 from optim.prediction import Parts, Points, body_points
+from optim.problem.frames import floor_plane
 from optim.terms.overlap import overlap_lengths
 
 PREVIOUS = -1

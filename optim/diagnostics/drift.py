@@ -15,8 +15,6 @@ from torch.nn import functional
 
 from optim.body.body_model import BodyModel
 from optim.fit import Fit
-from optim.frames import PriorFrame
-from optim.gaps import bridged
 from optim.history import Snapshot
 from optim.metrics import FEET
 from optim.prediction import InPrior, Parts, predict_free, turn_of
@@ -36,7 +34,9 @@ from optim.priors.rollout import (
     move,
     turn_matrix,
 )
-from optim.variables import Trajectory
+from optim.problem.frames import PriorFrame
+from optim.problem.missing_frames import bridged
+from optim.problem.variables import Trajectory
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from optim.fit import Fit
 from optim.history import Snapshot
 from optim.objective import Objective
-from optim.variables import PER_FRAME, Packing
+from optim.problem.variables import PER_FRAME, Packing
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.loading.npz import require_file
+from optim.problem.camera import Camera
 
 FOCAL_SHARE = 1060.5 / 1280.0
 """Focal length guessed, in lengths of the image's longer side: HuMoR's for 1280 × 720 px (a view of 62°), so that it

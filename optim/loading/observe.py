@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.observations import Observations
-from optim.variables import Trajectory
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
 
 ROOT_ONLY_JOINTS = (0, 12, 15, 16, 17)
 """Pelvis, neck, head, shoulders: what ``--amass-root-joint-only`` leaves."""

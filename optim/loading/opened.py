@@ -19,7 +19,6 @@ from torch import Tensor
 import assets
 from optim.batches import joined, row_of
 from optim.body.body_model import NUM_BETAS, BodyModel
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.config.kinds import array_names
@@ -30,11 +29,12 @@ from optim.loading.npz import read_arrays, require_finite
 from optim.loading.planes import unit_plane
 from optim.loading.results import STITCHED, find_results, read_motion_file, read_result
 from optim.loading.source import trajectory
-from optim.observations import Observations
+from optim.problem.camera import Camera
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
 from optim.results import STAGES, FitResult, LossRow
 from optim.splitting import Interval, cut
 from optim.stitching import Clip, Seam, stitch
-from optim.variables import Trajectory
 
 WHOLE = "stitched"
 _ROTATIONS = {"root_orient": 3, "pose_body": 63}

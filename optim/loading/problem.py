@@ -16,17 +16,17 @@ from optim.batches import BatchedFit
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.config.settings import Settings
-from optim.frames import canonical_frame
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.loading.source import Source, moved
 from optim.loading.sources import demo, motion, observations, rgb, rgbd
-from optim.observations import Observations
 from optim.priors.pose_prior import load_pose_prior
-from optim.problem import Problem
+from optim.problem.frames import canonical_frame
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
+from optim.problem.variables import Trajectory
 from optim.schedule.stages import PRESETS
 from optim.session import Session
 from optim.splitting import Split, split_frames, sub_problem
-from optim.variables import Trajectory
 
 READERS: Mapping[str, Callable[[Settings], Source]] = {
     "demo": demo.read,

@@ -10,7 +10,7 @@ from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
-from optim.problem import Problem
+from optim.problem.problem import Problem
 from optim.recording import OF_ONE_RUN, Recording
 from optim.runfile import RunFile
 from optim.session import Session

@@ -19,16 +19,16 @@ from torch import Tensor
 
 import assets
 from optim.body.body_model import NUM_BETAS, BodyModel
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.models import find_body, load_body
 from optim.loading.npz import read_arrays, require_finite
 from optim.loading.planes import unit_plane
-from optim.observations import Observations
+from optim.problem.camera import Camera
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
 from optim.results import STAGES, FitResult, LossRow, constant_shape
 from optim.stitching import Jump, Seam, Stitched
-from optim.variables import Trajectory
 
 WHAT = "a motion of a results folder (trans, root_orient, pose_body, betas)"
 LOSSES, RUN, STITCHED = "losses.csv", "run.json", "final_results"

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.config.settings import Settings
-from optim.footage import Footage
-from optim.frames import PriorFrame
 from optim.loading.amass import FPS, Motion
-from optim.observations import Observations
-from optim.variables import Trajectory
+from optim.problem.camera import Camera
+from optim.problem.footage import Footage
+from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
 
 LEAST_FRAMES = 15
 log = logging.getLogger(__name__)

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.frames import PriorFrame
 from optim.inspection import world_of
 from optim.loading.source import moved
+from optim.problem.frames import PriorFrame
+from optim.problem.variables import Trajectory
 from optim.results import FitResult
-from optim.variables import Trajectory
 
 SHOWN = 6
 SPACING = 1.15  # m between frames

@@ -13,7 +13,7 @@ from typing import Any
 from optim.batches import BatchedFit
 from optim.config.settings import Settings
 from optim.loading.results import LOSSES, RUN
-from optim.problem import Problem
+from optim.problem.problem import Problem
 from optim.results import LossRow
 from optim.saving.tables import write_losses
 from optim.session import Session

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from optim.camera import Camera
+from optim.problem.camera import Camera
 from optim.saving.take import Take
 
 _ABOUT = {

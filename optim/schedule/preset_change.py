@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from optim.common.errors import InputError
-from optim.problem import Problem
+from optim.problem.problem import Problem
 from optim.schedule.stages import PRESETS, Phase, Preset, schedule
 
 AS_STARTED = "as started"

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from optim.common.threads import pieces, side_by_side
-from optim.observations import Masked
+from optim.problem.observations import Masked
 
 MAD_OF_A_NORMAL = 0.67449
 """Median absolute deviation of N(0, 1)."""

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.observations import Observations
-from optim.problem import Problem
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
 from optim.schedule.stages import Phase, schedule
 from tests import fakes
 from tests.optim import slow

@@ -6,15 +6,15 @@ import roma
 import torch
 
 import assets
-from optim.camera import Camera
 from optim.cloud_start import placed_in_cloud
-from optim.frames import PriorFrame
 from optim.loading.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import Degradation, observe
 from optim.loading.source import moved, trajectory
-from optim.observations import Observations
-from optim.problem import Problem
+from optim.problem.camera import Camera
+from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
 from tests import fakes
 from tests.motions import walk_arrays
 

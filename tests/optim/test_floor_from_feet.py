@@ -12,10 +12,10 @@ import torch
 import assets
 from assets.build.demo_observe import Camera, View
 from optim.floor_from_feet import angles_deg, guess_floor, normal_of, on_found_floor, sole_vertices
-from optim.frames import PriorFrame
 from optim.loading.demo import find_clip, read_demo
 from optim.loading.models import find_body, load_body
 from optim.loading.source import moved, trajectory
+from optim.problem.frames import PriorFrame
 from optim.schedule.stages import schedule
 from optim.session import Session
 from tests import fakes

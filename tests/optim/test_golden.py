@@ -9,8 +9,8 @@ from optim.common.rotations import axis_angle_to_matrix
 from optim.objective import Objective
 from optim.parity import CASES, MODELS, Case, case_files, gradient_errors, trace
 from optim.prediction import Parts, predict_rollout, turn_of
+from optim.problem.variables import packing, root_matrix
 from optim.start import enter_stage_3, start_variables
-from optim.variables import packing, root_matrix
 
 FILES = case_files()
 pytestmark = pytest.mark.skipif(not FILES, reason=f"no golden cases in {CASES}, or no models in {MODELS}")

@@ -18,8 +18,8 @@ from optim.metrics import (
     toe_penetration,
 )
 from optim.priors.motion_prior import CONTACT_JOINTS
+from optim.problem.variables import Trajectory
 from optim.train.data import label_contacts
-from optim.variables import Trajectory
 
 B, T = 2, 6
 

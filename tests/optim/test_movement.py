@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from optim.movement import held, moved
+from optim.problem.variables import NAMES
 from optim.schedule.stages import INITIAL_STATE, schedule
 from optim.session import Session
-from optim.variables import NAMES
 from tests import fakes
 
 

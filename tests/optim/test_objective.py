@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from optim import frames
 from optim.common.errors import InputError
 from optim.objective import TERMS, Objective
-from optim.observations import Observations, PreviousBatch
-from optim.problem import Problem
+from optim.problem import frames
+from optim.problem.observations import Observations, PreviousBatch
+from optim.problem.problem import Problem
+from optim.problem.variables import packing
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import STAGE_3, WEIGHT_NAMES, Phase, schedule
-from optim.variables import packing
 from tests import fakes
 
 FRAMES, STEP = 5, 1e-6

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import torch
 
+from optim.problem.variables import Packing, Part
 from optim.scaling import LEAST_CURVATURE, solver_metric
 from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.solver import lbfgs
 from optim.solver.lbfgs import Options, Point
-from optim.variables import Packing, Part
 from tests import fakes
 
 CURVATURES = {"trans": 2000.0, "latent_motion": 0.01, "betas": 0.0}

@@ -10,10 +10,10 @@ import torch
 
 from optim.common.errors import InputError
 from optim.objective import Objective
+from optim.problem.variables import packing
 from optim.schedule.stages import INITIAL_STATE, PRESETS, schedule
 from optim.session import Session
 from optim.solver import lbfgs
-from optim.variables import packing
 from tests import fakes
 
 SHORT = {"num_iters": (2, 2, 6), "lbfgs_max_iter": 4, "tune_frames": 4, "freeze_start": 2, "freeze_end": 4}

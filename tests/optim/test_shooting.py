@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim import frames
 from optim.common.errors import InputError
 from optim.prediction import initial_state
 from optim.priors.rollout import JOINTS, State, published_turn, rollout
+from optim.problem import frames
 from optim.recording import recorded_session
 from optim.schedule.stage3_variants import GAP, NODES, node_frames
 from optim.schedule.stages import INITIAL_STATE, Phase, schedule

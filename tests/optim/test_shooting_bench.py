@@ -9,11 +9,11 @@ import pytest
 
 from optim import shooting_bench
 from optim.objective import Objective
+from optim.problem.variables import Trajectory
 from optim.protocols import Extract, Models
 from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.shooting_bench import EXACT, SHOOTING, exact_loss, measure, table, ways
-from optim.variables import Trajectory
 from tests import fakes
 
 ROW = {"joints_all": 2.0, "joints_visible": 1.5, "joints_occluded": math.nan, "one_percent": 0.02}

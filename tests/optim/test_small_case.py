@@ -10,7 +10,7 @@ import torch
 
 from optim.objective import Objective
 from optim.prediction import Parts, predict_rollout, turn_of
-from optim.variables import packing
+from optim.problem.variables import packing
 from tests.optim.make_small_case import FILE, parts
 
 

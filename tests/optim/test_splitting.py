@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
-from optim.observations import PreviousBatch
+from optim.problem.observations import PreviousBatch
 from optim.splitting import in_batches, split_frames, sub_problem
 from tests import fakes
 

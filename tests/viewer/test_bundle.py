@@ -11,7 +11,7 @@ import pytest
 import run_viewer
 from optim.common.errors import InputError
 from optim.config.settings import parse
-from optim.footage import Footage
+from optim.problem.footage import Footage
 from optim.recording import Recording, recorded_session
 from optim.runfile import RunFile
 from optim.schedule.stages import schedule

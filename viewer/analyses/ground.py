@@ -37,7 +37,7 @@ def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
 def floor_guesses(builder: ViewBuilder, snapshot: Snapshot) -> tuple[FloorGuess, ...] | None:
     """Floors that the feet may stand on, the likeliest first; None without a camera."""
     from optim.floor_from_feet import guess_floor
-    from optim.gaps import seen_frames
+    from optim.problem.missing_frames import seen_frames
 
     fit = builder.session
     problem = fit.problem_at(snapshot)

@@ -7,15 +7,15 @@ from dataclasses import replace
 import torch
 
 from optim.body.body_model import BodyModel
-from optim.camera import Camera
 from optim.config.settings import Settings
-from optim.frames import PriorFrame
 from optim.loading.demo import DemoClip, find_clip, read_demo
 from optim.loading.models import find_body, load_body
 from optim.loading.source import Source, chosen_frames, moved, trajectory
 from optim.loading.sources import motion
-from optim.observations import Observations
-from optim.variables import Trajectory
+from optim.problem.camera import Camera
+from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
 
 
 def read(settings: Settings) -> Source:

@@ -14,8 +14,8 @@ from optim.loading.clips import clip_file, clip_name
 from optim.loading.models import find_body, load_body
 from optim.loading.observe import Degradation, observe
 from optim.loading.source import Source, chosen_frames, trajectory
-from optim.observations import Observations
-from optim.variables import Trajectory
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
 
 SEQ_LEN = 60
 """Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""

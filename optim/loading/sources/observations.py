@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.config.kinds import MODALITIES, array_names
 from optim.config.settings import Settings
@@ -25,7 +24,8 @@ from optim.loading.npz import read_arrays, require_finite
 from optim.loading.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.rates import NOTHING, frames_at_30
 from optim.loading.source import Source, chosen_frames
-from optim.observations import Observations
+from optim.problem.camera import Camera
+from optim.problem.observations import Observations
 
 WHAT = f"observations ({', '.join(MODALITIES)})"
 _POINTS = {"joints3d": 22, "verts3d": 43, "points3d": None, "joints2d": 25}

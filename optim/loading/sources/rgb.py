@@ -10,7 +10,6 @@ import torch
 
 from optim.common.errors import InputError
 from optim.config.settings import Settings
-from optim.footage import Footage
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.loading.camera import guessed_camera, read_camera
 from optim.loading.keypoints import read_keypoints
@@ -20,7 +19,8 @@ from optim.loading.planes import ASSUMED_FLOOR, read_floor
 from optim.loading.source import Source, chosen_frames
 from optim.loading.video import Resampling, Video, resampling, scan_video
 from optim.loading.watching import keypoints_file, watch
-from optim.observations import Observations
+from optim.problem.footage import Footage
+from optim.problem.observations import Observations
 
 CONFIDENCE = 0.8
 """BlazePose is nearly always sure (1); OpenPose, for whose confidences the weights are tuned, is about so sure."""

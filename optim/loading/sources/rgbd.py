@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.keypoints.names import BODY_25
@@ -27,7 +26,8 @@ from optim.loading.planes import ASSUMED_FLOOR, read_floor
 from optim.loading.rates import NOTHING, frames_at_30
 from optim.loading.rgbd_files import RgbdFiles, plain_recording, prox_recording
 from optim.loading.source import Source, chosen_frames
-from optim.observations import Observations
+from optim.problem.camera import Camera
+from optim.problem.observations import Observations
 
 MOST_POINTS = 4096
 """Of a frame, unless told otherwise; as in HuMoR, whose weights count on it."""

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from optim.camera import IGNORED_KEYPOINTS
 from optim.common.rotations import axis_angle_to_matrix
 from optim.diagnostics.agreement import PREVIOUS, angle_deg, joint_agreement, overlap_disagreement, reprojection
-from optim.observations import PreviousBatch
 from optim.prediction import Parts, body_points
-from optim.problem import Problem
+from optim.problem.camera import IGNORED_KEYPOINTS
+from optim.problem.observations import PreviousBatch
+from optim.problem.problem import Problem
 from optim.schedule.stages import schedule
 from optim.session import Session
 from tests import fakes

@@ -14,15 +14,15 @@ import trimesh
 
 import assets
 from optim.body.body_model import JOINT_NAMES
-from optim.camera import Camera
 from optim.common.errors import InputError
 from optim.config.formats import FORMATS, formats_of
 from optim.loading.models import load_body
+from optim.problem.camera import Camera
+from optim.problem.variables import Trajectory
 from optim.results import FitResult
 from optim.saving.exports import WRITERS, export
 from optim.saving.gltf import pose_morphs
 from optim.saving.take import Y_UP_FROM_Z_UP, take_of
-from optim.variables import Trajectory
 from tests import fakes
 
 FRAMES = 7

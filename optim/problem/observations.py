@@ -9,8 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from optim.camera import IGNORED_KEYPOINTS
 from optim.common.errors import InputError
+from optim.problem.camera import IGNORED_KEYPOINTS
 
 _SHAPES = {"joints3d": (22, 3), "verts3d": (43, 3), "points3d": (None, 3), "joints2d": (25, 3)}
 

@@ -10,14 +10,14 @@ import torch
 
 from optim.common.rotations import geodesic_angle
 from optim.config.settings import parse
-from optim.gaps import bridged, carried_on, seen_frames, wait_for_the_first_seen
 from optim.loading.problem import load_problem
-from optim.observations import Observations
-from optim.problem import Problem
+from optim.problem.missing_frames import bridged, carried_on, seen_frames, wait_for_the_first_seen
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
+from optim.problem.variables import root_matrix
 from optim.schedule.stages import PRESETS, schedule
 from optim.session import Session
 from optim.start import start_variables
-from optim.variables import root_matrix
 from tests import fakes
 
 FRAMES = 12

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.camera import Camera
 from optim.common.errors import InputError
-from optim.footage import Footage
-from optim.observations import Observations
 from optim.priors.init_state_prior import InitStatePrior
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.pose_prior import PosePrior
-from optim.variables import Trajectory
+from optim.problem.camera import Camera
+from optim.problem.footage import Footage
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
 
 PRIOR_FPS = 30.0
 ROBUST_LOSSES = ("bisquare", "none")

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from optim.common.rotations import interpolate
-from optim.observations import Observations
+from optim.problem.observations import Observations
+from optim.problem.variables import Variables, parse_frozen, root_matrix, root_variable
 from optim.schedule.stages import Phase
-from optim.variables import Variables, parse_frozen, root_matrix, root_variable
 
 ENOUGH_POINTS = 4
 """Points seen in a frame from which it can be placed by itself."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim.camera import BODY_25_BONES, Camera, depth_from_bones
 from optim.common.errors import InputError
-from optim.observations import Observations
 from optim.priors.init_state_prior import InitStatePrior
+from optim.problem.camera import BODY_25_BONES, Camera, depth_from_bones
+from optim.problem.observations import Observations
 from tests import fakes
 
 

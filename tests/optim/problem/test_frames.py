@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from optim import frames
 from optim.common.rotations import axis_angle_to_matrix
+from optim.problem import frames
 
 generator = torch.Generator().manual_seed(0)
 
