@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from optim.common.rotations import axis_angle_to_matrix
-from optim.prediction import Parts, body_points
+from optim.objective.prediction import Parts, body_points
 from optim.problem.missing_frames import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
 from optim.problem.problem import Problem
 

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.history import ITERATION, History, Snapshot
-from optim.objective import Evaluation, Objective
+from optim.objective.objective import Evaluation, Objective
+from optim.objective.preconditioner import solver_metric
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import X_0, covered, packing, parse_frozen
 from optim.replanning import PlannedFit
-from optim.scaling import solver_metric
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Phase
 from optim.solver import lbfgs

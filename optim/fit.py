@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from optim.history import History, Snapshot
-from optim.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
+from optim.objective.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
 from optim.priors.rollout import Rollout
 from optim.problem.frames import PriorFrame, floor_plane
 from optim.problem.problem import Problem

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from optim.common.errors import InputError
-from optim.objective import Evaluation
+from optim.objective.objective import Evaluation
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.variables import Packing, Variables

@@ -24,8 +24,8 @@ from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
-from optim.objective import Objective
-from optim.prediction import Parts, predict_rollout, turn_of
+from optim.objective.objective import Objective
+from optim.objective.prediction import Parts, predict_rollout, turn_of
 from optim.priors.pose_prior import PosePrior
 from optim.problem import frames
 from optim.problem.camera import Camera

@@ -20,7 +20,7 @@ from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.editing import EditableFit
 from optim.history import Entry, History, Snapshot
-from optim.objective import Evaluation, TermValue
+from optim.objective.objective import Evaluation, TermValue
 from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.frames import PriorFrame

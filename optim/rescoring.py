@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from optim.common.errors import InputError
 from optim.history import History
-from optim.objective import TERMS, Evaluation
+from optim.objective.objective import TERMS, Evaluation
 from optim.schedule.stages import check_weight
 
 _WEIGHT_OF = {term.name: term.weight for term in TERMS}

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-from optim import shooting
 from optim.common.errors import InputError
 from optim.common.timing import part
 from optim.editing import EditableFit, light
 from optim.floor_from_feet import on_found_floor
 from optim.history import ITERATION, PHASE, START, History, Snapshot
-from optim.objective import Objective
+from optim.objective import shooting
+from optim.objective.objective import Objective
+from optim.objective.preconditioner import solver_metric
 from optim.problem.missing_frames import bridged, wait_for_the_first_seen
 from optim.problem.problem import Problem
 from optim.problem.variables import packing
-from optim.scaling import solver_metric
 from optim.schedule.stages import Phase
 from optim.solver import lbfgs
 from optim.start import enter_stage_3, start_variables

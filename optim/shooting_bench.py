@@ -28,7 +28,7 @@ from optim.history import Snapshot
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.observe import degrade
 from optim.metrics import joint_errors
-from optim.objective import Objective
+from optim.objective.objective import Objective
 from optim.priors.pose_prior import load_pose_prior
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem

@@ -8,9 +8,9 @@ import roma
 import torch
 from torch import Tensor
 
-from optim import shooting
 from optim.cloud_start import placed_in_cloud
-from optim.prediction import Parts, body_points, turn_of
+from optim.objective import shooting
+from optim.objective.prediction import Parts, body_points, turn_of
 from optim.priors.rollout import estimate_states, infer_latents
 from optim.problem import frames
 from optim.problem.camera import depth_from_bones

@@ -19,7 +19,7 @@ from optim.diagnostics.flips import flips
 from optim.diagnostics.ground import floor_tilt, ground
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.objective import TERMS
+from optim.objective.objective import TERMS
 from optim.session import Interrupt, Session
 
 ROUNDING = 16.0

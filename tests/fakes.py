@@ -17,6 +17,7 @@ import assets
 from optim.body.body_model import BodyModel
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.loading.models import load_body
+from optim.objective.shooting import NODE_SIZE, cut
 from optim.priors.init_state_prior import InitStatePrior
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.pose_prior import PosePrior, new_network
@@ -26,7 +27,6 @@ from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Phase
-from optim.shooting import NODE_SIZE, cut
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 REST = np.array([

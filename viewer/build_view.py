@@ -263,7 +263,7 @@ def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarra
 
 def members_of(problem: Problem, *, nodes: bool = False) -> Members:
     """Which of the problem's loss terms stand under which weight; ``nodes``: with those of multiple shooting."""
-    from optim.objective import TERMS
+    from optim.objective.objective import TERMS
 
     there = available(problem) | ({"nodes"} if nodes else set())
     groups: dict[str, list[Any]] = {}

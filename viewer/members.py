@@ -16,7 +16,7 @@ class Evaluated(Protocol):
 
     @property
     def evaluation(self) -> Any:
-        """See ``optim.objective.Evaluation``."""
+        """See ``optim.objective.objective.Evaluation``."""
 
 
 @dataclass(frozen=True)

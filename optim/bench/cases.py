@@ -14,7 +14,8 @@ from optim.common import threads
 from optim.config.settings import Settings, parse
 from optim.history import Snapshot
 from optim.loading.problem import load_problem
-from optim.objective import Objective
+from optim.objective.objective import Objective
+from optim.objective.terms.data import nearest_vertices
 from optim.priors.fast import folded as frozen
 from optim.priors.motion_prior import Mlp, MotionPrior
 from optim.problem.observations import Observations
@@ -23,7 +24,6 @@ from optim.schedule.stages import Phase, schedule
 from optim.session import Session
 from optim.solver import lbfgs
 from optim.solver.lbfgs import LbfgsState, Options, Point
-from optim.terms.data import nearest_vertices
 
 CLOUD_POINTS = 512
 HISTORY = 100

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.prediction import Parts, Points, body_points
+from optim.objective.prediction import Parts, Points, body_points
+from optim.objective.terms.overlap import overlap_lengths
 from optim.problem.frames import floor_plane
-from optim.terms.overlap import overlap_lengths
 
 PREVIOUS = -1
 """``OverlapDisagreement.before`` where the earlier sub-sequence is the last one of the batch before."""

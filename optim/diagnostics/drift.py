@@ -17,7 +17,7 @@ from optim.body.body_model import BodyModel
 from optim.fit import Fit
 from optim.history import Snapshot
 from optim.metrics import FEET
-from optim.prediction import InPrior, Parts, predict_free, turn_of
+from optim.objective.prediction import InPrior, Parts, predict_free, turn_of
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.rollout import (
     JOINTS,

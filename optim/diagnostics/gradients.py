@@ -11,7 +11,7 @@ from torch import Tensor
 
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.objective import Objective
+from optim.objective.objective import Objective
 from optim.problem.variables import PER_FRAME, Packing
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.prediction import initial_state
+from optim.objective.prediction import initial_state
 from optim.priors.motion_prior import CHANGE_PARTS, MotionPrior
 from optim.priors.rollout import Rollout, State, apply_change, rollout
 

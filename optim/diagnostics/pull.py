@@ -11,8 +11,8 @@ from torch.nn import functional
 from optim.body.body_model import BODY25_FROM_JOINTS, BodyModel
 from optim.fit import Fit
 from optim.history import Snapshot
-from optim.objective import Objective
-from optim.prediction import Points, Prediction
+from optim.objective.objective import Objective
+from optim.objective.prediction import Points, Prediction
 
 _KEYPOINT_VERTICES_FROM = 52
 

@@ -11,12 +11,12 @@ import torch
 
 from optim.batches import BatchedFit, last_of
 from optim.common.errors import InputError
-from optim.objective import Scene
-from optim.prediction import Points, Prediction
+from optim.objective.objective import Scene
+from optim.objective.prediction import Points, Prediction
+from optim.objective.terms.overlap import position_gap, within_batch
 from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.splitting import split_frames, sub_problem
-from optim.terms.overlap import position_gap, within_batch
 from tests import fakes
 
 FRAMES = 26

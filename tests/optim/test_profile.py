@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+import optim.objective.terms.data
 import optim.priors.chain
 import optim.priors.pose_prior
 import optim.solver.lbfgs
-import optim.terms.data
 from optim.body.body_model import BodyModel
 from optim.profile import PARTS, PhaseProfile, Profile, main, part_table, profile_fit, shortened, stage_table
 from optim.schedule.stages import schedule
@@ -42,7 +42,7 @@ def test_time_is_booked_where_it_is_spent(monkeypatch):
     costs = {"priors": 1.0, "body": 2.0, "terms": 4.0, "solver": 8.0, "roll-out": 16.0, "roll-out backward": 32.0}
     spends(costs["priors"], optim.priors.pose_prior, "decode_rotations", "priors")
     spends(costs["body"], BodyModel, "_chain", "body")
-    spends(costs["terms"], optim.terms.data, "point_distance", "terms")
+    spends(costs["terms"], optim.objective.terms.data, "point_distance", "terms")
     spends(costs["solver"], optim.solver.lbfgs, "direction", "solver")
     spends(costs["roll-out"], optim.priors.chain._Run, "forward", "roll-out")
     spends(costs["roll-out backward"], optim.priors.chain._Run, "backward", "roll-out backward")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
-from optim.objective import Objective
+from optim.objective.objective import Objective
 from optim.problem.variables import packing
 from optim.schedule.stages import INITIAL_STATE, PRESETS, schedule
 from optim.session import Session

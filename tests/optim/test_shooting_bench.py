@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from optim import shooting_bench
-from optim.objective import Objective
+from optim.objective.objective import Objective
 from optim.problem.variables import Trajectory
 from optim.protocols import Extract, Models
 from optim.schedule.stages import schedule

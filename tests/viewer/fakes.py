@@ -16,7 +16,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.history import ITERATION, START, History
-from optim.objective import Evaluation, TermValue
+from optim.objective.objective import Evaluation, TermValue
 from optim.schedule.stages import PRESETS
 from optim.solver.lbfgs import LbfgsState, Point
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from optim.objective import TermValue
+from optim.objective.objective import TermValue
 from tests.viewer import fakes
 from viewer.build_view import ViewBuilder
 from viewer.display import display_frame

@@ -8,9 +8,9 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from optim.common.threads import asked_for, pieces, side_by_side, use, used
+from optim.objective.terms.data import nearest_vertices
 from optim.priors.chain import Chain, frozen_layers
 from optim.priors.fast import folded as frozen
-from optim.terms.data import nearest_vertices
 from tests.optim.priors.test_chain import arguments, prior_of
 
 

@@ -8,7 +8,7 @@ import torch
 
 from optim.common.rotations import axis_angle_to_matrix
 from optim.diagnostics.agreement import PREVIOUS, angle_deg, joint_agreement, overlap_disagreement, reprojection
-from optim.prediction import Parts, body_points
+from optim.objective.prediction import Parts, body_points
 from optim.problem.camera import IGNORED_KEYPOINTS
 from optim.problem.observations import PreviousBatch
 from optim.problem.problem import Problem

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from optim.diagnostics.gradients import term_gradients
-from optim.objective import Objective
+from optim.objective.objective import Objective
 from optim.schedule.stages import schedule
 from optim.session import Session
 from tests import fakes

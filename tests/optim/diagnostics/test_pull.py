@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from optim.diagnostics.pull import _shifted, joint_pull
-from optim.objective import Objective
-from optim.prediction import detached
+from optim.objective.objective import Objective
+from optim.objective.prediction import detached
 
 
 def loss(session, weight: str, shift: torch.Tensor, *, decoded: bool) -> float:

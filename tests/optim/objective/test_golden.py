@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from optim.common.rotations import axis_angle_to_matrix
-from optim.objective import Objective
+from optim.objective.objective import Objective
+from optim.objective.prediction import Parts, predict_rollout, turn_of
 from optim.parity import CASES, MODELS, Case, case_files, gradient_errors, trace
-from optim.prediction import Parts, predict_rollout, turn_of
 from optim.problem.variables import packing, root_matrix
 from optim.start import enter_stage_3, start_variables
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from optim.objective import Objective
+from optim.objective.objective import Objective
+from optim.objective.shooting import NODE_BLOCKS
 from optim.problem.variables import Packing, Variables
 from optim.schedule.stage3_variants import NODES
-from optim.shooting import NODE_BLOCKS
 from optim.solver.lbfgs import Point
 
 PROBE = 1e-3

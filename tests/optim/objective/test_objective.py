@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
-from optim.objective import TERMS, Objective
+from optim.objective.objective import TERMS, Objective
 from optim.problem import frames
 from optim.problem.observations import Observations, PreviousBatch
 from optim.problem.problem import Problem

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import torch
 
+from optim.objective.preconditioner import LEAST_CURVATURE, solver_metric
 from optim.problem.variables import Packing, Part
-from optim.scaling import LEAST_CURVATURE, solver_metric
 from optim.schedule.stages import schedule
 from optim.session import Session
 from optim.solver import lbfgs

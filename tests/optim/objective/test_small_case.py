@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from optim.objective import Objective
-from optim.prediction import Parts, predict_rollout, turn_of
+from optim.objective.objective import Objective
+from optim.objective.prediction import Parts, predict_rollout, turn_of
 from optim.problem.variables import packing
 from tests.optim.make_small_case import FILE, parts
 

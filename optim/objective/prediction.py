@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from optim.objective.shooting import REFERENCE, Gaps, node_states, shoot
 from optim.priors.motion_prior import CONTACT_JOINTS
 from optim.priors.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
 from optim.problem import frames
@@ -18,7 +19,6 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Variables, root_matrix
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Preset
-from optim.shooting import REFERENCE, Gaps, node_states, shoot
 
 BODY_JOINTS = 22
 

@@ -17,14 +17,14 @@ from torch.nn import functional
 
 from optim.common.errors import InputError
 from optim.common.timing import part, timed
-from optim.prediction import InPrior, Parts, Prediction, detached, predict_free, predict_rollout, turn_of
+from optim.objective.prediction import InPrior, Parts, Prediction, detached, predict_free, predict_rollout, turn_of
+from optim.objective.terms import consistency, contact, data, overlap, priors
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations, PreviousBatch
 from optim.problem.problem import Problem
 from optim.problem.variables import Packing, Variables
 from optim.schedule.stages import Phase
 from optim.solver.lbfgs import Point
-from optim.terms import consistency, contact, data, overlap, priors
 
 
 @dataclass(frozen=True)
