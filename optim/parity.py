@@ -23,6 +23,7 @@ from torch import Tensor
 from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.common.rotations import axis_angle_to_matrix
+from optim.initialise.initialisation import enter_stage_3
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.objective.objective import Objective
 from optim.objective.prediction import Parts, predict_rollout, turn_of
@@ -35,7 +36,6 @@ from optim.problem.problem import Problem
 from optim.problem.variables import packing
 from optim.schedule.stages import Phase, schedule
 from optim.session import Session
-from optim.start import enter_stage_3
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT.parent / "shared" / "golden"

@@ -16,8 +16,9 @@ from torch import Tensor
 from optim.common.errors import InputError
 from optim.common.timing import part
 from optim.editing import EditableFit, light
-from optim.floor_from_feet import on_found_floor
 from optim.history import ITERATION, PHASE, START, History, Snapshot
+from optim.initialise.floor_from_feet import on_found_floor
+from optim.initialise.initialisation import enter_stage_3, start_variables
 from optim.objective import shooting
 from optim.objective.objective import Objective
 from optim.objective.preconditioner import solver_metric
@@ -26,7 +27,6 @@ from optim.problem.problem import Problem
 from optim.problem.variables import packing
 from optim.schedule.stages import Phase
 from optim.solver import lbfgs
-from optim.start import enter_stage_3, start_variables
 from optim.storage import DEFAULT_LIMIT
 
 Interrupt = Callable[[], bool]

@@ -36,7 +36,7 @@ def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
 
 def floor_guesses(builder: ViewBuilder, snapshot: Snapshot) -> tuple[FloorGuess, ...] | None:
     """Floors that the feet may stand on, the likeliest first; None without a camera."""
-    from optim.floor_from_feet import guess_floor
+    from optim.initialise.floor_from_feet import guess_floor
     from optim.problem.missing_frames import seen_frames
 
     fit = builder.session

@@ -10,6 +10,7 @@ import torch
 
 from optim.common.rotations import geodesic_angle
 from optim.config.settings import parse
+from optim.initialise.initialisation import start_variables
 from optim.loading.problem import load_problem
 from optim.problem.missing_frames import bridged, carried_on, seen_frames, wait_for_the_first_seen
 from optim.problem.observations import Observations
@@ -17,7 +18,6 @@ from optim.problem.problem import Problem
 from optim.problem.variables import root_matrix
 from optim.schedule.stages import PRESETS, schedule
 from optim.session import Session
-from optim.start import start_variables
 from tests import fakes
 
 FRAMES = 12

@@ -6,7 +6,7 @@ import roma
 import torch
 
 import assets
-from optim.cloud_start import placed_in_cloud
+from optim.initialise.cloud import placed_in_cloud
 from optim.loading.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import Degradation, observe

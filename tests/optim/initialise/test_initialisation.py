@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from optim.common.rotations import axis_angle_to_matrix, geodesic_angle
+from optim.initialise.initialisation import enter_stage_3, start_variables
 from optim.problem.missing_frames import fill_gaps, fill_rotation_gaps
 from optim.problem.observations import Observations
 from optim.problem.variables import root_matrix
 from optim.schedule.stages import PRESETS, schedule
 from optim.session import Session
-from optim.start import enter_stage_3, start_variables
 from tests import fakes
 
 OURS = PRESETS["humorscope"]

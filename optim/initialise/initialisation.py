@@ -8,7 +8,7 @@ import roma
 import torch
 from torch import Tensor
 
-from optim.cloud_start import placed_in_cloud
+from optim.initialise.cloud import placed_in_cloud
 from optim.objective import shooting
 from optim.objective.prediction import Parts, body_points, turn_of
 from optim.priors.rollout import estimate_states, infer_latents

@@ -1,0 +1,1 @@
+"""Where the variables begin: at the start of a fit, and where a free motion becomes a roll-out."""
