@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optim.batches import BatchedFit
     from optim.recording import Recording
     from optim.results import LossRow
-    from optim.session import Session
+    from optim.session.session import Session
     from viewer.headless import Report, VideoResult
     from viewer.run_recorder import Recorder
 

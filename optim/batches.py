@@ -18,7 +18,7 @@ from optim.problem.observations import PreviousBatch
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import Phase
-from optim.session import Session
+from optim.session.session import Session
 from optim.splitting import Interval, Split, in_batches, sub_problem
 from optim.stitching import Clip, Stitched, stitch
 

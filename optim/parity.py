@@ -35,7 +35,7 @@ from optim.problem.observations import Observations, PreviousBatch
 from optim.problem.problem import Problem
 from optim.problem.variables import packing
 from optim.schedule.stages import Phase, schedule
-from optim.session import Session
+from optim.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT.parent / "shared" / "golden"

@@ -17,11 +17,11 @@ from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.timing import REST, Clock, clocked
 from optim.config.settings import parse
-from optim.history import Snapshot
 from optim.loading.problem import load_problem
 from optim.problem.problem import Problem
 from optim.schedule.stages import Phase
-from optim.session import Interrupt, Session
+from optim.session.history import Snapshot
+from optim.session.session import Interrupt, Session
 
 PARTS = ("roll-out", "body", "priors", "terms", "roll-out backward", "backward", "solver", REST)
 PUBLIC_SHARE = {1: 0.01, 2: 0.04, 3: 0.89}

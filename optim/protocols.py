@@ -27,7 +27,7 @@ from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from optim.train.data import find_clips
 
 PROTOCOLS = {"noisy": Degradation(noise_std=0.04), "occluded": Degradation(hide_below=0.9)}

@@ -18,8 +18,6 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.config.settings import Settings
-from optim.editing import EditableFit
-from optim.history import Entry, History, Snapshot
 from optim.objective.objective import Evaluation, TermValue
 from optim.problem.camera import Camera
 from optim.problem.footage import Footage
@@ -29,6 +27,8 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Packing, Part, Trajectory
 from optim.runfile import Names, Position, RunFile
 from optim.schedule.stages import Phase, Preset
+from optim.session.editing import EditableFit
+from optim.session.history import Entry, History, Snapshot
 from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
 from optim.values import Values
 

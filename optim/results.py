@@ -16,8 +16,6 @@ from torch import Tensor
 from optim.batches import row_of
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.fit import Fit
-from optim.history import Entry, Snapshot
 from optim.loading.source import moved
 from optim.problem.camera import Camera
 from optim.problem.frames import PriorFrame, floor_frame, identity
@@ -25,6 +23,8 @@ from optim.problem.observations import Observations
 from optim.problem.problem import PRIOR_FPS, Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import Phase
+from optim.session.fit import Fit
+from optim.session.history import Entry, Snapshot
 from optim.stitching import Clip, Seam, Stitched, stitch
 
 STAGES = ("stage1", "stage2", "stage3_init", "stage3")

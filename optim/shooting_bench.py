@@ -24,7 +24,6 @@ from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.evaluate import append_rows, read_rows
-from optim.history import Snapshot
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.observe import degrade
 from optim.metrics import joint_errors
@@ -34,7 +33,8 @@ from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
 from optim.schedule.stages import PRESETS, Phase, schedule
-from optim.session import Session
+from optim.session.history import Snapshot
+from optim.session.session import Session
 from optim.weight_rule import write_between_marks
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "shooting.md"

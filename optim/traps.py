@@ -17,10 +17,10 @@ import torch
 from optim.common.errors import InputError
 from optim.diagnostics.flips import flips
 from optim.diagnostics.ground import floor_tilt, ground
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.objective.objective import TERMS
-from optim.session import Interrupt, Session
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
+from optim.session.session import Interrupt, Session
 
 ROUNDING = 16.0
 """Errors of a loss, in units of its last digit, that are put down to the order of its sums."""

@@ -16,10 +16,10 @@ from pathlib import Path
 from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.config.settings import Settings, parse
-from optim.history import Snapshot
 from optim.loading.problem import load_problem
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.history import Snapshot
+from optim.session.session import Session
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "optimiser.md"
 BEGIN, END = "<!-- weight_rule: begin -->", "<!-- weight_rule: end -->"

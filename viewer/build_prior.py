@@ -9,7 +9,7 @@ import numpy as np
 from viewer import view_model as vm
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
+    from optim.session.history import Snapshot
     from viewer.build_view import ViewBuilder
 
 

@@ -17,10 +17,10 @@ from viewer.history_rows import HistoryRows
 from viewer.members import Members
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
     from optim.problem.problem import Problem
     from optim.problem.variables import Trajectory
-    from optim.session import Session
+    from optim.session.history import Snapshot
+    from optim.session.session import Session
 
 X_0 = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
 _PARTS = (
@@ -127,7 +127,7 @@ class ViewBuilder:
 
     def _movement(self, snapshot: Snapshot) -> dict[str, vm.Movement]:
         """Of every variable that there is at a snapshot, and of groups that are held."""
-        from optim.movement import held, moved
+        from optim.session.movement import held, moved
 
         ways = {name: (way.largest, way.rms) for name, way in moved(self._session, snapshot).items()}
         holds = {hold.name: hold for hold in held(self._session, snapshot)}

@@ -11,7 +11,7 @@ from viewer.commands import Command
 from viewer.worker import Message, Record, Worker, load, worker_main
 
 SessionMaker = Callable[[], Any]
-"""Makes the ``optim.session.Session`` to debug; picklable, since it is called in the worker process."""
+"""Makes the ``optim.session.session.Session`` to debug; picklable, since it is called in the worker process."""
 PATIENCE = 10.0  # seconds that a worker may take to end; the window is gone by then
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from viewer import commands as c
 
 if TYPE_CHECKING:
-    from optim.session import Session
+    from optim.session.session import Session
     from viewer.display import DisplayFrame
 
 

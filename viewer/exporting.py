@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from optim.session import Session
+    from optim.session.session import Session
 
 
 def export(session: Session, formats: Sequence[str], folder: str, *, frame: int) -> list[Path]:

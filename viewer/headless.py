@@ -20,7 +20,7 @@ from viewer.view_model import LoadFailed, Scene
 from viewer.window import start_polyscope
 
 if TYPE_CHECKING:
-    from optim.session import Session
+    from optim.session.session import Session
 
 WARM_FRAMES = 3  # until ImGui has found the sizes of its windows
 Report = Callable[[int, int], None]

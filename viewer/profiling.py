@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from viewer.view_model import PhaseTimes
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
-    from optim.session import Session
+    from optim.session.history import Snapshot
+    from optim.session.session import Session
 
 
 class Profiler:

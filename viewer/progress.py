@@ -18,7 +18,7 @@ class ProgressLine:
     """Writes in place on a terminal, a line every few seconds elsewhere.
 
     Args:
-        schedule: The phases of an ``optim.session.Session``.
+        schedule: The phases of an ``optim.session.session.Session``.
     """
 
     def __init__(self, schedule: Any, stream: TextIO) -> None:
@@ -29,7 +29,7 @@ class ProgressLine:
         self._told = -self._interval
 
     def tell(self, here: Any, *, done: bool) -> None:
-        """Take note of an ``optim.history.Snapshot``, and tell it if it is time; always if done."""
+        """Take note of an ``optim.session.history.Snapshot``, and tell it if it is time; always if done."""
         if here.cause == ITERATION:
             self._pace.record(here.phase, here.seconds, step_ended=here.stop is not None)
         now = time.monotonic()

@@ -22,9 +22,9 @@ from viewer import view_model as vm
 from viewer.build_prior import regressed_joints
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
     from optim.recording import Recording
     from optim.runfile import RunFile
+    from optim.session.history import Snapshot
     from optim.values import Values
     from viewer.build_view import ViewBuilder
 
@@ -36,7 +36,7 @@ _IN_ANOTHER_FORM = {"frozen", "motion", "phases", "raw", "regressed", "weighted"
 LATER = tuple(f.name for f in fields(vm.ViewModel) if f.name not in _OF_THE_WINDOW.union(_IN_ANOTHER_FORM))
 """Fields of a view that are written when it is shown."""
 NO_EDITS = ("start", "iteration", "phase")
-"""Causes of snapshots that are no edits, as in ``optim.history``."""
+"""Causes of snapshots that are no edits, as in ``optim.session.history``."""
 GOLDEN = 0.6180339887498949
 """Multiples of it, modulo 1, fall everywhere alike."""
 LAST_MOMENT = 3.0  # seconds, of catching up when a session ends

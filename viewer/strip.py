@@ -24,8 +24,8 @@ from viewer.view_model import Status
 from viewer.window import start_polyscope
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
-    from optim.session import Session
+    from optim.session.history import Snapshot
+    from optim.session.session import Session
 
 COLUMNS = 6
 HEIGHT = 460  # px, of one frame before it is cut to where the person is

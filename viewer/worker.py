@@ -37,9 +37,9 @@ from viewer.view_model import (
 )
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
     from optim.recording import Recording
-    from optim.session import Session
+    from optim.session.history import Snapshot
+    from optim.session.session import Session
 
 Message = Scene | ViewModel | Status | Analysis | Note | Loading | LoadFailed | Finished
 Publish = Callable[[Message], None]

@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from optim.common import threads
 from optim.config.settings import Settings, parse
-from optim.history import Snapshot
 from optim.loading.problem import load_problem
 from optim.objective.objective import Objective
 from optim.objective.terms.data import nearest_vertices
@@ -21,7 +20,8 @@ from optim.priors.motion_prior import Mlp, MotionPrior
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.schedule.stages import Phase, schedule
-from optim.session import Session
+from optim.session.history import Snapshot
+from optim.session.session import Session
 from optim.solver import lbfgs
 from optim.solver.lbfgs import LbfgsState, Options, Point
 

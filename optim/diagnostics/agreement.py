@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.objective.prediction import Parts, Points, body_points
 from optim.objective.terms.overlap import overlap_lengths
 from optim.problem.frames import floor_plane
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 PREVIOUS = -1
 """``OverlapDisagreement.before`` where the earlier sub-sequence is the last one of the batch before."""

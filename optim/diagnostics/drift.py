@@ -14,8 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.body.body_model import BodyModel
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.metrics import FEET
 from optim.objective.prediction import InPrior, Parts, predict_free, turn_of
 from optim.priors.motion_prior import MotionPrior
@@ -37,6 +35,8 @@ from optim.priors.rollout import (
 from optim.problem.frames import PriorFrame
 from optim.problem.missing_frames import bridged
 from optim.problem.variables import Trajectory
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from optim.common.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_axis_angle
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.problem.variables import root_matrix
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 CLOSE = 0.5
 """Rotations up to this angle [rad] apart count as all but equal."""

@@ -8,11 +8,11 @@ import torch
 
 from optim.common.errors import InputError
 from optim.diagnostics.drift import out_of_canonical
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.priors.rollout import State, canonicalise, estimate_states, joint_pivot, sample
 from optim.problem.frames import PriorFrame
 from optim.problem.variables import Trajectory
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.objective.objective import Objective
 from optim.problem.variables import PER_FRAME, Packing
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from optim.diagnostics.agreement import angle_deg
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.metrics import PENETRATION_DEPTHS_CM, feet_near_floor, lowest_vertex
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.objective.prediction import initial_state
 from optim.priors.motion_prior import CHANGE_PARTS, MotionPrior
 from optim.priors.rollout import Rollout, State, apply_change, rollout
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 COORDINATES = 207
 STEP = 1e-3

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.body.body_model import BODY25_FROM_JOINTS, BodyModel
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.objective.objective import Objective
 from optim.objective.prediction import Points, Prediction
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 _KEYPOINT_VERTICES_FROM = 52
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from optim.diagnostics.agreement import reprojection
 from optim.diagnostics.ground import ground
-from optim.fit import Fit
-from optim.history import Snapshot
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 
 @dataclass(frozen=True)

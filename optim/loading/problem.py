@@ -25,7 +25,7 @@ from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import PRESETS
-from optim.session import Session
+from optim.session.session import Session
 from optim.splitting import Split, split_frames, sub_problem
 
 READERS: Mapping[str, Callable[[Settings], Source]] = {

@@ -13,7 +13,7 @@ from optim.priors.pose_prior import load_pose_prior
 from optim.problem.problem import Problem
 from optim.recording import OF_ONE_RUN, Recording
 from optim.runfile import RunFile
-from optim.session import Session
+from optim.session.session import Session
 
 MODELS = ("smpl", "vposer", "humor", "init_motion_prior")
 _GENDERS = ("female", "male", "neutral")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.config.formats import formats_of
-from optim.fit import Fit
 from optim.results import STAGES, FitResult, of_session
 from optim.saving.amass import write_amass
 from optim.saving.bvh import write_bvh
@@ -21,6 +20,7 @@ from optim.saving.obj import write_obj
 from optim.saving.scene_json import write_scene_json
 from optim.saving.tables import write_tables
 from optim.saving.take import Take, take_of
+from optim.session.fit import Fit
 
 Writer = Callable[[Take, Path], list[Path]]
 WRITERS: dict[str, Writer] = {

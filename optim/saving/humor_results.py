@@ -22,11 +22,11 @@ from torch import Tensor
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
-from optim.history import Snapshot
 from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
-from optim.session import Session
+from optim.session.history import Snapshot
+from optim.session.session import Session
 from optim.stitching import Stitched
 
 Arrays = dict[str, np.ndarray]

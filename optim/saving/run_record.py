@@ -16,7 +16,7 @@ from optim.loading.results import LOSSES, RUN
 from optim.problem.problem import Problem
 from optim.results import LossRow
 from optim.saving.tables import write_losses
-from optim.session import Session
+from optim.session.session import Session
 from optim.stitching import Stitched
 
 PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior", "roma")

@@ -15,7 +15,7 @@ from optim.objective.objective import Scene
 from optim.objective.prediction import Points, Prediction
 from optim.objective.terms.overlap import position_gap, within_batch
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from optim.splitting import split_frames, sub_problem
 from tests import fakes
 

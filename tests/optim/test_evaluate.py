@@ -14,7 +14,7 @@ from optim.loading.models import load_body
 from optim.results import STAGES
 from optim.saving.humor_results import save_results
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 from tests.optim.train.test_motion import write_clip
 

@@ -8,7 +8,7 @@ import assets
 from optim.export import main
 from optim.saving.humor_results import save_results
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 

@@ -15,7 +15,7 @@ import optim.solver.lbfgs
 from optim.body.body_model import BodyModel
 from optim.profile import PARTS, PhaseProfile, Profile, main, part_table, profile_fit, shortened, stage_table
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 SHORT = {"num_iters": (2, 2, 3), "lbfgs_max_iter": 3, "tune_frames": 4, "freeze_start": 1, "freeze_end": 2}

@@ -22,7 +22,7 @@ from optim.config.settings import parse
 from optim.recording import Recording
 from optim.runfile import RunFile
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from optim.config.settings import parse
 from optim.recording import recorded_session
 from optim.run_folder import Place, choose_place, new_run, remove_run, runs_folder, tidy
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 

@@ -12,7 +12,7 @@ from optim.objective.objective import Objective
 from optim.problem.variables import Trajectory
 from optim.protocols import Extract, Models
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from optim.shooting_bench import EXACT, SHOOTING, exact_loss, measure, table, ways
 from tests import fakes
 

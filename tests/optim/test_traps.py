@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
-from optim.fit import Fit
-from optim.history import History, Snapshot
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.fit import Fit
+from optim.session.history import History, Snapshot
+from optim.session.session import Session
 from optim.solver.lbfgs import Trial
 from optim.traps import (
     DEFAULT_TRAPS,

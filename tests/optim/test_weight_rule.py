@@ -7,7 +7,7 @@ import pytest
 from optim import weight_rule
 from optim.common.errors import InputError
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from optim.weight_rule import BEGIN, END, Outcome, measure, table, write_between_marks
 from tests import fakes
 

@@ -8,7 +8,7 @@ import polyscope as ps
 import pytest
 
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from optim.splitting import sub_problem
 from tests import fakes as small
 from tests.viewer import fakes

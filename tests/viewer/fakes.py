@@ -1,4 +1,4 @@
-"""A session with the interface of ``optim.session.Session`` in numpy: a person of capsules learns to walk.
+"""A session with the interface of ``optim.session.session.Session`` in numpy: a person of capsules learns to walk.
 
 Nothing is optimised: every iteration brings the motion a fixed share nearer to the truth, and the loss falls.
 """
@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from optim.common.errors import InputError
-from optim.history import ITERATION, START, History
 from optim.objective.objective import Evaluation, TermValue
 from optim.schedule.stages import PRESETS
+from optim.session.history import ITERATION, START, History
 from optim.solver.lbfgs import LbfgsState, Point
 
 FRAMES, BATCH, FPS = 40, 1, 30.0
@@ -242,7 +242,7 @@ SCHEDULE = (
 
 @dataclass
 class FakeSession:
-    """See ``optim.session.Session``; an iteration takes ``delay`` seconds; ``fail_at`` raises there, once."""
+    """See ``optim.session.session.Session``; an iteration takes ``delay`` seconds; ``fail_at`` raises there, once."""
 
     problem: Any = field(default_factory=make_problem)
     schedule: tuple[Phase, ...] = SCHEDULE

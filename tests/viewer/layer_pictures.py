@@ -15,7 +15,7 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from optim.splitting import sub_problem
 from tests import fakes as small
 from viewer import theme

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from optim.recording import Recording, recorded_session
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 from viewer.client import LocalClient
 

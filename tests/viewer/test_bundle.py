@@ -15,7 +15,7 @@ from optim.problem.footage import Footage
 from optim.recording import Recording, recorded_session
 from optim.runfile import RunFile
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 from tests.videos import grey_frames, shade, write_video
 from viewer.build_view import ViewBuilder

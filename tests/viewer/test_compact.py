@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 from viewer.build_view import ViewBuilder
 from viewer.compact import packed, unpacked

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from optim.history import ITERATION
-from optim.rescoring import rescored_path
+from optim.session.history import ITERATION
+from optim.session.rescoring import rescored_path
 from optim.solver.lbfgs import SUFFICIENT_DECREASE
 from tests.viewer.conftest import Window
 from viewer.commands import Bookmark, Inspect, Rewind, RunStage, SetFrames, SetWeight, Step, StepOuter

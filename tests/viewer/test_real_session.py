@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 from viewer import commands as c
 from viewer.build_view import ViewBuilder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from optim.movement import held, moved
+from optim.session.movement import held, moved
 from tests.viewer.conftest import Window
 from viewer.commands import Freeze, RunPhase, RunStage, Step, StepOuter
 from viewer.panels.variables import rows, state_of

@@ -15,8 +15,8 @@ from viewer.findings import Diagnosis, Verdict
 if TYPE_CHECKING:
     from optim.diagnostics.gradients import TermGradients
     from optim.diagnostics.lyapunov import Lyapunov
-    from optim.history import Snapshot
-    from optim.session import Session
+    from optim.session.history import Snapshot
+    from optim.session.session import Session
     from viewer.build_view import ViewBuilder
 
 STANDS_OUT = 2.0  # times the median frame's loss

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from viewer.findings import DriftCurves
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
+    from optim.session.history import Snapshot
     from viewer.build_view import ViewBuilder
 
 _QUANTITIES = ("root_cm", "joints_cm", "heading_deg", "lowest_foot_cm")

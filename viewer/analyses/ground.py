@@ -9,7 +9,7 @@ import numpy as np
 from viewer.findings import FloorGuess, GroundCurves
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
+    from optim.session.history import Snapshot
     from viewer.build_view import ViewBuilder
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from viewer.findings import LineSearch, RescoredCurve, TermPull
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
+    from optim.session.history import Snapshot
     from viewer.build_view import ViewBuilder
 
 
 def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
     """The line search that led to a snapshot; None where an edit or the start of a phase did."""
-    from optim.history import ITERATION
+    from optim.session.history import ITERATION
     from optim.solver import lbfgs
 
     solver = snapshot.solver
@@ -50,7 +50,7 @@ def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
 
 def rescored(builder: ViewBuilder, snapshot: Snapshot, *, current: int) -> RescoredCurve:
     """The snapshot's phase on the way to it, under the weights that the phase has in the schedule of ``current``."""
-    from optim.rescoring import rescored_path
+    from optim.session.rescoring import rescored_path
 
     history = builder.session.history
     weights = history[current].schedule[snapshot.phase].weights

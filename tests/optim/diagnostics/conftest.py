@@ -3,7 +3,7 @@
 import pytest
 
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 SHORT = {"num_iters": (1, 1, 3), "lbfgs_max_iter": 3, "tune_frames": 4, "freeze_start": 1, "freeze_end": 2}

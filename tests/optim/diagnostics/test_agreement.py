@@ -13,7 +13,7 @@ from optim.problem.camera import IGNORED_KEYPOINTS
 from optim.problem.observations import PreviousBatch
 from optim.problem.problem import Problem
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 FRAMES = 8

@@ -11,7 +11,7 @@ from optim.common.rotations import matrix_to_axis_angle
 from optim.diagnostics.drift import Drift, drift, teacher_forced
 from optim.priors.rollout import State
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 FRAMES = 8

@@ -9,7 +9,7 @@ from torch import nn
 from optim.common.errors import InputError
 from optim.diagnostics.futures import futures
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 

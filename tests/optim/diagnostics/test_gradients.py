@@ -9,7 +9,7 @@ import torch
 from optim.diagnostics.gradients import term_gradients
 from optim.objective.objective import Objective
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 

@@ -10,7 +10,7 @@ import pytest
 from optim.diagnostics.agreement import reprojection
 from optim.diagnostics.summary import StageFigures, stage_figures, table
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 

@@ -17,7 +17,7 @@ from optim.loading.models import find_body, load_body
 from optim.loading.source import moved, trajectory
 from optim.problem.frames import PriorFrame
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 VIEWS = [View(0.3, 4.0, 1.5, 0.9, 0.0), View(2.0, 3.0, 0.6, 1.1, 0.03), View(4.0, 5.0, 2.2, 0.7, -0.04)]

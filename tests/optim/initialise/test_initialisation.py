@@ -13,7 +13,7 @@ from optim.problem.missing_frames import fill_gaps, fill_rotation_gaps
 from optim.problem.observations import Observations
 from optim.problem.variables import root_matrix
 from optim.schedule.stages import PRESETS, schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 OURS = PRESETS["humorscope"]

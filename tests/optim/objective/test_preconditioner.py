@@ -9,7 +9,7 @@ import torch
 from optim.objective.preconditioner import LEAST_CURVATURE, solver_metric
 from optim.problem.variables import Packing, Part
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from optim.solver import lbfgs
 from optim.solver.lbfgs import Options, Point
 from tests import fakes

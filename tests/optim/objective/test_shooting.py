@@ -15,7 +15,7 @@ from optim.problem import frames
 from optim.recording import recorded_session
 from optim.schedule.stage3_variants import GAP, NODES, node_frames
 from optim.schedule.stages import INITIAL_STATE, Phase, schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 FRAMES, SEGMENT = 9, 3

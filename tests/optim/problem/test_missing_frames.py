@@ -17,7 +17,7 @@ from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import root_matrix
 from optim.schedule.stages import PRESETS, schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 FRAMES = 12

@@ -18,7 +18,7 @@ from optim.loading.results import find_results, read_result
 from optim.results import of_session
 from optim.saving.exports import export
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 from tests.motions import write_demo
 

@@ -9,7 +9,7 @@ import pytest
 from optim.common.errors import InputError
 from optim.schedule.preset_change import AS_STARTED, data_type, fixed_rules, with_preset
 from optim.schedule.stages import PRESETS, schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 

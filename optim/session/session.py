@@ -15,8 +15,6 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.common.timing import part
-from optim.editing import EditableFit, light
-from optim.history import ITERATION, PHASE, START, History, Snapshot
 from optim.initialise.floor_from_feet import on_found_floor
 from optim.initialise.initialisation import enter_stage_3, start_variables
 from optim.objective import shooting
@@ -26,8 +24,10 @@ from optim.problem.missing_frames import bridged, wait_for_the_first_seen
 from optim.problem.problem import Problem
 from optim.problem.variables import packing
 from optim.schedule.stages import Phase
+from optim.session.editing import EditableFit, light
+from optim.session.history import ITERATION, PHASE, START, History, Snapshot
+from optim.session.storage import DEFAULT_LIMIT
 from optim.solver import lbfgs
-from optim.storage import DEFAULT_LIMIT
 
 Interrupt = Callable[[], bool]
 

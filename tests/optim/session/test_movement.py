@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from optim.movement import held, moved
 from optim.problem.variables import NAMES
 from optim.schedule.stages import INITIAL_STATE, schedule
-from optim.session import Session
+from optim.session.movement import held, moved
+from optim.session.session import Session
 from tests import fakes
 
 

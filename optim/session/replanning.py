@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optim.common.errors import InputError
-from optim.fit import Fit
-from optim.history import Snapshot
 from optim.schedule.preset_change import data_type, with_preset
 from optim.schedule.stages import Phase, with_frames, with_steps, with_weight, with_weights
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 
 
 class PlannedFit(Fit):

@@ -9,7 +9,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.schedule.stages import INITIAL_STATE, schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 SHORT = {"num_iters": (2, 1, 3), "lbfgs_max_iter": 3, "tune_frames": 4}

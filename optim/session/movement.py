@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optim.fit import Fit
-from optim.history import Entry, Snapshot
 from optim.problem.variables import NAMES, X_0, covered
 from optim.schedule.stages import INITIAL_STATE
+from optim.session.fit import Fit
+from optim.session.history import Entry, Snapshot
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.session import Session
 from tests import fakes
 
 PHASES = schedule("humorscope", "rgb", num_iters=(2, 2, 3), lbfgs_max_iter=4, tune_frames=4)

@@ -12,7 +12,7 @@ from optim.common.errors import InputError
 from optim.objective.objective import Objective
 from optim.problem.variables import packing
 from optim.schedule.stages import INITIAL_STATE, PRESETS, schedule
-from optim.session import Session
+from optim.session.session import Session
 from optim.solver import lbfgs
 from tests import fakes
 

@@ -22,7 +22,7 @@ from optim.common.errors import InputError
 from optim.solver.lbfgs import Pair
 
 if TYPE_CHECKING:
-    from optim.history import Snapshot
+    from optim.session.history import Snapshot
 
 DEFAULT_LIMIT = 500_000_000
 """Bytes of tensors and arrays."""

@@ -14,8 +14,8 @@ from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.variables import Packing, Variables
 from optim.schedule.stages import Phase
+from optim.session.storage import DEFAULT_LIMIT, Archive, Store
 from optim.solver.lbfgs import LbfgsState
-from optim.storage import DEFAULT_LIMIT, Archive, Store
 
 START, ITERATION, PHASE = "start", "iteration", "phase"
 """Causes that are no edits."""

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
-from optim.history import ITERATION, History, Snapshot
 from optim.objective.objective import Evaluation, Objective
 from optim.objective.preconditioner import solver_metric
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import X_0, covered, packing, parse_frozen
-from optim.replanning import PlannedFit
 from optim.schedule.stage3_variants import NODES
 from optim.schedule.stages import Phase
+from optim.session.history import ITERATION, History, Snapshot
+from optim.session.replanning import PlannedFit
 from optim.solver import lbfgs
 
 MISLEADING = 10.0

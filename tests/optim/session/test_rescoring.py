@@ -7,9 +7,9 @@ import math
 import pytest
 
 from optim.common.errors import InputError
-from optim.rescoring import rescore, rescored_path
 from optim.schedule.stages import schedule
-from optim.session import Session
+from optim.session.rescoring import rescore, rescored_path
+from optim.session.session import Session
 from tests import fakes
 
 

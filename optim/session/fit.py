@@ -9,13 +9,13 @@ from itertools import takewhile
 import torch
 from torch import Tensor
 
-from optim.history import History, Snapshot
 from optim.initialise.initialisation import prior_frame_of
 from optim.objective.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
 from optim.priors.rollout import Rollout
 from optim.problem.frames import PriorFrame, floor_plane
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
+from optim.session.history import History, Snapshot
 
 _PREDICTIONS_KEPT = 8
 
