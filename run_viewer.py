@@ -20,10 +20,10 @@ from optim.config.settings import Settings, parse
 from optim.schedule.stages import PRESETS
 
 if TYPE_CHECKING:
-    from optim.batches import BatchedFit
     from optim.recording import Recording
     from optim.results import LossRow
     from optim.session.session import Session
+    from optim.split.batches import BatchedFit
     from viewer.headless import Report, VideoResult
     from viewer.run_recorder import Recorder
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 
-from optim.batches import joined
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.loading.amass import read_motion
@@ -28,6 +27,7 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import schedule
 from optim.session.session import Session
+from optim.split.batches import joined
 from optim.train.data import find_clips
 
 PROTOCOLS = {"noisy": Degradation(noise_std=0.04), "occluded": Degradation(hide_below=0.9)}

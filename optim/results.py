@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from optim.batches import row_of
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.loading.source import moved
@@ -25,7 +24,8 @@ from optim.problem.variables import Trajectory
 from optim.schedule.stages import Phase
 from optim.session.fit import Fit
 from optim.session.history import Entry, Snapshot
-from optim.stitching import Clip, Seam, Stitched, stitch
+from optim.split.batches import row_of
+from optim.split.stitching import Clip, Seam, Stitched, stitch
 
 STAGES = ("stage1", "stage2", "stage3_init", "stage3")
 """In the order of the fit; ``stage3_init`` is the first roll-out, before stage 3 moves anything."""

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from optim.batches import BatchedFit
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.progress_line import Progress
@@ -26,8 +25,9 @@ from optim.metrics import feet_near_floor
 from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
 from optim.schedule.stages import PRESETS
-from optim.splitting import Split, split_frames
-from optim.stitching import Stitched
+from optim.split.batches import BatchedFit
+from optim.split.splitting import Split, split_frames
+from optim.split.stitching import Stitched
 
 
 @dataclass(frozen=True)

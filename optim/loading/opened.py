@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 import assets
-from optim.batches import joined, row_of
 from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
@@ -33,8 +32,9 @@ from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 from optim.results import STAGES, FitResult, LossRow
-from optim.splitting import Interval, cut
-from optim.stitching import Clip, Seam, stitch
+from optim.split.batches import joined, row_of
+from optim.split.splitting import Interval, cut
+from optim.split.stitching import Clip, Seam, stitch
 
 WHOLE = "stitched"
 _ROTATIONS = {"root_orient": 3, "pose_body": 63}

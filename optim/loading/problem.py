@@ -12,7 +12,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from optim.batches import BatchedFit
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.config.settings import Settings
@@ -26,7 +25,8 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import PRESETS
 from optim.session.session import Session
-from optim.splitting import Split, split_frames, sub_problem
+from optim.split.batches import BatchedFit
+from optim.split.splitting import Split, split_frames, sub_problem
 
 READERS: Mapping[str, Callable[[Settings], Source]] = {
     "demo": demo.read,

@@ -28,7 +28,7 @@ from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 from optim.results import STAGES, FitResult, LossRow, constant_shape
-from optim.stitching import Jump, Seam, Stitched
+from optim.split.stitching import Jump, Seam, Stitched
 
 WHAT = "a motion of a results folder (trans, root_orient, pose_body, betas)"
 LOSSES, RUN, STITCHED = "losses.csv", "run.json", "final_results"

@@ -27,7 +27,7 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.session.history import Snapshot
 from optim.session.session import Session
-from optim.stitching import Stitched
+from optim.split.stitching import Stitched
 
 Arrays = dict[str, np.ndarray]
 

@@ -10,14 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from optim.batches import BatchedFit
 from optim.config.settings import Settings
 from optim.loading.results import LOSSES, RUN
 from optim.problem.problem import Problem
 from optim.results import LossRow
 from optim.saving.tables import write_losses
 from optim.session.session import Session
-from optim.stitching import Stitched
+from optim.split.batches import BatchedFit
+from optim.split.stitching import Stitched
 
 PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior", "roma")
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from optim import split_timing
-from optim.batches import BatchedFit
 from optim.diagnostics.agreement import reprojection
 from optim.diagnostics.ground import ground
 from optim.schedule.stages import schedule
-from optim.splitting import split_frames
+from optim.split.batches import BatchedFit
+from optim.split.splitting import split_frames
 from tests import fakes
 from tests.motions import write_walk
 

@@ -9,7 +9,7 @@ import pytest
 
 from optim.schedule.stages import schedule
 from optim.session.session import Session
-from optim.splitting import sub_problem
+from optim.split.splitting import sub_problem
 from tests import fakes as small
 from tests.viewer import fakes
 from tests.viewer.uidriver import UiDriver

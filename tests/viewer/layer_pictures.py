@@ -16,7 +16,7 @@ import polyscope.imgui as psim
 
 from optim.schedule.stages import schedule
 from optim.session.session import Session
-from optim.splitting import sub_problem
+from optim.split.splitting import sub_problem
 from tests import fakes as small
 from viewer import theme
 from viewer.app import App

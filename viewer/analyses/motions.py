@@ -39,8 +39,8 @@ def futures(
 
 def stitched(builder: ViewBuilder, snapshot: Snapshot) -> Stitched | None:
     """The sub-sequences joined by a hard cut and by blending; None for a single one."""
-    from optim.batches import clips_of
-    from optim.stitching import stitch
+    from optim.split.batches import clips_of
+    from optim.split.stitching import stitch
 
     fit = builder.session
     interval = fit.problem_at(snapshot).observations.seq_interval

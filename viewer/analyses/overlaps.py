@@ -8,15 +8,15 @@ from viewer.findings import OverlapGap, Overlaps, Seam
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot
-    from optim.stitching import Jump
+    from optim.split.stitching import Jump
     from viewer.build_view import ViewBuilder
 
 
 def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
     """Gaps over the shared frames and jumps at the seams; None for a single sub-sequence."""
-    from optim.batches import clips_of
     from optim.diagnostics.agreement import overlap_disagreement
-    from optim.stitching import stitch
+    from optim.split.batches import clips_of
+    from optim.split.stitching import stitch
 
     fit = builder.session
     interval = fit.problem_at(snapshot).observations.seq_interval

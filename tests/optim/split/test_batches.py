@@ -9,14 +9,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim.batches import BatchedFit, last_of
 from optim.common.errors import InputError
 from optim.objective.objective import Scene
 from optim.objective.prediction import Points, Prediction
 from optim.objective.terms.overlap import position_gap, within_batch
 from optim.schedule.stages import schedule
 from optim.session.session import Session
-from optim.splitting import split_frames, sub_problem
+from optim.split.batches import BatchedFit, last_of
+from optim.split.splitting import split_frames, sub_problem
 from tests import fakes
 
 FRAMES = 26

@@ -9,7 +9,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.problem.observations import PreviousBatch
-from optim.splitting import in_batches, split_frames, sub_problem
+from optim.split.splitting import in_batches, split_frames, sub_problem
 from tests import fakes
 
 MANY = [(n, length, overlap) for n in range(2, 140, 7) for length in (2, 7, 30, 60) for overlap in (0, 1, 6, 25)]

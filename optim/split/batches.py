@@ -19,8 +19,8 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import Phase
 from optim.session.session import Session
-from optim.splitting import Interval, Split, in_batches, sub_problem
-from optim.stitching import Clip, Stitched, stitch
+from optim.split.splitting import Interval, Split, in_batches, sub_problem
+from optim.split.stitching import Clip, Stitched, stitch
 
 _WORLD_FLOOR = (0.0, 0.0, 1.0, 0.0)
 

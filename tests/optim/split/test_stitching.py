@@ -11,8 +11,8 @@ import torch
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix, geodesic_angle
 from optim.problem.variables import Trajectory
-from optim.splitting import cut, split_frames
-from optim.stitching import Clip, stitch
+from optim.split.splitting import cut, split_frames
+from optim.split.stitching import Clip, stitch
 from tests import fakes
 
 FRAMES = 40

@@ -1,0 +1,1 @@
+"""Long clips: cut into overlapping sub-sequences, fitted batch after batch, stitched to one motion."""
