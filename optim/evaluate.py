@@ -4,7 +4,7 @@ With a folder, of the fits that lie in it (``results_out``, or a folder of runs;
 ``--data`` and ``--protocol``, of clips of motion capture that it degrades and fits itself: every batch's figures go to
 the CSV file as soon as they are known, and a run that is stopped and started again goes on after the last one written;
 a file belongs to one protocol and preset. With ``--csv`` alone, the table of an earlier evaluation. What each figure is
-stands in ``optim.metrics``.
+stands in ``optim.diagnostics.metrics``.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ import assets
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.progress_line import Progress
+from optim.diagnostics.metrics import joint_errors
 from optim.evaluate import append_rows, read_rows
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.observe import degrade
-from optim.metrics import joint_errors
 from optim.objective.objective import Objective
 from optim.priors.pose_prior import load_pose_prior
 from optim.problem.observations import Observations

@@ -20,8 +20,8 @@ from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.config.settings import Settings, parse
+from optim.diagnostics.metrics import feet_near_floor
 from optim.loading.problem import load_problem, load_split
-from optim.metrics import feet_near_floor
 from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
 from optim.schedule.stages import PRESETS

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from viewer.view_model import Caught, TrapSetting
 
 if TYPE_CHECKING:
+    from optim.diagnostics.breakpoints import Trap
     from optim.session.history import Snapshot
     from optim.session.session import Session
-    from optim.traps import Trap
 
 DEFAULT_TRAPS: tuple[TrapSetting, ...] = (
     TrapSetting(name="not finite", on=True),
@@ -32,7 +32,7 @@ def make_trap(setting: TrapSetting) -> Trap:
     Raises:
         InputError: A bound or a term that cannot be.
     """
-    from optim import traps
+    from optim.diagnostics import breakpoints as traps
 
     bound = 0.0 if setting.bound is None else setting.bound
     make: dict[str, Callable[[], Trap]] = {
@@ -64,7 +64,7 @@ class Watch:
 
     def check(self, session: Session, before: Snapshot, after: Snapshot) -> Caught | None:
         """What the traps say of one iteration."""
-        from optim.traps import check
+        from optim.diagnostics.breakpoints import check
 
         found = check(session, self._traps, before, after)
         if found is None:

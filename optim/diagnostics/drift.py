@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.body.body_model import BodyModel
-from optim.metrics import FEET
+from optim.diagnostics.metrics import FEET
 from optim.objective.prediction import InPrior, Parts, predict_free, turn_of
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.rollout import (

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from optim.diagnostics.agreement import angle_deg
-from optim.metrics import PENETRATION_DEPTHS_CM, feet_near_floor, lowest_vertex
+from optim.diagnostics.metrics import PENETRATION_DEPTHS_CM, feet_near_floor, lowest_vertex
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 

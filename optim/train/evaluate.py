@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.metrics import feet_near_floor
+from optim.diagnostics.metrics import feet_near_floor
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.rollout import (
     JOINTS,

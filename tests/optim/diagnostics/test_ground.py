@@ -8,7 +8,7 @@ import torch
 
 from optim.common.rotations import axis_angle_to_matrix
 from optim.diagnostics.ground import floor_tilt, ground
-from optim.metrics import PENETRATION_DEPTHS_CM, lowest_vertex
+from optim.diagnostics.metrics import PENETRATION_DEPTHS_CM, lowest_vertex
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes

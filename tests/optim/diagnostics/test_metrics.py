@@ -7,8 +7,7 @@ import torch
 
 import assets
 from optim.common.rotations import axis_angle_to_matrix
-from optim.loading.models import load_body
-from optim.metrics import (
+from optim.diagnostics.metrics import (
     acceleration,
     all_metrics,
     contact_accuracy,
@@ -17,6 +16,7 @@ from optim.metrics import (
     mesh_error,
     toe_penetration,
 )
+from optim.loading.models import load_body
 from optim.priors.motion_prior import CONTACT_JOINTS
 from optim.problem.variables import Trajectory
 from optim.train.data import label_contacts

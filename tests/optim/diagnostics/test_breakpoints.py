@@ -9,12 +9,7 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
-from optim.schedule.stages import schedule
-from optim.session.fit import Fit
-from optim.session.history import History, Snapshot
-from optim.session.session import Session
-from optim.solver.lbfgs import Trial
-from optim.traps import (
+from optim.diagnostics.breakpoints import (
     DEFAULT_TRAPS,
     Flip,
     FloorTilt,
@@ -29,6 +24,11 @@ from optim.traps import (
     not_finite,
     run_with_traps,
 )
+from optim.schedule.stages import schedule
+from optim.session.fit import Fit
+from optim.session.history import History, Snapshot
+from optim.session.session import Session
+from optim.solver.lbfgs import Trial
 from tests import fakes
 
 FRAMES = 6
