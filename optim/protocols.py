@@ -16,7 +16,7 @@ import torch
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.diagnostics.metrics import all_metrics
-from optim.loading.amass import read_motion
+from optim.loading.files.amass import read_motion
 from optim.loading.observe import Degradation, degrade
 from optim.loading.source import trajectory
 from optim.priors.init_state_prior import InitStatePrior

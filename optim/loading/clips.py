@@ -10,7 +10,7 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.config.settings import Settings
-from optim.loading.rgbd_files import prox_names
+from optim.loading.files.rgbd_files import prox_names
 
 SHOWN = 12
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.loading.npz import read_arrays, require_file, require_finite
+from optim.loading.files.npz import read_arrays, require_file, require_finite
 from optim.priors.init_state_prior import DIMENSIONS, InitStatePrior
 from optim.priors.motion_prior import MotionPrior
 

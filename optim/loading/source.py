@@ -13,7 +13,7 @@ from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.config.settings import Settings
-from optim.loading.amass import FPS, Motion
+from optim.loading.files.amass import FPS, Motion
 from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.frames import PriorFrame

@@ -92,7 +92,7 @@ def load_clips(folder: Path, body: BodyModel, *, split: str | None = None) -> Cl
     Raises:
         InputError: No usable file, or a file that is not AMASS format.
     """
-    from optim.loading.amass import read_motion
+    from optim.loading.files.amass import read_motion
 
     trans, rotations, contacts, starts, names = [], [], [], [0], []
     for path in find_clips(folder, split=split):

@@ -9,8 +9,8 @@ import torch
 import assets
 from optim.body.body_model import BodyModel
 from optim.config.settings import Settings
-from optim.loading.amass import FPS, read_motion
 from optim.loading.clips import clip_file, clip_name
+from optim.loading.files.amass import FPS, read_motion
 from optim.loading.models import find_body, load_body
 from optim.loading.observe import Degradation, observe
 from optim.loading.source import Source, chosen_frames, trajectory

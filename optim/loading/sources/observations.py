@@ -17,12 +17,12 @@ import torch
 from optim.common.errors import InputError
 from optim.config.kinds import MODALITIES, array_names
 from optim.config.settings import Settings
-from optim.loading.amass import FPS
-from optim.loading.camera import guessed_camera, read_camera
+from optim.loading.files.amass import FPS
+from optim.loading.files.camera import guessed_camera, read_camera
+from optim.loading.files.npz import read_arrays, require_finite
+from optim.loading.files.planes import ASSUMED_FLOOR, read_floor, unit_plane
+from optim.loading.files.rates import NOTHING, frames_at_30
 from optim.loading.models import find_body, load_body
-from optim.loading.npz import read_arrays, require_finite
-from optim.loading.planes import ASSUMED_FLOOR, read_floor, unit_plane
-from optim.loading.rates import NOTHING, frames_at_30
 from optim.loading.source import Source, chosen_frames
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations

@@ -11,13 +11,13 @@ import torch
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
-from optim.loading.camera import guessed_camera, read_camera
-from optim.loading.keypoints import read_keypoints
-from optim.loading.masks import IN_MASK, hide, mask_files
+from optim.loading.files.camera import guessed_camera, read_camera
+from optim.loading.files.keypoints import read_keypoints
+from optim.loading.files.masks import IN_MASK, hide, mask_files
+from optim.loading.files.planes import ASSUMED_FLOOR, read_floor
+from optim.loading.files.video import Resampling, Video, resampling, scan_video
 from optim.loading.models import find_body, load_body
-from optim.loading.planes import ASSUMED_FLOOR, read_floor
 from optim.loading.source import Source, chosen_frames
-from optim.loading.video import Resampling, Video, resampling, scan_video
 from optim.loading.watching import keypoints_file, watch
 from optim.problem.footage import Footage
 from optim.problem.observations import Observations

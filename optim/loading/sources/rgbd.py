@@ -16,15 +16,15 @@ from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.keypoints.names import BODY_25
 from optim.keypoints.people import follow
-from optim.loading.amass import FPS
 from optim.loading.clips import clip_of_folder
-from optim.loading.depth import Lens, Sensor, read_image, read_lens, read_points
-from optim.loading.keypoints import people_of_openpose
-from optim.loading.masks import hide
+from optim.loading.files.amass import FPS
+from optim.loading.files.depth import Lens, Sensor, read_image, read_lens, read_points
+from optim.loading.files.keypoints import people_of_openpose
+from optim.loading.files.masks import hide
+from optim.loading.files.planes import ASSUMED_FLOOR, read_floor
+from optim.loading.files.rates import NOTHING, frames_at_30
+from optim.loading.files.rgbd_files import RgbdFiles, plain_recording, prox_recording
 from optim.loading.models import find_body, load_body
-from optim.loading.planes import ASSUMED_FLOOR, read_floor
-from optim.loading.rates import NOTHING, frames_at_30
-from optim.loading.rgbd_files import RgbdFiles, plain_recording, prox_recording
 from optim.loading.source import Source, chosen_frames
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations

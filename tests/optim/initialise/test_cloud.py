@@ -7,7 +7,7 @@ import torch
 
 import assets
 from optim.initialise.cloud import placed_in_cloud
-from optim.loading.amass import Motion
+from optim.loading.files.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import Degradation, observe
 from optim.loading.source import moved, trajectory

@@ -14,7 +14,7 @@ from optim.keypoints.blazepose import Region, crop, detect
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.keypoints.network import Network
 from optim.keypoints.tracking import Track, Tracker
-from optim.loading.keypoints import read_keypoints
+from optim.loading.files.keypoints import read_keypoints
 
 VIDEO = Path(__file__).resolve().parents[4] / "shared" / "video"
 

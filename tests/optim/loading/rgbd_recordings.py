@@ -10,7 +10,7 @@ import torch
 
 import assets
 from optim.body.body_model import BodyModel
-from optim.loading.amass import Motion
+from optim.loading.files.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import surface_points
 from optim.loading.source import trajectory

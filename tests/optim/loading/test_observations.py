@@ -8,8 +8,8 @@ import torch
 
 from optim.common.errors import InputError
 from optim.config.settings import parse
+from optim.loading.files.rates import NOTHING, frames_at_30
 from optim.loading.problem import load_session, load_source
-from optim.loading.rates import NOTHING, frames_at_30
 
 FLOOR = np.array([0.0, -1.0, 0.0, -1.5])
 MATRIX = np.array([[1000.0, 0, 640], [0, 1000.0, 360], [0, 0, 1]])

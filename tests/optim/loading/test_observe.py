@@ -5,7 +5,7 @@ import torch
 import trimesh
 
 import assets
-from optim.loading.amass import Motion
+from optim.loading.files.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import ROOT_ONLY_JOINTS, Degradation, degrade, observe
 from optim.loading.source import trajectory

@@ -13,7 +13,7 @@ from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.keypoints.names import BODY_25
 from optim.loading.sources import rgb
-from tests.optim.loading.test_keypoints import walker
+from tests.optim.loading.files.test_keypoints import walker
 from tests.videos import grey_frames, write_video
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from optim.common.errors import InputError
 from optim.keypoints.names import SETS, to_body_25
 from optim.keypoints.people import follow
-from optim.loading.npz import read_arrays
+from optim.loading.files.npz import read_arrays
 
 EXPECTED = "OpenPose's folder of *_keypoints.json, or a .json or .npz of BODY_25, COCO-17 or mediapipe-33 keypoints"
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
-from optim.loading.camera import guessed_camera, read_camera
-from optim.loading.masks import hide, mask_files
-from optim.loading.planes import read_floor
+from optim.loading.files.camera import guessed_camera, read_camera
+from optim.loading.files.masks import hide, mask_files
+from optim.loading.files.planes import read_floor
 
 K = [[1000.0, 0, 640], [0, 1010.0, 360], [0, 0, 1]]
 

@@ -14,9 +14,9 @@ import numpy as np
 import trimesh
 
 from optim.common.errors import InputError
-from optim.loading.camera import camera_matrix, read_json
-from optim.loading.npz import read_arrays, require_file
-from optim.loading.rgbd_files import POINT_ENDINGS
+from optim.loading.files.camera import camera_matrix, read_json
+from optim.loading.files.npz import read_arrays, require_file
+from optim.loading.files.rgbd_files import POINT_ENDINGS
 
 _CALIBRATION = "a camera's calibration (camera_mtx, and where needed k, view_mtx)"
 

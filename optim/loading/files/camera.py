@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from optim.common.errors import InputError
-from optim.loading.npz import require_file
+from optim.loading.files.npz import require_file
 from optim.problem.camera import Camera
 
 FOCAL_SHARE = 1060.5 / 1280.0

@@ -10,7 +10,7 @@ import pytest
 
 from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25, COCO_17, MEDIAPIPE_33, to_body_25
-from optim.loading.keypoints import read_keypoints
+from optim.loading.files.keypoints import read_keypoints
 
 FRAMES = 6
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
-from optim.loading.video import Resampling, Video, read_frames, resampling, scan_video
+from optim.loading.files.video import Resampling, Video, read_frames, resampling, scan_video
 from tests.videos import ffmpeg, grey_frames, shade, write_video
 
 

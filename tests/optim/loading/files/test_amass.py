@@ -6,7 +6,7 @@ import roma
 import torch
 
 from optim.common.errors import InputError
-from optim.loading.amass import FPS, read_motion, resample
+from optim.loading.files.amass import FPS, read_motion, resample
 
 
 def write(path, *, frames=40, fps=30.0, **changes):

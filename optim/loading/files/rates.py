@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optim.loading.amass import FPS
+from optim.loading.files.amass import FPS
 
 NOTHING = -1
 

@@ -1,0 +1,1 @@
+"""Readers of single files and folders: motions, cameras, keypoints, depth images, videos."""
