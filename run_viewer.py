@@ -20,7 +20,7 @@ from optim.config.settings import Settings, parse
 from optim.schedule.stages import PRESETS
 
 if TYPE_CHECKING:
-    from optim.recording import Recording
+    from optim.recording.recording import Recording
     from optim.results import LossRow
     from optim.session.session import Session
     from optim.split.batches import BatchedFit
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         if settings.open is not None:
             return run_replay(settings, settings.open)
         if settings.resume is not None:
-            from optim.loading.recorded import resumed_settings
+            from optim.recording.resuming import resumed_settings
 
             settings = resumed_settings(settings)
         return run_headless(settings) if settings.headless else run_window(settings)
@@ -73,7 +73,7 @@ def make_session(settings: Settings, *, spare: int = 0) -> Session:
     """
     _announce_notes()
     from optim.loading.problem import load_session
-    from optim.loading.recorded import load_recorded
+    from optim.recording.resuming import load_recorded
 
     _choose_threads(spare=spare)
     return load_session(settings) if settings.resume is None else load_recorded(settings)
@@ -88,7 +88,7 @@ def _choose_threads(*, spare: int = 0) -> None:
 
 def run_window(settings: Settings) -> int:
     """Show the fit until the window is closed; where no window can be opened, run without."""
-    from optim.run_folder import choose_place
+    from optim.recording.run_folder import choose_place
     from viewer import window
     from viewer.client import ProcessClient
 
@@ -123,7 +123,7 @@ def open_instead(settings: Settings, path: str) -> None:
 
 def record(settings: Settings, path: Path, session: Session) -> Recording:
     """Record a session in a file, after going on from what that holds. Called in the worker's process."""
-    from optim.recording import recorded_session
+    from optim.recording.recording import recorded_session
 
     return recorded_session(session, path=path, settings=settings)
 
@@ -329,7 +329,7 @@ def _export(settings: Settings, folders: list[Path], out: Path) -> None:
 
 def _recorder(settings: Settings, session: Session, usual: Path) -> Recorder | None:
     """Records a run without a window, beside its results unless told otherwise; one of an earlier run is replaced."""
-    from optim.run_folder import choose_place, remove_run
+    from optim.recording.run_folder import choose_place, remove_run
     from viewer.build_view import ViewBuilder
     from viewer.run_recorder import Recorder
 

@@ -14,7 +14,7 @@ import pytest
 
 import run_viewer
 from optim.common.errors import InputError
-from optim.runfile import RunFile
+from optim.recording.runfile import RunFile
 from tests.motions import write_walk
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,7 +17,7 @@ import numpy as np
 from viewer.film import shrunk_jpeg
 
 if TYPE_CHECKING:
-    from optim.runfile import RunFile
+    from optim.recording.runfile import RunFile
 
 
 GENDERS = ("female", "male", "neutral")
@@ -44,8 +44,8 @@ def bundle(run: Path, target: Path) -> Bundled:
     """
     import assets
     from optim.common.errors import InputError
-    from optim.recording import Recording
-    from optim.runfile import RunFile
+    from optim.recording.recording import Recording
+    from optim.recording.runfile import RunFile
 
     if target.exists():
         raise InputError(f"{target}: is there already; give the bundle another name")

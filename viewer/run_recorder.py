@@ -22,10 +22,10 @@ from viewer import view_model as vm
 from viewer.build_prior import regressed_joints
 
 if TYPE_CHECKING:
-    from optim.recording import Recording
-    from optim.runfile import RunFile
+    from optim.recording.recording import Recording
+    from optim.recording.runfile import RunFile
+    from optim.recording.values import Values
     from optim.session.history import Snapshot
-    from optim.values import Values
     from viewer.build_view import ViewBuilder
 
 _OF_THE_WINDOW = {
@@ -60,7 +60,7 @@ SHARED = (Setup, vm.BodyMesh, vm.Drift, vm.Observed, vm.Phase, vm.Scene)
 
 def view_values(file: RunFile) -> Values:
     """Reads and writes what views are made of."""
-    from optim.values import Values
+    from optim.recording.values import Values
 
     types = [*_dataclasses(vm), *_dataclasses(findings), compact.CompactMotion, Setup]
     return Values(file, types, shared=SHARED)

@@ -39,7 +39,7 @@ class RunSource:
 
     def __init__(self, path: Path) -> None:
         from optim.common.errors import InputError
-        from optim.runfile import RunFile
+        from optim.recording.runfile import RunFile
 
         self._file = RunFile(path, mode="read")
         self._values = view_values(self._file)
@@ -233,7 +233,7 @@ def _members(setup: Setup) -> Members:
 
 
 def _evaluated(plain: dict[str, Any]) -> SimpleNamespace:
-    """What ``optim.recording.plain_evaluation`` wrote, as far as ``Members`` looks at it."""
+    """What ``optim.recording.recording.plain_evaluation`` wrote, as far as ``Members`` looks at it."""
     figures: dict[int, np.ndarray] = {}
     for rows, stack in plain["per_frame"]:
         figures |= dict(zip(rows, stack, strict=True))

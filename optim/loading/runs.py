@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 from optim.config.settings import parse
-from optim.loading.recorded import load_recorded, resumed_settings
 from optim.loading.results import find_results, read_result
-from optim.recording import Recording
+from optim.recording.recording import Recording
+from optim.recording.resuming import load_recorded, resumed_settings
+from optim.recording.runfile import SUFFIX, RunFile
 from optim.results import FitResult, of_session
-from optim.runfile import SUFFIX, RunFile
 from optim.saving.run_record import run_info
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from optim.recording import Recording, recorded_session
+from optim.recording.recording import Recording, recorded_session
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes

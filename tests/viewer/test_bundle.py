@@ -12,8 +12,8 @@ import run_viewer
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.problem.footage import Footage
-from optim.recording import Recording, recorded_session
-from optim.runfile import RunFile
+from optim.recording.recording import Recording, recorded_session
+from optim.recording.runfile import RunFile
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
-from optim.runfile import RunFile
+from optim.recording.runfile import RunFile
 from tests.viewer import recorded
 from viewer import commands as c
 from viewer.build_view import ViewBuilder

@@ -12,7 +12,7 @@ from optim.objective.prediction import initial_state
 from optim.objective.shooting import HORIZON, LEVER, NODE_SIZE, Gaps, node_states, shoot, states_of
 from optim.priors.rollout import JOINTS, State, published_turn, rollout
 from optim.problem import frames
-from optim.recording import recorded_session
+from optim.recording.recording import recorded_session
 from optim.schedule.stage3_variants import GAP, NODES, node_frames
 from optim.schedule.stages import INITIAL_STATE, Phase, schedule
 from optim.session.session import Session

@@ -16,7 +16,7 @@ from optim.config.settings import parse
 from optim.export import main as export_main
 from optim.loading.problem import load_session
 from optim.loading.results import read_result
-from optim.recording import recorded_session
+from optim.recording.recording import recorded_session
 from optim.report import main
 from optim.reporting import stills
 from optim.reporting.page import page

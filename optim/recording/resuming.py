@@ -11,8 +11,8 @@ from optim.config.settings import Settings
 from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
 from optim.problem.problem import Problem
-from optim.recording import OF_ONE_RUN, Recording
-from optim.runfile import RunFile
+from optim.recording.recording import OF_ONE_RUN, Recording
+from optim.recording.runfile import RunFile
 from optim.session.session import Session
 
 MODELS = ("smpl", "vposer", "humor", "init_motion_prior")

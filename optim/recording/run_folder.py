@@ -14,7 +14,7 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.config.settings import Settings
-from optim.runfile import SUFFIX, RunFile
+from optim.recording.runfile import SUFFIX, RunFile
 
 KEPT, KEPT_BYTES = 20, 5_000_000_000
 """Older runs in the data folder are deleted when there are more, or when all take more."""

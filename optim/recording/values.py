@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from optim.common.errors import InputError
-from optim.runfile import RunFile
+from optim.recording.runfile import RunFile
 
 INLINE = 2048
 """Arrays of fewer bytes stand inside the value that has them."""

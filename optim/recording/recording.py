@@ -25,12 +25,12 @@ from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations, PreviousBatch
 from optim.problem.problem import Problem
 from optim.problem.variables import Packing, Part, Trajectory
-from optim.runfile import Names, Position, RunFile
+from optim.recording.runfile import Names, Position, RunFile
+from optim.recording.values import Values
 from optim.schedule.stages import Phase, Preset
 from optim.session.editing import EditableFit
 from optim.session.history import Entry, History, Snapshot
 from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
-from optim.values import Values
 
 _SHARED = (Camera, Footage, Observations, Packing, Pair, Phase, Preset, PriorFrame)
 _TYPES = (*_SHARED, LbfgsState, Part, Point, PreviousBatch, Trajectory, Trial)

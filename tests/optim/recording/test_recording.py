@@ -19,13 +19,13 @@ import torch
 
 from optim.common.errors import InputError
 from optim.config.settings import parse
-from optim.recording import Recording
-from optim.runfile import RunFile
+from optim.recording.recording import Recording
+from optim.recording.runfile import RunFile
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PHASES = schedule("humorscope", "rgb", num_iters=(2, 2, 4), lbfgs_max_iter=4, tune_frames=4)
 
 
@@ -211,9 +211,9 @@ def test_another_problem_is_refused(recorded):
 KILLED = """
 import sys
 from pathlib import Path
-from optim.recording import Recording
-from optim.runfile import RunFile
-from tests.optim.test_recording import new_session
+from optim.recording.recording import Recording
+from optim.recording.runfile import RunFile
+from tests.optim.recording.test_recording import new_session
 session, recording = new_session(), Recording(RunFile(Path(sys.argv[1]), mode="new"))
 recording.follow(session)
 while True:

@@ -8,9 +8,9 @@ import torch
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.loading.problem import load_session
-from optim.loading.recorded import load_recorded, resumed_settings
-from optim.recording import Recording, recorded_session
-from optim.runfile import RunFile
+from optim.recording.recording import Recording, recorded_session
+from optim.recording.resuming import load_recorded, resumed_settings
+from optim.recording.runfile import RunFile
 from tests.motions import write_walk
 
 SHORT = ["--lbfgs-max-iter", "3", "--num-iters", "1", "2", "3", "--amass-seq-len", "15", "--amass-noise-std", "0.02"]

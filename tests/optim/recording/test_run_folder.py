@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from optim import run_folder
 from optim.common.errors import InputError
 from optim.config.settings import parse
-from optim.recording import recorded_session
-from optim.run_folder import Place, choose_place, new_run, remove_run, runs_folder, tidy
+from optim.recording import run_folder
+from optim.recording.recording import recorded_session
+from optim.recording.run_folder import Place, choose_place, new_run, remove_run, runs_folder, tidy
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
