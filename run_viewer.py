@@ -21,7 +21,7 @@ from optim.schedule.stages import PRESETS
 
 if TYPE_CHECKING:
     from optim.recording.recording import Recording
-    from optim.results import LossRow
+    from optim.results.results import LossRow
     from optim.session.session import Session
     from optim.split.batches import BatchedFit
     from viewer.headless import Report, VideoResult
@@ -204,7 +204,7 @@ def run_clip(settings: Settings) -> int:
     """Run the whole fit with a progress line; write results, then a video. Ctrl-C keeps what there is."""
     if settings.rgb_seq_len is not None:
         return run_split(settings)
-    from optim.saving.humor_results import writable_folder
+    from optim.results.saving.humor_results import writable_folder
 
     session = make_session(settings)
     name = session.problem.name
@@ -218,8 +218,8 @@ def run_clip(settings: Settings) -> int:
 
 
 def _run_clip(settings: Settings, session: Session, out: Path, recorder: Recorder | None) -> int:
-    from optim.saving.humor_results import save_results
-    from optim.saving.run_record import run_info, write_record
+    from optim.results.saving.humor_results import save_results
+    from optim.results.saving.run_record import run_info, write_record
 
     losses: list[LossRow] = []
     began = time.monotonic()
@@ -239,8 +239,8 @@ def _run_clip(settings: Settings, session: Session, out: Path, recorder: Recorde
 def run_split(settings: Settings) -> int:
     """The same for a clip in parts: batch after batch, then the stitched motion. There is no video of it."""
     from optim.loading.problem import load_batches
-    from optim.saving.humor_results import save_results, save_stitched, writable_folder
-    from optim.saving.run_record import run_info, split_info, write_record
+    from optim.results.saving.humor_results import save_results, save_stitched, writable_folder
+    from optim.results.saving.run_record import run_info, split_info, write_record
 
     _choose_threads()
     fit = load_batches(settings)
@@ -320,8 +320,8 @@ def _export(settings: Settings, folders: list[Path], out: Path) -> None:
     """The motions just written, in the other formats asked for."""
     if not settings.export:
         return
-    from optim.loading.results import read_result
-    from optim.saving.exports import export
+    from optim.results.read_results import read_result
+    from optim.results.saving.exports import export
 
     for path in export([read_result(folder) for folder in folders], settings.export, out / "export"):
         print(f"export: {path}", flush=True)
@@ -350,7 +350,7 @@ def _announce(message: Any) -> None:
 
 def _fit(session: Session, losses: list[LossRow], recorder: Recorder | None) -> bool:
     """Step to the end of the schedule, telling where it is and noting the losses; False: Ctrl-C came before the end."""
-    from optim.results import loss_row, loss_rows
+    from optim.results.results import loss_row, loss_rows
     from viewer.progress import ProgressLine
 
     progress = ProgressLine(session.schedule, sys.stderr)

@@ -23,10 +23,10 @@ from optim.common.errors import InputError
 from optim.common.progress_line import clock
 from optim.inspection import stage_metrics
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
-from optim.loading.results import STITCHED, find_results, read_result
 from optim.priors.pose_prior import load_pose_prior
 from optim.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
-from optim.results import STAGES
+from optim.results.read_results import STITCHED, find_results, read_result
+from optim.results.results import STAGES
 
 NAMES = {"stage1": "stage 1", "stage2": "VPoser-t", "stage3_init": "roll-out", "stage3": "HuMoR"}
 """Stage → what the paper calls the method that ends there; the roll-out is what stage 3 begins with."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.config.formats import FORMATS, formats_of
-from optim.loading.runs import load_results
-from optim.results import STAGES
-from optim.saving.exports import export
+from optim.results.results import STAGES
+from optim.results.runs import load_results
+from optim.results.saving.exports import export
 
 
 def run(options: argparse.Namespace) -> list[Path]:

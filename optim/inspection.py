@@ -19,7 +19,7 @@ from optim.diagnostics.drift import heading
 from optim.diagnostics.metrics import all_metrics, feet_near_floor, lowest_vertex, plausibility
 from optim.loading.source import moved
 from optim.problem.frames import PriorFrame
-from optim.results import FitResult, in_world
+from optim.results.results import FitResult, in_world
 
 BODY25_OF_JOINT = {joint: k for k, joint in enumerate(BODY25_FROM_JOINTS) if joint < 22} | {10: 19, 11: 22, 15: 0}
 """Body joint → the keypoint of BODY_25 that shows it; toes by the big ones, the head by the nose."""

@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from optim.common.errors import InputError
-from optim.loading.runs import load_results
 from optim.reporting.page import page
-from optim.saving.humor_results import writable_folder
+from optim.results.runs import load_results
+from optim.results.saving.humor_results import writable_folder
 
 
 def run(options: argparse.Namespace) -> Path:

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def export(session: Session, formats: Sequence[str], folder: str, *, frame: int) -> list[Path]:
-    """The current motion in the formats of ``optim.saving``, and all stages in HuMoR's layout for ``humor``.
+    """The current motion in the formats of ``optim.results.saving``, and all stages in HuMoR's layout for ``humor``.
 
     Raises:
         InputError: A folder that cannot be written to, a format that is not known.
     """
     import assets
-    from optim.saving.exports import export as export_motion
-    from optim.saving.humor_results import save_results, writable_folder
+    from optim.results.saving.exports import export as export_motion
+    from optim.results.saving.humor_results import save_results, writable_folder
 
     out = writable_folder(Path(folder).expanduser())
     others = [name for name in formats if name != "humor"]

@@ -15,8 +15,8 @@ from viewer import view_model as vm
 from viewer.display import DisplayFrame, body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 
 if TYPE_CHECKING:
-    from optim.loading.opened import Opened
     from optim.problem.variables import Trajectory
+    from optim.results.opened import Opened
 
 _MOMENTS = {
     "stage1": ("stage 1", 1, "end of stage 1"),
@@ -34,14 +34,14 @@ class ResultsSource:
 
     Args:
         path: Of a folder of results, or of an .npz.
-        body, clip: See ``optim.loading.opened.open_results``.
+        body, clip: See ``optim.results.opened.open_results``.
 
     Raises:
         InputError: Nothing there, or files that cannot be used.
     """
 
     def __init__(self, path: Path, *, body: Path | None = None, clip: str | None = None) -> None:
-        from optim.loading.opened import open_results
+        from optim.results.opened import open_results
 
         self._opened = open_results(path, body_path=body, clip=clip)
         floor = self._opened.floor

@@ -20,7 +20,7 @@ from optim.inspection import world_of
 from optim.loading.source import moved
 from optim.problem.frames import PriorFrame
 from optim.problem.variables import Trajectory
-from optim.results import FitResult
+from optim.results.results import FitResult
 
 SHOWN = 6
 SPACING = 1.15  # m between frames

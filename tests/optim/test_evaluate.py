@@ -11,8 +11,8 @@ import assets
 from optim.common.errors import InputError
 from optim.evaluate import append_rows, main, read_rows, table
 from optim.loading.models import load_body
-from optim.results import STAGES
-from optim.saving.humor_results import save_results
+from optim.results.results import STAGES
+from optim.results.saving.humor_results import save_results
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes

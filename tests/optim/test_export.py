@@ -6,7 +6,7 @@ import pytest
 
 import assets
 from optim.export import main
-from optim.saving.humor_results import save_results
+from optim.results.saving.humor_results import save_results
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes

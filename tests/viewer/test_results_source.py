@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
-from tests.optim.loading.test_opened import motion, people, write_part
+from tests.optim.results.test_opened import motion, people, write_part
 from viewer import commands as c
 from viewer.replay import ReplayClient
 from viewer.results_source import ResultsSource

@@ -15,14 +15,14 @@ import assets
 from optim.config.settings import parse
 from optim.export import main as export_main
 from optim.loading.problem import load_session
-from optim.loading.results import read_result
 from optim.recording.recording import recorded_session
 from optim.report import main
 from optim.reporting import stills
 from optim.reporting.page import page
-from optim.results import loss_rows
-from optim.saving.humor_results import save_results
-from optim.saving.run_record import run_info, write_record
+from optim.results.read_results import read_result
+from optim.results.results import loss_rows
+from optim.results.saving.humor_results import save_results
+from optim.results.saving.run_record import run_info, write_record
 from tests.motions import write_demo
 
 SHORT = ["--lbfgs-max-iter", "2", "--num-iters", "2", "2", "3"]

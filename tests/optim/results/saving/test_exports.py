@@ -19,10 +19,10 @@ from optim.config.formats import FORMATS, formats_of
 from optim.loading.models import load_body
 from optim.problem.camera import Camera
 from optim.problem.variables import Trajectory
-from optim.results import FitResult
-from optim.saving.exports import WRITERS, export
-from optim.saving.gltf import pose_morphs
-from optim.saving.take import Y_UP_FROM_Z_UP, take_of
+from optim.results.results import FitResult
+from optim.results.saving.exports import WRITERS, export
+from optim.results.saving.gltf import pose_morphs
+from optim.results.saving.take import Y_UP_FROM_Z_UP, take_of
 from tests import fakes
 
 FRAMES = 7

@@ -17,8 +17,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from optim.body.body_model import JOINT_NAMES, NUM_JOINTS
-from optim.saving.glb import INDICES, VERTICES, GlbBuilder
-from optim.saving.take import Y_UP_FROM_Z_UP, Take
+from optim.results.saving.glb import INDICES, VERTICES, GlbBuilder
+from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 _FLIP_YZ = np.diag([1.0, -1.0, -1.0])  # glTF's cameras look along -z with y up
 LEAST_WEIGHT = 1e-5

@@ -27,7 +27,7 @@ from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
-from optim.results import STAGES, FitResult, LossRow, constant_shape
+from optim.results.results import STAGES, FitResult, LossRow, constant_shape
 from optim.split.stitching import Jump, Seam, Stitched
 
 WHAT = "a motion of a results folder (trans, root_orient, pose_body, betas)"

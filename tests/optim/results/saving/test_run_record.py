@@ -14,9 +14,9 @@ import run_viewer
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.loading.problem import load_session
-from optim.loading.results import find_results, read_result
-from optim.results import of_session
-from optim.saving.exports import export
+from optim.results.read_results import find_results, read_result
+from optim.results.results import of_session
+from optim.results.saving.exports import export
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes

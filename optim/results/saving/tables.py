@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from optim.inspection import per_frame
-from optim.results import LossRow
-from optim.saving.take import Take
+from optim.results.results import LossRow
+from optim.results.saving.take import Take
 
 
 def write_tables(take: Take, folder: Path) -> list[Path]:
@@ -32,7 +32,7 @@ def write_tables(take: Take, folder: Path) -> list[Path]:
 
 
 def write_losses(rows: Sequence[LossRow], path: Path) -> Path:
-    """Write the rows of ``optim.results.loss_row``, a column for every term that is active in any of them."""
+    """Write the rows of ``optim.results.results.loss_row``, a column for every term that is active in any of them."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=names, restval="")

@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 from optim.config.settings import parse
-from optim.loading.results import find_results, read_result
 from optim.recording.recording import Recording
 from optim.recording.resuming import load_recorded, resumed_settings
 from optim.recording.runfile import SUFFIX, RunFile
-from optim.results import FitResult, of_session
-from optim.saving.run_record import run_info
+from optim.results.read_results import find_results, read_result
+from optim.results.results import FitResult, of_session
+from optim.results.saving.run_record import run_info
 
 
 def load_results(path: Path, *, body_path: Path | None = None) -> list[FitResult]:

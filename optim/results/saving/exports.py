@@ -11,15 +11,15 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.config.formats import formats_of
-from optim.results import STAGES, FitResult, of_session
-from optim.saving.amass import write_amass
-from optim.saving.bvh import write_bvh
-from optim.saving.gltf import write_gltf
-from optim.saving.humor_results import writable_folder
-from optim.saving.obj import write_obj
-from optim.saving.scene_json import write_scene_json
-from optim.saving.tables import write_tables
-from optim.saving.take import Take, take_of
+from optim.results.results import STAGES, FitResult, of_session
+from optim.results.saving.amass import write_amass
+from optim.results.saving.bvh import write_bvh
+from optim.results.saving.gltf import write_gltf
+from optim.results.saving.humor_results import writable_folder
+from optim.results.saving.obj import write_obj
+from optim.results.saving.scene_json import write_scene_json
+from optim.results.saving.tables import write_tables
+from optim.results.saving.take import Take, take_of
 from optim.session.fit import Fit
 
 Writer = Callable[[Take, Path], list[Path]]
@@ -47,7 +47,7 @@ def export(
         what: A session (each of its sub-sequences, and, where they overlap, their stitched motion), or results.
         formats: Of ``formats.FORMATS``.
         folder: Made where it is missing.
-        stage: Of ``optim.results.STAGES``; None: the last one reached.
+        stage: Of ``optim.results.results.STAGES``; None: the last one reached.
         frame: For ``obj``.
 
     Returns:

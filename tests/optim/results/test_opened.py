@@ -8,8 +8,8 @@ import torch
 
 import assets
 from optim.common.errors import InputError
-from optim.loading.opened import open_results
-from optim.loading.results import read_motion_file
+from optim.results.opened import open_results
+from optim.results.read_results import read_motion_file
 from tests.motions import walk_arrays
 
 FLOOR = np.array([0.0, 0.0, 1.0, 0.0])

@@ -1,6 +1,6 @@
 """What a finished (or broken off) fit leaves behind, one value per sub-sequence: what exports, report and figures read.
 
-Made from a session here, from a folder of results in ``optim.loading.results``. Motions are batches of one in the frame
+Made from a session here, from a folder of results in ``optim.results.read_results``. Motions are batches of one in the frame
 of the input; ``in_world`` brings them to a world with z up and the floor at z = 0.
 """
 

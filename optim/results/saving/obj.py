@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from optim.common.errors import InputError
-from optim.saving.take import Y_UP_FROM_Z_UP, Take
+from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 
 def write_obj(take: Take, folder: Path, *, frame: int = 0) -> list[Path]:

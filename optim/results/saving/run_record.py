@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from optim.config.settings import Settings
-from optim.loading.results import LOSSES, RUN
 from optim.problem.problem import Problem
-from optim.results import LossRow
-from optim.saving.tables import write_losses
+from optim.results.read_results import LOSSES, RUN
+from optim.results.results import LossRow
+from optim.results.saving.tables import write_losses
 from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from optim.split.stitching import Stitched

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from optim.body.body_model import JOINT_NAMES, NUM_JOINTS
-from optim.saving.take import Y_UP_FROM_Z_UP, Take
+from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 _ROTATION = "Zrotation Xrotation Yrotation"
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from optim.body.body_model import NUM_JOINTS, BodyModel
 from optim.problem.variables import Trajectory
-from optim.results import FitResult
+from optim.results.results import FitResult
 
 Y_UP_FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
 

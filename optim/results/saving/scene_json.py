@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from optim.problem.camera import Camera
-from optim.saving.take import Take
+from optim.results.saving.take import Take
 
 _ABOUT = {
     "input_frame": "camera: x right, y down, z forward [m]; without a camera the world of the input, z up",

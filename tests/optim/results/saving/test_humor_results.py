@@ -8,7 +8,7 @@ import assets
 from optim.common.rotations import axis_angle_to_matrix
 from optim.config.settings import parse
 from optim.loading.problem import load_batches, load_session
-from optim.saving.humor_results import save_results, save_stitched
+from optim.results.saving.humor_results import save_results, save_stitched
 from tests.motions import write_demo, write_walk
 
 STAGES = ("stage1_results", "stage2_results", "stage3_init_results", "stage3_results")

@@ -26,12 +26,12 @@ from optim.loading.files.amass import FPS, read_motion
 from optim.loading.files.npz import read_arrays, require_finite
 from optim.loading.files.planes import unit_plane
 from optim.loading.models import find_body, load_body
-from optim.loading.results import STITCHED, find_results, read_motion_file, read_result
 from optim.loading.source import trajectory
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
-from optim.results import STAGES, FitResult, LossRow
+from optim.results.read_results import STITCHED, find_results, read_motion_file, read_result
+from optim.results.results import STAGES, FitResult, LossRow
 from optim.split.batches import joined, row_of
 from optim.split.splitting import Interval, cut
 from optim.split.stitching import Clip, Seam, stitch

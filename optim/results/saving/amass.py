@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from optim.common.rotations import matrix_to_axis_angle
-from optim.saving.take import Take
+from optim.results.saving.take import Take
 
 HAND_NUMBERS = 90
 
