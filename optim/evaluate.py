@@ -21,10 +21,10 @@ import assets
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.progress_line import clock
-from optim.inspection import stage_metrics
+from optim.evaluation.figures import stage_metrics
+from optim.evaluation.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
-from optim.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
 from optim.results.read_results import STITCHED, find_results, read_result
 from optim.results.results import STAGES
 

@@ -25,13 +25,13 @@ from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.diagnostics.metrics import joint_errors
 from optim.evaluate import append_rows, read_rows
+from optim.evaluation.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.observe import degrade
 from optim.objective.objective import Objective
 from optim.priors.pose_prior import load_pose_prior
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
-from optim.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
 from optim.schedule.stages import PRESETS, Phase, schedule
 from optim.session.history import Snapshot
 from optim.session.session import Session

@@ -12,7 +12,7 @@ import numpy as np
 
 from optim.config.settings import Settings
 from optim.evaluate import NAMES
-from optim.inspection import drift_curves, floors, per_frame, stage_metrics
+from optim.evaluation.figures import drift_curves, floors, per_frame, stage_metrics
 from optim.objective.objective import TERMS
 from optim.reporting.charts import Curve, line_chart
 from optim.reporting.stills import stage_pictures

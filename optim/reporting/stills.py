@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.inspection import world_of
+from optim.evaluation.figures import world_of
 from optim.loading.source import moved
 from optim.problem.frames import PriorFrame
 from optim.problem.variables import Trajectory

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from optim import shooting_bench
+from optim.evaluation.protocols import Extract, Models
 from optim.objective.objective import Objective
 from optim.problem.variables import Trajectory
-from optim.protocols import Extract, Models
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from optim.shooting_bench import EXACT, SHOOTING, exact_loss, measure, table, ways

@@ -1,0 +1,1 @@
+"""How good fits are: figures of results, and the paper's protocols on motion capture."""
