@@ -1,55 +1,8 @@
-"""``python -m optim.export RUN --to gltf,bvh``: write the motions of a run in other formats.
+"""Published name of ``optim.commands.export``, for ``python -m optim.export``."""
 
-RUN is ``results_out/CLIP``, ``final_results``, a folder that holds such, or a recorded run; what every format is in
-(axes, units) stands in docs/frames.md.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-from optim.common.errors import InputError
-from optim.config.formats import FORMATS, formats_of
-from optim.results.results import STAGES
-from optim.results.runs import load_results
-from optim.results.saving.exports import export
-
-
-def run(options: argparse.Namespace) -> list[Path]:
-    """Write what the options ask for and return the files."""
-    formats = formats_of(options.to)
-    results = load_results(options.results, body_path=options.smpl)
-    names = [result.name for result in results]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{options.results}: several clips are called {twice[0]}; export them one by one")
-    return export(results, formats, options.out, stage=options.stage, frame=options.frame)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m optim.export", description=__doc__)
-    parser.add_argument("results", type=Path, metavar="RUN")
-    parser.add_argument("--to", nargs="+", required=True, metavar="FORMAT", help=f"of {','.join(FORMATS)}")
-    parser.add_argument("--out", type=Path, default=Path("export"), metavar="DIR", help="(export)")
-    parser.add_argument("--stage", choices=STAGES, help="(the last one reached)")
-    parser.add_argument("--frame", type=int, default=0, metavar="N", help="for obj; negative: from the end (0)")
-    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body, where meta.txt names none that is here")
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Export and name the files; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    try:
-        for path in run(options):
-            print(path)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
+from optim.commands.export import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,56 +1,8 @@
-"""``python -m optim.report RUN``: one self-contained HTML page about a fit.
+"""Published name of ``optim.commands.report``, for ``python -m optim.report``."""
 
-RUN is a folder of results (``results_out/CLIP``, ``results_out``, or the folder above) or a recorded run. On the page:
-losses, pictures of the stages, figures of the paper where there is a ground truth, curves per frame, drift of the first
-roll-out, floor, seams, settings and versions.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-from optim.common.errors import InputError
-from optim.reporting.page import page
-from optim.results.runs import load_results
-from optim.results.saving.humor_results import writable_folder
-
-
-def run(options: argparse.Namespace) -> Path:
-    """Write the page and return its path."""
-    results = load_results(options.run, body_path=options.smpl)
-    title = results[0].name if len(results) == 1 else str(options.run.resolve().name)
-    clips = {str(result.info["clip"]) for result in results if "clip" in result.info}
-    if len(clips) == 1 and len(results) > 1:
-        title = f"{clips.pop()}, in {sum(not result.seams for result in results)} parts"
-    path: Path = options.out or (
-        options.run / "report.html" if options.run.is_dir() else options.run.with_suffix(".html")
-    )
-    writable_folder(path.parent)
-    path.write_text(page(results, title=title, pictures=not options.no_pictures), encoding="utf-8")
-    return path
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m optim.report", description=__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--out", type=Path, metavar="FILE.html", help="(RUN/report.html)")
-    parser.add_argument("--no-pictures", action="store_true", help="leave out what must be drawn")
-    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body, where meta.txt names none that is here")
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write the report and name it; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    try:
-        print(run(options))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
+from optim.commands.report import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -31,7 +31,7 @@ class Profiler:
 
     def clear(self) -> None:
         """Count anew."""
-        from optim.profile import Recorder
+        from optim.commands.profile import Recorder
 
         self._recorder = Recorder(self._clock)
 

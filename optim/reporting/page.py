@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from optim.commands.evaluate import NAMES
 from optim.config.settings import Settings
-from optim.evaluate import NAMES
 from optim.evaluation.figures import drift_curves, floors, per_frame, stage_metrics
 from optim.objective.objective import TERMS
 from optim.reporting.charts import Curve, line_chart

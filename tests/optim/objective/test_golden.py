@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from optim.commands.parity import CASES, MODELS, Case, case_files, gradient_errors, trace
 from optim.common.rotations import axis_angle_to_matrix
 from optim.initialise.initialisation import enter_stage_3, start_variables
 from optim.objective.objective import Objective
 from optim.objective.prediction import Parts, predict_rollout, turn_of
-from optim.parity import CASES, MODELS, Case, case_files, gradient_errors, trace
 from optim.problem.variables import packing, root_matrix
 
 FILES = case_files()

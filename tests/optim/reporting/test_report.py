@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import assets
+from optim.commands.export import main as export_main
+from optim.commands.report import main
 from optim.config.settings import parse
-from optim.export import main as export_main
 from optim.loading.problem import load_session
 from optim.recording.recording import recorded_session
-from optim.report import main
 from optim.reporting import stills
 from optim.reporting.page import page
 from optim.results.read_results import read_result

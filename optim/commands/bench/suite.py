@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from optim.bench import cases
-from optim.bench.measure import Times, clock, growth, in_turns, load, peak_megabytes, ratio
-from optim.bench.report import Cost, Reach, Result
+from optim.commands.bench import cases
+from optim.commands.bench.measure import Times, clock, growth, in_turns, load, peak_megabytes, ratio
+from optim.commands.bench.report import Cost, Reach, Result
+from optim.commands.profile import profile_fit, shortened
 from optim.common import threads
 from optim.config.settings import parse
 from optim.loading.problem import load_problem
-from optim.profile import profile_fit, shortened
 
 FRAMES = (30, 60, 120, 240)
 FLOOR, FASTEST_FLOOR = "floor: products alone, as torch makes them", "the same by the fastest products found"

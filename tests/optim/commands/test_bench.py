@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim.bench import __main__ as command
-from optim.bench import cases, suite
-from optim.bench.measure import Times, growth, in_turns, peak_megabytes, ratio
-from optim.bench.report import Cost, Reach, Result, as_text
+from optim.commands.bench import __main__ as command
+from optim.commands.bench import cases, suite
+from optim.commands.bench.measure import Times, growth, in_turns, peak_megabytes, ratio
+from optim.commands.bench.report import Cost, Reach, Result, as_text
 from optim.config.settings import parse
 from optim.loading.problem import load_problem
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import assets
-from optim.export import main
+from optim.commands.export import main
 from optim.results.saving.humor_results import save_results
 from optim.schedule.stages import schedule
 from optim.session.session import Session

@@ -13,7 +13,7 @@ import optim.priors.chain
 import optim.priors.pose_prior
 import optim.solver.lbfgs
 from optim.body.body_model import BodyModel
-from optim.profile import PARTS, PhaseProfile, Profile, main, part_table, profile_fit, shortened, stage_table
+from optim.commands.profile import PARTS, PhaseProfile, Profile, main, part_table, profile_fit, shortened, stage_table
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes

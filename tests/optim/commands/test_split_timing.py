@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from optim import split_timing
+from optim.commands import split_timing
 from optim.diagnostics.agreement import reprojection
 from optim.diagnostics.ground import ground
 from optim.schedule.stages import schedule

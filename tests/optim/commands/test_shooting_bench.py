@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from optim import shooting_bench
+from optim.commands import shooting_bench
+from optim.commands.shooting_bench import EXACT, SHOOTING, exact_loss, measure, table, ways
 from optim.evaluation.protocols import Extract, Models
 from optim.objective.objective import Objective
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import schedule
 from optim.session.session import Session
-from optim.shooting_bench import EXACT, SHOOTING, exact_loss, measure, table, ways
 from tests import fakes
 
 ROW = {"joints_all": 2.0, "joints_visible": 1.5, "joints_occluded": math.nan, "one_percent": 0.02}

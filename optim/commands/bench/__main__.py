@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from optim.bench import suite
-from optim.bench.report import as_text
+from optim.commands.bench import suite
+from optim.commands.bench.report import as_text
+from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
 from optim.common.errors import InputError
-from optim.weight_rule import write_between_marks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 MARKS = ("<!-- bench: begin -->", "<!-- bench: end -->")

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from optim import parity
+from optim.commands import parity
+from optim.commands.parity import Errors, Trace, table
 from optim.common.errors import InputError
-from optim.parity import Errors, Trace, table
 
 
 def test_the_worst_error_is_kept_with_its_place():

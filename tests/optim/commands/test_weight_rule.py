@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from optim import weight_rule
+from optim.commands import weight_rule
+from optim.commands.weight_rule import BEGIN, END, Outcome, measure, table, write_between_marks
 from optim.common.errors import InputError
 from optim.schedule.stages import schedule
 from optim.session.session import Session
-from optim.weight_rule import BEGIN, END, Outcome, measure, table, write_between_marks
 from tests import fakes
 
 

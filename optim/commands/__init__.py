@@ -1,0 +1,1 @@
+"""The tools behind ``python -m optim.NAME``. Nothing imports from here."""

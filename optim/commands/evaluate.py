@@ -1,0 +1,200 @@
+"""``python -m optim.evaluate``: the paper's figures of many fits, stage 2 (VPoser-t) against stage 3 (HuMoR).
+
+With a folder, of the fits that lie in it (``results_out``, or a folder of runs; ``python -m optim.evaluate DIR``). With
+``--data`` and ``--protocol``, of clips of motion capture that it degrades and fits itself: every batch's figures go to
+the CSV file as soon as they are known, and a run that is stopped and started again goes on after the last one written;
+a file belongs to one protocol and preset. With ``--csv`` alone, the table of an earlier evaluation. What each figure is
+stands in ``optim.diagnostics.metrics``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import assets
+from optim.common import threads
+from optim.common.errors import InputError
+from optim.common.progress_line import clock
+from optim.evaluation.figures import stage_metrics
+from optim.evaluation.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
+from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
+from optim.priors.pose_prior import load_pose_prior
+from optim.results.read_results import STITCHED, find_results, read_result
+from optim.results.results import STAGES
+
+NAMES = {"stage1": "stage 1", "stage2": "VPoser-t", "stage3_init": "roll-out", "stage3": "HuMoR"}
+"""Stage → what the paper calls the method that ends there; the roll-out is what stage 3 begins with."""
+NO_FIGURES = ("clip", "stage", "seconds_of_batch")
+MODEL_FLAGS = {
+    "--vposer": assets.POSE_PRIOR_FOLDER,
+    "--humor": assets.MOTION_PRIOR_FILE,
+    "--init-motion-prior": assets.INIT_STATE_PRIOR_FILE,
+}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Mean of every figure over the clips, a column per stage, and the ratio of stage 3 to stage 2."""
+    stages = [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]
+    clips = len({row["clip"] for row in rows})
+    lines = [f"{clips} clip{'s' if clips > 1 else ''}".ljust(26) + "".join(f"{NAMES[s]:>10}" for s in stages)]
+    lines[0] += "     3 / 2" if {"stage2", "stage3"} <= set(stages) else ""
+    for name in figures_of(rows):
+        means = {stage: mean_of(rows, stage, name) for stage in stages}
+        if all(math.isnan(value) for value in means.values()):
+            continue
+        line = name.ljust(26) + "".join(f"{means[s]:10.3f}" if not math.isnan(means[s]) else " " * 10 for s in stages)
+        before = means.get("stage2", math.nan)
+        ratio = means["stage3"] / before if "stage3" in means and before else math.nan
+        lines.append(line + (f"{ratio:10.3f}" if not math.isnan(ratio) else ""))
+    return "\n".join(lines)
+
+
+def figures_of(rows: Sequence[Row]) -> list[str]:
+    """Names of the figures in any of the rows, in their order."""
+    return [name for name in dict.fromkeys(key for row in rows for key in row) if name not in NO_FIGURES]
+
+
+def mean_of(rows: Sequence[Row], stage: str, name: str) -> float:
+    """Mean of a figure over the clips that have it; NaN where none has."""
+    values = [float(row[name]) for row in rows if row["stage"] == stage and row.get(name) not in (None, "")]
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def read_rows(path: Path) -> list[Row]:
+    """What an earlier run wrote; nothing where there was none."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [dict(row) for row in csv.DictReader(file)]
+
+
+def append_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Add rows, with a header where the file is new.
+
+    Raises:
+        InputError: The file there has other columns.
+    """
+    names = list(rows[0])
+    known = read_rows(path)
+    if known and list(known[0]) != names:
+        raise InputError(f"{path}: its columns are not those of this evaluation; delete it or give another --csv")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=names)
+        if not known:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+def evaluate_folder(folder: Path, *, csv_path: Path | None, body_path: Path | None) -> list[Row]:
+    """Figures of all results below a folder; those that cannot be read are named and left out.
+
+    Stitched motions count only where nothing else is there: their frames are those of the parts.
+
+    Raises:
+        InputError: Nothing could be read.
+    """
+    places = find_results(folder)
+    parts = [place for place in places if place.name != STITCHED] or places
+    rows: list[Row] = []
+    for place in parts:
+        try:
+            found = stage_metrics(read_result(place, body_path=body_path))
+        except InputError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        name = place.relative_to(folder).as_posix() if place != folder else place.name
+        rows += [{"clip": name, "stage": stage, **values} for stage, values in found.items()]
+    if not rows:
+        raise InputError(f"{folder}: none of its {len(parts)} results can be read")
+    names = ["clip", "stage", *figures_of(rows)]
+    if csv_path is not None:
+        csv_path.unlink(missing_ok=True)
+        append_rows(csv_path, [{name: row.get(name, "") for name in names} for row in rows])
+    return rows
+
+
+def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
+    """Fit every batch that the CSV file does not hold yet; returns all rows."""
+    body = load_body(options.smpl or assets.BODY_FOLDER)
+    models = Models(
+        body,
+        load_pose_prior(options.vposer),
+        load_motion_prior(options.humor),
+        load_init_state_prior(options.init_motion_prior),
+    )
+    split = None if options.split == "all" else options.split
+    extracts = choose_extracts(options.data, body, count=options.clips, frames=options.frames, split=split)
+    done = {row["clip"] for row in read_rows(options.csv)}
+    left = [e for e in extracts if e.name not in done]
+    began = time.monotonic()
+    for start in range(0, len(left), options.batch):
+        batch = left[start : start + options.batch]
+        how = {name: getattr(options, name) for name in ("protocol", "preset", "seed", "num_iters")}
+        append_rows(options.csv, fit_batch(batch, models, **how))
+        finished = start + len(batch)
+        remaining = (time.monotonic() - began) / finished * (len(left) - finished)
+        print(f"{finished}/{len(left)} clips, {clock(remaining)} left", file=sys.stderr, flush=True)
+    wanted = {e.name for e in extracts}
+    return [row for row in read_rows(options.csv) if row["clip"] in wanted]
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """Either evaluation, as the options ask for, or the rows of an earlier one."""
+    if options.folder is None and options.data is None and options.csv is not None and options.csv.is_file():
+        return read_rows(options.csv)
+    if (options.folder is None) == (options.data is None):
+        raise InputError("give a folder of results, or --data FOLDER of clips to fit; not both")
+    if options.folder is not None:
+        return evaluate_folder(options.folder, csv_path=options.csv, body_path=options.smpl)
+    if options.csv is None:
+        raise InputError("--csv FILE: where the figures of the clips go while they are fitted")
+    return evaluate_protocol(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m optim.evaluate", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="results to evaluate")
+    parser.add_argument("--csv", type=Path, help="figures per clip and stage; with --data, gone on with if it exists")
+    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body (of results: the one they name)")
+    group = parser.add_argument_group("to fit clips first")
+    group.add_argument("--data", type=Path, metavar="FOLDER", help="AMASS-format .npz clips")
+    group.add_argument("--protocol", choices=sorted(PROTOCOLS), default="noisy")
+    group.add_argument("--clips", type=int, default=24)
+    group.add_argument("--frames", type=int, default=60)
+    group.add_argument("--batch", type=int, default=8, help="clips fitted together")
+    group.add_argument("--split", default="val", choices=("train", "val", "all"))
+    group.add_argument("--preset", default="humorscope")
+    group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
+    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--threads", type=int, default=1)
+    for flag, default in MODEL_FLAGS.items():
+        group.add_argument(flag, type=Path, default=default)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Evaluate, print the table; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    threads.use(options.threads)
+    try:
+        print(table(run(options)))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        goes_on = f"; the same command goes on from {options.csv}" if options.data is not None else ""
+        print(f"stopped{goes_on}", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

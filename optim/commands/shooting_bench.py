@@ -1,0 +1,221 @@
+"""``python -m optim.shooting_bench``: several ways through stage 3 from the same end of stage 2, on motion capture.
+
+Every way ends in the same loss, that of the exact mode's last phase; how far it has come is measured under that loss
+from iteration to iteration, off the clock. Seconds are of the processor, on one thread. Clips take turns between the
+protocols of ``optim.commands.evaluate``. Rows go to the CSV file clip by clip, and a run that was stopped goes on; the table
+goes between two marks of docs/shooting.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+import assets
+from optim.commands.evaluate import append_rows, read_rows
+from optim.commands.weight_rule import write_between_marks
+from optim.common import threads
+from optim.common.errors import InputError
+from optim.common.progress_line import Progress
+from optim.diagnostics.metrics import joint_errors
+from optim.evaluation.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
+from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
+from optim.loading.observe import degrade
+from optim.objective.objective import Objective
+from optim.priors.pose_prior import load_pose_prior
+from optim.problem.observations import Observations
+from optim.problem.problem import Problem
+from optim.schedule.stages import PRESETS, Phase, schedule
+from optim.session.history import Snapshot
+from optim.session.session import Session
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "shooting.md"
+MARKS = ("<!-- shooting_bench: begin -->", "<!-- shooting_bench: end -->")
+EXACT, SHOOTING = "exact", "shooting"
+WITHIN = 0.01
+"""Of the sum of the terms' sizes (some are negative) at the end of the exact mode: that much counts as its loss."""
+LOOK_EVERY = 5
+"""Iterations from look to look at the exact loss in phases with another one."""
+ERRORS = ("joints_all", "joints_visible", "joints_occluded")
+
+
+def ways() -> dict[str, tuple[Phase, ...]]:
+    """Name → phases of stage 3."""
+
+    def stage_3(preset: str) -> tuple[Phase, ...]:
+        return tuple(phase for phase in schedule(preset, "3d") if phase.stage == 3)
+
+    shooting = stage_3("shooting")
+    equal = tuple(replace(phase, preset=PRESETS["humorscope"]) for phase in shooting)
+    return {
+        EXACT: stage_3("humorscope"),
+        SHOOTING: shooting,
+        "direct": stage_3("direct"),
+        "shooting, equal units": equal,
+    }
+
+
+@dataclass(frozen=True)
+class Look:
+    """The exact loss at a point of the way."""
+
+    seconds: float
+    evaluations: int
+    loss: float
+
+
+def walk(session: Session, phases: Sequence[Phase], target: Phase) -> tuple[list[Look], dict[str, float]]:
+    """Go a way from the end of stage 2 to the end; what was seen on it, and figures of where segments are joined."""
+    session.plan(phases)
+    first = session.current.evaluations_spent
+    looks: list[Look] = []
+    joined = {"before_join": math.nan, "after_join": math.nan, "gap_cm": math.nan}
+    spent, count = 0.0, 0
+    while not session.done:
+        before = session.current
+        began = time.process_time()
+        here = session.step_iteration()
+        spent += time.process_time() - began
+        phase = here.schedule[here.phase]
+        count = 0 if here.phase != before.phase else count + 1
+        same = phase.segment is None and phase.frames is None and phase.weights == target.weights
+        if same or count % LOOK_EVERY == 0 or here.phase_done:
+            loss = here.evaluation.total if same else exact_loss(session.problem, here, target)
+            looks.append(Look(spent, here.evaluations_spent - first, loss))
+        if phase.segment is None and before.schedule[before.phase].segment is not None:
+            gap = before.evaluation.terms["shooting_gap"].weighted
+            gaps = session.node_gaps(before)
+            assert gaps is not None
+            joined = {
+                "before_join": before.evaluation.total - gap,
+                "after_join": here.evaluation.total,
+                "gap_cm": float(gaps.gap_cm.max()),
+            }
+    return looks, joined
+
+
+def exact_loss(problem: Problem, snapshot: Snapshot, target: Phase) -> float:
+    """Of a snapshot's first frame and latents in a single roll-out over all frames."""
+    objective = Objective(problem, target, snapshot.prior_frame)
+    with torch.no_grad():
+        return float(objective.total(objective.residuals(objective.predict(snapshot.variables))))
+
+
+def measure(extract: Extract, models: Models, *, protocol: str, seed: int) -> list[Row]:
+    """All ways on one clip, the exact mode first."""
+    seen = degrade(extract.truth.joints, PROTOCOLS[protocol], generator=torch.Generator().manual_seed(seed))
+    problem = Problem(observations=Observations(joints3d=seen), ground_truth=extract.truth, **vars(models))
+    session = Session(problem, schedule=schedule("humorscope", "3d"), keep_iterations=False)
+    session.finish_stage()
+    start = session.finish_stage()
+    target = start.schedule[-1]
+    rows: list[Row] = []
+    wanted, slack = math.nan, math.nan
+    for way, phases in ways().items():
+        session.rewind(start.id)
+        looks, joined = walk(session, phases, target)
+        if way == EXACT:
+            wanted = looks[-1].loss
+            slack = WITHIN * sum(abs(term.weighted) for term in session.current.evaluation.terms.values())
+        errors = joint_errors(session.trajectory(), extract.truth, torch.isfinite(seen).all(-1))
+        within = next((look for look in looks if look.loss <= wanted + slack), None)
+        same = next((look for look in looks if look.loss <= wanted), None)
+        row: Row = {"clip": extract.name, "protocol": protocol, "way": way}
+        row |= {"loss": looks[-1].loss, "one_percent": slack} | {name: float(errors[name]) for name in ERRORS}
+        row |= {"seconds": looks[-1].seconds, "evaluations": looks[-1].evaluations}
+        row |= _reached("within_1_percent", within) | _reached("same_loss", same) | joined
+        rows.append(row)
+    return rows
+
+
+def _reached(name: str, look: Look | None) -> dict[str, float]:
+    seconds, evaluations = (math.nan, math.nan) if look is None else (look.seconds, look.evaluations)
+    return {f"{name}_seconds": seconds, f"{name}_evaluations": evaluations}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A line per clip and way, and the medians, as Markdown; times as shares of the exact mode's whole."""
+    lines = [
+        "| clip | way | loss − exact's [% of terms] | joints all, visible, occluded [cm] | seconds | evaluations |"
+        " to within 1 % | to the same loss |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    shares: dict[str, list[tuple[float, ...]]] = {}
+    exact = {row["clip"]: row for row in rows if row["way"] == EXACT}
+    for row in rows:
+        base = exact[row["clip"]]
+        whole = float(base["seconds"])
+        difference = (float(row["loss"]) - float(base["loss"])) / float(base["one_percent"])
+        within, same = (float(row[f"{name}_seconds"]) / whole for name in ("within_1_percent", "same_loss"))
+        shares.setdefault(str(row["way"]), []).append((difference, within, same))
+        errors = ", ".join(f"{float(row[name]):.2f}" for name in ERRORS)
+        lines.append(
+            f"| {row['protocol']} {row['clip']} | {row['way']} | {difference:+.2f} | {errors} |"
+            f" {float(row['seconds']):.1f} | {float(row['evaluations']):.0f} | {_share(within)} | {_share(same)} |"
+        )
+    for way, values in shares.items():
+        middle, *times = (
+            statistics.median(math.inf if math.isnan(v) else v for v in c) for c in zip(*values, strict=True)
+        )
+        lines.append(f"| **median** | {way} | {middle:+.2f} | | | | {_share(times[0])} | {_share(times[1])} |")
+    return "\n".join(lines)
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "not reached"
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """Measure the clips that the CSV file does not hold yet; all rows."""
+    body = load_body(options.smpl)
+    models = Models(
+        body,
+        load_pose_prior(options.vposer),
+        load_motion_prior(options.humor),
+        load_init_state_prior(options.init_motion_prior),
+    )
+    extracts = choose_extracts(options.data, body, count=options.clips, frames=options.frames, split="val")
+    done = {row["clip"] for row in read_rows(options.csv)}
+    told = Progress(len(extracts), unit="clips", every=0.0)
+    for index, extract in enumerate(extracts):
+        if extract.name not in done:
+            protocol = tuple(PROTOCOLS)[index % len(PROTOCOLS)]
+            append_rows(options.csv, measure(extract, models, protocol=protocol, seed=index))
+        told.show(index + 1, extract.name)
+    wanted = {extract.name for extract in extracts}
+    return [row for row in read_rows(options.csv) if row["clip"] in wanted]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m optim.shooting_bench", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of AMASS-format .npz clips with an index.json")
+    parser.add_argument("--csv", type=Path, required=True, help="figures per clip and way; gone on with if it is there")
+    parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE.md")
+    parser.add_argument("--clips", type=int, default=6)
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--smpl", type=Path, default=assets.BODY_FOLDER)
+    parser.add_argument("--vposer", type=Path, default=assets.POSE_PRIOR_FOLDER)
+    parser.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE)
+    parser.add_argument("--init-motion-prior", type=Path, default=assets.INIT_STATE_PRIOR_FILE)
+    options = parser.parse_args(arguments)
+    threads.use(1)
+    try:
+        rows = run(options)
+        write_between_marks(options.page, table(rows), marks=MARKS)
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

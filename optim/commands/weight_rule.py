@@ -1,0 +1,152 @@
+"""``python -m optim.weight_rule``: what a solver should do with its memory when a weight is edited, measured.
+
+Fits a clip up to the middle of a stage, changes one weight by a factor, and goes on once with the curvature that the
+solver remembers and once without. Writes the table between two marks in docs/optimiser.md. Flags besides its own are
+those of ``run_viewer.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from optim.common.errors import InputError
+from optim.common.progress_line import Progress
+from optim.config.settings import Settings, parse
+from optim.loading.problem import load_problem
+from optim.schedule.stages import schedule
+from optim.session.history import Snapshot
+from optim.session.session import Session
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "optimiser.md"
+BEGIN, END = "<!-- weight_rule: begin -->", "<!-- weight_rule: end -->"
+TERMS = {2: ("joints3d", "joints3d_smooth", "pose_prior"), 3: ("joints3d", "joint_consistency")}
+FACTORS = (100.0, 10.0, 0.1, 0.01)
+WARM, AFTER, LONG = 30, 20, 40
+"""Iterations before the edit; after it; and after it when the lowest loss is looked for."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One edit, gone on from in both ways."""
+
+    stage: int
+    term: str
+    factor: float
+    edited: float
+    """Loss right after the edit."""
+    reset: float
+    """Loss after the iterations without memory."""
+    kept: float
+    """The same with it."""
+    lowest: float
+    """The least loss that either reached in ``LONG`` iterations."""
+
+    @property
+    def left(self) -> tuple[float, float]:
+        """Share of what could be gained that is still to be gained: without memory, with it."""
+        gain = max(self.edited - self.lowest, 1e-12)
+        return (self.reset - self.lowest) / gain, (self.kept - self.lowest) / gain
+
+
+def go_on(session: Session, iterations: int) -> list[float]:
+    """Losses of so many iterations, steps begun anew as they end; fewer where the phase is over."""
+    losses = [session.current.evaluation.total]
+    while len(losses) <= iterations and not session.current.phase_done:
+        losses.append(session.step_iteration().evaluation.total)
+    return losses
+
+
+def measure(session: Session, warm: Snapshot, term: str, factor: float) -> Outcome:
+    """Both ways from a snapshot; the session is left somewhere after it."""
+    ways = {}
+    for keep in (False, True):
+        session.rewind(warm.id)
+        session.set_weight(term, factor * warm.weights[term], keep_memory=keep)
+        ways[keep] = go_on(session, LONG)
+    reset, kept = (losses[min(AFTER, len(losses) - 1)] for losses in (ways[False], ways[True]))
+    return Outcome(warm.stage, term, factor, ways[False][0], reset, kept, min(min(ways[False]), min(ways[True])))
+
+
+def measure_all(settings: Settings, stages: Sequence[int], told: Progress) -> list[Outcome]:
+    """All terms and factors of the stages, on one clip of 3D joints."""
+    problem, found = load_problem(settings), []
+    phases = schedule(settings.preset, "3d", num_iters=(5, 10, 10), tune_init=False)
+    session = Session(problem, schedule=phases)
+    while session.current.stage < max(stages):
+        session.finish_stage()
+        session.step_iteration()
+        if session.current.stage not in stages:
+            continue
+        go_on(session, WARM)
+        warm = session.current
+        for term in TERMS[warm.stage]:
+            for factor in FACTORS:
+                found.append(measure(session, warm, term, factor))
+                told.show(len(found), f"stage {warm.stage}, {term} x {factor:g}")
+        session.rewind(warm.id)
+    return found
+
+
+def table(found: Sequence[Outcome], what: str) -> str:
+    """The outcomes as Markdown, with what they come to."""
+    lines = [
+        f"{what}, edits {WARM} iterations into the stage. Left: share of the way from the loss",
+        f"right after the edit to the lowest found within {LONG} iterations that remains after {AFTER}.",
+        "",
+        "| stage | term | weight × | loss after the edit | left, memory reset | left, memory kept |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in found:
+        reset, kept = one.left
+        lines.append(f"| {one.stage} | {one.term} | {one.factor:g} | {one.edited:.5g} | {reset:.2%} | {kept:.2%} |")
+    lines += ["", "| edit | cases | reset better | kept better | mean left, reset | mean left, kept |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for name, chosen in (
+        ("raised", [one for one in found if one.factor > 1]),
+        ("lowered", [one for one in found if one.factor < 1]),
+    ):
+        wins = sum(one.reset < one.kept for one in chosen)
+        means = [sum(one.left[way] for one in chosen) / max(len(chosen), 1) for way in (0, 1)]
+        losses = sum(one.kept < one.reset for one in chosen)
+        lines.append(f"| {name} | {len(chosen)} | {wins} | {losses} | {means[0]:.2%} | {means[1]:.2%} |")
+    return "\n".join(lines)
+
+
+def write_between_marks(page: Path, text: str, *, marks: tuple[str, str] = (BEGIN, END)) -> None:
+    """Replace what stands between the two marks of a page.
+
+    Raises:
+        InputError: The page lacks a mark.
+    """
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    if not begin or not end:
+        raise InputError(f"{page} lacks the marks {marks[0]} and {marks[1]} that the table goes between")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m optim.weight_rule", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE.md")
+    parser.add_argument("--stages", type=int, nargs="+", choices=tuple(TERMS), default=tuple(TERMS))
+    options, others = parser.parse_known_args(arguments)
+    settings = parse(others)
+    told = Progress(sum(len(TERMS[stage]) for stage in options.stages) * len(FACTORS), unit="edits")
+    found = measure_all(settings, options.stages, told)
+    write_between_marks(
+        options.page, table(found, f"Clip {settings.data_path or settings.data}, preset {settings.preset}")
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
