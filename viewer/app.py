@@ -18,16 +18,16 @@ import polyscope.imgui as psim
 from viewer import theme
 from viewer.capture import drawn_by_processor
 from viewer.client import Client
-from viewer.commands import Command
 from viewer.layout import SLOTS, Rect, layout
 from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
 from viewer.panels.help import help_windows
 from viewer.panels.table import OWN_PANELS, PANELS
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.scene_view import SceneView
 from viewer.shortcuts import shortcuts
 from viewer.studio import Studio
 from viewer.ui_state import UiState
-from viewer.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.widgets import caption, font, tab_row, wide_switch
 
 FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 0.002  # seconds

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewer import view_model as vm
+from viewer.protocol import view_model as vm
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot

@@ -7,7 +7,7 @@ import polyscope as ps
 
 from viewer.layout import Rect
 from viewer.look import SavedView
-from viewer.view_model import Camera, ViewModel
+from viewer.protocol.view_model import Camera, ViewModel
 
 FOV_DEGREES = 42.0
 _DIRECTION = np.array([0.62, -0.68, 0.30])  # from the body to the viewpoint

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from viewer.commands import Command
+from viewer.protocol.commands import Command
 from viewer.worker import Message, Record, Worker, load, worker_main
 
 SessionMaker = Callable[[], Any]

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from viewer.protocol.view_model import BodyMesh
 from viewer.skinning import part
-from viewer.view_model import BodyMesh
 
 SHARE = 0.1  # of the triangles that a ghost keeps, about
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from viewer import view_model as vm
+from viewer.protocol import view_model as vm
 
 if TYPE_CHECKING:
     from optim.body.body_model import BodyModel

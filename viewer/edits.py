@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewer import commands as c
+from viewer.protocol import commands as c
 
 if TYPE_CHECKING:
     from optim.session.session import Session

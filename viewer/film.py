@@ -15,7 +15,7 @@ from contextlib import closing
 import cv2
 import numpy as np
 
-from viewer.view_model import Footage
+from viewer.protocol.view_model import Footage
 
 LONGEST_SIDE = 960  # px, of what is kept
 RUN_FILE = ".humorscope"

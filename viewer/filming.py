@@ -12,13 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from viewer import commands as c
 from viewer.capture import grab
 from viewer.layout import Rect
 from viewer.player import Player
+from viewer.protocol import commands as c
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
 from viewer.video import VideoError, VideoWriter
-from viewer.view_model import ViewModel
 
 
 class Filming:

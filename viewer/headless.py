@@ -13,10 +13,10 @@ import polyscope as ps
 from viewer.app import App
 from viewer.client import Client, LocalClient
 from viewer.opening import replay_of
+from viewer.protocol.view_model import LoadFailed, Scene
 from viewer.script import Script, fit_text, parse_script
 from viewer.ui_state import UiState
 from viewer.video import VideoError
-from viewer.view_model import LoadFailed, Scene
 from viewer.window import start_polyscope
 
 if TYPE_CHECKING:

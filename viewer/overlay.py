@@ -10,7 +10,7 @@ from viewer import theme
 from viewer.layout import Rect
 from viewer.panels.losses import plot_losses
 from viewer.panels.timeline import draw_schedule, positions
-from viewer.view_model import ViewModel
+from viewer.protocol.view_model import ViewModel
 from viewer.widgets import font, number
 
 MARGIN, PLOT_WIDTH, PLOT_HEIGHT, BAR_HEIGHT = 16.0, 300.0, 168.0, 36.0

@@ -15,7 +15,7 @@ import polyscope as ps
 
 from viewer.app import App
 from viewer.client import LocalClient
-from viewer.commands import Command, RunStage, Step
+from viewer.protocol.commands import Command, RunStage, Step
 from viewer.ui_state import UiState
 from viewer.window import start_polyscope
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import polyscope as ps
 
-from viewer import commands as c
 from viewer.camera import Viewpoint, body_position, look
 from viewer.layout import SLOTS, Rect
+from viewer.protocol import commands as c
+from viewer.protocol.view_model import ViewModel
 from viewer.script import DIRECTIVES, Directive, Script, ScriptError
 from viewer.ui_state import LAYERS, Draft, UiState
-from viewer.view_model import ViewModel
 
 _RUNS: dict[str, type[c.Command]] = {
     "iteration": c.Step,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from viewer.view_model import PhaseTimes
+from viewer.protocol.view_model import PhaseTimes
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot

@@ -10,8 +10,8 @@ import time
 from dataclasses import fields
 from typing import Any, TextIO
 
-from viewer.pace import ITERATION, Pace
-from viewer.view_model import Phase
+from viewer.protocol.pace import ITERATION, Pace
+from viewer.protocol.view_model import Phase
 
 
 class ProgressLine:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from viewer.view_model import BodyMesh, Motion, Scene, ViewModel
+from viewer.protocol.view_model import BodyMesh, Motion, Scene, ViewModel
 
 FRAMES = {"world": "World", "prior": "Prior", "camera": "Camera"}
 """Name → label."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from viewer import commands as c
-from viewer.view_model import Analysis, Finished, Loading, Note, Scene, ViewModel
+from viewer.protocol import commands as c
+from viewer.protocol.view_model import Analysis, Finished, Loading, Note, Scene, ViewModel
 from viewer.worker import Message, load_failed
 
 LOOK_AGAIN = 0.5  # seconds between two looks for what a run in progress has added

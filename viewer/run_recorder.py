@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from viewer import compact, findings
-from viewer import view_model as vm
 from viewer.build_prior import regressed_joints
+from viewer.protocol import compact, findings
+from viewer.protocol import view_model as vm
 
 if TYPE_CHECKING:
     from optim.recording.recording import Recording

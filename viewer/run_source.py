@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from viewer import commands as c
-from viewer import compact
-from viewer import view_model as vm
-from viewer.findings import FrameTerms
-from viewer.history_rows import HistoryRows
-from viewer.members import Members
+from viewer.protocol import commands as c
+from viewer.protocol import compact
+from viewer.protocol import view_model as vm
+from viewer.protocol.findings import FrameTerms
+from viewer.protocol.history_rows import HistoryRows
+from viewer.protocol.members import Members
 from viewer.run_recorder import NO_EDITS, Setup, view_values
 
 VIEWS_KEPT = 32

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer.commands import (
+from viewer.panels.timeline import default_name
+from viewer.panels.transport import next_speed
+from viewer.protocol.commands import (
     Analyse,
     Bookmark,
     Command,
@@ -25,10 +27,8 @@ from viewer.commands import (
     StepOuter,
     Undo,
 )
-from viewer.panels.timeline import default_name
-from viewer.panels.transport import next_speed
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import LAYERS, UiState
-from viewer.view_model import ViewModel
 
 SHEET = (
     ("Space", "run or pause the optimiser"),

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from viewer.view_model import BodyMesh, Motion
+from viewer.protocol.view_model import BodyMesh, Motion
 
 
 def part(body: BodyMesh, vertices: Sequence[int] | np.ndarray) -> BodyMesh:

@@ -19,8 +19,8 @@ from viewer.camera import Viewpoint
 from viewer.layers.body import BodyLayer
 from viewer.layers.film import FilmLayer
 from viewer.progress import LoadingLine, ProgressLine
+from viewer.protocol.view_model import Status
 from viewer.ui_state import UiState
-from viewer.view_model import Status
 from viewer.window import start_polyscope
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import polyscope as ps
 from viewer.capture import CaptureError
 from viewer.filming import Filming
 from viewer.player import Player
+from viewer.protocol.view_model import Note
 from viewer.script import Script, ScriptError, read_script
 from viewer.video import VideoError
-from viewer.view_model import Note
 
 if TYPE_CHECKING:
     from viewer.app import App

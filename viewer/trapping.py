@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from viewer.view_model import Caught, TrapSetting
+from viewer.protocol.view_model import Caught, TrapSetting
 
 if TYPE_CHECKING:
     from optim.diagnostics.breakpoints import Trap

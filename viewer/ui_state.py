@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from viewer.look import Look, Selection
-from viewer.view_model import Note
+from viewer.protocol.view_model import Note
 
 LAYER_GROUPS = {
     "Motion": {

@@ -14,7 +14,6 @@ from viewer import theme
 from viewer.app import App
 from viewer.backends import desktop_scale, offscreen_problem, window_problem
 from viewer.client import Client
-from viewer.commands import Quit
 from viewer.preferences import (
     WINDOW_SIZE,
     apply_preferences,
@@ -23,6 +22,7 @@ from viewer.preferences import (
     preferences_path,
     save_preferences,
 )
+from viewer.protocol.commands import Quit
 from viewer.ui_state import UiState
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]

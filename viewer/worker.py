@@ -19,11 +19,10 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from viewer import commands as c
-from viewer.pace import ITERATION, Pace
 from viewer.profiling import Profiler
-from viewer.trapping import Watch
-from viewer.view_model import (
+from viewer.protocol import commands as c
+from viewer.protocol.pace import ITERATION, Pace
+from viewer.protocol.view_model import (
     Analysis,
     Finished,
     Level,
@@ -35,6 +34,7 @@ from viewer.view_model import (
     Status,
     ViewModel,
 )
+from viewer.trapping import Watch
 
 if TYPE_CHECKING:
     from optim.recording.recording import Recording

@@ -31,7 +31,7 @@ from viewer.layers.pull import LONGEST, pull_of
 from viewer.layers.skeleton import CONTACT_JOINTS
 from viewer.layout import Rect
 from viewer.picking import surface_at
-from viewer.planes import plane_of
+from viewer.protocol.planes import plane_of
 from viewer.reframe import rigid_to
 from viewer.ui_state import LAYERS, UiState
 from viewer.window import start_polyscope

@@ -15,7 +15,7 @@ from tests.viewer import fakes
 from viewer.app import App
 from viewer.camera import project
 from viewer.client import LocalClient
-from viewer.commands import RunStage
+from viewer.protocol.commands import RunStage
 from viewer.theme import BACKGROUND
 from viewer.ui_state import LAYERS, UiState
 from viewer.window import start_polyscope

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from tests.viewer import fakes, recorded
-from viewer import commands as c
 from viewer.client import ProcessClient
-from viewer.view_model import Finished, LoadFailed, Loading, Note, Scene, ViewModel
+from viewer.protocol import commands as c
+from viewer.protocol.view_model import Finished, LoadFailed, Loading, Note, Scene, ViewModel
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0

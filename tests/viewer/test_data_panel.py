@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from viewer.commands import Undo
+from viewer.protocol.commands import Undo
 
 
 def opened(window):

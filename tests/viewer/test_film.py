@@ -17,8 +17,8 @@ from viewer.build_view import ViewBuilder
 from viewer.film import Film, FilmError
 from viewer.layers.camera import image_points
 from viewer.layers.film import FilmLayer, distance, image_corners
+from viewer.protocol.view_model import Camera, Footage
 from viewer.ui_state import UiState
-from viewer.view_model import Camera, Footage
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,7 +124,7 @@ def test_a_program_that_ends_while_it_reads_ends_well(tmp_path):
     path = write_video(tmp_path / "large.mp4", grey_frames(40, size=(1920, 1080)), fps=30)
     program = f"""if True:
         from viewer.film import Film
-        from viewer.view_model import Footage
+        from viewer.protocol.view_model import Footage
         Film(Footage(path={str(path)!r}, frames=tuple(range(40)))).wait_for(0)
     """
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -6,7 +6,7 @@ import logging
 from optim.common.progress import Progress, told_to
 from optim.common.progress import log as loading
 from viewer.progress import LoadingLine
-from viewer.view_model import Loading
+from viewer.protocol.view_model import Loading
 from viewer.worker import LOADING_LOG, LoadingHandler
 
 

@@ -7,8 +7,8 @@ import pytest
 from viewer.layout import SLOTS
 from viewer.panels.table import PANELS
 from viewer.panels.weights import slider_position, slider_weight
+from viewer.protocol.view_model import Analysis, Loading, Note
 from viewer.ui_state import UiState
-from viewer.view_model import Analysis, Loading, Note
 from viewer.widgets import number
 
 

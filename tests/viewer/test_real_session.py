@@ -11,12 +11,12 @@ import torch
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
-from viewer import commands as c
 from viewer.build_view import ViewBuilder
 from viewer.layers.camera import image_points
 from viewer.layers.observations import ObservationsLayer
+from viewer.protocol import commands as c
+from viewer.protocol.view_model import Note, ViewModel
 from viewer.skinning import Skinner
-from viewer.view_model import Note, ViewModel
 from viewer.worker import Worker
 
 

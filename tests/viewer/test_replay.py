@@ -18,14 +18,14 @@ import pytest
 from optim.common.errors import InputError
 from optim.recording.runfile import RunFile
 from tests.viewer import recorded
-from viewer import commands as c
 from viewer.build_view import ViewBuilder
-from viewer.findings import FrameTerms
+from viewer.protocol import commands as c
+from viewer.protocol.findings import FrameTerms
+from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Note, Scene, ViewModel
 from viewer.replay import ReplayClient
 from viewer.run_recorder import LATER, Recorder
 from viewer.run_source import RunSource
 from viewer.skinning import Skinner
-from viewer.view_model import Analysis, Finished, LoadFailed, Note, Scene, ViewModel
 from viewer.worker import Worker
 
 ROOT = Path(__file__).parents[2]
@@ -296,7 +296,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from tests.viewer.test_replay import Bench
-from viewer import commands as c
+from viewer.protocol import commands as c
 bench = Bench(Path(sys.argv[1]))
 bench.inbox.append(c.Run())
 while True:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.viewer import recorded
-from viewer import commands as c
+from viewer.protocol import commands as c
 from viewer.replay import ReplayClient
 from viewer.run_source import RunSource
 

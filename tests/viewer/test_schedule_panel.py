@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.viewer.conftest import Window
-from viewer.commands import RunStage, Step
 from viewer.panels.stages import preset_help
+from viewer.protocol.commands import RunStage, Step
 
 
 @pytest.fixture

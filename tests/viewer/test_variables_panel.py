@@ -7,9 +7,9 @@ import torch
 
 from optim.session.movement import held, moved
 from tests.viewer.conftest import Window
-from viewer.commands import Freeze, RunPhase, RunStage, Step, StepOuter
 from viewer.panels.variables import rows, state_of
-from viewer.view_model import History
+from viewer.protocol.commands import Freeze, RunPhase, RunStage, Step, StepOuter
+from viewer.protocol.view_model import History
 from viewer.widgets import number
 
 PARTS = ["trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel"]

@@ -9,7 +9,7 @@ import pytest
 from viewer.camera import project
 from viewer.layers.floor_handle import FloorHandleLayer
 from viewer.look import MOST_VIEWS, Sampling, Selection
-from viewer.planes import apart, below, lean_of, plane_of
+from viewer.protocol.planes import apart, below, lean_of, plane_of
 
 
 @pytest.fixture

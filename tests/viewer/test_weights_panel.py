@@ -7,8 +7,8 @@ import pytest
 
 from optim.diagnostics.gradients import term_gradients
 from tests.viewer.conftest import Window
-from viewer.commands import RunStage, Step
 from viewer.panels.weight_cells import MEASURES, trend
+from viewer.protocol.commands import RunStage, Step
 
 
 def weights(window: Window, stage: int) -> list[dict[str, float]]:

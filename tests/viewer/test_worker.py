@@ -7,8 +7,8 @@ from collections import deque
 import pytest
 
 from tests.viewer import fakes
-from viewer import commands as c
-from viewer.view_model import Analysis, LoadFailed, Loading, Note, Scene, Status, ViewModel
+from viewer.protocol import commands as c
+from viewer.protocol.view_model import Analysis, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.worker import PUBLISH_INTERVAL, TELL_INTERVAL, Worker, load
 
 

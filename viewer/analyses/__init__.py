@@ -1,7 +1,7 @@
 """Questions about a snapshot that are answered only when asked: one module a subject, one row here a question.
 
 Runs on the worker's side. A question is a function of the view builder, a snapshot and its options; the answer is a
-value of ``viewer.findings``, or None where there is nothing to measure.
+value of ``viewer.protocol.findings``, or None where there is nothing to measure.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewer.findings import Diagnosis, Verdict
+from viewer.protocol.findings import Diagnosis, Verdict
 
 if TYPE_CHECKING:
     from optim.diagnostics.gradients import TermGradients

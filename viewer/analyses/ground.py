@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewer.findings import FloorGuess, GroundCurves
+from viewer.protocol.findings import FloorGuess, GroundCurves
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot

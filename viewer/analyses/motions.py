@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewer.findings import Futures, JointPull, OneStep, Stitched, StitchedSeam
+from viewer.protocol.findings import Futures, JointPull, OneStep, Stitched, StitchedSeam
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot

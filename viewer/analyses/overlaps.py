@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viewer.findings import OverlapGap, Overlaps, Seam
+from viewer.protocol.findings import OverlapGap, Overlaps, Seam
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewer.findings import LineSearch, RescoredCurve, TermPull
+from viewer.protocol.findings import LineSearch, RescoredCurve, TermPull
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot

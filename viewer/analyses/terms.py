@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viewer.findings import FrameTerms
+from viewer.protocol.findings import FrameTerms
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot

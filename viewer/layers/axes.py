@@ -8,8 +8,8 @@ import numpy as np
 
 from viewer import theme
 from viewer.layers.base import Label, Layer
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 
 LENGTH = 0.4  # metres
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from viewer import theme
 from viewer.layers.base import Layer
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 
 RADIUS, RINGS, SECTORS = 25.0, 8, 16  # metres
 

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import polyscope as ps
 
-from viewer.commands import Command
 from viewer.layout import Rect
 from viewer.look import Selection
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import ViewModel
 from viewer.theme import Color
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 
 
 class Label(NamedTuple):

@@ -10,9 +10,9 @@ from viewer import theme
 from viewer.decimate import decimated
 from viewer.layers.base import Layer, sequences_at
 from viewer.look import Selection
+from viewer.protocol.view_model import BodyMesh, Motion, ViewModel
 from viewer.skinning import Skinner
 from viewer.ui_state import UiState
-from viewer.view_model import BodyMesh, Motion, ViewModel
 
 GHOST_OPACITY = 0.32
 

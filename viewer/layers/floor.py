@@ -8,9 +8,9 @@ import numpy as np
 
 from viewer import theme
 from viewer.layers.base import Label, Layer
-from viewer.planes import apart, axes_on, below
+from viewer.protocol.planes import apart, axes_on, below
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 
 TILES, TILE = 14, 0.5  # per side; metres
 GRID, GRID_SIZE = 8, 4.0  # cells per side of an outlined floor; metres

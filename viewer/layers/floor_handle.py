@@ -11,9 +11,9 @@ from viewer import theme
 from viewer.camera import body_position
 from viewer.layers.base import Layer
 from viewer.layers.floor import grid, middle
-from viewer.planes import axes_on, below, lean_of, plane_of
+from viewer.protocol.planes import axes_on, below, lean_of, plane_of
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 
 SIZE = 0.45  # of the handle, against the scene
 

@@ -9,9 +9,9 @@ from viewer import theme
 from viewer.layers.base import Layer, sequences_at
 from viewer.layers.camera import image_points, plane_depth, unproject
 from viewer.layout import Rect
+from viewer.protocol.view_model import BodyMesh, ViewModel
 from viewer.skinning import Skinner, part
 from viewer.ui_state import UiState
-from viewer.view_model import BodyMesh, ViewModel
 from viewer.widgets import scale as ui_scale
 
 BODY25_JOINTS = (12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7)

@@ -7,14 +7,14 @@ from collections.abc import Hashable, Iterator
 import numpy as np
 
 from viewer import theme
-from viewer.commands import Command
-from viewer.findings import Futures, OneStep
 from viewer.layers.base import Label, Layer, bones, sequences_at
 from viewer.layers.body import SkinnedLayer
 from viewer.look import Sampling
 from viewer.panels.analysis import ask
+from viewer.protocol.commands import Command
+from viewer.protocol.findings import Futures, OneStep
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 
 
 class OneStepLayer(Layer):

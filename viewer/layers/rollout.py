@@ -10,8 +10,8 @@ import polyscope.imgui as psim
 from viewer import theme
 from viewer.layers.base import Label, Layer, bones, sequences_at
 from viewer.layout import Rect
+from viewer.protocol.view_model import Motion, ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import Motion, ViewModel
 from viewer.widgets import scale
 
 EVERY = 10  # frames between two numbered drift segments

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from viewer.commands import Analyse, Command
+from viewer.protocol.commands import Analyse, Command
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 
 
 def ask(view: ViewModel, ui: UiState, kind: str, *, live: bool = False, **options: object) -> Iterator[Command]:

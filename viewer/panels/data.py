@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer.commands import Command, DropFrames, ScaleConfidence
+from viewer.protocol.commands import Command, DropFrames, ScaleConfidence
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import disabled, scale, sequence_choice, tooltip
 
 _NAMES = {"joints3d": "3D joints", "points3d": "points", "joints2d": "2D keypoints"}

@@ -8,11 +8,11 @@ import numpy as np
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Analyse, Command
-from viewer.findings import Diagnosis, Verdict
 from viewer.panels.analysis import is_current
+from viewer.protocol.commands import Analyse, Command
+from viewer.protocol.findings import Diagnosis, Verdict
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import disabled, dot, duration, font, number, scale, tooltip
 
 _COLORS = {"good": "GOOD", "warn": "WARN", "bad": "BAD"}

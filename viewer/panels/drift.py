@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command
 from viewer.panels.analysis import ask
 from viewer.panels.plots import Curve, frame_plot
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import sequence_choice, tooltip
 
 QUANTITIES = {

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer.commands import Command, Export
+from viewer.protocol.commands import Command, Export
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import disabled, scale, tooltip
 
 FORMATS = {

@@ -6,8 +6,8 @@ import numpy as np
 import polyscope.imgui as psim
 
 from viewer import theme
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import Strip, bar_handle, bar_label, icon_button, scale, strip, tooltip
 
 RATES = (0.1, 0.25, 0.5, 1.0, 2.0)

@@ -9,11 +9,11 @@ import polyscope.imgui as psim
 import polyscope.implot as implot
 
 from viewer import theme
-from viewer.commands import Command
-from viewer.findings import FrameTerms
 from viewer.panels.analysis import ask, is_current
+from viewer.protocol.commands import Command
+from viewer.protocol.findings import FrameTerms
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import align_right, font, number, styled, tooltip
 
 DECADES = 4.0  # from the brightest cell down to black

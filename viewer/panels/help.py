@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command
 from viewer.layout import Rect
+from viewer.protocol.commands import Command
 from viewer.shortcuts import SHEET
 from viewer.ui_state import UiState
 from viewer.widgets import caption

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import LAYER_GROUPS, LAYERS, UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import disabled, dot, font, scale, styled, tooltip
 
 COLUMNS = 2

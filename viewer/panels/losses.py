@@ -12,11 +12,11 @@ import polyscope.imgui as psim
 import polyscope.implot as implot
 
 from viewer import theme
-from viewer.commands import Command, Inspect
-from viewer.findings import RescoredCurve
 from viewer.panels.analysis import ask
+from viewer.protocol.commands import Command, Inspect
+from viewer.protocol.findings import RescoredCurve
+from viewer.protocol.view_model import Event, ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import Event, ViewModel
 from viewer.widgets import font, number, styled, tooltip
 
 MAX_POINTS = 1500

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import Note
 from viewer.ui_state import UiState
-from viewer.view_model import Note
 from viewer.widgets import dot, font, styled
 
 _COLORS = {"info": "ACCENT", "warning": "WARN", "error": "BAD"}

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command
-from viewer.findings import OverlapGap, Overlaps, Seam
 from viewer.panels.analysis import ask
 from viewer.panels.plots import Curve, frame_plot
+from viewer.protocol.commands import Command
+from viewer.protocol.findings import OverlapGap, Overlaps, Seam
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import font, table_row, tooltip
 
 _COLUMNS = ("pair", "frames", "apart", "betas", "floor", "seam: cut → blended")

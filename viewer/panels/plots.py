@@ -10,8 +10,8 @@ import polyscope.imgui as psim
 import polyscope.implot as implot
 
 from viewer import theme
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import font
 
 FLAGS = (

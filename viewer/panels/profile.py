@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import ClearProfile, Command
+from viewer.protocol.commands import ClearProfile, Command
+from viewer.protocol.view_model import PhaseTimes, ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import PhaseTimes, ViewModel
 from viewer.widgets import disabled, font, scale, tooltip
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import ViewModel
 from viewer.script import READY_MADE
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import disabled, duration, font, icon_button, scale, tooltip
 
 _HELP = {

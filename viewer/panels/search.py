@@ -9,11 +9,11 @@ import polyscope.imgui as psim
 import polyscope.implot as implot
 
 from viewer import theme
-from viewer.commands import Command
-from viewer.findings import LineSearch
 from viewer.panels.analysis import ask
+from viewer.protocol.commands import Command
+from viewer.protocol.findings import LineSearch
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import font, number, scale, styled, tooltip
 
 _FLAGS = (

@@ -8,13 +8,13 @@ import numpy as np
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command
 from viewer.layers.pull import pull_of, words
 from viewer.look import Selection
 from viewer.picking import joint_name
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import ViewModel
 from viewer.reframe import FRAMES, rigid_to
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import font, number
 
 Row = tuple[str, str]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command
+from viewer.protocol.commands import Command
 from viewer.ui_state import UiState
 from viewer.widgets import tooltip
 

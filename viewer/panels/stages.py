@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, SetFrames, SetSteps, SkipPhase, UsePreset
+from viewer.protocol.commands import Command, SetFrames, SetSteps, SkipPhase, UsePreset
+from viewer.protocol.view_model import Phase, Preset, ViewModel
 from viewer.ui_state import Draft, UiState
-from viewer.view_model import Phase, Preset, ViewModel
 from viewer.widgets import disabled, font, scale, styled, tooltip
 
 HEADROOM = 1.12  # of the axis, so that the last bar can be drawn longer

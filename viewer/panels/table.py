@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from viewer.commands import Command
 from viewer.panels.data import data_panel
 from viewer.panels.diagnosis import diagnosis_panel
 from viewer.panels.drift import drift_panel
@@ -27,8 +26,9 @@ from viewer.panels.traps import traps_panel
 from viewer.panels.variables import variables_panel
 from viewer.panels.view import view_panel
 from viewer.panels.weights import weights_panel
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 
 Panel = Callable[[ViewModel, UiState], Iterable[Command]]
 PANELS: dict[str, tuple[str, Panel]] = {

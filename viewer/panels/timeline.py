@@ -9,11 +9,11 @@ import numpy as np
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Bookmark, Command, Inspect, NameBranch, RemoveBookmark, Rewind
 from viewer.panels.frame_bar import frame_bar
 from viewer.panels.losses import branch_events
+from viewer.protocol.commands import Bookmark, Command, Inspect, NameBranch, RemoveBookmark, Rewind
+from viewer.protocol.view_model import Branch, ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import Branch, ViewModel
 from viewer.widgets import (
     Strip,
     bar_handle,

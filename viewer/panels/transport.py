@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, Pause, Redo, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter, Undo
 from viewer.panels.losses import branch_events
+from viewer.protocol.commands import Command, Pause, Redo, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter, Undo
+from viewer.protocol.view_model import ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import (
     align_right,
     caption,

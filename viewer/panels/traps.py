@@ -8,9 +8,9 @@ from dataclasses import replace
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, Rewind, SetTraps
+from viewer.protocol.commands import Command, Rewind, SetTraps
+from viewer.protocol.view_model import TrapSetting, ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import TrapSetting, ViewModel
 from viewer.widgets import disabled, font, tooltip
 
 _HELP = {

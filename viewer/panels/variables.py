@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, Freeze, Perturb, Release, Reset
+from viewer.protocol.commands import Command, Freeze, Perturb, Release, Reset
+from viewer.protocol.view_model import Part, ViewModel
 from viewer.ui_state import UiState
-from viewer.view_model import Part, ViewModel
 from viewer.widgets import align_right, disabled, font, number, scale, styled, tooltip
 
 USUAL_NOISE = 0.01  # in the variable's unit

@@ -9,13 +9,13 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, SetFloor
 from viewer.layers.pull import pulling, words
 from viewer.look import MOST_VIEWS, Look, Sampling, SavedView
-from viewer.planes import plane_of
+from viewer.protocol.commands import Command, SetFloor
+from viewer.protocol.planes import plane_of
+from viewer.protocol.view_model import ViewModel
 from viewer.reframe import FRAMES
 from viewer.ui_state import UiState
-from viewer.view_model import ViewModel
 from viewer.widgets import colored, disabled, font, scale, styled, tooltip
 
 MOST_GHOSTS, MOST_FUTURES = 12, 8

@@ -9,8 +9,8 @@ import numpy as np
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.findings import TermPull
-from viewer.view_model import Term, ViewModel
+from viewer.protocol.findings import TermPull
+from viewer.protocol.view_model import Term, ViewModel
 from viewer.widgets import font, number, tooltip
 
 TREND_ROWS, TREND_POINTS = 200, 24  # iterations that a sparkline covers, points it is drawn with

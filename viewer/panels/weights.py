@@ -9,11 +9,11 @@ import numpy as np
 import polyscope.imgui as psim
 
 from viewer import theme
-from viewer.commands import Command, SetWeight, SetWeights
 from viewer.panels.analysis import ask
 from viewer.panels.weight_cells import MEASURE_CELLS, MEASURE_HELP, MEASURES, WeightRow, trend_cell
+from viewer.protocol.commands import Command, SetWeight, SetWeights
+from viewer.protocol.view_model import Term, ViewModel
 from viewer.ui_state import Draft, UiState
-from viewer.view_model import Term, ViewModel
 from viewer.widgets import (
     align_right,
     caption,

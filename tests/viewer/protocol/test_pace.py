@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from viewer.pace import STAGE_COST, Pace
-from viewer.view_model import Phase
+from viewer.protocol.pace import STAGE_COST, Pace
+from viewer.protocol.view_model import Phase
 
 PHASES = [
     Phase(name="stage 1", stage=1, steps=3, iterations=4, variables=()),

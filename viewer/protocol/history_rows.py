@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from viewer import view_model as vm
+from viewer.protocol import view_model as vm
 
 
 class HistoryRows:

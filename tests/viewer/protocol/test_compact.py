@@ -11,8 +11,8 @@ from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 from viewer.build_view import ViewBuilder
-from viewer.compact import packed, unpacked
-from viewer.view_model import Motion
+from viewer.protocol.compact import packed, unpacked
+from viewer.protocol.view_model import Motion
 
 
 def size(value: object) -> int:

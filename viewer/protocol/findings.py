@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from viewer.view_model import Motion, placed
+from viewer.protocol.view_model import Motion, placed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -306,7 +306,7 @@ class Analysis:
     options: tuple[tuple[str, Any], ...]
     snapshot: int
     seconds: float  # that it took
-    value: Any  # frozen numpy values, see ``viewer.findings``; None: there is nothing to measure, or it failed
+    value: Any  # frozen numpy values, see ``viewer.protocol.findings``; None: there is nothing to measure, or it failed
     error: str = ""
 
 

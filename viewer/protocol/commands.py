@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from viewer.view_model import TrapSetting
+from viewer.protocol.view_model import TrapSetting
 
 
 @dataclass(frozen=True)

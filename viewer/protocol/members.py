@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from viewer import view_model as vm
+from viewer.protocol import view_model as vm
 
 
 class Evaluated(Protocol):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from viewer.view_model import BodyMesh, Motion, Scene
+from viewer.protocol.view_model import BodyMesh, Motion, Scene
 
 _SHORT = 32767
 
