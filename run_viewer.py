@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optim.session.session import Session
     from optim.split.batches import BatchedFit
     from viewer.headless import Report, VideoResult
-    from viewer.run_recorder import Recorder
+    from viewer.worker.run_recorder import Recorder
 
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
 log = logging.getLogger(__name__)
@@ -330,8 +330,8 @@ def _export(settings: Settings, folders: list[Path], out: Path) -> None:
 def _recorder(settings: Settings, session: Session, usual: Path) -> Recorder | None:
     """Records a run without a window, beside its results unless told otherwise; one of an earlier run is replaced."""
     from optim.recording.run_folder import choose_place, remove_run
-    from viewer.build_view import ViewBuilder
-    from viewer.run_recorder import Recorder
+    from viewer.worker.build_view import ViewBuilder
+    from viewer.worker.run_recorder import Recorder
 
     if settings.no_record:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from viewer.protocol.commands import Command
-from viewer.worker import Message, Record, Worker, load, worker_main
+from viewer.worker.worker import Message, Record, Worker, load, worker_main
 
 SessionMaker = Callable[[], Any]
 """Makes the ``optim.session.session.Session`` to debug; picklable, since it is called in the worker process."""

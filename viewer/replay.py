@@ -13,7 +13,7 @@ from typing import Protocol
 
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Analysis, Finished, Loading, Note, Scene, ViewModel
-from viewer.worker import Message, load_failed
+from viewer.worker.worker import Message, load_failed
 
 LOOK_AGAIN = 0.5  # seconds between two looks for what a run in progress has added
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewer.display import DisplayFrame, body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 from viewer.protocol import commands as c
 from viewer.protocol import view_model as vm
+from viewer.worker.display import DisplayFrame, body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 
 if TYPE_CHECKING:
     from optim.problem.variables import Trajectory

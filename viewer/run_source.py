@@ -1,6 +1,6 @@
 """A recorded run as a source of views: needs its file alone, which may still be written.
 
-What was not written of an iteration (see ``viewer.run_recorder``) is taken from the nearest one before it, and said.
+What was not written of an iteration (see ``viewer.worker.run_recorder``) is taken from the nearest one before it, and said.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from viewer.protocol import view_model as vm
 from viewer.protocol.findings import FrameTerms
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
-from viewer.run_recorder import NO_EDITS, Setup, view_values
+from viewer.worker.run_recorder import NO_EDITS, Setup, view_values
 
 VIEWS_KEPT = 32
 _FROM_BEFORE = ("motion", "floors", "prior_frames")

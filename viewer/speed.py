@@ -25,7 +25,7 @@ from viewer.client import ProcessClient
 from viewer.protocol.commands import Run, RunStage, Step
 from viewer.ui_state import UiState
 from viewer.window import WindowUnavailable, start_polyscope
-from viewer.worker import Record
+from viewer.worker.worker import Record
 
 ITERATIONS = 300  # of stage 3
 ROUNDS = 3

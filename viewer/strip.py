@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polyscope as ps
 
-from viewer.build_view import ViewBuilder
 from viewer.camera import Viewpoint
 from viewer.layers.body import BodyLayer
 from viewer.layers.film import FilmLayer
@@ -22,6 +21,7 @@ from viewer.progress import LoadingLine, ProgressLine
 from viewer.protocol.view_model import Status
 from viewer.ui_state import UiState
 from viewer.window import start_polyscope
+from viewer.worker.build_view import ViewBuilder
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot

@@ -21,7 +21,7 @@ def make_session() -> Session:
 
 
 def record(path: Path, session: Session) -> Recording:
-    """See ``viewer.worker.Record``."""
+    """See ``viewer.worker.worker.Record``."""
     return recorded_session(session, path=path)
 
 

@@ -14,7 +14,7 @@ from tests.viewer.conftest import Window
 from viewer.panels.plots import Curve, limits
 from viewer.protocol.commands import Run, RunStage, SetTraps, Step
 from viewer.protocol.planes import plane_of
-from viewer.trapping import DEFAULT_TRAPS
+from viewer.worker.breakpoints import DEFAULT_TRAPS
 
 
 def to_stage_3(window: Window) -> None:
@@ -105,7 +105,7 @@ def test_diagnosis_names_frame_term_and_variable_and_leads_there(open_fit):
 
 
 def test_a_question_that_fails_is_a_message_and_no_more(open_fit, monkeypatch):
-    from viewer import analyses
+    from viewer.worker import analyses
 
     def fail(builder, snapshot):
         raise ValueError("cannot tell")

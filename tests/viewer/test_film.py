@@ -13,12 +13,12 @@ import pytest
 from tests.videos import grey_frames, shade, write_video
 from tests.viewer import fakes
 from viewer import film as module
-from viewer.build_view import ViewBuilder
 from viewer.film import Film, FilmError
 from viewer.layers.camera import image_points
 from viewer.layers.film import FilmLayer, distance, image_corners
 from viewer.protocol.view_model import Camera, Footage
 from viewer.ui_state import UiState
+from viewer.worker.build_view import ViewBuilder
 
 ROOT = Path(__file__).parents[2]
 

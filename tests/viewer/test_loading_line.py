@@ -7,7 +7,7 @@ from optim.common.progress import Progress, told_to
 from optim.common.progress import log as loading
 from viewer.progress import LoadingLine
 from viewer.protocol.view_model import Loading
-from viewer.worker import LOADING_LOG, LoadingHandler
+from viewer.worker.worker import LOADING_LOG, LoadingHandler
 
 
 class Terminal(io.StringIO):

@@ -18,15 +18,15 @@ import pytest
 from optim.common.errors import InputError
 from optim.recording.runfile import RunFile
 from tests.viewer import recorded
-from viewer.build_view import ViewBuilder
 from viewer.protocol import commands as c
 from viewer.protocol.findings import FrameTerms
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Note, Scene, ViewModel
 from viewer.replay import ReplayClient
-from viewer.run_recorder import LATER, Recorder
 from viewer.run_source import RunSource
 from viewer.skinning import Skinner
-from viewer.worker import Worker
+from viewer.worker.build_view import ViewBuilder
+from viewer.worker.run_recorder import LATER, Recorder
+from viewer.worker.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 

@@ -300,7 +300,7 @@ class PhaseTimes:
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What was found out about a snapshot when it was asked for (``viewer.analyses``)."""
+    """What was found out about a snapshot when it was asked for (``viewer.worker.analyses``)."""
 
     kind: str
     options: tuple[tuple[str, Any], ...]

@@ -115,7 +115,7 @@ def test_a_session_starts_from_the_command_line(model_files, tmp_path):
 
 
 def test_a_split_clip_is_one_batch_of_its_parts_for_the_window(model_files, tmp_path):
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
     motion = write_walk(tmp_path / "walk.npz")
     words = ["--data-path", str(motion), "--rgb-seq-len", "16", "--rgb-overlap-len", "4"]

@@ -10,9 +10,9 @@ import pytest
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
-from viewer.build_view import ViewBuilder
 from viewer.protocol.compact import packed, unpacked
 from viewer.protocol.view_model import Motion
+from viewer.worker.build_view import ViewBuilder
 
 
 def size(value: object) -> int:

@@ -9,7 +9,7 @@ from viewer.protocol.findings import OverlapGap, Overlaps, Seam
 if TYPE_CHECKING:
     from optim.session.history import Snapshot
     from optim.split.stitching import Jump
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 
 def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:

@@ -10,7 +10,7 @@ from viewer.protocol.findings import LineSearch, RescoredCurve, TermPull
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 
 def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:

@@ -9,7 +9,7 @@ import pytest
 from tests.viewer import fakes
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Analysis, LoadFailed, Loading, Note, Scene, Status, ViewModel
-from viewer.worker import PUBLISH_INTERVAL, TELL_INTERVAL, Worker, load
+from viewer.worker.worker import PUBLISH_INTERVAL, TELL_INTERVAL, Worker, load
 
 
 class Bench:
@@ -216,7 +216,7 @@ def test_of_the_same_question_only_the_newest_is_answered():
 
 
 def test_stage_3_waits_for_the_compiler_and_obeys_meanwhile(monkeypatch):
-    monkeypatch.setattr("viewer.worker.IDLE_WAIT", 0.0)
+    monkeypatch.setattr("viewer.worker.worker.IDLE_WAIT", 0.0)
     bench = Bench()
     ready = []
     bench.worker.compiled = lambda: bool(ready)

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from viewer.build_prior import regressed_joints
 from viewer.protocol import compact, findings
 from viewer.protocol import view_model as vm
+from viewer.worker.build_prior import regressed_joints
 
 if TYPE_CHECKING:
     from optim.recording.recording import Recording
     from optim.recording.runfile import RunFile
     from optim.recording.values import Values
     from optim.session.history import Snapshot
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 _OF_THE_WINDOW = {
     "analyses", "can_redo", "can_undo", "caught", "current", "history", "obeyed", "scene", "shown", "status", "times",

@@ -10,7 +10,7 @@ from viewer.protocol.findings import FloorGuess, GroundCurves
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 
 def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from viewer.build_prior import node_gaps, prior_frames, regressed_joints
-from viewer.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 from viewer.protocol import view_model as vm
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
+from viewer.worker.build_prior import node_gaps, prior_frames, regressed_joints
+from viewer.worker.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 
 if TYPE_CHECKING:
     from optim.problem.problem import Problem

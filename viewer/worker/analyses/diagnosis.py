@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optim.diagnostics.lyapunov import Lyapunov
     from optim.session.history import Snapshot
     from optim.session.session import Session
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 STANDS_OUT = 2.0  # times the median frame's loss
 CONFLICT = -0.5  # cosine of two gradients
@@ -156,7 +156,7 @@ def _joints(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
 
 def _ground(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """Penetration, skate and the tilt of the floor."""
-    from viewer.analyses.ground import ground_curves
+    from viewer.worker.analyses.ground import ground_curves
 
     found = ground_curves(builder, snapshot)
     b, frame = np.unravel_index(int(found.depth_cm.argmax()), found.depth_cm.shape)
@@ -181,7 +181,7 @@ def _ground(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
 
 def _overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """Disagreement of neighbouring sub-sequences."""
-    from viewer.analyses.overlaps import overlaps
+    from viewer.worker.analyses.overlaps import overlaps
 
     found = overlaps(builder, snapshot)
     for gap in found.gaps if found else ():

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from viewer.analyses.diagnosis import diagnosis
-from viewer.analyses.drift import drift_curves
-from viewer.analyses.ground import floor_guesses, ground_curves
-from viewer.analyses.motions import futures, joint_pull, one_step, stitched
-from viewer.analyses.overlaps import overlaps
-from viewer.analyses.solver import line_search, rescored, term_pull
-from viewer.analyses.terms import frame_terms
+from viewer.worker.analyses.diagnosis import diagnosis
+from viewer.worker.analyses.drift import drift_curves
+from viewer.worker.analyses.ground import floor_guesses, ground_curves
+from viewer.worker.analyses.motions import futures, joint_pull, one_step, stitched
+from viewer.worker.analyses.overlaps import overlaps
+from viewer.worker.analyses.solver import line_search, rescored, term_pull
+from viewer.worker.analyses.terms import frame_terms
 
 ANALYSES: dict[str, Callable[..., Any]] = {
     "frame_terms": frame_terms,

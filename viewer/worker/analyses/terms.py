@@ -8,7 +8,7 @@ from viewer.protocol.findings import FrameTerms
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 
 def frame_terms(builder: ViewBuilder, snapshot: Snapshot) -> FrameTerms:

@@ -8,7 +8,7 @@ from viewer.protocol.findings import DriftCurves
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 _QUANTITIES = ("root_cm", "joints_cm", "heading_deg", "lowest_foot_cm")
 

@@ -10,7 +10,7 @@ from viewer.protocol.findings import Futures, JointPull, OneStep, Stitched, Stit
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 
 def one_step(builder: ViewBuilder, snapshot: Snapshot) -> OneStep | None:

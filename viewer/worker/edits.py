@@ -10,7 +10,7 @@ from viewer.protocol import commands as c
 
 if TYPE_CHECKING:
     from optim.session.session import Session
-    from viewer.display import DisplayFrame
+    from viewer.worker.display import DisplayFrame
 
 
 def edit(session: Session, command: c.Command, frame: DisplayFrame) -> None:

@@ -11,13 +11,13 @@ import torch
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
-from viewer.build_view import ViewBuilder
 from viewer.layers.camera import image_points
 from viewer.layers.observations import ObservationsLayer
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Note, ViewModel
 from viewer.skinning import Skinner
-from viewer.worker import Worker
+from viewer.worker.build_view import ViewBuilder
+from viewer.worker.worker import Worker
 
 
 def make(*modalities: str, batch: int = 1) -> Session:

@@ -11,10 +11,10 @@ import pytest
 
 from optim.objective.objective import TermValue
 from tests.viewer import fakes
-from viewer.build_view import ViewBuilder
-from viewer.display import display_frame
 from viewer.protocol.view_model import Status
 from viewer.skinning import Skinner
+from viewer.worker.build_view import ViewBuilder
+from viewer.worker.display import display_frame
 
 STATUS = Status(state="paused", phase=0, step=0, iteration=0, total_iterations=0, progress=0.0, loss=1.0)
 

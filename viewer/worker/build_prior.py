@@ -10,7 +10,7 @@ from viewer.protocol import view_model as vm
 
 if TYPE_CHECKING:
     from optim.session.history import Snapshot
-    from viewer.build_view import ViewBuilder
+    from viewer.worker.build_view import ViewBuilder
 
 
 def prior_frames(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray:

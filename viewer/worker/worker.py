@@ -19,7 +19,6 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from viewer.profiling import Profiler
 from viewer.protocol import commands as c
 from viewer.protocol.pace import ITERATION, Pace
 from viewer.protocol.view_model import (
@@ -34,7 +33,8 @@ from viewer.protocol.view_model import (
     Status,
     ViewModel,
 )
-from viewer.trapping import Watch
+from viewer.worker.breakpoints import Watch
+from viewer.worker.profiling import Profiler
 
 if TYPE_CHECKING:
     from optim.recording.recording import Recording
@@ -75,8 +75,8 @@ class Worker:
         recording: Recording | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        from viewer.build_view import ViewBuilder
-        from viewer.run_recorder import Recorder
+        from viewer.worker.build_view import ViewBuilder
+        from viewer.worker.run_recorder import Recorder
 
         self.quitting = False
         self._session, self._inbox, self._clock = session, inbox, clock
@@ -204,7 +204,7 @@ class Worker:
             case c.SetTraps(traps):
                 self._watch.set(traps)
             case c.Export(formats, folder, frame):
-                from viewer.exporting import export
+                from viewer.worker.exporting import export
 
                 paths = export(session, formats, folder, frame=frame)
                 self._publish(
@@ -215,13 +215,13 @@ class Worker:
             case _ if type(command) in _GOALS:
                 self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
             case _:
-                from viewer.edits import edit
+                from viewer.worker.edits import edit
 
                 edit(session, command, self._builder.frame)
 
     def _analyse(self, command: c.Analyse) -> None:
         """Answer a question; one that cannot be answered is a message, and no reason to pause."""
-        from viewer.analyses import ANALYSES
+        from viewer.worker.analyses import ANALYSES
 
         snapshot, began, error = self._session.history[command.snapshot], self._clock(), ""
         try:
