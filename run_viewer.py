@@ -130,7 +130,7 @@ def record(settings: Settings, path: Path, session: Session) -> Recording:
 
 def run_bundle(run: Path, target: Path) -> int:
     """Write a run as one file that depends on nothing else, and say what is in it."""
-    from viewer.bundle import bundle
+    from viewer.replay.bundle import bundle
 
     found = bundle(run, target)
     if found.missing is not None:
@@ -145,7 +145,7 @@ def run_bundle(run: Path, target: Path) -> int:
 def run_replay(settings: Settings, path: Path) -> int:
     """Show a recorded run, without models; or results of a fit, without its priors."""
     from viewer import window
-    from viewer.opening import replay_of
+    from viewer.replay.opening import replay_of
 
     try:
         result = window.run_window(partial(replay_of, path, body=settings.own_body, clip=settings.clip))

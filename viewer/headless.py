@@ -12,8 +12,8 @@ import polyscope as ps
 
 from viewer.app import App
 from viewer.client import Client, LocalClient
-from viewer.opening import replay_of
 from viewer.protocol.view_model import LoadFailed, Scene
+from viewer.replay.opening import replay_of
 from viewer.script import Script, fit_text, parse_script
 from viewer.ui_state import UiState
 from viewer.video import VideoError

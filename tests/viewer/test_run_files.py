@@ -9,8 +9,8 @@ import pytest
 
 from tests.viewer import recorded
 from viewer.protocol import commands as c
-from viewer.replay import ReplayClient
-from viewer.run_source import RunSource
+from viewer.replay.replay import ReplayClient
+from viewer.replay.run_source import RunSource
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from viewer.replay import ReplayClient
-from viewer.results_source import ResultsSource
-from viewer.run_source import RunSource
+from viewer.replay.replay import ReplayClient
+from viewer.replay.results_source import ResultsSource
+from viewer.replay.run_source import RunSource
 
 
 def replay_of(path: Path, *, body: Path | None = None, clip: str | None = None) -> ReplayClient:

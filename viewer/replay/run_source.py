@@ -31,7 +31,7 @@ _HISTORY = (
 
 
 class RunSource:
-    """See ``viewer.replay.Source``.
+    """See ``viewer.replay.replay.Source``.
 
     Raises:
         InputError: No run file, a damaged one, or one without anything to look at.

@@ -7,8 +7,8 @@ from optim.common.errors import InputError
 from tests.optim.results.test_opened import motion, people, write_part
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import LoadFailed, ViewModel
-from viewer.replay import ReplayClient
-from viewer.results_source import ResultsSource
+from viewer.replay.replay import ReplayClient
+from viewer.replay.results_source import ResultsSource
 from viewer.skinning import Skinner
 
 

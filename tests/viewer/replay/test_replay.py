@@ -21,14 +21,14 @@ from tests.viewer import recorded
 from viewer.protocol import commands as c
 from viewer.protocol.findings import FrameTerms
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Note, Scene, ViewModel
-from viewer.replay import ReplayClient
-from viewer.run_source import RunSource
+from viewer.replay.replay import ReplayClient
+from viewer.replay.run_source import RunSource
 from viewer.skinning import Skinner
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.run_recorder import LATER, Recorder
 from viewer.worker.worker import Worker
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Bench:
@@ -206,7 +206,7 @@ def test_the_client_scrubs_and_changes_nothing(run):
 
 
 def test_a_run_in_progress_is_followed(tmp_path, monkeypatch):
-    monkeypatch.setattr("viewer.replay.LOOK_AGAIN", 0.0)
+    monkeypatch.setattr("viewer.replay.replay.LOOK_AGAIN", 0.0)
     bench = Bench(tmp_path / "run.humorscope")
     bench.do(c.Step())
     viewer = Viewer(tmp_path / "run.humorscope")
@@ -277,8 +277,8 @@ class NoTorch:
 
 sys.meta_path.insert(0, NoTorch())
 from pathlib import Path
-from viewer.replay import ReplayClient
-from viewer.run_source import RunSource
+from viewer.replay.replay import ReplayClient
+from viewer.replay.run_source import RunSource
 client = ReplayClient(lambda: RunSource(Path(sys.argv[1])))
 messages = [message for _ in range(3) for message in client.poll()]
 print([message.current for message in messages if type(message).__name__ == "ViewModel"])
@@ -295,7 +295,7 @@ def test_it_needs_no_torch_and_no_models(run):
 KILLED = """
 import sys
 from pathlib import Path
-from tests.viewer.test_replay import Bench
+from tests.viewer.replay.test_replay import Bench
 from viewer.protocol import commands as c
 bench = Bench(Path(sys.argv[1]))
 bench.inbox.append(c.Run())

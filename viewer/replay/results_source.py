@@ -30,7 +30,7 @@ _MOMENTS = {
 
 
 class ResultsSource:
-    """See ``viewer.replay.Source``.
+    """See ``viewer.replay.replay.Source``.
 
     Args:
         path: Of a folder of results, or of an .npz.

@@ -1,0 +1,1 @@
+"""Recorded runs and results on disk in the place of the worker; needs neither models nor torch."""
