@@ -15,10 +15,8 @@ from functools import partial
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.capture import drawn_by_processor
 from viewer.client import Client
-from viewer.layout import SLOTS, Rect, layout
 from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
 from viewer.panels.help import help_windows
 from viewer.panels.table import OWN_PANELS, PANELS
@@ -27,8 +25,10 @@ from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, 
 from viewer.scene_view import SceneView
 from viewer.shortcuts import shortcuts
 from viewer.studio import Studio
-from viewer.ui_state import UiState
-from viewer.widgets import caption, font, tab_row, wide_switch
+from viewer.ui import theme
+from viewer.ui.layout import SLOTS, Rect, layout
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import caption, font, tab_row, wide_switch
 
 FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 0.002  # seconds
 """While the user moves something or the clip plays, also without a graphics card; otherwise, so that the optimiser has

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polyscope as ps
 
-from viewer.layout import Rect
-from viewer.look import SavedView
 from viewer.protocol.view_model import Camera, ViewModel
+from viewer.ui.layout import Rect
+from viewer.ui.look import SavedView
 
 FOV_DEGREES = 42.0
 _DIRECTION = np.array([0.62, -0.68, 0.30])  # from the body to the viewpoint

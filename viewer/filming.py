@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from viewer.capture import grab
-from viewer.layout import Rect
 from viewer.player import Player
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui.layout import Rect
+from viewer.ui.ui_state import UiState
 from viewer.video import VideoError, VideoWriter
 
 

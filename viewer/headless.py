@@ -15,7 +15,7 @@ from viewer.client import Client, LocalClient
 from viewer.protocol.view_model import LoadFailed, Scene
 from viewer.replay.opening import replay_of
 from viewer.script import Script, fit_text, parse_script
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 from viewer.video import VideoError
 from viewer.window import start_polyscope
 

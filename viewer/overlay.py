@@ -6,12 +6,12 @@ import math
 
 import polyscope.imgui as psim
 
-from viewer import theme
-from viewer.layout import Rect
 from viewer.panels.losses import plot_losses
 from viewer.panels.timeline import draw_schedule, positions
 from viewer.protocol.view_model import ViewModel
-from viewer.widgets import font, number
+from viewer.ui import theme
+from viewer.ui.layout import Rect
+from viewer.ui.widgets import font, number
 
 MARGIN, PLOT_WIDTH, PLOT_HEIGHT, BAR_HEIGHT = 16.0, 300.0, 168.0, 36.0
 LEAST_HEIGHT = 400.0  # of a window that has room for the loss curve

@@ -6,13 +6,13 @@ import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.camera import project
 from viewer.layers.base import Label, Layer, sequences_at
-from viewer.look import Selection
 from viewer.protocol.view_model import ViewModel
 from viewer.skinning import Skinner, part
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.look import Selection
+from viewer.ui.ui_state import UiState
 
 NEAR = 9.0  # pixels around a joint that count as the joint
 STILL = 4.0  # pixels that the mouse may move between press and release

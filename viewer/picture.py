@@ -16,7 +16,7 @@ import polyscope as ps
 from viewer.app import App
 from viewer.client import LocalClient
 from viewer.protocol.commands import Command, RunStage, Step
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 from viewer.window import start_polyscope
 
 SETTLE_FRAMES = 4

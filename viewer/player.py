@@ -12,11 +12,11 @@ import numpy as np
 import polyscope as ps
 
 from viewer.camera import Viewpoint, body_position, look
-from viewer.layout import SLOTS, Rect
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import ViewModel
 from viewer.script import DIRECTIVES, Directive, Script, ScriptError
-from viewer.ui_state import LAYERS, Draft, UiState
+from viewer.ui.layout import SLOTS, Rect
+from viewer.ui.ui_state import LAYERS, Draft, UiState
 
 _RUNS: dict[str, type[c.Command]] = {
     "iteration": c.Step,

@@ -9,16 +9,16 @@ import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.camera import Viewpoint, project
 from viewer.layers.base import Label, Layer
 from viewer.layers.table import LAYER_TYPES
-from viewer.layout import Rect
 from viewer.picking import Clicks, marker
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.reframe import Reframer
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.layout import Rect
+from viewer.ui.ui_state import UiState
 
 Guard = Callable[[str, Callable[[], list[Command] | None]], list[Command] | None]
 """Runs a piece of drawing by its name; what it raises must not end the window."""

@@ -28,7 +28,7 @@ from viewer.protocol.commands import (
     Undo,
 )
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import LAYERS, UiState
+from viewer.ui.ui_state import LAYERS, UiState
 
 SHEET = (
     ("Space", "run or pause the optimiser"),

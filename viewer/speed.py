@@ -23,7 +23,7 @@ import polyscope as ps
 from viewer.app import App
 from viewer.client import ProcessClient
 from viewer.protocol.commands import Run, RunStage, Step
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 from viewer.window import WindowUnavailable, start_polyscope
 from viewer.worker.worker import Record
 

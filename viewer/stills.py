@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import polyscope as ps
 
-from viewer import theme
 from viewer.camera import look
+from viewer.ui import theme
 from viewer.window import WindowUnavailable, start_polyscope
 
 SIZE = (1500, 470)

@@ -19,7 +19,7 @@ from viewer.layers.body import BodyLayer
 from viewer.layers.film import FilmLayer
 from viewer.progress import LoadingLine, ProgressLine
 from viewer.protocol.view_model import Status
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 from viewer.window import start_polyscope
 from viewer.worker.build_view import ViewBuilder
 

@@ -10,11 +10,12 @@ from typing import Literal
 import polyscope as ps
 from threadpoolctl import threadpool_limits
 
-from viewer import theme
 from viewer.app import App
 from viewer.backends import desktop_scale, offscreen_problem, window_problem
 from viewer.client import Client
-from viewer.preferences import (
+from viewer.protocol.commands import Quit
+from viewer.ui import theme
+from viewer.ui.preferences import (
     WINDOW_SIZE,
     apply_preferences,
     from_ui,
@@ -22,8 +23,7 @@ from viewer.preferences import (
     preferences_path,
     save_preferences,
 )
-from viewer.protocol.commands import Quit
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
 

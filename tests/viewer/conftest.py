@@ -16,7 +16,7 @@ from tests.viewer.uidriver import UiDriver
 from viewer.app import App
 from viewer.client import Client, LocalClient
 from viewer.protocol.commands import Command
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 from viewer.window import start_polyscope
 
 

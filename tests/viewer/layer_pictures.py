@@ -18,7 +18,6 @@ from optim.schedule.stages import schedule
 from optim.session.session import Session
 from optim.split.splitting import sub_problem
 from tests import fakes as small
-from viewer import theme
 from viewer.app import App
 from viewer.camera import frame_points, project
 from viewer.client import LocalClient
@@ -29,11 +28,12 @@ from viewer.layers.floor import grid, middle
 from viewer.layers.parts import WORST_MM, shared
 from viewer.layers.pull import LONGEST, pull_of
 from viewer.layers.skeleton import CONTACT_JOINTS
-from viewer.layout import Rect
 from viewer.picking import surface_at
 from viewer.protocol.planes import plane_of
 from viewer.reframe import rigid_to
-from viewer.ui_state import LAYERS, UiState
+from viewer.ui import theme
+from viewer.ui.layout import Rect
+from viewer.ui.ui_state import LAYERS, UiState
 from viewer.window import start_polyscope
 
 SIZE, FRAMES, SEGMENT = (800, 600), 12, 4

@@ -16,8 +16,8 @@ from viewer.app import App
 from viewer.camera import project
 from viewer.client import LocalClient
 from viewer.protocol.commands import RunStage
-from viewer.theme import BACKGROUND
-from viewer.ui_state import LAYERS, UiState
+from viewer.ui.theme import BACKGROUND
+from viewer.ui.ui_state import LAYERS, UiState
 from viewer.window import start_polyscope
 
 FRAME, GAP_FRAME = 30, 15

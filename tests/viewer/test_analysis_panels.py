@@ -11,9 +11,9 @@ from optim.diagnostics.agreement import overlap_disagreement
 from optim.diagnostics.drift import drift
 from optim.diagnostics.ground import ground
 from tests.viewer.conftest import Window
-from viewer.panels.plots import Curve, limits
 from viewer.protocol.commands import Run, RunStage, SetTraps, Step
 from viewer.protocol.planes import plane_of
+from viewer.ui.plots import Curve, limits
 from viewer.worker.breakpoints import DEFAULT_TRAPS
 
 

@@ -10,7 +10,7 @@ from tests.viewer import fakes
 from viewer.camera import FOV_DEGREES, camera_fov_degrees, camera_view_matrix, frame_points, look, project
 from viewer.layers.camera import image_points, unproject
 from viewer.layers.observations import crop
-from viewer.layout import layout
+from viewer.ui.layout import layout
 from viewer.worker.build_view import ViewBuilder
 
 SIZE = (1280, 720)

@@ -17,7 +17,7 @@ from viewer.film import Film, FilmError
 from viewer.layers.camera import image_points
 from viewer.layers.film import FilmLayer, distance, image_corners
 from viewer.protocol.view_model import Camera, Footage
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 from viewer.worker.build_view import ViewBuilder
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.viewer.test_pixels import around, drawn, has_hue, share
-from viewer import theme
+from viewer.ui import theme
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from viewer.layers.table import LAYER_TYPES
 from viewer.panels.layers import HELP, missing
-from viewer.theme import LAYER_COLORS
-from viewer.ui_state import LAYERS, SHOWN_FROM_THE_START, UiState
+from viewer.ui.theme import LAYER_COLORS
+from viewer.ui.ui_state import LAYERS, SHOWN_FROM_THE_START, UiState
 
 
 def to_stage_3(window) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from viewer.layout import SLOTS
 from viewer.panels.table import PANELS
 from viewer.panels.weights import slider_position, slider_weight
 from viewer.protocol.view_model import Analysis, Loading, Note
-from viewer.ui_state import UiState
-from viewer.widgets import number
+from viewer.ui.layout import SLOTS
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import number
 
 
 def weight(window, term: str, stage: int) -> float:

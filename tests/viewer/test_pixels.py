@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from viewer import theme
+from viewer.ui import theme
 
 ROOT = Path(__file__).parents[2]
 

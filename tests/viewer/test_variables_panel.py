@@ -10,7 +10,7 @@ from tests.viewer.conftest import Window
 from viewer.panels.variables import rows, state_of
 from viewer.protocol.commands import Freeze, RunPhase, RunStage, Step, StepOuter
 from viewer.protocol.view_model import History
-from viewer.widgets import number
+from viewer.ui.widgets import number
 
 PARTS = ["trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel"]
 

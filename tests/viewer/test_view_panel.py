@@ -8,8 +8,8 @@ import pytest
 
 from viewer.camera import project
 from viewer.layers.floor_handle import FloorHandleLayer
-from viewer.look import MOST_VIEWS, Sampling, Selection
 from viewer.protocol.planes import apart, below, lean_of, plane_of
+from viewer.ui.look import MOST_VIEWS, Sampling, Selection
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer import theme
 from viewer.layers.base import Label, Layer
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
 
 LENGTH = 0.4  # metres
 

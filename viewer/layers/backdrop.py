@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from viewer import theme
 from viewer.layers.base import Layer
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
 
 RADIUS, RINGS, SECTORS = 25.0, 8, 16  # metres
 

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import polyscope as ps
 
-from viewer.layout import Rect
-from viewer.look import Selection
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
-from viewer.theme import Color
-from viewer.ui_state import UiState
+from viewer.ui.layout import Rect
+from viewer.ui.look import Selection
+from viewer.ui.theme import Color
+from viewer.ui.ui_state import UiState
 
 
 class Label(NamedTuple):

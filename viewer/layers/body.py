@@ -6,13 +6,13 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from viewer import theme
 from viewer.decimate import decimated
 from viewer.layers.base import Layer, sequences_at
-from viewer.look import Selection
 from viewer.protocol.view_model import BodyMesh, Motion, ViewModel
 from viewer.skinning import Skinner
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.look import Selection
+from viewer.ui.ui_state import UiState
 
 GHOST_OPACITY = 0.32
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polyscope as ps
 
-from viewer import theme
 from viewer.layers.base import Layer
 from viewer.protocol.view_model import Camera, ViewModel
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
 
 NEAR = 0.25  # metres between viewpoint and camera that count as the same place
 PLANE_SHARE = 0.25  # of the way from the camera to the body, where the image plane is drawn

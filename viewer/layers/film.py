@@ -10,7 +10,7 @@ import numpy as np
 from viewer.film import Film, FilmError
 from viewer.layers.base import Layer
 from viewer.protocol.view_model import Camera, ViewModel
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 
 BEHIND = 1.2
 """How far away the picture hangs, in distances of the farthest body."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer import theme
 from viewer.layers.base import Label, Layer
 from viewer.protocol.planes import apart, axes_on, below
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
 
 TILES, TILE = 14, 0.5  # per side; metres
 GRID, GRID_SIZE = 8, 4.0  # cells per side of an outlined floor; metres

@@ -7,13 +7,13 @@ from collections.abc import Hashable
 import numpy as np
 import polyscope as ps
 
-from viewer import theme
 from viewer.camera import body_position
 from viewer.layers.base import Layer
 from viewer.layers.floor import grid, middle
 from viewer.protocol.planes import axes_on, below, lean_of, plane_of
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
 
 SIZE = 0.45  # of the handle, against the scene
 

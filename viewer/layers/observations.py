@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.layers.base import Layer, sequences_at
 from viewer.layers.camera import image_points, plane_depth, unproject
-from viewer.layout import Rect
 from viewer.protocol.view_model import BodyMesh, ViewModel
 from viewer.skinning import Skinner, part
-from viewer.ui_state import UiState
-from viewer.widgets import scale as ui_scale
+from viewer.ui import theme
+from viewer.ui.layout import Rect
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import scale as ui_scale
 
 BODY25_JOINTS = (12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7)
 """Body joints that are BODY_25 keypoints 1 to 14; keypoints 0 and 15 to 24 are vertices of the mesh."""

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer import theme
 from viewer.layers.base import Label, Layer, bones
 from viewer.layers.rollout import FEET
-from viewer.panels.analysis import ask
 from viewer.picking import joint_name
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import Stitched
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.asking import ask
+from viewer.ui.ui_state import UiState
 
 WORST_MM = 100.0  # gap that is drawn in full red
 AROUND = 15  # frames before and after a seam that are drawn

@@ -6,15 +6,15 @@ from collections.abc import Hashable, Iterator
 
 import numpy as np
 
-from viewer import theme
 from viewer.layers.base import Label, Layer, bones, sequences_at
 from viewer.layers.body import SkinnedLayer
-from viewer.look import Sampling
-from viewer.panels.analysis import ask
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import Futures, OneStep
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.asking import ask
+from viewer.ui.look import Sampling
+from viewer.ui.ui_state import UiState
 
 
 class OneStepLayer(Layer):

@@ -6,15 +6,15 @@ from collections.abc import Hashable, Iterator
 
 import numpy as np
 
-from viewer import theme
 from viewer.layers.base import Label, Layer, sequences_at
-from viewer.panels.analysis import ask, is_current
 from viewer.picking import joint_name
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import JointPull
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import number
+from viewer.ui import theme
+from viewer.ui.asking import ask, is_current
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import number
 
 LONGEST = 0.35  # metres that the longest arrow of the clip has
 

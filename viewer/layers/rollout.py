@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.layers.base import Label, Layer, bones, sequences_at
-from viewer.layout import Rect
 from viewer.protocol.view_model import Motion, ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import scale
+from viewer.ui import theme
+from viewer.ui.layout import Rect
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import scale
 
 EVERY = 10  # frames between two numbered drift segments
 FEET = (10, 11)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer import theme
 from viewer.layers.base import Label, Layer, bones, sequences_at
 from viewer.picking import joint_name
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
 
 CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
 """Joints that the prior gives a contact probability: root, knees, ankles, feet, wrists."""

@@ -1,4 +1,4 @@
-"""The list of layers, in the order in which they are drawn; switches and defaults are in ``viewer.ui_state``."""
+"""The list of layers, in the order in which they are drawn; switches and defaults are in ``viewer.ui.ui_state``."""
 
 from __future__ import annotations
 

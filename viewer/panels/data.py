@@ -9,8 +9,8 @@ import polyscope.imgui as psim
 
 from viewer.protocol.commands import Command, DropFrames, ScaleConfidence
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import disabled, scale, sequence_choice, tooltip
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import disabled, scale, sequence_choice, tooltip
 
 _NAMES = {"joints3d": "3D joints", "points3d": "points", "joints2d": "2D keypoints"}
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
-from viewer.panels.analysis import is_current
 from viewer.protocol.commands import Analyse, Command
 from viewer.protocol.findings import Diagnosis, Verdict
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import disabled, dot, duration, font, number, scale, tooltip
+from viewer.ui import theme
+from viewer.ui.asking import is_current
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import disabled, dot, duration, font, number, scale, tooltip
 
 _COLORS = {"good": "GOOD", "warn": "WARN", "bad": "BAD"}
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
-from viewer.panels.analysis import ask
-from viewer.panels.plots import Curve, frame_plot
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import sequence_choice, tooltip
+from viewer.ui import theme
+from viewer.ui.asking import ask
+from viewer.ui.plots import Curve, frame_plot
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import sequence_choice, tooltip
 
 QUANTITIES = {
     "root_cm": ("root", "cm, distance of the root joints"),

@@ -8,8 +8,8 @@ import polyscope.imgui as psim
 
 from viewer.protocol.commands import Command, Export
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import disabled, scale, tooltip
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import disabled, scale, tooltip
 
 FORMATS = {
     "gltf": "glTF (.glb): skinned mesh and skeleton, metres, y up; opens in Blender",

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
-from viewer.panels.analysis import ask
-from viewer.panels.plots import Curve, frame_plot
 from viewer.protocol.commands import Command, SetFloor
 from viewer.protocol.findings import GroundCurves
 from viewer.protocol.planes import plane_of
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import disabled, font, sequence_choice, tooltip
+from viewer.ui import theme
+from viewer.ui.asking import ask
+from viewer.ui.plots import Curve, frame_plot
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import disabled, font, sequence_choice, tooltip
 
 LEAN_DEG, LIFT_CM = 45.0, 200.0  # largest entries
 

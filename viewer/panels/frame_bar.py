@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import Strip, bar_handle, bar_label, icon_button, scale, strip, tooltip
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import Strip, bar_handle, bar_label, icon_button, scale, strip, tooltip
 
 RATES = (0.1, 0.25, 0.5, 1.0, 2.0)
 HEIGHT = 30.0

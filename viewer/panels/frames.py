@@ -8,13 +8,13 @@ import numpy as np
 import polyscope.imgui as psim
 import polyscope.implot as implot
 
-from viewer import theme
-from viewer.panels.analysis import ask, is_current
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import FrameTerms
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import align_right, font, number, styled, tooltip
+from viewer.ui import theme
+from viewer.ui.asking import ask, is_current
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import align_right, font, number, styled, tooltip
 
 DECADES = 4.0  # from the brightest cell down to black
 _FLAGS = (

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
-from viewer.layout import Rect
 from viewer.protocol.commands import Command
 from viewer.shortcuts import SHEET
-from viewer.ui_state import UiState
-from viewer.widgets import caption
+from viewer.ui import theme
+from viewer.ui.layout import Rect
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import caption
 
 _FLAGS = (
     int(psim.ImGuiWindowFlags_NoTitleBar)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import LAYER_GROUPS, LAYERS, UiState
-from viewer.widgets import disabled, dot, font, scale, styled, tooltip
+from viewer.ui import theme
+from viewer.ui.ui_state import LAYER_GROUPS, LAYERS, UiState
+from viewer.ui.widgets import disabled, dot, font, scale, styled, tooltip
 
 COLUMNS = 2
 

@@ -11,13 +11,13 @@ import numpy as np
 import polyscope.imgui as psim
 import polyscope.implot as implot
 
-from viewer import theme
-from viewer.panels.analysis import ask
 from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.findings import RescoredCurve
 from viewer.protocol.view_model import Event, ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import font, number, styled, tooltip
+from viewer.ui import theme
+from viewer.ui.asking import ask
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import font, number, styled, tooltip
 
 MAX_POINTS = 1500
 LEAST_SHARE = 1e-3  # terms below this share of the total are cut off

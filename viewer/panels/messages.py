@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Note
-from viewer.ui_state import UiState
-from viewer.widgets import dot, font, styled
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import dot, font, styled
 
 _COLORS = {"info": "ACCENT", "warning": "WARN", "error": "BAD"}
 

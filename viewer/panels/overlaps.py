@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
-from viewer.panels.analysis import ask
-from viewer.panels.plots import Curve, frame_plot
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import OverlapGap, Overlaps, Seam
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import font, table_row, tooltip
+from viewer.ui import theme
+from viewer.ui.asking import ask
+from viewer.ui.plots import Curve, frame_plot
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import font, table_row, tooltip
 
 _COLUMNS = ("pair", "frames", "apart", "betas", "floor", "seam: cut → blended")
 _HELP = (

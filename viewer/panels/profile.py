@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.commands import ClearProfile, Command
 from viewer.protocol.view_model import PhaseTimes, ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import disabled, font, scale, tooltip
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import disabled, font, scale, tooltip
 
 
 def profile_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.script import READY_MADE
-from viewer.ui_state import UiState
-from viewer.widgets import disabled, duration, font, icon_button, scale, tooltip
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import disabled, duration, font, icon_button, scale, tooltip
 
 _HELP = {
     "fit": "The iterations of the fit, then its motion",

@@ -8,13 +8,13 @@ import numpy as np
 import polyscope.imgui as psim
 import polyscope.implot as implot
 
-from viewer import theme
-from viewer.panels.analysis import ask
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import LineSearch
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import font, number, scale, styled, tooltip
+from viewer.ui import theme
+from viewer.ui.asking import ask
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import font, number, scale, styled, tooltip
 
 _FLAGS = (
     int(implot.ImPlotFlags_NoTitle)

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.layers.pull import pull_of, words
-from viewer.look import Selection
 from viewer.picking import joint_name
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.reframe import FRAMES, rigid_to
-from viewer.ui_state import UiState
-from viewer.widgets import font, number
+from viewer.ui import theme
+from viewer.ui.look import Selection
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import font, number
 
 Row = tuple[str, str]
 

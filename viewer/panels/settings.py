@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.commands import Command
-from viewer.ui_state import UiState
-from viewer.widgets import tooltip
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import tooltip
 
 SCALES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 

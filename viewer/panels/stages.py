@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.commands import Command, SetFrames, SetSteps, SkipPhase, UsePreset
 from viewer.protocol.view_model import Phase, Preset, ViewModel
-from viewer.ui_state import Draft, UiState
-from viewer.widgets import disabled, font, scale, styled, tooltip
+from viewer.ui import theme
+from viewer.ui.ui_state import Draft, UiState
+from viewer.ui.widgets import disabled, font, scale, styled, tooltip
 
 HEADROOM = 1.12  # of the axis, so that the last bar can be drawn longer
 MOST_STEPS = 10_000

@@ -1,4 +1,4 @@
-"""Every panel by name: the title on its tab, and what draws it. Where it stands is in ``viewer.layout.SLOTS``."""
+"""Every panel by name: the title on its tab, and what draws it. Where it stands is in ``viewer.ui.layout.SLOTS``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from viewer.panels.view import view_panel
 from viewer.panels.weights import weights_panel
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 
 Panel = Callable[[ViewModel, UiState], Iterable[Command]]
 PANELS: dict[str, tuple[str, Panel]] = {

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.panels.frame_bar import frame_bar
 from viewer.panels.losses import branch_events
 from viewer.protocol.commands import Bookmark, Command, Inspect, NameBranch, RemoveBookmark, Rewind
 from viewer.protocol.view_model import Branch, ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import (
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import (
     Strip,
     bar_handle,
     bar_label,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.panels.losses import branch_events
 from viewer.protocol.commands import Command, Pause, Redo, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter, Undo
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import (
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import (
     align_right,
     caption,
     disabled,

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.commands import Command, Rewind, SetTraps
 from viewer.protocol.view_model import TrapSetting, ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import disabled, font, tooltip
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import disabled, font, tooltip
 
 _HELP = {
     "not finite": "NaN or Inf in the loss, a term, a gradient, a variable or a point that the line search tried",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.commands import Command, Freeze, Perturb, Release, Reset
 from viewer.protocol.view_model import Part, ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import align_right, disabled, font, number, scale, styled, tooltip
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import align_right, disabled, font, number, scale, styled, tooltip
 
 USUAL_NOISE = 0.01  # in the variable's unit
 _MENU = 20.0  # width of the button behind every row

@@ -8,15 +8,15 @@ import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.layers.pull import pulling, words
-from viewer.look import MOST_VIEWS, Look, Sampling, SavedView
 from viewer.protocol.commands import Command, SetFloor
 from viewer.protocol.planes import plane_of
 from viewer.protocol.view_model import ViewModel
 from viewer.reframe import FRAMES
-from viewer.ui_state import UiState
-from viewer.widgets import colored, disabled, font, scale, styled, tooltip
+from viewer.ui import theme
+from viewer.ui.look import MOST_VIEWS, Look, Sampling, SavedView
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import colored, disabled, font, scale, styled, tooltip
 
 MOST_GHOSTS, MOST_FUTURES = 12, 8
 LABELS = 62.0  # width of the column of names, pixels

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
 from viewer.protocol.findings import TermPull
 from viewer.protocol.view_model import Term, ViewModel
-from viewer.widgets import font, number, tooltip
+from viewer.ui import theme
+from viewer.ui.widgets import font, number, tooltip
 
 TREND_ROWS, TREND_POINTS = 200, 24  # iterations that a sparkline covers, points it is drawn with
 MEASURES = ("share", "value", "gradient")

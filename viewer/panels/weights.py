@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer import theme
-from viewer.panels.analysis import ask
 from viewer.panels.weight_cells import MEASURE_CELLS, MEASURE_HELP, MEASURES, WeightRow, trend_cell
 from viewer.protocol.commands import Command, SetWeight, SetWeights
 from viewer.protocol.view_model import Term, ViewModel
-from viewer.ui_state import Draft, UiState
-from viewer.widgets import (
+from viewer.ui import theme
+from viewer.ui.asking import ask
+from viewer.ui.ui_state import Draft, UiState
+from viewer.ui.widgets import (
     align_right,
     caption,
     colored,

@@ -212,12 +212,12 @@ def test_a_run_in_progress_is_followed(tmp_path, monkeypatch):
     viewer = Viewer(tmp_path / "run.humorscope")
     for _ in range(3):
         bench.do(c.Step())
-        view = viewer.look()[-1]
+        view = viewer.ui.look()[-1]
         assert view.shown == view.current == bench.session.current.id
         np.testing.assert_allclose(view.motion.joints, bench.of(ViewModel)[-1].motion.joints, atol=2e-4)
     viewer.ask(c.Inspect(1))
     bench.do(c.Step())
-    view = viewer.look()[-1]
+    view = viewer.ui.look()[-1]
     assert view.shown == 1 and view.current == bench.session.current.id
 
 

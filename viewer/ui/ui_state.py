@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from viewer.look import Look, Selection
 from viewer.protocol.view_model import Note
+from viewer.ui.look import Look, Selection
 
 LAYER_GROUPS = {
     "Motion": {
@@ -107,7 +107,7 @@ class UiState:
     trust: float = 0.5
     export_formats: frozenset[str] = frozenset({"gltf"})
     export_folder: str = ""
-    theme: str = "dark"  # of ``viewer.theme.THEMES``
+    theme: str = "dark"  # of ``viewer.ui.theme.THEMES``
     scale: float | None = None  # of texts and widgets; None: as the desktop has it
     desktop_scale: float = 1.0
     panels: bool = True  # hidden where False

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from viewer.look import SavedView
-from viewer.preferences import (
+from viewer.ui.look import SavedView
+from viewer.ui.preferences import (
     Preferences,
     apply_preferences,
     from_ui,
@@ -15,7 +15,7 @@ from viewer.preferences import (
     preferences_path,
     save_preferences,
 )
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 
 
 def test_round_trip(tmp_path):

@@ -9,10 +9,10 @@ import numpy as np
 import polyscope.imgui as psim
 import polyscope.implot as implot
 
-from viewer import theme
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
-from viewer.widgets import font
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import font
 
 FLAGS = (
     int(implot.ImPlotFlags_NoTitle)

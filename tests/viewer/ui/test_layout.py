@@ -8,7 +8,7 @@ import pytest
 
 from tests.viewer import fakes
 from tests.viewer.uidriver import Box
-from viewer.layout import SLOTS, layout
+from viewer.ui.layout import SLOTS, layout
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 640), (1920, 1080), (2560, 1440), (800, 500)])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer import theme
+from viewer.ui import theme
 
 Point = tuple[float, float]
 BAR_LABEL, BAR_BUTTONS = 76.0, 238.0  # widths before and behind the bars of the timeline

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from viewer.protocol.commands import Analyse, Command
 from viewer.protocol.view_model import ViewModel
-from viewer.ui_state import UiState
+from viewer.ui.ui_state import UiState
 
 
 def ask(view: ViewModel, ui: UiState, kind: str, *, live: bool = False, **options: object) -> Iterator[Command]:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from viewer.look import kept, recall
-from viewer.theme import THEMES
-from viewer.ui_state import LAYERS, UiState
+from viewer.ui.look import kept, recall
+from viewer.ui.theme import THEMES
+from viewer.ui.ui_state import LAYERS, UiState
 
 WINDOW_SIZE = (1280, 720)
 
@@ -27,7 +27,7 @@ class Preferences:
     scale: float | None = None
     size: tuple[int, int] | None = None  # of the window
     videos: str = ""  # folder
-    look: dict[str, Any] | None = None  # of the 3D view, see ``viewer.look``
+    look: dict[str, Any] | None = None  # of the 3D view, see ``viewer.ui.look``
     views: list[dict[str, Any]] | None = None  # saved viewpoints
 
     @property
