@@ -22,7 +22,7 @@ from viewer.panels.help import help_windows
 from viewer.panels.table import OWN_PANELS, PANELS
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
-from viewer.scene_view import SceneView
+from viewer.scene.scene_view import SceneView
 from viewer.shortcuts import shortcuts
 from viewer.studio import Studio
 from viewer.ui import theme

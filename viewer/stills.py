@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polyscope as ps
 
-from viewer.camera import look
+from viewer.scene.camera import look
 from viewer.ui import theme
 from viewer.window import WindowUnavailable, start_polyscope
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polyscope as ps
 
-from viewer.camera import Viewpoint
 from viewer.layers.body import BodyLayer
-from viewer.layers.film import FilmLayer
+from viewer.layers.footage import FilmLayer
 from viewer.progress import LoadingLine, ProgressLine
 from viewer.protocol.view_model import Status
+from viewer.scene.camera import Viewpoint
 from viewer.ui.ui_state import UiState
 from viewer.window import start_polyscope
 from viewer.worker.build_view import ViewBuilder

@@ -19,7 +19,6 @@ from optim.session.session import Session
 from optim.split.splitting import sub_problem
 from tests import fakes as small
 from viewer.app import App
-from viewer.camera import frame_points, project
 from viewer.client import LocalClient
 from viewer.layers.axes import LENGTH
 from viewer.layers.body import ghost_frames
@@ -28,9 +27,10 @@ from viewer.layers.floor import grid, middle
 from viewer.layers.parts import WORST_MM, shared
 from viewer.layers.pull import LONGEST, pull_of
 from viewer.layers.skeleton import CONTACT_JOINTS
-from viewer.picking import surface_at
 from viewer.protocol.planes import plane_of
-from viewer.reframe import rigid_to
+from viewer.scene.camera import frame_points, project
+from viewer.scene.picking import surface_at
+from viewer.scene.reframe import rigid_to
 from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import LAYERS, UiState

@@ -13,9 +13,9 @@ import polyscope as ps
 
 from tests.viewer import fakes
 from viewer.app import App
-from viewer.camera import project
 from viewer.client import LocalClient
 from viewer.protocol.commands import RunStage
+from viewer.scene.camera import project
 from viewer.ui.theme import BACKGROUND
 from viewer.ui.ui_state import LAYERS, UiState
 from viewer.window import start_polyscope

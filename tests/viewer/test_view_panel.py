@@ -6,9 +6,9 @@ import numpy as np
 import polyscope as ps
 import pytest
 
-from viewer.camera import project
 from viewer.layers.floor_handle import FloorHandleLayer
 from viewer.protocol.planes import apart, below, lean_of, plane_of
+from viewer.scene.camera import project
 from viewer.ui.look import MOST_VIEWS, Sampling, Selection
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer.layers.base import Label, Layer
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.layer import Label, Layer
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 

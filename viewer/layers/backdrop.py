@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from viewer.layers.base import Layer
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.layer import Layer
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 

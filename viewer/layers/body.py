@@ -6,10 +6,10 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from viewer.decimate import decimated
-from viewer.layers.base import Layer, sequences_at
 from viewer.protocol.view_model import BodyMesh, Motion, ViewModel
-from viewer.skinning import Skinner
+from viewer.scene.decimate import decimated
+from viewer.scene.layer import Layer, sequences_at
+from viewer.scene.skinning import Skinner
 from viewer.ui import theme
 from viewer.ui.look import Selection
 from viewer.ui.ui_state import UiState

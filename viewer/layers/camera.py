@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polyscope as ps
 
-from viewer.layers.base import Layer
 from viewer.protocol.view_model import Camera, ViewModel
+from viewer.scene.layer import Layer
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 

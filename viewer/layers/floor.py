@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer.layers.base import Label, Layer
 from viewer.protocol.planes import apart, axes_on, below
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.layer import Label, Layer
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 

@@ -7,11 +7,11 @@ from collections.abc import Hashable
 import numpy as np
 import polyscope as ps
 
-from viewer.camera import body_position
-from viewer.layers.base import Layer
 from viewer.layers.floor import grid, middle
 from viewer.protocol.planes import axes_on, below, lean_of, plane_of
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.camera import body_position
+from viewer.scene.layer import Layer
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer.layers.base import Label, Layer, bones
 from viewer.layers.rollout import FEET
-from viewer.picking import joint_name
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import Stitched
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.layer import Label, Layer, bones
+from viewer.scene.picking import joint_name
 from viewer.ui import theme
 from viewer.ui.asking import ask
 from viewer.ui.ui_state import UiState

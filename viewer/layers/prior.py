@@ -6,11 +6,11 @@ from collections.abc import Hashable, Iterator
 
 import numpy as np
 
-from viewer.layers.base import Label, Layer, bones, sequences_at
 from viewer.layers.body import SkinnedLayer
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import Futures, OneStep
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.layer import Label, Layer, bones, sequences_at
 from viewer.ui import theme
 from viewer.ui.asking import ask
 from viewer.ui.look import Sampling

@@ -6,11 +6,11 @@ from collections.abc import Hashable, Iterator
 
 import numpy as np
 
-from viewer.layers.base import Label, Layer, sequences_at
-from viewer.picking import joint_name
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import JointPull
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.layer import Label, Layer, sequences_at
+from viewer.scene.picking import joint_name
 from viewer.ui import theme
 from viewer.ui.asking import ask, is_current
 from viewer.ui.ui_state import UiState

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer.layers.base import Label, Layer, bones, sequences_at
 from viewer.protocol.view_model import Motion, ViewModel
+from viewer.scene.layer import Label, Layer, bones, sequences_at
 from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState

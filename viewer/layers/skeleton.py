@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer.layers.base import Label, Layer, bones, sequences_at
-from viewer.picking import joint_name
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.layer import Label, Layer, bones, sequences_at
+from viewer.scene.picking import joint_name
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from viewer.layers.axes import AxesLayer
 from viewer.layers.backdrop import BackdropLayer
-from viewer.layers.base import Layer
 from viewer.layers.body import BodyLayer, GhostsLayer, GroundTruthLayer, RolloutBodyLayer
 from viewer.layers.camera import CameraLayer
-from viewer.layers.film import FilmLayer
 from viewer.layers.floor import FloorLayer, FloorsLayer
 from viewer.layers.floor_handle import FloorHandleLayer
+from viewer.layers.footage import FilmLayer
 from viewer.layers.observations import ObservationsLayer
 from viewer.layers.parts import OverlapsLayer, StitchedLayer
 from viewer.layers.prior import FuturesLayer, OneStepLayer
 from viewer.layers.pull import PullLayer
 from viewer.layers.rollout import NodesLayer, RolloutLayer, RolloutNowLayer
 from viewer.layers.skeleton import ContactsLayer, RegressedLayer, SkeletonLayer
+from viewer.scene.layer import Layer
 
 LAYER_TYPES: tuple[type[Layer], ...] = (
     BackdropLayer,

@@ -8,10 +8,10 @@ import numpy as np
 import polyscope.imgui as psim
 
 from viewer.layers.pull import pull_of, words
-from viewer.picking import joint_name
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
-from viewer.reframe import FRAMES, rigid_to
+from viewer.scene.picking import joint_name
+from viewer.scene.reframe import FRAMES, rigid_to
 from viewer.ui import theme
 from viewer.ui.look import Selection
 from viewer.ui.ui_state import UiState

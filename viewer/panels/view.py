@@ -12,7 +12,7 @@ from viewer.layers.pull import pulling, words
 from viewer.protocol.commands import Command, SetFloor
 from viewer.protocol.planes import plane_of
 from viewer.protocol.view_model import ViewModel
-from viewer.reframe import FRAMES
+from viewer.scene.reframe import FRAMES
 from viewer.ui import theme
 from viewer.ui.look import MOST_VIEWS, Look, Sampling, SavedView
 from viewer.ui.ui_state import UiState

@@ -2,7 +2,7 @@
 
 Everything with a position is in the *display frame*: metres, z up, an observed floor at z = 0. Data that is
 already z up is shown as it is. B sub-sequences of T frames; number b covers the clip from ``starts[b]`` on.
-Fields made with ``placed`` say how they change with the frame that they are shown in (``viewer.reframe``).
+Fields made with ``placed`` say how they change with the frame that they are shown in (``viewer.scene.reframe``).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from viewer.film import shrunk_jpeg
+from viewer.scene.footage import shrunk_jpeg
 
 if TYPE_CHECKING:
     from optim.recording.runfile import RunFile

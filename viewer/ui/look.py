@@ -42,7 +42,7 @@ class Sampling:
 class Look:
     """One per window."""
 
-    frame: str = "world"  # of ``viewer.reframe.FRAMES``
+    frame: str = "world"  # of ``viewer.scene.reframe.FRAMES``
     point_size: float = 1.0  # of spheres, against the ordinary
     line_size: float = 1.0
     ghosts: int = 4

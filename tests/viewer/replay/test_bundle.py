@@ -18,9 +18,9 @@ from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 from tests.videos import grey_frames, shade, write_video
-from viewer.film import Film
 from viewer.replay.bundle import bundle
 from viewer.replay.run_source import RunSource
+from viewer.scene.footage import Film
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.run_recorder import Recorder
 

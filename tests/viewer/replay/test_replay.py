@@ -23,7 +23,7 @@ from viewer.protocol.findings import FrameTerms
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Note, Scene, ViewModel
 from viewer.replay.replay import ReplayClient
 from viewer.replay.run_source import RunSource
-from viewer.skinning import Skinner
+from viewer.scene.skinning import Skinner
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.run_recorder import LATER, Recorder
 from viewer.worker.worker import Worker

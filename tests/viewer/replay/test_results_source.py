@@ -9,7 +9,7 @@ from viewer.protocol import commands as c
 from viewer.protocol.view_model import LoadFailed, ViewModel
 from viewer.replay.replay import ReplayClient
 from viewer.replay.results_source import ResultsSource
-from viewer.skinning import Skinner
+from viewer.scene.skinning import Skinner
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from optim.objective.objective import TermValue
 from tests.viewer import fakes
 from viewer.protocol.view_model import Status
-from viewer.skinning import Skinner
+from viewer.scene.skinning import Skinner
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.display import display_frame
 

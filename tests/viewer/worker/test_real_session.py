@@ -15,7 +15,7 @@ from viewer.layers.camera import image_points
 from viewer.layers.observations import ObservationsLayer
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Note, ViewModel
-from viewer.skinning import Skinner
+from viewer.scene.skinning import Skinner
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.worker import Worker
 

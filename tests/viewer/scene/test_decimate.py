@@ -8,9 +8,9 @@ import pytest
 import assets
 from optim.loading.models import load_body
 from tests.viewer import fakes
-from viewer.decimate import decimated
 from viewer.protocol.view_model import Motion
-from viewer.skinning import Skinner
+from viewer.scene.decimate import decimated
+from viewer.scene.skinning import Skinner
 from viewer.worker.build_view import body_mesh
 
 

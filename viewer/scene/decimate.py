@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from viewer.protocol.view_model import BodyMesh
-from viewer.skinning import part
+from viewer.scene.skinning import part
 
 SHARE = 0.1  # of the triangles that a ghost keeps, about
 

@@ -7,9 +7,9 @@ import polyscope as ps
 import pytest
 
 from tests.viewer import fakes
-from viewer.camera import FOV_DEGREES, camera_fov_degrees, camera_view_matrix, frame_points, look, project
 from viewer.layers.camera import image_points, unproject
 from viewer.layers.observations import crop
+from viewer.scene.camera import FOV_DEGREES, camera_fov_degrees, camera_view_matrix, frame_points, look, project
 from viewer.ui.layout import layout
 from viewer.worker.build_view import ViewBuilder
 

@@ -12,15 +12,15 @@ import pytest
 
 from tests.videos import grey_frames, shade, write_video
 from tests.viewer import fakes
-from viewer import film as module
-from viewer.film import Film, FilmError
 from viewer.layers.camera import image_points
-from viewer.layers.film import FilmLayer, distance, image_corners
+from viewer.layers.footage import FilmLayer, distance, image_corners
 from viewer.protocol.view_model import Camera, Footage
+from viewer.scene import footage as module
+from viewer.scene.footage import Film, FilmError
 from viewer.ui.ui_state import UiState
 from viewer.worker.build_view import ViewBuilder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_program_that_ends_while_it_reads_ends_well(tmp_path):
     """A thread that is ended inside OpenCV would abort the process."""
     path = write_video(tmp_path / "large.mp4", grey_frames(40, size=(1920, 1080)), fps=30)
     program = f"""if True:
-        from viewer.film import Film
+        from viewer.scene.footage import Film
         from viewer.protocol.view_model import Footage
         Film(Footage(path={str(path)!r}, frames=tuple(range(40)))).wait_for(0)
     """

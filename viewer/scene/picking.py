@@ -6,10 +6,10 @@ import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer.camera import project
-from viewer.layers.base import Label, Layer, sequences_at
 from viewer.protocol.view_model import ViewModel
-from viewer.skinning import Skinner, part
+from viewer.scene.camera import project
+from viewer.scene.layer import Label, Layer, sequences_at
+from viewer.scene.skinning import Skinner, part
 from viewer.ui import theme
 from viewer.ui.look import Selection
 from viewer.ui.ui_state import UiState

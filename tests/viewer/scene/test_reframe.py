@@ -12,8 +12,8 @@ from tests.viewer.conftest import fit
 from viewer.layers.camera import image_points
 from viewer.protocol.findings import Futures, JointPull
 from viewer.protocol.view_model import Analysis, Status
-from viewer.reframe import Reframer, Rigid, moved, rigid_to
-from viewer.skinning import Skinner
+from viewer.scene.reframe import Reframer, Rigid, moved, rigid_to
+from viewer.scene.skinning import Skinner
 from viewer.worker.build_view import ViewBuilder
 
 STATUS = Status(state="paused", phase=0, step=0, iteration=0, total_iterations=0, progress=0.0, loss=1.0)

@@ -9,7 +9,7 @@ import torch
 from optim.body.body_model import BodyModel
 from optim.common.rotations import axis_angle_to_matrix
 from viewer.protocol.view_model import Motion
-from viewer.skinning import Skinner
+from viewer.scene.skinning import Skinner
 from viewer.worker.display import body_mesh
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer.camera import Viewpoint, project
-from viewer.layers.base import Label, Layer
 from viewer.layers.table import LAYER_TYPES
-from viewer.picking import Clicks, marker
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
-from viewer.reframe import Reframer
+from viewer.scene.camera import Viewpoint, project
+from viewer.scene.layer import Label, Layer
+from viewer.scene.picking import Clicks, marker
+from viewer.scene.reframe import Reframer
 from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState

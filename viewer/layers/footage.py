@@ -7,9 +7,9 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from viewer.film import Film, FilmError
-from viewer.layers.base import Layer
 from viewer.protocol.view_model import Camera, ViewModel
+from viewer.scene.footage import Film, FilmError
+from viewer.scene.layer import Layer
 from viewer.ui.ui_state import UiState
 
 BEHIND = 1.2
