@@ -18,7 +18,7 @@ import polyscope.imgui as psim
 from viewer.capture import drawn_by_processor
 from viewer.client import Client
 from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
-from viewer.panels.help import help_windows
+from viewer.panels.program.help import help_windows
 from viewer.panels.table import OWN_PANELS, PANELS
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel

@@ -6,8 +6,8 @@ import math
 
 import polyscope.imgui as psim
 
-from viewer.panels.losses import plot_losses
-from viewer.panels.timeline import draw_schedule, positions
+from viewer.panels.fit.losses import plot_losses
+from viewer.panels.fit.timeline import draw_schedule, positions
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.layout import Rect

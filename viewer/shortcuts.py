@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer.panels.timeline import default_name
-from viewer.panels.transport import next_speed
+from viewer.panels.fit.timeline import default_name
+from viewer.panels.fit.transport import next_speed
 from viewer.protocol.commands import (
     Analyse,
     Bookmark,

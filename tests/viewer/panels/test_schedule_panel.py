@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.viewer.conftest import Window
-from viewer.panels.stages import preset_help
+from viewer.panels.fit.stages import preset_help
 from viewer.protocol.commands import RunStage, Step
 
 

@@ -7,7 +7,7 @@ import torch
 
 from optim.session.movement import held, moved
 from tests.viewer.conftest import Window
-from viewer.panels.variables import rows, state_of
+from viewer.panels.fit.variables import rows, state_of
 from viewer.protocol.commands import Freeze, RunPhase, RunStage, Step, StepOuter
 from viewer.protocol.view_model import History
 from viewer.ui.widgets import number

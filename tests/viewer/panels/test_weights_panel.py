@@ -7,7 +7,7 @@ import pytest
 
 from optim.diagnostics.gradients import term_gradients
 from tests.viewer.conftest import Window
-from viewer.panels.weight_cells import MEASURES, trend
+from viewer.panels.fit.weight_cells import MEASURES, trend
 from viewer.protocol.commands import RunStage, Step
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from viewer.panels.fit.weights import slider_position, slider_weight
 from viewer.panels.table import PANELS
-from viewer.panels.weights import slider_position, slider_weight
 from viewer.protocol.view_model import Analysis, Loading, Note
 from viewer.ui.layout import SLOTS
 from viewer.ui.ui_state import UiState

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer.panels.losses import branch_events
+from viewer.panels.fit.losses import branch_events
 from viewer.protocol.commands import Command, Pause, Redo, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter, Undo
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from viewer.layers.table import LAYER_TYPES
-from viewer.panels.layers import HELP, missing
+from viewer.panels.program.layers import HELP, missing
 from viewer.ui.theme import LAYER_COLORS
 from viewer.ui.ui_state import LAYERS, SHOWN_FROM_THE_START, UiState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.viewer import fakes
-from viewer.panels.transport import rate_text
+from viewer.panels.fit.transport import rate_text
 
 
 def test_iteration_button_does_one(window):

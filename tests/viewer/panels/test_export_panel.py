@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viewer.panels.export import FORMATS
+from viewer.panels.program.export import FORMATS
 
 
 def opened(open_fit):

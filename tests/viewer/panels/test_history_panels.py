@@ -9,10 +9,10 @@ from optim.session.history import ITERATION
 from optim.session.rescoring import rescored_path
 from optim.solver.lbfgs import SUFFICIENT_DECREASE
 from tests.viewer.conftest import Window
-from viewer.panels.frame_bar import contacts, shared_frames
-from viewer.panels.frames import brightness, over_clip
-from viewer.panels.losses import branch_events, other_branches, phase_start
-from viewer.panels.timeline import lanes, positions
+from viewer.panels.fit.frame_bar import contacts, shared_frames
+from viewer.panels.fit.losses import branch_events, other_branches, phase_start
+from viewer.panels.fit.timeline import lanes, positions
+from viewer.panels.inspect.frames import brightness, over_clip
 from viewer.protocol.commands import Bookmark, Inspect, Rewind, RunStage, SetFrames, SetWeight, Step, StepOuter
 from viewer.protocol.findings import FrameTerms
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer.panels.frame_bar import frame_bar
-from viewer.panels.losses import branch_events
+from viewer.panels.fit.frame_bar import frame_bar
+from viewer.panels.fit.losses import branch_events
 from viewer.protocol.commands import Bookmark, Command, Inspect, NameBranch, RemoveBookmark, Rewind
 from viewer.protocol.view_model import Branch, ViewModel
 from viewer.ui import theme

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer.panels.weight_cells import MEASURE_CELLS, MEASURE_HELP, MEASURES, WeightRow, trend_cell
+from viewer.panels.fit.weight_cells import MEASURE_CELLS, MEASURE_HELP, MEASURES, WeightRow, trend_cell
 from viewer.protocol.commands import Command, SetWeight, SetWeights
 from viewer.protocol.view_model import Term, ViewModel
 from viewer.ui import theme

@@ -1,0 +1,1 @@
+"""Panels that step and steer the fit."""

@@ -1,0 +1,1 @@
+"""Panels that show what is wrong with a fit."""

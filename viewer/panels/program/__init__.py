@@ -1,0 +1,1 @@
+"""Panels for data, view, settings, and for what goes out."""
