@@ -303,8 +303,8 @@ def _video_of_results(settings: Settings, folder: Path, name: str, out: Path, re
 
 
 def _write_video(render: Callable[[Path, Report], VideoResult], out: Path) -> int:
+    from viewer.film.video import VideoError
     from viewer.progress import CountLine
-    from viewer.video import VideoError
     from viewer.window import WindowUnavailable
 
     try:

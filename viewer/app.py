@@ -15,8 +15,9 @@ from functools import partial
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer.capture import drawn_by_processor
 from viewer.client import Client
+from viewer.film.capture import drawn_by_processor
+from viewer.film.studio import Studio
 from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
 from viewer.panels.program.help import help_windows
 from viewer.panels.table import OWN_PANELS, PANELS
@@ -24,7 +25,6 @@ from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.scene.scene_view import SceneView
 from viewer.shortcuts import shortcuts
-from viewer.studio import Studio
 from viewer.ui import theme
 from viewer.ui.layout import SLOTS, Rect, layout
 from viewer.ui.ui_state import UiState

@@ -12,11 +12,11 @@ import polyscope as ps
 
 from viewer.app import App
 from viewer.client import Client, LocalClient
+from viewer.film.script import Script, fit_text, parse_script
+from viewer.film.video import VideoError
 from viewer.protocol.view_model import LoadFailed, Scene
 from viewer.replay.opening import replay_of
-from viewer.script import Script, fit_text, parse_script
 from viewer.ui.ui_state import UiState
-from viewer.video import VideoError
 from viewer.window import start_polyscope
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def record_script(
     Raises:
         WindowUnavailable: No off-screen drawing is possible here; says what to install.
         LoadError: The client has nothing to show.
-        viewer.video.VideoError: The file cannot be written, or the script names what is not there.
+        viewer.film.video.VideoError: The file cannot be written, or the script names what is not there.
     """
     start_polyscope("openGL3_egl", size=script.size)
     ui = UiState(panels=script.panels, exact=True)

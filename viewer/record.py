@@ -14,11 +14,11 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from viewer.client import Client, LocalClient
+from viewer.film.script import READY_MADE, ScriptError, read_script
+from viewer.film.video import VideoError
 from viewer.headless import LoadError, record_script
 from viewer.progress import CountLine
 from viewer.replay.opening import replay_of
-from viewer.script import READY_MADE, ScriptError, read_script
-from viewer.video import VideoError
 from viewer.window import WindowUnavailable
 
 

@@ -53,7 +53,7 @@ class Draft:
 class FilmingState:
     """What the screen knows of recordings."""
 
-    request: str | None = None  # "start", "stop", or a script to play: ``viewer.studio`` takes it from here
+    request: str | None = None  # "start", "stop", or a script to play: ``viewer.film.studio`` takes it from here
     active: bool = False
     frames: int = 0  # pictures taken
     total: int = 0  # of a script; 0 where nobody knows

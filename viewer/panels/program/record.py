@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
+from viewer.film.script import READY_MADE
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
-from viewer.script import READY_MADE
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, duration, font, icon_button, scale, tooltip

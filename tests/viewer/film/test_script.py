@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from viewer.player import Player
-from viewer.script import DIRECTIVES, READY_MADE, ScriptError, parse_script, read_script
+from viewer.film.player import Player
+from viewer.film.script import DIRECTIVES, READY_MADE, ScriptError, parse_script, read_script
 
 
 def test_settings_times_and_arguments():

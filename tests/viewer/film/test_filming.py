@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from viewer.backends import offscreen_problem
-from viewer.filming import Filming, beside
-from viewer.script import parse_script
-from viewer.video import VideoError
+from viewer.film.filming import Filming, beside
+from viewer.film.script import parse_script
+from viewer.film.video import VideoError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PLAY = """
 import sys
 from pathlib import Path
 from tests.viewer.conftest import fit
 from viewer.client import LocalClient
 from viewer.headless import record_script
-from viewer.script import parse_script
+from viewer.film.script import parse_script
 script = parse_script(Path(sys.argv[1]).read_text())
 made = []
 def make():

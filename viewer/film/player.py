@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import polyscope as ps
 
+from viewer.film.script import DIRECTIVES, Directive, Script, ScriptError
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.camera import Viewpoint, body_position, look
-from viewer.script import DIRECTIVES, Directive, Script, ScriptError
 from viewer.ui.layout import SLOTS, Rect
 from viewer.ui.ui_state import LAYERS, Draft, UiState
 

@@ -9,7 +9,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from viewer.video import VideoError, VideoWriter
+from viewer.film.video import VideoError, VideoWriter
 
 
 def write(path, size, count=12):

@@ -12,13 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from viewer.capture import grab
-from viewer.player import Player
+from viewer.film.capture import grab
+from viewer.film.player import Player
+from viewer.film.video import VideoError, VideoWriter
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import ViewModel
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState
-from viewer.video import VideoError, VideoWriter
 
 
 class Filming:
@@ -31,7 +31,7 @@ class Filming:
         pictures: Write every picture as PNG too.
 
     Raises:
-        viewer.video.VideoError: The file cannot be written.
+        viewer.film.video.VideoError: The file cannot be written.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Filming:
         """Read the window after a frame has been drawn; writes the picture once all its parts are there.
 
         Raises:
-            viewer.capture.CaptureError, viewer.video.VideoError: It cannot be read, or written.
+            viewer.film.capture.CaptureError, viewer.film.video.VideoError: It cannot be read, or written.
         """
         self._taken.append(grab())
         if self._shots:

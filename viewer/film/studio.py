@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import polyscope as ps
 
-from viewer.capture import CaptureError
-from viewer.filming import Filming
-from viewer.player import Player
+from viewer.film.capture import CaptureError
+from viewer.film.filming import Filming
+from viewer.film.player import Player
+from viewer.film.script import Script, ScriptError, read_script
+from viewer.film.video import VideoError
 from viewer.protocol.view_model import Note
-from viewer.script import Script, ScriptError, read_script
-from viewer.video import VideoError
 
 if TYPE_CHECKING:
     from viewer.app import App
