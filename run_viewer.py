@@ -89,8 +89,8 @@ def _choose_threads(*, spare: int = 0) -> None:
 def run_window(settings: Settings) -> int:
     """Show the fit until the window is closed; where no window can be opened, run without."""
     from optim.recording.run_folder import choose_place
-    from viewer import window
-    from viewer.client import ProcessClient
+    from viewer.window import window
+    from viewer.window.client import ProcessClient
 
     if settings.out:
         log.warning("--out is for runs without a window; the window writes no results on its own")
@@ -144,8 +144,8 @@ def run_bundle(run: Path, target: Path) -> int:
 
 def run_replay(settings: Settings, path: Path) -> int:
     """Show a recorded run, without models; or results of a fit, without its priors."""
-    from viewer import window
     from viewer.replay.opening import replay_of
+    from viewer.window import window
 
     try:
         result = window.run_window(partial(replay_of, path, body=settings.own_body, clip=settings.clip))
@@ -305,7 +305,7 @@ def _video_of_results(settings: Settings, folder: Path, name: str, out: Path, re
 def _write_video(render: Callable[[Path, Report], VideoResult], out: Path) -> int:
     from viewer.film.video import VideoError
     from viewer.progress import CountLine
-    from viewer.window import WindowUnavailable
+    from viewer.window.window import WindowUnavailable
 
     try:
         video = render(out, CountLine("pictures", sys.stderr).tell)

@@ -55,5 +55,5 @@ def test_the_window_knows_the_optimiser_only_in_the_worker():
 
 
 def test_the_window_opens_without_torch():
-    code = "import sys, viewer.window; sys.exit('torch' in sys.modules or 'optim' in sys.modules)"
+    code = "import sys, viewer.window.window; sys.exit('torch' in sys.modules or 'optim' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import polyscope as ps
 
-from viewer.app import App
-from viewer.client import Client, LocalClient
 from viewer.film.script import Script, fit_text, parse_script
 from viewer.film.video import VideoError
 from viewer.protocol.view_model import LoadFailed, Scene
 from viewer.replay.opening import replay_of
 from viewer.ui.ui_state import UiState
-from viewer.window import start_polyscope
+from viewer.window.app import App
+from viewer.window.client import Client, LocalClient
+from viewer.window.window import start_polyscope
 
 if TYPE_CHECKING:
     from optim.session.session import Session

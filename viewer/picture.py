@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import polyscope as ps
 
-from viewer.app import App
-from viewer.client import LocalClient
 from viewer.protocol.commands import Command, RunStage, Step
 from viewer.ui.ui_state import UiState
-from viewer.window import start_polyscope
+from viewer.window.app import App
+from viewer.window.client import LocalClient
+from viewer.window.window import start_polyscope
 
 SETTLE_FRAMES = 4
 

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from optim.common.errors import InputError
-from viewer.client import Client, LocalClient
 from viewer.film.script import READY_MADE, ScriptError, read_script
 from viewer.film.video import VideoError
 from viewer.headless import LoadError, record_script
 from viewer.progress import CountLine
 from viewer.replay.opening import replay_of
-from viewer.window import WindowUnavailable
+from viewer.window.client import Client, LocalClient
+from viewer.window.window import WindowUnavailable
 
 
 def main(arguments: list[str]) -> int:

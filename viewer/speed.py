@@ -20,11 +20,11 @@ from typing import Any
 
 import polyscope as ps
 
-from viewer.app import App
-from viewer.client import ProcessClient
 from viewer.protocol.commands import Run, RunStage, Step
 from viewer.ui.ui_state import UiState
-from viewer.window import WindowUnavailable, start_polyscope
+from viewer.window.app import App
+from viewer.window.client import ProcessClient
+from viewer.window.window import WindowUnavailable, start_polyscope
 from viewer.worker.worker import Record
 
 ITERATIONS = 300  # of stage 3
@@ -89,7 +89,7 @@ class Probe:
         ps.set_user_callback(self.app.frame)
 
     def turn(self) -> None:
-        """As ``viewer.window.run_window`` does it."""
+        """As ``viewer.window.window.run_window`` does it."""
         began = time.monotonic()
         self.app.tick()
         time.sleep(self.app.rest(time.monotonic() - began))

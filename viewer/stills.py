@@ -16,7 +16,7 @@ import polyscope as ps
 
 from viewer.scene.camera import look
 from viewer.ui import theme
-from viewer.window import WindowUnavailable, start_polyscope
+from viewer.window.window import WindowUnavailable, start_polyscope
 
 SIZE = (1500, 470)
 FOV_DEGREES = 12.0

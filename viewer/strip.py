@@ -20,7 +20,7 @@ from viewer.progress import LoadingLine, ProgressLine
 from viewer.protocol.view_model import Status
 from viewer.scene.camera import Viewpoint
 from viewer.ui.ui_state import UiState
-from viewer.window import start_polyscope
+from viewer.window.window import start_polyscope
 from viewer.worker.build_view import ViewBuilder
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from optim.split.splitting import sub_problem
 from tests import fakes as small
 from tests.viewer import fakes
 from tests.viewer.uidriver import UiDriver
-from viewer.app import App
-from viewer.client import Client, LocalClient
 from viewer.protocol.commands import Command
 from viewer.ui.ui_state import UiState
-from viewer.window import start_polyscope
+from viewer.window.app import App
+from viewer.window.client import Client, LocalClient
+from viewer.window.window import start_polyscope
 
 
 def fit(*modalities: str, batch: int = 1, frames: int = 8, overlap: int = 0) -> Session:

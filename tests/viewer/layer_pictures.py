@@ -18,8 +18,6 @@ from optim.schedule.stages import schedule
 from optim.session.session import Session
 from optim.split.splitting import sub_problem
 from tests import fakes as small
-from viewer.app import App
-from viewer.client import LocalClient
 from viewer.layers.axes import LENGTH
 from viewer.layers.body import ghost_frames
 from viewer.layers.camera import plane_depth, unproject
@@ -34,7 +32,9 @@ from viewer.scene.reframe import rigid_to
 from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import LAYERS, UiState
-from viewer.window import start_polyscope
+from viewer.window.app import App
+from viewer.window.client import LocalClient
+from viewer.window.window import start_polyscope
 
 SIZE, FRAMES, SEGMENT = (800, 600), 12, 4
 SHORT = {"num_iters": (1, 2, 3), "lbfgs_max_iter": 3, "tune_frames": 8}

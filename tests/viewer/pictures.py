@@ -12,13 +12,13 @@ import numpy as np
 import polyscope as ps
 
 from tests.viewer import fakes
-from viewer.app import App
-from viewer.client import LocalClient
 from viewer.protocol.commands import RunStage
 from viewer.scene.camera import project
 from viewer.ui.theme import BACKGROUND
 from viewer.ui.ui_state import LAYERS, UiState
-from viewer.window import start_polyscope
+from viewer.window.app import App
+from viewer.window.client import LocalClient
+from viewer.window.window import start_polyscope
 
 FRAME, GAP_FRAME = 30, 15
 SIZE = (960, 540)

@@ -10,7 +10,7 @@ from optim.recording.recording import Recording, recorded_session
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
-from viewer.client import LocalClient
+from viewer.window.client import LocalClient
 
 PHASES = schedule("humorscope", "3d", num_iters=(2, 2, 5), lbfgs_max_iter=4, tune_frames=4)
 

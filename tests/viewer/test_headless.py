@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.backends import offscreen_problem
 from viewer.headless import fit_script
+from viewer.window.backends import offscreen_problem
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """

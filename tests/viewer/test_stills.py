@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.backends import offscreen_problem
+from viewer.window.backends import offscreen_problem
 
 ROOT = Path(__file__).parents[2]
 

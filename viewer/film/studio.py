@@ -17,7 +17,7 @@ from viewer.film.video import VideoError
 from viewer.protocol.view_model import Note
 
 if TYPE_CHECKING:
-    from viewer.app import App
+    from viewer.window.app import App
 
 
 def videos_folder() -> Path:

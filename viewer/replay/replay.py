@@ -48,7 +48,7 @@ class Source(Protocol):
 
 
 class ReplayClient:
-    """See ``viewer.client.Client``; answers from a source, in this process.
+    """See ``viewer.window.client.Client``; answers from a source, in this process.
 
     Args:
         open_source: Called at the first ``poll``; may raise ``InputError``.

@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.backends import offscreen_problem
 from viewer.film.filming import Filming, beside
 from viewer.film.script import parse_script
 from viewer.film.video import VideoError
+from viewer.window.backends import offscreen_problem
 
 ROOT = Path(__file__).parents[3]
 PLAY = """
 import sys
 from pathlib import Path
 from tests.viewer.conftest import fit
-from viewer.client import LocalClient
+from viewer.window.client import LocalClient
 from viewer.headless import record_script
 from viewer.film.script import parse_script
 script = parse_script(Path(sys.argv[1]).read_text())
@@ -54,9 +54,9 @@ import sys
 from pathlib import Path
 import polyscope as ps
 from tests.viewer import fakes
-from viewer.app import App
-from viewer.window import start_polyscope
-from viewer.client import LocalClient
+from viewer.window.app import App
+from viewer.window.window import start_polyscope
+from viewer.window.client import LocalClient
 start_polyscope("openGL3_egl", size=(1280, 720))
 app = App(lambda: LocalClient(fakes.make_session))
 ps.set_user_callback(app.frame)

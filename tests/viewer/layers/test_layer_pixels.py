@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.viewer.test_pixels import around, drawn, has_hue, share
+from tests.viewer.window.test_pixels import around, drawn, has_hue, share
 from viewer.ui import theme
 
 

@@ -6,10 +6,10 @@ import polyscope as ps
 import polyscope.imgui as psim
 import pytest
 
-from viewer import backends
 from viewer.ui import theme
 from viewer.ui.preferences import Preferences, apply_preferences, from_ui, load_preferences, save_preferences
 from viewer.ui.ui_state import UiState
+from viewer.window import backends
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ def test_the_client_scrubs_and_changes_nothing(run):
     assert answer.value is None and "not worked out" in answer.error
     (note,) = viewer.ask(c.Inspect(9999))
     assert note.text.startswith("no snapshot 9999")
-    assert isinstance(viewer.ask(c.Quit())[-1], Finished) and not viewer.client.alive
+    assert isinstance(viewer.ask(c.Quit())[-1], Finished) and not viewer.window.client.alive
     assert path.read_bytes() == before
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import polyscope.imgui as psim
 
 from viewer.protocol.commands import Command
-from viewer.shortcuts import SHEET
 from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption
+from viewer.window.shortcuts import SHEET
 
 _FLAGS = (
     int(psim.ImGuiWindowFlags_NoTitleBar)

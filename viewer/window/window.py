@@ -10,9 +10,6 @@ from typing import Literal
 import polyscope as ps
 from threadpoolctl import threadpool_limits
 
-from viewer.app import App
-from viewer.backends import desktop_scale, offscreen_problem, window_problem
-from viewer.client import Client
 from viewer.protocol.commands import Quit
 from viewer.ui import theme
 from viewer.ui.preferences import (
@@ -24,6 +21,9 @@ from viewer.ui.preferences import (
     save_preferences,
 )
 from viewer.ui.ui_state import UiState
+from viewer.window.app import App
+from viewer.window.backends import desktop_scale, offscreen_problem, window_problem
+from viewer.window.client import Client
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
 

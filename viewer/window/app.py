@@ -15,20 +15,20 @@ from functools import partial
 import polyscope as ps
 import polyscope.imgui as psim
 
-from viewer.client import Client
 from viewer.film.capture import drawn_by_processor
 from viewer.film.studio import Studio
-from viewer.overlay import draw_caption, draw_overlay, free_of_overlay
 from viewer.panels.program.help import help_windows
 from viewer.panels.table import OWN_PANELS, PANELS
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.scene.scene_view import SceneView
-from viewer.shortcuts import shortcuts
 from viewer.ui import theme
 from viewer.ui.layout import SLOTS, Rect, layout
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
+from viewer.window.client import Client
+from viewer.window.overlay import draw_caption, draw_overlay, free_of_overlay
+from viewer.window.shortcuts import shortcuts
 
 FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 0.002  # seconds
 """While the user moves something or the clip plays, also without a graphics card; otherwise, so that the optimiser has

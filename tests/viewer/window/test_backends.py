@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WINDOW = """
 from tests.viewer import fakes
-from viewer.window import WindowUnavailable, run_window
-from viewer.client import LocalClient
+from viewer.window.window import WindowUnavailable, run_window
+from viewer.window.client import LocalClient
 if __name__ == "__main__":
     try:
         run_window(lambda: LocalClient(fakes.make_session))
@@ -24,7 +24,7 @@ OFFSCREEN = """
 import sys
 from pathlib import Path
 from tests.viewer import fakes
-from viewer.window import WindowUnavailable
+from viewer.window.window import WindowUnavailable
 from viewer.headless import render_fit_video
 try:
     render_fit_video(fakes.FakeSession(), Path(sys.argv[1]))

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from tests.viewer import fakes, recorded
-from viewer.client import ProcessClient
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Finished, LoadFailed, Loading, Note, Scene, ViewModel
+from viewer.window.client import ProcessClient
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE = 120.0
 
 
@@ -114,7 +114,7 @@ def test_a_killed_worker_is_replaced_where_it_was(listen, tmp_path):
 
 ORPHAN = """
 import os, sys, time
-from viewer.client import ProcessClient
+from viewer.window.client import ProcessClient
 from tests.viewer import fakes
 if __name__ == "__main__":
     client = ProcessClient(fakes.make_slow_session)

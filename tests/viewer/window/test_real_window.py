@@ -15,15 +15,16 @@ from pathlib import Path
 import cv2
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE = 120.0
 PROGRAM = """
 import json, sys
 from functools import partial
 from tests.viewer import conftest, fakes
 from tests.viewer.uidriver import UiDriver
-from viewer import app, window
-from viewer.client import ProcessClient
+from viewer.window import app
+from viewer.window import window
+from viewer.window.client import ProcessClient
 
 driver, out = UiDriver(), open(sys.argv[1], "a", buffering=1)
 draw = app.App.frame

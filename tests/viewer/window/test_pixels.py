@@ -12,7 +12,7 @@ import pytest
 
 from viewer.ui import theme
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

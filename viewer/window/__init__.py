@@ -1,0 +1,1 @@
+"""The window itself: its loop, what is in it, the keyboard, and its end of the worker."""
