@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optim.results.results import LossRow
     from optim.session.session import Session
     from optim.split.batches import BatchedFit
-    from viewer.headless import Report, VideoResult
+    from viewer.commands.headless import Report, VideoResult
     from viewer.worker.run_recorder import Recorder
 
 STOPPED = 130  # exit status after Ctrl-C, as shells have it
@@ -167,7 +167,7 @@ def run_headless(settings: Settings) -> int:
     """Run without a window, telling how far a long reading is."""
     from optim.common.progress import told_to
     from optim.priors.fast.compiling import start_compiling
-    from viewer.progress import LoadingLine
+    from viewer.commands.progress import LoadingLine
 
     if start_compiling() is not None:
         log.warning("compiling the roll-out for this machine, once; the first stage 3 may wait for it")
@@ -290,21 +290,21 @@ def _tell_stopped() -> int:
 
 
 def _video_of_fit(session: Session, out: Path, report: Report) -> VideoResult:
-    from viewer.headless import render_fit_video
+    from viewer.commands.headless import render_fit_video
 
     return render_fit_video(session, out / f"{session.problem.name}.mp4", report=report)
 
 
 def _video_of_results(settings: Settings, folder: Path, name: str, out: Path, report: Report) -> VideoResult:
     """Of the stitched motion of a clip in parts."""
-    from viewer.headless import render_results_video
+    from viewer.commands.headless import render_results_video
 
     return render_results_video(folder, out / f"{name}.mp4", body=settings.own_body, report=report)
 
 
 def _write_video(render: Callable[[Path, Report], VideoResult], out: Path) -> int:
+    from viewer.commands.progress import CountLine
     from viewer.film.video import VideoError
-    from viewer.progress import CountLine
     from viewer.window.window import WindowUnavailable
 
     try:
@@ -351,7 +351,7 @@ def _announce(message: Any) -> None:
 def _fit(session: Session, losses: list[LossRow], recorder: Recorder | None) -> bool:
     """Step to the end of the schedule, telling where it is and noting the losses; False: Ctrl-C came before the end."""
     from optim.results.results import loss_row, loss_rows
-    from viewer.progress import ProgressLine
+    from viewer.commands.progress import ProgressLine
 
     progress = ProgressLine(session.schedule, sys.stderr)
     try:

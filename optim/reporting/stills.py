@@ -49,7 +49,7 @@ def stage_pictures(result: FitResult, stages: Sequence[str]) -> tuple[dict[str, 
 
 
 def _scenes(result: FitResult, stages: Sequence[str]) -> dict[str, np.ndarray]:
-    """The arrays that ``viewer.stills`` reads."""
+    """The arrays that ``viewer.commands.stills`` reads."""
     reference = result.last_stage
     frame = world_of(result, reference)
     truth_body = result.body_truth or result.body

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from tests.viewer.conftest import fit
 from viewer.window.client import LocalClient
-from viewer.headless import record_script
+from viewer.commands.headless import record_script
 from viewer.film.script import parse_script
 script = parse_script(Path(sys.argv[1]).read_text())
 made = []

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from tests.viewer import fakes
 from viewer.window.window import WindowUnavailable
-from viewer.headless import render_fit_video
+from viewer.commands.headless import render_fit_video
 try:
     render_fit_video(fakes.FakeSession(), Path(sys.argv[1]))
 except WindowUnavailable as error:

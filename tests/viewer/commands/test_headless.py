@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.headless import fit_script
+from viewer.commands.headless import fit_script
 from viewer.window.backends import offscreen_problem
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import sys
 from pathlib import Path
 from tests.viewer import fakes
-from viewer.headless import render_fit_video
+from viewer.commands.headless import render_fit_video
 session = fakes.FakeSession()
 while not session.done:
     session.step_iteration()

@@ -13,7 +13,7 @@ import pytest
 
 from viewer.window.backends import offscreen_problem
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def draw(scenes: dict[str, np.ndarray], folder: Path) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from viewer.progress import ProgressLine
+from viewer.commands.progress import ProgressLine
 
 SCHEDULE = [
     SimpleNamespace(frames=None, name="stage 1", stage=1, steps=2, iterations=2, variables=("trans",)),

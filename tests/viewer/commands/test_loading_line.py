@@ -5,7 +5,7 @@ import logging
 
 from optim.common.progress import Progress, told_to
 from optim.common.progress import log as loading
-from viewer.progress import LoadingLine
+from viewer.commands.progress import LoadingLine
 from viewer.protocol.view_model import Loading
 from viewer.worker.worker import LOADING_LOG, LoadingHandler
 

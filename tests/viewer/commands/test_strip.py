@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from viewer.strip import _joined, _part_with_the_person, main
+from viewer.commands.strip import _joined, _part_with_the_person, main
 
 
 def test_the_cut_holds_every_keypoint_that_is_seen():

@@ -1,0 +1,59 @@
+"""Takes a picture of the window in the middle of a real fit, off-screen: ``python -m viewer.picture FILE [options]``.
+
+The options are those of ``run_viewer.py``; the picture shows the first iterations of stage 3, where the roll-out of
+the inferred latents can be seen to drift from the motion of stage 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polyscope as ps
+
+from viewer.protocol.commands import Command, RunStage, Step
+from viewer.ui.ui_state import UiState
+from viewer.window.app import App
+from viewer.window.client import LocalClient
+from viewer.window.window import start_polyscope
+
+SETTLE_FRAMES = 4
+
+
+def main(arguments: list[str]) -> int:
+    """Fit up to stage 3, then write the picture."""
+    import cv2
+
+    from optim.config.settings import parse
+    from run_viewer import make_session
+
+    path, settings = Path(arguments[0]), parse(arguments[1:])
+    start_polyscope("openGL3_egl")
+    app = App(lambda: LocalClient(partial(make_session, settings)), UiState())
+    ps.set_user_callback(app.frame)
+    for command in (RunStage(), RunStage(), Step()):
+        run(app, command)
+    assert app.view is not None
+    app.ui.frame, app.ui.camera_request = int(0.7 * app.view.scene.clip_frames), "home"
+    for _ in range(SETTLE_FRAMES):
+        ps.frame_tick()
+    image = ps.screenshot_to_buffer(transparent_bg=False, include_UI=True)[:, :, :3]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.ascontiguousarray(image[:, :, ::-1]))
+    return 0
+
+
+def run(app: App, command: Command) -> None:
+    """Let the optimiser do something, without drawing until it has."""
+    app.client.post(command)
+    app.receive()
+    if app.failed is not None:
+        sys.exit(f"error: {app.failed.text}")
+    while app.view is None or app.view.status.state == "running":
+        app.receive()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,57 @@
+"""``python -m viewer.record SCRIPT VIDEO [options]``: play a script without a window and write the video.
+
+SCRIPT is a file (docs/recording.md) or the name of a script that comes with the program. The options are those of
+``run_viewer.py``; ``--open FILE`` plays what was recorded, without the optimiser. ``--pictures`` writes every picture
+as PNG too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from optim.common.errors import InputError
+from viewer.commands.headless import LoadError, record_script
+from viewer.commands.progress import CountLine
+from viewer.film.script import READY_MADE, ScriptError, read_script
+from viewer.film.video import VideoError
+from viewer.replay.opening import replay_of
+from viewer.window.client import Client, LocalClient
+from viewer.window.window import WindowUnavailable
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0, or 2 after a message about what was given, or 1 where no video could be made."""
+    if len(arguments) < 2 or arguments[0] in ("-h", "--help"):
+        print(f"{__doc__}\nReady-made scripts: {', '.join(READY_MADE)}")
+        return 0 if arguments and arguments[0] in ("-h", "--help") else 2
+    pictures = "--pictures" in arguments
+    name, video, *rest = [word for word in arguments if word != "--pictures"]
+    line = CountLine("pictures", sys.stderr)
+    try:
+        script = read_script(name)
+        result = record_script(_client(rest), Path(video), script, pictures=pictures, report=line.tell)
+    except (InputError, ScriptError, LoadError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (WindowUnavailable, VideoError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"video: {result.path}" + (f" ({result.remark})" if result.remark else ""))
+    return 0
+
+
+def _client(arguments: list[str]) -> Callable[[], Client]:
+    from optim.config.settings import parse
+    from run_viewer import make_session
+
+    settings = parse(arguments)
+    if settings.open is not None:
+        return partial(replay_of, settings.open, body=settings.own_body, clip=settings.clip)
+    return partial(LocalClient, partial(make_session, settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
