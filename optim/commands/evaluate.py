@@ -10,87 +10,26 @@ stands in ``optim.diagnostics.metrics``.
 from __future__ import annotations
 
 import argparse
-import csv
-import math
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import assets
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.progress_line import clock
-from optim.evaluation.figures import stage_metrics
 from optim.evaluation.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
+from optim.evaluation.tables import append_rows, figures_of, read_rows, table
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
+from optim.results.figures import stage_metrics
 from optim.results.read_results import STITCHED, find_results, read_result
-from optim.results.results import STAGES
 
-NAMES = {"stage1": "stage 1", "stage2": "VPoser-t", "stage3_init": "roll-out", "stage3": "HuMoR"}
-"""Stage → what the paper calls the method that ends there; the roll-out is what stage 3 begins with."""
-NO_FIGURES = ("clip", "stage", "seconds_of_batch")
 MODEL_FLAGS = {
     "--vposer": assets.POSE_PRIOR_FOLDER,
     "--humor": assets.MOTION_PRIOR_FILE,
     "--init-motion-prior": assets.INIT_STATE_PRIOR_FILE,
 }
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Mean of every figure over the clips, a column per stage, and the ratio of stage 3 to stage 2."""
-    stages = [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]
-    clips = len({row["clip"] for row in rows})
-    lines = [f"{clips} clip{'s' if clips > 1 else ''}".ljust(26) + "".join(f"{NAMES[s]:>10}" for s in stages)]
-    lines[0] += "     3 / 2" if {"stage2", "stage3"} <= set(stages) else ""
-    for name in figures_of(rows):
-        means = {stage: mean_of(rows, stage, name) for stage in stages}
-        if all(math.isnan(value) for value in means.values()):
-            continue
-        line = name.ljust(26) + "".join(f"{means[s]:10.3f}" if not math.isnan(means[s]) else " " * 10 for s in stages)
-        before = means.get("stage2", math.nan)
-        ratio = means["stage3"] / before if "stage3" in means and before else math.nan
-        lines.append(line + (f"{ratio:10.3f}" if not math.isnan(ratio) else ""))
-    return "\n".join(lines)
-
-
-def figures_of(rows: Sequence[Row]) -> list[str]:
-    """Names of the figures in any of the rows, in their order."""
-    return [name for name in dict.fromkeys(key for row in rows for key in row) if name not in NO_FIGURES]
-
-
-def mean_of(rows: Sequence[Row], stage: str, name: str) -> float:
-    """Mean of a figure over the clips that have it; NaN where none has."""
-    values = [float(row[name]) for row in rows if row["stage"] == stage and row.get(name) not in (None, "")]
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
-
-
-def read_rows(path: Path) -> list[Row]:
-    """What an earlier run wrote; nothing where there was none."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [dict(row) for row in csv.DictReader(file)]
-
-
-def append_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Add rows, with a header where the file is new.
-
-    Raises:
-        InputError: The file there has other columns.
-    """
-    names = list(rows[0])
-    known = read_rows(path)
-    if known and list(known[0]) != names:
-        raise InputError(f"{path}: its columns are not those of this evaluation; delete it or give another --csv")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=names)
-        if not known:
-            writer.writeheader()
-        writer.writerows(rows)
 
 
 def evaluate_folder(folder: Path, *, csv_path: Path | None, body_path: Path | None) -> list[Row]:

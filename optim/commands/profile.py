@@ -10,137 +10,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from optim.common import threads
 from optim.common.errors import InputError
-from optim.common.timing import REST, Clock, clocked
 from optim.config.settings import parse
+from optim.diagnostics.profiling import PARTS, Profile, profile_fit, shortened
 from optim.loading.problem import load_problem
-from optim.problem.problem import Problem
-from optim.schedule.stages import Phase
-from optim.session.history import Snapshot
-from optim.session.session import Interrupt, Session
 
-PARTS = ("roll-out", "body", "priors", "terms", "roll-out backward", "backward", "solver", REST)
 PUBLIC_SHARE = {1: 0.01, 2: 0.04, 3: 0.89}
 """Stage → share of the public code's run time, as its users have measured it (video, GPU)."""
-
-
-@dataclass(frozen=True)
-class PhaseProfile:
-    """One phase of a fit."""
-
-    name: str
-    stage: int
-    steps: int
-    """Steps of the schedule that was run."""
-    evaluations: int
-    parts: Mapping[str, float]
-    """Part → seconds; every name in ``PARTS``."""
-
-    @property
-    def seconds(self) -> float:
-        return sum(self.parts.values())
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Where the time of a fit went."""
-
-    loading: float
-    """Seconds to read the models and the clip."""
-    phases: tuple[PhaseProfile, ...]
-
-    @property
-    def stages(self) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(phase.stage for phase in self.phases))
-
-    @property
-    def seconds(self) -> float:
-        return self.loading + sum(phase.seconds for phase in self.phases)
-
-    def of_stage(self, stage: int) -> PhaseProfile:
-        """The phases of a stage as one."""
-        chosen = [phase for phase in self.phases if phase.stage == stage]
-        return PhaseProfile(
-            name=f"stage {stage}",
-            stage=stage,
-            steps=sum(phase.steps for phase in chosen),
-            evaluations=sum(phase.evaluations for phase in chosen),
-            parts={name: sum(phase.parts[name] for phase in chosen) for name in PARTS},
-        )
-
-    def share(self, stage: int) -> float:
-        """Of all the time, loading included, from 0 to 1."""
-        return self.of_stage(stage).seconds / self.seconds
-
-    def scaled(self, schedule: Sequence[Phase]) -> Profile:
-        """What a longer schedule of the same phases would take at this pace: every phase in proportion to its steps."""
-        planned = {phase.name: phase.steps for phase in schedule}
-        grown = []
-        for phase in self.phases:
-            factor = planned[phase.name] / phase.steps
-            parts = {name: seconds * factor for name, seconds in phase.parts.items()}
-            evaluations = round(phase.evaluations * factor)
-            grown.append(replace(phase, steps=planned[phase.name], evaluations=evaluations, parts=parts))
-        return replace(self, phases=tuple(grown))
-
-
-class Recorder:
-    """Books the time of a session that is stepped through it; its clock must be running (``timing.clocked``)."""
-
-    def __init__(self, clock: Clock, *, loading: float = 0.0) -> None:
-        self._clock, self._loading = clock, loading
-        self._spent: dict[str, PhaseProfile] = {}
-
-    def step(self, session: Session, interrupt: Interrupt | None = None) -> Snapshot:
-        """``session.step_iteration``; time since the last step counts to the phase that is reached."""
-        before = session.current
-        after = session.step_iteration(interrupt)
-        self.book(after, evaluations=after.evaluations_spent - before.evaluations_spent)
-        return after
-
-    def book(self, snapshot: Snapshot, *, evaluations: int) -> None:
-        """Put all time since the last booking down to a snapshot's phase."""
-        phase, taken = snapshot.schedule[snapshot.phase], self._clock.take()
-        known = self._spent.get(phase.name)
-        before = known.parts if known else dict.fromkeys(PARTS, 0.0)
-        self._spent[phase.name] = PhaseProfile(
-            name=phase.name,
-            stage=phase.stage,
-            steps=phase.steps,
-            evaluations=evaluations + (known.evaluations if known else 0),
-            parts={name: before[name] + taken.get(name, 0.0) for name in PARTS},
-        )
-
-    @property
-    def profile(self) -> Profile:
-        """Up to here."""
-        return Profile(self._loading, tuple(self._spent.values()))
-
-
-def profile_fit(
-    problem: Problem,
-    schedule: tuple[Phase, ...],
-    *,
-    loading: float = 0.0,
-    now: Callable[[], float] = time.perf_counter,
-) -> Profile:
-    """Run a whole fit and book its time, wall time unless ``now`` says otherwise."""
-    with clocked(now) as clock:
-        recorder = Recorder(clock, loading=loading)
-        session = Session(problem, schedule=schedule)
-        recorder.book(session.current, evaluations=1)
-        while not session.done:
-            recorder.step(session)
-    return recorder.profile
-
-
-def shortened(schedule: Sequence[Phase], steps: int) -> tuple[Phase, ...]:
-    """The same phases, each with at most so many steps."""
-    return tuple(replace(phase, steps=min(phase.steps, steps)) for phase in schedule)
 
 
 def stage_table(profile: Profile, full: Profile) -> str:

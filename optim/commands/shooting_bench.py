@@ -2,8 +2,8 @@
 
 Every way ends in the same loss, that of the exact mode's last phase; how far it has come is measured under that loss
 from iteration to iteration, off the clock. Seconds are of the processor, on one thread. Clips take turns between the
-protocols of ``optim.commands.evaluate``. Rows go to the CSV file clip by clip, and a run that was stopped goes on; the table
-goes between two marks of docs/shooting.md.
+protocols of ``optim.evaluation.protocols``. Rows go to the CSV file clip by clip, and a run that was stopped goes on;
+the table goes between two marks of docs/shooting.md.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pathlib import Path
 import torch
 
 import assets
-from optim.commands.evaluate import append_rows, read_rows
 from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.progress_line import Progress
 from optim.diagnostics.metrics import joint_errors
 from optim.evaluation.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
+from optim.evaluation.tables import append_rows, read_rows
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.observe import degrade
 from optim.objective.objective import Objective

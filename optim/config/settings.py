@@ -111,7 +111,7 @@ class Settings:
     export: tuple[str, ...] = ()
     """Formats that the motion is written in besides HuMoR's, of ``saving.formats.FORMATS``."""
     record: Path | None = None
-    """The run file; None: in the user's data folder (``optim.recording.run_folder``), or beside the results of a headless run."""
+    """The run file. None: in the user's data folder (``recording.run_folder``), or beside headless results."""
     no_record: bool = False
     open: Path | None = None
     """A recorded run, or results, to look at."""

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.priors.motion_prior import CONTACT_JOINTS
+from optim.body.contacts import CONTACT_JOINTS, label_contacts
 from optim.problem.variables import Trajectory
-from optim.train.data import label_contacts
 
 END_EFFECTORS = (7, 8, 10, 11, 20, 21)
 """Ankles, toes, wrists."""

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from optim.body.contacts import CONTACT_JOINTS
 from optim.objective.shooting import REFERENCE, Gaps, node_states, shoot
-from optim.priors.motion_prior import CONTACT_JOINTS
 from optim.priors.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
 from optim.problem import frames
 from optim.problem.frames import PriorFrame

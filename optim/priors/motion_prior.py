@@ -30,8 +30,6 @@ CHANGE_PARTS = {
 }
 """Where each part of the state lies among the 207 numbers of a change."""
 LATENT_SIZE = 48
-CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
-"""Root, knees, ankles ("heels"), toes, wrists ("hands"): the order of the contact logits."""
 
 
 class GroupNorm16(nn.GroupNorm):

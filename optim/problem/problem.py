@@ -97,6 +97,16 @@ class Problem:
     def has_camera(self) -> bool:
         return self.camera is not None
 
+    @property
+    def data_type(self) -> str:
+        """Whose default weights and steps hold for what was observed (``schedule.stages.PUBLIC_WEIGHTS``)."""
+        seen = self.observations
+        if seen.points3d is not None:
+            return "rgbd" if self.camera is not None else "points3d"
+        if seen.joints2d is not None:
+            return "rgb"
+        return "verts3d" if seen.verts3d is not None else "3d"
+
     @cached_property
     def observed_floor(self) -> Tensor:
         """normal · offset (B, 3): the form in which the floor is a variable."""

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from optim.commands.evaluate import NAMES
 from optim.config.settings import Settings
-from optim.evaluation.figures import drift_curves, floors, per_frame, stage_metrics
+from optim.evaluation.tables import NAMES
 from optim.objective.objective import TERMS
 from optim.reporting.charts import Curve, line_chart
 from optim.reporting.stills import stage_pictures
+from optim.results.figures import drift_curves, floors, per_frame, stage_metrics
 from optim.results.results import FitResult, LossRow
 
 STYLE = """

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.evaluation.figures import world_of
 from optim.loading.source import moved
 from optim.problem.frames import PriorFrame
 from optim.problem.variables import Trajectory
+from optim.results.figures import world_of
 from optim.results.results import FitResult
 
 SHOWN = 6

@@ -1,7 +1,7 @@
 """What a finished (or broken off) fit leaves behind, one value per sub-sequence: what exports, report and figures read.
 
-Made from a session here, from a folder of results in ``optim.results.read_results``. Motions are batches of one in the frame
-of the input; ``in_world`` brings them to a world with z up and the floor at z = 0.
+Made from a session here, from a folder of results in ``read_results``. Motions are batches of one in the frame of the
+input; ``in_world`` brings them to a world with z up and the floor at z = 0.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from optim.common.errors import InputError
-from optim.problem.problem import Problem
 from optim.schedule.stages import PRESETS, Phase, Preset, schedule
 
 AS_STARTED = "as started"
@@ -19,16 +18,6 @@ _OVERLAP = "rgb_overlap_consist"
 """Its weight depends on whether the clip was split, not on the preset."""
 
 
-def data_type(problem: Problem) -> str:
-    """Whose default weights and steps hold for what was observed (``stages.PUBLIC_WEIGHTS``)."""
-    seen = problem.observations
-    if seen.points3d is not None:
-        return "rgbd" if problem.camera is not None else "points3d"
-    if seen.joints2d is not None:
-        return "rgb"
-    return "verts3d" if seen.verts3d is not None else "3d"
-
-
 def with_preset(
     phases: tuple[Phase, ...], name: str, *, data: str, started: tuple[Phase, ...], current: int, begun: int
 ) -> tuple[Phase, ...]:
@@ -36,7 +25,7 @@ def with_preset(
 
     Args:
         name: In ``stages.PRESETS``, or ``AS_STARTED``.
-        data: Data type, of ``data_type``.
+        data: Data type, of ``Problem.data_type``.
         started: The schedule that the fit began with.
         current: Index of the phase that runs; what lies before it stays as it is.
         begun: Steps of it that have been begun; it gets no fewer.

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optim.common.errors import InputError
-from optim.schedule.preset_change import data_type, with_preset
+from optim.schedule.preset_change import with_preset
 from optim.schedule.stages import Phase, with_frames, with_steps, with_weight, with_weights
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
@@ -57,7 +57,7 @@ class PlannedFit(Fit):
         edited = with_preset(
             here.schedule,
             name,
-            data=data_type(self.problem),
+            data=self.problem.data_type,
             started=self.history[0].schedule,
             current=here.phase,
             begun=here.step + 1,

@@ -1,7 +1,7 @@
 """Split a long observation into overlapping sub-sequences of equal length, and a whole problem into those of its parts.
 
 Two rules: ``public`` keeps the length that was asked for and lets the overlaps grow; ``even`` keeps the overlap and
-shortens the sub-sequences. Knows nothing of fitting them (``optim.split.batches``) or joining them (``optim.split.stitching``).
+shortens the sub-sequences. Knows nothing of fitting them (``batches``) or joining them (``stitching``).
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.body.body_model import BodyModel
+from optim.body.contacts import label_contacts
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
-from optim.priors.motion_prior import CONTACT_JOINTS
 from optim.priors.rollout import (
     ROOT,
     angular_velocity,
@@ -30,10 +30,6 @@ from optim.priors.rollout import (
 )
 
 FPS = 30.0
-CONTACT_SPEED = 0.005
-"""[m/frame] at 30 Hz; a slower joint that is low enough counts as touching the floor."""
-CONTACT_HEIGHT = (0.0, 0.08, 0.08, 0.08, 0.08, 0.04, 0.04, 0.08, 0.08)
-"""[m] per contact joint (root never, knees, ankles, toes, wrists). Source: HuMoR's data processing."""
 MIRRORED_JOINTS = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20)
 MIRRORED_CONTACTS = (0, 2, 1, 4, 3, 6, 5, 8, 7)
 MIRROR = torch.tensor([-1.0, 1.0, 1.0])
@@ -110,14 +106,6 @@ def load_clips(folder: Path, body: BodyModel, *, split: str | None = None) -> Cl
     if not trans:
         raise InputError(f"{folder}: no clip of split {split!r} with 3 frames or more")
     return Clips(torch.cat(trans), torch.cat(rotations), torch.cat(contacts), tuple(starts), tuple(names))
-
-
-def label_contacts(joints: Tensor) -> Tensor:
-    """Which of the 9 contact joints touch the floor, (N, 22, 3) [m] at 30 Hz → (N, 9) 0 or 1."""
-    points = joints[:, list(CONTACT_JOINTS)]
-    speed = (points[1:] - points[:-1]).norm(dim=-1)
-    speed = torch.cat((speed[:1], speed))
-    return ((speed < CONTACT_SPEED) & (points[..., 2] < torch.tensor(CONTACT_HEIGHT))).float()
 
 
 class Augmenter:

@@ -19,8 +19,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.body.body_model import BodyModel
+from optim.body.contacts import CONTACT_JOINTS
 from optim.common.errors import InputError
-from optim.priors.motion_prior import CONTACT_JOINTS, LATENT_SIZE, MotionPrior
+from optim.priors.motion_prior import LATENT_SIZE, MotionPrior
 from optim.priors.rollout import (
     JOINTS,
     JOINTS_VEL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import polyscope as ps
 
@@ -14,10 +14,28 @@ from viewer.film.filming import Filming
 from viewer.film.player import Player
 from viewer.film.script import Script, ScriptError, read_script
 from viewer.film.video import VideoError
-from viewer.protocol.view_model import Note
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import Note, ViewModel
+from viewer.scene.camera import Viewpoint
+from viewer.ui.layout import Rect
+from viewer.ui.ui_state import UiState
 
-if TYPE_CHECKING:
-    from viewer.window.app import App
+
+class Filmed(Protocol):
+    """What a recording needs of the window that it films."""
+
+    ui: UiState
+    view: ViewModel | None
+
+    @property
+    def viewpoint(self) -> Viewpoint:
+        """From where the scene is looked at."""
+
+    def free(self) -> Rect:
+        """The part of the window that no panel covers."""
+
+    def post(self, commands: list[Command]) -> None:
+        """Send commands to the optimiser."""
 
 
 def videos_folder() -> Path:
@@ -32,7 +50,7 @@ def videos_folder() -> Path:
 class Studio:
     """At most one recording at a time; ``prepare`` before a frame is drawn, ``take`` after it."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: Filmed) -> None:
         self._app = app
         self._ready = False
         self.filming: Filming | None = None
@@ -54,7 +72,7 @@ class Studio:
         """Begin; a recording in progress is ended first. What goes wrong is a message."""
         self.stop()
         self.error = None
-        player = None if script is None else Player(script, self._app.scene_view.viewpoint)
+        player = None if script is None else Player(script, self._app.viewpoint)
         try:
             rate = fps if script is None else script.fps
             self.filming = Filming(path, size=ps.get_buffer_size(), fps=rate, player=player, pictures=pictures)

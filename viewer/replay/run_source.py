@@ -1,6 +1,6 @@
 """A recorded run as a source of views: needs its file alone, which may still be written.
 
-What was not written of an iteration (see ``viewer.worker.run_recorder``) is taken from the nearest one before it, and said.
+What was not written of an iteration (see ``worker.run_recorder``) is taken from the nearest one before it, and said.
 """
 
 from __future__ import annotations

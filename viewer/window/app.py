@@ -18,17 +18,18 @@ import polyscope.imgui as psim
 from viewer.film.capture import drawn_by_processor
 from viewer.film.studio import Studio
 from viewer.panels.program.help import help_windows
+from viewer.panels.shortcuts import shortcuts
 from viewer.panels.table import OWN_PANELS, PANELS
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
-from viewer.scene.scene_view import SceneView
+from viewer.scene.camera import Viewpoint
 from viewer.ui import theme
 from viewer.ui.layout import SLOTS, Rect, layout
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
 from viewer.window.client import Client
 from viewer.window.overlay import draw_caption, draw_overlay, free_of_overlay
-from viewer.window.shortcuts import shortcuts
+from viewer.window.scene_view import SceneView
 
 FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 0.002  # seconds
 """While the user moves something or the clip plays, also without a graphics card; otherwise, so that the optimiser has
@@ -67,6 +68,11 @@ class App:
         self._analyses: dict[str, Analysis] = {}
         self._last_time = time.monotonic()
         self._last_input = self._last_time
+
+    @property
+    def viewpoint(self) -> Viewpoint:
+        """From where the scene is looked at."""
+        return self.scene_view.viewpoint
 
     def frame(self) -> None:
         """Draw one frame; no exception leaves it, since Polyscope would not survive one."""

@@ -31,7 +31,7 @@ class Profiler:
 
     def clear(self) -> None:
         """Count anew."""
-        from optim.commands.profile import Recorder
+        from optim.diagnostics.profiling import Recorder
 
         self._recorder = Recorder(self._clock)
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Message = Scene | ViewModel | Status | Analysis | Note | Loading | LoadFailed | Finished
 Publish = Callable[[Message], None]
 Record = Callable[[Any], Any]
-"""From a session to its ``optim.recording.recording.Recording``; may put the session where an earlier one was. Picklable."""
+"""From a session to its ``optim.recording.Recording``; may put the session where an earlier one was. Picklable."""
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running, at least
 PUBLISH_SHARE = 0.05  # of the time that views may take; where they cost more there are fewer
 LOADING_LOG = "optim.common.progress"

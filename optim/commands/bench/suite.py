@@ -11,9 +11,9 @@ import torch
 from optim.commands.bench import cases
 from optim.commands.bench.measure import Times, clock, growth, in_turns, load, peak_megabytes, ratio
 from optim.commands.bench.report import Cost, Reach, Result
-from optim.commands.profile import profile_fit, shortened
 from optim.common import threads
 from optim.config.settings import parse
+from optim.diagnostics.profiling import profile_fit, shortened
 from optim.loading.problem import load_problem
 
 FRAMES = (30, 60, 120, 240)

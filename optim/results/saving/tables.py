@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from optim.evaluation.figures import per_frame
+from optim.results.figures import per_frame
 from optim.results.results import LossRow
 from optim.results.saving.take import Take
 

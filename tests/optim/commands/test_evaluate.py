@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import assets
-from optim.commands.evaluate import append_rows, main, read_rows, table
+from optim.commands.evaluate import main
 from optim.common.errors import InputError
+from optim.evaluation.tables import append_rows, read_rows, table
 from optim.loading.models import load_body
 from optim.results.results import STAGES
 from optim.results.saving.humor_results import save_results

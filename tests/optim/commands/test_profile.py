@@ -13,7 +13,8 @@ import optim.priors.chain
 import optim.priors.pose_prior
 import optim.solver.lbfgs
 from optim.body.body_model import BodyModel
-from optim.commands.profile import PARTS, PhaseProfile, Profile, main, part_table, profile_fit, shortened, stage_table
+from optim.commands.profile import main, part_table, stage_table
+from optim.diagnostics.profiling import PARTS, PhaseProfile, Profile, profile_fit, shortened
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes

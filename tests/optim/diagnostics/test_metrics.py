@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import assets
+from optim.body.contacts import CONTACT_JOINTS, label_contacts
 from optim.common.rotations import axis_angle_to_matrix
 from optim.diagnostics.metrics import (
     acceleration,
@@ -17,9 +18,7 @@ from optim.diagnostics.metrics import (
     toe_penetration,
 )
 from optim.loading.models import load_body
-from optim.priors.motion_prior import CONTACT_JOINTS
 from optim.problem.variables import Trajectory
-from optim.train.data import label_contacts
 
 B, T = 2, 6
 

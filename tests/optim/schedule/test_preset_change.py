@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from optim.common.errors import InputError
-from optim.schedule.preset_change import AS_STARTED, data_type, fixed_rules, with_preset
+from optim.schedule.preset_change import AS_STARTED, fixed_rules, with_preset
 from optim.schedule.stages import PRESETS, schedule
 from optim.session.session import Session
 from tests import fakes
@@ -68,7 +68,7 @@ def test_rules_that_stay_are_named():
 
 @pytest.mark.parametrize(("modality", "kind"), [("joints3d", "3d"), ("joints2d", "rgb"), ("points3d", "points3d")])
 def test_kinds_of_data(modality, kind):
-    assert data_type(fakes.problem(modality)) == kind
+    assert fakes.problem(modality).data_type == kind
 
 
 def test_as_one_edit_of_a_session():

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 import assets
+from optim.body.contacts import label_contacts
 from optim.common.errors import InputError
 from optim.loading.models import load_body, load_motion_prior
 from optim.priors.rollout import JOINTS, ROOT, State, apply_change, canonical_pairs
 from optim.train.__main__ import main
-from optim.train.data import Augmenter, find_clips, label_contacts, load_clips
+from optim.train.data import Augmenter, find_clips, load_clips
 from optim.train.evaluate import evaluate, foot_skate
 from optim.train.motion import MotionTrainer, Recipe, pack
 

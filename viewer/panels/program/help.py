@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
+from viewer.panels.shortcuts import SHEET
 from viewer.protocol.commands import Command
 from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption
-from viewer.window.shortcuts import SHEET
 
 _FLAGS = (
     int(psim.ImGuiWindowFlags_NoTitleBar)

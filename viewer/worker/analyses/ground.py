@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
     """Skate, penetration, contacts and the tilt of the floor over all frames; poses the whole mesh."""
     from optim.body.body_model import JOINT_NAMES
+    from optim.body.contacts import CONTACT_JOINTS
     from optim.diagnostics.ground import floor_tilt, ground
-    from optim.priors.motion_prior import CONTACT_JOINTS
 
     fit = builder.session
     found = ground(fit, snapshot)
