@@ -1,53 +1,118 @@
-"""Imports point one way, run_viewer → viewer → optim → torch; drawing code touches neither of the last two."""
+"""The rooms of the house and who may know whom: arrows point one way, and the window's process stays without torch."""
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.imports import ROOT, circles, folder_sizes, imported, module_graph, modules, package_graph
+
+ROOMS = {
+    "optim.common": "",
+    "optim.body": "common",
+    "optim.solver": "",
+    "optim.schedule": "common",
+    "optim.priors": "common",
+    "optim.problem": "common body schedule priors",
+    "optim.objective": "common body solver schedule priors problem",
+    "optim.initialise": "common body schedule priors problem objective",
+    "optim.session": "common solver schedule priors problem objective initialise",
+    "optim.split": "common body schedule problem session",
+    "optim.config": "common schedule",
+    "optim.keypoints": "common",
+    "optim.loading": "common body schedule priors problem session split config keypoints",
+    "optim.diagnostics": "common body schedule priors problem objective session",
+    "optim.train": "common body priors loading diagnostics",
+    "optim.recording": "common solver schedule priors problem objective session config loading",
+    "optim.results": "common body schedule problem session split config loading diagnostics recording",
+    "optim.evaluation": "common body schedule priors problem session split loading diagnostics train results",
+    "optim.reporting": "body problem objective config loading results evaluation",
+    "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
+    " diagnostics results evaluation reporting",
+    "viewer.protocol": "",
+    "viewer.ui": "viewer.protocol",
+    "viewer.scene": "viewer.protocol viewer.ui",
+    "viewer.worker": "common body solver schedule priors problem objective initialise session split diagnostics"
+    " recording results viewer.protocol",
+    "viewer.replay": "common body problem objective loading recording results"
+    " viewer.protocol viewer.scene viewer.worker",
+    "viewer.layers": "viewer.protocol viewer.ui viewer.scene",
+    "viewer.film": "viewer.protocol viewer.ui viewer.scene",
+    "viewer.panels": "viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
+    "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
+    "viewer.commands": "common session config diagnostics viewer.protocol viewer.ui viewer.scene viewer.worker"
+    " viewer.replay viewer.layers viewer.film viewer.window run_viewer",
+}
+"""Every package, from the ground up, and the packages that it may import; a name without a folder is one of optim's."""
+FORWARDERS = {"optim": "optim.commands", "viewer": "viewer.commands"}
+"""Modules directly in a top-level folder forward a published name to its commands, and do nothing else."""
+MOST_IN_A_FOLDER = 16
 DRAWN = ("viewer/panels/", "viewer/layers/")
 """What only draws and asks."""
 
 
-def imports(path: Path, *, nested: bool = True) -> set[str]:
-    """Top-level names of the modules that a file imports; type-checking blocks do not count."""
-    found = set()
-    tree = ast.parse(path.read_text())
-    skipped = {id(n) for block in ast.walk(tree) if is_type_checking(block) for n in ast.walk(block)}
-    for node in ast.walk(tree) if nested else tree.body:
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
-    return found
-
-
-def is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+def allowed(room: str) -> set[str]:
+    return {name if name.startswith(("viewer.", "run_viewer")) else f"optim.{name}" for name in ROOMS[room].split()}
 
 
 def files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
+def top_names(path: Path, *, nested: bool = True) -> set[str]:
+    return {name.split(".")[0] for name in imported(path, nested=nested)}
+
+
+def test_no_arrow_leads_where_none_was_planned():
+    known = modules()
+    for room, targets in package_graph(known).items():
+        if room in ROOMS:
+            assert targets <= allowed(room), room
+        elif room not in ("run_viewer", "optim", "viewer"):  # a module in no room
+            assert targets <= {FORWARDERS[room.split(".")[0]]}, f"{room}: only forwarding modules lie outside the rooms"
+
+
+def test_every_room_is_in_the_plan_and_stands_above_what_it_knows():
+    folders = {
+        f"{path.parent.parent.name}.{path.parent.name}"
+        for top in ("optim", "viewer")
+        for path in (ROOT / top).glob("*/__init__.py")
+    }
+    assert folders == set(ROOMS)
+    order = list(ROOMS)
+    for room in ROOMS:
+        for known in allowed(room) - {"run_viewer"}:
+            assert order.index(known) < order.index(room), f"{room} knows {known}"
+
+
+def test_modules_make_no_circles():
+    graph = {name: targets - {"run_viewer"} for name, targets in module_graph(modules()).items()}
+    assert circles(graph) == []
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert circles({"a": {"b"}, "b": set()}) == []
+
+
+def test_folders_can_be_read_at_a_glance():
+    assert {folder: size for folder, size in folder_sizes().items() if size > MOST_IN_A_FOLDER} == {}
+
+
 @pytest.mark.parametrize("folder", ["optim", "assets"])
 def test_nothing_below_knows_the_window(folder):
     for path in files(folder):
-        assert not imports(path) & {"viewer", "polyscope", "run_viewer"}, path
+        assert not top_names(path) & {"viewer", "polyscope", "run_viewer"}, path
 
 
 def test_the_window_knows_the_optimiser_only_in_the_worker():
     assert files("viewer/panels") and files("viewer/layers")
     for path in files("viewer"):
         name = path.relative_to(ROOT).as_posix()
-        known = imports(path, nested=name.startswith(DRAWN))
+        known = top_names(path, nested=name.startswith(DRAWN))
         if '__name__ == "__main__"' in path.read_text():
             continue  # a command
         where = "not at all" if name.startswith(DRAWN) else "only inside functions"
@@ -55,5 +120,5 @@ def test_the_window_knows_the_optimiser_only_in_the_worker():
 
 
 def test_the_window_opens_without_torch():
-    code = "import sys, viewer.window.window; sys.exit('torch' in sys.modules or 'optim' in sys.modules)"
+    code = "import sys, viewer.window.window; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

@@ -7,8 +7,8 @@ from optim.common.errors import InputError
 
 # name -> module with a main(argv: list[str]) -> int, and one line of help
 BUILDERS = {
-    "body": ("assets.build.body", "the free SMPL+H body"),
-    "demo": ("assets.build.demo", "the demo clips"),
+    "body": ("assets.build.body.build", "the free SMPL+H body"),
+    "demo": ("assets.build.demo.build", "the demo clips"),
     "keypoints": ("assets.build.keypoints", "the networks that find a person's keypoints in an image"),
     "hashes": ("assets.build.hashes", "assets/SHA256SUMS, from the files as they are now"),
 }

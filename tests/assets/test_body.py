@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import assets
-from assets.build import body_tree
-from assets.build.body_mesh import surface_faults, volumes
-from assets.build.body_tree import EXTRA_VERTICES, JOINT, JOINT_NAMES, MIRRORED_JOINTS, PARENTS
+from assets.build.body import tree as body_tree
+from assets.build.body.mesh import surface_faults, volumes
+from assets.build.body.tree import EXTRA_VERTICES, JOINT, JOINT_NAMES, MIRRORED_JOINTS, PARENTS
 
 FLIP = np.array([-1.0, 1, 1])
 DENSITY = 985.0  # [kg/m³]

@@ -5,12 +5,13 @@ import pytest
 
 import assets
 from assets.build import __main__ as build
-from assets.build import body as body_build
-from assets.build import body_shapes, body_source
-from assets.build.body_decimate import Decimator
-from assets.build.body_mesh import mirror_mesh, surface_faults, volumes
-from assets.build.body_rig import rotation_about, smallest_rotation, twist_angle
-from assets.build.body_source import find_data, read_source
+from assets.build.body import build as body_build
+from assets.build.body import shapes as body_shapes
+from assets.build.body import source as body_source
+from assets.build.body.decimate import Decimator
+from assets.build.body.mesh import mirror_mesh, surface_faults, volumes
+from assets.build.body.rig import rotation_about, smallest_rotation, twist_angle
+from assets.build.body.source import find_data, read_source
 from optim.common.errors import InputError
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import assets
-from assets.build import demo, demo_observe
+from assets.build.demo import build as demo
+from assets.build.demo import observe as demo_observe
 from optim.loading.models import load_body
 
 MOCAP = Path(os.environ.get("MOCAP_DIR", assets.ASSETS_FOLDER.parent / "../shared/mocap"))

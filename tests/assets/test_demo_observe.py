@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from assets.build import demo_observe
-from assets.build.demo_observe import CAMERA_MATRIX, Camera, View
+from assets.build.demo import observe as demo_observe
+from assets.build.demo.observe import CAMERA_MATRIX, Camera, View
 from optim.common.errors import InputError
 
 VIEW = View(azimuth=0.7, distance=4.0, height=1.7, aim=0.9, roll=0.02)

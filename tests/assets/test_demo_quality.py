@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assets.build import demo_quality
+from assets.build.demo import quality as demo_quality
 
 FEET = (np.array([0, 1]), np.array([2, 3]))
 

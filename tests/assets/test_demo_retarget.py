@@ -6,8 +6,8 @@ import roma
 import torch
 
 import assets
-from assets.build import demo_retarget
-from assets.build.demo_source import NAMES, SKELETON, SourceMotion
+from assets.build.demo import retarget as demo_retarget
+from assets.build.demo.source import NAMES, SKELETON, SourceMotion
 from optim.loading.models import load_body
 
 FRAMES = 12

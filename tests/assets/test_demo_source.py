@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from assets.build import demo_source
-from assets.build.demo_source import NAMES
+from assets.build.demo import source as demo_source
+from assets.build.demo.source import NAMES
 from optim.common.errors import InputError
 
 WALK = "humanoid3d_walk.txt"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import assets
-from assets.build.demo_observe import Camera, View
+from assets.build.demo.observe import Camera, View
 from optim.initialise.floor_from_feet import angles_deg, guess_floor, normal_of, on_found_floor, sole_vertices
 from optim.loading.demo import find_clip, read_demo
 from optim.loading.models import find_body, load_body

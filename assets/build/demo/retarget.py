@@ -12,7 +12,7 @@ import roma
 import torch
 from torch import Tensor
 
-from assets.build.demo_source import FOOT_CORNERS, FPS, NAMES, OFFSETS, SourceMotion
+from assets.build.demo.source import FOOT_CORNERS, FPS, NAMES, OFFSETS, SourceMotion
 from optim.body.body_model import NUM_JOINTS, BodyModel
 
 # For each of the 22 body joints: the two joints of the character between which it turns, and how far.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import scipy.sparse as sp
 
-from assets.build.body_source import HumanSource
+from assets.build.body.source import HumanSource
 
 NIPPLE_VERTICES = np.arange(8450, 8466)  # of the base mesh, left side
 EYELID_HEIGHT = 0.7  # [m] above the base mesh's origin: a hole above it is an eye

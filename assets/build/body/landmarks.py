@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assets.build.body_mesh import vertex_normals
-from assets.build.body_rig import Rig, unit
-from assets.build.body_tree import EXTRA_VERTICES, JOINT
+from assets.build.body.mesh import vertex_normals
+from assets.build.body.rig import Rig, unit
+from assets.build.body.tree import EXTRA_VERTICES, JOINT
 
 # First letters of MakeHuman's bones of the head.
 HEAD_BONES = (

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 import assets
-from assets.build import body_landmarks, body_shapes, body_skin
-from assets.build.body_decimate import Decimator
-from assets.build.body_mesh import half_mesh, mirror_mesh, neighbour_mean, surface_faults
-from assets.build.body_rig import Rig, read_rig
-from assets.build.body_shapes import ShapeSpace, Sliders, rest_vertices
-from assets.build.body_source import HumanSource, find_data, read_source
-from assets.build.body_tpose import TPosed, t_pose
-from assets.build.body_tree import EXTRA_VERTICES, JOINT_NAMES, MIRRORED_JOINTS, PARENTS
+from assets.build.body import landmarks, shapes, skin
+from assets.build.body.decimate import Decimator
+from assets.build.body.mesh import half_mesh, mirror_mesh, neighbour_mean, surface_faults
+from assets.build.body.rig import Rig, read_rig
+from assets.build.body.shapes import ShapeSpace, Sliders, rest_vertices
+from assets.build.body.source import HumanSource, find_data, read_source
+from assets.build.body.tpose import TPosed, t_pose
+from assets.build.body.tree import EXTRA_VERTICES, JOINT_NAMES, MIRRORED_JOINTS, PARENTS
 
 VERTICES, BETAS, SEED = 6890, 16, 0
 ORIGIN = np.array([0.0, -0.24, 0.03])  # [m] the pelvis of every shape, roughly as on SMPL's template
@@ -94,12 +94,12 @@ def build_body(source: HumanSource, *, redraw: bool = False) -> tuple[dict[str, 
     topology = build_topology(source, rig)
     vertices, joints, crease = population(source, rig, topology, redraw=redraw)
     held_out = np.arange(len(vertices)) % 10 == 0
-    space = body_shapes.principal_shapes(vertices[~held_out], joints[~held_out], topology.triangles, count=BETAS)
-    errors = body_shapes.reconstruction_errors(space, vertices[held_out], topology.triangles) * 1e3
-    weights = body_skin.skinning_weights(rig, topology.vertex_ids, space.mean, space.mean_joints)
+    space = shapes.principal_shapes(vertices[~held_out], joints[~held_out], topology.triangles, count=BETAS)
+    errors = shapes.reconstruction_errors(space, vertices[held_out], topology.triangles) * 1e3
+    weights = skin.skinning_weights(rig, topology.vertex_ids, space.mean, space.mean_joints)
     neighbours = neighbour_mean(topology.triangles, VERTICES)
-    weights = body_skin.relax_weights(weights, topology.mirror, neighbours, crease)
-    regressor = body_skin.joint_regressor(space, weights, topology.mirror)
+    weights = skin.relax_weights(weights, topology.mirror, neighbours, crease)
+    regressor = skin.joint_regressor(space, weights, topology.mirror)
     found = np.einsum("jv,nvc->njc", regressor, vertices[held_out])
     misses = np.linalg.norm(found - joints[held_out], axis=-1) * 1e3
     worst = JOINT_NAMES[misses.max(0).argmax()]
@@ -120,22 +120,22 @@ def _t_posed(source: HumanSource, rig: Rig, sliders: Sliders, vertex_ids: np.nda
 
 def build_topology(source: HumanSource, rig: Rig) -> Topology:
     """Clean, thin out and number the base mesh, judged on 12 bodies (8 in the T-pose, 4 at rest)."""
-    sliders = body_shapes.random_sliders(np.random.default_rng(3), 12)
+    sliders = shapes.random_sliders(np.random.default_rng(3), 12)
     sliders.macro["weight"] = np.linspace(0.25, 0.85, 12)
     eyes = [np.unique(source.groups[f"helper-{side}-eye"]) for side in "lr"]
     vertex_ids = np.concatenate([np.arange(SKIN_VERTICES), *eyes])
     posed = _t_posed(source, rig, sliders, vertex_ids)
-    shapes = np.zeros((2, 12, *source.vertices.shape))
-    shapes[0][:, vertex_ids] = posed.vertices
-    shapes[1][:, vertex_ids] = rest_vertices(source, sliders, vertex_ids)
-    mean = shapes[0].mean(0)
+    vertices = np.zeros((2, 12, *source.vertices.shape))
+    vertices[0][:, vertex_ids] = posed.vertices
+    vertices[1][:, vertex_ids] = rest_vertices(source, sliders, vertex_ids)
+    mean = vertices[0].mean(0)
     triangles, middle, cornea = half_mesh(source, mean)
     used = np.isin(np.arange(len(mean)), triangles)
-    points = body_landmarks.detector_points(rig, used, middle, cornea, mean, posed.heads.mean(0), posed.tails.mean(0))
-    face, hand = rig.share(*body_landmarks.HEAD_BONES), rig.share("wrist", "metacarpal", "finger")
+    points = landmarks.detector_points(rig, used, middle, cornea, mean, posed.heads.mean(0), posed.tails.mean(0))
+    face, hand = rig.share(*landmarks.HEAD_BONES), rig.share("wrist", "metacarpal", "finger")
     decimator = Decimator(
         triangles,
-        np.concatenate([shapes[0, :8], shapes[1, 8:]]),
+        np.concatenate([vertices[0, :8], vertices[1, 8:]]),
         middle=middle,
         importance=1 + 9 * face + 2 * hand + 0.5 * rig.share("foot", "toe"),
         keep=set(points.values()),
@@ -177,17 +177,15 @@ def population(
     """
     ids, triangles, mirror = topology.vertex_ids, topology.triangles, topology.mirror
     rng = np.random.default_rng(SEED)
-    candidates = body_shapes.random_sliders(rng, body_shapes.CANDIDATES)
-    if redraw:
-        chosen = body_shapes.draw_population(source, candidates, ids, triangles, rng)
-    else:
-        chosen = body_shapes.recorded_population()
+    candidates = shapes.random_sliders(rng, shapes.CANDIDATES)
+    drawn = shapes.draw_population(source, candidates, ids, triangles, rng) if redraw else None
+    chosen = shapes.recorded_population() if drawn is None else drawn
     posed = _t_posed(source, rig, candidates[chosen], ids)
     vertices = (posed.vertices + posed.vertices[:, mirror] * FLIP) / 2
     joints = (posed.joints + posed.joints[:, list(MIRRORED_JOINTS)] * FLIP) / 2
     mean, mean_joints = vertices.mean(0), joints.mean(0)
-    weights = body_skin.skinning_weights(rig, ids, mean, mean_joints)
-    seat, crease = body_skin.seat_masks(mean, mirror, weights)
+    weights = skin.skinning_weights(rig, ids, mean, mean_joints)
+    seat, crease = skin.seat_masks(mean, mirror, weights)
     neighbours = neighbour_mean(triangles, len(ids))
     for _ in range(12):
         flat = neighbours @ vertices.transpose(1, 0, 2).reshape(len(ids), -1)
@@ -214,7 +212,7 @@ def body_arrays(
     weights = np.round(weights / WEIGHT_STEP) * WEIGHT_STEP
     weights[np.arange(len(weights)), weights.argmax(1)] += 1 - weights.sum(1)
     regressor = regressor.astype(np.float32)
-    key_vertices = body_landmarks.key_vertices(template, topology.triangles, weights, mirror)
+    key_vertices = landmarks.key_vertices(template, topology.triangles, weights, mirror)
     parents = np.where(np.array(PARENTS) < 0, 2**32 - 1, PARENTS)
     arrays = {
         "v_template": template,

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import gaussian_kde, norm
 
-from assets.build.body_mesh import vertex_areas, volumes
-from assets.build.body_source import LOCAL_CHANGES, RACES, SLIDERS, HumanSource
+from assets.build.body.mesh import vertex_areas, volumes
+from assets.build.body.source import LOCAL_CHANGES, RACES, SLIDERS, HumanSource
 
 CANDIDATES, POPULATION = 9000, 2500
 DENSITY = 985.0  # [kg/m³]
-POPULATION_FILE = Path(__file__).with_name("body_population.txt")
+POPULATION_FILE = Path(__file__).with_name("population.txt")
 
 
 @dataclass(frozen=True)

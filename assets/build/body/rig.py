@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assets.build.body_source import HumanSource
+from assets.build.body.source import HumanSource
 
 
 def unit(v: np.ndarray) -> np.ndarray:

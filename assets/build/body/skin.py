@@ -4,9 +4,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import nnls
 
-from assets.build.body_rig import Rig
-from assets.build.body_shapes import ShapeSpace
-from assets.build.body_tree import JOINT, JOINT_NAMES, MIRRORED_JOINTS, PARENTS
+from assets.build.body.rig import Rig
+from assets.build.body.shapes import ShapeSpace
+from assets.build.body.tree import JOINT, JOINT_NAMES, MIRRORED_JOINTS, PARENTS
 
 # MakeHuman's bones slide along the skin at these joints, which keep their mean place under it instead.
 SKIN_JOINTS = ("spine1", "spine2", "spine3", "left_knee")

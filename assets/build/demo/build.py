@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 import assets
-from assets.build import demo_observe, demo_quality
-from assets.build.demo_observe import Array, Camera, View
-from assets.build.demo_retarget import retarget
-from assets.build.demo_source import FPS, PACKAGE, SourceMotion, append, motion_texts, read_motion
+from assets.build.demo import observe
+from assets.build.demo import quality as demo_quality
+from assets.build.demo.observe import Array, Camera, View
+from assets.build.demo.retarget import retarget
+from assets.build.demo.source import FPS, PACKAGE, SourceMotion, append, motion_texts, read_motion
 from optim.body.body_model import NUM_BETAS, NUM_JOINTS, BodyModel
 from optim.common.errors import InputError
 from optim.loading.models import load_body
@@ -98,23 +99,23 @@ def make_clip(clip: Clip, texts: dict[str, str], body: BodyModel) -> dict[str, A
     middle = 0.5 * (joints.min((0, 1)) + joints.max((0, 1)))
     camera = Camera.looking(clip.view, middle=middle[:2])
     rng_joints, rng_pixels, rng_floor = (np.random.default_rng((clip.seed, part)) for part in range(3))
-    seen = demo_observe.noisy_joints(joints, rng_joints)
+    seen = observe.noisy_joints(joints, rng_joints)
     floor = camera.floor()
     arrays = {
         "trans": trans,
         "poses": poses,
         "betas": np.zeros(NUM_BETAS),
         "joints3d": seen,
-        "joints3d_partial": demo_observe.hide_low(seen, joints),
-        "joints2d": demo_observe.keypoints(points, camera, rng_pixels, name=clip.name),
-        "camera_matrix": demo_observe.CAMERA_MATRIX,
-        "floor_plane": demo_observe.estimated_floor(floor, rng_floor),
+        "joints3d_partial": observe.hide_low(seen, joints),
+        "joints2d": observe.keypoints(points, camera, rng_pixels, name=clip.name),
+        "camera_matrix": observe.CAMERA_MATRIX,
+        "floor_plane": observe.estimated_floor(floor, rng_floor),
         "floor_plane_true": floor,
         "R_camera_world": camera.R,
         "t_camera_world": camera.t,
     }
     single = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
-    facts = {"image_size": demo_observe.IMAGE_SIZE, "mocap_framerate": float(FPS), "gender": "neutral"}
+    facts = {"image_size": observe.IMAGE_SIZE, "mocap_framerate": float(FPS), "gender": "neutral"}
     return {**single, **{name: np.array(value) for name, value in facts.items()}}
 
 

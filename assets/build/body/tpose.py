@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assets.build.body_rig import (
+from assets.build.body.rig import (
     Rig,
     forward_kinematics,
     rotation_about,
@@ -13,7 +13,7 @@ from assets.build.body_rig import (
     twist_angle,
     unit,
 )
-from assets.build.body_tree import JOINT
+from assets.build.body.tree import JOINT
 
 # The T-pose [°]. Directions: (azimuth towards +z, elevation) of the arm, (outward, forward) of the leg.
 CLAVICLE_LIFT, SHOULDER_LIFT = 8.0, 7.0

@@ -1,0 +1,1 @@
+"""Rebuilds the demo clips from DeepMimic's motions."""
