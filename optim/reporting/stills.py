@@ -36,7 +36,7 @@ def stage_pictures(result: FitResult, stages: Sequence[str]) -> tuple[dict[str, 
     with tempfile.TemporaryDirectory() as name, torch.no_grad():
         folder = Path(name)
         np.savez(folder / "scenes.npz", **_scenes(result, stages))  # type: ignore[arg-type]
-        command = [sys.executable, "-m", "viewer.stills", str(folder / "scenes.npz"), name]
+        command = [sys.executable, "-m", "viewer.commands.stills", str(folder / "scenes.npz"), name]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired:

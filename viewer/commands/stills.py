@@ -1,4 +1,4 @@
-"""Draws bodies side by side into pictures, off-screen: ``python -m viewer.stills SCENES.npz FOLDER``.
+"""Draws bodies side by side into pictures, off-screen: ``python -m viewer.commands.stills SCENES.npz FOLDER``.
 
 For reports, which hand over plain arrays and so need no model here. SCENES.npz holds, z up and in metres: ``faces``
 (F, 3) and, for every picture NAME, ``NAME/bodies`` (K, V, 3), and where there are any ``NAME/truth`` (K, V', 3) with

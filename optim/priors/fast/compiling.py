@@ -1,4 +1,4 @@
-"""``python -m optim.compiling``: compile the roll-out for this machine ahead of the first fit, which else waits for it.
+"""``python -m optim.priors.fast.compiling``: compile the roll-out for this machine ahead of the first fit, which else waits for it.
 
 What is compiled stays in the user's cache folder (``kernels``); a file in it says that it is all there.
 """
@@ -52,7 +52,7 @@ def start_compiling() -> subprocess.Popen[bytes] | None:
     """Compile in a process of its own; None where all is there already."""
     if is_compiled():
         return None
-    command = [sys.executable, "-m", "optim.compiling"]
+    command = [sys.executable, "-m", "optim.priors.fast.compiling"]
     root = Path(__file__).parents[3]
     return subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 

@@ -20,7 +20,7 @@ def draw(scenes: dict[str, np.ndarray], folder: Path) -> dict[str, np.ndarray]:
     folder.mkdir()
     np.savez(folder / "scenes.npz", **scenes)
     done = subprocess.run(
-        [sys.executable, "-m", "viewer.stills", str(folder / "scenes.npz"), str(folder)],
+        [sys.executable, "-m", "viewer.commands.stills", str(folder / "scenes.npz"), str(folder)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
