@@ -1,4 +1,4 @@
-"""Pictures of every stage for a report: a few frames side by side, drawn by ``python -m viewer.stills``.
+"""Pictures of every stage for a report: a few frames side by side, drawn by ``viewer.commands.stills``.
 
 That runs as a process of its own, since drawing may be impossible here and a driver may take its process with it.
 """
