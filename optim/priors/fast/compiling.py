@@ -1,4 +1,4 @@
-"""Compile the roll-out for this machine ahead of the first fit, which else waits: ``python -m optim.priors.fast.compiling``.
+"""Compiles the roll-out ahead of the first fit, which else waits for it: ``python -m optim.priors.fast.compiling``.
 
 What is compiled stays in the user's cache folder (``kernels``); a file in it says that it is all there.
 """
