@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 
 # name -> module with a main(argv: list[str]) -> int, and one line of help
 BUILDERS = {
@@ -14,6 +14,7 @@ BUILDERS = {
 }
 
 
+@with_exit_status
 def main(argv: list[str]) -> int:
     """Run the builder named by ``argv[0]`` on the other arguments; 0 when it worked, 2 for bad input."""
     if not argv or argv[0] not in BUILDERS:
@@ -21,11 +22,7 @@ def main(argv: list[str]) -> int:
         print(f"usage: python -m assets.build NAME [options]\n{rows}", file=sys.stderr)
         return 0 if argv[:1] in (["-h"], ["--help"]) else 2
     module, _ = BUILDERS[argv[0]]
-    try:
-        return importlib.import_module(module).main(argv[1:])
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return importlib.import_module(module).main(argv[1:])
 
 
 if __name__ == "__main__":

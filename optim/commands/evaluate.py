@@ -17,6 +17,7 @@ from pathlib import Path
 import assets
 from optim.common import threads
 from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.common.progress_line import clock
 from optim.evaluation.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
 from optim.evaluation.tables import append_rows, figures_of, read_rows, table
@@ -119,19 +120,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate, print the table; returns the exit status."""
     options = _parser().parse_args(arguments)
     threads.use(options.threads)
     try:
         print(table(run(options)))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         goes_on = f"; the same command goes on from {options.csv}" if options.data is not None else ""
         print(f"stopped{goes_on}", file=sys.stderr)
-        return 130
+        raise
     return 0
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.config.formats import FORMATS, formats_of
 from optim.results.results import STAGES
 from optim.results.runs import load_results
@@ -39,15 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Export and name the files; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        for path in run(options):
-            print(path)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for path in run(options):
+        print(path)
     return 0
 
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.common.progress_line import Progress
 from optim.common.rotations import axis_angle_to_matrix
 from optim.initialise.initialisation import enter_stage_3
@@ -294,6 +295,7 @@ def table(rows: Mapping[str, tuple[Errors, Trace]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all cases and write the page; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m optim.parity", description=(__doc__ or "").split("\n")[0])
@@ -312,8 +314,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    sys.exit(main())

@@ -13,6 +13,7 @@ import time
 
 from optim.common import threads
 from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.config.settings import parse
 from optim.diagnostics.profiling import PARTS, Profile, profile_fit, shortened
 from optim.loading.problem import load_problem
@@ -73,26 +74,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Profile a fit and print the tables; returns the exit status."""
     options, flags = _parser().parse_known_args(arguments)
-    try:
-        if options.steps < 0 or options.threads < 1:
-            raise InputError(f"--steps {options.steps} --threads {options.threads}: at least 0 and 1 are needed")
-        threads.use(options.threads)
-        settings = parse(flags)
-        now = time.process_time if options.processor_time else time.perf_counter
-        began = now()
-        problem = load_problem(settings)
-        loading = now() - began
-        planned = settings.schedule()
-        run = shortened(planned, options.steps) if options.steps else planned
-        profile = profile_fit(problem, run, loading=loading, now=now)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    if options.steps < 0 or options.threads < 1:
+        raise InputError(f"--steps {options.steps} --threads {options.threads}: at least 0 and 1 are needed")
+    threads.use(options.threads)
+    settings = parse(flags)
+    now = time.process_time if options.processor_time else time.perf_counter
+    began = now()
+    problem = load_problem(settings)
+    loading = now() - began
+    planned = settings.schedule()
+    run = shortened(planned, options.steps) if options.steps else planned
+    profile = profile_fit(problem, run, loading=loading, now=now)
     how = f"{problem.batch} x {problem.frames} frames, {settings.preset}, {options.threads} thread(s)"
     print(f"{problem.name}: {how}\n\n{stage_table(profile, profile.scaled(planned))}\n\n{part_table(profile)}")
     return 0

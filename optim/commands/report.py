@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.reporting.page import page
 from optim.results.runs import load_results
 from optim.results.saving.humor_results import writable_folder
@@ -41,14 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Write the report and name it; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        print(run(options))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    print(run(options))
     return 0
 
 

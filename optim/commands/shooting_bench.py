@@ -22,7 +22,7 @@ import torch
 import assets
 from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
-from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.common.progress_line import Progress
 from optim.diagnostics.metrics import joint_errors
 from optim.evaluation.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
@@ -194,6 +194,7 @@ def run(options: argparse.Namespace) -> list[Row]:
     return [row for row in read_rows(options.csv) if row["clip"] in wanted]
 
 
+@with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m optim.shooting_bench", description=(__doc__ or "").split("\n")[0])
@@ -208,12 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--init-motion-prior", type=Path, default=assets.INIT_STATE_PRIOR_FILE)
     options = parser.parse_args(arguments)
     threads.use(1)
-    try:
-        rows = run(options)
-        write_between_marks(options.page, table(rows), marks=MARKS)
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    rows = run(options)
+    write_between_marks(options.page, table(rows), marks=MARKS)
     return 0
 
 

@@ -18,6 +18,7 @@ import torch
 
 from optim.common import threads
 from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.common.progress_line import Progress
 from optim.config.settings import Settings, parse
 from optim.diagnostics.metrics import feet_near_floor
@@ -137,6 +138,7 @@ def report(results: Sequence[Timed]) -> str:
     )
 
 
+@with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m optim.split_timing", description=__doc__, allow_abbrev=False)
@@ -145,15 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, metavar="N")
     options, rest = parser.parse_known_args(arguments)
     threads.use(options.threads)
-    try:
-        split = ["--rgb-seq-len", options.seq_len, "--rgb-overlap-len", options.overlap]
-        settings = parse([*split, *rest])
-        print(report(compare(_as_motion(settings))))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    split = ["--rgb-seq-len", options.seq_len, "--rgb-overlap-len", options.overlap]
+    settings = parse([*split, *rest])
+    print(report(compare(_as_motion(settings))))
     return 0
 
 

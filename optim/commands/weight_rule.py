@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.common.progress_line import Progress
 from optim.config.settings import Settings, parse
 from optim.loading.problem import load_problem
@@ -129,6 +130,7 @@ def write_between_marks(page: Path, text: str, *, marks: tuple[str, str] = (BEGI
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
+@with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m optim.weight_rule", description=(__doc__ or "").split("\n")[0])
@@ -145,8 +147,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    sys.exit(main())

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import assets
-from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 from optim.common.progress_line import Progress
 from optim.loading.models import load_body, load_motion_prior
 from optim.train.data import load_clips
@@ -129,18 +129,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
         options.run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on", file=sys.stderr)
-        return 130
+        raise
     return 0
 
 

