@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import run_viewer
+from optim.common.exit_status import STOPPED
 from tests.motions import write_walk
+from viewer.commands.sessions import make_session
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = ["--lbfgs-max-iter", "2", "--num-iters", "1", "1", "1", "--amass-seq-len", "12"]
@@ -97,7 +99,7 @@ def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
         output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == run_viewer.STOPPED, errors
+    assert process.returncode == STOPPED, errors
     assert "stopped early" in errors and "Traceback" not in errors
     assert "stage1_results.npz" in files_of(tmp_path / "out" / "results_out" / "walk")
     assert "results: " in output
@@ -168,5 +170,5 @@ def test_a_thread_a_processor_less_the_windows_unless_the_user_says_otherwise(
     monkeypatch.setattr(threads, "_count", 1)
     motion = write_walk(tmp_path / "walk.npz")
     settings = parse(["--data-path", str(motion), *SHORT, *model_files.flags()])
-    run_viewer.make_session(settings, spare=1)
+    make_session(settings, spare=1)
     assert (threads.used(), torch.get_num_threads()) == (chosen, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import polyscope as ps
 
+from optim.common.exit_status import tell_error
+from viewer.commands.progress import CountLine
 from viewer.film.script import Script, fit_text, parse_script
 from viewer.film.video import VideoError
 from viewer.protocol.view_model import LoadFailed, Scene
@@ -17,7 +20,7 @@ from viewer.replay.opening import replay_of
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
 from viewer.window.client import Client, LocalClient
-from viewer.window.window import start_polyscope
+from viewer.window.window import WindowUnavailable, start_polyscope
 
 if TYPE_CHECKING:
     from optim.session.session import Session
@@ -160,3 +163,17 @@ def render_fit_video(
         camera=problem.camera is not None,
     )
     return record_script(lambda: LocalClient(lambda: session), path, script, report=report)
+
+
+def tell_of_video(render: Callable[..., VideoResult]) -> int:
+    """Call a function that renders a video and takes a ``report``, showing its progress; returns the exit status.
+
+    A video that cannot be made is one line on the error stream and status 1.
+    """
+    try:
+        video = render(report=CountLine("pictures", sys.stderr).tell)
+    except (WindowUnavailable, VideoError) as error:
+        tell_error(f"no video: {error}; --no-video leaves it out")
+        return 1
+    print(f"video: {video.path}" + (f" ({video.remark})" if video.remark else ""))
+    return 0

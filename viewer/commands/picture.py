@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import polyscope as ps
 
+from optim.common.exit_status import with_exit_status
+from optim.config.settings import parse
+from viewer.commands.sessions import make_session
 from viewer.protocol.commands import Command, RunStage, Step
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
@@ -22,12 +25,10 @@ from viewer.window.window import start_polyscope
 SETTLE_FRAMES = 4
 
 
+@with_exit_status
 def main(arguments: list[str]) -> int:
     """Fit up to stage 3, then write the picture."""
     import cv2
-
-    from optim.config.settings import parse
-    from run_viewer import make_session
 
     path, settings = Path(arguments[0]), parse(arguments[1:])
     start_polyscope("openGL3_egl")

@@ -13,8 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.common.exit_status import tell_error, with_exit_status
+from optim.config.settings import parse
 from viewer.commands.headless import LoadError, record_script
 from viewer.commands.progress import CountLine
+from viewer.commands.sessions import make_session
 from viewer.film.script import READY_MADE, ScriptError, read_script
 from viewer.film.video import VideoError
 from viewer.replay.opening import replay_of
@@ -22,6 +25,7 @@ from viewer.window.client import Client, LocalClient
 from viewer.window.window import WindowUnavailable
 
 
+@with_exit_status
 def main(arguments: list[str]) -> int:
     """The exit status: 0, or 2 after a message about what was given, or 1 where no video could be made."""
     if len(arguments) < 2 or arguments[0] in ("-h", "--help"):
@@ -33,20 +37,16 @@ def main(arguments: list[str]) -> int:
     try:
         script = read_script(name)
         result = record_script(_client(rest), Path(video), script, pictures=pictures, report=line.tell)
-    except (InputError, ScriptError, LoadError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    except (ScriptError, LoadError) as error:
+        raise InputError(str(error)) from None
     except (WindowUnavailable, VideoError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell_error(error)
         return 1
     print(f"video: {result.path}" + (f" ({result.remark})" if result.remark else ""))
     return 0
 
 
 def _client(arguments: list[str]) -> Callable[[], Client]:
-    from optim.config.settings import parse
-    from run_viewer import make_session
-
     settings = parse(arguments)
     if settings.open is not None:
         return partial(replay_of, settings.open, body=settings.own_body, clip=settings.clip)

@@ -20,6 +20,9 @@ from typing import Any
 
 import polyscope as ps
 
+from optim.common.exit_status import tell_error, with_exit_status
+from optim.config.settings import parse
+from viewer.commands.sessions import make_session, record
 from viewer.protocol.commands import Run, RunStage, Step
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
@@ -139,11 +142,9 @@ def with_window(probe: Probe, iterations: int) -> Window:
     return Window(first_frame, loaded, first_iteration, frames / spent, spent / share)
 
 
+@with_exit_status
 def main(arguments: list[str]) -> int:
     """Print what was measured; 1 where there is no display."""
-    from optim.config.settings import parse
-    from run_viewer import make_session, record
-
     settings = parse(arguments)
     make = partial(make_session, settings, spare=1)  # as many threads without a window as with one
     try:
@@ -151,7 +152,7 @@ def main(arguments: list[str]) -> int:
             recorded = partial(record, settings, Path(folder) / "run.humorscope")
             window = with_window(Probe(make, recorded, size=(1280, 720)), ITERATIONS)
     except WindowUnavailable as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell_error(error)
         return 1
     finally:
         if ps.is_initialized():

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polyscope as ps
 
+from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
+from optim.common.progress import told_to
+from optim.config.settings import parse
 from viewer.commands.progress import LoadingLine, ProgressLine
+from viewer.commands.sessions import make_session
 from viewer.layers.body import BodyLayer
 from viewer.layers.footage import FilmLayer
 from viewer.protocol.view_model import Status
@@ -37,24 +42,20 @@ class _SolidBody(BodyLayer):
     opacity = 1.0
 
 
+@with_exit_status
 def main(arguments: Sequence[str]) -> int:
     """Fit to the end, print the table, write the picture."""
     import cv2
 
-    from optim.common.errors import InputError
-    from optim.common.progress import told_to
-    from optim.config.settings import parse
     from optim.diagnostics.summary import stage_figures, table
-    from run_viewer import make_session
 
-    try:
-        with told_to(LoadingLine(sys.stderr)):
-            session = make_session(parse(arguments[1:]))
-        if session.problem.footage is None:
-            raise InputError("there is no video to draw over; give one with --data-path VIDEO")
-    except (InputError, IndexError) as error:
-        print(f"error: {error}" if isinstance(error, InputError) else __doc__, file=sys.stderr)
+    if not arguments:
+        print(__doc__, file=sys.stderr)
         return 2
+    with told_to(LoadingLine(sys.stderr)):
+        session = make_session(parse(arguments[1:]))
+    if session.problem.footage is None:
+        raise InputError("there is no video to draw over; give one with --data-path VIDEO")
     ends = fit_stages(session)
     rows = [stage_figures(session, end, name=f"stage {end.stage}", minutes=minutes) for end, minutes in ends]
     print(table(rows))

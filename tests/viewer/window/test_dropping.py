@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-import run_viewer
 from optim.config.settings import parse
+from viewer.commands import window as commands
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def test_where_nothing_can_be_opened_nothing_is(app):
 
 def test_the_next_program_has_the_same_models_and_rules(monkeypatch):
     became = []
-    monkeypatch.setattr(run_viewer.os, "execv", lambda *words: became.append(words))
+    monkeypatch.setattr(commands.os, "execv", lambda *words: became.append(words))
     settings = parse(["--preset", "reference", "--data", "getup", "--observations", "joints2d", "--no-record"])
-    run_viewer.open_instead(settings, "/some where/clip.mp4")
+    commands.open_instead(settings, "/some where/clip.mp4")
     program, words = became[0]
     assert program == words[0] == sys.executable and words[1].endswith("run_viewer.py")
     again = parse(words[2:])

@@ -1,0 +1,70 @@
+"""Name the clips of a folder, or fit them in turn without a window."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from optim.common.errors import InputError
+from optim.common.exit_status import BAD_INPUT, STOPPED, tell_error
+from optim.config.settings import Settings
+from optim.loading.clips import clip_names, each_clip
+from viewer.commands.progress import LoadingLine
+
+log = logging.getLogger(__name__)
+
+
+def list_clips(settings: Settings) -> int:
+    """Print what ``--clip`` can name; returns the exit status.
+
+    Raises:
+        InputError: The data is one clip.
+    """
+    names = clip_names(settings)
+    if not names:
+        raise InputError(f"--list-clips: {settings.data_path or settings.data} is one clip; give a folder of motions")
+    print("\n".join(f"{number:4} {name}" for number, name in enumerate(names)))
+    return 0
+
+
+def fit_clips(settings: Settings) -> int:
+    """Fit the clip, or every clip of the folder in turn, without a window; returns the exit status.
+
+    A clip of a folder that cannot be used is named and left out. How far a long reading is, is shown.
+
+    Raises:
+        InputError: A file, a value or a combination that cannot be used.
+    """
+    from optim.common.progress import told_to
+    from optim.priors.fast.compiling import start_compiling
+    from viewer.commands.fit import fit_clip
+
+    if start_compiling() is not None:
+        log.warning("compiling the roll-out for this machine, once; the first stage 3 may wait for it")
+    with told_to(LoadingLine(sys.stderr)):
+        runs = each_clip(settings)
+        return fit_clip(runs[0]) if len(runs) == 1 else _fit_each(runs)
+
+
+def _fit_each(runs: list[Settings]) -> int:
+    from viewer.commands.fit import fit_clip
+
+    folder = runs[0].data_path
+    assert folder is not None
+    out = runs[0].out or Path("out") / folder.resolve().name
+    failed = 0
+    for number, run in enumerate(runs):
+        print(f"clip {number + 1} of {len(runs)}: {run.clip}", file=sys.stderr)
+        try:
+            status = fit_clip(replace(run, out=out))
+        except InputError as error:
+            tell_error(error)
+            status = BAD_INPUT
+        if status == STOPPED:
+            return STOPPED
+        failed += status != 0
+    if failed:
+        tell_error(f"{failed} of {len(runs)} clips were not fitted to the end")
+    return 1 if failed else 0

@@ -1,0 +1,173 @@
+"""Fit a clip without a window: results, recording, exports and video, with a line of progress."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from optim.common.exit_status import STOPPED
+from optim.config.settings import Settings
+from optim.loading.problem import load_batches
+from optim.recording.run_folder import choose_place, remove_run
+from optim.results.read_results import read_result
+from optim.results.results import LossRow, loss_row, loss_rows
+from optim.results.saving.exports import export
+from optim.results.saving.humor_results import save_results, save_stitched, writable_folder
+from optim.results.saving.run_record import run_info, split_info, write_record
+from optim.schedule.stages import PRESETS
+from optim.session.session import Session
+from optim.split.batches import BatchedFit
+from viewer.commands.progress import ProgressLine
+from viewer.commands.sessions import choose_threads, make_session, record
+from viewer.worker.build_view import ViewBuilder
+from viewer.worker.run_recorder import Recorder
+
+log = logging.getLogger(__name__)
+
+
+def fit_clip(settings: Settings) -> int:
+    """Run the whole fit; write results, then a video. Returns the exit status; Ctrl-C keeps what there is.
+
+    Raises:
+        InputError: A file, a value or a combination that cannot be used.
+    """
+    if settings.rgb_seq_len is not None:
+        return _fit_split(settings)
+    session = make_session(settings)
+    name = session.problem.name
+    out = writable_folder(settings.out or Path("out") / name)
+    _stop_on_signals()
+    recorder = _recorder(settings, session, out / f"{name}.humorscope")
+    if recorder is None:
+        return _fit_whole(settings, session, out, None)
+    with closing(recorder):
+        return _fit_whole(settings, session, out, recorder)
+
+
+def _fit_whole(settings: Settings, session: Session, out: Path, recorder: Recorder | None) -> int:
+    losses: list[LossRow] = []
+    began = time.monotonic()
+    finished = _step_to_the_end(session, losses, recorder)
+    folders = save_results(session, out / "results_out", body_file=session.problem.body_file or settings.smpl)
+    write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
+    for folder in folders:
+        print(f"results: {folder}", flush=True)
+    _export(settings, folders, out)
+    if recorder is not None:
+        print(f"recorded: {recorder.path}", flush=True)
+    if not finished:
+        return _tell_stopped()
+    if settings.no_video:
+        return 0
+    from viewer.commands.headless import render_fit_video, tell_of_video  # they need Polyscope
+
+    return tell_of_video(partial(render_fit_video, session, out / f"{session.problem.name}.mp4"))
+
+
+def _fit_split(settings: Settings) -> int:
+    """Fit a clip in sub-sequences, batch after batch; write their results, the stitched motion and a video of it."""
+    choose_threads()
+    fit = load_batches(settings)
+    out = writable_folder(settings.out or Path("out") / fit.whole.name)
+    _stop_on_signals()
+    print(fit.split, flush=True)
+    places: list[Path] = []
+    finished, body = True, fit.whole.body_file or settings.smpl
+    for session in fit:
+        print(_where(fit), file=sys.stderr)
+        losses: list[LossRow] = []
+        began = time.monotonic()
+        finished = _step_to_the_end(session, losses, None)
+        folders = save_results(session, out / "results_out", body_file=body, numbers=fit.numbers)
+        write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
+        places += folders
+        for folder in folders:
+            print(f"results: {folder}", flush=True)
+        stage = session.current.stage
+        if not finished:
+            break
+    whole = fit.stitched(how=PRESETS[settings.preset].stitching)
+    for seam in whole.seams:
+        print(seam)
+    final = save_stitched(whole, fit.whole, out / "results_out", body_file=body, stage=stage)
+    write_record([final], split_info(settings, fit, whole))
+    print(f"results: {final}")
+    _export(settings, [*places, final], out)
+    if not finished:
+        return _tell_stopped()
+    if settings.no_video:
+        return 0
+    from viewer.commands.headless import render_results_video, tell_of_video  # they need Polyscope
+
+    video = out / f"{fit.whole.name}.mp4"
+    return tell_of_video(partial(render_results_video, final, video, body=settings.own_body))
+
+
+def _stop_on_signals() -> None:
+    """Ctrl-C and SIGTERM end a fit with its results; SIGINT is named as background jobs inherit it ignored."""
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+
+
+def _step_to_the_end(session: Session, losses: list[LossRow], recorder: Recorder | None) -> bool:
+    """Step to the end of the schedule, telling where it is and noting the losses; False: Ctrl-C came before the end."""
+    progress = ProgressLine(session.schedule, sys.stderr)
+    try:
+        losses += loss_rows(session)
+        while not session.done:
+            here = session.step_iteration()
+            losses.append(loss_row(here, here.schedule[here.phase]))
+            if recorder is not None:
+                recorder.follow()
+            progress.tell(here, done=session.done)
+    except KeyboardInterrupt:
+        progress.break_off()
+        return False
+    return True
+
+
+def _recorder(settings: Settings, session: Session, usual: Path) -> Recorder | None:
+    """Records a run beside its results unless told otherwise; the recording of an earlier run is replaced."""
+    if settings.no_record:
+        return None
+    if settings.record is None and settings.resume is None:
+        remove_run(usual)
+        settings = replace(settings, record=usual)
+    place = choose_place(settings)
+    return Recorder(record(settings, place.path, session), ViewBuilder(session), _announce)
+
+
+def _announce(message: Any) -> None:
+    """Notes of the recorder that matter without a window."""
+    if getattr(message, "level", "info") != "info":
+        log.warning("%s", message.text)
+
+
+def _where(fit: BatchedFit) -> str:
+    """Which frames are in work, and how long all of it will take, by the batches that are done."""
+    now = fit.progress
+    text = f"batch {now.batch + 1} of {now.batches}: frames {fit.intervals[0][0]} to {fit.intervals[-1][1] - 1}"
+    if now.clips == 0:
+        return text
+    left = round(now.seconds / now.clips * (now.clips_in_all - now.clips))
+    return f"{text}, time left for all {left // 60}:{left % 60:02d}"
+
+
+def _tell_stopped() -> int:
+    print("stopped early: these are the results so far", file=sys.stderr)
+    return STOPPED
+
+
+def _export(settings: Settings, folders: list[Path], out: Path) -> None:
+    """The motions just written, in the other formats asked for."""
+    if not settings.export:
+        return
+    for path in export([read_result(folder) for folder in folders], settings.export, out / "export"):
+        print(f"export: {path}", flush=True)

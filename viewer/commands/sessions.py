@@ -1,0 +1,50 @@
+"""Make and record the session that settings describe. Called in the worker's process, hence the late imports."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optim.config.settings import Settings
+    from optim.recording.recording import Recording
+    from optim.session.session import Session
+
+log = logging.getLogger(__name__)
+
+
+def announce_notes() -> None:
+    """Show what the libraries log as a warning to the user, as a note."""
+    logging.basicConfig(format="note: %(message)s", level=logging.WARNING)
+
+
+def make_session(settings: Settings, *, spare: int = 0) -> Session:
+    """Load what the settings name.
+
+    Args:
+        spare: Number of processors that are left to others.
+
+    Raises:
+        InputError: A file, a value or a combination that cannot be used.
+    """
+    announce_notes()
+    from optim.loading.problem import load_session
+    from optim.recording.resuming import load_recorded
+
+    choose_threads(spare=spare)
+    return load_session(settings) if settings.resume is None else load_recorded(settings)
+
+
+def choose_threads(*, spare: int = 0) -> None:
+    """Use as many threads as there are processors, less ``spare``; OMP_NUM_THREADS says otherwise."""
+    from optim.common import threads
+
+    threads.use(threads.asked_for() or max(1, threads.processors() - spare))
+
+
+def record(settings: Settings, path: Path, session: Session) -> Recording:
+    """Record a session in a file, after going on from what that file holds."""
+    from optim.recording.recording import recorded_session
+
+    return recorded_session(session, path=path, settings=settings)

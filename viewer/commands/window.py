@@ -1,0 +1,73 @@
+"""Open the window on a fit, on a recorded run or on results. Torch stays in the worker's process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from optim.common.exit_status import tell_error
+from optim.config.kinds import VIDEO_ENDINGS
+from optim.config.settings import Settings
+from optim.recording.run_folder import choose_place
+from viewer.commands.sessions import make_session, record
+from viewer.replay.opening import replay_of
+from viewer.window import window
+from viewer.window.client import ProcessClient
+
+PROGRAM = Path(__file__).resolve().parents[2] / "run_viewer.py"
+log = logging.getLogger(__name__)
+
+
+def show_fit(settings: Settings) -> int:
+    """Show the fit until the window is closed; returns the exit status. Where no window can be opened, run without.
+
+    Raises:
+        InputError: The run cannot be recorded where it should be.
+    """
+    if settings.out:
+        log.warning("--out is for runs without a window; the window writes no results on its own")
+    try:
+        window.require("openGL3_glfw")
+        place = choose_place(settings)
+        make = partial(make_session, settings, spare=1)  # the window's
+        client = partial(ProcessClient, make, record=partial(record, settings, place.path))
+        result = window.run_window(client, opens=(*VIDEO_ENDINGS, ".npz"))
+    except window.WindowUnavailable as error:
+        from viewer.commands.clips import fit_clips
+
+        log.warning("%s: running without a window, as with --headless", str(error).partition(";")[0])
+        return fit_clips(settings)
+    if path := place.settle():
+        print(f"recorded: {path}", flush=True)
+    if result.dropped is not None:
+        open_instead(settings, result.dropped)
+    if result.error:
+        tell_error(result.error)
+    return result.exit_status
+
+
+def open_instead(settings: Settings, path: str) -> None:
+    """Become a program that fits another file with the same models and rules.
+
+    Polyscope can be started only once in a process, so the process is replaced.
+    """
+    models = {"--smpl": settings.smpl, "--vposer": settings.vposer, "--humor": settings.humor}
+    models |= {"--init-motion-prior": settings.init_motion_prior}
+    words = ["--preset", settings.preset, *(str(word) for pair in models.items() for word in pair)]
+    words += ["--no-record"] if settings.no_record else []
+    os.execv(sys.executable, [sys.executable, str(PROGRAM), "--data-path", path, *words])
+
+
+def show_replay(settings: Settings, path: Path) -> int:
+    """Show a recorded run without models, or results of a fit without its priors; returns the exit status."""
+    try:
+        result = window.run_window(partial(replay_of, path, body=settings.own_body, clip=settings.clip))
+    except window.WindowUnavailable as error:
+        tell_error(error)
+        return 1
+    if result.error:
+        tell_error(result.error)
+    return result.exit_status
