@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from torch import Tensor
 
@@ -135,15 +134,12 @@ class History:
 
     Args:
         keep_iterations: Otherwise an iteration takes the place of the iteration before it.
-        memory_limit: Bytes of tensors beyond which older iterations go to disk and are fetched when asked for.
-            Edits, the ends of phases and the newest snapshot stay in memory.
-        folder: Where on disk; None: the system's folder for temporary files.
+        memory_limit: Bytes of tensors beyond which older iterations of a recorded run leave memory; they are read
+            from its file when they are asked for. Edits, the ends of phases and the newest snapshot stay in memory.
     """
 
-    def __init__(
-        self, *, keep_iterations: bool = True, memory_limit: int = DEFAULT_LIMIT, folder: Path | None = None
-    ) -> None:
-        self.store = Store(limit=memory_limit, folder=folder)
+    def __init__(self, *, keep_iterations: bool = True, memory_limit: int = DEFAULT_LIMIT) -> None:
+        self.store = Store(limit=memory_limit)
         self._entries: list[Entry] = []
         self._branches: list[Branch] = []
         self._bookmarks: dict[int, str] = {}

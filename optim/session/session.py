@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from torch import Tensor
 
@@ -70,8 +69,7 @@ class Session(EditableFit):
         seed: For what is drawn at random: perturbations, samples of the prior; the fit itself draws nothing.
         keep_iterations: Keep every iteration, to be rewound to. Otherwise a phase keeps its first and latest snapshot,
             for runs that only want results.
-        memory_limit, history_folder: Beyond so many bytes older iterations are kept in a file in that folder
-            (see ``History``).
+        memory_limit: Bytes beyond which older iterations of a recorded run leave memory (see ``History``).
     """
 
     def __init__(
@@ -82,11 +80,10 @@ class Session(EditableFit):
         seed: int = 0,
         keep_iterations: bool = True,
         memory_limit: int = DEFAULT_LIMIT,
-        history_folder: Path | None = None,
     ) -> None:
         if not schedule:
             raise InputError("the schedule has no phase with steps; give num_iters with at least one step")
-        history = History(keep_iterations=keep_iterations, memory_limit=memory_limit, folder=history_folder)
+        history = History(keep_iterations=keep_iterations, memory_limit=memory_limit)
         super().__init__(problem, history, seed=seed)
         self._held: _Iteration | None = None
         self.current = self._begin(wait_for_the_first_seen(schedule, problem.observations))

@@ -1,11 +1,16 @@
-"""Snapshots on disk: they come back as they were, memory stays within its limit, going on gives the same bits."""
+"""Snapshots that left memory come back from the run file as they were, memory stays within its limit."""
 
 from __future__ import annotations
+
+import logging
+from pathlib import Path
 
 import pytest
 import torch
 
 from optim.common.errors import InputError
+from optim.recording.recording import Recording
+from optim.recording.runfile import RunFile
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
@@ -13,32 +18,42 @@ from tests import fakes
 PHASES = schedule("humorscope", "rgb", num_iters=(2, 2, 3), lbfgs_max_iter=4, tune_frames=4)
 
 
-def fitted(**options) -> Session:
-    session = Session(fakes.problem("joints2d", frames=6), schedule=PHASES, **options)
+def new_session(**options) -> Session:
+    return Session(fakes.problem("joints2d", frames=6), schedule=PHASES, **options)
+
+
+def recording_of(session: Session, path: Path) -> Recording:
+    recording = Recording(RunFile(path, mode="new"))
+    recording.follow(session)
+    return recording
+
+
+@pytest.fixture(scope="module")
+def in_memory() -> Session:
+    session = new_session()
     session.run()
     return session
 
 
 @pytest.fixture(scope="module")
-def in_memory() -> Session:
-    return fitted()
-
-
-@pytest.fixture(scope="module")
 def on_disk(tmp_path_factory) -> Session:
-    """The same fit with room for almost nothing."""
-    return fitted(memory_limit=1, history_folder=tmp_path_factory.mktemp("history"))
+    """The same fit, recorded, with room for almost nothing."""
+    session = new_session(memory_limit=1)
+    recording = recording_of(session, tmp_path_factory.mktemp("runs") / "run.humorscope")
+    while not session.done:
+        session.step_iteration()
+        recording.follow(session)
+    return session
 
 
 def test_older_iterations_leave_memory(in_memory, on_disk):
-    store = on_disk.history.store
-    assert store.number_on_disk > len(on_disk.history) // 2 and store.bytes_on_disk > 0
-    assert in_memory.history.store.number_on_disk == 0
+    store, count = on_disk.history.store, len(on_disk.history)
+    assert store.number_in_memory < count // 2
+    assert in_memory.history.store.number_in_memory == count
     assert store.bytes_in_memory < in_memory.history.store.bytes_in_memory
-    entries = on_disk.history.entries
-    for index in range(len(entries)):  # fetching all of them one after the other does not fill memory
+    for index in range(count):  # fetching all of them one after the other does not fill memory
         assert on_disk.history[index].id == index
-    assert store.number_on_disk > len(on_disk.history) // 2
+    assert store.number_in_memory < count // 2
 
 
 def test_what_comes_back_is_what_went_in(in_memory, on_disk):
@@ -50,11 +65,6 @@ def test_what_comes_back_is_what_went_in(in_memory, on_disk):
         for theirs, ours in zip(expected.solver.pairs, found.solver.pairs, strict=True):
             assert torch.equal(theirs.s, ours.s) and torch.equal(theirs.y, ours.y) and theirs.rho == ours.rho
         assert found.schedule == expected.schedule and found.schedule[found.phase] in on_disk.schedule
-
-
-def test_a_tensor_shared_by_snapshots_is_written_once(in_memory, on_disk):
-    """100 pairs of three vectors per snapshot would be many times the memory that they share."""
-    assert on_disk.history.store.bytes_on_disk < 3 * in_memory.history.store.bytes_in_memory
 
 
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
@@ -71,31 +81,40 @@ def test_going_on_from_disk_gives_the_same_bits(in_memory, on_disk, place):
     on_disk.rewind(end)
 
 
-def one_stage(limit: int) -> Session:
+def one_stage(limit: int, path: Path) -> Session:
     """Iterations whose curvature is forgotten half way, so that the first half can leave memory altogether."""
     session = Session(fakes.problem(frames=6), schedule=schedule(num_iters=(8, 0, 0)), memory_limit=limit)
+    recording = recording_of(session, path)
     for weight in (1.5, 1.0):
         for _ in range(12):
             session.step_iteration()
+            recording.follow(session)
         session.set_weight("joints3d", weight)
     return session
 
 
-def test_the_limit_is_kept():
+def test_the_limit_is_kept(tmp_path):
     """Anywhere between all and what must stay."""
-    most, least = (one_stage(limit).history.store for limit in (10**9, 1))
+    most, least = (one_stage(limit, tmp_path / str(limit)).history.store for limit in (10**9, 1))
     limit = (least.bytes_in_memory + most.bytes_in_memory) // 2
-    store = one_stage(limit).history.store
+    store = one_stage(limit, tmp_path / "run").history.store
     assert store.bytes_in_memory <= limit < most.bytes_in_memory
-    assert 0 < store.number_on_disk <= least.number_on_disk
+    assert least.number_in_memory <= store.number_in_memory < most.number_in_memory
 
 
-def test_bad_places_are_refused(tmp_path):
-    problem = fakes.problem(frames=4)
-    with pytest.raises(InputError, match="existing"):
-        Session(problem, schedule=PHASES[:1], history_folder=tmp_path / "nowhere")
+def test_unrecorded_iterations_stay_and_the_user_is_told_once(caplog):
+    session = new_session(memory_limit=50_000)
+    with caplog.at_level(logging.WARNING):
+        session.run()
+    assert session.history.store.number_in_memory == len(session.history)
+    assert session.history.store.bytes_in_memory > 50_000
+    (message,) = [record.getMessage() for record in caplog.records if "history" in record.getMessage()]
+    assert "run file" in message
+
+
+def test_a_negative_limit_is_refused():
     with pytest.raises(InputError, match="0 or more"):
-        Session(problem, schedule=PHASES[:1], memory_limit=-5)
+        Session(fakes.problem(frames=4), schedule=PHASES[:1], memory_limit=-5)
 
 
 @pytest.mark.slow
