@@ -37,7 +37,7 @@ def test_what_is_installed_is_what_is_locked():
     from importlib.metadata import version
 
     locked = locked_versions()
-    for name in ("torch", "numpy", "polyscope", "smplx", "human-body-prior", "opencv-python", "roma"):
+    for name in ("torch", "numpy", "polyscope", "smplx", "human-body-prior", "opencv-python"):
         assert version(name).split("+")[0] == locked[name]
 
 

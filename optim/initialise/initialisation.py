@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import roma
 import torch
 from torch import Tensor
 
+from optim.common.rotations import align_points
 from optim.initialise.cloud import placed_in_cloud
 from optim.objective import shooting
 from optim.objective.prediction import Parts, body_points, turn_of
@@ -94,7 +94,7 @@ def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> No
     placed = enough.any(1)
     weights = torch.where(enough[..., None], visible, torch.ones_like(visible)).to(target.dtype)
     finite = torch.where(visible[..., None], target, torch.zeros_like(target))
-    rotation, place = roma.rigid_points_registration(model, finite, weights)
+    rotation, place = align_points(model, finite, weights)
     root = root_variable(fill_rotation_gaps(rotation, enough), rotation=preset.rotation)
     trans = fill_gaps(place, enough) - pelvis
     variables["root_orient"] = torch.where(placed[:, None, None], root, variables["root_orient"])

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-import roma
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from optim.common.rotations import geodesic_angle
 from optim.common.timing import timed
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.rollout import (
@@ -77,7 +77,7 @@ class Gaps:
     def degrees(self) -> Tensor:
         """Angle between the root orientations, (B, N) [°]."""
         before, after = (side[..., ROOT].unflatten(-1, (3, 3)) for side in (self.before, self.after))
-        return torch.rad2deg(roma.rotmat_geodesic_distance(before, after))
+        return torch.rad2deg(geodesic_angle(before, after))
 
     def residual(self) -> Tensor:
         """½ squared gap [m²] per node, (B, N): positions and joints in metres, the rest as lengths.

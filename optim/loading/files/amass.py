@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import roma
 import torch
 
+from optim.common import quaternions
 from optim.common.errors import InputError
 from optim.config.kinds import array_names
 from optim.loading.files.npz import read_arrays, require_finite
@@ -96,13 +96,14 @@ def resample(trans: np.ndarray, poses: np.ndarray, *, fps: float) -> tuple[np.nd
     at = np.minimum(np.arange(count) * fps / FPS, len(trans) - 1)
     before = np.minimum(at.astype(int), len(trans) - 2)
     share = torch.from_numpy(at - before)[:, None]
-    turns = roma.rotvec_to_unitquat(torch.from_numpy(np.asarray(poses, np.float64)).unflatten(1, (-1, 3)))
+    axis_angles = torch.from_numpy(np.asarray(poses, np.float64)).unflatten(1, (-1, 3))
+    turns = quaternions.axis_angle_to_quaternion(axis_angles)
     start = turns[before]
-    change = roma.unitquat_to_rotvec(roma.quat_product(roma.quat_conjugation(start), turns[before + 1]))
-    between = roma.quat_product(start, roma.rotvec_to_unitquat(change * share[..., None]))
+    change = quaternions.quaternion_to_axis_angle(quaternions.product(quaternions.inverse(start), turns[before + 1]))
+    between = quaternions.product(start, quaternions.axis_angle_to_quaternion(change * share[..., None]))
     weight = share.numpy()
     new_trans = trans[before] * (1 - weight) + trans[before + 1] * weight
-    return new_trans, roma.unitquat_to_rotvec(between).flatten(1).numpy()
+    return new_trans, quaternions.quaternion_to_axis_angle(between).flatten(1).numpy()
 
 
 def _as_float(array: np.ndarray, name: str, path: Path) -> np.ndarray:

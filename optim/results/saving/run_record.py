@@ -19,7 +19,7 @@ from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from optim.split.stitching import Stitched
 
-PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior", "roma")
+PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior")
 
 
 def run_info(settings: Settings, session: Session, *, seconds: float) -> dict[str, Any]:
