@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from optim.common.errors import InputError
 from optim.config.command_line import Word, words_of
 from optim.config.formats import FORMATS
-from optim.config.kinds import KINDS, NOT_READ
+from optim.config.sources import NOT_READ, sources
 from optim.schedule.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES
 
 DEFAULT_CLIP = "default_walk_turn"
@@ -98,13 +98,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_data_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--data", metavar="NAME|FILE", help=f"demo clip (default: {DEFAULT_CLIP})")
-    observed = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.observed))
+    known = sources().values()
+    observed = tuple(dict.fromkeys(name for source in known for name in source.observed))
     group.add_argument("--observations", choices=observed, help="what of the data is observed")
     group.add_argument(
         "--data-path", type=Path, metavar="FILE|DIR", help="your own data; its kind is told from its name"
     )
-    reads = "; ".join(f"{name}: {kind.reads}" for name, kind in KINDS.items() if kind.reads)
-    types = tuple(name for name in (*KINDS, *NOT_READ) if name != "demo")
+    reads = "; ".join(f"{source.name}: {source.help}" for source in known if source.help)
+    types = (*(source.name for source in known if source.help), *NOT_READ)
     group.add_argument("--data-type", choices=types, help=f"kind of --data-path, where not so ({reads})")
     group.add_argument("--clip", metavar="NAME|N", help="which motion of a folder, by name or number from 0")
     group.add_argument("--list-clips", action="store_true", help="print the names and numbers that --clip takes")

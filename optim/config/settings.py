@@ -18,25 +18,12 @@ from optim.config.flags import (
     read_flags,
 )
 from optim.config.formats import formats_of
-from optim.config.kinds import KINDS, default_observed, has_camera, kind_of
+from optim.config.sources import kind_of, sources
 from optim.schedule.stages import PRESETS, TUNE_FRAMES, Phase, schedule
 
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
 _DATA_WEIGHTS = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb"}
 _OF_ANY_CLIP = ("amass_start_frame", "amass_seq_len")
-_IMAGES = ("RGB", "RGBD", "PROX-RGB", "PROX-RGBD")
-OF_KINDS = {
-    "op_keypts": _IMAGES,
-    "person": _IMAGES,
-    "mask_joints2d": _IMAGES,
-    "rgb_intrinsics": (*_IMAGES, "observations"),
-    "rgb_planercnn_res": (*_IMAGES, "observations"),
-    "depth_scale": ("RGBD", "PROX-RGBD"),
-}
-"""What is only of some kinds of data."""
-_STORED = ("joints3d", "joints3d_partial", "joints2d")
-"""What demo clips carry as it was seen; other observations are made of their motion."""
-PROX_SEQ_LEN = 60
 OVERLAP_WEIGHTS = {"rgb": None, "rgbd": 200.0}
 """Of ``rgb_overlap_consist`` where data is split: with depth that of the public configuration for images, which has its
 own; elsewhere 1, that of an observed point (no public configuration splits such data)."""
@@ -50,7 +37,7 @@ class Settings:
     """Name of a demo clip, or the path of a file in the same format; used where ``data_path`` is None."""
     data_path: Path | None = None
     kind: str = "demo"
-    """One of ``loading.kinds.KINDS``: which reader the data gets."""
+    """Name of the ``DataSource`` that reads the data."""
     observations: Observed = "joints3d"
     through_camera: bool = False
     """Whether the frame of the input is a camera's rather than a world with z up."""
@@ -189,7 +176,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     if "export" in given:
         given["export"] = formats_of(given["export"])
     notices = tuple(f"{flag} has no effect here: {WITHOUT_EFFECT[flag][1]}" for flag in idle)
-    if "data_fps" in given and given["kind"] in ("demo", "AMASS", "RGB"):
+    if "data_fps" in given and sources()[given["kind"]].knows_rate:
         notices += ("--data-fps has no effect here: the frame rate is read from the file",)
     if "rgb_seq_len" not in given:
         idle = [name for name in ("rgb_overlap_len", "batch_size") if name in given]
@@ -207,25 +194,27 @@ def _choose_observations(given: dict[str, Any]) -> None:
     if asked and given.setdefault("observations", f"{asked[0]}3d") != f"{asked[0]}3d":
         raise InputError(f"--amass-use-{asked[0]} and --observations {given['observations']}: choose one of them")
     kind, path = given["kind"], given.get("data_path")
-    observed = given.setdefault("observations", default_observed(kind, path))
-    if observed not in KINDS[kind].observed:
-        offered = ", ".join(KINDS[kind].observed)
+    source = sources()[kind]
+    observed = given.setdefault("observations", source.default_observed(path))
+    if observed not in source.observed:
+        offered = ", ".join(source.observed)
         raise InputError(f"--observations {observed}: of {path or 'a demo clip'} ({kind}) it can be {offered}")
-    given["through_camera"] = has_camera(kind, path, observed)
+    given["through_camera"] = source.through_camera(path, observed)
 
 
 def _choose_stretch(given: dict[str, Any]) -> None:
     """PROX's flags for recording and stretch as the ones that hold for any clip."""
     names = ("prox_recording", "prox_recording_subseq_idx", "prox_seq_len")
     recording, index, length = (given.pop(name, None) for name in names)
-    if not given["kind"].startswith("PROX"):
+    stretch = sources()[given["kind"]].stretch
+    if stretch is None:
         if recording is not None or index is not None:
             raise InputError(f"--prox-recording: it goes with --data-type PROX-RGBD, but this is {given['kind']}")
         return
     if recording is not None:
         given.setdefault("clip", recording)
     if "rgb_seq_len" not in given:
-        given.setdefault("amass_seq_len", length or PROX_SEQ_LEN)
+        given.setdefault("amass_seq_len", length or stretch)
         given.setdefault("amass_start_frame", max(index or 0, 0) * given["amass_seq_len"])
 
 
@@ -234,15 +223,15 @@ def _check(settings: Settings, given: Mapping[str, Any]) -> None:
     if settings.data_path is not None and "data" in given:
         raise InputError("--data and --data-path: choose one of them")
     of_motion = [name for name in given if name.startswith("amass_") and name not in _OF_ANY_CLIP]
-    stored = settings.observations in _STORED if settings.kind == "demo" else settings.kind != "AMASS"
-    if of_motion and stored:
+    if of_motion and settings.observations not in sources()[settings.kind].made:
         flag = "--" + of_motion[0].replace("_", "-")
         raise InputError(
             f"{flag}: what is observed was stored with this data; it goes with --data-path FILE.npz, a motion, or with"
             " --observations verts3d or points3d of a demo clip"
         )
-    for name, kinds in OF_KINDS.items():
-        if name in given and settings.kind not in kinds:
+    for name in given:
+        kinds = [source.name for source in sources().values() if name in source.options]
+        if kinds and settings.kind not in kinds:
             raise InputError(f"--{name.replace('_', '-')}: it goes with --data-type {' or '.join(kinds)}")
     if settings.person is not None and settings.person < 1:
         raise InputError(f"--person {settings.person}: counted from 1")

@@ -16,9 +16,9 @@ import torch
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.diagnostics.metrics import all_metrics
+from optim.loading.clip import trajectory
 from optim.loading.files.amass import read_motion
 from optim.loading.observe import Degradation, degrade
-from optim.loading.source import trajectory
 from optim.priors.init_state_prior import InitStatePrior
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.pose_prior import PosePrior

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.config.settings import Settings
-from optim.loading.files.rgbd_files import prox_names
+from optim.config.sources import sources
 
 SHOWN = 12
 log = logging.getLogger(__name__)
@@ -39,10 +39,14 @@ def motion_files(folder: Path, *, datasets: Sequence[str] = ()) -> list[Path]:
 def clip_names(settings: Settings) -> list[str]:
     """What ``--clip`` can name; empty where the data is one clip."""
     path = settings.data_path
-    if path is None or not path.is_dir() or settings.kind not in ("AMASS", "PROX-RGB", "PROX-RGBD"):
-        return []
-    if settings.kind != "AMASS":
-        return prox_names(path)
+    clips = sources()[settings.kind].clips
+    return [] if path is None or not path.is_dir() or clips is None else clips(settings)
+
+
+def motion_names(settings: Settings) -> list[str]:
+    """Names of the motions below the folder that the settings name."""
+    path = settings.data_path
+    assert path is not None
     files = motion_files(path, datasets=settings.amass_custom_split)
     return [file.relative_to(path).with_suffix("").as_posix() for file in files]
 

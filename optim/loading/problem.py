@@ -1,12 +1,10 @@
 """From settings to the problem and the session they describe: models, clip, observations, frame of reference.
 
-``READERS`` says which module reads which kind of data. What a user should know but need not act on (a resampled
-clip, fewer frames than asked for) is logged as a warning.
+What a user should know but need not act on (a resampled clip, fewer frames than asked for) is logged as a warning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -15,9 +13,9 @@ from torch import Tensor
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.config.settings import Settings
+from optim.config.sources import sources
+from optim.loading.clip import Clip, moved
 from optim.loading.models import load_init_state_prior, load_motion_prior
-from optim.loading.source import Source, moved
-from optim.loading.sources import demo, motion, observations, rgb, rgbd
 from optim.priors.pose_prior import load_pose_prior
 from optim.problem.frames import canonical_frame
 from optim.problem.observations import Observations
@@ -27,17 +25,6 @@ from optim.schedule.stages import PRESETS
 from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from optim.split.splitting import Split, split_frames, sub_problem
-
-READERS: Mapping[str, Callable[[Settings], Source]] = {
-    "demo": demo.read,
-    "AMASS": motion.read,
-    "RGB": rgb.read,
-    "RGBD": rgbd.read_folder,
-    "PROX-RGB": rgbd.read_prox,
-    "PROX-RGBD": rgbd.read_prox,
-    "observations": observations.read,
-}
-"""Kind of data (``Settings.kind``) → its reader."""
 
 
 def load_session(settings: Settings) -> Session:
@@ -76,13 +63,13 @@ def load_split(problem: Problem, settings: Settings) -> Split:
     return split_frames(problem.frames, length=length, overlap=overlap, rule=PRESETS[settings.preset].split)
 
 
-def load_source(settings: Settings) -> Source:
+def load_source(settings: Settings) -> Clip:
     """The clip alone, without the priors.
 
     Raises:
         InputError: A file, a value or a combination that cannot be used.
     """
-    return READERS[settings.kind](settings)
+    return sources()[settings.kind].read(settings)
 
 
 def load_problem(settings: Settings) -> Problem:

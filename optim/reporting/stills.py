@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.loading.source import moved
+from optim.loading.clip import moved
 from optim.problem.frames import PriorFrame
 from optim.problem.variables import Trajectory
 from optim.results.figures import world_of

@@ -17,7 +17,7 @@ from optim.body.body_model import BODY25_FROM_JOINTS
 from optim.diagnostics.agreement import angle_deg
 from optim.diagnostics.drift import heading
 from optim.diagnostics.metrics import all_metrics, feet_near_floor, lowest_vertex, plausibility
-from optim.loading.source import moved
+from optim.loading.clip import moved
 from optim.problem.frames import PriorFrame
 from optim.results.results import FitResult, in_world
 

@@ -20,13 +20,12 @@ import assets
 from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
-from optim.config.kinds import array_names
+from optim.loading.clip import trajectory
 from optim.loading.clips import named, shortened
 from optim.loading.files.amass import FPS, read_motion
-from optim.loading.files.npz import read_arrays, require_finite
+from optim.loading.files.npz import array_names, read_arrays, require_finite
 from optim.loading.files.planes import unit_plane
 from optim.loading.models import find_body, load_body
-from optim.loading.source import trajectory
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.loading.source import moved
+from optim.loading.clip import moved
 from optim.problem.camera import Camera
 from optim.problem.frames import PriorFrame, floor_frame, identity
 from optim.problem.observations import Observations

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from optim.common.exit_status import tell_error
-from optim.config.kinds import VIDEO_ENDINGS
 from optim.config.settings import Settings
+from optim.config.sources import endings, source_of
 from optim.recording.run_folder import choose_place
 from viewer.commands.sessions import make_session, record
 from viewer.replay.opening import replay_of
@@ -34,7 +34,7 @@ def show_fit(settings: Settings) -> int:
         place = choose_place(settings)
         make = partial(make_session, settings, spare=1)  # the window's
         client = partial(ProcessClient, make, record=partial(record, settings, place.path))
-        result = window.run_window(client, opens=(*VIDEO_ENDINGS, ".npz"))
+        result = window.run_window(client, opens=endings(), recognise=is_known)
     except window.WindowUnavailable as error:
         from viewer.commands.clips import fit_clips
 
@@ -47,6 +47,11 @@ def show_fit(settings: Settings) -> int:
     if result.error:
         tell_error(result.error)
     return result.exit_status
+
+
+def is_known(path: str) -> bool:
+    """Whether a file or folder can be fitted, by its content or its ending."""
+    return source_of(Path(path)) is not None
 
 
 def open_instead(settings: Settings, path: str) -> None:

@@ -47,6 +47,11 @@ _PANEL_FLAGS = (
 )
 
 
+def opens_nothing(path: str) -> bool:
+    """No path can be dropped on the window."""
+    return False
+
+
 class App:
     """One window over one client; ``frame`` is what Polyscope calls back."""
 
@@ -63,6 +68,7 @@ class App:
         self._theme = theme.THEMES[0]
         self.software = False  # the processor draws
         self.opens: tuple[str, ...] = ()  # endings of files that can be dropped
+        self.recognise: Callable[[str], bool] = opens_nothing  # whether a path can be dropped whatever its ending is
         self.dropped: str | None = None
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
@@ -242,7 +248,7 @@ class App:
 
     def drop(self, paths: Sequence[str]) -> None:
         """Take note of files dropped on the window: it closes, and the first that can be fitted is opened instead."""
-        fitting = next((path for path in paths if path.lower().endswith(self.opens or ("\0",))), None)
+        fitting = next((path for path in paths if path.lower().endswith(self.opens) or self.recognise(path)), None)
         if fitting is None:
             can = f"{', '.join(self.opens)} can" if self.opens else "nothing can here"
             self.ui.note(Note(level="warning", text=f"{', '.join(paths)}: {can} be dropped on the window"))

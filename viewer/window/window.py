@@ -21,7 +21,7 @@ from viewer.ui.preferences import (
     save_preferences,
 )
 from viewer.ui.ui_state import UiState
-from viewer.window.app import App
+from viewer.window.app import App, opens_nothing
 from viewer.window.backends import desktop_scale, offscreen_problem, window_problem
 from viewer.window.client import Client
 
@@ -87,7 +87,11 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
 
 
 def run_window(
-    make_client: Callable[[], Client], *, backend: Backend = "openGL3_glfw", opens: tuple[str, ...] = ()
+    make_client: Callable[[], Client],
+    *,
+    backend: Backend = "openGL3_glfw",
+    opens: tuple[str, ...] = (),
+    recognise: Callable[[str], bool] = opens_nothing,
 ) -> WindowResult:
     """Open the window on what a client shows, and return when it is closed.
 
@@ -96,6 +100,7 @@ def run_window(
             where a worker has died. Input that cannot be used closes the window: status 2, its text in ``error``.
         backend: Polyscope's.
         opens: Endings of files that may be dropped on the window, which ends it; ``WindowResult.dropped`` names it.
+        recognise: Whether a path may be dropped whatever its ending is.
 
     Raises:
         WindowUnavailable: No window can be opened; says what to do instead.
@@ -105,7 +110,7 @@ def run_window(
     ui, preferences = UiState(desktop_scale=desktop_scale()), load_preferences(path)
     apply_preferences(preferences, ui)
     app = App(make_client, ui)
-    app.opens = opens
+    app.opens, app.recognise = opens, recognise
     try:
         start_polyscope(backend, size=preferences.window_size)
         ps.set_files_dropped_callback(app.drop)

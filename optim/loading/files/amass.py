@@ -14,8 +14,7 @@ import torch
 
 from optim.common import quaternions
 from optim.common.errors import InputError
-from optim.config.kinds import array_names
-from optim.loading.files.npz import read_arrays, require_finite
+from optim.loading.files.npz import array_names, read_arrays, require_finite
 
 FPS = 30.0
 WHAT = "a motion in AMASS format (trans, poses, betas, mocap_framerate)"

@@ -21,6 +21,15 @@ def require_file(path: Path, *, what: str) -> Path:
     return path
 
 
+def array_names(path: Path) -> tuple[str, ...]:
+    """Names of the arrays in an .npz; none where it is no such file (its reader will say what is wrong)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(name.removesuffix(".npy") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return ()
+
+
 def read_arrays(path: Path, names: Sequence[str], *, what: str, optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Read the arrays called ``names`` and those of ``optional`` that are there; others are left alone.
 

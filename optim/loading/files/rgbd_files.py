@@ -17,6 +17,7 @@ PROX_DEPTH_UNIT, DEPTH_UNIT = 1 / 8000, 1e-3
 """Metres per step of a depth image: PROX's Kinect stores eighths of millimetres, most others millimetres."""
 TRIMMED = 90
 """Frames that HuMoR cuts off both ends of a PROX recording, in which people stand still."""
+_FRAMES = ("Depth", "depth", "Points", "points")
 _IMAGES = (".png", ".jpg", ".jpeg")
 
 
@@ -37,6 +38,16 @@ class RgbdFiles:
     def beside(self, folder: Path, frame: Path, *endings: str) -> Path | None:
         """The file of a frame in another folder, by its name."""
         return next((path for end in endings if (path := folder / f"{frame.stem}{end}").is_file()), None)
+
+
+def is_prox(path: Path) -> bool:
+    """Whether a folder is PROX's data set."""
+    return any((path / name).is_dir() for name in ("qualitative", "recordings"))
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a folder holds depth images or point files, going by names."""
+    return any((path / name).is_dir() for name in _FRAMES) or any(path.glob("*.ply"))
 
 
 def prox_names(path: Path) -> list[str]:
@@ -85,7 +96,7 @@ def plain_recording(path: Path) -> RgbdFiles:
     """
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; give one with Depth/*.png or Points/*.ply in it")
-    places = [one for name in ("Depth", "depth", "Points", "points") if (one := path / name).is_dir()]
+    places = [one for name in _FRAMES if (one := path / name).is_dir()]
     place = places[0] if places else path
     depth = place.name.lower() == "depth"
     clouds = sorted(file for file in place.iterdir() if file.suffix in POINT_ENDINGS and not file.name.startswith("."))

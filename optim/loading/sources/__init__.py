@@ -1,1 +1,1 @@
-"""One module a kind of data: each reads what the settings name into a ``Source``; ``loading.problem`` has the table."""
+"""One module a source of data, found by itself: each declares ``DataSource`` values and imports torch only to read."""

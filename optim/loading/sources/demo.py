@@ -1,49 +1,34 @@
-"""A demo clip: with what is stored of its observations (3D joints, some of them hidden, or 2D keypoints) or others."""
+"""A demo clip, named by ``--data``: with what is stored of its observations, or others made of its motion."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from optim.config.sources import DEMO, DataSource
 
-from optim.body.body_model import BodyModel
-from optim.config.settings import Settings
-from optim.loading.demo import DemoClip, find_clip, read_demo
-from optim.loading.models import find_body, load_body
-from optim.loading.source import Source, chosen_frames, moved, trajectory
-from optim.loading.sources import motion
-from optim.problem.camera import Camera
-from optim.problem.frames import PriorFrame
-from optim.problem.observations import Observations
-from optim.problem.variables import Trajectory
+if TYPE_CHECKING:
+    from optim.config.settings import Settings
+    from optim.loading.clip import Clip
 
 
-def read(settings: Settings) -> Source:
-    """The clip that ``--data`` names; ``--observations`` says what of it is seen."""
-    clip = read_demo(find_clip(settings.data))
-    body_file = find_body(settings.smpl, gender=clip.motion.gender)
-    body = load_body(body_file)
-    frames = chosen_frames(len(clip.motion.trans), settings, default=len(clip.motion.trans))
-    truth = trajectory(clip.motion, frames, body)
-    if settings.observations == "joints2d":
-        return Source(
-            clip.motion.name,
-            Observations(joints2d=torch.from_numpy(clip.joints2d[frames])[None]),
-            body,
-            body_file,
-            camera=Camera.from_matrix(torch.from_numpy(clip.camera_matrix), image_size=clip.image_size),
-            floor=torch.from_numpy(clip.floor_plane)[None],
-            ground_truth=in_camera(truth, clip, body),
-        )
-    if settings.observations in ("verts3d", "points3d"):
-        return Source(clip.motion.name, motion.observed(truth, body, settings), body, body_file, ground_truth=truth)
-    joints = clip.joints3d if settings.observations == "joints3d" else clip.joints3d_partial
-    seen = Observations(joints3d=torch.from_numpy(joints[frames])[None])
-    return Source(clip.motion.name, seen, body, body_file, ground_truth=truth)
+def read(settings: Settings) -> Clip:
+    """The clip that ``--data`` names."""
+    from optim.loading.readers import demo
+
+    return demo.read(settings)
 
 
-def in_camera(truth: Trajectory, clip: DemoClip, body: BodyModel) -> Trajectory:
-    """The motion as the clip's camera sees it, with the true floor."""
-    rotation, offset = (torch.from_numpy(a)[None] for a in (clip.R_camera_world, clip.t_camera_world))
-    floor = torch.from_numpy(clip.floor_plane_true)[None]
-    return replace(moved(truth, PriorFrame(rotation, offset), body), floor_plane=floor)
+def through_camera(path: Path | None, observed: str) -> bool:
+    """Only the stored keypoints are seen through the clip's camera."""
+    return observed == "joints2d"
+
+
+SOURCE = DataSource(
+    DEMO,
+    ("joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"),
+    read,
+    through_camera=through_camera,
+    made=("verts3d", "points3d"),
+    knows_rate=True,
+)

@@ -1,51 +1,43 @@
-"""A motion in AMASS format, observed as HuMoR's 3D experiments observe it: joints, vertices or points, noise, gaps."""
+"""A motion in AMASS format, or a folder of them, observed as in HuMoR's experiments."""
 
 from __future__ import annotations
 
-import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from optim.config.sources import MOTION, DataSource
+from optim.loading.clips import motion_names
+from optim.loading.files.npz import array_names
 
-import assets
-from optim.body.body_model import BodyModel
-from optim.config.settings import Settings
-from optim.loading.clips import clip_file, clip_name
-from optim.loading.files.amass import FPS, read_motion
-from optim.loading.models import find_body, load_body
-from optim.loading.observe import Degradation, observe
-from optim.loading.source import Source, chosen_frames, trajectory
-from optim.problem.observations import Observations
-from optim.problem.variables import Trajectory
+if TYPE_CHECKING:
+    from optim.config.settings import Settings
+    from optim.loading.clip import Clip
 
-SEQ_LEN = 60
-"""Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""
-SAMPLED = 512
-"""Points of a frame's cloud, as in HuMoR."""
-log = logging.getLogger(__name__)
+OBSERVED = ("joints3d", "verts3d", "points3d")
 
 
-def read(settings: Settings) -> Source:
+def read(settings: Settings) -> Clip:
     """The motion file that ``--data-path`` names, or one of the folder."""
-    path = clip_file(settings)
-    motion = read_motion(path)
-    if motion.resampled:
-        log.warning("%s: %g frames/s, resampled to %g", path, motion.source_fps, FPS)
-    body_file = find_body(settings.smpl, gender=motion.gender)
-    body = load_body(body_file)
-    if settings.smpl == assets.BODY_FOLDER and motion.betas.any():
-        log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", path)
-    default = SEQ_LEN if settings.rgb_seq_len is None else len(motion.trans)
-    truth = trajectory(motion, chosen_frames(len(motion.trans), settings, default=default), body)
-    return Source(clip_name(path, settings), observed(truth, body, settings), body, body_file, ground_truth=truth)
+    from optim.loading.readers import motion
+
+    return motion.read(settings)
 
 
-def observed(truth: Trajectory, body: BodyModel, settings: Settings) -> Observations:
-    """What the settings say is seen of a motion, and how well."""
-    how = Degradation(
-        noise_std=settings.amass_noise_std,
-        hide_below=settings.amass_partial_height if settings.amass_make_partial else None,
-        drop_middle=settings.amass_drop_middle,
-        root_only=settings.amass_root_joint_only and settings.observations == "joints3d",
-    )
-    generator = torch.Generator().manual_seed(settings.seed)
-    return observe(truth, body, settings.observations, how, count=settings.num_points or SAMPLED, generator=generator)
+def recognise(path: Path) -> bool:
+    """An .npz with a trajectory, or a folder with such files in it or in its folders."""
+    if path.is_dir():
+        return any("trans" in array_names(file) for pattern in ("*.npz", "*/*.npz") for file in path.glob(pattern))
+    return "trans" in array_names(path)
+
+
+SOURCE = DataSource(
+    MOTION,
+    OBSERVED,
+    read,
+    help="a motion .npz, or a folder of them",
+    recognise=recognise,
+    endings=(".npz",),
+    made=OBSERVED,
+    knows_rate=True,
+    clips=motion_names,
+)

@@ -1,143 +1,45 @@
-"""An .npz of what was seen: ``points3d``, ``joints3d``, ``verts3d``, ``joints2d``, as a fit's ``observations.npz``.
-
-Each (T, K, 3); missing 3D data is +inf or NaN, missing keypoints have confidence 0. With ``floor_plane``, ``joints2d``
-or ``camera_matrix`` the frame is a camera's (x right, y down, z forward), else a world with z up and the floor at
-z = 0. ``fps`` is 30 unless it says otherwise.
-"""
+"""An .npz of what was seen: points, joints, vertices or keypoints, as a fit's ``observations.npz``."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+from optim.config.sources import DataSource
+from optim.loading.files.npz import array_names
+from optim.loading.files.observation_names import MODALITIES, OF_A_CAMERA
 
-from optim.common.errors import InputError
-from optim.config.kinds import MODALITIES, array_names
-from optim.config.settings import Settings
-from optim.loading.files.amass import FPS
-from optim.loading.files.camera import guessed_camera, read_camera
-from optim.loading.files.npz import read_arrays, require_finite
-from optim.loading.files.planes import ASSUMED_FLOOR, read_floor, unit_plane
-from optim.loading.files.rates import NOTHING, frames_at_30
-from optim.loading.models import find_body, load_body
-from optim.loading.source import Source, chosen_frames
-from optim.problem.camera import Camera
-from optim.problem.observations import Observations
-
-WHAT = f"observations ({', '.join(MODALITIES)})"
-_POINTS = {"joints3d": 22, "verts3d": 43, "points3d": None, "joints2d": 25}
-_MATRICES = ("camera_matrix", "cam_mtx")
-_RATES = ("fps", "mocap_framerate")
-_ANY_SIZE = (1280, 720)
-"""Of an image that nothing is drawn on: a cloud in a camera's frame needs no image."""
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from optim.config.settings import Settings
+    from optim.loading.clip import Clip
 
 
-def read(settings: Settings) -> Source:
-    """The observations that ``--data-path`` names; ``--observations`` says which of several decides the weights."""
-    path = settings.data_path
-    assert path is not None
-    arrays = read_arrays(path, (), optional=(*MODALITIES, *_MATRICES, *_RATES, "floor_plane", "image_size"), what=WHAT)
-    seen = {name: _checked(arrays[name], name, path) for name in MODALITIES if name in arrays}
-    if settings.observations not in seen:
-        raise InputError(f"{path}: no {settings.observations} in it, only {', '.join(array_names(path)) or 'nothing'}")
-    if len({len(array) for array in seen.values()}) > 1:
-        raise InputError(
-            f"{path}: frames differ: {', '.join(f'{k} {len(v)}' for k, v in seen.items())}; cut them alike"
-        )
-    index = frames_at_30(len(seen[settings.observations]), fps=_rate(arrays, path, default=settings.data_fps or FPS))
-    frames = chosen_frames(len(index), settings, default=len(index))
-    weighted = _with_weight(seen, settings)
-    body_file = find_body(settings.smpl)
-    camera, floor, known = (
-        _camera_and_floor(arrays, weighted, settings) if settings.through_camera else (None, None, True)
-    )
-    chosen: dict[str, Any] = {name: _at(array, index[frames], name) for name, array in weighted.items()}
-    return Source(
-        path.parent.name if path.stem == "observations" else path.stem,
-        Observations(**chosen),
-        load_body(body_file),
-        body_file,
-        camera=camera,
-        floor=floor,
-        floor_known=known,
-    )
+def read(settings: Settings) -> Clip:
+    """The observations that ``--data-path`` names."""
+    from optim.loading.readers import observations
+
+    return observations.read(settings)
 
 
-def _checked(array: np.ndarray, name: str, path: Path) -> np.ndarray:
-    points = _POINTS[name]
-    shape = f"(frames, {points or 'points'}, 3)"
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape or (points is not None and array.shape[1] != points):
-        raise InputError(f"{path}: {name} has shape {array.shape}; {shape} is expected")
-    if not np.issubdtype(array.dtype, np.number):
-        raise InputError(f"{path}: {name} is of type {array.dtype}; numbers are expected")
-    array = array.astype(np.float32)
-    if name == "joints2d":
-        require_finite(array, name=name, path=path)
-        return array
-    return np.where(np.isfinite(array).all(-1, keepdims=True), array, np.inf).astype(np.float32)
+def recognise(path: Path) -> bool:
+    """An .npz of observations that holds no motion."""
+    names = array_names(path)
+    return bool(set(names) & set(MODALITIES)) and "trans" not in names
 
 
-def _rate(arrays: dict[str, np.ndarray], path: Path, *, default: float) -> float:
-    found = [arrays[name] for name in _RATES if name in arrays]
-    if not found:
-        found = [np.array(default)]
-    single = found[0].size == 1 and np.issubdtype(found[0].dtype, np.number)
-    rate = float(found[0].item()) if single else float("nan")
-    if not (np.isfinite(rate) and rate > 0):
-        raise InputError(f"{path}: fps is {found[0]}; one positive number is expected")
-    if rate != FPS:
-        log.warning("%s: %g frames/s; of each 30th of a second the nearest frame is taken", path, rate)
-    return rate
+def through_camera(path: Path | None, observed: str) -> bool:
+    """Whether an array belongs to a camera."""
+    return observed == "joints2d" if path is None else bool(OF_A_CAMERA & set(array_names(path)))
 
 
-def _with_weight(seen: dict[str, np.ndarray], settings: Settings) -> dict[str, np.ndarray]:
-    """Those that have a weight in some phase; the others are told."""
-    phases = settings.schedule()
-    idle = [name for name in seen if not any(phase.weight(name) for phase in phases)]
-    for name in idle:
-        flag = name.replace("s", "", 1)
-        log.warning("%s has no weight and is left out; --%s-weight 1 1 1 gives it one", name, flag)
-    return {name: array for name, array in seen.items() if name not in idle}
-
-
-def _camera_and_floor(
-    arrays: dict[str, np.ndarray], seen: dict[str, np.ndarray], settings: Settings
-) -> tuple[Camera, torch.Tensor, bool]:
-    """The camera, the floor (1, 4) and whether that is known rather than assumed."""
-    path = settings.data_path
-    assert path is not None
-    matrix = next((arrays[name] for name in _MATRICES if name in arrays), None)
-    beside = path.with_name("gt_results.npz")
-    if matrix is None and "cam_mtx" in array_names(beside):
-        matrix = read_arrays(beside, ("cam_mtx",), what="the camera of a fit")["cam_mtx"]
-    size = tuple(int(n) for n in arrays["image_size"].ravel()) if "image_size" in arrays else None
-    if size is not None and len(size) != 2:
-        raise InputError(f"{path}: image_size is {list(size)}; width and height are expected")
-    if settings.rgb_intrinsics is not None:
-        camera = read_camera(settings.rgb_intrinsics, image_size=size)
-    elif matrix is not None:
-        camera = Camera.from_matrix(torch.from_numpy(np.asarray(matrix, np.float32)), image_size=size)
-    elif "joints2d" in seen and size is None:
-        raise InputError(
-            f"{path}: joints2d, but no camera_matrix or image_size in it; add one, or give --rgb-intrinsics"
-        )
-    else:
-        camera = guessed_camera(size or _ANY_SIZE)
-    if settings.rgb_planercnn_res is not None:
-        floor = read_floor(settings.rgb_planercnn_res)
-    elif "floor_plane" in arrays:
-        floor = unit_plane(arrays["floor_plane"], path=path)
-    else:
-        return camera, torch.tensor([ASSUMED_FLOOR]), False
-    return camera, torch.from_numpy(floor)[None], True
-
-
-def _at(array: np.ndarray, index: np.ndarray, name: str) -> torch.Tensor:
-    """(1, T, K, 3) at 30 frames/s."""
-    chosen = array[np.maximum(index, 0)].copy()
-    chosen[index == NOTHING] = 0.0 if name == "joints2d" else np.inf
-    return torch.from_numpy(chosen)[None]
+SOURCE = DataSource(
+    "observations",
+    MODALITIES,
+    read,
+    help="an .npz with points3d, joints3d, verts3d or joints2d",
+    recognise=recognise,
+    endings=(".npz",),
+    held=array_names,
+    through_camera=through_camera,
+    options=("rgb_intrinsics", "rgb_planercnn_res"),
+)

@@ -7,10 +7,10 @@ import torch
 
 import assets
 from optim.initialise.cloud import placed_in_cloud
+from optim.loading.clip import moved, trajectory
 from optim.loading.files.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import Degradation, observe
-from optim.loading.source import moved, trajectory
 from optim.problem.camera import Camera
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations

@@ -12,9 +12,9 @@ import torch
 import assets
 from assets.build.demo.observe import Camera, View
 from optim.initialise.floor_from_feet import angles_deg, guess_floor, normal_of, on_found_floor, sole_vertices
+from optim.loading.clip import moved, trajectory
 from optim.loading.demo import find_clip, read_demo
 from optim.loading.models import find_body, load_body
-from optim.loading.source import moved, trajectory
 from optim.problem.frames import PriorFrame
 from optim.schedule.stages import schedule
 from optim.session.session import Session

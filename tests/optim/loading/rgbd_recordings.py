@@ -10,10 +10,10 @@ import torch
 
 import assets
 from optim.body.body_model import BodyModel
+from optim.loading.clip import trajectory
 from optim.loading.files.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import surface_points
-from optim.loading.source import trajectory
 from tests.motions import walk_arrays
 
 COLOUR = np.array([[530.0, 0, 470], [0, 530.0, 265], [0, 0, 1]])

@@ -5,10 +5,10 @@ import torch
 import trimesh
 
 import assets
+from optim.loading.clip import trajectory
 from optim.loading.files.amass import Motion
 from optim.loading.models import load_body
 from optim.loading.observe import ROOT_ONLY_JOINTS, Degradation, degrade, observe
-from optim.loading.source import trajectory
 
 POINTS = torch.rand(1, 30, 22, 3, generator=torch.Generator().manual_seed(0)) * 2
 

@@ -12,7 +12,7 @@ import pytest
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.keypoints.names import BODY_25
-from optim.loading.sources import rgb
+from optim.loading.readers import rgb
 from tests.optim.loading.files.test_keypoints import walker
 from tests.videos import grey_frames, write_video
 

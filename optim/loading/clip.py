@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Source:
+class Clip:
     """One clip as it was read: the parts of a ``Problem`` that come from the user's data, at 30 frames/s."""
 
     name: str

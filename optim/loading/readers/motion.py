@@ -1,0 +1,51 @@
+"""A motion in AMASS format, observed as HuMoR's 3D experiments observe it: joints, vertices or points, noise, gaps."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+import assets
+from optim.body.body_model import BodyModel
+from optim.config.settings import Settings
+from optim.loading.clip import Clip, chosen_frames, trajectory
+from optim.loading.clips import clip_file, clip_name
+from optim.loading.files.amass import FPS, read_motion
+from optim.loading.models import find_body, load_body
+from optim.loading.observe import Degradation, observe
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
+
+SEQ_LEN = 60
+"""Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""
+SAMPLED = 512
+"""Points of a frame's cloud, as in HuMoR."""
+log = logging.getLogger(__name__)
+
+
+def read(settings: Settings) -> Clip:
+    """The motion file that ``--data-path`` names, or one of the folder."""
+    path = clip_file(settings)
+    motion = read_motion(path)
+    if motion.resampled:
+        log.warning("%s: %g frames/s, resampled to %g", path, motion.source_fps, FPS)
+    body_file = find_body(settings.smpl, gender=motion.gender)
+    body = load_body(body_file)
+    if settings.smpl == assets.BODY_FOLDER and motion.betas.any():
+        log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", path)
+    default = SEQ_LEN if settings.rgb_seq_len is None else len(motion.trans)
+    truth = trajectory(motion, chosen_frames(len(motion.trans), settings, default=default), body)
+    return Clip(clip_name(path, settings), observed(truth, body, settings), body, body_file, ground_truth=truth)
+
+
+def observed(truth: Trajectory, body: BodyModel, settings: Settings) -> Observations:
+    """What the settings say is seen of a motion, and how well."""
+    how = Degradation(
+        noise_std=settings.amass_noise_std,
+        hide_below=settings.amass_partial_height if settings.amass_make_partial else None,
+        drop_middle=settings.amass_drop_middle,
+        root_only=settings.amass_root_joint_only and settings.observations == "joints3d",
+    )
+    generator = torch.Generator().manual_seed(settings.seed)
+    return observe(truth, body, settings.observations, how, count=settings.num_points or SAMPLED, generator=generator)
