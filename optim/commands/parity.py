@@ -26,7 +26,7 @@ from optim.common.progress_line import Progress
 from optim.common.rotations import axis_angle_to_matrix
 from optim.initialise.initialisation import enter_stage_3
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
-from optim.objective.objective import Objective
+from optim.objective.objective import Evaluation, Objective
 from optim.objective.prediction import Parts, predict_rollout, turn_of
 from optim.priors.pose_prior import PosePrior
 from optim.problem import frames
@@ -44,6 +44,11 @@ CASES = Path(os.environ.get("GOLDEN_DIR", MODELS))
 _PREVIOUS = "in/prev_batch_overlap_res/"
 TRACE_HEAD = 5
 """Evaluations of a run before differences in the last digits have had time to grow."""
+
+LOSS_TOLERANCE, TERM_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-4, 1e-3
+"""Largest errors of the loss, of a term (``term_errors``) and of the gradient of a variable (``gradient_errors``)."""
+SMALL_TERM = 0.1
+"""Share of the loss below which a term is compared with the loss: 1e-4 of this share is 1e-5 of the loss."""
 
 
 def case_files() -> list[Path]:
@@ -187,7 +192,10 @@ def trace(case: Case) -> Trace:
 
 @dataclass
 class Errors:
-    """Worst differences of a case; relative but for lengths. ``at`` tells in which step and quantity they occurred."""
+    """Worst differences of a case; relative (terms: see ``term_errors``) but for lengths.
+
+    ``at`` tells in which step and quantity they occurred.
+    """
 
     loss: float = 0.0
     terms: float = 0.0
@@ -215,10 +223,8 @@ def measure(case: Case) -> Errors:
         point = objective.point(free.pack(variables), variables, free)
         where = f"step {step}"
         errors.note("loss", _relative(point.value, float(case.arrays[f"step{step}/loss"])), where)
-        ours = objective.evaluation(point, free).terms
-        for name, value in case.group(f"step{step}/term/").items():
-            found = ours[name].raw if name in ours else float("inf")
-            errors.note("terms", _relative(found, float(value)), f"{name}, {where}")
+        for name, error in term_errors(case, step, objective.evaluation(point, free)).items():
+            errors.note("terms", error, f"{name}, {where}")
         for name, error in gradient_errors(case, step, free.split(point.gradient)).items():
             errors.note("gradients", error, f"{name}, {where}")
         if phase.stage == 3:
@@ -227,6 +233,33 @@ def measure(case: Case) -> Errors:
     for name, error in entry_errors(case).items():
         errors.note("init", error, name)
     return errors
+
+
+def term_errors(case: Case, step: int, ours: Evaluation) -> dict[str, float]:
+    """The error of each golden term, by name; infinite where we have no such term.
+
+    The error is relative to the term or to ``SMALL_TERM`` of the golden loss, whichever is larger. The public code
+    rounds to float32, so that a term of a ten-thousandth of the loss has fewer correct digits than the loss has.
+    """
+    loss, found = float(case.arrays[f"step{step}/loss"]), {}
+    for name, value in case.group(f"step{step}/term/").items():
+        golden, term = float(value), ours.terms.get(name)
+        found[name] = math.inf if term is None else term_error(term.raw, golden, term.weighted, loss)
+    return found
+
+
+def term_error(raw: float, golden: float, weighted: float, loss: float) -> float:
+    """|raw − golden| over the larger of |golden| and ``SMALL_TERM`` of the loss.
+
+    Args:
+        raw: Our unweighted value of the term.
+        golden: The public code's.
+        weighted: What our value adds to the loss; weighted / raw converts between the two.
+        loss: The public code's loss.
+    """
+    if raw == 0 or weighted == 0:
+        return _relative(raw, golden)
+    return abs(raw - golden) / max(abs(golden), SMALL_TERM * abs(loss * raw / weighted), 1e-8)
 
 
 def gradient_errors(case: Case, step: int, gradients: Mapping[str, Tensor]) -> dict[str, float]:
@@ -273,10 +306,11 @@ _HEAD = """\
 # Parity with the public implementation
 
 Written by `python -m optim.parity`. A row is a run of the public HuMoR code with random models (a golden case) and the
-worst difference of ours from it, preset `reference`, float32. Loss, terms: relative. Gradients: norm of the difference
-over norm, worst variable. Roll-out: metres, or entries of rotation matrices. Start of stage 3: largest difference of a
-variable. Trace: a whole run from the start values; the first evaluations of the first step, the last evaluation of all,
-and whether every line search took the same number of evaluations.
+worst difference of ours from it, preset `reference`, float32. Loss: relative (the tests allow {loss:.0e}). Terms:
+relative to the term or to {small:.0%} of the loss, whichever is larger ({term:.0e}). Gradients: norm of the difference
+over norm, worst variable ({gradient:.0e}). Roll-out: metres, or entries of rotation matrices. Start of stage 3: largest
+difference of a variable. Trace: a whole run from the start values; the first evaluations of the first step, the last
+evaluation of all, and whether every line search took the same number of evaluations.
 
 | case | loss | terms | gradients | roll-out | start of stage 3 | trace, first {first} | trace, end | evaluations |
 |---|---|---|---|---|---|---|---|---|"""
@@ -284,7 +318,8 @@ and whether every line search took the same number of evaluations.
 
 def table(rows: Mapping[str, tuple[Errors, Trace]]) -> str:
     """The page: one line per case."""
-    lines = [_HEAD.format(first=TRACE_HEAD)]
+    allowed = {"loss": LOSS_TOLERANCE, "term": TERM_TOLERANCE, "gradient": GRADIENT_TOLERANCE, "small": SMALL_TERM}
+    lines = [_HEAD.format(first=TRACE_HEAD, **allowed)]
     for name, (errors, run) in rows.items():
         numbers = (errors.loss, errors.terms, errors.gradients, errors.rollout_m, errors.init, run.head, run.end)
         spent = sum(map(len, run.ours))

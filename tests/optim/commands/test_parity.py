@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from optim.commands import parity
-from optim.commands.parity import Errors, Trace, table
+from optim.commands.parity import TERM_TOLERANCE, Errors, Trace, table, term_error
 
 
 def test_the_worst_error_is_kept_with_its_place():
@@ -18,6 +18,16 @@ def test_the_worst_error_is_kept_with_its_place():
     assert (errors.terms, errors.at["terms"]) == (2e-3, "there")
     errors.note("terms", math.nan, "nowhere")
     assert errors.terms == math.inf
+
+
+def test_a_term_is_compared_with_itself_or_if_it_is_small_with_the_loss():
+    loss, weight = 1000.0, 5.0
+    for golden in (1e-3, 1.0, 150.0):
+        allowed = max(1e-4 * golden, 1e-5 * loss / weight)
+        for share, passes in ((0.98, True), (1.02, False)):
+            for raw in (golden + share * allowed, golden - share * allowed):
+                assert (term_error(raw, golden, weight * raw, loss) < TERM_TOLERANCE) == passes
+    assert term_error(0.0, 1e-3, 0.0, loss) == 1.0, "a term that is missing is not small"
 
 
 def test_a_row_tells_where_a_run_left_the_golden_one():
