@@ -51,8 +51,8 @@ class Store:
     """Snapshots by id.
 
     With an archive, the least recently used snapshots that are in it leave memory when the limit is exceeded, and come
-    back when they are asked for. The newest and the pinned snapshots stay, and so does what is in no archive. Where this
-    is more than the limit, a warning is logged once.
+    back when they are asked for. The newest and the pinned snapshots stay, and so does what is in no archive. Where
+    this is more than the limit, a warning is logged once.
 
     Args:
         limit: Bytes that the tensors and arrays of the snapshots in memory may take.

@@ -193,7 +193,8 @@ def step(state: LbfgsState, evaluate: Evaluate, *, options: Options | None = Non
         while True:
             x = search.send(evaluate(x))
     except StopIteration as finished:
-        return finished.value
+        updated: LbfgsState = finished.value
+        return updated
 
 
 def iteration(state: LbfgsState, *, options: Options | None = None) -> Search:
