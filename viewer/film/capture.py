@@ -12,28 +12,59 @@ import polyscope as ps
 
 _RENDERER = 0x1F01
 _READ_FRAMEBUFFER, _RGBA, _UNSIGNED_BYTE, _PACK_ALIGNMENT = 0x8CA8, 0x1908, 0x1401, 0x0D05
+_GLX_WIDTH, _GLX_HEIGHT = 0x801D, 0x801E
 
 
 class CaptureError(RuntimeError):
     """The window cannot be read here; the message says why."""
 
 
+class WindowResizing(CaptureError):  # noqa: N818 (a state of affairs, not a fault)
+    """The window's size changes at this moment, so that its buffer does not hold the frame just drawn."""
+
+
 def grab() -> np.ndarray:
     """What the window shows, RGB uint8 (height, width, 3), top row first; call it after a frame has been drawn.
 
     Raises:
+        WindowResizing: The picture is lost; a frame drawn once the size has settled can be read again.
         CaptureError: Nothing is drawn here that could be read.
     """
     if "mock" in ps.get_render_engine_backend_name().lower():
-        raise CaptureError("this window draws nothing (mock backend); open it with OpenGL to record it")
+        raise CaptureError("this window draws nothing (mock backend); open it with OpenGL to film it")
     gl = _opengl()
     width, height = ps.get_buffer_size()
-    pixels = np.empty((height, width, 4), np.uint8)
     if not ps.is_headless():  # without a window Polyscope leaves its own buffer bound after a frame
         gl.glBindFramebuffer(_READ_FRAMEBUFFER, 0)
     gl.glPixelStorei(_PACK_ALIGNMENT, 1)
+    _read(gl, 1, 1)  # Mesa learns of a new size of the window here; a larger first read would leave the old buffer
+    if not ps.is_headless() and _window_size(gl) not in (None, (width, height)):
+        raise WindowResizing("the window was resized while its picture was taken")
+    return np.ascontiguousarray(_read(gl, width, height)[::-1, :, :3])
+
+
+def _read(gl: ctypes.CDLL, width: int, height: int) -> np.ndarray:
+    """The lower left corner of the window, RGBA (height, width, 4), bottom row first."""
+    pixels = np.empty((height, width, 4), np.uint8)
     gl.glReadPixels(0, 0, width, height, _RGBA, _UNSIGNED_BYTE, pixels.ctypes.data_as(ctypes.c_void_p))
-    return np.ascontiguousarray(pixels[::-1, :, :3])
+    return pixels
+
+
+def _window_size(gl: ctypes.CDLL) -> tuple[int, int] | None:
+    """Width and height that the X server has for the window at this moment; None where there is no GLX."""
+    if not hasattr(gl, "glXGetCurrentDrawable"):
+        return None
+    gl.glXGetCurrentDisplay.restype = ctypes.c_void_p
+    gl.glXGetCurrentDrawable.restype = ctypes.c_ulong
+    display, drawable = gl.glXGetCurrentDisplay(), gl.glXGetCurrentDrawable()
+    if not display or not drawable:
+        return None
+    found = []
+    for attribute in (_GLX_WIDTH, _GLX_HEIGHT):
+        value = ctypes.c_uint(0)
+        gl.glXQueryDrawable(ctypes.c_void_p(display), ctypes.c_ulong(drawable), attribute, ctypes.byref(value))
+        found.append(value.value)
+    return found[0], found[1]
 
 
 def drawn_by_processor() -> bool:

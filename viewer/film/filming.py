@@ -11,8 +11,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import polyscope as ps
 
-from viewer.film.capture import grab
+from viewer.film.capture import WindowResizing, grab
 from viewer.film.player import Player
 from viewer.film.video import VideoError, VideoWriter
 from viewer.protocol import commands as c
@@ -45,6 +46,9 @@ class Filming:
     ) -> None:
         self.path, self.fps, self.player = path, fps, player
         self.size = size
+        self.resized = False
+        """Whether the window has had another size than the video since it began."""
+        self._window_size = size  # at the last frame
         self._video = VideoWriter(path, size=size, fps=fps)
         self._folder = path.with_suffix("") if pictures else None
         if self._folder is not None:
@@ -95,10 +99,21 @@ class Filming:
     def take(self) -> None:
         """Read the window after a frame has been drawn; writes the picture once all its parts are there.
 
+        While the window is being resized nothing is taken: the same picture is due again after the next frame. The
+        video keeps its size, into which a window of another size is fitted.
+
         Raises:
             viewer.film.capture.CaptureError, viewer.film.video.VideoError: It cannot be read, or written.
         """
-        self._taken.append(grab())
+        before, self._window_size = self._window_size, ps.get_buffer_size()
+        if self._window_size != before:
+            return  # the first frame of a new size may have been drawn into a buffer of the old one
+        try:
+            picture = grab()
+        except WindowResizing:
+            return
+        self.resized |= self._window_size != self.size
+        self._taken.append(fitted(picture, self.size))
         if self._shots:
             self._shots.popleft()
         if not self._shots:
@@ -115,6 +130,20 @@ class Filming:
     def finish(self) -> None:
         """Close the file; what was recorded so far is in it."""
         self._video.close()
+
+
+def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture (H, W, 3) scaled to fit into a width and height without being stretched; black around it."""
+    width, height = size
+    if picture.shape[:2] == (height, width):
+        return picture
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    wide, high = max(round(scale * picture.shape[1]), 1), max(round(scale * picture.shape[0]), 1)
+    whole = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - wide) // 2, (height - high) // 2
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    whole[top : top + high, left : left + wide] = cv2.resize(picture, (wide, high), interpolation=way)
+    return whole
 
 
 def beside(pictures: list[np.ndarray]) -> np.ndarray:

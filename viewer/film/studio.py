@@ -52,7 +52,7 @@ class Studio:
 
     def __init__(self, app: Filmed) -> None:
         self._app = app
-        self._ready = False
+        self._ready = self._told_resized = False
         self.filming: Filming | None = None
         self.error: str | None = None  # of the last recording, which it ended
 
@@ -71,7 +71,7 @@ class Studio:
     def start(self, path: Path, *, script: Script | None = None, pictures: bool = False, fps: float = 30.0) -> None:
         """Begin; a recording in progress is ended first. What goes wrong is a message."""
         self.stop()
-        self.error = None
+        self.error, self._told_resized = None, False
         player = None if script is None else Player(script, self._app.viewpoint)
         try:
             rate = fps if script is None else script.fps
@@ -145,9 +145,13 @@ class Studio:
         self._ready = False
         try:
             filming.take()
-        except (CaptureError, VideoError, ValueError) as error:  # ValueError: the window has another size now
+        except (CaptureError, VideoError) as error:
             self._failed(error)
             return
+        if filming.resized and not self._told_resized:
+            self._told_resized = True
+            text = "The window was resized: the video keeps its size of {} × {}.".format(*filming.size)
+            self._app.ui.note(Note(level="info", text=text, advice="What is filmed is fitted into it."))
         ui = self._app.ui.filming
         ui.frames, ui.total = filming.frames, 0 if filming.player is None else filming.player.script.frames
         if filming.over:

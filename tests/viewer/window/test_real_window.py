@@ -39,7 +39,8 @@ def frame(self):
                   "frozen": sorted(view.frozen), "weight": float(view.weights[view.status.phase, 0]),
                   "stage": view.phases[view.status.phase].stage, "drift": view.drift is not None,
                   "branches": len(view.history.branches), "current": view.current, "shown": view.shown,
-                  "recording": self.ui.filming.active, "pictures": self.ui.filming.frames}
+                  "recording": self.ui.filming.active, "pictures": self.ui.filming.frames,
+                  "notes": [note.text for note in self.ui.notes]}
     out.write(json.dumps(state) + "\\n")
 
 if __name__ == "__main__":
@@ -256,6 +257,33 @@ def test_the_main_story(open_real):
     capture = cv2.VideoCapture(str(video))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 5
     assert capture.read()[1].shape == (720, 1280, 3)
+
+
+def test_a_video_goes_on_while_the_window_is_resized(open_real):
+    window = open_real("make_session")
+    window.wait(lambda s: s.get("state") == "paused")
+    window.xdotool("mousemove", "--window", window.window(), 640, 300)
+    window.xdotool("key", "F9")
+    window.wait(lambda s: s["recording"] and s["pictures"] >= 2)
+    for number in range(24):  # faster than frames are drawn, so that some are read in the middle of it
+        size = (1180, 680) if number % 2 else (1700, 1000)
+        window.xdotool("windowsize", window.window(), *size)
+        taken = window.state()["pictures"]
+        if number % 6 == 5:
+            window.wait(lambda s, taken=taken: s["pictures"] > taken + 1)
+    window.xdotool("key", "F9")
+    state = window.wait(lambda s: not s["recording"])
+    assert any("The window was resized" in text for text in state["notes"])
+    window.close_button()
+    _, errors = window.process.communicate(timeout=PATIENCE)
+    assert (window.process.returncode, errors) == (0, "")
+    (video,) = (window.folder / "videos").glob("*.mp4")
+    capture, pictures = cv2.VideoCapture(str(video)), []
+    while (read := capture.read())[0]:
+        pictures.append(read[1])
+    assert len(pictures) == state["pictures"] >= 10
+    assert {picture.shape for picture in pictures} == {(720, 1280, 3)}
+    assert min(picture.std() for picture in pictures) > 10  # panels and the scene are in each of them
 
 
 def test_bad_input_closes_the_window_with_its_reason(open_real):
