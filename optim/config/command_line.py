@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.reading.files import read_text
+
+MOST_CONFIGURATION = 1024**2
+"""Bytes of a configuration file."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,9 @@ def words_of(arguments: Sequence[str]) -> list[Word]:
 
 def _of_file(path: Path) -> list[Word]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise InputError(f"@{path}: {reason}; give the path of a configuration (.cfg)") from None
+        lines = read_text(path, what="a configuration (.cfg)", most=MOST_CONFIGURATION).splitlines()
+    except InputError as error:
+        raise InputError(f"@{error}") from None
     words = []
     for number, line in enumerate(lines, start=1):
         place = f"{path}, line {number}"

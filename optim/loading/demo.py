@@ -13,7 +13,7 @@ import numpy as np
 import assets
 from optim.common.errors import InputError
 from optim.loading.files.amass import FPS, Motion, read_motion
-from optim.loading.files.npz import read_arrays, require_finite
+from optim.reading.arrays import read_arrays, require_finite
 
 WHAT = "a demo clip (trans, poses, joints3d, joints2d, camera_matrix, …)"
 _SHAPES: dict[str, tuple[int, ...]] = {

@@ -5,11 +5,8 @@ The pose prior has its own reader, ``optim.priors.pose_prior.load_pose_prior``. 
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +14,15 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.loading.files.npz import read_arrays, require_file, require_finite
 from optim.priors.init_state_prior import DIMENSIONS, InitStatePrior
 from optim.priors.motion_prior import MotionPrior
+from optim.reading.arrays import read_arrays, require_finite
+from optim.reading.files import require_file
+from optim.reading.weights import read_weights
 
 _BODY = "an SMPL+H model.npz with 16 betas"
 _BODY_ARRAYS = ("v_template", "f", "weights", "J_regressor", "shapedirs", "posedirs", "kintree_table")
 _GMM = "the prior of the first frame (prior_gmm.npz)"
-_NUMPY_SCALAR = np.float64(0).__reduce__()[0]  # what a pickled numpy number is rebuilt with
 
 
 def load_body(path: Path | str, *, gender: str = "neutral") -> BodyModel:
@@ -55,6 +53,9 @@ def find_body(path: Path, *, gender: str = "neutral") -> Path:
 
 
 def _check_body_shapes(arrays: Mapping[str, np.ndarray], file: Path) -> None:
+    for name, dimensions in {"v_template": 2, "kintree_table": 2, "shapedirs": 3}.items():
+        if arrays[name].ndim != dimensions:
+            raise InputError(f"{file}: {name} has shape {arrays[name].shape}; {_BODY} is expected")
     vertices, joints = len(arrays["v_template"]), arrays["kintree_table"].shape[-1]
     expected = {
         "v_template": (vertices, 3),
@@ -67,10 +68,39 @@ def _check_body_shapes(arrays: Mapping[str, np.ndarray], file: Path) -> None:
         if arrays[name].shape != shape:
             raise InputError(f"{file}: {name} has shape {arrays[name].shape}, not {shape}; {_BODY} is expected")
     faces = arrays["f"]
-    if faces.ndim != 2 or faces.shape[1] != 3 or faces.max(initial=0) >= vertices:
+    if faces.ndim != 2 or faces.shape[1] != 3 or not _indices(faces, vertices):
         raise InputError(f"{file}: f {faces.shape} is no list of triangles over {vertices} vertices")
-    for name in ("v_template", "weights", "J_regressor", "shapedirs"):
+    key_vertices = arrays.get("keypoint_vertices")
+    if key_vertices is not None and (key_vertices.shape != (43,) or not _indices(key_vertices, vertices)):
+        raise InputError(f"{file}: keypoint_vertices are no 43 numbers of {vertices} vertices; {_BODY} is expected")
+    for name in ("v_template", "weights", "J_regressor", "shapedirs", "posedirs"):
         require_finite(arrays[name], name=name, path=file)
+    _check_skin(arrays["weights"], file)
+    _check_tree(arrays["kintree_table"][0], file)
+
+
+def _indices(array: np.ndarray, count: int) -> bool:
+    """Whether these are whole numbers from 0 to count - 1."""
+    return bool((array == np.floor(array)).all() and array.min(initial=0) >= 0 and array.max(initial=0) < count)
+
+
+def _check_skin(weights: np.ndarray, file: Path) -> None:
+    sums = weights.sum(axis=1)
+    worst = int(np.abs(sums - 1).argmax()) if len(sums) else 0
+    if len(sums) and (abs(sums[worst] - 1) > 0.02 or weights.min() < -1e-3):
+        raise InputError(
+            f"{file}: the skinning weights of vertex {worst} sum to {sums[worst]:.3g}, the smallest weight is"
+            f" {weights.min():.3g}; weights are not negative and sum to 1"
+        )
+
+
+def _check_tree(parents: np.ndarray, file: Path) -> None:
+    """Every joint but the first hangs on one before it, as in every SMPL body; so there can be no circle."""
+    for joint, parent in enumerate(parents.tolist()[1:], start=1):
+        if not 0 <= parent < joint:
+            raise InputError(
+                f"{file}: kintree_table hangs joint {joint} on joint {parent}; the parent of a joint comes before it"
+            )
 
 
 def load_motion_prior(path: Path | str) -> MotionPrior:
@@ -81,8 +111,8 @@ def load_motion_prior(path: Path | str) -> MotionPrior:
     Raises:
         InputError: Not such a file, or weights of another architecture; names the first layer that differs.
     """
-    file = require_file(Path(path), what="a HuMoR checkpoint (best_model.pth)")
-    content = _load_weights(file)
+    file = Path(path)
+    content = read_weights(file, what="a HuMoR checkpoint (best_model.pth)")
     state = content.get("model") if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping):
         raise InputError(f"{file}: no entry `model` with the weights in it; a HuMoR checkpoint is expected")
@@ -91,29 +121,6 @@ def load_motion_prior(path: Path | str) -> MotionPrior:
     _check_architecture(state, prior.state_dict(), file)
     prior.load_state_dict({key: value.float() for key, value in state.items()})
     return prior.eval().requires_grad_(False)
-
-
-def _load_weights(file: Path) -> object:
-    """``torch.load`` of tensors, containers and numbers only, numpy's (as of a saved loss) included."""
-    numbers: list[Any] = [
-        (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),
-        (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
-        np.dtype,
-        type(np.dtype(np.float64)),
-        type(np.dtype(np.float32)),
-    ]
-    try:
-        with torch.serialization.safe_globals(numbers):
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{file}: not plain weights ({reason}); save it again with torch.save of tensors and numbers only"
-        ) from None
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{file}: cannot be read as a torch checkpoint ({type(error).__name__}); copy it again"
-        ) from None
 
 
 def _check_architecture(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], file: Path) -> None:

@@ -21,8 +21,8 @@ from optim.common.progress import Progress
 from optim.keypoints.names import MEDIAPIPE_33
 from optim.keypoints.network import Network
 from optim.keypoints.tracking import Track, Tracker
-from optim.loading.files.npz import read_arrays
 from optim.loading.files.video import Video, read_frames
+from optim.reading.arrays import read_arrays
 
 VERSION = 1
 """Of what is found; raised where the same video would give other keypoints."""

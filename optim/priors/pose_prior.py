@@ -7,7 +7,6 @@ Source: Pavlakos et al., "Expressive Body Capture", CVPR 2019.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from torch.nn.functional import leaky_relu
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
 from optim.common.timing import timed
+from optim.reading.weights import read_weights
 
 NUM_POSE_JOINTS = 21
 NUM_NEURONS = 512
@@ -113,10 +113,7 @@ def load_pose_prior(folder: Path | str) -> PosePrior:
     if not snapshots:
         raise InputError(f"{folder}: no snapshots/*.pt; give the VPoser v1 folder that holds `snapshots`")
     path = snapshots[-1]
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path}: cannot be read as torch weights; download or copy it again") from error
+    state = read_weights(path, what="VPoser's weights")
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path}: holds {type(state).__name__}, not VPoser's table of weights")
     return PosePrior.from_state_dict(state, name=str(path))

@@ -23,12 +23,12 @@ from optim.common.rotations import axis_angle_to_matrix
 from optim.loading.clip import trajectory
 from optim.loading.clips import named, shortened
 from optim.loading.files.amass import FPS, read_motion
-from optim.loading.files.npz import array_names, read_arrays, require_finite
 from optim.loading.files.planes import unit_plane
 from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
+from optim.reading.arrays import array_names, read_arrays, require_finite
 from optim.results.read_results import STITCHED, find_results, read_motion_file, read_result
 from optim.results.results import STAGES, FitResult, LossRow
 from optim.split.batches import joined, row_of

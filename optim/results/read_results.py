@@ -7,7 +7,6 @@ without a window adds (``losses.csv``, ``run.json``) where they are there. Array
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +20,14 @@ import assets
 from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
-from optim.loading.files.npz import read_arrays, require_finite
 from optim.loading.files.planes import unit_plane
 from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
+from optim.reading.arrays import read_arrays, require_finite
+from optim.reading.files import guarded, read_text
+from optim.reading.json_file import read_json
 from optim.results.results import STAGES, FitResult, LossRow, constant_shape
 from optim.split.stitching import Jump, Seam, Stitched
 
@@ -126,11 +127,11 @@ def read_losses(folder: Path) -> tuple[LossRow, ...]:
     file = folder / LOSSES
     if not file.is_file():
         return ()
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            return tuple({k: _number(k, v) for k, v in row.items() if k and v} for row in csv.DictReader(lines))
-    except (ValueError, csv.Error) as error:
-        raise InputError(f"{file}: not a table of losses ({error}); delete it or copy it again") from None
+    lines = read_text(file, what="a table of losses").splitlines()
+    with guarded(
+        file, problem="not a table of losses", advice="delete it or copy it again", also=(csv.Error, AttributeError)
+    ):
+        return tuple({k: _number(k, v) for k, v in row.items() if k and v} for row in csv.DictReader(lines))
 
 
 def read_meta(folder: Path) -> dict[str, Path]:
@@ -138,7 +139,7 @@ def read_meta(folder: Path) -> dict[str, Path]:
     file = folder / "meta.txt"
     if not file.is_file():
         return {}
-    words = [line.split(" ", 1) for line in file.read_text(encoding="utf-8").splitlines()]
+    words = [line.split(" ", 1) for line in read_text(file, what="the names of body files").splitlines()]
     named = {pair[0]: Path(pair[1].strip()) for pair in words if len(pair) == 2}
     for name, path in named.items():
         if name in ("optim_bm", "gt_bm") and not path.exists():
@@ -181,10 +182,7 @@ def _read_run(folder: Path) -> dict[str, Any]:
     file = folder / RUN
     if not file.is_file():
         return {}
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file}: not JSON ({error}); delete it or copy it again") from None
+    found = read_json(file, what="the record of a run")
     if not isinstance(found, dict):
         raise InputError(f"{file}: {type(found).__name__} instead of an object; delete it or copy it again")
     return found

@@ -14,13 +14,16 @@ import torch
 
 from optim.common import quaternions
 from optim.common.errors import InputError
-from optim.loading.files.npz import array_names, read_arrays, require_finite
+from optim.reading.arrays import array_names, first_text, frame_rate, read_arrays, require_finite, require_range
 
 FPS = 30.0
 WHAT = "a motion in AMASS format (trans, poses, betas, mocap_framerate)"
 _RATE_NAMES = ("mocap_framerate", "mocap_frame_rate", "fps")
 _APART = ("root_orient", "pose_body")
 """In place of ``poses`` in what HuMoR's preprocessing and fits write, and SLAHMR's."""
+MOST = 1e6
+_SCALE = "metres and radians of a motion"
+"""No number of a motion is larger than ``MOST``; what is merely implausible is told elsewhere."""
 _GENDERS = ("neutral", "female", "male")
 
 
@@ -54,7 +57,8 @@ def read_motion(path: Path) -> Motion:
     """
     optional = ("betas", "gender", *_RATE_NAMES)
     apart = set(_APART) <= set(array_names(path))
-    arrays = read_arrays(path, ("trans", *(_APART if apart else ("poses",))), optional=optional, what=WHAT)
+    needed, text = ("trans", *(_APART if apart else ("poses",))), ("gender", *_RATE_NAMES)
+    arrays = read_arrays(path, needed, optional=optional, text=text, what=WHAT)
     if apart:
         arrays["poses"] = _joined(arrays, path)
     trans, poses = (_as_float(arrays[name], name, path) for name in ("trans", "poses"))
@@ -106,9 +110,7 @@ def resample(trans: np.ndarray, poses: np.ndarray, *, fps: float) -> tuple[np.nd
 
 
 def _as_float(array: np.ndarray, name: str, path: Path) -> np.ndarray:
-    if not np.issubdtype(array.dtype, np.number):
-        raise InputError(f"{path}: {name} is of type {array.dtype}; numbers are expected")
-    return array.astype(np.float64)
+    return require_range(array.astype(np.float64), name=name, path=path, low=-MOST, high=MOST, what=_SCALE)
 
 
 def _joined(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:
@@ -125,18 +127,12 @@ def _joined(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:
 
 
 def _frame_rate(arrays: dict[str, np.ndarray], path: Path, *, default: float | None) -> float:
-    found = [arrays[name] for name in _RATE_NAMES if name in arrays]
+    found = [name for name in _RATE_NAMES if name in arrays]
     if not found and default is not None:
         return default
     if not found:
         raise InputError(f"{path}: no mocap_framerate in it; add the frames per second of the motion")
-    try:
-        rate = float(found[0].item())
-    except ValueError:
-        rate = float("nan")
-    if not (np.isfinite(rate) and rate > 0):
-        raise InputError(f"{path}: mocap_framerate is {found[0]}; one positive number is expected")
-    return rate
+    return frame_rate(arrays[found[0]], name=found[0], place=path)
 
 
 def _betas(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:
@@ -152,6 +148,5 @@ def _betas(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:
 
 
 def _gender(arrays: dict[str, np.ndarray]) -> str:
-    raw = arrays["gender"].ravel()[:1].tolist() if "gender" in arrays else []
-    text = raw[0].decode() if raw and isinstance(raw[0], bytes) else str(raw[0]) if raw else "neutral"
+    text = first_text(arrays.get("gender"))
     return text if text in _GENDERS else "neutral"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
@@ -10,15 +9,19 @@ import numpy as np
 import torch
 
 from optim.common.errors import InputError
-from optim.loading.files.npz import require_file
 from optim.problem.camera import Camera
+from optim.reading.arrays import require_range
+from optim.reading.json_file import json_numbers, read_json
 
 FOCAL_SHARE = 1060.5 / 1280.0
 """Focal length guessed, in lengths of the image's longer side: HuMoR's for 1280 × 720 px (a view of 62°), so that it
 holds for any size and for portrait."""
+MOST_PIXELS = 1e6
+"""No focal length or principal point is larger than this [px]."""
 MATRIX_NAMES = ("camera_mtx", "camera_matrix", "cam_mtx", "K", "intrinsics", "matrix")
 """Under which a file has its matrix: PROX's name, those of .npz files here, and what is usual."""
 _EXPECTED = "a 3 × 3 matrix of finite numbers, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels, is expected"
+WHAT = "camera intrinsics (a 3 × 3 matrix in JSON)"
 log = logging.getLogger(__name__)
 
 
@@ -31,8 +34,7 @@ def read_camera(path: Path, *, image_size: tuple[int, int] | None) -> Camera:
     Raises:
         InputError: No such file, no such matrix in it, or one of another image.
     """
-    require_file(path, what="camera intrinsics (a 3 × 3 matrix in JSON)")
-    matrix = camera_matrix(read_json(path), path)
+    matrix = camera_matrix(read_json(path, what=WHAT), path)
     size = image_size or (round(2 * float(matrix[0, 2])), round(2 * float(matrix[1, 2])))
     centre = matrix[:2, 2]
     if not (0 < centre[0] < size[0] and 0 < centre[1] < size[1]):
@@ -43,25 +45,12 @@ def read_camera(path: Path, *, image_size: tuple[int, int] | None) -> Camera:
     return Camera.from_matrix(torch.from_numpy(matrix).float(), image_size=size)
 
 
-def read_json(path: Path) -> object:
-    """The content of a file of intrinsics.
-
-    Raises:
-        InputError: Not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); {_EXPECTED}") from None
-
-
-def camera_matrix(content: object, path: Path) -> np.ndarray:
+def camera_matrix(content: object, path: Path, *, name: str = "camera intrinsics") -> np.ndarray:
     """(3, 3) [px] of what a file of intrinsics holds: the matrix, or an object that has it.
 
     Raises:
         InputError: No such matrix in it.
     """
-    name = "camera intrinsics"
     if isinstance(content, dict):
         found = [key for key in MATRIX_NAMES if key in content]
         if not found:
@@ -69,14 +58,13 @@ def camera_matrix(content: object, path: Path) -> np.ndarray:
             given = ", ".join(content) or "nothing"
             raise InputError(f"{path}: no {first} in it (nor {', '.join(others)}), only {given}; {_EXPECTED}")
         name, content = found[0], content[found[0]]
-    try:
-        matrix = np.array(content, np.float64)
-    except (TypeError, ValueError):
-        matrix = np.zeros(0)
+    found_numbers = json_numbers(content)
+    matrix = np.zeros(0) if found_numbers is None else found_numbers
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         raise InputError(f"{path}: {name} has shape {matrix.shape}; {_EXPECTED}")
     if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         raise InputError(f"{path}: focal lengths {matrix[0, 0]:g}, {matrix[1, 1]:g}; positive pixels are expected")
+    require_range(matrix, name=name, path=path, low=-MOST_PIXELS, high=MOST_PIXELS, what="pixels of a camera matrix")
     return matrix
 
 
@@ -91,3 +79,15 @@ def guessed_camera(image_size: tuple[int, int]) -> Camera:
     )
     matrix = torch.tensor([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
     return Camera.from_matrix(matrix, image_size=image_size)
+
+
+def image_size_of(size: np.ndarray | list, path: Path) -> tuple[int, int]:
+    """Width and height [px] as a file gives them.
+
+    Raises:
+        InputError: Not two positive whole numbers.
+    """
+    numbers = np.asarray(size).ravel()
+    if numbers.size != 2 or numbers.dtype.kind not in "iuf" or not ((numbers >= 1) & (numbers <= MOST_PIXELS)).all():
+        raise InputError(f"{path}: image_size is {numbers.tolist()}; width and height in pixels are expected")
+    return int(numbers[0]), int(numbers[1])

@@ -14,9 +14,12 @@ import numpy as np
 import trimesh
 
 from optim.common.errors import InputError
-from optim.loading.files.camera import camera_matrix, read_json
-from optim.loading.files.npz import read_arrays, require_file
+from optim.loading.files.camera import camera_matrix
 from optim.loading.files.rgbd_files import POINT_ENDINGS
+from optim.reading.arrays import read_array, read_arrays
+from optim.reading.files import MOST_BYTES, guarded, require_file
+from optim.reading.images import read_picture
+from optim.reading.json_file import json_numbers, read_json
 
 _CALIBRATION = "a camera's calibration (camera_mtx, and where needed k, view_mtx)"
 
@@ -75,8 +78,7 @@ def read_lens(path: Path) -> Lens:
     Raises:
         InputError: Not there, not JSON, or wrong shapes.
     """
-    require_file(path, what=_CALIBRATION)
-    content = read_json(path)
+    content = read_json(path, what=_CALIBRATION)
     matrix = camera_matrix(content, path)
     content = content if isinstance(content, dict) else {}
     distortion = np.zeros(5) if "k" not in content else _numbers(content["k"], None, "k", path).ravel()
@@ -87,10 +89,8 @@ def read_lens(path: Path) -> Lens:
 
 
 def _numbers(value: object, shape: tuple[int, ...] | None, name: str, path: Path) -> np.ndarray:
-    try:
-        array = np.array(value, np.float64)
-    except (TypeError, ValueError):
-        array = np.zeros(0)
+    found = json_numbers(value)
+    array = np.zeros(0) if found is None else found
     if (shape is not None and array.shape != shape) or not array.size or not np.isfinite(array).all():
         raise InputError(f"{path}: {name} has shape {array.shape}; finite numbers {shape or ''} are expected")
     return array
@@ -102,11 +102,7 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         InputError: No image.
     """
-    require_file(path, what="an image")
-    raw = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED) if raw.size else None
-    if image is None:
-        raise InputError(f"{path}: damaged, or no image; copy it again")
+    image = read_picture(path)
     return image if image.ndim == 2 else image.max(axis=2)
 
 
@@ -116,20 +112,20 @@ def read_points(path: Path) -> np.ndarray:
     Raises:
         InputError: Not such a file.
     """
-    require_file(path, what="a point cloud")
-    try:
+    require_file(path, what="a point cloud", most=MOST_BYTES)
+    # trimesh raises whatever its parsers do.
+    advice = f"{', '.join(POINT_ENDINGS)} are known"
+    with guarded(
+        path, problem="no point cloud that can be read", advice=advice, also=(Exception,)
+    ):  # trimesh raises whatever its parsers do
         if path.suffix == ".ply":
             points = np.asarray(trimesh.load(path, file_type="ply").vertices)  # type: ignore[attr-defined]
         elif path.suffix == ".npz":
             points = read_arrays(path, ("points",), what="a point cloud")["points"]
         elif path.suffix == ".npy":
-            points = np.load(path, allow_pickle=False)
+            points = read_array(path, what="a point cloud (N, 3)")
         else:
             points = np.loadtxt(path, ndmin=2)[:, :3]
-    except InputError:
-        raise
-    except Exception as error:  # trimesh raises whatever its parsers do
-        raise InputError(f"{path}: no point cloud that can be read ({error}); {POINT_ENDINGS} are known") from None
     if points.ndim != 2 or points.shape[1] != 3 or not np.issubdtype(points.dtype, np.number):
         raise InputError(f"{path}: points have shape {points.shape}; (N, 3) is expected")
     return points[np.isfinite(points).all(1)].astype(np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Sequence
@@ -13,7 +12,9 @@ import numpy as np
 from optim.common.errors import InputError
 from optim.keypoints.names import SETS, to_body_25
 from optim.keypoints.people import follow
-from optim.loading.files.npz import read_arrays
+from optim.loading.files.camera import MOST_PIXELS
+from optim.reading.arrays import read_arrays
+from optim.reading.json_file import json_numbers, read_json
 
 EXPECTED = "OpenPose's folder of *_keypoints.json, or a .json or .npz of BODY_25, COCO-17 or mediapipe-33 keypoints"
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
@@ -102,14 +103,26 @@ def _by_number(files: Sequence[Path]) -> list[tuple[int, Path | None]]:
 def people_of_openpose(file: Path) -> np.ndarray | None:
     """(P, K, 3), or None where the file is not what it should be."""
     try:
-        people = json.loads(file.read_text(encoding="utf-8"))["people"]
-        rows = [np.array(one["pose_keypoints_2d"], np.float32).reshape(-1, 3) for one in people]
-    except (ValueError, KeyError, TypeError, OSError):
+        content = read_json(file, what=EXPECTED)
+    except InputError:
         return None
-    rows = [row for row in rows if len(row)]
-    if len({len(row) for row in rows}) > 1:
+    people = content.get("people") if isinstance(content, dict) else None
+    if not isinstance(people, list):
         return None
-    return _finite(np.stack(rows)) if rows else np.zeros((0, 25, 3), np.float32)
+    rows = [_triples(one.get("pose_keypoints_2d")) if isinstance(one, dict) else None for one in people]
+    known = [row for row in rows if row is not None]
+    if len(known) < len(rows):
+        return None
+    known = [row for row in known if len(row)]
+    if len({len(row) for row in known}) > 1:
+        return None
+    return _finite(np.stack(known)) if known else np.zeros((0, 25, 3), np.float32)
+
+
+def _triples(values: object) -> np.ndarray | None:
+    """(K, 3) of a list x, y, confidence, x, …; None where it is no such list."""
+    flat = json_numbers(values)
+    return None if flat is None or flat.size % 3 else flat.reshape(-1, 3)
 
 
 def _alike(people: People, path: Path) -> tuple[People, tuple[str, ...]]:
@@ -126,31 +139,27 @@ def _alike(people: People, path: Path) -> tuple[People, tuple[str, ...]]:
 
 def _npz(path: Path) -> tuple[People, tuple[str, ...]]:
     """``keypoints`` (T, K, 3) or (T, P, K, 3), and ``names`` (K,) where they are not in the order of a known set."""
-    arrays = read_arrays(path, ("keypoints",), optional=("names",), what="keypoints (T, K, 3)")
-    names = tuple(map(str, arrays["names"])) if "names" in arrays else None
+    arrays = read_arrays(path, ("keypoints",), optional=("names",), text=("names",), what="keypoints (T, K, 3)")
+    names = tuple(map(str, arrays["names"].ravel().tolist())) if "names" in arrays else None
     return _from_array(arrays["keypoints"], names, path)
 
 
 def _json(path: Path) -> tuple[People, tuple[str, ...]]:
     """The same as an object with ``keypoints`` and, if need be, ``names``; a bare array; or COCO's list of results."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error}); {EXPECTED} is expected") from None
+    content = read_json(path, what=EXPECTED)
     if isinstance(content, list) and content and isinstance(content[0], dict):
         return _coco_results(content, path)
     names = content.get("names") if isinstance(content, dict) else None
     points = content.get("keypoints") if isinstance(content, dict) else content
-    try:
-        array = np.array(points, np.float32)
-    except (TypeError, ValueError):
-        raise InputError(f"{path}: its keypoints are no array (T, K, 3) of numbers; {EXPECTED} is expected") from None
+    array = json_numbers(points)
+    if array is None or not (names is None or isinstance(names, list)):
+        raise InputError(f"{path}: its keypoints are no array (T, K, 3) of numbers; {EXPECTED} is expected")
     return _from_array(array, None if names is None else tuple(map(str, names)), path)
 
 
 def _from_array(points: np.ndarray, names: tuple[str, ...] | None, path: Path) -> tuple[People, tuple[str, ...]]:
     frames = points[:, None] if points.ndim == 3 else points
-    if frames.ndim != 4 or frames.shape[-1] != 3 or not np.issubdtype(frames.dtype, np.number):
+    if frames.ndim != 4 or frames.shape[-1] != 3:
         raise InputError(f"{path}: keypoints have shape {points.shape}; (T, K, 3) or (T, P, K, 3) is expected")
     if names is None:
         names = SETS.get(frames.shape[2])
@@ -166,12 +175,11 @@ def _from_array(points: np.ndarray, names: tuple[str, ...] | None, path: Path) -
 def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
     """COCO's result list, as detectors write it: one row a person, with ``image_id`` and ``keypoints`` (51 numbers)."""
     by_image: dict[str, list[np.ndarray]] = {}
-    try:
-        for row in rows:
-            points = np.array(row["keypoints"], np.float32).reshape(-1, 3)
-            by_image.setdefault(str(row["image_id"]), []).append(_finite(points))
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: a list of something else than COCO results; {EXPECTED} is expected") from None
+    for row in rows:
+        points = _triples(row.get("keypoints")) if isinstance(row, dict) else None
+        if points is None or len(points) != 17 or not isinstance(row.get("image_id"), (str, int)):
+            raise InputError(f"{path}: a list of something else than COCO results; {EXPECTED} is expected")
+        by_image.setdefault(str(row["image_id"]), []).append(_finite(points))
     numbered = _by_number([Path(name) for name in sorted(by_image)])
     people = [np.zeros((0, 17, 3), np.float32) if f is None else np.stack(by_image[str(f)]) for _, f in numbered]
     missing = [number for number, file in numbered if file is None]
@@ -181,9 +189,9 @@ def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
 
 
 def _finite(points: np.ndarray) -> np.ndarray:
-    """Keypoints with confidence 0 where anything is not a finite number or the confidence is negative."""
-    fine = np.isfinite(points).all(axis=-1, keepdims=True) & (points[..., 2:] > 0)
-    return np.where(fine, points, 0.0).astype(np.float32)
+    """Keypoints with confidence 0 where a number is not finite or too large, or the confidence is negative."""
+    known = (np.isfinite(points) & (np.abs(points) < MOST_PIXELS)).all(axis=-1, keepdims=True)
+    return np.where(known & (points[..., 2:] > 0), points, 0.0).astype(np.float32)
 
 
 def _listed(what: str, items: Sequence[object]) -> str:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from optim.common.errors import InputError
+from optim.reading.images import read_picture
 
 IN_MASK = 0.5
 """How surely the network must see the person at a keypoint, for the keypoint to count as not hidden."""
@@ -38,8 +39,9 @@ def hide(points: np.ndarray, files: Sequence[Path], *, image_size: tuple[int, in
     hidden = points.copy()
     broken = []
     for row, file in enumerate(files):
-        mask = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_GRAYSCALE) if file.stat().st_size else None
-        if mask is None:
+        try:
+            mask = read_picture(file, flags=cv2.IMREAD_GRAYSCALE)
+        except InputError:
             broken.append(file.name)
             continue
         scale = np.array(mask.shape[::-1]) / np.array(image_size)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from optim.common.errors import InputError
+from optim.reading.arrays import read_array, require_finite
 
 ASSUMED_FLOOR = (0.0, -1.0, 0.0, -0.5)
 """Normal and offset in the camera frame: level, half a metre below the camera, as HuMoR assumes."""
@@ -32,6 +33,7 @@ def read_floor(folder: Path) -> np.ndarray:
             f"{folder}: plane parameters of shape {parameters.shape} and masks of shape {masks.shape};"
             " (P, 3) and (P, height, width) are expected"
         )
+    require_finite(parameters, name="plane parameters", path=folder)
     planes = np.stack((parameters[:, 0], -parameters[:, 2], parameters[:, 1]), axis=1).astype(float)
     level = np.abs(planes[:, 1]) > np.maximum(np.abs(planes[:, 0]), np.abs(planes[:, 2]))
     covered = (masks[:, -BOTTOM_ROWS:] > 0).sum(axis=(1, 2)) * level
@@ -47,10 +49,7 @@ def _read(folder: Path, kind: str) -> np.ndarray:
     files = sorted(folder.glob(f"*{kind}*.npy"))
     if not files:
         raise InputError(f"{folder}: no file *_{kind}_*.npy in it; give the folder of PlaneRCNN's results")
-    try:
-        return np.load(files[0], allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{files[0]}: not a plain .npy array ({error})") from None
+    return read_array(files[0], what="an array of PlaneRCNN's results")
 
 
 def unit_plane(plane: np.ndarray, *, path: Path) -> np.ndarray:

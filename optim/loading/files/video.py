@@ -16,7 +16,7 @@ import numpy as np
 from optim.common.errors import InputError
 from optim.common.progress import Progress
 from optim.loading.files.amass import FPS
-from optim.loading.files.npz import require_file
+from optim.reading.files import require_file
 
 SAME_RATE = 0.01
 """A rate this close to a whole multiple of 30, as 29.97 is, is taken for it."""

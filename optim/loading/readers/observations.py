@@ -18,14 +18,14 @@ from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
-from optim.loading.files.camera import guessed_camera, read_camera
-from optim.loading.files.npz import array_names, read_arrays, require_finite
+from optim.loading.files.camera import camera_matrix, guessed_camera, image_size_of, read_camera
 from optim.loading.files.observation_names import MODALITIES
 from optim.loading.files.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.files.rates import NOTHING, frames_at_30
 from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
+from optim.reading.arrays import array_names, frame_rate, read_arrays, require_finite
 
 WHAT = f"observations ({', '.join(MODALITIES)})"
 _POINTS = {"joints3d": 22, "verts3d": 43, "points3d": None, "joints2d": 25}
@@ -40,7 +40,8 @@ def read(settings: Settings) -> Clip:
     """The observations that ``--data-path`` names; ``--observations`` says which of several decides the weights."""
     path = settings.data_path
     assert path is not None
-    arrays = read_arrays(path, (), optional=(*MODALITIES, *_MATRICES, *_RATES, "floor_plane", "image_size"), what=WHAT)
+    optional = (*MODALITIES, *_MATRICES, *_RATES, "floor_plane", "image_size")
+    arrays = read_arrays(path, (), optional=optional, text=_RATES, what=WHAT)
     seen = {name: _checked(arrays[name], name, path) for name in MODALITIES if name in arrays}
     if settings.observations not in seen:
         raise InputError(f"{path}: no {settings.observations} in it, only {', '.join(array_names(path)) or 'nothing'}")
@@ -72,8 +73,6 @@ def _checked(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     shape = f"(frames, {points or 'points'}, 3)"
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape or (points is not None and array.shape[1] != points):
         raise InputError(f"{path}: {name} has shape {array.shape}; {shape} is expected")
-    if not np.issubdtype(array.dtype, np.number):
-        raise InputError(f"{path}: {name} is of type {array.dtype}; numbers are expected")
     array = array.astype(np.float32)
     if name == "joints2d":
         require_finite(array, name=name, path=path)
@@ -82,13 +81,8 @@ def _checked(array: np.ndarray, name: str, path: Path) -> np.ndarray:
 
 
 def _rate(arrays: dict[str, np.ndarray], path: Path, *, default: float) -> float:
-    found = [arrays[name] for name in _RATES if name in arrays]
-    if not found:
-        found = [np.array(default)]
-    single = found[0].size == 1 and np.issubdtype(found[0].dtype, np.number)
-    rate = float(found[0].item()) if single else float("nan")
-    if not (np.isfinite(rate) and rate > 0):
-        raise InputError(f"{path}: fps is {found[0]}; one positive number is expected")
+    found = [name for name in _RATES if name in arrays]
+    rate = frame_rate(arrays[found[0]], name=found[0], place=path) if found else default
     if rate != FPS:
         log.warning("%s: %g frames/s; of each 30th of a second the nearest frame is taken", path, rate)
     return rate
@@ -114,13 +108,12 @@ def _camera_and_floor(
     beside = path.with_name("gt_results.npz")
     if matrix is None and "cam_mtx" in array_names(beside):
         matrix = read_arrays(beside, ("cam_mtx",), what="the camera of a fit")["cam_mtx"]
-    size = tuple(int(n) for n in arrays["image_size"].ravel()) if "image_size" in arrays else None
-    if size is not None and len(size) != 2:
-        raise InputError(f"{path}: image_size is {list(size)}; width and height are expected")
+    size = image_size_of(arrays["image_size"], path) if "image_size" in arrays else None
     if settings.rgb_intrinsics is not None:
         camera = read_camera(settings.rgb_intrinsics, image_size=size)
     elif matrix is not None:
-        camera = Camera.from_matrix(torch.from_numpy(np.asarray(matrix, np.float32)), image_size=size)
+        checked = camera_matrix(np.asarray(matrix, np.float64).tolist(), path, name="camera matrix")
+        camera = Camera.from_matrix(torch.from_numpy(checked).float(), image_size=size)
     elif "joints2d" in seen and size is None:
         raise InputError(
             f"{path}: joints2d, but no camera_matrix or image_size in it; add one, or give --rgb-intrinsics"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from optim.config.sources import MOTION, DataSource
 from optim.loading.clips import motion_names
-from optim.loading.files.npz import array_names
+from optim.reading.arrays import array_names
 
 if TYPE_CHECKING:
     from optim.config.settings import Settings

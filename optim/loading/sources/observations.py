@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optim.config.sources import DataSource
-from optim.loading.files.npz import array_names
 from optim.loading.files.observation_names import MODALITIES, OF_A_CAMERA
+from optim.reading.arrays import array_names
 
 if TYPE_CHECKING:
     from optim.config.settings import Settings

@@ -138,7 +138,7 @@ def test_flags_of_a_split_without_one_are_named():
         ("--joint2d-sigma 0", "more than 0"),
         ("--preset mine", "--preset: invalid choice"),
         ("--stage3-tune-init-freeze-start 60 --stage3-tune-init-freeze-end 50", "freeze_start 60"),
-        ("@missing.cfg", "@missing.cfg: No such file or directory"),
+        ("@missing.cfg", "@missing.cfg: no such file"),
     ],
 )
 def test_wrong_flags_are_named_with_a_remedy(arguments, words):
@@ -172,7 +172,7 @@ def test_what_is_no_configuration_is_refused(tmp_path):
     (tmp_path / "a.cfg").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="a.cfg: not a text file"):
         parse([f"@{tmp_path / 'a.cfg'}"])
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="a folder"):
         parse([f"@{tmp_path}"])
 
 

@@ -201,7 +201,7 @@ def test_the_client_scrubs_and_changes_nothing(run):
     assert answer.value is None and "not worked out" in answer.error
     (note,) = viewer.ask(c.Inspect(9999))
     assert note.text.startswith("no snapshot 9999")
-    assert isinstance(viewer.ask(c.Quit())[-1], Finished) and not viewer.window.client.alive
+    assert isinstance(viewer.ask(c.Quit())[-1], Finished) and not viewer.client.alive
     assert path.read_bytes() == before
 
 
@@ -212,12 +212,12 @@ def test_a_run_in_progress_is_followed(tmp_path, monkeypatch):
     viewer = Viewer(tmp_path / "run.humorscope")
     for _ in range(3):
         bench.do(c.Step())
-        view = viewer.ui.look()[-1]
+        view = viewer.look()[-1]
         assert view.shown == view.current == bench.session.current.id
         np.testing.assert_allclose(view.motion.joints, bench.of(ViewModel)[-1].motion.joints, atol=2e-4)
     viewer.ask(c.Inspect(1))
     bench.do(c.Step())
-    view = viewer.ui.look()[-1]
+    view = viewer.look()[-1]
     assert view.shown == 1 and view.current == bench.session.current.id
 
 
