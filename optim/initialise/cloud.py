@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from optim.common.rotations import axis_angle_to_matrix
@@ -96,6 +95,8 @@ def _tried(
 
     The middle of the body is put into that of the points, or with its feet on the floor beneath, whichever fits better.
     """
+    from scipy.spatial import cKDTree  # takes a third of a second to load, and only data of points need it
+
     cost, place = np.zeros(len(turns)), np.zeros((len(turns), 3))
     if not len(cloud):
         return cost, place

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.optimize import least_squares
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
@@ -156,6 +155,8 @@ def _upright(joints: np.ndarray) -> np.ndarray | None:
 
 def _fitted(feet: Feet) -> tuple[np.ndarray, float, float]:
     """Plane, and the standard deviations of its tilt [deg] and of its height under the feet [m], from all evidence."""
+    from scipy.optimize import least_squares  # takes a fifth of a second to load, and only videos need it
+
     tilt = (0.0, 0.0) if feet.up is None else angles_deg(feet.up)
     middle = feet.soles.mean((0, 1, 2))
     start = np.array([*tilt, _height_under(normal_of(*tilt), feet) - normal_of(*tilt) @ middle])

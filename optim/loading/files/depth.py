@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import trimesh
 
 from optim.common.errors import InputError
 from optim.loading.files.camera import camera_matrix
@@ -119,6 +118,8 @@ def read_points(path: Path) -> np.ndarray:
         path, problem="no point cloud that can be read", advice=advice, also=(Exception,)
     ):  # trimesh raises whatever its parsers do
         if path.suffix == ".ply":
+            import trimesh  # takes a second to load, which most fits need not spend
+
             points = np.asarray(trimesh.load(path, file_type="ply").vertices)  # type: ignore[attr-defined]
         elif path.suffix == ".npz":
             points = read_arrays(path, ("points",), what="a point cloud")["points"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from optim.common.threads import pieces, side_by_side
@@ -58,6 +57,8 @@ def cloud_distance(
 
 def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
     """Index (B, T, N) of the vertex nearest to each point, by a k-d tree per frame; no gradient."""
+    from scipy.spatial import cKDTree  # takes a third of a second to load, and only data of points need it
+
     clouds, meshes = (x.detach().flatten(0, 1).numpy() for x in (points, mesh))
     found = np.empty(clouds.shape[:2], np.int64)
 
