@@ -7,27 +7,52 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+from viewer.window import glx_probe
 
 _EGL_PLATFORM_DEVICE = 0x313F
 _MOST_DEVICES = 16
+_ATTEMPTS, _PAUSE, _PROBE_SECONDS = 3, 1.0, 20.0  # at asking a display; pause and patience in seconds
 _PACKAGES = "install libegl1 libgl1-mesa-dri libgl1 libx11-6"
 
 
 def window_problem() -> str | None:
     """Why no window can be opened; None if one can."""
-    name = os.environ.get("DISPLAY")
-    if not name:
-        return "there is no display (DISPLAY is not set)"
+    display = os.environ.get("DISPLAY")
+    return _display_problem(display) if display else "there is no display (DISPLAY is not set)"
+
+
+@cache
+def _display_problem(display: str) -> str | None:
+    """Why no window can be opened on a display, asked once in the life of the program.
+
+    A display that does not answer, or not in time, is asked again: a busy one must not cost a fit its window.
+    """
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_PAUSE)
+        status, text = _probe(display)
+        if status in (0, glx_probe.REFUSED):
+            break
+    return None if status == 0 else text
+
+
+def _probe(display: str) -> tuple[int, str]:
+    """Exit status and text of ``glx_probe``, in a process of its own since drivers crash where they should refuse."""
+    command = [sys.executable, "-I", str(Path(__file__).with_name("glx_probe.py"))]
     try:
-        x = ctypes.CDLL("libX11.so.6")
-    except OSError as error:
-        return f"{error}; install libx11-6"
-    x.XOpenDisplay.restype = ctypes.c_void_p
-    display = x.XOpenDisplay(None)
-    if not display:
-        return f"no X server answers at DISPLAY={name}"
-    x.XCloseDisplay(ctypes.c_void_p(display))
-    return None
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return glx_probe.NO_ANSWER, f"DISPLAY={display} did not answer within {_PROBE_SECONDS:g} s"
+    if done.returncode in (0, glx_probe.REFUSED, glx_probe.NO_ANSWER):
+        return done.returncode, done.stdout.strip()
+    how = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
+    return done.returncode, f"asking DISPLAY={display} for OpenGL 3.3 ended with {how}: its driver is broken"
 
 
 def offscreen_problem() -> str | None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.viewer.xserver import xserver
+from viewer.window import backends, glx_probe
 
 ROOT = Path(__file__).parents[3]
 WINDOW = """
@@ -51,6 +55,70 @@ def test_no_display(display, message):
     end = run(WINDOW, DISPLAY=display)
     assert message in end.stdout
     assert (end.returncode, end.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def displays() -> Iterator[dict[str, str]]:
+    """An X server with GLX, and one without."""
+    screen = "-screen", "0", "640x480x24"
+    with xserver(*screen, "+iglx") as glx, xserver(*screen, "-extension", "GLX") as bare:
+        yield {"glx": glx, "bare": bare}
+
+
+@pytest.mark.parametrize(
+    ("server", "environment", "message"),
+    [
+        ("bare", {}, "has no GLX"),
+        ("glx", {"LIBGL_ALWAYS_INDIRECT": "1"}, "only indirect OpenGL"),
+        ("glx", {"MESA_GL_VERSION_OVERRIDE": "2.1"}, "has OpenGL 2.1"),
+        ("glx", {"MESA_GL_VERSION_OVERRIDE": "3.2"}, "has OpenGL 3.2"),
+    ],
+)
+def test_a_display_without_opengl_3_3_is_told_and_does_not_crash(displays, server, environment, message):
+    end = run(WINDOW, DISPLAY=displays[server], **environment)
+    assert (end.returncode, end.stderr) == (0, "")
+    assert message in end.stdout and displays[server] in end.stdout
+
+
+def test_a_display_that_has_opengl_3_3_is_taken(displays, monkeypatch):
+    monkeypatch.setenv("DISPLAY", displays["glx"])
+    assert backends.window_problem() is None
+
+
+def test_a_fit_goes_on_without_its_window(displays, tmp_path):
+    words = ["--num-iters", "1", "1", "1", "--lbfgs-max-iter", "1", "--no-video", "--no-record", "--out", str(tmp_path)]
+    end = subprocess.run(
+        [sys.executable, str(ROOT / "run_viewer.py"), *words],
+        cwd=tmp_path,
+        env={**os.environ, "DISPLAY": displays["bare"]},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert end.returncode == 0, end.stderr
+    assert "has no GLX, which OpenGL needs: running without a window" in end.stderr
+    assert "results:" in end.stdout
+
+
+def test_a_display_that_is_slow_to_answer_is_asked_again(monkeypatch):
+    monkeypatch.setattr(backends, "_PAUSE", 0.0)
+    answers = [(glx_probe.NO_ANSWER, "did not answer"), (-11, "crashed"), (0, "")]
+    monkeypatch.setattr(backends, "_probe", lambda display: answers.pop(0))
+    assert backends._display_problem(":slow") is None and not answers
+    answers = [(glx_probe.REFUSED, "no OpenGL 3.3"), (0, "")]
+    assert backends._display_problem(":old") == "no OpenGL 3.3" and len(answers) == 1  # it has answered
+    answers = [(glx_probe.NO_ANSWER, str(n)) for n in range(9)]
+    assert backends._display_problem(":dead") is not None and len(answers) == 9 - backends._ATTEMPTS
+
+
+def test_a_probe_that_hangs_or_crashes_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(backends, "_PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(backends, "__file__", str(tmp_path / "backends.py"))
+    (tmp_path / "glx_probe.py").write_text("import time; time.sleep(60)")
+    assert backends._probe(":1") == (glx_probe.NO_ANSWER, "DISPLAY=:1 did not answer within 0.5 s")
+    (tmp_path / "glx_probe.py").write_text("import os; os.kill(os.getpid(), 11)")
+    monkeypatch.setattr(backends, "_PROBE_SECONDS", 20.0)
+    assert "ended with signal 11" in backends._probe(":1")[1]
 
 
 @pytest.mark.parametrize(

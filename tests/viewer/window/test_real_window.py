@@ -15,6 +15,8 @@ from pathlib import Path
 import cv2
 import pytest
 
+from tests.viewer.xserver import xserver
+
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120.0
 PROGRAM = """
@@ -54,21 +56,10 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def display() -> Iterator[str]:
-    missing = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1920x1200x24", "-noreset", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    number = b""
-    while not number.endswith(b"\n"):
-        byte = os.read(read, 16)
-        assert byte, "Xvfb did not start"
-        number += byte
-    yield f":{number.decode().strip()}"
-    server.terminate()
-    server.wait()
+    if shutil.which("xdotool") is None:
+        pytest.skip("not installed: xdotool")
+    with xserver("-screen", "0", "1920x1200x24") as name:
+        yield name
 
 
 class RealWindow:
