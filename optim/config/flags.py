@@ -1,23 +1,17 @@
-"""The flags of the command line, HuMoR's by their own names and ours. Knows their spelling, not what they do.
-
-Source of the names and meanings of HuMoR's flags: its public command line and ``.cfg`` files.
-"""
+"""The parser of the command line, made of the declared options, and the flags of HuMoR that change nothing here."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from optim.common.errors import InputError
 from optim.config.command_line import Word, words_of
-from optim.config.formats import FORMATS
-from optim.config.sources import NOT_READ, sources
-from optim.schedule.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES
+from optim.config.declaring import add_options
+from optim.config.options import FIT, GROUPS, HumorFlags, Settings
 
-DEFAULT_CLIP = "default_walk_turn"
 WEIGHT_FLAGS = {
     "--joint2d-weight": "joints2d",
     "--joint3d-weight": "joints3d",
@@ -83,138 +77,17 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
-    _add_data_flags(parser.add_argument_group("what to fit"))
-    _add_video_flags(parser.add_argument_group("a video, or a recording with depth"))
-    _add_model_flags(parser.add_argument_group("models (defaults: the shipped ones)"))
-    _add_fit_flags(parser.add_argument_group("the fit (defaults: those of the data)"))
-    _add_run_flags(parser.add_argument_group("the run"))
+    groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    add_options(groups, Settings)
+    add_options(groups, HumorFlags)
+    for flag in WEIGHT_FLAGS:
+        groups[FIT].add_argument(flag, type=float, nargs=3, metavar="W", help="weight in stages 1, 2, 3")
     for flag, (values, _) in WITHOUT_EFFECT.items():
         if values == 0:
             parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
         else:
             parser.add_argument(flag, nargs=values if values == "+" else None, help=argparse.SUPPRESS)
     return parser
-
-
-def _add_data_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--data", metavar="NAME|FILE", help=f"demo clip (default: {DEFAULT_CLIP})")
-    known = sources().values()
-    observed = tuple(dict.fromkeys(name for source in known for name in source.observed))
-    group.add_argument("--observations", choices=observed, help="what of the data is observed")
-    group.add_argument(
-        "--data-path", type=Path, metavar="FILE|DIR", help="your own data; its kind is told from its name"
-    )
-    reads = "; ".join(f"{source.name}: {source.help}" for source in known if source.help)
-    types = (*(source.name for source in known if source.help), *NOT_READ)
-    group.add_argument("--data-type", choices=types, help=f"kind of --data-path, where not so ({reads})")
-    group.add_argument("--clip", metavar="NAME|N", help="which motion of a folder, by name or number from 0")
-    group.add_argument("--list-clips", action="store_true", help="print the names and numbers that --clip takes")
-    group.add_argument("--amass-custom-split", nargs="+", metavar="DIR", help="only these folders of --data-path")
-    group.add_argument(
-        "--num-points", type=int, metavar="N", help="points of a cloud per frame (512 sampled, 4096 measured)"
-    )
-    group.add_argument("--amass-start-frame", type=int, metavar="N", help="first frame, counted at 30 Hz (0)")
-    group.add_argument("--amass-seq-len", type=int, metavar="N", help="number of frames (60; of a demo clip, all)")
-    group.add_argument("--amass-use-joints", action="store_true", help="observe the 22 joints (default)")
-    group.add_argument("--amass-use-verts", action="store_true", help="observe the 43 key vertices")
-    group.add_argument("--amass-use-points", action="store_true", help="observe points sampled from the mesh")
-    group.add_argument("--amass-root-joint-only", action="store_true", help="observe only pelvis, head, neck, arms")
-    group.add_argument("--amass-noise-std", type=float, metavar="M", help="Gaussian noise on what is observed [m] (0)")
-    group.add_argument("--amass-make-partial", action="store_true", help="hide what is lower than the next flag says")
-    group.add_argument("--amass-partial-height", type=float, metavar="M", help="[m] above the floor (0.9)")
-    group.add_argument("--amass-drop-middle", action="store_true", help="observe nothing in the middle third")
-    group.add_argument(
-        "--rgb-seq-len", type=int, metavar="N", help="split a longer clip into parts of at most so many frames"
-    )
-    group.add_argument("--rgb-overlap-len", type=int, metavar="N", help="frames that neighbouring parts share (10)")
-    group.add_argument("--batch-size", type=int, metavar="N", help="headless: parts fitted together (4)")
-
-
-def _add_video_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--op-keypts", type=Path, metavar="DIR|FILE", help="keypoints of your own: OpenPose's folder, …")
-    group.add_argument("--person", type=int, metavar="N", help="whom to follow, counted from the left (the largest)")
-    group.add_argument(
-        "--mask-joints2d",
-        nargs="?",
-        const="own",
-        type=_own_or_path,
-        metavar="DIR",
-        help="ignore hidden keypoints: by a folder of occluder masks, or by the mask of the networks",
-    )
-    group.add_argument("--rgb-intrinsics", type=Path, metavar="FILE.json", help="camera matrix (an ordinary lens)")
-    group.add_argument("--depth-scale", type=float, metavar="M", help="metres per step of a depth image (0.001)")
-    group.add_argument("--data-fps", type=float, metavar="HZ", help="frame rate of what does not say its own (30)")
-    group.add_argument("--prox-recording", metavar="NAME", help="which recording of PROX, as --clip")
-    group.add_argument("--prox-recording-subseq-idx", type=int, metavar="N", help="which stretch of it (0)")
-    group.add_argument("--prox-seq-len", type=int, metavar="N", help="frames of a stretch (60)")
-    group.add_argument("--rgb-planercnn-res", type=Path, metavar="DIR", help="PlaneRCNN's planes, for the floor")
-
-
-def _own_or_path(word: str) -> str | Path:
-    return word if word == "own" else Path(word)
-
-
-def _add_model_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="SMPL+H: model.npz, or DIR/{gender}/model.npz")
-    group.add_argument("--vposer", type=Path, metavar="DIR", help="VPoser v1")
-    group.add_argument("--humor", type=Path, metavar="FILE", help="HuMoR checkpoint, best_model.pth")
-    group.add_argument("--init-motion-prior", type=Path, metavar="DIR|FILE", help="prior_gmm.npz, or its folder")
-
-
-def _add_fit_flags(group: argparse._ArgumentGroup) -> None:
-    three = "weight in stages 1, 2, 3"
-    steps = ", ".join(f"{name} {values}" for name, values in PUBLIC_STEPS.items())
-    group.add_argument("--preset", choices=tuple(PRESETS), help="our rules, the public code's, or a variant")
-    group.add_argument("--num-iters", type=int, nargs=3, metavar="N", help=f"steps of each stage ({steps})")
-    group.add_argument("--lbfgs-max-iter", type=int, metavar="N", help="iterations in a step (20)")
-    for flag in WEIGHT_FLAGS:
-        group.add_argument(flag, type=float, nargs=3, metavar="W", help=three)
-    group.add_argument("--joint2d-sigma", type=float, metavar="PX", help="scale of the robust 2D residual (100)")
-    group.add_argument("--robust-loss", choices=("bisquare", "none"), help="weighting of point clouds (bisquare)")
-    group.add_argument(
-        "--robust-tuning-const", type=float, metavar="C", help="cut-off of bisquare in deviations (4.6851)"
-    )
-    group.add_argument(
-        "--stage3-no-tune-init-state",
-        dest="stage3_tune_init_state",
-        action="store_false",
-        help="stage 3 in one piece",
-    )
-    group.add_argument("--stage3-tune-init-num-frames", type=int, metavar="N", help=f"frames tuned ({TUNE_FRAMES})")
-    group.add_argument(
-        "--stage3-tune-init-freeze-start",
-        type=int,
-        metavar="N",
-        help=f"step x_0 freezes at ({FREEZE_START} of 70)",
-    )
-    group.add_argument(
-        "--stage3-tune-init-freeze-end",
-        type=int,
-        metavar="N",
-        help=f"step it moves again ({FREEZE_END} of 70)",
-    )
-    group.add_argument(
-        "--stage3-full-contact",
-        dest="stage3_contact_refine_only",
-        action="store_false",
-        help="contact terms in all of stage 3",
-    )
-
-
-def _add_run_flags(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--headless", action="store_true", help="no window: run the whole fit, write results and video")
-    group.add_argument("--out", type=Path, metavar="DIR", help="headless: where results and video go (out/CLIP)")
-    group.add_argument("--no-video", action="store_true", help="headless: results only")
-    formats = ",".join(FORMATS)
-    group.add_argument("--export", nargs="+", metavar="FORMAT", help=f"headless: the motion also as {formats}")
-    group.add_argument("--open", type=Path, metavar="FILE|DIR", help="look at a recorded run, or at results")
-    group.add_argument("--resume", type=Path, metavar="FILE", help="go on with a recorded run where it was left")
-    group.add_argument("--record", type=Path, metavar="FILE", help="where to record this run (the user's data folder)")
-    group.add_argument("--no-record", action="store_true", help="keep no recording once the window is closed")
-    group.add_argument(
-        "--bundle", type=Path, nargs=2, metavar=("RUN", "FILE"), help="a recorded run as one file to pass on"
-    )
-    group.add_argument("--seed", type=int, metavar="N", help="of the noise and of all that is random (0)")
 
 
 def dest(flag: str) -> str:

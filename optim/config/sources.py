@@ -64,8 +64,8 @@ class DataSource:
     """Whether its files say their frame rate, so that ``--data-fps`` has no effect."""
     clips: Callable[[Any], list[str]] | None = None
     """Names of the clips in the folder that ``Settings`` name, for ``--clip``. None: a folder is one clip."""
-    stretch: int | None = None
-    """Frames of the stretches that HuMoR's flags for PROX count in."""
+    in_stretches: bool = False
+    """Whether a stretch of a clip is fitted, as HuMoR's flags for PROX count them."""
 
     def default_observed(self, path: Path | None) -> str:
         """What is observed of a path unless the user says otherwise."""

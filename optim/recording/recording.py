@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
+from optim.config.options import OF_ONE_RUN
 from optim.config.settings import Settings
 from optim.objective.objective import Evaluation, TermValue
 from optim.problem.camera import Camera
@@ -34,22 +35,6 @@ from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
 
 _SHARED = (Camera, Footage, Observations, Packing, Pair, Phase, Preset, PriorFrame)
 _TYPES = (*_SHARED, LbfgsState, Part, Point, PreviousBatch, Trajectory, Trial)
-OF_ONE_RUN = frozenset(
-    (
-        "headless",
-        "no_video",
-        "out",
-        "export",
-        "notices",
-        "record",
-        "no_record",
-        "open",
-        "resume",
-        "bundle",
-        "list_clips",
-    )
-)
-"""Settings that do not concern the fit, and so not the session that goes on with it."""
 _MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")
 SAME_LOSS = 1e-3
 """Relative difference of the first loss up to which two problems are taken for the same: other processors round

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.config.options import MODEL_FILES, OF_ONE_RUN, flag_of
 from optim.config.settings import Settings
 from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
 from optim.problem.problem import Problem
-from optim.recording.recording import OF_ONE_RUN, Recording
+from optim.recording.recording import Recording
 from optim.recording.runfile import RunFile
 from optim.session.session import Session
 
-MODELS = ("smpl", "vposer", "humor", "init_motion_prior")
 _GENDERS = ("female", "male", "neutral")
 
 
@@ -26,10 +26,11 @@ def resumed_settings(settings: Settings) -> Settings:
         InputError: No recorded run, one that does not say what it was asked to do, or flags that would change the fit.
     """
     assert settings.resume is not None
-    other = [name for name in settings.given if name not in OF_ONE_RUN.union(MODELS)]
+    other = [name for name in settings.given if name not in OF_ONE_RUN.union(MODEL_FILES)]
     if other:
-        flag = "--" + other[0].replace("_", "-")
-        raise InputError(f"{flag}: --resume goes on with what the file holds; only models and results can be elsewhere")
+        raise InputError(
+            f"{flag_of(other[0])}: --resume goes on with what the file holds; only models and results can be elsewhere"
+        )
     with closing(RunFile(settings.resume, mode="read")) as file:
         recorded = Recording(file).settings
     if recorded is None:

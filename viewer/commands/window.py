@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from optim.common.exit_status import tell_error
+from optim.config.options import MODEL_FILES, flag_of
 from optim.config.settings import Settings
 from optim.config.sources import endings, source_of
 from optim.recording.run_folder import choose_place
@@ -59,9 +60,8 @@ def open_instead(settings: Settings, path: str) -> None:
 
     Polyscope can be started only once in a process, so the process is replaced.
     """
-    models = {"--smpl": settings.smpl, "--vposer": settings.vposer, "--humor": settings.humor}
-    models |= {"--init-motion-prior": settings.init_motion_prior}
-    words = ["--preset", settings.preset, *(str(word) for pair in models.items() for word in pair)]
+    kept = ("preset", *MODEL_FILES)
+    words = [word for name in kept for word in (flag_of(name), str(getattr(settings, name)))]
     words += ["--no-record"] if settings.no_record else []
     os.execv(sys.executable, [sys.executable, str(PROGRAM), "--data-path", path, *words])
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.config.options import DEPTH_UNIT, PROX_DEPTH_UNIT
 
 POINT_ENDINGS = (".ply", ".npy", ".npz", ".txt", ".xyz")
-PROX_DEPTH_UNIT, DEPTH_UNIT = 1 / 8000, 1e-3
-"""Metres per step of a depth image: PROX's Kinect stores eighths of millimetres, most others millimetres."""
 TRIMMED = 90
 """Frames that HuMoR cuts off both ends of a PROX recording, in which people stand still."""
 _FRAMES = ("Depth", "depth", "Points", "points")

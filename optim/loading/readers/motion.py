@@ -8,6 +8,7 @@ import torch
 
 import assets
 from optim.body.body_model import BodyModel
+from optim.config.options import MOTION_FRAMES, SAMPLED_POINTS
 from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames, trajectory
 from optim.loading.clips import clip_file, clip_name
@@ -17,10 +18,6 @@ from optim.loading.observe import Degradation, observe
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 
-SEQ_LEN = 60
-"""Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""
-SAMPLED = 512
-"""Points of a frame's cloud, as in HuMoR."""
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +31,7 @@ def read(settings: Settings) -> Clip:
     body = load_body(body_file)
     if settings.smpl == assets.BODY_FOLDER and motion.betas.any():
         log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", path)
-    default = SEQ_LEN if settings.rgb_seq_len is None else len(motion.trans)
+    default = MOTION_FRAMES if settings.rgb_seq_len is None else len(motion.trans)
     truth = trajectory(motion, chosen_frames(len(motion.trans), settings, default=default), body)
     return Clip(clip_name(path, settings), observed(truth, body, settings), body, body_file, ground_truth=truth)
 
@@ -48,4 +45,6 @@ def observed(truth: Trajectory, body: BodyModel, settings: Settings) -> Observat
         root_only=settings.amass_root_joint_only and settings.observations == "joints3d",
     )
     generator = torch.Generator().manual_seed(settings.seed)
-    return observe(truth, body, settings.observations, how, count=settings.num_points or SAMPLED, generator=generator)
+    return observe(
+        truth, body, settings.observations, how, count=settings.num_points or SAMPLED_POINTS, generator=generator
+    )

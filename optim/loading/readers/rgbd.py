@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from optim.common.errors import InputError
+from optim.config.options import MEASURED_POINTS
 from optim.config.settings import Settings
 from optim.keypoints.names import BODY_25
 from optim.keypoints.people import follow
@@ -29,8 +30,6 @@ from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 
-MOST_POINTS = 4096
-"""Of a frame, unless told otherwise; as in HuMoR, whose weights count on it."""
 _OTHER_SIDE = {"left": "right", "right": "left"}
 MIRRORED_BODY_25 = [
     BODY_25.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in BODY_25
@@ -104,7 +103,7 @@ def _clouds(
     recording: RgbdFiles, files: list[Path | None], sensor: Sensor | None, colour: Lens, settings: Settings
 ) -> np.ndarray:
     """(T, N, 3) of the body in the colour camera's frame, filled up with +inf."""
-    count = settings.num_points or MOST_POINTS
+    count = settings.num_points or MEASURED_POINTS
     if recording.masks is None:
         log.warning("%s: no BodyIndexColor or BodyIndex; every point is taken for the body's", recording.name)
     generator = np.random.default_rng(settings.seed)

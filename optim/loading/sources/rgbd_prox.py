@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from optim.config.settings import Settings
     from optim.loading.clip import Clip
 
-STRETCH = 60  # frames, as in HuMoR
-
 
 def read(settings: Settings) -> Clip:
     """The recording that ``--data-path`` and ``--clip`` name."""
@@ -36,7 +34,7 @@ KEYPOINTS = DataSource(
     through_camera=through_camera,
     options=OF_IMAGES,
     clips=names,
-    stretch=STRETCH,
+    in_stretches=True,
 )
 DEPTH = DataSource(
     "PROX-RGBD",
@@ -47,5 +45,5 @@ DEPTH = DataSource(
     through_camera=through_camera,
     options=(*OF_IMAGES, "depth_scale"),
     clips=names,
-    stretch=STRETCH,
+    in_stretches=True,
 )

@@ -9,7 +9,8 @@ import pytest
 
 import assets
 from optim.common.errors import InputError
-from optim.config.flags import DEFAULT_CLIP, WEIGHT_FLAGS, WITHOUT_EFFECT
+from optim.config.flags import WEIGHT_FLAGS, WITHOUT_EFFECT
+from optim.config.options import DEFAULT_CLIP
 from optim.config.settings import Settings, parse
 from optim.schedule.stages import PUBLIC_WEIGHTS, WEIGHT_NAMES
 

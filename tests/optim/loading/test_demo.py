@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
-from optim.config.flags import DEFAULT_CLIP
+from optim.config.options import DEFAULT_CLIP
 from optim.loading.demo import clip_names, find_clip, read_demo
 from tests.motions import write_demo
 
