@@ -13,9 +13,11 @@ from viewer.worker.worker import load
 from collections import deque
 from functools import partial
 from optim.config.settings import parse
+from optim.priors.fast.cache import is_compiled
 from viewer.commands.sessions import make_session
 from viewer.protocol.commands import Step
 
+is_compiled()  # asked before the fit begins
 inbox = deque([Step()])
 worker = load(partial(make_session, parse(())), lambda message: None, inbox)
 while inbox or worker.running:

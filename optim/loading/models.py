@@ -106,7 +106,8 @@ def _check_tree(parents: np.ndarray, file: Path) -> None:
 def load_motion_prior(path: Path | str) -> MotionPrior:
     """Read HuMoR's checkpoint: a dict whose ``model`` holds the state dict, keys with or without ``module.``.
 
-    Weights stored in half precision are widened. The result is frozen and in evaluation mode.
+    Weights stored in half precision are widened. The result is for inference only: in evaluation mode, its weights
+    without gradients.
 
     Raises:
         InputError: Not such a file, or weights of another architecture; names the first layer that differs.

@@ -2,7 +2,7 @@
 
 A canonical frame differs from the next by a turn about z and a shift over the floor. x and y of a vector are one
 complex number here, and a turn is another that it is multiplied by; z and local rotations stay as they are. This is
-the readable form of ``kernels.chain.place``, in plain autograd.
+the readable form of ``fast.kernels.chain.place``, in plain autograd.
 """
 
 from __future__ import annotations

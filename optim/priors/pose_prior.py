@@ -30,7 +30,7 @@ Rotations = Float[Tensor, "*batch 21 3 3"]
 
 
 class PosePrior:
-    """A trained VPoser: weights frozen, dropout off. ``latent_dim`` is the length of ``latent_pose``."""
+    """A trained VPoser: for inference only, dropout off. ``latent_dim`` is the length of ``latent_pose``."""
 
     def __init__(self, network: VPoser) -> None:
         self.network = network.eval().requires_grad_(False)

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from optim.common.rotations import axis_angle_to_matrix
 from optim.common.timing import timed
-from optim.priors.chain import Chain, frozen_layers
+from optim.priors import fast
 from optim.priors.motion_prior import LATENT_SIZE, MotionPrior
 from optim.priors.placing import place
 
@@ -210,7 +210,7 @@ def rolled_out(prior: MotionPrior, motion: Tensor, inputs: Tensor, contacts: Ten
     """Flat states (B, T, 339) in the prior frame, what the decoder was given (B, T-1, 339) and its contact logits."""
     batch, steps = inputs.shape[:2]
     if with_prior:
-        mean, variance = prior.prior(inputs.flatten(0, 1))
+        mean, variance = fast.conditional_prior(prior, inputs.flatten(0, 1))
     else:
         mean = variance = inputs.new_zeros(batch * steps, LATENT_SIZE)
     state = State.from_flat(motion)
@@ -226,16 +226,17 @@ def chained(
     prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``transitions`` in the fastest way there is."""
-    layers = frozen_layers(prior) if turn in (canonical_turn, published_turn) else None
-    if layers is None:
-        return transitions(prior, state, latents, pivot, turn=turn)
-    return Chain.apply(state, latents, pivot, layers, turn is published_turn)
+    if turn in (canonical_turn, published_turn):
+        found = fast.transitions(prior, state, latents, pivot, published=turn is published_turn)
+        if found is not None:
+            return found
+    return transitions(prior, state, latents, pivot, turn=turn)
 
 
 def transitions(
     prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The chain of decodings from a flat state, in plain autograd; takes and gives what ``chain.Chain`` does."""
+    """The chain of decodings from a flat state, in plain autograd; takes and gives what ``fast.transitions`` does."""
     inputs, local, contacts, turns = [], [], [], []
     for latent in latents.unbind(1):
         inputs.append(state)
@@ -260,7 +261,7 @@ def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Ge
     """
     state, pivot, latents = start.flat(), joint_pivot(start.joints), []
     for _ in range(frames - 1):
-        mean, variance = prior.prior(state)
+        mean, variance = fast.conditional_prior(prior, state)
         latents.append(mean + variance.sqrt() * torch.randn(mean.shape, generator=generator))
         predicted, _ = apply_change(state, prior.decode(state, latents[-1]))
         state = canonicalise(predicted, pivot)[0]

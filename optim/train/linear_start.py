@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from optim.common.rotations import matrix_to_axis_angle
-from optim.priors.motion_prior import CHANGE_PARTS, LATENT_SIZE, Mlp, MotionPrior
+from optim.priors.mlp import Mlp
+from optim.priors.motion_prior import CHANGE_PARTS, LATENT_SIZE, MotionPrior
 from optim.priors.rollout import JOINTS, JOINTS_VEL, POSE, ROOT, ROOT_VEL, TRANS, TRANS_VEL, canonical_pairs
 from optim.train.data import Windows
 

@@ -15,8 +15,9 @@ from optim.config.settings import Settings, parse
 from optim.loading.problem import load_problem
 from optim.objective.objective import Objective
 from optim.objective.terms.data import nearest_vertices
-from optim.priors.fast import folded as frozen
-from optim.priors.motion_prior import Mlp, MotionPrior
+from optim.priors.fast.folded import Matrix
+from optim.priors.mlp import Mlp
+from optim.priors.motion_prior import MotionPrior
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.schedule.stages import Phase, schedule
@@ -153,7 +154,7 @@ def _forth_and_back(network: Mlp, *, rows: int, fastest: bool) -> tuple[list[Cal
     forth: list[Callable[[], object]]
     back: list[Callable[[], object]]
     if fastest:
-        given = list(zip(map(frozen.Matrix, (w.numpy() for w in weights)), inputs, outputs, strict=True))
+        given = list(zip(map(Matrix, (w.numpy() for w in weights)), inputs, outputs, strict=True))
         forth = [partial(m.add_to, torch.zeros_like(y).numpy(), x.numpy()) for m, x, y in given]
         back = [partial(m.add_back_to, torch.zeros_like(x).numpy(), y.numpy()) for m, x, y in given]
     else:

@@ -1,1 +1,42 @@
-"""The same networks folded and compiled. This is the only door to numba."""
+"""The networks of the motion prior, folded and compiled. This is the only door to numba.
+
+Everything here gives the numbers of the plain torch modules in ``optim.priors``, to rounding, and takes a fraction of
+their time. It is used where weights are for inference only and on the CPU. Within ``plain_torch`` nothing of it is
+used; tests compare the two.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from optim.common.timing import timed
+from optim.priors.fast.chain import Chain, decoder_layers
+from optim.priors.fast.folded import plain_torch, run
+from optim.priors.motion_prior import MotionPrior, gaussian
+
+__all__ = ["conditional_prior", "plain_torch", "transitions"]
+
+
+@timed("priors")
+def conditional_prior(prior: MotionPrior, past: Tensor) -> tuple[Tensor, Tensor]:
+    """``prior.prior(past)``: mean and variance (N, 48) of p(z | x_{t-1}), past (N, 339)."""
+    return gaussian(run(prior.prior_net, past))
+
+
+def transitions(
+    prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, published: bool = False
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """``rollout.transitions``, or None where only plain torch can do it.
+
+    Args:
+        state: x_0 flat, (B, 339), given to the decoder as it stands.
+        latents: (B, S, 48).
+        pivot: (B, 3), see ``rollout.joint_pivot``.
+        published: Turn by ``rollout.published_turn``; default ``rollout.canonical_turn``.
+
+    Returns:
+        What the decoder was given and what it predicted, brought into the frame of the start, both (B, S, 339), and
+        contact logits (B, S, 9).
+    """
+    layers = decoder_layers(prior)
+    return None if layers is None else Chain.apply(state, latents, pivot, layers, published)

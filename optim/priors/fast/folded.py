@@ -1,21 +1,23 @@
-"""Networks whose weights stand still: folded and packed once, with a gradient towards their input only.
+"""Inference-only networks: folded and packed once, with a gradient towards their input only.
 
 A group norm after a linear layer subtracts a mean, divides by a spread and applies a gain and an offset to what a
 linear map has put out. All of that but the division and the offset is linear, so it is put into the weights: the mean
 and the spread's constant into the layer before, the gain's sign there too and its size into the layer after. What is
 left of ``Linear → GroupNorm → ReLU`` is ``y = W x + b; n = y / √(Σ y² + ε); max(n − least, 0)``.
 
-The loops over layers are compiled (``kernels``). Knows no motion; the networks are those of ``motion_prior``.
+The loops over layers are compiled (``kernels``). Knows no motion; the networks are those of ``mlp``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,11 +25,8 @@ import torch
 from torch import Tensor
 
 from optim.common.threads import pieces, side_by_side
+from optim.priors.mlp import GROUPS, Mlp
 
-if TYPE_CHECKING:
-    from optim.priors.motion_prior import Mlp
-
-GROUPS = 16
 _UNIT, _LEAST = 4, 16
 """A thread takes rows by fours, as the products do, and at least so many."""
 _SMALLEST_GAIN = 1e-20
@@ -41,7 +40,7 @@ def kernel(name: str) -> ModuleType:
 
 
 class Matrix:
-    """A linear map (out, in) that stands still, packed for products forward and back."""
+    """A constant linear map (out, in), packed for products forward and back."""
 
     def __init__(self, matrix: np.ndarray) -> None:
         self.panels, self.panels_back = (kernel("products").pack(m) for m in (matrix.T, matrix))
@@ -133,12 +132,26 @@ def _centred(rows: np.ndarray) -> np.ndarray:
 
 Made = TypeVar("Made")
 _known: WeakKeyDictionary[Mlp, tuple[tuple[int, ...], Any]] = WeakKeyDictionary()
+_in_plain_torch = ContextVar("in plain torch", default=False)
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Have every network inside run as the torch module that it is."""
+    before = _in_plain_torch.set(True)
+    try:
+        yield
+    finally:
+        _in_plain_torch.reset(before)
 
 
 def made_once(network: Mlp, make: Callable[[Mlp], Made]) -> Made | None:
-    """``make(network)`` of a network that is frozen and on the CPU, once per set of weights; None for any other."""
+    """``make(network)`` of an inference-only network on the CPU, once per set of weights.
+
+    None for any other network: one whose weights require gradients, or are on another device. None in ``plain_torch``.
+    """
     weights = list(network.parameters())
-    if not weights or any(w.requires_grad or w.device.type != "cpu" for w in weights):
+    if _in_plain_torch.get() or not weights or any(w.requires_grad or w.device.type != "cpu" for w in weights):
         return None
     state = tuple(n for w in weights for n in (w.data_ptr(), w._version))
     if _known.get(network, (None,))[0] != state:
@@ -146,7 +159,7 @@ def made_once(network: Mlp, make: Callable[[Mlp], Made]) -> Made | None:
     return _known[network][1]
 
 
-class FrozenMlp(torch.autograd.Function):
+class FoldedMlp(torch.autograd.Function):
     """``apply(x, layers)``: (N, in) → (N, out), the network of these layers."""
 
     @staticmethod
@@ -184,6 +197,6 @@ class FrozenMlp(torch.autograd.Function):
 
 
 def run(network: Mlp, x: Tensor) -> Tensor:
-    """A network without skipped input on (N, in): the fast way where its weights stand still."""
+    """A network without skipped input on (N, in), folded where it is for inference only."""
     layers = made_once(network, folded)
-    return network(x) if layers is None else FrozenMlp.apply(x, layers)
+    return network(x) if layers is None else FoldedMlp.apply(x, layers)

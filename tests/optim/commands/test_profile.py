@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 import optim.objective.terms.data
-import optim.priors.chain
+import optim.priors.fast.chain
 import optim.priors.pose_prior
 import optim.solver.lbfgs
 from optim.body.body_model import BodyModel
@@ -45,8 +45,8 @@ def test_time_is_booked_where_it_is_spent(monkeypatch):
     spends(costs["body"], BodyModel, "_chain", "body")
     spends(costs["terms"], optim.objective.terms.data, "point_distance", "terms")
     spends(costs["solver"], optim.solver.lbfgs, "direction", "solver")
-    spends(costs["roll-out"], optim.priors.chain._Run, "forward", "roll-out")
-    spends(costs["roll-out backward"], optim.priors.chain._Run, "backward", "roll-out backward")
+    spends(costs["roll-out"], optim.priors.fast.chain._Run, "forward", "roll-out")
+    spends(costs["roll-out backward"], optim.priors.fast.chain._Run, "backward", "roll-out backward")
     profile = profile_fit(problem, short(), now=lambda: at[0])
     spent = {name: sum(phase.parts[name] for phase in profile.phases) for name in PARTS}
     assert spent == {name: costs.get(name, 0.0) * calls[name] for name in PARTS}

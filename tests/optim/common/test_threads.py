@@ -9,9 +9,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from optim.common.threads import asked_for, pieces, side_by_side, use, used
 from optim.objective.terms.data import nearest_vertices
-from optim.priors.chain import Chain, frozen_layers
-from optim.priors.fast import folded as frozen
-from tests.optim.priors.test_chain import arguments, prior_of
+from optim.priors.fast.chain import Chain, decoder_layers
+from optim.priors.fast.folded import run
+from tests.optim.priors.fast.test_chain import arguments, prior_of
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_roll_out_and_the_prior_have_the_same_bits_on_two_threads(threads):
     found = []
     for number in (1, 2):
         threads(number)
-        results = *Chain.apply(*given, frozen_layers(prior)), frozen.run(prior.prior_net, rows)
+        results = *Chain.apply(*given, decoder_layers(prior)), run(prior.prior_net, rows)
         gradients = torch.autograd.grad(sum(x.sum() for x in results), [*given, rows])
         found.append([x.detach().numpy() for x in (*results, *gradients)])
     for one, other in zip(*found, strict=True):

@@ -92,7 +92,7 @@ def test_gradient_of_decode_matches_finite_differences():
     assert torch.autograd.gradcheck(lambda z: decode_rotations(network, z), latent)
 
 
-def test_frozen_and_without_dropout(prior):
+def test_for_inference_only_and_without_dropout(prior):
     latent = torch.randn(3, 32, requires_grad=True)
     first, second = prior.decode(latent), prior.decode(latent)
     assert torch.equal(first, second)

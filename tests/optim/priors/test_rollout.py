@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from optim.common.rotations import axis_angle_to_matrix
-from optim.priors.chain import Chain, frozen_layers
+from optim.priors.fast.chain import Chain, decoder_layers
 from optim.priors.motion_prior import STATE_SIZE, MotionPrior
 from optim.priors.rollout import (
     JOINTS,
@@ -106,7 +106,7 @@ def test_training_and_roll_out_canonicalise_alike(prior):
     start = State.from_flat(canonicalise(motion.flat()[:, 0], pivot_of(motion))[0])
     latents = torch.randn(B, T - 1, 48, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     pivot = joint_pivot(start.joints)
-    inputs = Chain.apply(start.flat(), latents, pivot, frozen_layers(prior))[0]
+    inputs = Chain.apply(start.flat(), latents, pivot, decoder_layers(prior))[0]
     rolled = rollout(prior, start, latents)
     placed = State(**{name: getattr(rolled, name) for name in State.__dataclass_fields__})
     past, _ = canonical_pairs(placed.flat(), pivot)

@@ -1,6 +1,6 @@
 """The loop of a roll-out, forward and back, for any number of sub-sequences side by side.
 
-The layout of states and saved arrays is that of ``optim.priors.chain``: steps first, then sub-sequences.
+The layout of states and saved arrays is that of ``optim.priors.fast.chain``: steps first, then sub-sequences.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def advance(state, out, here, after, change, turn, published):
 
 @compiled
 def forward(panels, leasts, eps, from_latent, states, local, decoded, change, turns, normed, scale, published):
-    """Fill states[1:] and the rest from states[0]: arrays of ``optim.priors.chain``'s run.
+    """Fill states[1:] and the rest from states[0]: arrays of ``optim.priors.fast.chain``'s run.
 
     ``from_latent`` is used up; ``decoded`` begins as the same of the last layer.
     """

@@ -1,4 +1,4 @@
-"""Networks whose weights stand still, forward and back, for any number of rows: the layers that ``frozen`` folds."""
+"""Inference-only networks, forward and back, for any number of rows: the layers that ``folded`` makes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from optim.priors.fast.folded import GROUPS
 from optim.priors.fast.kernels import compiled
 from optim.priors.fast.kernels.products import add_product
+from optim.priors.mlp import GROUPS
 
 BLOCK = 64
 """Rows that go through all layers before the next ones do: so many of a layer's stay in the second cache."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from optim.priors.fast import compiling, kernels
+from optim.priors.fast import cache
 
 ROOT = Path(__file__).parents[4]
 PROGRAM = """
@@ -33,7 +33,7 @@ def test_a_new_machine_compiles_once(tmp_path):
 
 
 def test_the_marker_depends_on_the_sources(monkeypatch, tmp_path):
-    first = compiling.marker()
+    first = cache.marker()
     (tmp_path / "products.py").write_text("")
-    monkeypatch.setattr(compiling.kernels, "fingerprint", partial(kernels.fingerprint, tmp_path))
-    assert compiling.marker() != first and compiling.marker().parent == first.parent
+    monkeypatch.setattr(cache, "fingerprint", partial(cache.fingerprint, tmp_path))
+    assert cache.marker() != first and cache.marker().parent == first.parent

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from optim.priors.fast import folded as frozen
-from optim.priors.motion_prior import GroupNorm16, Mlp
+from optim.priors.fast.folded import FoldedMlp, folded, made_once, run
+from optim.priors.mlp import GROUPS, GroupNorm16, Mlp
 
 
 def network_of(dtype=torch.float64, *, skip: int = 0) -> Mlp:
@@ -21,7 +21,7 @@ def network_of(dtype=torch.float64, *, skip: int = 0) -> Mlp:
 def test_same_values_and_gradients_as_the_module(rows, dtype, tolerance):
     network = network_of(dtype)
     x = torch.randn(rows, 23, dtype=dtype, requires_grad=True)
-    fast, plain = frozen.run(network, x), network(x)
+    fast, plain = run(network, x), network(x)
     torch.testing.assert_close(fast, plain, rtol=tolerance, atol=tolerance)
     seed = torch.randn_like(plain)
     one, other = (torch.autograd.grad(y, x, seed)[0] for y in (fast, plain))
@@ -30,30 +30,30 @@ def test_same_values_and_gradients_as_the_module(rows, dtype, tolerance):
 
 def test_gradient_matches_finite_differences():
     x = torch.randn(3, 23, dtype=torch.float64, requires_grad=True)
-    layers = frozen.made_once(network_of(), frozen.folded)
-    assert torch.autograd.gradcheck(lambda x: frozen.FrozenMlp.apply(x, layers), x)
+    layers = made_once(network_of(), folded)
+    assert torch.autograd.gradcheck(lambda x: FoldedMlp.apply(x, layers), x)
 
 
 def test_a_gain_of_zero_lets_only_the_offset_through():
     network = network_of()
     network.norms[0].weight.zero_()
     x = torch.randn(4, 23, dtype=torch.float64)
-    torch.testing.assert_close(frozen.run(network, x), network(x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(run(network, x), network(x), rtol=1e-12, atol=1e-12)
 
 
 def test_weights_that_are_trained_keep_their_gradient():
     network = network_of()
-    assert frozen.made_once(network, frozen.folded) is frozen.made_once(network, frozen.folded)
+    assert made_once(network, folded) is made_once(network, folded)
     network.requires_grad_(True)
-    frozen.run(network, torch.randn(2, 23, dtype=torch.float64)).sum().backward()
+    run(network, torch.randn(2, 23, dtype=torch.float64)).sum().backward()
     assert all(weight.grad is not None for weight in network.parameters())
 
 
 def test_the_norm_is_the_one_that_is_folded():
-    assert isinstance(network_of().norms[0], GroupNorm16) and network_of().norms[0].num_groups == frozen.GROUPS
+    assert isinstance(network_of().norms[0], GroupNorm16) and network_of().norms[0].num_groups == GROUPS
 
 
 @pytest.mark.parametrize("x", [torch.zeros(3, 22, dtype=torch.float64), torch.zeros(3, 23)])
 def test_rows_of_another_size_or_type_are_refused(x):
     with pytest.raises(ValueError, match="the network takes 23 float64"):
-        frozen.run(network_of(), x)
+        run(network_of(), x)

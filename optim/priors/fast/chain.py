@@ -19,8 +19,9 @@ from torch import Tensor
 
 from optim.common.threads import pieces, side_by_side
 from optim.common.timing import timed
-from optim.priors.fast.folded import GROUPS, Matrix, folded, kernel, made_once
-from optim.priors.motion_prior import STATE_SIZE, Mlp, MotionPrior
+from optim.priors.fast.folded import Matrix, folded, kernel, made_once
+from optim.priors.mlp import GROUPS, Mlp
+from optim.priors.motion_prior import STATE_SIZE, MotionPrior
 
 _ROOT_RIGHT = slice(141, 147, 3)
 """x and y of the root's first column, minus the body's right."""
@@ -44,8 +45,8 @@ class _Decoder:
         self.from_pivot = np.stack((first[:, _JOINTS_X].sum(1), first[:, _JOINTS_Y].sum(1)))  # (2, 1024)
 
 
-def frozen_layers(prior: MotionPrior) -> _Decoder | None:
-    """The decoder of a prior that is frozen and on the CPU, as the chain uses it; None for any other."""
+def decoder_layers(prior: MotionPrior) -> _Decoder | None:
+    """The decoder as the chain uses it; None where its weights are trained or not on the CPU, and in plain torch."""
     return made_once(prior.decoder, _Decoder)
 
 
@@ -56,7 +57,7 @@ class Chain(torch.autograd.Function):
         start: x_0 flat, (B, 339), given to the decoder as it stands.
         latents: (B, S, 48).
         pivot: (B, 3), see ``rollout.joint_pivot``.
-        layers: From ``frozen_layers``.
+        layers: From ``decoder_layers``.
         published: Turn by ``rollout.published_turn``; default ``rollout.canonical_turn``.
 
     Returns:

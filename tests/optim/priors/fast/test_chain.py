@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from optim.common.rotations import axis_angle_to_matrix
-from optim.priors.chain import Chain, frozen_layers
-from optim.priors.fast import kernels
+from optim.priors.fast import cache
+from optim.priors.fast.chain import Chain, decoder_layers
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.rollout import canonical_turn, published_turn, transitions
 
@@ -36,7 +36,7 @@ def arguments(batch: int, steps: int, dtype=torch.float64) -> list[torch.Tensor]
 def test_values_and_gradients_equal_autograd(batch, steps, turn):
     prior = prior_of()
     given = arguments(batch, steps)
-    fast = Chain.apply(*given, frozen_layers(prior), turn is published_turn)
+    fast = Chain.apply(*given, decoder_layers(prior), turn is published_turn)
     plain = transitions(prior, given[0], given[1], given[2], turn=turn)
     for one, other in zip(fast, plain, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
@@ -54,7 +54,7 @@ def test_gradient_matches_finite_differences(batch):
     given = arguments(batch, 3)
 
     def value(*x):
-        return sum((y.sin()).sum() for y in Chain.apply(*x, frozen_layers(prior)))
+        return sum((y.sin()).sum() for y in Chain.apply(*x, decoder_layers(prior)))
 
     gradients = torch.autograd.grad(value(*given), given)
     generator = torch.Generator().manual_seed(3)
@@ -68,8 +68,8 @@ def test_gradient_matches_finite_differences(batch):
 def test_a_result_does_not_depend_on_its_neighbours_in_the_batch():
     prior = prior_of(torch.float32)
     given = [x.detach() for x in arguments(4, 6, torch.float32)]
-    together = Chain.apply(*given, frozen_layers(prior))
-    alone = Chain.apply(*(x[1:2] for x in given), frozen_layers(prior))
+    together = Chain.apply(*given, decoder_layers(prior))
+    alone = Chain.apply(*(x[1:2] for x in given), decoder_layers(prior))
     for one, other in zip(together, alone, strict=True):
         assert torch.equal(one[1:2], other)
 
@@ -77,7 +77,7 @@ def test_a_result_does_not_depend_on_its_neighbours_in_the_batch():
 def test_no_step_is_no_motion():
     prior = prior_of()
     given = arguments(2, 0)
-    motion = Chain.apply(*given, frozen_layers(prior))
+    motion = Chain.apply(*given, decoder_layers(prior))
     assert [x.shape for x in motion] == [(2, 0, 339), (2, 0, 339), (2, 0, 9)]
     for gradient in torch.autograd.grad(sum(x.sum() for x in motion), given):
         assert not gradient.any()
@@ -87,24 +87,24 @@ def test_a_start_that_is_not_finite_is_seen_in_the_result():
     prior = prior_of(torch.float32)
     given = [x.detach() for x in arguments(1, 2, torch.float32)]
     given[0][0, 0] = torch.nan
-    assert Chain.apply(*given, frozen_layers(prior))[1].isnan().any()
+    assert Chain.apply(*given, decoder_layers(prior))[1].isnan().any()
 
 
 def test_the_compiled_loop_is_kept_in_the_users_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert kernels.cache_folder() == tmp_path / "humorscope" / "numba" / kernels.fingerprint()
+    assert cache.choose_folder() == tmp_path / "humorscope" / "numba" / cache.fingerprint()
     blocked = tmp_path / "file"
     blocked.touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    assert kernels.cache_folder().is_dir()
+    assert cache.choose_folder().is_dir()
 
 
-def test_only_frozen_weights_take_this_way_and_new_weights_are_noticed():
+def test_only_inference_only_weights_take_this_way_and_new_weights_are_noticed():
     prior = prior_of()
-    first = frozen_layers(prior)
-    assert frozen_layers(prior) is first
+    first = decoder_layers(prior)
+    assert decoder_layers(prior) is first
     prior.decoder.net[0].weight.mul_(2)
-    assert frozen_layers(prior) is not first
+    assert decoder_layers(prior) is not first
     prior.requires_grad_(True)
-    assert frozen_layers(prior) is None
+    assert decoder_layers(prior) is None
