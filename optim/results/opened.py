@@ -29,8 +29,8 @@ from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 from optim.reading.arrays import array_names, read_arrays, require_finite
-from optim.results.read_results import STITCHED, find_results, read_motion_file, read_result
-from optim.results.results import STAGES, FitResult, LossRow
+from optim.results.read_results import STITCHED, find_results, read_result, read_stitched_file
+from optim.results.results import STAGES, FitResult, LossRow, constant_shape
 from optim.split.batches import joined, row_of
 from optim.split.splitting import Interval, cut
 from optim.split.stitching import Clip, Seam, stitch
@@ -157,17 +157,12 @@ def _with_seams(opened: Opened, final: Sequence[Path], stage: str) -> Opened:
     """The same with the whole motion, from ``final_results`` or as HuMoR cuts it, and how its parts fit together."""
     last = opened.moments[stage]
     clips = [Clip(interval, row_of(last, row)) for row, interval in enumerate(opened.intervals)]
-    whole = stitch(clips, body=opened.body, how="cut")
-    motion = Trajectory(
-        whole.trans[None], whole.root_orient[None], whole.pose_body[None], whole.betas[:1], whole.joints[None]
-    )
     file = final[0] / f"{stage}_results.npz" if final else None
     if file is not None and file.is_file():
-        motion = read_motion_file(file, opened.body)
-        if motion.trans.shape[1] < max(end for _, end in opened.intervals):
-            raise InputError(
-                f"{file}: {motion.trans.shape[1]} frames, fewer than its parts cover; they are of different fits"
-            )
+        whole = read_stitched_file(file, opened.body, clips)
+    else:
+        whole = stitch(clips, body=opened.body, how="cut")
+    motion = constant_shape(whole, opened.body)[0]
     frames = {n: cut(getattr(motion, n), opened.intervals) for n in ("trans", "root_orient", "pose_body", "joints")}
     betas = motion.betas.expand(len(opened.intervals), -1)
     pieces = Trajectory(**frames, betas=betas, floor_plane=last.floor_plane)

@@ -7,7 +7,7 @@ without a window adds (``losses.csv``, ``run.json``) where they are there. Array
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from optim.reading.arrays import read_arrays, require_finite
 from optim.reading.files import guarded, read_text
 from optim.reading.json_file import read_json
 from optim.results.results import STAGES, FitResult, LossRow, constant_shape
-from optim.split.stitching import Jump, Seam, Stitched
+from optim.split.stitching import Clip, Jump, Seam, Stitched, seams_of
 
 WHAT = "a motion of a results folder (trans, root_orient, pose_body, betas)"
 LOSSES, RUN, STITCHED = "losses.csv", "run.json", "final_results"
@@ -96,6 +96,33 @@ def read_motion_file(file: Path, body: BodyModel) -> Trajectory:
     Raises:
         InputError: Arrays missing, of wrong shapes, or not finite.
     """
+    frames = _read_frames(file, body)
+    if len(frames.betas) > 1:
+        return constant_shape(frames, body)[0]
+    trans, root, pose, contacts, plane = (
+        _batched(getattr(frames, name)) for name in ("trans", "root_orient", "pose_body", "contacts", "floor_plane")
+    )
+    assert trans is not None and root is not None and pose is not None
+    return Trajectory(trans, root, pose, frames.betas, frames.joints[None], contacts, plane)
+
+
+def read_stitched_file(file: Path, body: BodyModel, clips: Sequence[Clip]) -> Stitched:
+    """A motion of a whole video as it was written, betas per frame, and how the parts of the video meet in it.
+
+    Raises:
+        InputError: Arrays missing, of wrong shapes, not finite, or fewer frames than the parts cover.
+    """
+    frames = _read_frames(file, body)
+    count, end = len(frames.trans), max(clip.interval[1] for clip in clips)
+    if count < end:
+        raise InputError(f"{file}: {count} frames, fewer than its parts cover; they are of different fits")
+    rotations = torch.cat((frames.root_orient[:, None], frames.pose_body), dim=1)
+    betas = frames.betas.expand(count, -1)
+    return replace(frames, betas=betas, seams=seams_of(clips, frames.joints, rotations))
+
+
+def _read_frames(file: Path, body: BodyModel) -> Stitched:
+    """The arrays of a motion with their joints; betas are (1, 16) or (N, 16), as in the file."""
     arrays = read_arrays(file, _MOTION, optional=("contacts", "floor_plane"), what=WHAT)
     count = len(arrays["trans"])
     betas = np.atleast_2d(np.asarray(arrays["betas"], np.float32))[:, :NUM_BETAS]
@@ -110,16 +137,12 @@ def read_motion_file(file: Path, body: BodyModel) -> Trajectory:
     root = axis_angle_to_matrix(tensors["root_orient"])
     pose = axis_angle_to_matrix(tensors["pose_body"].unflatten(1, (21, 3)))
     shape = torch.from_numpy(betas)
-    plane, contacts = tensors.get("floor_plane"), tensors.get("contacts")
-    plane = None if plane is None else _unit_plane(plane, file)
     if len(betas) == 1:
-        joints = body.joints(tensors["trans"][None], root[None], pose[None], shape)
-        return Trajectory(
-            tensors["trans"][None], root[None], pose[None], shape, joints, _batched(contacts), _batched(plane)
-        )
-    joints = body.joints(tensors["trans"][:, None], root[:, None], pose[:, None], shape)[:, 0]
-    parts = (tensors["trans"], root, pose, shape, joints, contacts, plane)
-    return constant_shape(Stitched(*parts, seams=()), body)[0]
+        joints = body.joints(tensors["trans"][None], root[None], pose[None], shape)[0]
+    else:
+        joints = body.joints(tensors["trans"][:, None], root[:, None], pose[:, None], shape)[:, 0]
+    plane = None if "floor_plane" not in tensors else _unit_plane(tensors["floor_plane"], file)
+    return Stitched(tensors["trans"], root, pose, shape, joints, tensors.get("contacts"), plane, seams=())
 
 
 def read_losses(folder: Path) -> tuple[LossRow, ...]:

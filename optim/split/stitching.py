@@ -112,7 +112,6 @@ def stitch(clips: Sequence[Clip], *, body: BodyModel, how: str = "blend", frames
     trans, root, pose = (motion[name][:, None] for name in ("trans", *_ROTATIONS))
     joints = body.joints(trans, root, pose, motion["betas"])[:, 0]
     floor = clips[0].motion.floor_plane
-    poses = _Poses(joints, _rotations(motion))
     return Stitched(
         trans=motion["trans"],
         root_orient=motion["root_orient"],
@@ -121,8 +120,20 @@ def stitch(clips: Sequence[Clip], *, body: BodyModel, how: str = "blend", frames
         joints=joints,
         contacts=motion.get("contacts"),
         floor_plane=None if floor is None else floor[0],
-        seams=tuple(_seam(before, after, poses) for before, after in pairwise(clips)),
+        seams=seams_of(clips, joints, _rotations(motion)),
     )
+
+
+def seams_of(clips: Sequence[Clip], joints: Tensor, rotations: Tensor) -> tuple[Seam, ...]:
+    """How each sub-sequence passes into the next in a motion of the whole video, however that was stitched.
+
+    Args:
+        clips: In the order of the video.
+        joints: (N, 22, 3) m of the whole motion, from frame 0 of the video on.
+        rotations: (N, 22, 3, 3) of its root and its body joints.
+    """
+    whole = _Poses(joints, rotations)
+    return tuple(_seam(before, after, whole) for before, after in pairwise(clips))
 
 
 def _check(clips: Sequence[Clip], how: str) -> None:

@@ -1,6 +1,7 @@
 """Results opened again: HuMoR's folders and ours, split videos, SLAHMR's people; and what is said of broken ones."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ import torch
 
 import assets
 from optim.common.errors import InputError
+from optim.common.rotations import matrix_to_axis_angle
 from optim.results.opened import open_results
 from optim.results.read_results import read_motion_file
+from optim.split.batches import row_of
+from optim.split.stitching import Clip, seams_of, stitch
 from tests.motions import walk_arrays
 
 FLOOR = np.array([0.0, 0.0, 1.0, 0.0])
@@ -83,6 +87,32 @@ def test_final_results_are_the_whole(tmp_path):
     np.savez(tmp_path / "final_results" / "stage3_results.npz", **motion(30))
     with pytest.raises(InputError, match="30 frames, fewer than its parts cover"):
         open_results(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["blend", "cut"])
+def test_seams_are_those_of_the_motion_that_was_written(tmp_path, how):
+    write_part(tmp_path / "clip_0000_16251", start=0)
+    write_part(tmp_path / "clip_0001_16252", start=14, shift=0.07)
+    parts = open_results(tmp_path)
+    clips = [Clip(interval, row_of(parts.moments["stage3"], row)) for row, interval in enumerate(parts.intervals)]
+    taller = replace(clips[1], motion=replace(clips[1].motion, betas=clips[1].motion.betas + 0.5))
+    whole = stitch([clips[0], taller], body=parts.body, how=how)
+    (tmp_path / "final_results").mkdir()
+    arrays = {
+        "trans": whole.trans,
+        "betas": whole.betas,
+        "root_orient": matrix_to_axis_angle(whole.root_orient),
+        "pose_body": matrix_to_axis_angle(whole.pose_body).flatten(1),
+    }
+    np.savez(tmp_path / "final_results" / "stage3_results.npz", **arrays)
+    seam, written = open_results(tmp_path).seams[0], seams_of(clips, whole.joints, rotations(whole))[0]
+    assert abs(seam.after.cm - written.after.cm) < 1e-3 and abs(seam.after.deg - written.after.deg) < 1e-2
+    assert (seam.after.cm < 0.5 * seam.before.cm) == (how == "blend")
+    assert seam.before == written.before and seam.apart == written.apart
+
+
+def rotations(motion):
+    return torch.cat((motion.root_orient[:, None], motion.pose_body), dim=1)
 
 
 def test_one_of_several_fits_is_chosen(tmp_path, caplog):
