@@ -25,8 +25,7 @@ from optim.priors.rollout import estimate_states
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
-from optim.schedule.stage3_variants import NODES
-from optim.schedule.stages import Phase
+from optim.schedule.phases import NODES, Phase
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 REST = np.array([

@@ -30,7 +30,7 @@ ROOMS = {
     "optim.recording": "common solver schedule priors problem objective session config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
     "optim.evaluation": "common body schedule priors problem session split loading diagnostics train results",
-    "optim.reporting": "body problem objective config loading results evaluation",
+    "optim.reporting": "body schedule problem objective config loading results evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting",
     "viewer.protocol": "",
@@ -38,7 +38,7 @@ ROOMS = {
     "viewer.scene": "viewer.protocol viewer.ui",
     "viewer.worker": "common body solver schedule priors problem objective initialise session split diagnostics"
     " recording results viewer.protocol",
-    "viewer.replay": "common body problem objective loading recording results"
+    "viewer.replay": "common body schedule problem objective loading recording results"
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "viewer.protocol viewer.ui viewer.scene",
     "viewer.film": "viewer.protocol viewer.ui viewer.scene",

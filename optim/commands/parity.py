@@ -35,7 +35,8 @@ from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations, PreviousBatch
 from optim.problem.problem import Problem
 from optim.problem.variables import packing
-from optim.schedule.stages import Phase, schedule
+from optim.schedule.phases import Phase
+from optim.schedule.stages import schedule
 from optim.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]

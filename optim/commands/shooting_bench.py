@@ -33,7 +33,9 @@ from optim.objective.objective import Objective
 from optim.priors.pose_prior import load_pose_prior
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
-from optim.schedule.stages import PRESETS, Phase, schedule
+from optim.schedule.phases import Phase
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import schedule
 from optim.session.history import Snapshot
 from optim.session.session import Session
 

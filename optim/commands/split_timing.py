@@ -25,7 +25,7 @@ from optim.diagnostics.metrics import feet_near_floor
 from optim.loading.problem import load_problem, load_split
 from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
-from optim.schedule.stages import PRESETS
+from optim.schedule.presets import PRESETS
 from optim.split.batches import BatchedFit
 from optim.split.splitting import Split, split_frames
 from optim.split.stitching import Stitched

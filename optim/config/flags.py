@@ -11,27 +11,7 @@ from optim.common.errors import InputError
 from optim.config.command_line import Word, words_of
 from optim.config.declaring import add_options
 from optim.config.options import FIT, GROUPS, HumorFlags, Settings
-
-WEIGHT_FLAGS = {
-    "--joint2d-weight": "joints2d",
-    "--joint3d-weight": "joints3d",
-    "--joint3d-rollout-weight": "joints3d_rollout",
-    "--joint3d-smooth-weight": "joints3d_smooth",
-    "--vert3d-weight": "verts3d",
-    "--point3d-weight": "points3d",
-    "--pose-prior-weight": "pose_prior",
-    "--shape-prior-weight": "shape_prior",
-    "--motion-prior-weight": "motion_prior",
-    "--init-motion-prior-weight": "init_motion_prior",
-    "--joint-consistency-weight": "joint_consistency",
-    "--bone-length-weight": "bone_length",
-    "--contact-vel-weight": "contact_vel",
-    "--contact-height-weight": "contact_height",
-    "--floor-reg-weight": "floor_reg",
-    "--rgb-overlap-consist-weight": "rgb_overlap_consist",
-    "--shooting-gap-weight": "shooting_gap",
-}
-"""HuMoR's flag → loss term."""
+from optim.schedule.weights import WEIGHT_FLAGS, WEIGHT_HELP
 
 _ONE_CLIP = "one clip is fitted at a time"
 _ONE_NETWORK = "HuMoR's published architecture is the only one"
@@ -80,8 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     add_options(groups, Settings)
     add_options(groups, HumorFlags)
-    for flag in WEIGHT_FLAGS:
-        groups[FIT].add_argument(flag, type=float, nargs=3, metavar="W", help="weight in stages 1, 2, 3")
+    for flag, name in WEIGHT_FLAGS.items():
+        text = f"weight in stages 1, 2, 3 of: {WEIGHT_HELP[name]}"
+        groups[FIT].add_argument(flag, type=float, nargs=3, metavar="W", help=text)
     for flag, (values, _) in WITHOUT_EFFECT.items():
         if values == 0:
             parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)

@@ -14,7 +14,11 @@ import assets
 from optim.config.declaring import Check, not_negative, option, options_of, positive
 from optim.config.formats import FORMATS
 from optim.config.sources import DEMO, NOT_READ, sources
-from optim.schedule.stages import FREEZE_END, FREEZE_START, PRESETS, PUBLIC_STEPS, TUNE_FRAMES, Phase, schedule
+from optim.schedule.data_types import data_type_of
+from optim.schedule.phases import Phase
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import FREEZE_END, FREEZE_START, PUBLIC_STEPS, TUNE_FRAMES, schedule
+from optim.schedule.weights import split_weights
 
 DATA = "what to fit"
 IMAGES = "a video, or a recording with depth"
@@ -31,10 +35,6 @@ SAMPLED_POINTS, MEASURED_POINTS = 512, 4096
 """Points of a frame's cloud unless told otherwise; as in HuMoR, whose weights count on it."""
 DEPTH_UNIT, PROX_DEPTH_UNIT = 1e-3, 1 / 8000
 """Metres per step of a depth image: most store millimetres, PROX's Kinect eighths of them."""
-_DATA_WEIGHTS = {"joints3d": "3d", "joints3d_partial": "3d", "joints2d": "rgb"}
-OVERLAP_WEIGHTS = {"rgb": None, "rgbd": 200.0}
-"""Of ``rgb_overlap_consist`` where data is split: with depth that of the public configuration for images, which has its
-own; elsewhere 1, that of an observed point (no public configuration splits such data)."""
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
 
 
@@ -256,10 +256,8 @@ class Settings:
 
     @property
     def data_weights(self) -> str:
-        """Whose default weights and steps hold (``stages.PUBLIC_WEIGHTS``)."""
-        if self.through_camera and self.observations == "points3d":
-            return "rgbd"
-        return _DATA_WEIGHTS.get(self.observations, self.observations)
+        """Whose default weights and steps hold (``schedule.data_types.DATA_TYPES``)."""
+        return data_type_of({self.observations.removesuffix("_partial")}, camera=self.through_camera)
 
     @property
     def own_body(self) -> Path | None:
@@ -298,8 +296,7 @@ class Settings:
 
     def _split_weights(self) -> dict[str, tuple[float, ...]]:
         """What a split adds to the weights of the data."""
-        weight = OVERLAP_WEIGHTS.get(self.data_weights, 1.0)
-        return {} if self.rgb_seq_len is None or weight is None else {"rgb_overlap_consist": (weight,) * 3}
+        return {} if self.rgb_seq_len is None else dict(split_weights(self.data_weights))
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import Any
 
 from optim.common.errors import InputError
 from optim.config.declaring import check_values
-from optim.config.flags import WEIGHT_FLAGS, WITHOUT_EFFECT, dest, read_flags
+from optim.config.flags import WITHOUT_EFFECT, dest, read_flags
 from optim.config.formats import formats_of
 from optim.config.options import OPTIONS, HumorFlags, Settings, flag_of
 from optim.config.sources import kind_of, sources
-from optim.schedule.stages import PRESETS
+from optim.schedule.presets import PRESETS
+from optim.schedule.weights import WEIGHT_FLAGS
 
 __all__ = ["Settings", "parse"]
 

@@ -17,7 +17,7 @@ import torch
 from optim.common.errors import InputError
 from optim.diagnostics.flips import flips
 from optim.diagnostics.ground import floor_tilt, ground
-from optim.objective.objective import TERMS
+from optim.schedule.terms import TERMS
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 from optim.session.session import Interrupt, Session

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from optim.common.timing import REST, Clock, clocked
 from optim.problem.problem import Problem
-from optim.schedule.stages import Phase
+from optim.schedule.phases import Phase
 from optim.session.history import Snapshot
 from optim.session.session import Interrupt, Session
 

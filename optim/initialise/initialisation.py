@@ -18,7 +18,7 @@ from optim.problem.frames import PriorFrame
 from optim.problem.missing_frames import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
 from optim.problem.problem import Problem
 from optim.problem.variables import Variables, root_matrix, root_variable
-from optim.schedule.stages import Preset
+from optim.schedule.presets import Preset
 
 TORSO = (0, 1, 2, 3, 6, 9, 12, 13, 14, 16, 17)
 """Joints that move little against the root: pelvis, hips, spine, neck, collars, shoulders."""

@@ -21,7 +21,7 @@ from optim.problem.frames import canonical_frame
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
-from optim.schedule.stages import PRESETS
+from optim.schedule.presets import PRESETS
 from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from optim.split.splitting import Split, split_frames, sub_problem

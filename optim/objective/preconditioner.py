@@ -1,4 +1,4 @@
-"""Units for the solver: how strongly the loss bends along each variable, measured where a phase begins.
+"""Diagonal preconditioner of the solver: how strongly the loss bends along each variable where a phase begins.
 
 The loss of stage 3 bends some 1e5 times as much along x_0's translation as along a latent. L-BFGS begins with one
 number for all of that and learns the rest pair by pair; a diagonal that is right to a factor of a few saves it most of
@@ -15,7 +15,7 @@ from torch import Tensor
 from optim.objective.objective import Objective
 from optim.objective.shooting import NODE_BLOCKS
 from optim.problem.variables import Packing, Variables
-from optim.schedule.stage3_variants import NODES
+from optim.schedule.phases import NODES
 from optim.solver.lbfgs import Point
 
 PROBE = 1e-3
@@ -27,12 +27,12 @@ LEAST_CURVATURE = 1e-4
 def solver_metric(
     objective: Objective, point: Point, variables: Variables, packing: Packing
 ) -> tuple[Tensor | None, int]:
-    """Inverse curvature (n,), one number for each variable (each part of a node), and the evaluations that it took.
+    """Inverse curvature (n,), one number for each variable (each block of a node), and the evaluations that it took.
 
     Every block of variables is moved by a random ±``PROBE`` in all its entries; the norm of what its own gradient
     changes by, per length of the move, is its curvature. None and 0 where the phase does not ask for it.
     """
-    if not objective.phase.scaled:
+    if not objective.phase.preconditioned:
         return None, 0
     generator = torch.Generator().manual_seed(0)
     metric, asked = torch.ones_like(point.x), 0
@@ -47,7 +47,7 @@ def solver_metric(
 
 
 def _blocks(packing: Packing) -> Iterator[Tensor]:
-    """Indices into the flat vector of what shares a unit."""
+    """Indices into the flat vector of entries that share one number."""
     for name, piece in packing.split(torch.arange(packing.size)).items():
         if name != NODES:
             yield piece.flatten()

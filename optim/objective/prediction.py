@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from optim.body.contacts import CONTACT_JOINTS
-from optim.objective.shooting import REFERENCE, Gaps, node_states, shoot
+from optim.objective.shooting import REFERENCE, Defects, node_states, shoot
 from optim.priors.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
 from optim.problem import frames
 from optim.problem.frames import PriorFrame
 from optim.problem.problem import Problem
 from optim.problem.variables import Variables, root_matrix
-from optim.schedule.stage3_variants import NODES
-from optim.schedule.stages import Preset
+from optim.schedule.phases import NODES
+from optim.schedule.presets import Preset
 
 BODY_JOINTS = 22
 
@@ -30,7 +30,7 @@ class InPrior:
     frame: PriorFrame
     rollout: Rollout
     joints: Tensor  # (B, T, 22, 3) of the body model, where the roll-out's own are regressed
-    gaps: Gaps | None = None  # where segments meet, in multiple shooting
+    defects: Defects | None = None  # where segments meet, in multiple shooting
 
     @cached_property
     def contact_probability(self) -> Tensor:
@@ -124,7 +124,7 @@ def predict_rollout(
         frame: Where the prior frame lies; None with a camera, where the variables say it (they are then in the camera
             frame, otherwise in the prior frame).
         frames: Roll out only the first so many.
-        segment: Multiple shooting: roll out from every so-manieth frame (see ``shooting``).
+        segment: Multiple shooting: roll out from every ``segment``-th frame (see ``shooting``).
     """
     betas = variables["betas"]
     pelvis = problem.body.rest_joints(betas)[:, 0]
@@ -132,12 +132,12 @@ def predict_rollout(
     latents = variables["latent_motion"]
     if frames is not None:
         latents = latents[:, : frames - 1]
-    gaps = None
+    defects = None
     if segment is None:
         motion = rollout(problem.motion_prior, start, latents, with_prior=with_prior, turn=turn)
     else:
         nodes = node_states(variables[NODES], variables[REFERENCE])
-        motion, gaps = shoot(
+        motion, defects = shoot(
             problem.motion_prior, start, nodes, latents, segment=segment, with_prior=with_prior, turn=turn
         )
     found = body_points(problem, motion.trans, motion.root_orient, motion.pose_body, betas, parts)
@@ -147,7 +147,7 @@ def predict_rollout(
         pose_body=motion.pose_body,
         points=found.moved(frame.points_back),
         variables=variables,
-        in_prior=InPrior(frame, motion, found.joints, gaps),
+        in_prior=InPrior(frame, motion, found.joints, defects),
     )
 
 

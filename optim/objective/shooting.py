@@ -1,9 +1,9 @@
-"""Multiple shooting: the roll-out cut into segments that run side by side, and the gaps where they should meet.
+"""Multiple shooting: the roll-out cut into segments that run side by side, and their defects.
 
 The state at every k-th frame is a variable of its own, a *node*. From x_0 and from every node one segment of k steps
 rolls out; all segments are one batch, so the sequential part is k steps long instead of T - 1. Where a segment ends
-and the next node should be the same state, the difference is the *gap*; a loss term closes it. With every gap at zero
-the motion is that of the single roll-out from x_0, bit for bit but for the order of sums.
+and the next node should be the same state, the difference is the *defect*; a loss term closes it. With every defect at
+zero the motion is that of the single roll-out from x_0, bit for bit but for the order of sums.
 
 A node is held as a change of a fixed reference state, in the decoder's own terms (``rollout.apply_change``): 207
 numbers, 0 where the reference stands. The references are no variables; they are set where shooting begins.
@@ -42,7 +42,8 @@ from optim.priors.rollout import (
     rolled_out,
     turn_matrix,
 )
-from optim.schedule.stage3_variants import NODES, node_frames
+from optim.schedule.phases import NODES
+from optim.schedule.stage3_variants import node_frames
 
 REFERENCE = "node_reference"
 """What the variable ``nodes`` (B, N, 207) changes: (B, N, 339) flat states in the prior frame."""
@@ -58,7 +59,7 @@ NODE_BLOCKS = (_TRANS, _TRANS_VEL, _ROOT, _ROOT_VEL, _POSE, _JOINTS, _JOINTS_VEL
 
 
 @dataclass(frozen=True)
-class Gaps:
+class Defects:
     """Where segments end and where the next ones begin: flat states (B, N, 339) in the prior frame."""
 
     frames: tuple[int, ...]
@@ -80,7 +81,7 @@ class Gaps:
         return torch.rad2deg(geodesic_angle(before, after))
 
     def residual(self) -> Tensor:
-        """½ squared gap [m²] per node, (B, N): positions and joints in metres, the rest as lengths.
+        """½ squared defect [m²] per node, (B, N): positions and joints in metres, the rest as lengths.
 
         Rotations count ``LEVER`` metres a radian (chordal distance), velocities ``HORIZON`` seconds, angular velocities
         both.
@@ -99,7 +100,7 @@ class Gaps:
 
 
 def node_scale(dtype: torch.dtype) -> Tensor:
-    """(207,) what a unit of each entry of the variable is: a metre of ``Gaps.residual``."""
+    """(207,) what a unit of each entry of the variable is: a metre of ``Defects.residual``."""
     scale = torch.ones(NODE_SIZE, dtype=dtype)
     scale[_ROOT] = scale[_POSE] = 1.0 / LEVER
     scale[_TRANS_VEL] = scale[_JOINTS_VEL] = 1.0 / HORIZON
@@ -123,12 +124,12 @@ def cut(variables: Mapping[str, Tensor], states: Tensor, segment: int | None) ->
     return rest | {NODES: reference.new_zeros(*reference.shape[:2], NODE_SIZE), REFERENCE: reference}
 
 
-def states_of(motion: Rollout, gaps: Gaps | None) -> Tensor:
+def states_of(motion: Rollout, defects: Defects | None) -> Tensor:
     """Flat states (B, T, 339) of a roll-out; where segments meet, the node's."""
     state = State(**{f.name: getattr(motion, f.name) for f in fields(State)}).flat()
-    if gaps is None:
+    if defects is None:
         return state
-    return state.index_copy(1, torch.tensor(gaps.frames, dtype=torch.long), gaps.after)
+    return state.index_copy(1, torch.tensor(defects.frames, dtype=torch.long), defects.after)
 
 
 @timed("roll-out")
@@ -141,7 +142,7 @@ def shoot(
     segment: int,
     with_prior: bool = True,
     turn: Turn = canonical_turn,
-) -> tuple[Rollout, Gaps]:
+) -> tuple[Rollout, Defects]:
     """Run the prior from x_0 and from every node, all at once.
 
     Args:
@@ -153,7 +154,7 @@ def shoot(
 
     Returns:
         The motion of T frames in the prior frame (at a node's frame it is the segment before that ends there), and the
-        gaps.
+        defects.
     """
     batch, steps = latents.shape[:2]
     frames = node_frames(steps + 1, segment)
@@ -173,7 +174,7 @@ def shoot(
     back = _back(placed[:, 1:], cos.view(batch, -1), -sin.view(batch, -1), nodes, pivot)
     motion = torch.cat((first[:, None], placed[:, 0], back.flatten(1, 2)), dim=1)[:, : steps + 1]
     rolled = rolled_out(prior, motion, end_to_end(inputs), end_to_end(contacts), with_prior=with_prior)
-    return rolled, Gaps(tuple(frames), motion[:, frames], nodes)
+    return rolled, Defects(tuple(frames), motion[:, frames], nodes)
 
 
 def _back(local: Tensor, cos: Tensor, sin: Tensor, nodes: Tensor, pivot: Tensor) -> Tensor:

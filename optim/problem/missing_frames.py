@@ -15,7 +15,7 @@ from torch import Tensor
 from optim.common.rotations import interpolate
 from optim.problem.observations import Observations
 from optim.problem.variables import Variables, parse_frozen, root_matrix, root_variable
-from optim.schedule.stages import Phase
+from optim.schedule.phases import Phase
 
 ENOUGH_POINTS = 4
 """Points seen in a frame from which it can be placed by itself."""

@@ -66,8 +66,13 @@ class Observations:
     @property
     def shape(self) -> tuple[int, int]:
         """Sub-sequences and frames."""
-        value = next(v for name in _SHAPES if (v := getattr(self, name)) is not None)
+        value = getattr(self, self.modalities[0])
         return value.shape[0], value.shape[1]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of what was observed."""
+        return tuple(name for name in _SHAPES if getattr(self, name) is not None)
 
     @property
     def batch(self) -> int:
@@ -174,7 +179,7 @@ class Observations:
         return replace(self, joints2d=value)
 
     def _named(self, modality: str | None) -> list[str]:
-        there = [name for name in _SHAPES if getattr(self, name) is not None]
+        there = list(self.modalities)
         if modality is not None and modality not in there:
             raise InputError(f"{modality!r} is not observed; observed are {', '.join(there)}")
         return there if modality is None else [modality]

@@ -18,6 +18,7 @@ from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
+from optim.schedule.data_types import data_type_of
 
 PRIOR_FPS = 30.0
 ROBUST_LOSSES = ("bisquare", "none")
@@ -99,13 +100,24 @@ class Problem:
 
     @property
     def data_type(self) -> str:
-        """Whose default weights and steps hold for what was observed (``schedule.stages.PUBLIC_WEIGHTS``)."""
-        seen = self.observations
-        if seen.points3d is not None:
-            return "rgbd" if self.camera is not None else "points3d"
-        if seen.joints2d is not None:
-            return "rgb"
-        return "verts3d" if seen.verts3d is not None else "3d"
+        """Whose default weights and steps hold for what was observed (``schedule.data_types.DATA_TYPES``)."""
+        return data_type_of(self.observations.modalities, camera=self.has_camera)
+
+    @cached_property
+    def offers(self) -> frozenset[str]:
+        """What a loss term may need: the modalities observed, ``floor``, ``overlap`` and ``previous``.
+
+        ``overlap``: sub-sequences of one clip, so that neighbours share frames with each other or with ``previous``,
+        the batch before.
+        """
+        seen, offered = self.observations, set(self.observations.modalities)
+        if self.floor is not None:
+            offered.add("floor")
+        if seen.previous is not None:
+            offered |= {"overlap", "previous"}
+        if seen.seq_interval is not None and self.batch > 1:
+            offered.add("overlap")
+        return frozenset(offered)
 
     @cached_property
     def observed_floor(self) -> Tensor:

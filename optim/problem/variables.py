@@ -16,8 +16,8 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_sixd, sixd_to_matrix
-from optim.schedule.stage3_variants import NODES, node_frames
-from optim.schedule.stages import INITIAL_STATE, Phase
+from optim.schedule.phases import INITIAL_STATE, NODES, Phase
+from optim.schedule.stage3_variants import node_frames
 
 Variables = Mapping[str, Tensor]
 PER_FRAME = ("trans", "root_orient", "latent_pose", "latent_motion")

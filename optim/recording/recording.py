@@ -28,7 +28,8 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Packing, Part, Trajectory
 from optim.recording.runfile import Names, Position, RunFile
 from optim.recording.values import Values
-from optim.schedule.stages import Phase, Preset
+from optim.schedule.phases import Phase
+from optim.schedule.presets import Preset
 from optim.session.editing import EditableFit
 from optim.session.history import Entry, History, Snapshot
 from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial

@@ -12,11 +12,11 @@ import numpy as np
 
 from optim.config.settings import Settings
 from optim.evaluation.tables import NAMES
-from optim.objective.objective import TERMS
 from optim.reporting.charts import Curve, line_chart
 from optim.reporting.stills import stage_pictures
 from optim.results.figures import drift_curves, floors, per_frame, stage_metrics
 from optim.results.results import FitResult, LossRow
+from optim.schedule.terms import TERMS
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1d2430;background:#fff;max-width:1060px;margin:2em auto;padding:0 1.2em}

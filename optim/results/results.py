@@ -21,7 +21,7 @@ from optim.problem.frames import PriorFrame, floor_frame, identity
 from optim.problem.observations import Observations
 from optim.problem.problem import PRIOR_FPS, Problem
 from optim.problem.variables import Trajectory
-from optim.schedule.stages import Phase
+from optim.schedule.phases import Phase
 from optim.session.fit import Fit
 from optim.session.history import Entry, Snapshot
 from optim.split.batches import row_of

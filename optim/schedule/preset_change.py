@@ -1,6 +1,6 @@
 """A preset's numbers for a fit that is under way: weights and steps of the phases that are still to come.
 
-The rules of a preset (``stages.Preset``) are built into the variables of a fit and stay what they were.
+The rules of a preset (``presets.Preset``) are built into the variables of a fit and stay what they were.
 """
 
 from __future__ import annotations
@@ -8,14 +8,17 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from optim.common.errors import InputError
-from optim.schedule.stages import PRESETS, Phase, Preset, schedule
+from optim.schedule.phases import Phase
+from optim.schedule.presets import PRESETS, Preset
+from optim.schedule.stages import schedule
+from optim.schedule.weights import weights_that_need
 
 AS_STARTED = "as started"
 """The schedule that the fit began with, as a preset."""
 _NUMBERS = ("name", "weights", "contact_refine", "freeze_bounds")
 """Fields of a preset that end up in weights and steps."""
-_OVERLAP = "rgb_overlap_consist"
-"""Its weight depends on whether the clip was split, not on the preset."""
+_OF_A_SPLIT = weights_that_need("overlap")
+"""Weights that depend on whether the clip was split, not on the preset."""
 
 
 def with_preset(
@@ -24,7 +27,7 @@ def with_preset(
     """The same phases under a preset's weights and steps, from the current one on.
 
     Args:
-        name: In ``stages.PRESETS``, or ``AS_STARTED``.
+        name: In ``presets.PRESETS``, or ``AS_STARTED``.
         data: Data type, of ``Problem.data_type``.
         started: The schedule that the fit began with.
         current: Index of the phase that runs; what lies before it stays as it is.
@@ -42,7 +45,7 @@ def with_preset(
     for index, phase in enumerate(phases[current:], current):
         target = by_name.get(phase.name)
         if target is not None:
-            overlap = {term: value for term, value in first[phase.name].weights.items() if term == _OVERLAP}
+            overlap = {term: value for term, value in first[phase.name].weights.items() if term in _OF_A_SPLIT}
             steps = max(target.steps, begun) if index == current else target.steps
             frames = target.frames if name == AS_STARTED else phase.frames
             edited[index] = replace(phase, weights={**overlap, **target.weights}, steps=steps, frames=frames)

@@ -21,8 +21,7 @@ from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import X_0, covered, packing, parse_frozen
-from optim.schedule.stage3_variants import NODES
-from optim.schedule.stages import Phase
+from optim.schedule.phases import NODES, Phase
 from optim.session.history import ITERATION, History, Snapshot
 from optim.session.replanning import PlannedFit
 from optim.solver import lbfgs

@@ -126,9 +126,9 @@ class Fit:
     def node_gaps(self, snapshot: Snapshot | None = None) -> NodeGaps | None:
         """How far segments are apart at the nodes of multiple shooting; None in a single roll-out."""
         in_prior = self.prediction(snapshot or self.current).in_prior
-        if in_prior is None or in_prior.gaps is None:
+        if in_prior is None or in_prior.defects is None:
             return None
-        gaps = in_prior.gaps
+        gaps = in_prior.defects
         before, after = (in_prior.frame.points_back(side) for side in gaps.roots())
         return NodeGaps(gaps.frames, before, after, gaps.centimetres(), gaps.degrees())
 

@@ -12,7 +12,7 @@ from optim.objective.objective import Evaluation
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.variables import Packing, Variables
-from optim.schedule.stages import Phase
+from optim.schedule.phases import Phase
 from optim.session.storage import DEFAULT_LIMIT, Archive, Store
 from optim.solver.lbfgs import LbfgsState
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from optim.problem.variables import NAMES, X_0, covered
-from optim.schedule.stages import INITIAL_STATE
+from optim.schedule.phases import INITIAL_STATE
 from optim.session.fit import Fit
 from optim.session.history import Entry, Snapshot
 

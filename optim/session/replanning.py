@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optim.common.errors import InputError
+from optim.schedule.phase_edits import with_frames, with_steps, with_weight, with_weights
+from optim.schedule.phases import Phase
 from optim.schedule.preset_change import with_preset
-from optim.schedule.stages import Phase, with_frames, with_steps, with_weight, with_weights
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 

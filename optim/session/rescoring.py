@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from optim.common.errors import InputError
-from optim.objective.objective import TERMS, Evaluation
-from optim.schedule.stages import check_weight
+from optim.objective.objective import Evaluation
+from optim.schedule.terms import TERMS
+from optim.schedule.weights import check_weight
 from optim.session.history import History
 
 _WEIGHT_OF = {term.name: term.weight for term in TERMS}

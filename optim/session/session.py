@@ -22,7 +22,7 @@ from optim.objective.preconditioner import solver_metric
 from optim.problem.missing_frames import bridged, wait_for_the_first_seen
 from optim.problem.problem import Problem
 from optim.problem.variables import packing
-from optim.schedule.stages import Phase
+from optim.schedule.phases import Phase
 from optim.session.editing import EditableFit, light
 from optim.session.history import ITERATION, PHASE, START, History, Snapshot
 from optim.session.storage import DEFAULT_LIMIT
@@ -185,7 +185,7 @@ class Session(EditableFit):
         elif phase.segment != here.schedule[here.phase].segment:
             in_prior = self.prediction(here).in_prior
             assert in_prior is not None  # only phases of stage 3 have segments
-            variables = shooting.cut(variables, shooting.states_of(in_prior.rollout, in_prior.gaps), phase.segment)
+            variables = shooting.cut(variables, shooting.states_of(in_prior.rollout, in_prior.defects), phase.segment)
         free = packing(variables, phase, frozen=here.frozen)
         objective = self._objective_of(problem, phase, frame)
         point = objective.point(free.pack(variables), variables, free)

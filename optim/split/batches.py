@@ -17,7 +17,7 @@ from optim.common.errors import InputError
 from optim.problem.observations import PreviousBatch
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
-from optim.schedule.stages import Phase
+from optim.schedule.phases import Phase
 from optim.session.session import Session
 from optim.split.splitting import Interval, Split, in_batches, sub_problem
 from optim.split.stitching import Clip, Stitched, stitch

@@ -22,7 +22,6 @@ from optim.problem.variables import Trajectory
 Interval = tuple[int, int]
 """First frame and frame after the last, in the whole video."""
 RULES = ("even", "public")
-_MODALITIES = ("joints3d", "verts3d", "points3d", "joints2d")
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def sub_problem(whole: Problem, intervals: Sequence[Interval], *, previous: Prev
     if whole.batch != 1:
         raise InputError(f"a batch of {whole.batch} sequences cannot be split; give them one at a time")
     seen = whole.observations
-    parts = {name: cut(value, intervals) for name in _MODALITIES if (value := getattr(seen, name)) is not None}
+    parts = {name: cut(getattr(seen, name), intervals) for name in seen.modalities}
     undivided = list(intervals) == [(0, whole.frames)]
     numbers = None if undivided else torch.tensor(intervals)
     return replace(

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
-from optim.schedule.stages import Phase, schedule
+from optim.schedule.phases import Phase
+from optim.schedule.stages import schedule
 from tests import fakes
 from tests.optim import slow
 

@@ -16,7 +16,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.objective.objective import Evaluation, TermValue
-from optim.schedule.stages import PRESETS
+from optim.schedule.presets import PRESETS
 from optim.session.history import ITERATION, START, History
 from optim.solver.lbfgs import LbfgsState, Point
 
@@ -42,6 +42,10 @@ class Phase:
     frames: int | None = None
     segment: int | None = None
     preset: Any = PRESETS["humorscope"]
+
+    @property
+    def offers(self) -> frozenset[str]:
+        return frozenset() if self.segment is None else frozenset({"nodes"})
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,7 @@ def make_problem(*, batch: int = BATCH, camera: bool = False) -> SimpleNamespace
     problem = SimpleNamespace(
         observations=seen, body=capsule_body(), camera=None, footage=None, floor=None, fps=FPS, ground_truth=truth,
         name="fake walk", asked_overlap=None, batch=batch, frames=FRAMES,
+        offers=frozenset({"joints2d", "floor"} if camera else {"joints3d"}),
     )  # fmt: skip
     if camera:
         problem.camera = SimpleNamespace(

@@ -21,7 +21,7 @@ from optim.results.results import LossRow, loss_row, loss_rows
 from optim.results.saving.exports import export
 from optim.results.saving.humor_results import save_results, save_stitched, writable_folder
 from optim.results.saving.run_record import run_info, split_info, write_record
-from optim.schedule.stages import PRESETS
+from optim.schedule.presets import PRESETS
 from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from viewer.commands.progress import ProgressLine

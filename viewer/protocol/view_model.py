@@ -90,6 +90,7 @@ class Term:
     unit: str
     formula: str
     stage: int  # first stage that it takes part in
+    help: str = ""  # what it is good for
 
 
 @dataclass(frozen=True, kw_only=True)

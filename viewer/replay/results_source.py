@@ -151,7 +151,7 @@ class ResultsSource:
 def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
     from optim.body.body_model import JOINT_NAMES
     from optim.loading.files.amass import FPS
-    from optim.objective.objective import TERMS
+    from optim.schedule.terms import TERMS
 
     starts = [start for start, _ in opened.intervals]
     known = {name for row in opened.losses.values() for name in row}

@@ -31,11 +31,11 @@ def regressed_joints(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray | N
 def node_gaps(builder: ViewBuilder, snapshot: Snapshot) -> vm.Nodes | None:
     """Where the segments of multiple shooting meet; None in a single roll-out."""
     found = builder.session.prediction(snapshot).in_prior
-    if found is None or found.gaps is None:
+    if found is None or found.defects is None:
         return None
     from optim.priors.rollout import JOINTS
 
-    sides = (found.gaps.before, found.gaps.after)
+    sides = (found.defects.before, found.defects.after)
     joints = [found.frame.points_back(side[..., JOINTS].unflatten(-1, (-1, 3))) for side in sides]
     before, after = (builder.frame.points(np.asarray(points)) for points in joints)
-    return vm.Nodes(frames=found.gaps.frames, before=before, after=after)
+    return vm.Nodes(frames=found.defects.frames, before=before, after=after)

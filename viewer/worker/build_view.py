@@ -19,6 +19,7 @@ from viewer.worker.display import body_mesh, camera_of, display_frame, motion_of
 if TYPE_CHECKING:
     from optim.problem.problem import Problem
     from optim.problem.variables import Trajectory
+    from optim.schedule.phases import Phase
     from optim.session.history import Snapshot
     from optim.session.session import Session
 
@@ -46,7 +47,7 @@ class ViewBuilder:
         problem = session.problem
         self.frame = display_frame(None if problem.camera is None else numpy(problem.floor)[0])
         self._body = body_mesh(problem.body)
-        self.members = members_of(problem, nodes=any(phase.segment is not None for phase in session.schedule))
+        self.members = members_of(problem, session.schedule)
         self._rows = HistoryRows(len(self.members.rows))
         self._version = 0
         self._drifts: dict[int, vm.Drift | None] = {}  # by the snapshot that begins stage 3
@@ -249,7 +250,7 @@ def _parts(problem: Problem, schedule: tuple[Any, ...]) -> tuple[vm.Part, ...]:
 def _presets(schedule: tuple[Any, ...]) -> tuple[vm.Preset, ...]:
     """What the fit began with, then all that are known by name."""
     from optim.schedule.preset_change import AS_STARTED, fixed_rules
-    from optim.schedule.stages import PRESETS
+    from optim.schedule.presets import PRESETS
 
     mine = schedule[0].preset
     named = (vm.Preset(name=name, fixed=fixed_rules(mine, rules)) for name, rules in PRESETS.items())
@@ -261,30 +262,20 @@ def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarra
     return np.array([[phase.weights.get(term.name, 0.0) for term in terms] for phase in schedule])
 
 
-def members_of(problem: Problem, *, nodes: bool = False) -> Members:
-    """Which of the problem's loss terms stand under which weight; ``nodes``: with those of multiple shooting."""
-    from optim.objective.objective import TERMS
+def members_of(problem: Problem, schedule: tuple[Phase, ...] = ()) -> Members:
+    """Which of the loss terms that a problem and the phases of its schedule allow stand under which weight."""
+    from optim.schedule.terms import usable_terms
 
-    there = available(problem) | ({"nodes"} if nodes else set())
+    usable = usable_terms(problem.offers.union(*(phase.offers for phase in schedule)))
     groups: dict[str, list[Any]] = {}
-    for term in TERMS:
-        if there.issuperset(term.needs):
-            groups.setdefault(term.weight, []).append(term)
+    for term in usable:
+        groups.setdefault(term.weight, []).append(term)
     rows = []
     for name, members in groups.items():
         units = sorted({term.unit for term in members})
         formula = "\n".join(dict.fromkeys(term.formula for term in members))
+        about = "; ".join(dict.fromkeys(term.help for term in members))
         first = min(term.stage for term in members)
-        rows.append(vm.Term(name=name, unit=", ".join(units), formula=formula, stage=first))
+        rows.append(vm.Term(name=name, unit=", ".join(units), formula=formula, stage=first, help=about))
     place = {name: row for row, name in enumerate(groups)}
-    row_of = {term.name: place[term.weight] for term in TERMS if there.issuperset(term.needs)}
-    return Members(tuple(rows), row_of, problem.batch)
-
-
-def available(problem: Problem) -> set[str]:
-    """What the data has that a term may need."""
-    seen = problem.observations
-    there = {name for name in ("joints3d", "verts3d", "points3d", "joints2d") if getattr(seen, name) is not None}
-    there |= {"overlap"} if seen.seq_interval is not None and problem.batch > 1 else set()
-    there |= {"overlap", "previous"} if seen.previous is not None else set()
-    return there | ({"floor"} if problem.floor is not None else set())
+    return Members(tuple(rows), {term.name: place[term.weight] for term in usable}, problem.batch)

@@ -20,7 +20,8 @@ from optim.priors.mlp import Mlp
 from optim.priors.motion_prior import MotionPrior
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
-from optim.schedule.stages import Phase, schedule
+from optim.schedule.phases import Phase
+from optim.schedule.stages import schedule
 from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.solver import lbfgs

@@ -19,13 +19,13 @@ from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
 from optim.loading.files.camera import camera_matrix, guessed_camera, image_size_of, read_camera
-from optim.loading.files.observation_names import MODALITIES
 from optim.loading.files.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.files.rates import NOTHING, frames_at_30
 from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.reading.arrays import array_names, frame_rate, read_arrays, require_finite
+from optim.schedule.data_types import MODALITIES
 
 WHAT = f"observations ({', '.join(MODALITIES)})"
 _POINTS = {"joints3d": 22, "verts3d": 43, "points3d": None, "joints2d": 25}

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optim.config.sources import DataSource
-from optim.loading.files.observation_names import MODALITIES, OF_A_CAMERA
+from optim.loading.files.observation_names import OF_A_CAMERA
 from optim.reading.arrays import array_names
+from optim.schedule.data_types import MODALITIES
 
 if TYPE_CHECKING:
     from optim.config.settings import Settings

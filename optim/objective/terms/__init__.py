@@ -1,1 +1,1 @@
-"""Loss terms: pure functions from arrays to unreduced residuals. Weights, names, scales: see ``objective.py``."""
+"""The functions of the loss terms: from a ``Scene`` to unreduced residuals. Their rows: ``optim/schedule/terms.py``."""

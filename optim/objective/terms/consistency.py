@@ -1,24 +1,37 @@
-"""What should agree with itself: from frame to frame, between the body and the prior's joints, with the seen floor."""
+"""What should agree with itself: over time, between the body and the prior's joints, with the observed floor."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from optim.objective.terms.scene import Scene
+
 PARENTS = (0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 12, 12, 13, 14, 16, 17, 18, 19)
 """The other end of the bone of joints 1 to 21. As published: the collars hang from the neck, not from the spine."""
 
 
-def smoothness(points: Tensor) -> Tensor:
-    """½ ‖p_{t+1} − p_t‖² [m²]; (B, T, K, 3) → (B, T-1, K)."""
-    return 0.5 * ((points[:, 1:] - points[:, :-1]) ** 2).sum(-1)
+def joints3d_smooth(scene: Scene) -> Tensor:
+    """½ ‖p_{t+1} − p_t‖² [m²] of the body's joints, (B, T-1, 22)."""
+    return 0.5 * ((scene.joints[:, 1:] - scene.joints[:, :-1]) ** 2).sum(-1)
+
+
+def joint_consistency(scene: Scene) -> Tensor:
+    """½ ‖joint of the body − joint that the prior regresses‖² [m²], (B, T, 22)."""
+    return agreement(scene.in_prior.joints, scene.in_prior.rollout.joints)
+
+
+def floor_reg(scene: Scene) -> Tensor:
+    """½ ‖floor − observed floor‖² [m²], (B,), both as normal · offset."""
+    return agreement(scene.floor, scene.problem.observed_floor)
+
+
+def bone_length(scene: Scene) -> Tensor:
+    """½ (change of each bone's length)² [m²] of the joints that the prior regresses, (B, T-1, 21)."""
+    joints = scene.in_prior.rollout.joints
+    length = (joints[:, :, 1:] - joints[:, :, list(PARENTS)]).square().sum(-1).clamp_min(1e-12).sqrt()
+    return 0.5 * (length[:, 1:] - length[:, :-1]) ** 2
 
 
 def agreement(a: Tensor, b: Tensor) -> Tensor:
     """½ ‖a − b‖² over the last axis."""
     return 0.5 * ((a - b) ** 2).sum(-1)
-
-
-def bone_length(joints: Tensor) -> Tensor:
-    """½ (change of each bone's length)² [m²]; regressed joints (B, T, 22, 3) → (B, T-1, 21)."""
-    length = (joints[:, :, 1:] - joints[:, :, list(PARENTS)]).square().sum(-1).clamp_min(1e-12).sqrt()
-    return 0.5 * (length[:, 1:] - length[:, :-1]) ** 2

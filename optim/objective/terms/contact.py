@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from optim.objective.terms.scene import Scene
 
-def contact_vel(contact: Tensor, joints: Tensor) -> Tensor:
-    """½ c_t ‖p_t − p_{t-1}‖² [m²] for t ≥ 1.
+SLACK = 0.08
+"""Height [m] of a joint centre that still counts as touching: it is inside the flesh."""
 
-    Args:
-        contact: (B, T, K) probability in [0, 1]; gradients flow into it. joints: (B, T, K, 3) m.
 
-    Returns:
-        (B, T-1, K).
-    """
+def contact_vel(scene: Scene) -> Tensor:
+    """½ c_t ‖p_t − p_{t-1}‖² [m²] for t ≥ 1, (B, T-1, 9), where c_t is the probability of contact."""
+    contact, joints = scene.in_prior.contact_probability, scene.in_prior.contact_joints
     return 0.5 * contact[:, 1:] * ((joints[:, 1:] - joints[:, :-1]) ** 2).sum(-1)
 
 
-def contact_height(contact: Tensor, joints: Tensor, *, slack: float = 0.08) -> Tensor:
-    """c · max(|z| − slack, 0) [m]: how far off the floor a touching joint is, beyond the flesh around its centre.
-
-    Args:
-        contact: (B, T, K) probability in [0, 1]; gradients flow into it. joints: (B, T, K, 3) m.
-
-    Returns:
-        (B, T, K).
-    """
-    return contact * (joints[..., 2].abs() - slack).relu()
+def contact_height(scene: Scene) -> Tensor:
+    """c · max(|z| − slack, 0) [m], (B, T, 9): how far off the floor a joint is that should touch it."""
+    contact, joints = scene.in_prior.contact_probability, scene.in_prior.contact_joints
+    return contact * (joints[..., 2].abs() - SLACK).relu()

@@ -7,10 +7,42 @@ import torch
 from torch import Tensor
 
 from optim.common.threads import pieces, side_by_side
+from optim.objective.terms.scene import Scene, there
 from optim.problem.observations import Masked
 
 MAD_OF_A_NORMAL = 0.67449
 """Median absolute deviation of N(0, 1)."""
+
+
+def joints3d(scene: Scene) -> Tensor:
+    """½ ‖observed − predicted‖² [m²] per joint, (B, T, 22)."""
+    return point_distance(scene.seen.masked("joints3d"), scene.joints)
+
+
+def verts3d(scene: Scene) -> Tensor:
+    """½ ‖observed − predicted‖² [m²] per key vertex, (B, T, 43)."""
+    return point_distance(scene.seen.masked("verts3d"), scene.verts3d)
+
+
+def joints3d_rollout(scene: Scene) -> Tensor:
+    """½ ‖observed − regressed‖² [m²] per joint that the motion prior regresses, (B, T, 22)."""
+    regressed = scene.in_prior.frame.points_back(scene.in_prior.rollout.joints)
+    return point_distance(scene.seen.masked("joints3d"), regressed)
+
+
+def points3d(scene: Scene) -> Tensor:
+    """Robust distance [m²] of each observed point to the nearest vertex, (B, T, N); ``cloud_distance``."""
+    mesh, problem = there(scene.predicted.points.mesh), scene.problem
+    least = problem.robust_least_scale if scene.predicted.in_prior is None else 0.0
+    seen, tuning = scene.seen.masked("points3d"), problem.robust_tuning_const
+    return cloud_distance(seen, mesh, robust=problem.robust_loss, tuning=tuning, least_scale=least)
+
+
+def joints2d(scene: Scene) -> Tensor:
+    """Robust reprojection error [px²] per keypoint, (B, T, 25); ``keypoint_distance``."""
+    projected = there(scene.problem.camera).project(there(scene.predicted.points.keypoints))
+    seen, weight = scene.seen.keypoints, scene.seen.keypoint_weights
+    return keypoint_distance(seen, weight, projected, sigma=scene.problem.joint2d_sigma)
 
 
 def point_distance(seen: Masked, predicted: Tensor) -> Tensor:

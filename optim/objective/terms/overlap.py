@@ -2,8 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+from optim.objective.terms import consistency
+from optim.objective.terms.scene import Scene, there
+
+Difference = Callable[[Tensor, Tensor], Tensor]
+
+
+def rgb_overlap_consist_verts3d_pos(scene: Scene) -> Tensor:
+    """½ ‖v_b − v_{b+1}‖² [m²] over the frames that neighbours of the batch share, flat."""
+    return within_batch(scene.verts3d, _overlaps(scene), position_difference)
+
+
+def rgb_overlap_consist_verts3d_vel(scene: Scene) -> Tensor:
+    """½ ‖Δv_b − Δv_{b+1}‖² [m²] over the frames that neighbours of the batch share, flat."""
+    return within_batch(scene.verts3d, _overlaps(scene), velocity_difference)
+
+
+def rgb_overlap_xbatch_verts3d_pos(scene: Scene) -> Tensor:
+    """½ ‖v − v_previous‖² [m²] over the frames shared with the batch before, flat."""
+    return against_previous(scene.verts3d, scene.previous.verts3d, _overlap_before(scene), position_difference)
+
+
+def rgb_overlap_xbatch_verts3d_vel(scene: Scene) -> Tensor:
+    """½ ‖Δv − Δv_previous‖² [m²] over the frames shared with the batch before, flat."""
+    return against_previous(scene.verts3d, scene.previous.verts3d, _overlap_before(scene), velocity_difference)
+
+
+def rgb_overlap_consist_betas(scene: Scene) -> Tensor:
+    """½ (β_b − β_{b+1})² between neighbours of the batch, (B - 1, 16)."""
+    return neighbour_difference(scene.betas)
+
+
+def rgb_overlap_xbatch_betas(scene: Scene) -> Tensor:
+    """½ ‖β − β_previous‖² against the batch before, (1,)."""
+    return consistency.agreement(scene.betas[:1], scene.previous.betas[None])
+
+
+def rgb_overlap_consist_floor(scene: Scene) -> Tensor:
+    """½ (floor_b − floor_{b+1})² [m²] between neighbours of the batch, (B - 1, 3)."""
+    return neighbour_difference(scene.floor)
+
+
+def rgb_overlap_xbatch_floor(scene: Scene) -> Tensor:
+    """½ ‖floor − floor_previous‖² [m²] against the batch before, (1,)."""
+    plane = scene.previous.floor_plane
+    return consistency.agreement(scene.floor[:1], (plane[:3] * plane[3:])[None])
+
+
+def _overlaps(scene: Scene) -> list[int]:
+    """Frames shared by neighbours of the batch, as far as the earlier one is rolled out."""
+    missing = scene.problem.frames - scene.seen.frames
+    return [max(0, n - missing) for n in overlap_lengths(there(scene.seen.seq_interval))]
+
+
+def _overlap_before(scene: Scene) -> int:
+    """Number of frames shared with the batch before."""
+    return max(0, scene.previous.seq_interval[1] - int(there(scene.seen.seq_interval)[0, 0]))
 
 
 def overlap_lengths(seq_interval: Tensor) -> list[int]:
@@ -12,29 +71,29 @@ def overlap_lengths(seq_interval: Tensor) -> list[int]:
     return [max(0, int(end) - int(start)) for end, start in zip(ends, starts, strict=True)]
 
 
-def position_gap(before: Tensor, after: Tensor) -> Tensor:
+def position_difference(before: Tensor, after: Tensor) -> Tensor:
     """½ squared differences of the same points seen from two sub-sequences; (F, K, 3) × 2 → (F, K)."""
     return 0.5 * ((before - after) ** 2).sum(-1)
 
 
-def velocity_gap(before: Tensor, after: Tensor) -> Tensor:
+def velocity_difference(before: Tensor, after: Tensor) -> Tensor:
     """½ squared differences of their frame-to-frame moves; (F, K, 3) × 2 → (F - 1, K)."""
-    return position_gap(before[1:] - before[:-1], after[1:] - after[:-1])
+    return position_difference(before[1:] - before[:-1], after[1:] - after[:-1])
 
 
-def within_batch(points: Tensor, lengths: list[int], gap) -> Tensor:
-    """A gap over all neighbouring pairs of a batch, (B, T, K, 3) → flat; ``gap`` is one of the two above."""
+def within_batch(points: Tensor, lengths: list[int], difference: Difference) -> Tensor:
+    """One of the two differences above over all neighbouring pairs of a batch, (B, T, K, 3) → flat."""
     pairs = [(points[b, -n:], points[b + 1, :n]) for b, n in enumerate(lengths) if n > 0]
-    return torch.cat([points.new_zeros(0), *(gap(before, after).flatten() for before, after in pairs)])
+    return torch.cat([points.new_zeros(0), *(difference(before, after).flatten() for before, after in pairs)])
 
 
-def against_previous(points: Tensor, previous: Tensor, length: int, gap) -> Tensor:
-    """A gap between the first sub-sequence (B, T, K, 3) and the end of the one before the batch (T', K, 3)."""
+def against_previous(points: Tensor, previous: Tensor, length: int, difference: Difference) -> Tensor:
+    """The same between the first sub-sequence (B, T, K, 3) and the end of the one before the batch (T', K, 3)."""
     known = min(length, points.shape[1])
     start = len(previous) - length
-    return gap(previous[start : start + known], points[0, :known]).flatten()
+    return difference(previous[start : start + known], points[0, :known]).flatten()
 
 
-def neighbour_gap(values: Tensor) -> Tensor:
+def neighbour_difference(values: Tensor) -> Tensor:
     """½ squared differences between neighbours in a batch, (B, D) → (B - 1, D)."""
     return 0.5 * (values[1:] - values[:-1]) ** 2

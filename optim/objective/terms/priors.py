@@ -7,29 +7,32 @@ import math
 import torch
 from torch import Tensor
 
-from optim.priors.init_state_prior import InitStatePrior
+from optim.objective.terms.scene import Scene
 
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-def pose_prior(latent_pose: Tensor) -> Tensor:
-    """Squared latents of VPoser, whose prior is N(0, I); (B, T, 32) → the same."""
-    return latent_pose**2
+def pose_prior(scene: Scene) -> Tensor:
+    """Squared latents (B, T, 32) of VPoser, whose prior is N(0, I); in stage 3 those of the roll-out's poses."""
+    if scene.predicted.in_prior is None:
+        return scene.predicted.variables["latent_pose"] ** 2
+    return scene.problem.pose_prior.encode(scene.predicted.pose_body) ** 2
 
 
-def shape_prior(betas: Tensor) -> Tensor:
-    """Squared shape coefficients; (B, 16) → the same."""
-    return betas**2
+def shape_prior(scene: Scene) -> Tensor:
+    """Squared coefficients (B, 16) of the shape."""
+    return scene.betas**2
 
 
-def motion_prior(latents: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """−log N(z_t; μ(x_{t-1}), σ²(x_{t-1})) per latent; three (B, T-1, 48) → the same [nats]."""
+def motion_prior(scene: Scene) -> Tensor:
+    """−log N(z_t; μ(x_{t-1}), σ²(x_{t-1})) [nats] per latent, (B, T-1, 48)."""
+    mean, variance = scene.in_prior.rollout.prior_mean, scene.in_prior.rollout.prior_var
+    latents = scene.predicted.variables["latent_motion"][:, : mean.shape[1]]
     return 0.5 * variance.log() + _HALF_LOG_2PI + (latents - mean) ** 2 / (2.0 * variance)
 
 
-def init_motion_prior(
-    prior: InitStatePrior, joints: Tensor, joints_vel: Tensor, trans_vel: Tensor, root_orient_vel: Tensor
-) -> Tensor:
-    """−log of the mixture at the first frame, in the prior frame; (B, ...) → (B,) [nats]."""
-    parts = [part.flatten(1) for part in (joints, joints_vel, trans_vel, root_orient_vel)]
-    return -prior.log_prob(torch.cat(parts, dim=1))
+def init_motion_prior(scene: Scene) -> Tensor:
+    """−log of the mixture at the first frame, in the prior frame, (B,) [nats]."""
+    x_0 = [scene.predicted.variables[name][:, 0] for name in ("joints_vel", "trans_vel", "root_orient_vel")]
+    state = torch.cat([value.flatten(1) for value in (scene.in_prior.joints[:, 0], *x_0)], dim=1)
+    return -scene.problem.init_state_prior.log_prob(state)

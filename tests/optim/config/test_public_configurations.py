@@ -5,7 +5,7 @@ import pytest
 from optim.common.errors import InputError
 from optim.config.flags import WITHOUT_EFFECT
 from optim.config.settings import parse
-from optim.schedule.stages import PUBLIC_WEIGHTS
+from optim.schedule.weights import PUBLIC_WEIGHTS
 
 MODELS = (
     "--init-motion-prior ./checkpoints/init_state_prior_gmm\n"

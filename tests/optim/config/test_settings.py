@@ -9,10 +9,10 @@ import pytest
 
 import assets
 from optim.common.errors import InputError
-from optim.config.flags import WEIGHT_FLAGS, WITHOUT_EFFECT
+from optim.config.flags import WITHOUT_EFFECT
 from optim.config.options import DEFAULT_CLIP
 from optim.config.settings import Settings, parse
-from optim.schedule.stages import PUBLIC_WEIGHTS, WEIGHT_NAMES
+from optim.schedule.weights import PUBLIC_WEIGHTS, WEIGHT_FLAGS, WEIGHT_NAMES
 
 NOISY_JOINTS = """
 # values of the public configuration for noisy joints

@@ -9,7 +9,8 @@ import torch
 
 from optim.common.rotations import axis_angle_to_matrix
 from optim.diagnostics.flips import are_flipped, flips
-from optim.schedule.stages import PRESETS, schedule
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 

@@ -12,7 +12,8 @@ from optim.initialise.initialisation import enter_stage_3, start_variables
 from optim.problem.missing_frames import fill_gaps, fill_rotation_gaps
 from optim.problem.observations import Observations
 from optim.problem.variables import root_matrix
-from optim.schedule.stages import PRESETS, schedule
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 

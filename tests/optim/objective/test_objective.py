@@ -9,13 +9,16 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
-from optim.objective.objective import TERMS, Objective
+from optim.objective.objective import Objective
+from optim.objective.terms.scene import residual_of
 from optim.problem import frames
 from optim.problem.observations import Observations, PreviousBatch
 from optim.problem.problem import Problem
 from optim.problem.variables import packing
-from optim.schedule.stage3_variants import NODES
-from optim.schedule.stages import STAGE_3, WEIGHT_NAMES, Phase, schedule
+from optim.schedule.phases import NODES, STAGE_3, Phase
+from optim.schedule.stages import schedule
+from optim.schedule.terms import TERMS
+from optim.schedule.weights import WEIGHT_NAMES
 from tests import fakes
 
 FRAMES, STEP = 5, 1e-6
@@ -86,6 +89,15 @@ def test_gradient_of_each_term(term, slopes):
     assert largest > 0, "some variable must matter to the term"
     for variable, (slope, difference) in own.items():
         assert difference == pytest.approx(slope, rel=1e-4, abs=1e-5 * largest), variable
+
+
+def test_every_row_names_a_function():
+    for term in TERMS:
+        assert residual_of(term).__name__ == term.name
+    with pytest.raises(InputError, match="hand_height.*terms.contact"):
+        residual_of(replace(TERMS[0], name="hand_height", module="contact"))
+    with pytest.raises(InputError, match="terms.hands"):
+        residual_of(replace(TERMS[0], module="hands"))
 
 
 def test_table_is_complete():

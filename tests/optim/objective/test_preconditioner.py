@@ -21,7 +21,7 @@ PACKING = Packing(tuple(Part(name, (1, 4), None) for name in CURVATURES))
 class Bowl:
     """½ Σ c x², another c for each variable."""
 
-    phase = SimpleNamespace(scaled=True)
+    phase = SimpleNamespace(preconditioned=True)
     curvature = torch.tensor(list(CURVATURES.values())).repeat_interleave(4).double()
 
     def point(self, x, variables, packing) -> Point:
@@ -48,7 +48,7 @@ def test_curvature_is_measured_variable_by_variable():
 
 def test_phases_that_do_not_ask_for_it_are_not_measured():
     bowl = Bowl()
-    bowl.phase = SimpleNamespace(scaled=False)
+    bowl.phase = SimpleNamespace(preconditioned=False)
     assert solver_metric(bowl, None, {}, PACKING) == (None, 0)
 
 

@@ -9,12 +9,13 @@ import torch
 
 from optim.common.errors import InputError
 from optim.objective.prediction import initial_state
-from optim.objective.shooting import HORIZON, LEVER, NODE_SIZE, Gaps, node_states, shoot, states_of
+from optim.objective.shooting import HORIZON, LEVER, NODE_SIZE, Defects, node_states, shoot, states_of
 from optim.priors.rollout import JOINTS, State, published_turn, rollout
 from optim.problem import frames
 from optim.recording.recording import recorded_session
-from optim.schedule.stage3_variants import GAP, NODES, node_frames
-from optim.schedule.stages import INITIAL_STATE, Phase, schedule
+from optim.schedule.phases import INITIAL_STATE, NODES, Phase
+from optim.schedule.stage3_variants import DEFECT, node_frames
+from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 
@@ -105,7 +106,7 @@ def test_a_unit_of_any_entry_of_a_node_is_a_metre_of_gap(entry, unit):
     torch.testing.assert_close(node_states(nodes, reference), reference)
     nodes[..., entry] = 1e-3
     moved = node_states(nodes, reference)
-    gap = Gaps((3,), reference, moved).residual()
+    gap = Defects((3,), reference, moved).residual()
     assert float(gap) == pytest.approx(0.5e-6, rel=1e-4)
     if unit in (1.0, HORIZON):
         assert float((moved - reference).abs().max()) == pytest.approx(1e-3 / unit)
@@ -119,7 +120,7 @@ def test_it_is_a_phase_like_any_other(modality):
     assert list(dict.fromkeys(seen)) == [phase.name for phase in session.schedule]
     for snapshot in session.history.snapshots:
         inside = session.schedule[snapshot.phase].segment is not None
-        assert (NODES in snapshot.variables) == (GAP in snapshot.evaluation.terms) == inside
+        assert (NODES in snapshot.variables) == (DEFECT in snapshot.evaluation.terms) == inside
     for index in range(len(session.schedule)):
         losses = [s.evaluation.total for s in session.history.snapshots if s.phase == index]
         assert losses == sorted(losses, reverse=True)
@@ -128,8 +129,8 @@ def test_it_is_a_phase_like_any_other(modality):
 def test_gaps_close_as_their_weight_rises_and_the_last_phase_has_none():
     session = shooting_session("joints3d")
     first = session.node_gaps()
-    heavy = session.current.weights[GAP] * 1000
-    session.set_weight(GAP, heavy)
+    heavy = session.current.weights[DEFECT] * 1000
+    session.set_weight(DEFECT, heavy)
     session.set_steps(10)
     session.finish_phase()
     last = session.node_gaps()
@@ -175,7 +176,7 @@ def test_rewinding_repeats_the_same_bits_and_nodes_can_be_perturbed_and_reset():
         found = session.step_iteration()
         assert all(torch.equal(found.variables[name], expected.variables[name]) for name in expected.variables)
     moved = session.perturb(NODES, scale=0.05)
-    assert moved.evaluation.terms[GAP].raw > found.evaluation.terms[GAP].raw
+    assert moved.evaluation.terms[DEFECT].raw > found.evaluation.terms[DEFECT].raw
     assert float(session.reset(NODES).variables[NODES].abs().max()) == 0.0
 
 
@@ -189,7 +190,7 @@ def test_from_the_single_roll_out_into_segments_and_back_nothing_jumps():
     before = session.current
     entered = session.step_iteration()
     assert entered.evaluation.total == pytest.approx(before.evaluation.total, rel=1e-4)
-    assert entered.evaluation.terms[GAP].raw < 1e-8
+    assert entered.evaluation.terms[DEFECT].raw < 1e-8
     session.skip_phase()
     assert session.current.evaluation.total == pytest.approx(before.evaluation.total, rel=1e-4)
     with pytest.raises(InputError, match="stages come in order"):

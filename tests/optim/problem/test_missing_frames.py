@@ -16,7 +16,8 @@ from optim.problem.missing_frames import bridged, carried_on, seen_frames, wait_
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import root_matrix
-from optim.schedule.stages import PRESETS, schedule
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 

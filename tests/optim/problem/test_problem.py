@@ -10,7 +10,7 @@ import torch
 from optim.common.errors import InputError
 from optim.priors.init_state_prior import InitStatePrior
 from optim.problem.camera import BODY_25_BONES, Camera, depth_from_bones
-from optim.problem.observations import Observations
+from optim.problem.observations import Observations, PreviousBatch
 from tests import fakes
 
 
@@ -105,3 +105,18 @@ def test_depth_makes_bones_as_long_as_they_look():
     unseen = torch.zeros(1, 3, 25, 3)
     assert torch.isfinite(depth_from_bones(body, unseen, camera)).all()
     assert {joint for bone in BODY_25_BONES for joint in bone} == set(range(25))
+
+
+def test_a_problem_offers_what_terms_can_act_on():
+    assert fakes.problem("joints3d").offers == {"joints3d"}
+    assert fakes.problem("joints2d", "points3d").offers == {"joints2d", "points3d", "floor"}
+    parts = fakes.problem("joints3d", batch=2, frames=6)
+    assert "overlap" not in parts.offers, "unrelated sub-sequences"
+    seen = replace(parts.observations, seq_interval=torch.tensor([[0, 6], [4, 10]]))
+    assert replace(parts, observations=seen).offers == {"joints3d", "overlap"}
+    single = fakes.problem("joints3d", frames=6)
+    alone = replace(single.observations, seq_interval=torch.tensor([[4, 10]]))
+    assert replace(single, observations=alone).offers == {"joints3d"}, "no neighbour"
+    before = PreviousBatch((0, 6), torch.zeros(6, 43, 3), torch.zeros(16), torch.tensor([0.0, -1.0, 0.0, -1.0]))
+    after = replace(single, observations=replace(alone, previous=before))
+    assert after.offers == {"joints3d", "overlap", "previous"}

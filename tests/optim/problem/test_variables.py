@@ -8,7 +8,8 @@ import torch
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.problem.variables import packing, parse_frozen, root_matrix, root_variable
-from optim.schedule.stages import INITIAL_STATE, schedule
+from optim.schedule.phases import INITIAL_STATE
+from optim.schedule.stages import schedule
 from tests import fakes
 
 PHASES = {phase.name: phase for phase in schedule("humorscope", "rgb", tune_frames=4)}

@@ -8,7 +8,8 @@ import pytest
 
 from optim.common.errors import InputError
 from optim.schedule.preset_change import AS_STARTED, fixed_rules, with_preset
-from optim.schedule.stages import PRESETS, schedule
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 

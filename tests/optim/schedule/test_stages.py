@@ -6,16 +6,14 @@ import pytest
 
 from optim.common.errors import InputError
 from optim.config.settings import parse
-from optim.schedule.stage3_variants import GAP, NODES, SHOTS, steps_of
-from optim.schedule.stages import (
-    INITIAL_STATE,
-    PRESETS,
-    PUBLIC_STEPS,
-    PUBLIC_WEIGHTS,
-    WEIGHT_NAMES,
-    schedule,
-    with_weight,
-)
+from optim.schedule.data_types import DATA_TYPES, data_type_of
+from optim.schedule.phase_edits import with_weight
+from optim.schedule.phases import INITIAL_STATE, NODES
+from optim.schedule.presets import PRESETS
+from optim.schedule.stage3_variants import DEFECT, VARIANTS, steps_of
+from optim.schedule.stages import PUBLIC_STEPS, schedule
+from optim.schedule.terms import TERMS
+from optim.schedule.weights import PUBLIC_WEIGHTS, WEIGHT_FLAGS, WEIGHT_NAMES, default_weights, split_weights
 
 
 def test_default_is_the_published_schedule():
@@ -72,27 +70,27 @@ def test_short_stage_3_keeps_its_proportions():
     assert [p.steps for p in schedule(num_iters=(3, 0, 5), tune_init=False)] == [3, 5]
 
 
-@pytest.mark.parametrize("name", SHOTS)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_fast_ways_end_in_the_single_roll_out_however_few_steps_there_are(name):
     whole = schedule(name)[2:]
-    assert [p.segment for p in whole] == [shot.segment for shot in SHOTS[name]]
-    assert sum(p.steps for p in whole) == steps_of(SHOTS[name]) < PUBLIC_STEPS["3d"][2]
+    assert [p.segment for p in whole] == [shot.segment for shot in VARIANTS[name]]
+    assert sum(p.steps for p in whole) == steps_of(VARIANTS[name]) < PUBLIC_STEPS["3d"][2]
     exact = schedule("humorscope")[-1]
     assert whole[-1].weights == exact.weights and whole[-1].init_motion_frames == exact.init_motion_frames
     for steps in range(1, 80):
         phases = schedule(name, num_iters=(0, 0, steps))
         assert sum(p.steps for p in phases) == steps
         assert phases[-1].segment is None and NODES not in phases[-1].variables
-        gaps = [p.weight(GAP) for p in phases if p.segment]
+        gaps = [p.weight(DEFECT) for p in phases if p.segment]
         assert gaps == sorted(gaps) and all((NODES in p.variables) == (p.segment is not None) for p in phases)
 
 
 def test_the_weight_of_the_gap_stays_in_proportion():
-    given = schedule("shooting", "rgb", weights={GAP: (0.0, 0.0, 7.0)})
-    assert [p.weight(GAP) for p in given] == [0, 0, 7, 21, 0, 0]
-    phases = schedule("shooting", weights={GAP: (0.0, 0.0, 10.0)})
-    assert [p.weight(GAP) for p in with_weight(phases, GAP, 50, stage=3)] == [0, 0, 50, 150, 0, 0]
-    assert [p.weight(GAP) for p in with_weight(phases, GAP, 60, stage=3, current=3)] == pytest.approx(
+    given = schedule("shooting", "rgb", weights={DEFECT: (0.0, 0.0, 7.0)})
+    assert [p.weight(DEFECT) for p in given] == [0, 0, 7, 21, 0, 0]
+    phases = schedule("shooting", weights={DEFECT: (0.0, 0.0, 10.0)})
+    assert [p.weight(DEFECT) for p in with_weight(phases, DEFECT, 50, stage=3)] == [0, 0, 50, 150, 0, 0]
+    assert [p.weight(DEFECT) for p in with_weight(phases, DEFECT, 60, stage=3, current=3)] == pytest.approx(
         [0, 0, 20, 60, 0, 0]
     )
 
@@ -139,3 +137,37 @@ def test_our_presets_weigh_the_prior_less_and_the_public_ones_do_not():
     assert schedule("humorscope", "rgb")[-1].weights["motion_prior"] == 0.075
     given = schedule("humorscope", "3d", weights={"motion_prior": (0.0, 0.0, 0.5)})
     assert given[-1].weights["motion_prior"] == 0.5
+
+
+def test_a_split_without_images_gives_the_overlap_a_weight():
+    assert "rgb_overlap_consist" not in split_weights("rgb"), "the public weights have it"
+    for data_type in ("3d", "verts3d", "points3d"):
+        assert split_weights(data_type) == {"rgb_overlap_consist": (1.0, 1.0, 1.0)}
+
+
+def test_weights_of_multiple_shooting_are_there_only_with_nodes():
+    for data_type in DATA_TYPES:
+        plain = default_weights(data_type, own=True, nodes=False)
+        assert set(default_weights(data_type, own=True, nodes=True)) - set(plain) == {DEFECT}
+        assert all(DEFECT not in phase.weights for phase in schedule("humorscope", data_type))
+
+
+def test_every_flag_belongs_to_one_weight():
+    assert len(WEIGHT_FLAGS) == len(WEIGHT_NAMES) and set(WEIGHT_FLAGS.values()) == set(WEIGHT_NAMES)
+    assert WEIGHT_FLAGS["--joint3d-weight"] == "joints3d", "HuMoR's spelling"
+    assert all(term.help and not term.help.endswith(".") for term in TERMS)
+
+
+@pytest.mark.parametrize(
+    ("observed", "camera", "data_type"),
+    [
+        ({"joints3d"}, False, "3d"),
+        ({"joints3d", "verts3d"}, False, "3d"),
+        ({"verts3d"}, False, "verts3d"),
+        ({"points3d", "joints3d"}, False, "points3d"),
+        ({"points3d", "joints2d"}, True, "rgbd"),
+        ({"joints2d", "joints3d"}, True, "rgb"),
+    ],
+)
+def test_the_data_type_follows_from_what_is_observed(observed, camera, data_type):
+    assert data_type_of(observed, camera=camera) == data_type

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
-from optim.schedule.stages import INITIAL_STATE, schedule
+from optim.schedule.phases import INITIAL_STATE
+from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from optim.problem.variables import NAMES
-from optim.schedule.stages import INITIAL_STATE, schedule
+from optim.schedule.phases import INITIAL_STATE
+from optim.schedule.stages import schedule
 from optim.session.movement import held, moved
 from optim.session.session import Session
 from tests import fakes

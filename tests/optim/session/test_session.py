@@ -11,7 +11,9 @@ import torch
 from optim.common.errors import InputError
 from optim.objective.objective import Objective
 from optim.problem.variables import packing
-from optim.schedule.stages import INITIAL_STATE, PRESETS, schedule
+from optim.schedule.phases import INITIAL_STATE
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import schedule
 from optim.session.session import Session
 from optim.solver import lbfgs
 from tests import fakes

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
-from optim.objective.objective import Scene
 from optim.objective.prediction import Points, Prediction
-from optim.objective.terms.overlap import position_gap, within_batch
+from optim.objective.terms.overlap import rgb_overlap_consist_verts3d_pos
+from optim.objective.terms.scene import Scene
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from optim.split.batches import BatchedFit, last_of
@@ -98,7 +98,7 @@ def test_while_fewer_frames_are_rolled_out_only_those_that_both_have_are_compare
         verts = torch.stack([time[start : start + frames] for start in (0, 3)])
         points = Points(joints=verts, verts3d=verts)
         scene = Scene(pair, pair.observations.first(frames), Prediction(verts, verts, verts, points, {}))
-        gaps = within_batch(scene.verts3d, scene.overlaps, position_gap)
+        gaps = rgb_overlap_consist_verts3d_pos(scene)
         assert gaps.shape == (shared * 43,) and float(gaps.sum()) == 0.0
 
 

@@ -80,7 +80,7 @@ def test_terms_are_those_the_data_can_feed():
 def test_terms_under_one_weight_are_added_up():
     session = fakes.FakeSession()
     session.problem.observations.seq_interval = np.array([[0, 40], [30, 70]])
-    session.problem.batch = 2
+    session.problem.batch, session.problem.offers = 2, session.problem.offers | {"overlap"}
     values = {
         "rgb_overlap_consist_betas": TermValue(2.0, 20.0, None),
         "rgb_overlap_consist_verts3d_pos": TermValue(3.0, 30.0, None),

@@ -213,7 +213,8 @@ def _name(term: Term, value: float) -> None:
     with font(theme.SMALL_FONT):
         psim.TextColored(theme.rgba(theme.TEXT if value else theme.DIM), label)
     unit = term.unit if term.unit != "1" else "no unit"
-    tooltip(f"{term.name.replace('_', ' ')} [{unit}]\n{term.formula}\nThe weight is a factor on this sum.")
+    about = f"{term.help[0].upper()}{term.help[1:]}.\n" if term.help else ""
+    tooltip(f"{term.name.replace('_', ' ')} [{unit}]\n{about}{term.formula}\nThe weight is a factor on this sum.")
 
 
 def slider_position(weight: float, default: float) -> float:

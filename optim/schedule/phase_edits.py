@@ -1,0 +1,91 @@
+"""Edits of a schedule: the same phases with another weight, number of steps or number of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from optim.common.errors import InputError
+from optim.schedule.phases import Phase
+from optim.schedule.stage3_variants import DEFECT, tightness
+from optim.schedule.weights import check_weight
+
+
+def with_weight(
+    phases: tuple[Phase, ...], name: str, value: float, *, stage: int, current: int | None = None
+) -> tuple[Phase, ...]:
+    """The same schedule with one weight changed in every phase of a stage.
+
+    A phase in which the schedule silences the term (weight 0 there, but not in the whole stage) stays silent, unless
+    it is the ``current`` one (an index). ``shooting_gap``, which tightens from phase to phase, becomes ``value`` in the
+    first of them (or the current one) and changes in proportion in the others.
+
+    Raises:
+        InputError: Unknown name or stage, or a negative or non-finite value.
+    """
+    check_weight(name, value)
+    of_stage = [phase for phase in phases if phase.stage == stage]
+    if not of_stage:
+        known = sorted({phase.stage for phase in phases})
+        raise InputError(f"no phase of stage {stage} in this schedule; its stages are {known}")
+    in_use = any(phase.weight(name) > 0 for phase in of_stage)
+    here = phases[current] if current is not None and phases[current].stage == stage else None
+    base = tightness(of_stage, here) if name == DEFECT else 0.0
+    return tuple(
+        replace(phase, weights={**phase.weights, name: float(value) * (phase.weight(name) / base if base else 1.0)})
+        if phase.stage == stage and (i == current or not in_use or phase.weight(name) > 0)
+        else phase
+        for i, phase in enumerate(phases)
+    )
+
+
+def with_weights(phases: tuple[Phase, ...], weights: Mapping[int, Mapping[str, float]]) -> tuple[Phase, ...]:
+    """The same schedule with other weights in some phases: index of a phase → term → weight.
+
+    Raises:
+        InputError: No such phase, an unknown name, or a negative or non-finite value.
+    """
+    edited = list(phases)
+    for index, values in weights.items():
+        phase = _at(phases, index)
+        for name, value in values.items():
+            check_weight(name, value)
+        edited[index] = replace(phase, weights={**phase.weights, **{n: float(v) for n, v in values.items()}})
+    return tuple(edited)
+
+
+def with_steps(phases: tuple[Phase, ...], index: int, steps: int) -> tuple[Phase, ...]:
+    """The same schedule with another number of steps in one phase; 0 leaves it out.
+
+    Raises:
+        InputError: No such phase, or a number below 0.
+    """
+    phase = _at(phases, index)
+    if steps != int(steps) or steps < 0:
+        raise InputError(f"{phase.name}: {steps} steps; give a whole number of at least 0")
+    return (*phases[:index], replace(phase, steps=int(steps)), *phases[index + 1 :])
+
+
+def with_frames(phases: tuple[Phase, ...], index: int, frames: int | None, *, of: int) -> tuple[Phase, ...]:
+    """The same schedule with another number of frames rolled out and observed in one phase of stage 3.
+
+    Args:
+        frames: Counted from the first; None: all.
+        of: Frames in all.
+
+    Raises:
+        InputError: No such phase, one that is not of stage 3, or a number that is not between 2 and all.
+    """
+    phase = _at(phases, index)
+    if phase.stage != 3:
+        raise InputError(f"{phase.name} observes all frames; only phases of stage 3 roll out fewer")
+    if frames is not None and not 2 <= frames <= of:
+        raise InputError(f"{phase.name}: {frames} frames; give 2 to {of}, or None for all")
+    return (*phases[:index], replace(phase, frames=None if frames == of else frames), *phases[index + 1 :])
+
+
+def _at(phases: tuple[Phase, ...], index: int) -> Phase:
+    if not 0 <= index < len(phases):
+        known = ", ".join(f"{i} ({phase.name})" for i, phase in enumerate(phases))
+        raise InputError(f"no phase {index} in this schedule; there are {known}")
+    return phases[index]
