@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.recording.runfile import SUFFIX, RunFile
@@ -80,9 +82,8 @@ def choose_place(settings: Settings) -> Place:
 
 
 def runs_folder() -> Path:
-    """``$XDG_DATA_HOME/humorscope/runs``, by default under ``~/.local/share``."""
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "humorscope" / "runs"
+    """``runs`` in this user's data folder, on Linux ``$XDG_DATA_HOME/humorscope`` or ``~/.local/share/humorscope``."""
+    return user_data_path("humorscope", appauthor=False) / "runs"
 
 
 def new_run(clip: str, *, folder: Path) -> Path:

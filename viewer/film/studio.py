@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import polyscope as ps
+from platformdirs import user_videos_path
 
 from viewer.film.capture import CaptureError
 from viewer.film.filming import Filming
@@ -39,12 +40,12 @@ class Filmed(Protocol):
 
 
 def videos_folder() -> Path:
-    """Where recordings go unless told otherwise: ``$XDG_VIDEOS_DIR``, ``~/Videos`` if there is one, the home folder."""
-    given = os.environ.get("XDG_VIDEOS_DIR")
-    if given:
-        return Path(given)
-    usual = Path.home() / "Videos"
-    return usual if usual.is_dir() else Path.home()
+    """Where recordings go unless told otherwise: this user's folder for videos, on Linux ``$XDG_VIDEOS_DIR``.
+
+    The home folder where the user has named none and there is no ``~/Videos``.
+    """
+    folder = user_videos_path()
+    return Path.home() if folder == Path.home() / "Videos" and not folder.is_dir() else folder
 
 
 class Studio:

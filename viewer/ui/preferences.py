@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_config_path
 
 from viewer.ui.look import kept, recall
 from viewer.ui.theme import THEMES
@@ -40,9 +41,8 @@ class Preferences:
 
 
 def preferences_path() -> Path:
-    """``$XDG_CONFIG_HOME/humorscope/window.json``, by default under ``~/.config``."""
-    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "humorscope" / "window.json"
+    """``window.json`` in this user's configuration folder, on Linux ``$XDG_CONFIG_HOME`` or ``~/.config/humorscope``."""
+    return user_config_path("humorscope", appauthor=False) / "window.json"
 
 
 def load_preferences(path: Path) -> Preferences:

