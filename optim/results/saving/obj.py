@@ -23,10 +23,10 @@ def write_obj(take: Take, folder: Path, *, frame: int = 0) -> list[Path]:
     if not -take.frames <= frame < take.frames:
         raise InputError(f"frame {frame} of {take.stem}: there are 0 to {take.frames - 1}")
     frame %= take.frames
-    vertices = take.vertices(frame) @ Y_UP_FROM_Z_UP.T
-    lines = [f"# {take.stem}, frame {frame} of {take.frames} at {take.fps:g} Hz; metres, y up, floor at y = 0"]
-    lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
-    lines += [f"f {a} {b} {c}" for a, b, c in take.body.faces + 1]
+    import trimesh  # takes as long to import as everything else that saving needs
+
+    mesh = trimesh.Trimesh(take.vertices(frame) @ Y_UP_FROM_Z_UP.T, take.body.faces, process=False)
+    about = f"{take.stem}, frame {frame} of {take.frames} at {take.fps:g} Hz; metres, y up, floor at y = 0"
     path = folder / f"{take.stem}_{frame:04d}.obj"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    mesh.export(path, file_type="obj", digits=6, include_normals=False, header=about)
     return [path]
