@@ -41,7 +41,7 @@ class Preferences:
 
 
 def preferences_path() -> Path:
-    """``window.json`` in this user's configuration folder, on Linux ``$XDG_CONFIG_HOME`` or ``~/.config/humorscope``."""
+    """``window.json`` in this user's configuration folder, on Linux ``~/.config/humorscope``."""
     return user_config_path("humorscope", appauthor=False) / "window.json"
 
 
