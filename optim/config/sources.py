@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from optim.common.errors import InputError
+from optim.reading.files import is_file, is_folder
 
 PLACE = "optim.loading.sources"
 """The package whose modules declare the sources."""
@@ -91,7 +92,7 @@ def endings() -> tuple[str, ...]:
 def source_of(path: Path) -> DataSource | None:
     """The source of a file or folder: by its content, else by its ending; None where no source knows it."""
     known = sources().values()
-    by_content = (source for source in known if path.exists() and source.recognise(path))
+    by_content = (source for source in known if (is_file(path) or is_folder(path)) and source.recognise(path))
     by_ending = (source for source in known if path.suffix.lower() in source.endings)
     return next(by_content, None) or next(by_ending, None)
 

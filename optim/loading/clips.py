@@ -11,6 +11,7 @@ from pathlib import Path
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.config.sources import sources
+from optim.reading.files import is_folder
 
 SHOWN = 12
 log = logging.getLogger(__name__)
@@ -26,8 +27,8 @@ def motion_files(folder: Path, *, datasets: Sequence[str] = ()) -> list[Path]:
         InputError: None there.
     """
     roots = [folder / name for name in datasets] or [folder]
-    if missing := [root.name for root in roots if not root.is_dir()]:
-        there = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if missing := [root.name for root in roots if not is_folder(root)]:
+        there = sorted(path.name for path in folder.iterdir() if is_folder(path))
         raise InputError(f"{folder}: no folder {', '.join(missing)} in it; there are {shortened(there)}")
     files = sorted(path for root in roots for path in root.rglob("*.npz"))
     named = [path for path in files if path.stem.endswith("_poses")]
@@ -40,7 +41,7 @@ def clip_names(settings: Settings) -> list[str]:
     """What ``--clip`` can name; empty where the data is one clip."""
     path = settings.data_path
     clips = sources()[settings.kind].clips
-    return [] if path is None or not path.is_dir() or clips is None else clips(settings)
+    return [] if path is None or not is_folder(path) or clips is None else clips(settings)
 
 
 def motion_names(settings: Settings) -> list[str]:

@@ -17,7 +17,7 @@ from optim.common.errors import InputError
 from optim.priors.init_state_prior import DIMENSIONS, InitStatePrior
 from optim.priors.motion_prior import MotionPrior
 from optim.reading.arrays import read_arrays, require_finite
-from optim.reading.files import require_file
+from optim.reading.files import is_file, is_folder, require_file
 from optim.reading.weights import read_weights
 
 _BODY = "an SMPL+H model.npz with 16 betas"
@@ -43,11 +43,11 @@ def load_body(path: Path | str, *, gender: str = "neutral") -> BodyModel:
 
 def find_body(path: Path, *, gender: str = "neutral") -> Path:
     """The file that ``load_body`` reads."""
-    if not path.is_dir():
+    if not is_folder(path):
         return require_file(path, what=_BODY)
     tried = [path / gender / "model.npz", path / "model.npz", path / "neutral" / "model.npz"]
     for file in tried:
-        if file.is_file():
+        if is_file(file):
             return file
     raise InputError(f"{path}: no {gender}/model.npz or model.npz in it; {_BODY} is expected")
 
@@ -145,7 +145,7 @@ def load_init_state_prior(path: Path | str) -> InitStatePrior:
         InputError: Not there, wrong shapes, or not a mixture of Gaussians.
     """
     file = Path(path)
-    file = file / "prior_gmm.npz" if file.is_dir() else file
+    file = file / "prior_gmm.npz" if is_folder(file) else file
     arrays = read_arrays(file, ("weights", "means", "covariances"), what=_GMM)
     weights, means, covariances = (arrays[name] for name in ("weights", "means", "covariances"))
     shapes = (weights.shape, means.shape, covariances.shape)

@@ -71,6 +71,33 @@ def _stat(path: Path, what: str) -> os.stat_result:
         raise InputError(f"{path}: {reason(error)}; give the path of {what}") from None
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; a name that no file system takes is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Errors about values that were read name the file that they came from."""
+    try:
+        yield
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from None
+
+
 def require_folder(path: Path, *, what: str) -> Path:
     """The path itself, if it is a folder whose content may be listed.
 

@@ -29,6 +29,7 @@ from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 from optim.reading.arrays import array_names, read_arrays, require_finite
+from optim.reading.files import is_file, is_folder
 from optim.results.read_results import STITCHED, find_results, read_result, read_stitched_file
 from optim.results.results import STAGES, FitResult, LossRow, constant_shape
 from optim.split.batches import joined, row_of
@@ -77,7 +78,7 @@ def open_results(path: Path, *, body_path: Path | None = None, clip: str | None 
     Raises:
         InputError: Nothing there, or files that cannot be used.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return _motion(path, body_path)
     groups = _groups(find_results(path))
     names = list(groups)
@@ -158,7 +159,7 @@ def _with_seams(opened: Opened, final: Sequence[Path], stage: str) -> Opened:
     last = opened.moments[stage]
     clips = [Clip(interval, row_of(last, row)) for row, interval in enumerate(opened.intervals)]
     file = final[0] / f"{stage}_results.npz" if final else None
-    if file is not None and file.is_file():
+    if file is not None and is_file(file):
         whole = read_stitched_file(file, opened.body, clips)
     else:
         whole = stitch(clips, body=opened.body, how="cut")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ import assets
 from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
+from optim.loading.files.camera import image_size_of
 from optim.loading.files.planes import unit_plane
 from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 from optim.reading.arrays import read_arrays, require_finite
-from optim.reading.files import guarded, read_text
+from optim.reading.files import about, guarded, is_file, is_folder, read_text
 from optim.reading.json_file import read_json
 from optim.results.results import STAGES, FitResult, LossRow, constant_shape
 from optim.split.stitching import Clip, Jump, Seam, Stitched, seams_of
@@ -44,7 +45,7 @@ def find_results(path: Path) -> list[Path]:
     Raises:
         InputError: No such folder, or no results in it.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         raise InputError(f"{path}: no such folder; give results_out/CLIP, results_out, or a folder of runs")
     found = sorted({file.parent for name in STAGES for file in path.rglob(f"{name}_results.npz")})
     if not found:
@@ -62,7 +63,7 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
     Raises:
         InputError: No stage in it, arrays missing, of wrong shapes or not finite, or the body cannot be found.
     """
-    files = {name: file for name in STAGES if (file := folder / f"{name}_results.npz").is_file()}
+    files = {name: file for name in STAGES if is_file(file := folder / f"{name}_results.npz")}
     if not files:
         raise InputError(f"{folder}: no stage1_results.npz, … in it; give a folder results_out/CLIP")
     named = {} if body_path is not None else read_meta(folder)
@@ -82,7 +83,7 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
         body,
         stages,
         losses=read_losses(folder),
-        seams=_seams(info),
+        seams=_seams(info, folder / RUN),
         info=info,
         gender=gender,
         body_truth=None if body_truth is body else body_truth,
@@ -148,7 +149,7 @@ def _read_frames(file: Path, body: BodyModel) -> Stitched:
 def read_losses(folder: Path) -> tuple[LossRow, ...]:
     """Rows of ``losses.csv``; terms that were not active in an iteration are left out of its row."""
     file = folder / LOSSES
-    if not file.is_file():
+    if not is_file(file):
         return ()
     lines = read_text(file, what="a table of losses").splitlines()
     with guarded(
@@ -160,41 +161,44 @@ def read_losses(folder: Path) -> tuple[LossRow, ...]:
 def read_meta(folder: Path) -> dict[str, Path]:
     """The body files that ``meta.txt`` names, ``optim_bm`` and ``gt_bm``; nothing where there is no such file."""
     file = folder / "meta.txt"
-    if not file.is_file():
+    if not is_file(file):
         return {}
     words = [line.split(" ", 1) for line in read_text(file, what="the names of body files").splitlines()]
     named = {pair[0]: Path(pair[1].strip()) for pair in words if len(pair) == 2}
     for name, path in named.items():
-        if name in ("optim_bm", "gt_bm") and not path.exists():
+        if name in ("optim_bm", "gt_bm") and not (is_file(path) or is_folder(path)):
             raise InputError(f"{file}: {name} {path} is not there; give the body with --smpl")
     return named
 
 
 def _with_observations(result: FitResult, folder: Path) -> FitResult:
     file = folder / "observations.npz"
-    if not file.is_file():
+    if not is_file(file):
         return result
     arrays = read_arrays(file, (), optional=(*_SEEN, "floor_plane"), what="observations")
     tensors = {name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in arrays.items()}
     floor = tensors.pop("floor_plane", None)
-    seen: dict[str, Any] = {name: value[None] for name, value in tensors.items() if len(value) == result.frames}
-    return replace(
-        result,
-        observations=Observations(**seen) if seen else None,
-        observed_floor=None if floor is None else _unit_plane(floor, file),
-    )
+    seen: dict[str, Any] = {
+        name: value[None] for name, value in tensors.items() if value.ndim and len(value) == result.frames
+    }
+    with about(file):
+        return replace(
+            result,
+            observations=Observations(**seen) if seen else None,
+            observed_floor=None if floor is None else _unit_plane(floor, file),
+        )
 
 
 def _with_truth(result: FitResult, folder: Path, body: BodyModel) -> FitResult:
     file = folder / "gt_results.npz"
-    if not file.is_file():
+    if not is_file(file):
         return result
     arrays = read_arrays(file, (), optional=(*_MOTION, "cam_mtx"), what="the truth")
     camera = None
     if "cam_mtx" in arrays:
         size = result.info.get("image_size")
         matrix = torch.from_numpy(np.asarray(arrays["cam_mtx"], np.float32))
-        camera = Camera.from_matrix(matrix, image_size=None if size is None else (int(size[0]), int(size[1])))
+        camera = Camera.from_matrix(matrix, image_size=None if size is None else image_size_of(size, folder / RUN))
     truth = read_motion_file(file, body) if set(_MOTION) <= set(arrays) else None
     if truth is not None and truth.trans.shape[1] != result.frames:
         raise InputError(f"{file}: {truth.trans.shape[1]} frames, but the fit has {result.frames}")
@@ -203,7 +207,7 @@ def _with_truth(result: FitResult, folder: Path, body: BodyModel) -> FitResult:
 
 def _read_run(folder: Path) -> dict[str, Any]:
     file = folder / RUN
-    if not file.is_file():
+    if not is_file(file):
         return {}
     found = read_json(file, what="the record of a run")
     if not isinstance(found, dict):
@@ -211,14 +215,16 @@ def _read_run(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _seams(info: Mapping[str, Any]) -> tuple[Seam, ...]:
+def _seams(info: Mapping[str, Any], file: Path) -> tuple[Seam, ...]:
     def jump(value: Mapping[str, float] | None) -> Jump | None:
-        return None if value is None else Jump(**value)
+        return None if value is None else Jump(**{field.name: float(value[field.name]) for field in fields(Jump)})
 
-    return tuple(
-        Seam(s["frame"], s["shared"], jump(s["apart"]), jump(s["before"]), jump(s["after"]))
-        for s in info.get("seams", ())
-    )
+    faults = (TypeError, KeyError, AttributeError)
+    with guarded(file, problem="its seams cannot be read", advice="delete it or copy it again", also=faults):
+        return tuple(
+            Seam(int(s["frame"]), int(s["shared"]), jump(s["apart"]), jump(s["before"]), jump(s["after"]))
+            for s in info.get("seams", ())
+        )
 
 
 def _unit_plane(plane: Tensor, file: Path) -> Tensor:

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from optim.config.settings import parse
+from optim.reading.files import is_file
 from optim.recording.recording import Recording
 from optim.recording.resuming import load_recorded, resumed_settings
 from optim.recording.runfile import SUFFIX, RunFile
@@ -23,7 +24,7 @@ def load_results(path: Path, *, body_path: Path | None = None) -> list[FitResult
     Raises:
         InputError: Nothing there, or something that cannot be read.
     """
-    if path.is_file() or path.suffix == SUFFIX:
+    if is_file(path) or path.suffix == SUFFIX:
         return read_run(path, body_path=body_path)
     return [read_result(folder, body_path=body_path) for folder in find_results(path)]
 

@@ -81,7 +81,7 @@ def guessed_camera(image_size: tuple[int, int]) -> Camera:
     return Camera.from_matrix(matrix, image_size=image_size)
 
 
-def image_size_of(size: np.ndarray | list, path: Path) -> tuple[int, int]:
+def image_size_of(size: object, path: Path) -> tuple[int, int]:
     """Width and height [px] as a file gives them.
 
     Raises:

@@ -14,6 +14,7 @@ from optim.keypoints.names import SETS, to_body_25
 from optim.keypoints.people import follow
 from optim.loading.files.camera import MOST_PIXELS
 from optim.reading.arrays import read_arrays
+from optim.reading.files import is_file, is_folder
 from optim.reading.json_file import json_numbers, read_json
 
 EXPECTED = "OpenPose's folder of *_keypoints.json, or a .json or .npz of BODY_25, COCO-17 or mediapipe-33 keypoints"
@@ -35,14 +36,14 @@ def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
     Raises:
         InputError: Nothing of the kind there, or nobody in it.
     """
-    if path.is_dir():
+    if is_folder(path):
         people, names = _openpose_folder(path)
     elif path.suffix == ".npz":
         people, names = _npz(path)
-    elif path.suffix == ".json" and path.is_file():
+    elif path.suffix == ".json" and is_file(path):
         people, names = _json(path)
     else:
-        what = "no such file or folder" if not path.exists() else "no keypoints"
+        what = "no such file or folder" if not (is_file(path) or is_folder(path)) else "no keypoints"
         raise InputError(f"{path}: {what}; {EXPECTED} is expected")
     if not any(set(names) & set(group) for group in SETS.values()):
         given = ", ".join(names[:4])

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from optim.common.errors import InputError
+from optim.reading.files import is_folder
 from optim.reading.images import read_picture
 
 IN_MASK = 0.5
@@ -23,7 +24,7 @@ def mask_files(folder: Path, *, frames: int) -> list[Path]:
     Raises:
         InputError: No such folder, or another number of files.
     """
-    files = sorted(folder.glob("*.png")) if folder.is_dir() else []
+    files = sorted(folder.glob("*.png")) if is_folder(folder) else []
     if not files:
         raise InputError(f"{folder}: no folder of *.png masks; one a frame is expected, not zero where something hides")
     if len(files) != frames:

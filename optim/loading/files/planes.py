@@ -8,6 +8,7 @@ import numpy as np
 
 from optim.common.errors import InputError
 from optim.reading.arrays import read_array, require_finite
+from optim.reading.files import is_folder
 
 ASSUMED_FLOOR = (0.0, -1.0, 0.0, -0.5)
 """Normal and offset in the camera frame: level, half a metre below the camera, as HuMoR assumes."""
@@ -25,7 +26,7 @@ def read_floor(folder: Path) -> np.ndarray:
 
     Source: HuMoR's reading of the same files.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder}: no such folder; give the folder of PlaneRCNN's results of one image of the video")
     parameters, masks = (_read(folder, kind) for kind in _KINDS)
     if parameters.ndim != 2 or parameters.shape[1] != 3 or masks.ndim != 3 or len(masks) != len(parameters):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.config.options import DEPTH_UNIT, PROX_DEPTH_UNIT
+from optim.reading.files import is_file, is_folder
 
 POINT_ENDINGS = (".ply", ".npy", ".npz", ".txt", ".xyz")
 TRIMMED = 90
@@ -36,7 +37,7 @@ class RgbdFiles:
 
     def beside(self, folder: Path, frame: Path, *endings: str) -> Path | None:
         """The file of a frame in another folder, by its name."""
-        return next((path for end in endings if (path := folder / f"{frame.stem}{end}").is_file()), None)
+        return next((path for end in endings if is_file((path := folder / f"{frame.stem}{end}"))), None)
 
 
 def is_prox(path: Path) -> bool:
@@ -54,7 +55,7 @@ def prox_names(path: Path) -> list[str]:
     if (path / "Color").is_dir() or (path / "Depth").is_dir():
         return []
     recordings = _prox_root(path) / "recordings"
-    found = sorted(one.name for one in recordings.iterdir() if one.is_dir()) if recordings.is_dir() else []
+    found = sorted(one.name for one in recordings.iterdir() if is_folder(one)) if is_folder(recordings) else []
     if not found:
         raise InputError(f"{path}: no recordings/NAME/Depth in it; give the folder of PROX, or one recording of it")
     return found
@@ -93,7 +94,7 @@ def plain_recording(path: Path) -> RgbdFiles:
     Raises:
         InputError: Neither is there.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         raise InputError(f"{path}: no such folder; give one with Depth/*.png or Points/*.ply in it")
     places = [one for name in _FRAMES if (one := path / name).is_dir()]
     place = places[0] if places else path
@@ -116,15 +117,15 @@ def plain_recording(path: Path) -> RgbdFiles:
 
 def _prox_root(path: Path) -> Path:
     inside = path / "qualitative"
-    return inside if inside.is_dir() else path
+    return inside if is_folder(inside) else path
 
 
 def _folder(path: Path) -> Path | None:
-    return path if path.is_dir() else None
+    return path if is_folder(path) else None
 
 
 def _images(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder}: no such folder; a recording needs it")
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _IMAGES and file.name[0] != ".")
     if not files:

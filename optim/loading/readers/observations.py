@@ -25,6 +25,7 @@ from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.reading.arrays import array_names, frame_rate, read_arrays, require_finite
+from optim.reading.files import about
 from optim.schedule.data_types import MODALITIES
 
 WHAT = f"observations ({', '.join(MODALITIES)})"
@@ -57,9 +58,11 @@ def read(settings: Settings) -> Clip:
         _camera_and_floor(arrays, weighted, settings) if settings.through_camera else (None, None, True)
     )
     chosen: dict[str, Any] = {name: _at(array, index[frames], name) for name, array in weighted.items()}
+    with about(path):
+        observations = Observations(**chosen)
     return Clip(
         path.parent.name if path.stem == "observations" else path.stem,
-        Observations(**chosen),
+        observations,
         load_body(body_file),
         body_file,
         camera=camera,

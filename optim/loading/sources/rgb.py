@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optim.config.sources import DataSource
+from optim.reading.files import is_file
 
 if TYPE_CHECKING:
     from optim.config.settings import Settings
@@ -35,7 +36,7 @@ def read(settings: Settings) -> Clip:
 
 def recognise(path: Path) -> bool:
     """A file that begins as videos do."""
-    if not path.is_file():
+    if not is_file(path):
         return False
     with path.open("rb") as file:
         return SIGNATURE.match(file.read(16)) is not None
