@@ -5,10 +5,15 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
+
+from optim.commands import shooting_bench, weight_rule
+from optim.commands.bench import __main__ as bench
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "assets" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -50,11 +55,36 @@ def test_what_is_installed_is_what_is_locked():
         assert version(name).split("+")[0] == locked[name]
 
 
-def test_the_readmes_links_lead_somewhere():
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
-    assert len(targets) > 10
-    missing = [t for t in targets if not t.startswith("http") and not (ROOT / t).exists()]
-    assert not missing
+def heading_anchors(page):
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leads_somewhere(page, link):
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    return target.exists() and (not anchor or anchor in heading_anchors(target))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    assert len(links) > 10 or page.name != "README.md" or page.parent != ROOT
+    assert not [link for link in links if not link.startswith("http") and not leads_somewhere(page, link)]
+
+
+def test_a_broken_link_is_noticed():
+    page = ROOT / "docs" / "performance.md"
+    assert leads_somewhere(page, "diagnostics.md#profile") and leads_somewhere(page, "#how-fast-it-is")
+    assert not leads_somewhere(page, "diagnostics.md#nowhere") and not leads_somewhere(page, "nowhere.md")
+
+
+def test_tables_are_written_where_the_docs_have_their_marks():
+    for command in (bench, shooting_bench):
+        assert all(mark in command.PAGE.read_text(encoding="utf-8") for mark in command.MARKS)
+    page = weight_rule.PAGE.read_text(encoding="utf-8")
+    assert weight_rule.BEGIN in page and weight_rule.END in page
 
 
 def test_the_readmes_flags_exist():

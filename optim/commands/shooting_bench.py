@@ -3,7 +3,7 @@
 Every way ends in the same loss, that of the exact mode's last phase; how far it has come is measured under that loss
 from iteration to iteration, off the clock. Seconds are of the processor, on one thread. Clips take turns between the
 protocols of ``optim.evaluation.protocols``. Rows go to the CSV file clip by clip, and a run that was stopped goes on;
-the table goes between two marks of docs/shooting.md.
+the table goes between two marks of docs/lab/shooting.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from optim.schedule.stages import schedule
 from optim.session.history import Snapshot
 from optim.session.session import Session
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "shooting.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "lab" / "shooting.md"
 MARKS = ("<!-- shooting_bench: begin -->", "<!-- shooting_bench: end -->")
 EXACT, SHOOTING = "exact", "shooting"
 WITHIN = 0.01

@@ -1,8 +1,8 @@
 """``python -m optim.weight_rule``: what a solver should do with its memory when a weight is edited, measured.
 
 Fits a clip up to the middle of a stage, changes one weight by a factor, and goes on once with the curvature that the
-solver remembers and once without. Writes the table between two marks in docs/optimiser.md. Flags besides its own are
-those of ``run_viewer.py``.
+solver remembers and once without. Writes the table between two marks in docs/lab/weight_rule.md. Flags besides its
+own are those of ``run_viewer.py``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from optim.schedule.stages import schedule
 from optim.session.history import Snapshot
 from optim.session.session import Session
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "optimiser.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "lab" / "weight_rule.md"
 BEGIN, END = "<!-- weight_rule: begin -->", "<!-- weight_rule: end -->"
 TERMS = {2: ("joints3d", "joints3d_smooth", "pose_prior"), 3: ("joints3d", "joint_consistency")}
 FACTORS = (100.0, 10.0, 0.1, 0.01)

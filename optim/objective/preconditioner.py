@@ -2,7 +2,7 @@
 
 The loss of stage 3 bends some 1e5 times as much along x_0's translation as along a latent. L-BFGS begins with one
 number for all of that and learns the rest pair by pair; a diagonal that is right to a factor of a few saves it most of
-the way (measured: docs/shooting.md). Knows no solver: it gives a diagonal, and what it cost.
+the way (measured: docs/lab/shooting.md). Knows no solver: it gives a diagonal, and what it cost.
 """
 
 from __future__ import annotations

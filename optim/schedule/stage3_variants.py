@@ -30,7 +30,7 @@ SHOOTING = (
     VariantPhase("stage 3 refine", None, 0.0, 12),
 )
 """After ``tighten`` the defects are small enough for the single roll-out; after ``join``, which brings it together, the
-solver begins once more with a preconditioner measured there (docs/shooting.md)."""
+solver begins once more with a preconditioner measured there (docs/lab/shooting.md)."""
 DIRECT = (VariantPhase("stage 3 begin", None, 0.0, 1), VariantPhase("stage 3 refine", None, 0.0, 15))
 """The single roll-out over all frames from the start; the solver begins once more after the first step."""
 VARIANTS = {"shooting": SHOOTING, "direct": DIRECT}

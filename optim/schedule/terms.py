@@ -95,7 +95,7 @@ _SPACE = ("3d", "verts3d", "points3d")
 _IMAGES = ("rgb", "rgbd")
 _PRIOR_OWN = {"3d": (0.0, 0.0, 3e-4), "rgbd": (0.0, 0.0, 0.0225)}
 """The shipped prior spends about 50 nats on a transition; under the public weights it bends the motion away from 3D
-joints and depth (docs/models.md and docs/data.md have the comparison)."""
+joints and depth (docs/lab/models.md and docs/data.md have the comparison)."""
 _OVERLAP = Weights(
     public={"rgb": (200.0, 200.0, 200.0)},
     split={**_same(*_SPACE, weight=_ALWAYS), "rgbd": (200.0, 200.0, 200.0)},

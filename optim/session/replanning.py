@@ -26,7 +26,7 @@ class PlannedFit(Fit):
 
         Args:
             keep_memory: Of the solver, which is of another loss; None: as long as that is not ``MISLEADING`` times
-                larger now (measured: docs/optimiser.md).
+                larger now (measured: docs/lab/weight_rule.md).
 
         Raises:
             InputError: Unknown term or stage, or a weight that is negative or not finite.

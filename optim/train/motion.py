@@ -1,6 +1,6 @@
 """Trains HuMoR's motion prior on its own roll-outs, from any AMASS-format folder; resumable at any checkpoint.
 
-Recipe (HuMoR's, with what was added to make roll-outs hold over seconds said in docs/models.md): a supervised start on
+Recipe (HuMoR's; docs/lab/models.md has what was added to make roll-outs hold over seconds): a supervised start on
 single transitions, then a growing share of windows is rolled out closed-loop through the decoder with gradients through
 the whole window, the windows growing over time; KL to the conditional prior annealed in; contacts as in the paper.
 """

@@ -20,7 +20,7 @@ from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "lab" / "performance.md"
 MARKS = ("<!-- bench: begin -->", "<!-- bench: end -->")
 
 

@@ -5,7 +5,7 @@ read from front to back. A *tile* is up to four rows of the result and one panel
 while the panel passes by. A row's sums are made in the same order whatever rows stand beside it.
 
 Libraries are made for large products: on one thread of a Zen 3 four rows cost a third of oneDNN's time and sixty
-four fifths (docs/performance.md).
+four fifths (docs/lab/performance.md).
 """
 
 from __future__ import annotations
