@@ -74,7 +74,7 @@ def test_a_folder_of_clips_is_fitted_in_turn(model_files, tmp_path, capsys):
     assert run_viewer.main([*words, *model_files.flags()]) == 1
     errors = capsys.readouterr().err
     assert "clip 2 of 3: 02/broken_poses" in errors and "error: 1 of 3 clips" in errors
-    assert "broken_poses.npz: not an .npz file" in errors
+    assert "broken_poses.npz: damaged or cut off" in errors
     place = tmp_path / "out" / "results_out"
     assert files_of(place) == {"01_walk", "02_walk"}
     assert "stage3_results.npz" in files_of(place / "02_walk")
