@@ -16,7 +16,7 @@ from optim.schedule.weights import WEIGHT_FLAGS, WEIGHT_HELP
 _ONE_CLIP = "one clip is fitted at a time"
 _ONE_NETWORK = "HuMoR's published architecture is the only one"
 _NO_IMAPPER = "iMapper's scenes are not read"
-WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
+WITHOUT_EFFECT: dict[str, tuple[int, str]] = {
     "--amass-batch-size": (1, _ONE_CLIP),
     "--amass-split-by": (1, "all clips of the folder are there to choose from"),
     "--gt-body-type": (1, "SMPL+H is the only body"),
@@ -36,7 +36,7 @@ WITHOUT_EFFECT: dict[str, tuple[int | str, str]] = {
     "--save-stages-results": (0, "results are always saved"),
     "--shuffle": (0, _ONE_CLIP),
 }
-"""Flags of HuMoR that change nothing here → number of values, reason. Accepted, and named in a notice."""
+"""Flags of HuMoR that change nothing here → number of values (0 or 1), reason. Accepted, and named in a notice."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,10 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         text = f"weight in stages 1, 2, 3 of: {WEIGHT_HELP[name]}"
         groups[FIT].add_argument(flag, type=float, nargs=3, metavar="W", help=text)
     for flag, (values, _) in WITHOUT_EFFECT.items():
-        if values == 0:
-            parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
-        else:
-            parser.add_argument(flag, nargs=values if values == "+" else None, help=argparse.SUPPRESS)
+        parser.add_argument(flag, action="store" if values else "store_true", help=argparse.SUPPRESS)
     return parser
 
 

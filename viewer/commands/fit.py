@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -52,13 +53,7 @@ def fit_clip(settings: Settings) -> int:
 
 
 def _fit_whole(settings: Settings, session: Session, out: Path, recorder: Recorder | None) -> int:
-    losses: list[LossRow] = []
-    began = time.monotonic()
-    finished = _step_to_the_end(session, losses, recorder)
-    folders = save_results(session, out / "results_out", body_file=session.problem.body_file or settings.smpl)
-    write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
-    for folder in folders:
-        print(f"results: {folder}", flush=True)
+    finished, folders = _fit_session(settings, session, out, recorder=recorder)
     _export(settings, folders, out)
     if recorder is not None:
         print(f"recorded: {recorder.path}", flush=True)
@@ -69,6 +64,30 @@ def _fit_whole(settings: Settings, session: Session, out: Path, recorder: Record
     from viewer.commands.headless import render_fit_video, tell_of_video  # they need Polyscope
 
     return tell_of_video(partial(render_fit_video, session, out / f"{session.problem.name}.mp4"))
+
+
+def _fit_session(
+    settings: Settings,
+    session: Session,
+    out: Path,
+    *,
+    recorder: Recorder | None = None,
+    numbers: Sequence[int] | None = None,
+) -> tuple[bool, list[Path]]:
+    """Step to the end and write the results: whether it came to the end, and their folders.
+
+    Args:
+        numbers: Of the sub-sequences of the session in the clip.
+    """
+    losses: list[LossRow] = []
+    began = time.monotonic()
+    finished = _step_to_the_end(session, losses, recorder)
+    body = session.problem.body_file or settings.smpl
+    folders = save_results(session, out / "results_out", body_file=body, numbers=numbers)
+    write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
+    for folder in folders:
+        print(f"results: {folder}", flush=True)
+    return finished, folders
 
 
 def _fit_split(settings: Settings) -> int:
@@ -82,14 +101,8 @@ def _fit_split(settings: Settings) -> int:
     finished, body = True, fit.whole.body_file or settings.smpl
     for session in fit:
         print(_where(fit), file=sys.stderr)
-        losses: list[LossRow] = []
-        began = time.monotonic()
-        finished = _step_to_the_end(session, losses, None)
-        folders = save_results(session, out / "results_out", body_file=body, numbers=fit.numbers)
-        write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
+        finished, folders = _fit_session(settings, session, out, numbers=fit.numbers)
         places += folders
-        for folder in folders:
-            print(f"results: {folder}", flush=True)
         stage = session.current.stage
         if not finished:
             break
