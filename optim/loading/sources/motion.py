@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from optim.config.sources import MOTION, DataSource
 from optim.loading.clips import motion_names
 from optim.reading.arrays import array_names
-from optim.reading.files import is_folder
 
 if TYPE_CHECKING:
     from optim.config.settings import Settings
@@ -25,9 +24,7 @@ def read(settings: Settings) -> Clip:
 
 
 def recognise(path: Path) -> bool:
-    """An .npz with a trajectory, or a folder with such files in it or in its folders."""
-    if is_folder(path):
-        return any("trans" in array_names(file) for pattern in ("*.npz", "*/*.npz") for file in path.glob(pattern))
+    """An .npz with a trajectory. A folder that no other source knows is taken for one of motions anyhow."""
     return "trans" in array_names(path)
 
 
