@@ -33,7 +33,7 @@ ROOMS = {
     "optim.reporting": "body schedule problem objective config loading results evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting",
-    "viewer.protocol": "",
+    "viewer.protocol": "common",
     "viewer.ui": "viewer.protocol",
     "viewer.scene": "viewer.protocol viewer.ui",
     "viewer.worker": "common body solver schedule priors problem objective initialise session split diagnostics"
@@ -51,8 +51,10 @@ ROOMS = {
 FORWARDERS = {"optim": "optim.commands", "viewer": "viewer.commands"}
 """Modules directly in a top-level folder forward a published name to its commands, and do nothing else."""
 MOST_IN_A_FOLDER = 16
-DRAWN = ("viewer/panels/", "viewer/layers/")
-"""What only draws and asks."""
+WITHOUT_TORCH = ("optim.common.errors", "optim.schedule", "optim.session.edits")
+"""What the window's process may know of the optimiser."""
+WINDOW = [f"viewer/{room}" for room in ("protocol", "ui", "scene", "layers", "film", "panels", "window")]
+"""What runs in the window's process only, or in both."""
 
 
 def allowed(room: str) -> set[str]:
@@ -108,17 +110,33 @@ def test_nothing_below_knows_the_window(folder):
         assert not top_names(path) & {"viewer", "polyscope", "run_viewer"}, path
 
 
-def test_the_window_knows_the_optimiser_only_in_the_worker():
-    assert files("viewer/panels") and files("viewer/layers")
-    for path in files("viewer"):
-        name = path.relative_to(ROOT).as_posix()
-        known = top_names(path, nested=name.startswith(DRAWN))
-        if name.startswith("viewer/commands/"):
-            continue  # what the window needs of these is tested below
-        where = "not at all" if name.startswith(DRAWN) else "only inside functions"
-        assert not known & {"torch", "optim"}, f"{name}: {where}"
+def of_the_worker(path: Path) -> set[str]:
+    """What a file imports, at the top or inside functions, of torch and of what needs it."""
+    names = {name for name in imported(path) if name.split(".")[0] in ("torch", "optim")}
+    return {name for name in names if not any(f"{name}.".startswith(f"{known}.") for known in WITHOUT_TORCH)}
+
+
+@pytest.mark.parametrize("folder", WINDOW)
+def test_the_window_knows_of_the_optimiser_only_what_needs_no_torch(folder):
+    assert files(folder)
+    for path in files(folder):
+        assert not of_the_worker(path), path
+
+
+def test_the_window_starts_the_worker_in_one_place():
+    starts = {path.name for folder in WINDOW for path in files(folder) if any(map(_is_worker, imported(path)))}
+    at_the_top = {
+        path for folder in WINDOW for path in files(folder) if any(map(_is_worker, imported(path, nested=False)))
+    }
+    assert starts == {"client.py"} and not at_the_top
+
+
+def _is_worker(name: str) -> bool:
+    return name.startswith("viewer.worker")
 
 
 def test_the_window_opens_without_torch():
-    code = "import sys, run_viewer, viewer.commands.window; sys.exit('torch' in sys.modules)"
+    known = [name for name in modules() if any(f"{name}.".startswith(f"{start}.") for start in WITHOUT_TORCH)]
+    names = ", ".join((*known, "run_viewer", "viewer.commands.window"))
+    code = f"import sys, {names}; sys.exit('torch' in sys.modules or 'viewer.worker.worker' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

@@ -47,7 +47,7 @@ def loaded(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("code", "late"),
-    [(FIRST_ITERATION, NOT_FOR_ONE_ITERATION), ("import viewer.window.window", NOT_FOR_THE_WINDOW)],
+    [(FIRST_ITERATION, NOT_FOR_ONE_ITERATION), ("import run_viewer, viewer.commands.window", NOT_FOR_THE_WINDOW)],
     ids=["worker", "window"],
 )
 def test_what_takes_long_to_load_comes_when_it_is_needed(code, late):

@@ -16,8 +16,9 @@ from tests.viewer.uidriver import UiDriver
 from viewer.protocol.commands import Command
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
-from viewer.window.client import Client, LocalClient
+from viewer.window.client import Client
 from viewer.window.window import start_polyscope
+from viewer.worker.local_client import LocalClient
 
 
 def fit(*modalities: str, batch: int = 1, frames: int = 8, overlap: int = 0) -> Session:

@@ -33,8 +33,8 @@ from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import LAYERS, UiState
 from viewer.window.app import App
-from viewer.window.client import LocalClient
 from viewer.window.window import start_polyscope
+from viewer.worker.local_client import LocalClient
 
 SIZE, FRAMES, SEGMENT = (800, 600), 12, 4
 SHORT = {"num_iters": (1, 2, 3), "lbfgs_max_iter": 3, "tune_frames": 8}

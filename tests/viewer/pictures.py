@@ -17,8 +17,8 @@ from viewer.scene.camera import project
 from viewer.ui.theme import BACKGROUND
 from viewer.ui.ui_state import LAYERS, UiState
 from viewer.window.app import App
-from viewer.window.client import LocalClient
 from viewer.window.window import start_polyscope
+from viewer.worker.local_client import LocalClient
 
 FRAME, GAP_FRAME = 30, 15
 SIZE = (960, 540)

@@ -10,7 +10,7 @@ from optim.recording.recording import Recording, recorded_session
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
-from viewer.window.client import LocalClient
+from viewer.worker.local_client import LocalClient
 
 PHASES = schedule("humorscope", "3d", num_iters=(2, 2, 5), lbfgs_max_iter=4, tune_frames=4)
 
@@ -21,7 +21,7 @@ def make_session() -> Session:
 
 
 def record(path: Path, session: Session) -> Recording:
-    """See ``viewer.worker.worker.Record``."""
+    """See ``viewer.protocol.messages.Record``."""
     return recorded_session(session, path=path)
 
 

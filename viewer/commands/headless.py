@@ -19,8 +19,9 @@ from viewer.protocol.view_model import LoadFailed, Scene
 from viewer.replay.opening import replay_of
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
-from viewer.window.client import Client, LocalClient
+from viewer.window.client import Client
 from viewer.window.window import WindowUnavailable, start_polyscope
+from viewer.worker.local_client import LocalClient
 
 if TYPE_CHECKING:
     from optim.session.session import Session

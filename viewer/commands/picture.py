@@ -19,8 +19,8 @@ from viewer.commands.sessions import make_session
 from viewer.protocol.commands import Command, RunStage, Step
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
-from viewer.window.client import LocalClient
 from viewer.window.window import start_polyscope
+from viewer.worker.local_client import LocalClient
 
 SETTLE_FRAMES = 4
 

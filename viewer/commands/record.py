@@ -21,8 +21,9 @@ from viewer.commands.sessions import make_session
 from viewer.film.script import READY_MADE, ScriptError, read_script
 from viewer.film.video import VideoError
 from viewer.replay.opening import replay_of
-from viewer.window.client import Client, LocalClient
+from viewer.window.client import Client
 from viewer.window.window import WindowUnavailable
+from viewer.worker.local_client import LocalClient
 
 
 @with_exit_status

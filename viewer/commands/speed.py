@@ -24,11 +24,11 @@ from optim.common.exit_status import tell_error, with_exit_status
 from optim.config.settings import parse
 from viewer.commands.sessions import make_session, record
 from viewer.protocol.commands import Run, RunStage, Step
+from viewer.protocol.messages import Record
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
 from viewer.window.client import ProcessClient
 from viewer.window.window import WindowUnavailable, start_polyscope
-from viewer.worker.worker import Record
 
 ITERATIONS = 300  # of stage 3
 ROUNDS = 3

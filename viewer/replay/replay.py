@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from optim.common.errors import InputError
 from viewer.protocol import commands as c
+from viewer.protocol.messages import Message, load_failed
 from viewer.protocol.view_model import Analysis, Finished, Loading, Note, Scene, ViewModel
-from viewer.worker.worker import Message, load_failed
 
 LOOK_AGAIN = 0.5  # seconds between two looks for what a run in progress has added
 
@@ -115,8 +116,6 @@ class ReplayClient:
             self._source = source
 
     def _turn(self, source: Source) -> None:
-        from optim.common.errors import InputError
-
         try:
             changed = False
             while self._inbox and not self._closed:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from multiprocessing.connection import Connection
+from typing import Protocol
 
 from viewer.protocol.commands import Command
-from viewer.worker.worker import Message, Record, Worker, load, worker_main
+from viewer.protocol.messages import Message, Record, SessionMaker
 
-SessionMaker = Callable[[], Any]
-"""Makes the ``optim.session.session.Session`` to debug; picklable, since it is called in the worker process."""
 PATIENCE = 10.0  # seconds that a worker may take to end; the window is gone by then
 
 
@@ -47,7 +44,7 @@ class ProcessClient:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=worker_main, args=(make_session, theirs, record), name="humorscope worker", daemon=True
+            target=run_worker, args=(make_session, theirs, record), name="humorscope worker", daemon=True
         )
         self.process.start()
         theirs.close()
@@ -102,33 +99,8 @@ class ProcessClient:
         self.process.join(PATIENCE)
 
 
-class LocalClient:
-    """The same loop in this process, one turn per ``poll``: for tests and for rendering without a window."""
+def run_worker(make_session: SessionMaker, connection: Connection, record: Record | None) -> None:
+    """Body of the worker's process. The worker is imported there, so that torch stays out of the window's process."""
+    from viewer.worker.worker import worker_main
 
-    def __init__(self, make_session: SessionMaker, *, record: Record | None = None) -> None:
-        self._published: list[Message] = []
-        self._inbox: deque[Command] = deque()
-        self.worker: Worker | None = load(make_session, self._published.append, self._inbox, record)
-        self.obituary = "The optimiser ended."
-        self.recorded = record is not None
-
-    @property
-    def alive(self) -> bool:
-        """Until it is told to quit."""
-        return self.worker is not None and not self.worker.quitting
-
-    def post(self, command: Command) -> None:
-        """Queue a command for the next turn."""
-        self._inbox.append(command)
-
-    def poll(self) -> list[Message]:
-        """Do one turn of work and return what it published."""
-        if self.worker is not None and not self.worker.quitting:
-            self.worker.turn()
-        messages, self._published[:] = list(self._published), []
-        return messages
-
-    def close(self) -> None:
-        """Finish the recording."""
-        if self.worker is not None:
-            self.worker.close()
+    worker_main(make_session, connection, record)

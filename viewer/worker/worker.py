@@ -20,19 +20,9 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from viewer.protocol import commands as c
+from viewer.protocol.messages import Publish, Record, load_failed
 from viewer.protocol.pace import ITERATION, Pace
-from viewer.protocol.view_model import (
-    Analysis,
-    Finished,
-    Level,
-    LoadFailed,
-    Loading,
-    Note,
-    Scene,
-    State,
-    Status,
-    ViewModel,
-)
+from viewer.protocol.view_model import Analysis, Finished, Level, Loading, Note, State, Status
 from viewer.worker.breakpoints import Watch
 from viewer.worker.profiling import Profiler
 
@@ -41,10 +31,6 @@ if TYPE_CHECKING:
     from optim.session.history import Snapshot
     from optim.session.session import Session
 
-Message = Scene | ViewModel | Status | Analysis | Note | Loading | LoadFailed | Finished
-Publish = Callable[[Message], None]
-Record = Callable[[Any], Any]
-"""From a session to its ``optim.recording.Recording``; may put the session where an earlier one was. Picklable."""
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running, at least
 PUBLISH_SHARE = 0.05  # of the time that views may take; where they cost more there are fewer
 LOADING_LOG = "optim.common.progress"
@@ -351,17 +337,6 @@ def load(
     except Exception as error:
         publish(load_failed(error))
         return None
-
-
-def load_failed(error: Exception) -> LoadFailed:
-    """What is told of an error while loading; the traceback of one that nobody expected goes to stderr."""
-    from optim.common.errors import InputError
-
-    expected = isinstance(error, InputError)
-    if not expected:
-        traceback.print_exception(error, file=sys.stderr)
-    text = str(error) if expected else f"{type(error).__name__}: {error}"
-    return LoadFailed(text=text, input_error=expected)
 
 
 class NotesHandler(logging.Handler):

@@ -21,7 +21,7 @@ PLAY = """
 import sys
 from pathlib import Path
 from tests.viewer.conftest import fit
-from viewer.window.client import LocalClient
+from viewer.worker.local_client import LocalClient
 from viewer.commands.headless import record_script
 from viewer.film.script import parse_script
 script = parse_script(Path(sys.argv[1]).read_text())
@@ -56,7 +56,7 @@ import polyscope as ps
 from tests.viewer import fakes
 from viewer.window.app import App
 from viewer.window.window import start_polyscope
-from viewer.window.client import LocalClient
+from viewer.worker.local_client import LocalClient
 start_polyscope("openGL3_egl", size=(1280, 720))
 app = App(lambda: LocalClient(fakes.make_session))
 ps.set_user_callback(app.frame)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 WINDOW = """
 from tests.viewer import fakes
 from viewer.window.window import WindowUnavailable, run_window
-from viewer.window.client import LocalClient
+from viewer.worker.local_client import LocalClient
 if __name__ == "__main__":
     try:
         run_window(lambda: LocalClient(fakes.make_session))
