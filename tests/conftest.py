@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread, and model files in the official formats with random weights."""
+"""Shared by all tests: processes of one thread each, and model files in the official formats with random weights."""
 
 import os
 
@@ -9,6 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """The whole suite runs in as many processes as xdist finds processors; files that are named only in this process.
+
+    A debugger can stop only this process. ``-n 4`` overrides both.
+    """
+    return 0 if config.args_source == pytest.Config.ArgsSource.ARGS else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no process is left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @dataclass(frozen=True)
