@@ -6,6 +6,7 @@ the same everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -130,20 +131,24 @@ def problem(
     noise: float = 0.02,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
+    model: Callable[..., BodyModel] = body,
 ) -> Problem:
-    """Noisy observations of a made-up walk; ``joints2d`` brings a camera and a floor. Default: ``joints3d``."""
+    """Noisy observations of a made-up walk; ``joints2d`` brings a camera and a floor. Default: ``joints3d``.
+
+    ``model`` makes the body in the dtype that it is given by name.
+    """
     seen = modalities or ("joints3d",)
     camera = "joints2d" in seen
     rng = np.random.RandomState(seed)
-    model = body(dtype=torch.float64)
+    exact = model(dtype=torch.float64)
     trans, root, pose, betas = motion(rng, batch, frames, camera=camera)
-    ids = torch.arange(len(model.template))
-    joints, points = model.joints_and_vertices(trans, root, pose, betas, ids)
+    ids = torch.arange(len(exact.template))
+    joints, points = exact.joints_and_vertices(trans, root, pose, betas, ids)
     arrays: dict[str, Tensor] = {}
     if "joints3d" in seen:
         arrays["joints3d"] = joints[:, :, :22]
     if "verts3d" in seen:
-        arrays["verts3d"] = points[:, :, list(model.keypoint_vertices)]
+        arrays["verts3d"] = points[:, :, list(exact.keypoint_vertices)]
     if "points3d" in seen:
         arrays["points3d"] = points[:, :, rng.randint(0, len(ids), 40)]
     arrays = {name: value + torch.tensor(noise * rng.randn(*value.shape)) for name, value in arrays.items()}
@@ -152,7 +157,7 @@ def problem(
         matrix = torch.tensor([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]]).expand(batch, 3, 3)
         lens = Camera.from_matrix(matrix, image_size=(1280, 720))
         lens = replace(lens, focal=lens.focal.to(dtype), centre=lens.centre.to(dtype))
-        spots = model.keypoints25(joints, points[:, :, list(model.openpose_vertices)])
+        spots = exact.keypoints25(joints, points[:, :, list(exact.openpose_vertices)])
         spots = spots[..., :2] / spots[..., 2:] * 1000.0 + torch.tensor([640.0, 360.0])
         pixels = spots + torch.tensor(3.0 * rng.randn(*spots.shape))
         confidence = torch.tensor(0.3 + 0.7 * rng.rand(*spots.shape[:-1], 1))
@@ -160,7 +165,7 @@ def problem(
     floor = torch.tensor([[0.05, -0.99, 0.08, -1.05]], dtype=dtype).repeat(batch, 1) if camera else None
     return Problem(
         Observations(**{name: value.to(dtype) for name, value in arrays.items()}),
-        body(dtype=dtype),
+        model(dtype=dtype),
         pose_prior(dtype),
         motion_prior(dtype),
         init_state_prior(dtype),

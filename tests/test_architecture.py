@@ -33,16 +33,16 @@ ROOMS = {
     "optim.reporting": "body schedule problem objective config loading results evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting",
-    "viewer.protocol": "common",
+    "viewer.protocol": "common session",
     "viewer.ui": "viewer.protocol",
     "viewer.scene": "viewer.protocol viewer.ui",
     "viewer.worker": "common body solver schedule priors problem objective initialise session split diagnostics"
     " recording results viewer.protocol",
-    "viewer.replay": "common body schedule problem objective loading recording results"
+    "viewer.replay": "common body schedule problem objective session loading recording results"
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "viewer.protocol viewer.ui viewer.scene",
-    "viewer.film": "viewer.protocol viewer.ui viewer.scene",
-    "viewer.panels": "viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
+    "viewer.film": "session viewer.protocol viewer.ui viewer.scene",
+    "viewer.panels": "session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
     "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
     "viewer.commands": "common schedule priors session split config loading diagnostics recording results"
     " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window",

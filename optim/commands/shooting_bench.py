@@ -36,6 +36,7 @@ from optim.problem.problem import Problem
 from optim.schedule.phases import Phase
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
+from optim.session.edits import Plan
 from optim.session.history import Snapshot
 from optim.session.session import Session
 
@@ -76,7 +77,7 @@ class Look:
 
 def walk(session: Session, phases: Sequence[Phase], target: Phase) -> tuple[list[Look], dict[str, float]]:
     """Go a way from the end of stage 2 to the end; what was seen on it, and figures of where segments are joined."""
-    session.plan(phases)
+    session.apply(Plan(tuple(phases)))
     first = session.current.evaluations_spent
     looks: list[Look] = []
     joined = {"before_join": math.nan, "after_join": math.nan, "gap_cm": math.nan}
@@ -94,7 +95,7 @@ def walk(session: Session, phases: Sequence[Phase], target: Phase) -> tuple[list
             looks.append(Look(spent, here.evaluations_spent - first, loss))
         if phase.segment is None and before.schedule[before.phase].segment is not None:
             gap = before.evaluation.terms["shooting_gap"].weighted
-            gaps = session.node_gaps(before)
+            gaps = session.fit.node_gaps(before)
             assert gaps is not None
             joined = {
                 "before_join": before.evaluation.total - gap,
@@ -127,7 +128,7 @@ def measure(extract: Extract, models: Models, *, protocol: str, seed: int) -> li
         if way == EXACT:
             wanted = looks[-1].loss
             slack = WITHIN * sum(abs(term.weighted) for term in session.current.evaluation.terms.values())
-        errors = joint_errors(session.trajectory(), extract.truth, torch.isfinite(seen).all(-1))
+        errors = joint_errors(session.fit.trajectory(), extract.truth, torch.isfinite(seen).all(-1))
         within = next((look for look in looks if look.loss <= wanted + slack), None)
         same = next((look for look in looks if look.loss <= wanted), None)
         row: Row = {"clip": extract.name, "protocol": protocol, "way": way}

@@ -19,6 +19,7 @@ from optim.common.progress_line import Progress
 from optim.config.settings import Settings, parse
 from optim.loading.problem import load_problem
 from optim.schedule.stages import schedule
+from optim.session.edits import SetWeight
 from optim.session.history import Snapshot
 from optim.session.session import Session
 
@@ -66,7 +67,7 @@ def measure(session: Session, warm: Snapshot, term: str, factor: float) -> Outco
     ways = {}
     for keep in (False, True):
         session.rewind(warm.id)
-        session.set_weight(term, factor * warm.weights[term], keep_memory=keep)
+        session.apply(SetWeight(term, factor * warm.weights[term], keep_memory=keep))
         ways[keep] = go_on(session, LONG)
     reset, kept = (losses[min(AFTER, len(losses) - 1)] for losses in (ways[False], ways[True]))
     return Outcome(warm.stage, term, factor, ways[False][0], reset, kept, min(min(ways[False]), min(ways[True])))

@@ -229,7 +229,7 @@ def run_with_traps(session: Session, traps: Sequence[Trap], interrupt: Interrupt
         after = session.step_iteration(interrupt)
         if after is before:
             return None
-        if trapped := check(session, traps, before, after):
+        if trapped := check(session.fit, traps, before, after):
             return trapped
 
 

@@ -96,7 +96,7 @@ def fit_batch(
             continue
         session.finish_stage()
         with torch.no_grad():
-            figures = all_metrics(session.trajectory(), truth, visible, problem.body)
+            figures = all_metrics(session.fit.trajectory(), truth, visible, problem.body)
         seconds = time.monotonic() - began
         for index, extract in enumerate(extracts):
             values = {name: float(values[index]) for name, values in figures.items()}

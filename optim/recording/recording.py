@@ -30,8 +30,9 @@ from optim.recording.runfile import Names, Position, RunFile
 from optim.recording.values import Values
 from optim.schedule.phases import Phase
 from optim.schedule.presets import Preset
-from optim.session.editing import EditableFit
+from optim.session.edits import from_record, to_record
 from optim.session.history import Entry, History, Snapshot
+from optim.session.session import Session
 from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
 
 _SHARED = (Camera, Footage, Observations, Packing, Pair, Phase, Preset, PriorFrame)
@@ -88,9 +89,7 @@ class Recording:
             if settings is not None:
                 self.file.log("settings", self._values.encode(_of_the_fit(settings)))
 
-    def follow(
-        self, session: EditableFit, also: Callable[[range], None] | None = None, *, always: bool = False
-    ) -> range:
+    def follow(self, session: Session, also: Callable[[range], None] | None = None, *, always: bool = False) -> range:
         """Write what is new in a session; the ids of its new snapshots.
 
         Args:
@@ -116,7 +115,7 @@ class Recording:
         history.store.archive = self
         return new
 
-    def _changes(self, session: EditableFit) -> list[tuple[str, Any]]:
+    def _changes(self, session: Session) -> list[tuple[str, Any]]:
         """What is to be logged: names given and taken, and going elsewhere in the history."""
         then, now = self._names, _names(session)
         taken = then.bookmarks.keys() - now.bookmarks.keys()
@@ -132,9 +131,10 @@ class Recording:
         return found
 
     def _insert(self, entry: Entry, snapshot: Snapshot) -> None:
-        known = {f.name: getattr(entry, f.name) for f in fields(Entry) if f.name != "evaluation"}
-        state = {f.name: getattr(snapshot, f.name) for f in fields(Snapshot) if f.name != "evaluation"}
+        known = {_stored(f.name): getattr(entry, f.name) for f in fields(Entry) if f.name != "evaluation"}
+        state = {_stored(f.name): getattr(snapshot, f.name) for f in fields(Snapshot) if f.name != "evaluation"}
         state["variables"] = _apart(snapshot)
+        state["edit"] = None if snapshot.edit is None else to_record(snapshot.edit)
         encode = self._values.encode
         self.file.insert(
             "snapshots",
@@ -160,16 +160,18 @@ class Recording:
         ((evaluation, state),) = self.file.rows(query, snapshot_id)
         parts = self._values.decode(state)
         parts["variables"] = _together(parts["variables"], parts["packing"], parts["solver"].point.x)
-        return Snapshot(**parts, evaluation=_evaluation(self._values.decode(evaluation)))
+        edit = parts.pop("edit", None)  # files of earlier versions have none
+        parts["edit"] = None if edit is None else from_record(edit)
+        return Snapshot(**_read(parts), evaluation=_evaluation(self._values.decode(evaluation)))
 
     def entries(self) -> list[Entry]:
         """What is known of all snapshots."""
         decode, found = self._values.decode, []
         for known, evaluation in self.file.rows("SELECT entry, evaluation FROM snapshots ORDER BY id"):
-            found.append(Entry(**decode(known), evaluation=_evaluation(decode(evaluation), per_frame=False)))
+            found.append(Entry(**_read(decode(known)), evaluation=_evaluation(decode(evaluation), per_frame=False)))
         return found
 
-    def restore(self, session: EditableFit) -> None:
+    def restore(self, session: Session) -> None:
         """Put a new session of the same problem where the recorded one was; nothing is computed again.
 
         Raises:
@@ -191,7 +193,7 @@ class Recording:
         session.take_up(history, current=where.current, undo=where.undo, redo=where.redo)
 
 
-def recorded_session(session: EditableFit, *, path: Path, settings: Settings | None = None) -> Recording:
+def recorded_session(session: Session, *, path: Path, settings: Settings | None = None) -> Recording:
     """Begin to record a session; where the file is there already, first put the session where that one was.
 
     Raises:
@@ -205,13 +207,23 @@ def recorded_session(session: EditableFit, *, path: Path, settings: Settings | N
     return recording
 
 
+def _stored(name: str) -> str:
+    """The name in the file of a field of ``Snapshot`` or ``Entry``."""
+    return "frozen" if name == "held" else name
+
+
+def _read(stored: dict[str, Any]) -> dict[str, Any]:
+    """Fields of ``Snapshot`` or ``Entry`` by name, as the file names them."""
+    return {"held" if name == "frozen" else name: value for name, value in stored.items()}
+
+
 def _of_the_fit(settings: Settings) -> dict[str, Any]:
     """What differs from the defaults and concerns the fit itself."""
     given = {name: value for name, value in settings.given.items() if name not in OF_ONE_RUN}
     return {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
 
 
-def _names(session: EditableFit) -> Names:
+def _names(session: Session) -> Names:
     branches = {branch.number: branch.name for branch in session.history.branches}
     return Names(dict(session.history.bookmarks), branches, Position(session.current.id, *session.travels))
 

@@ -41,4 +41,4 @@ def read_run(path: Path, *, body_path: Path | None = None) -> list[FitResult]:
     with closing(RunFile(path, mode="read")) as file:
         Recording(file).restore(session)
         seconds = sum(snapshot.seconds for snapshot in session.history.ancestors(session.current.id))
-        return of_session(session, info=run_info(settings, session, seconds=seconds))
+        return of_session(session.fit, info=run_info(settings, session, seconds=seconds))

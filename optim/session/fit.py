@@ -1,4 +1,4 @@
-"""What can be read off a fit: motions, roll-outs, the stages' ends. Nothing in here changes it."""
+"""What can be read off a fit: motions, roll-outs, the ends of its stages. Reading changes nothing of it."""
 
 from __future__ import annotations
 
@@ -48,16 +48,26 @@ class NodeGaps:
 
 
 class Fit:
-    """A problem, the history of fitting it, and where that stands."""
+    """A problem, the history of fitting it and where that stands; answers questions about any snapshot.
 
-    current: Snapshot
+    Args:
+        problem: As it was given to the session.
+        current: Snapshot of the history that the fit stands at; the session alone moves it, by ``go_to``.
+    """
 
-    def __init__(self, problem: Problem, history: History) -> None:
+    def __init__(self, problem: Problem, history: History, current: Snapshot) -> None:
+        self._given = problem
         self.problem = problem
         """As it is at the current snapshot: observations and floor may have been edited."""
-        self._given = problem
         self.history = history
         self._predictions: OrderedDict[int, tuple[Snapshot, Prediction]] = OrderedDict()
+        self.go_to(current)
+
+    def go_to(self, snapshot: Snapshot) -> Snapshot:
+        """Make a snapshot of the history the current one; called by the session alone."""
+        self.problem = self.problem_at(snapshot)
+        self.current = snapshot
+        return snapshot
 
     def problem_at(self, snapshot: Snapshot) -> Problem:
         """The problem with the observations and the floor that hold at a snapshot.
@@ -135,7 +145,7 @@ class Fit:
     def prediction(self, snapshot: Snapshot) -> Prediction:
         """Everything derived from a snapshot's variables, over all frames and without gradients."""
         if not self.predicted(snapshot):
-            self._remember(snapshot, self._predict(snapshot))
+            self.remember(snapshot, self._predict(snapshot))
         self._predictions.move_to_end(snapshot.id)
         return self._predictions[snapshot.id][1]
 
@@ -153,7 +163,7 @@ class Fit:
                 turn=turn_of(phase.preset),
             )
 
-    def _remember(self, snapshot: Snapshot, predicted: Prediction) -> None:
+    def remember(self, snapshot: Snapshot, predicted: Prediction) -> None:
         """Keep a prediction over all frames while it is likely to be asked for."""
         self._predictions[snapshot.id] = snapshot, predicted
         if len(self._predictions) > _PREDICTIONS_KEPT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -16,6 +17,9 @@ from optim.schedule.phases import Phase
 from optim.session.storage import DEFAULT_LIMIT, Archive, Store
 from optim.solver.lbfgs import LbfgsState
 
+if TYPE_CHECKING:
+    from optim.session.edits import Edit
+
 START, ITERATION, PHASE = "start", "iteration", "phase"
 """Causes that are no edits."""
 
@@ -27,7 +31,7 @@ class Snapshot:
     id: int
     parent: int | None
     cause: str
-    """``start``, ``iteration``, ``phase``, or the words of an edit: ``weight contact_vel 1 -> 5``, ``froze x_0``, …"""
+    """``start``, ``iteration``, ``phase``, or the words of an edit, such as ``held x_0``."""
     schedule: tuple[Phase, ...]
     """As edited up to here."""
     phase: int
@@ -40,7 +44,8 @@ class Snapshot:
     variables: Variables
     packing: Packing
     solver: LbfgsState
-    frozen: frozenset[str]
+    held: frozenset[str]
+    """Names of what does not move until it is released, such as ``x_0`` or ``latent_motion[10:20]``."""
     prior_frame: PriorFrame | None
     """Stage 3 without a camera: from the input frame to the frame that the variables are in."""
     evaluation: Evaluation
@@ -52,6 +57,8 @@ class Snapshot:
     """As edited up to here; None: as the problem has them."""
     floor: Tensor | None = None
     """(B, 4) the observed floor as edited up to here; None: as the problem has it."""
+    edit: Edit | None = None
+    """What made this snapshot, where that was an edit; ``cause`` has its words."""
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -104,7 +111,7 @@ class Entry:
     step: int
     iteration: int
     total_iterations: int
-    frozen: frozenset[str]
+    held: frozenset[str]
     evaluation: Evaluation
     """Without the figures per frame."""
     frames: int | None = None
@@ -221,7 +228,7 @@ class History:
             snapshot.step,
             snapshot.iteration,
             snapshot.total_iterations,
-            snapshot.frozen,
+            snapshot.held,
             replace(evaluation, terms=terms),
             snapshot.schedule[snapshot.phase].frames,
         )

@@ -26,7 +26,7 @@ class Held:
     iteration: int
     """Total iterations done then."""
     moved: float
-    """Largest change of any of its entries since; 0.0 unless it was perturbed, reset or set by hand before a freeze."""
+    """Largest change of any of its entries since; 0.0 unless it was perturbed, reset or set by hand before that."""
 
     def __str__(self) -> str:
         return f"{self.name}: moved {self.moved:g} since iteration {self.iteration} (held by {self.by})"
@@ -45,20 +45,20 @@ class Moved:
 
 
 def held(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Held, ...]:
-    """What is frozen, and what the phase's schedule leaves out, at a snapshot (default: the current one)."""
+    """What is held by an edit, and what the phase's schedule leaves out, at a snapshot (default: the current one)."""
     snapshot = snapshot or fit.current
     path = list(fit.history.path_back(snapshot.id))
     found = []
-    for name in sorted(snapshot.frozen):
+    for name in sorted(snapshot.held):
         if name == X_0 and snapshot.stage < 3:
             continue  # waits for stage 3
         parts = [part for part, _ in covered(name, snapshot.variables)]
-        since = _since(path, lambda entry, n=name: n in entry.frozen, whole_stages=_is_free_motion(parts))
+        since = _since(path, lambda entry, n=name: n in entry.held, whole_stages=_is_free_motion(parts))
         found.append(_held(fit, snapshot, name, "freeze", since))
     phase = snapshot.schedule[snapshot.phase]
-    frozen = {part for name in snapshot.frozen for part, _ in covered(name, snapshot.variables)}
+    by_edit = {part for name in snapshot.held for part, _ in covered(name, snapshot.variables)}
     for name in snapshot.variables:
-        if name in NAMES and name not in phase.variables and name not in frozen:
+        if name in NAMES and name not in phase.variables and name not in by_edit:
             since = _since(path, lambda entry: entry.phase == snapshot.phase)
             found.append(_held(fit, snapshot, name, phase.name, since))
     return tuple(found)
@@ -101,7 +101,7 @@ def _held(fit: Fit, snapshot: Snapshot, name: str, by: str, since: Entry) -> Hel
     changes = []
     for part, frames in covered(name, snapshot.variables):
         now = snapshot.variables[part]
-        was = then.get(part, now)  # nodes may be younger than their freeze, or have been set anew
+        was = then.get(part, now)  # nodes may be younger than the edit that holds them, or have been set anew
         change = now[:, frames] - was[:, frames] if was.shape == now.shape else torch.zeros(1)
         if change.numel():
             changes.append(change.abs().max())

@@ -7,9 +7,11 @@ work is ``current``; rewinding and stepping on makes a branch, and no branch is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
@@ -17,23 +19,29 @@ from optim.common.timing import part
 from optim.initialise.floor_from_feet import on_found_floor
 from optim.initialise.initialisation import enter_stage_3, start_variables
 from optim.objective import shooting
-from optim.objective.objective import Objective
+from optim.objective.objective import Evaluation, Objective
 from optim.objective.preconditioner import solver_metric
+from optim.problem.frames import PriorFrame
 from optim.problem.missing_frames import bridged, wait_for_the_first_seen
 from optim.problem.problem import Problem
-from optim.problem.variables import packing
+from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule.phases import Phase
-from optim.session.editing import EditableFit, light
+from optim.session.fit import Fit
 from optim.session.history import ITERATION, PHASE, START, History, Snapshot
 from optim.session.storage import DEFAULT_LIMIT
 from optim.solver import lbfgs
 
+if TYPE_CHECKING:
+    from optim.session.edits import Edit
+
 Interrupt = Callable[[], bool]
+MISLEADING = 10.0
+"""Where an edit of a weight makes the loss more than so many times larger, the solver's memory is worse than none."""
 
 
 @dataclass
 class _Iteration:
-    """One L-BFGS iteration under way; it can be held between two evaluations."""
+    """One L-BFGS iteration under way; it can wait between two evaluations."""
 
     snapshot: Snapshot
     objective: Objective
@@ -61,8 +69,10 @@ class _Iteration:
             self.seconds += time.perf_counter() - began
 
 
-class Session(EditableFit):
-    """One fit of one problem; what can be read off it is in ``Fit``, what can be edited in ``EditableFit``.
+class Session:
+    """One fit of one problem: steps it, applies edits to it, goes back and forth in its history.
+
+    What can be read off the fit is in ``fit``; what can be edited is in ``edits``.
 
     Args:
         schedule: The phases, from ``stages.schedule``.
@@ -83,10 +93,28 @@ class Session(EditableFit):
     ) -> None:
         if not schedule:
             raise InputError("the schedule has no phase with steps; give num_iters with at least one step")
+        self.seed = seed
+        self._given = problem
+        self._objective_used: Objective | None = None
+        self._waiting: _Iteration | None = None
+        self._undo: list[int] = []
+        self._redo: list[int] = []
         history = History(keep_iterations=keep_iterations, memory_limit=memory_limit)
-        super().__init__(problem, history, seed=seed)
-        self._held: _Iteration | None = None
-        self.current = self._begin(wait_for_the_first_seen(schedule, problem.observations))
+        first = self._first(wait_for_the_first_seen(schedule, problem.observations))
+        self.fit = Fit(problem, history, history.add(first))
+
+    @property
+    def current(self) -> Snapshot:
+        return self.fit.current
+
+    @property
+    def problem(self) -> Problem:
+        """As it is at the current snapshot: observations and floor may have been edited."""
+        return self.fit.problem
+
+    @property
+    def history(self) -> History:
+        return self.fit.history
 
     @property
     def schedule(self) -> tuple[Phase, ...]:
@@ -113,7 +141,7 @@ class Session(EditableFit):
         next_phase = here.next_phase
         if next_phase is None or (interrupt is not None and interrupt()):
             return here
-        return self._move(self._enter(here, next_phase, cause=PHASE))
+        return self._go_to(self._enter(here, next_phase, cause=PHASE))
 
     def step_outer(self, interrupt: Interrupt | None = None) -> Snapshot:
         """To the end of the current step (one call of torch's L-BFGS)."""
@@ -138,55 +166,171 @@ class Session(EditableFit):
             if after is before or until(after):
                 return after
 
+    # Going elsewhere
+
+    def rewind(self, snapshot_id: int) -> Snapshot:
+        """Make an earlier snapshot the current one; going on from it gives the same bits, or a branch after an edit."""
+        target = self.history[snapshot_id]
+        if target.id != self.current.id:
+            self._remember_edit()
+            self._go_to(target)
+        return self.current
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._redo)
+
+    def undo(self) -> Snapshot:
+        """Back to before the last edit or rewind; what was done since stays in the history, ``redo`` returns to it."""
+        return self._travel(self._undo, self._redo)
+
+    def redo(self) -> Snapshot:
+        """To where ``undo`` was called."""
+        return self._travel(self._redo, self._undo)
+
+    @property
+    def travels(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Snapshots that ``undo`` and ``redo`` lead back to, the next one last."""
+        return tuple(self._undo), tuple(self._redo)
+
+    def take_up(self, history: History, *, current: int, undo: Sequence[int] = (), redo: Sequence[int] = ()) -> None:
+        """Go on where another session of the same problem stood, with its history in place of this one's."""
+        self.fit = Fit(self._given, history, history[current])
+        self._undo, self._redo, self._waiting = list(undo), list(redo), None
+
+    def _travel(self, stack: list[int], other: list[int]) -> Snapshot:
+        if stack:
+            other.append(self.current.id)
+            self._go_to(self.history[stack.pop()])
+        return self.current
+
+    def _remember_edit(self) -> None:
+        self._undo.append(self.current.id)
+        self._redo.clear()
+
+    def _go_to(self, snapshot: Snapshot) -> Snapshot:
+        self._waiting = None
+        return self.fit.go_to(snapshot)
+
+    # Editing
+
+    def apply(self, edit: Edit) -> Snapshot:
+        """Carry out an edit (see ``edits``) and return the current snapshot.
+
+        Raises:
+            InputError: The edit is impossible here; the session is as it was.
+        """
+        edit.apply(self)
+        return self.current
+
+    def change(self, edit: Edit, cause: str, *, keep_memory: bool | None = False, **fields: Any) -> Snapshot:
+        """Go on from the current snapshot with other values in some of its fields; for edits: ``undo`` takes it back.
+
+        Where that concerns the current phase (what moves, where it is, what is observed, under which weights), the loss
+        is evaluated anew and the solver begins again from there.
+
+        Args:
+            cause: The edit in words.
+            keep_memory: Whether the solver keeps its memory where it begins again; None: as long as the loss is not
+                ``MISLEADING`` times larger than before.
+            fields: Of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations`` or ``floor``.
+
+        Raises:
+            InputError: Nothing would be left to move or to fit.
+        """
+        before, began = self.current, time.perf_counter()
+        here = replace(before, edit=edit, **fields)
+        free = packing(here.variables, here.schedule[here.phase], frozen=here.held)
+        if _same_objective(before, here, free):
+            new = replace(here, id=len(self.history), parent=before.id, cause=cause, seconds=0.0)
+            self._remember_edit()
+            return self._go_to(self.history.add(new))
+        objective = self._objective(here)
+        point = objective.point(free.pack(here.variables), here.variables, free)
+        if keep_memory is None:
+            keep_memory = _size(objective.evaluation(point, free)) <= MISLEADING * _size(before.evaluation)
+        metric, asked = (None, 0) if keep_memory else solver_metric(objective, point, here.variables, free)
+        solver = lbfgs.restart(here.solver, point, keep_memory=keep_memory, metric=metric)
+        here = replace(here, packing=free)
+        self._remember_edit()
+        return self._go_to(self._add(here, cause, solver, objective, evaluations=1 + asked, began=began, edit=edit))
+
+    def skip_to(self, phase: int, edit: Edit, cause: str) -> Snapshot:
+        """Enter a later phase, by its index, from the current snapshot; for edits: ``undo`` takes it back."""
+        entered = self._enter(self.current, phase, cause=cause, edit=edit)
+        self._remember_edit()
+        return self._go_to(entered)
+
+    def movable(self, name: str) -> list[tuple[str, slice]]:
+        """Variables of the current snapshot that a name covers, each with its entries along axis 1.
+
+        Raises:
+            InputError: No such variable here, or one that is held.
+        """
+        here = self.current
+        if name == X_0 and here.stage < 3:
+            raise InputError("x_0 begins with stage 3; before, name one of " + ", ".join(here.variables))
+        asked = covered(name, here.variables)
+        for held in here.held:
+            still = covered(held, here.variables) if held != X_0 or here.stage == 3 else []
+            for variable, frames in asked:
+                count = here.variables[variable].shape[1]
+                fixed = {f for other, its in still if other == variable for f in range(count)[its]}
+                if fixed.intersection(range(count)[frames]):
+                    raise InputError(f"{name} cannot change: {held} is held; release it first")
+        return asked
+
     # Inside
 
-    def _begin(self, schedule: tuple[Phase, ...]) -> Snapshot:
+    def _first(self, schedule: tuple[Phase, ...]) -> Snapshot:
         """The first snapshot of all."""
         began = time.perf_counter()
         phase = schedule[0]
-        variables = start_variables(self.problem, phase.preset)
+        variables = start_variables(self._given, phase.preset)
         free = packing(variables, phase)
-        objective = self._objective_of(self.problem, phase, None)
+        objective = self._objective_of(self._given, phase, None)
         point = objective.point(free.pack(variables), variables, free)
-        return self.history.add(
-            Snapshot(
-                id=0,
-                parent=None,
-                cause=START,
-                schedule=schedule,
-                phase=0,
-                step=0,
-                iteration=0,
-                total_iterations=0,
-                variables=variables,
-                packing=free,
-                solver=light(lbfgs.init(point, options=_options(phase))),
-                frozen=frozenset(),
-                prior_frame=None,
-                evaluation=objective.evaluation(point, free),
-                evaluations_spent=1,
-                seconds=time.perf_counter() - began,
-            )
+        return Snapshot(
+            id=0,
+            parent=None,
+            cause=START,
+            schedule=schedule,
+            phase=0,
+            step=0,
+            iteration=0,
+            total_iterations=0,
+            variables=variables,
+            packing=free,
+            solver=_light(lbfgs.init(point, options=_options(phase))),
+            held=frozenset(),
+            prior_frame=None,
+            evaluation=objective.evaluation(point, free),
+            evaluations_spent=1,
+            seconds=time.perf_counter() - began,
         )
 
-    def _enter(self, here: Snapshot, index: int, *, cause: str) -> Snapshot:
+    def _enter(self, here: Snapshot, index: int, *, cause: str, edit: Edit | None = None) -> Snapshot:
         """The first snapshot of a later phase, with a fresh solver."""
         began = time.perf_counter()
-        phase, problem = here.schedule[index], self.problem_at(here)
+        phase, problem = here.schedule[index], self.fit.problem_at(here)
         variables, frame = here.variables, here.prior_frame
         if phase.stage > here.stage and phase.preset.gaps == "bridged":
-            variables = bridged(variables, problem.observations, frozen=here.frozen)
+            variables = bridged(variables, problem.observations, frozen=here.held)
         floor = here.floor
         if phase.stage == 3 and "latent_motion" not in variables:
-            if phase.preset.floor == "feet" and floor is None and "floor_plane" not in here.frozen:
-                problem, variables = on_found_floor(problem, self.trajectory(here), variables)
+            if phase.preset.floor == "feet" and floor is None and "floor_plane" not in here.held:
+                problem, variables = on_found_floor(problem, self.fit.trajectory(here), variables)
                 floor = None if problem.floor_known else problem.floor
             variables, frame = enter_stage_3(problem, variables, phase.preset, segment=phase.segment)
         elif phase.segment != here.schedule[here.phase].segment:
-            in_prior = self.prediction(here).in_prior
+            in_prior = self.fit.prediction(here).in_prior
             assert in_prior is not None  # only phases of stage 3 have segments
             variables = shooting.cut(variables, shooting.states_of(in_prior.rollout, in_prior.defects), phase.segment)
-        free = packing(variables, phase, frozen=here.frozen)
+        free = packing(variables, phase, frozen=here.held)
         objective = self._objective_of(problem, phase, frame)
         point = objective.point(free.pack(variables), variables, free)
         metric, asked = solver_metric(objective, point, variables, free)
@@ -196,12 +340,13 @@ class Session(EditableFit):
                 id=len(self.history),
                 parent=here.id,
                 cause=cause,
+                edit=edit,
                 phase=index,
                 step=0,
                 iteration=0,
                 variables=variables,
                 packing=free,
-                solver=light(lbfgs.init(point, options=_options(phase), metric=metric)),
+                solver=_light(lbfgs.init(point, options=_options(phase), metric=metric)),
                 prior_frame=frame,
                 floor=floor,
                 evaluation=objective.evaluation(point, free),
@@ -215,22 +360,67 @@ class Session(EditableFit):
         began = time.perf_counter()
         phase = here.schedule[here.phase]
         objective = self._objective(here)
-        work = self._held
+        work = self._waiting
         if work is None or work.snapshot is not here:
             base = here.solver if here.stop is None else lbfgs.begin(here.solver, options=_options(phase))
             if base.stop is not None:
-                return self._move(self._add(here, ITERATION, base, objective, evaluations=0, began=began))
+                return self._go_to(self._add(here, ITERATION, base, objective, evaluations=0, began=began))
             work = _Iteration(here, objective, lbfgs.iteration(base, options=_options(phase)))
         solver = work.advance(interrupt)
         if solver is None:
-            self._held = work
+            self._waiting = work
             return here
         began = time.perf_counter() - work.seconds
-        return self._move(self._add(here, ITERATION, solver, objective, evaluations=work.evaluations, began=began))
+        return self._go_to(self._add(here, ITERATION, solver, objective, evaluations=work.evaluations, began=began))
 
-    def _move(self, snapshot: Snapshot) -> Snapshot:
-        self._held = None
-        return super()._move(snapshot)
+    def _add(
+        self,
+        here: Snapshot,
+        cause: str,
+        solver: lbfgs.LbfgsState,
+        objective: Objective,
+        *,
+        evaluations: int,
+        began: float,
+        edit: Edit | None = None,
+    ) -> Snapshot:
+        """A child of a snapshot in the same phase, where the solver has got to."""
+        point = solver.point
+        begun = cause == ITERATION and here.stop is not None
+        known = point.extra is None
+        with torch.no_grad():
+            variables = here.packing.unpack(point.x, here.variables)
+        added = self.history.add(
+            replace(
+                here,
+                id=len(self.history),
+                parent=here.id,
+                cause=cause,
+                edit=edit,
+                step=here.step + begun,
+                iteration=solver.iterations_in_step,
+                total_iterations=here.total_iterations + solver.iterations_in_step - (0 if begun else here.iteration),
+                variables=variables,
+                solver=_light(solver),
+                evaluation=here.evaluation if known else objective.evaluation(point, here.packing),
+                evaluations_spent=here.evaluations_spent + evaluations,
+                seconds=time.perf_counter() - began,
+            )
+        )
+        if not known and objective.sees_all:
+            self.fit.remember(added, point.extra.prediction)
+        return added
+
+    def _objective(self, snapshot: Snapshot) -> Objective:
+        """The objective at a snapshot; the last one is kept for what it has worked out about the observations."""
+        phase, frame = snapshot.schedule[snapshot.phase], snapshot.prior_frame
+        return self._objective_of(self.fit.problem_at(snapshot), phase, frame)
+
+    def _objective_of(self, problem: Problem, phase: Phase, frame: PriorFrame | None) -> Objective:
+        used = self._objective_used
+        if used is None or used.problem is not problem or used.phase is not phase or used.prior_frame is not frame:
+            used = self._objective_used = Objective(problem, phase, frame)
+        return used
 
 
 def _options(phase: Phase) -> lbfgs.Options:
@@ -242,3 +432,25 @@ def _stage_done(snapshot: Snapshot) -> bool:
         return False
     following = snapshot.next_phase
     return following is None or snapshot.schedule[following].stage != snapshot.stage
+
+
+def _same_objective(before: Snapshot, after: Snapshot, free: Packing) -> bool:
+    """Whether an edit after which ``free`` moves leaves the loss and its gradient at the current point as they are."""
+    was, now = (snapshot.schedule[snapshot.phase] for snapshot in (before, after))
+    return (
+        (now.weights, now.frames) == (was.weights, was.frames)
+        and after.variables is before.variables
+        and after.observations is before.observations
+        and after.floor is before.floor
+        and [(p.name, p.shape) for p in free.parts] == [(p.name, p.shape) for p in before.packing.parts]
+    )
+
+
+def _light(solver: lbfgs.LbfgsState) -> lbfgs.LbfgsState:
+    """Without the residuals of its point, which the evaluation has taken over."""
+    return replace(solver, point=replace(solver.point, extra=None))
+
+
+def _size(evaluation: Evaluation) -> float:
+    """Of a loss, by its terms; some of them may be negative."""
+    return sum(abs(term.weighted) for term in evaluation.terms.values())

@@ -138,7 +138,7 @@ class BatchedFit:
         return self._begin_session(problem)
 
     def _clips_of(self, session: Session) -> list[Clip]:
-        return clips_of(session.trajectory(), self.intervals)
+        return clips_of(session.fit.trajectory(), self.intervals)
 
 
 def last_of(session: Session) -> PreviousBatch:
@@ -147,7 +147,7 @@ def last_of(session: Session) -> PreviousBatch:
     Raises:
         InputError: The batch is no part of a split video.
     """
-    problem, motion = session.problem, session.trajectory()
+    problem, motion = session.problem, session.fit.trajectory()
     interval = problem.observations.seq_interval
     if interval is None:
         raise InputError("this batch has no seq_interval; only sub-sequences of one video have a next one")

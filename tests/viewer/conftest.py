@@ -46,7 +46,7 @@ class Window(UiDriver):
         return self.app.view
 
     @property
-    def session(self) -> fakes.FakeSession:
+    def session(self) -> Session:
         """The session behind the window."""
         return self.app.client.worker._session
 
@@ -109,5 +109,5 @@ def open_fit(open_window: Callable[..., Window]) -> Callable[..., Window]:
 
 @pytest.fixture
 def window(open_window: Callable[..., Window]) -> Window:
-    """The window on a quick fake session."""
+    """The window on the real session of a made-up walk."""
     return open_window()

@@ -15,6 +15,7 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from optim.schedule.stages import schedule
+from optim.session.edits import Perturb
 from optim.session.session import Session
 from optim.split.splitting import sub_problem
 from tests import fakes as small
@@ -69,7 +70,7 @@ class Studio:
         for _ in range(3):
             session.step_iteration()
         if session.problem.has_camera:
-            session.perturb("floor_plane", scale=0.05)
+            session.apply(Perturb("floor_plane", scale=0.05))
         self.app = App(lambda: LocalClient(lambda: session), UiState(follow=False))
         ps.set_user_callback(self.app.frame)
         ps.frame_tick()

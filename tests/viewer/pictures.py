@@ -1,4 +1,4 @@
-"""Draws the fake session's layers one by one through EGL into an .npz; run as a program by test_pixels.py.
+"""Draws the layers of a small fit one by one through EGL into an .npz; run as a program by test_pixels.py.
 
 A program of its own: Polyscope keeps the backend it first had, and a crash in a driver would end the test run.
 """
@@ -20,7 +20,7 @@ from viewer.window.app import App
 from viewer.window.window import start_polyscope
 from viewer.worker.local_client import LocalClient
 
-FRAME, GAP_FRAME = 30, 15
+FRAME, GAP_FRAME = 9, fakes.GAP.start + 1
 SIZE = (960, 540)
 
 
@@ -54,7 +54,7 @@ def places(app: App) -> dict[str, np.ndarray]:
     world = {
         "fitted": view.motion.joints[0, FRAME],
         "observed": view.scene.observed.joints3d[0, FRAME],
-        "missing": view.scene.ground_truth.joints[0, GAP_FRAME, [7, 8, 10, 11]],
+        "missing": view.scene.ground_truth.joints[0, GAP_FRAME, fakes.GAP_JOINTS],
         "truth": view.scene.ground_truth.joints[0, FRAME],
         "initial": drift.initial.joints[0, FRAME],
         "stage2": drift.stage2.joints[0, FRAME],

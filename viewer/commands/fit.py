@@ -133,7 +133,7 @@ def _step_to_the_end(session: Session, losses: list[LossRow], recorder: Recorder
     """Step to the end of the schedule, telling where it is and noting the losses; False: Ctrl-C came before the end."""
     progress = ProgressLine(session.schedule, sys.stderr)
     try:
-        losses += loss_rows(session)
+        losses += loss_rows(session.fit)
         while not session.done:
             here = session.step_iteration()
             losses.append(loss_row(here, here.schedule[here.phase]))

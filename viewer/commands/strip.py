@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     if session.problem.footage is None:
         raise InputError("there is no video to draw over; give one with --data-path VIDEO")
     ends = fit_stages(session)
-    rows = [stage_figures(session, end, name=f"stage {end.stage}", minutes=minutes) for end, minutes in ends]
+    rows = [stage_figures(session.fit, end, name=f"stage {end.stage}", minutes=minutes) for end, minutes in ends]
     print(table(rows))
     picture = draw_strip(session, [end for end, _ in ends if end.stage > 1])
     path = Path(arguments[0])

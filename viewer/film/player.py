@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polyscope as ps
 
+from optim.session import edits
 from viewer.film.script import DIRECTIVES, Directive, Script, ScriptError
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import ViewModel
@@ -113,7 +114,7 @@ class Player:
         row = len(branch) - 1 if now.words[0] == "end" else int(now.words[0])
         if row >= len(branch):
             raise ValueError(f"rewind {row}: this branch has {len(branch)} iterations")
-        yield c.Rewind(int(now.view.history.ids[branch[row]]))
+        yield edits.Rewind(int(now.view.history.ids[branch[row]]))
 
     def _weight(self, now: Moment) -> Iterator[c.Command]:
         names = [term.name for term in now.view.scene.terms]
@@ -126,13 +127,13 @@ class Player:
             now.ui.drafts[stage, now.words[0]] = Draft(float(value))
         else:
             now.ui.drafts[stage, now.words[0]] = Draft(last, sent=True)
-            yield c.SetWeight(now.words[0], last, stage)
+            yield edits.SetWeight(now.words[0], last, stage)
 
     def _freeze(self, now: Moment) -> Iterator[c.Command]:
-        yield c.Freeze(now.words[0])
+        yield edits.Hold(now.words[0])
 
     def _release(self, now: Moment) -> Iterator[c.Command]:
-        yield c.Release(now.words[0])
+        yield edits.Release(now.words[0])
 
     # --- the screen
 

@@ -6,26 +6,20 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
+from optim.session.edits import Bookmark, Hold, Redo, Release, RemoveBookmark, Rewind, Undo
 from viewer.panels.fit.timeline import default_name
 from viewer.panels.fit.transport import next_speed
 from viewer.protocol.commands import (
     Analyse,
-    Bookmark,
     Command,
-    Freeze,
     Inspect,
     Pause,
-    Redo,
-    Release,
-    RemoveBookmark,
-    Rewind,
     Run,
     RunPhase,
     RunStage,
     SetSpeed,
     Step,
     StepOuter,
-    Undo,
 )
 from viewer.protocol.view_model import ViewModel
 from viewer.ui.ui_state import LAYERS, UiState
@@ -101,7 +95,7 @@ def _optimiser_keys(view: ViewModel, ui: UiState) -> Iterator[Command]:
         if _pressed(key):
             yield SetSpeed(next_speed(view.status.speed_limit, step))
     if _pressed("X"):
-        yield Release("x_0") if "x_0" in view.frozen else Freeze("x_0")
+        yield Release("x_0") if "x_0" in view.frozen else Hold("x_0")
 
 
 def _history_keys(view: ViewModel, ui: UiState, *, shift: bool) -> Iterator[Command]:
@@ -114,7 +108,7 @@ def _history_keys(view: ViewModel, ui: UiState, *, shift: bool) -> Iterator[Comm
         yield Rewind(view.shown)
     if _pressed("B"):
         marked = any(snapshot == view.shown for snapshot, _ in view.history.bookmarks)
-        yield RemoveBookmark(view.shown) if marked else Bookmark(view.shown, default_name(view))
+        yield RemoveBookmark(view.shown) if marked else Bookmark(default_name(view), view.shown)
     for key, step in (("PageUp", -1), ("PageDown", 1)):
         if _pressed(key):
             yield from _next_bookmark(view, step)

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from viewer.protocol.view_model import Camera
 
-def plane_of(lean_x_deg: float, lean_y_deg: float, lift_cm: float) -> tuple[float, float, float, float]:
+Plane = tuple[float, float, float, float]
+
+
+def plane_of(lean_x_deg: float, lean_y_deg: float, lift_cm: float) -> Plane:
     """Normal and offset in the display frame of a floor that leans towards +x and +y and is lifted at the origin."""
     normal = np.array([np.tan(np.radians(lean_x_deg)), np.tan(np.radians(lean_y_deg)), 1.0])
     normal /= np.linalg.norm(normal)
     return (float(normal[0]), float(normal[1]), float(normal[2]), float(normal[2]) * lift_cm / 100.0)
+
+
+def seen_from_camera(plane: Plane, camera: Camera | None) -> Plane:
+    """A plane (normal, offset) of the display frame in the frame of the input.
+
+    That is the camera's frame; without a camera the display frame is the frame of the input.
+    """
+    if camera is None:
+        return plane
+    normal, offset = np.array(plane[:3]), plane[3]
+    x, y, z = (float(value) for value in normal @ camera.R_display_camera)
+    return x, y, z, float(offset - normal @ camera.t_display_camera)
 
 
 def lean_of(plane: np.ndarray) -> tuple[float, float, float]:

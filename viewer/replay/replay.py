@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from optim.common.errors import InputError
+from optim.session import edits
 from viewer.protocol import commands as c
 from viewer.protocol.messages import Message, load_failed
 from viewer.protocol.view_model import Analysis, Finished, Loading, Note, Scene, ViewModel
@@ -137,7 +138,7 @@ class ReplayClient:
                 self._messages.append(Finished())
             case c.Inspect(None):
                 self._shown = None
-            case c.Inspect(int(snapshot)) | c.Rewind(snapshot):
+            case c.Inspect(int(snapshot)) | edits.Rewind(snapshot):
                 source.view(snapshot)
                 self._shown = snapshot
             case c.Analyse(kind, snapshot, options):

@@ -66,7 +66,7 @@ class Watch:
         """What the traps say of one iteration."""
         from optim.diagnostics.breakpoints import check
 
-        found = check(session, self._traps, before, after)
+        found = check(session.fit, self._traps, before, after)
         if found is None:
             return None
         text = "; ".join(reason for _, reason in found.sprung)

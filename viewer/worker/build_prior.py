@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def prior_frames(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray:
     """(B, 4, 4) from the display frame to the prior frame of each sub-sequence."""
-    found, display = builder.session.prior_frame(snapshot), builder.frame
+    found, display = builder.session.fit.prior_frame(snapshot), builder.frame
     turn = np.asarray(found.R_prior_input) @ display.R_display_input.T
     matrices = np.tile(np.eye(4), (len(turn), 1, 1))
     matrices[:, :3, :3], matrices[:, :3, 3] = turn, np.asarray(found.offset) - turn @ display.t
@@ -24,13 +24,13 @@ def prior_frames(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray:
 
 def regressed_joints(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray | None:
     """(B, T, 22, 3) joints that the decoder puts out; None before stage 3."""
-    found = builder.session.prediction(snapshot).in_prior
+    found = builder.session.fit.prediction(snapshot).in_prior
     return None if found is None else builder.frame.points(np.asarray(found.frame.points_back(found.rollout.joints)))
 
 
 def node_gaps(builder: ViewBuilder, snapshot: Snapshot) -> vm.Nodes | None:
     """Where the segments of multiple shooting meet; None in a single roll-out."""
-    found = builder.session.prediction(snapshot).in_prior
+    found = builder.session.fit.prediction(snapshot).in_prior
     if found is None or found.defects is None:
         return None
     from optim.priors.rollout import JOINTS

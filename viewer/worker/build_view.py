@@ -71,7 +71,7 @@ class ViewBuilder:
         """What is to be shown of ``snapshot``, with the session's present state."""
         session, now = self._session, self._session.current
         self._version += 1
-        trajectory = session.trajectory(snapshot)
+        trajectory = session.fit.trajectory(snapshot)
         raw, weighted = self.members.values(snapshot)
         return vm.ViewModel(
             version=self._version,
@@ -86,7 +86,7 @@ class ViewBuilder:
             weights=_weights(now.schedule, self.scene.terms),
             raw=raw,
             weighted=weighted,
-            frozen=now.frozen,
+            frozen=now.held,
             movement=self._movement(snapshot),
             history=self._history(),
             can_undo=session.can_undo,
@@ -130,8 +130,8 @@ class ViewBuilder:
         """Of every variable that there is at a snapshot, and of groups that are held."""
         from optim.session.movement import held, moved
 
-        ways = {name: (way.largest, way.rms) for name, way in moved(self._session, snapshot).items()}
-        holds = {hold.name: hold for hold in held(self._session, snapshot)}
+        ways = {name: (way.largest, way.rms) for name, way in moved(self._session.fit, snapshot).items()}
+        holds = {hold.name: hold for hold in held(self._session.fit, snapshot)}
         found = {}
         for name in ways.keys() | holds.keys():
             (largest, rms), hold = ways.get(name, (None, None)), holds.get(name)
@@ -165,11 +165,11 @@ class ViewBuilder:
 
     def _comparison(self) -> vm.Drift | None:
         """The roll-out that stage 3 of the current branch started from; built once."""
-        start = self._session.stage3_start
+        start = self._session.fit.stage3_start
         if start is None:
             return None
         if start.id not in self._drifts:
-            found = self._session.stage3_init
+            found = self._session.fit.stage3_init
             self._drifts[start.id] = (
                 None
                 if found is None

@@ -42,12 +42,6 @@ class DisplayFrame:
         moved = np.concatenate((normal, offset[:, None]), axis=1)
         return np.where(normal[:, 2:] < 0, -moved, moved).astype(np.float32)
 
-    def input_plane(self, plane: np.ndarray) -> np.ndarray:
-        """(4,) in the display frame → (4,) in the input's; the normal is made a unit vector and keeps its side."""
-        plane = plane / np.linalg.norm(plane[:3])
-        offset = plane[3] - plane[:3] @ self.t
-        return np.append(plane[:3] @ self.R_display_input, offset).astype(np.float32)
-
 
 def display_frame(floor: np.ndarray | None) -> DisplayFrame:
     """Identity for data with z up; else the frame that stands on the observed floor, below the camera.

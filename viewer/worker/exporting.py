@@ -22,7 +22,7 @@ def export(session: Session, formats: Sequence[str], folder: str, *, frame: int)
 
     out = writable_folder(Path(folder).expanduser())
     others = [name for name in formats if name != "humor"]
-    paths = export_motion(session, others, out, frame=min(frame, session.problem.frames - 1)) if others else []
+    paths = export_motion(session.fit, others, out, frame=min(frame, session.problem.frames - 1)) if others else []
     if "humor" in formats:
         body = session.problem.body_file or assets.BODY_FOLDER
         paths += save_results(session, out / "results_out", body_file=body)

@@ -169,7 +169,7 @@ class Recorder:
                     views[index] = builder.view(snapshot, status)
             began = time.perf_counter()
             in_time = index not in views and self._spent < SHARE * (began - self._began)
-            if in_time and builder.session.predicted(snapshot):
+            if in_time and builder.session.fit.predicted(snapshot):
                 parts |= self._motion(snapshot)
             self._insert(index, parts)
             self._spent += time.perf_counter() - began if "motion" in parts else 0.0
@@ -187,7 +187,7 @@ class Recorder:
                 self._recording.file.log("note", [message.level, message.text, message.advice])
 
     def _motion(self, snapshot: Snapshot) -> dict[str, Any]:
-        trajectory = self._builder.session.trajectory(snapshot)
+        trajectory = self._builder.session.fit.trajectory(snapshot)
         parts = _moving(self._builder.motion(trajectory), regressed_joints(self._builder, snapshot))
         return parts | {"floors": self._builder.floors(trajectory)}
 
@@ -197,13 +197,13 @@ class Recorder:
     def _setup_at(self, snapshot: Snapshot) -> Setup:
         """The same object as long as nothing of it changes, so that it is written once."""
         builder = self._builder
-        made_of = (builder.scene, snapshot.schedule, snapshot.frozen)
+        made_of = (builder.scene, snapshot.schedule, snapshot.held)
         if self._setup is None or any(a is not b for a, b in zip(self._setup[0], made_of, strict=True)):
             setup = Setup(
                 scene=self._slim(builder.scene),
                 phases=builder.phases(snapshot),
                 weights=builder.weights(snapshot),
-                frozen=snapshot.frozen,
+                frozen=snapshot.held,
                 row_of=builder.members.row_of,
             )
             self._setup = made_of, setup

@@ -19,6 +19,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from optim.session import edits
 from viewer.protocol import commands as c
 from viewer.protocol.messages import Publish, Record, load_failed
 from viewer.protocol.pace import ITERATION, Pace
@@ -38,9 +39,9 @@ LOADING_LOG = "optim.common.progress"
 TELL_INTERVAL = 0.25  # seconds between two words on the evaluation under way, within a long iteration
 IDLE_WAIT = 0.02  # seconds between two looks into the inbox while paused
 
-_URGENT = (c.Pause, c.Rewind, c.Undo, c.Redo, c.Quit)
+_URGENT = (c.Pause, edits.Rewind, edits.Undo, edits.Redo, c.Quit)
 """Commands that break off the iteration in progress; the others wait for its end."""
-_GOALS: dict[type[c.Command], str] = {
+_GOALS: dict[type[c.Request], str] = {
     c.Step: "iteration",
     c.StepOuter: "step",
     c.RunPhase: "phase",
@@ -180,9 +181,6 @@ class Worker:
             case c.Inspect(snapshot):
                 known = None if snapshot is None else session.history[snapshot].id
                 self._shown = None if known == session.current.id else known
-            case c.Rewind(snapshot):
-                self._goal, self._shown = None, None
-                session.rewind(snapshot)
             case c.SetSpeed(limit):
                 self._speed_limit = limit if limit is not None and limit > 0 else None
             case c.Analyse():
@@ -198,12 +196,12 @@ class Worker:
                 )
             case c.ClearProfile():
                 self._profiler.clear()
-            case _ if type(command) in _GOALS:
-                self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
+            case edits.Edit():
+                if isinstance(command, edits.Rewind):
+                    self._goal, self._shown = None, None
+                session.apply(command)
             case _:
-                from viewer.worker.edits import edit
-
-                edit(session, command, self._builder.frame)
+                self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
 
     def _analyse(self, command: c.Analyse) -> None:
         """Answer a question; one that cannot be answered is a message, and no reason to pause."""

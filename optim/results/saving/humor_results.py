@@ -134,17 +134,17 @@ def writable_folder(folder: Path) -> Path:
 def _stages(session: Session) -> dict[str, Arrays]:
     """File stem → arrays of all sub-sequences."""
     reached: dict[str, Snapshot | None] = {
-        "stage1": session.end_of_stage(1),
-        "stage2": session.end_of_stage(2),
-        "stage3_init": session.stage3_start,
-        "stage3": session.end_of_stage(3),
+        "stage1": session.fit.end_of_stage(1),
+        "stage2": session.fit.end_of_stage(2),
+        "stage3_init": session.fit.stage3_start,
+        "stage3": session.fit.end_of_stage(3),
     }
     arrays = {}
     for name, snapshot in reached.items():
         if snapshot is not None:
-            arrays[f"{name}_results"] = _motion_arrays(session.trajectory(snapshot))
+            arrays[f"{name}_results"] = _motion_arrays(session.fit.trajectory(snapshot))
             if name != "stage1":
-                arrays[f"{name}_results_prior"] = _motion_arrays(session.prior_trajectory(snapshot))
+                arrays[f"{name}_results_prior"] = _motion_arrays(session.fit.prior_trajectory(snapshot))
     return arrays
 
 

@@ -53,7 +53,7 @@ def test_all_ways_are_walked_from_the_same_start(monkeypatch):
     short = {"num_iters": (1, 1, 5), "lbfgs_max_iter": 2, "tune_frames": 4}
     monkeypatch.setattr(shooting_bench, "schedule", lambda preset, data: schedule(preset, data, **short))
     begun = Session(problem, schedule=schedule("humorscope", **short))
-    motion = begun.trajectory()
+    motion = begun.fit.trajectory()
     truth = Trajectory(motion.trans, motion.root_orient, motion.pose_body, motion.betas, motion.joints)
     models = Models(problem.body, problem.pose_prior, problem.motion_prior, problem.init_state_prior)
     rows = measure(Extract("made up", truth), models, protocol="noisy", seed=0)

@@ -62,10 +62,10 @@ def test_figures_of_a_motion_in_one_piece_are_those_of_the_diagnostics():
         schedule=schedule("humorscope", "rgb", num_iters=(2, 1, 1), lbfgs_max_iter=3),
     )
     fit.session.run()
-    motion, seen = fit.stitched(), reprojection(fit.session)
+    motion, seen = fit.stitched(), reprojection(fit.session.fit)
     # torch's median is the lower of the two middle ones
     wanted = np.sort(seen.error_px[seen.used])[(seen.used.sum() - 1) // 2]
     assert split_timing.reprojection_px(motion, problem) == pytest.approx(wanted, rel=1e-3)
-    feet = ground(fit.session, mesh=False)
+    feet = ground(fit.session.fit, mesh=False)
     assert split_timing.skate_mm(motion, problem) >= 0
     assert (split_timing.skate_mm(motion, problem) > 0) == bool(np.isfinite(feet.skate_mm).any())

@@ -25,12 +25,12 @@ def session_of(problem: Problem) -> Session:
 
 def test_regressed_joints_are_those_of_the_loss(seen_in_3d):
     """½ Σ d² is the raw consistency term."""
-    distance = joint_agreement(seen_in_3d).distance_cm
+    distance = joint_agreement(seen_in_3d.fit).distance_cm
     assert distance.shape == (2, 6, 22)
     np.testing.assert_allclose(distance[:, 0], 0.0, atol=1e-4)
     term = seen_in_3d.current.evaluation.terms["joint_consistency"].raw
     assert 0.5 * np.square(distance / 100).sum() == pytest.approx(term, rel=1e-4)
-    assert joint_agreement(seen_in_3d, seen_in_3d.history[0]) is None
+    assert joint_agreement(seen_in_3d.fit, seen_in_3d.history[0]) is None
 
 
 def overlapping(*, previous: bool = False) -> Session:
@@ -51,7 +51,7 @@ def edited(session: Session, **variables):
 
 def test_neighbours_that_agree():
     session = overlapping()
-    (found,) = overlap_disagreement(session, edited(session))
+    (found,) = overlap_disagreement(session.fit, edited(session))
     assert found.before == 0 and found.frames.tolist() == [5, 6, 7]
     assert found.position_cm.shape == (3,) and found.velocity_cm.shape == (2,)
     for value in (found.position_cm, found.velocity_cm, found.betas, found.floor_angle_deg, found.floor_offset_cm):
@@ -65,14 +65,14 @@ def test_planted_disagreements_of_neighbours():
     trans[1, :, 0] += 0.01 * torch.arange(FRAMES)
     tilted = axis_angle_to_matrix(torch.tensor([np.deg2rad(5.0), 0.0, 0.0])).float() @ torch.tensor([0.0, -1.0, 0.0])
     floor = torch.stack((torch.tensor([0.0, -1.0, 0.0]), 1.2 * tilted))
-    (found,) = overlap_disagreement(session, edited(session, trans=trans, floor_plane=floor))
+    (found,) = overlap_disagreement(session.fit, edited(session, trans=trans, floor_plane=floor))
     np.testing.assert_allclose(found.position_cm, np.hypot(5.0, np.arange(3)), rtol=1e-4)
     np.testing.assert_allclose(found.velocity_cm, 1.0, rtol=1e-4)
     assert found.floor_angle_deg == pytest.approx(5.0, abs=1e-3)
     assert found.floor_offset_cm == pytest.approx(20.0, abs=1e-3)
     betas = torch.zeros(2, 16)
     betas[1, :2] = torch.tensor([3.0, 4.0])
-    (found,) = overlap_disagreement(session, edited(session, betas=betas))
+    (found,) = overlap_disagreement(session.fit, edited(session, betas=betas))
     assert found.betas == pytest.approx(5.0)
 
 
@@ -82,14 +82,14 @@ def test_against_the_batch_before():
     mine = body_points(
         session.problem,
         snapshot.variables["trans"],
-        session.prediction(snapshot).root_orient,
-        session.prediction(snapshot).pose_body,
+        session.fit.prediction(snapshot).root_orient,
+        session.fit.prediction(snapshot).pose_body,
         snapshot.variables["betas"],
         Parts(verts3d=True),
     ).verts3d
     old = session.problem.observations.previous.verts3d
     old[-2:] = mine[0, :2] + torch.tensor([0.0, 0.07, 0.0])
-    first, second = overlap_disagreement(session, snapshot)
+    first, second = overlap_disagreement(session.fit, snapshot)
     assert (first.before, second.before) == (PREVIOUS, 0)
     assert first.frames.tolist() == [0, 1]
     np.testing.assert_allclose(first.position_cm, 7.0, rtol=1e-4)
@@ -98,13 +98,13 @@ def test_against_the_batch_before():
 
 
 def test_one_clip_overlaps_with_nothing(seen_in_3d):
-    assert overlap_disagreement(seen_in_3d) == ()
+    assert overlap_disagreement(seen_in_3d.fit) == ()
 
 
 def test_reprojection_finds_planted_errors():
     problem = fakes.problem("joints2d", batch=2, frames=FRAMES)
     session = session_of(problem)
-    motion, variables = session.trajectory(), session.current.variables
+    motion, variables = session.fit.trajectory(), session.current.variables
     parts = Parts(keypoints=True)
     points = body_points(problem, motion.trans, motion.root_orient, motion.pose_body, variables["betas"], parts)
     seen = torch.cat((problem.camera.project(points.keypoints), torch.full((2, FRAMES, 25, 1), 0.8)), dim=-1)
@@ -112,7 +112,7 @@ def test_reprojection_finds_planted_errors():
     seen[0, 1, 7, 2] = 0.0
     seen[0, 3, :, 2] = 0.0
     observed = replace(problem.observations, joints2d=seen)
-    found = reprojection(session, replace(session.current, observations=observed))
+    found = reprojection(session.fit, replace(session.current, observations=observed))
     assert found.error_px[1, 2, 4] == pytest.approx(5.0, abs=1e-2)
     assert np.isnan(found.error_px[0, 1, 7]) and np.isnan(found.error_px[0, 3]).all()
     assert np.isnan(found.error_px).sum() == 26
@@ -125,7 +125,7 @@ def test_reprojection_finds_planted_errors():
 
 
 def test_no_keypoints_no_reprojection(seen_in_3d):
-    assert reprojection(seen_in_3d) is None
+    assert reprojection(seen_in_3d.fit) is None
 
 
 def test_small_angles_are_exact():

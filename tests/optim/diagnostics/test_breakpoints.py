@@ -54,7 +54,7 @@ def with_variables(snapshot: Snapshot, **variables) -> Snapshot:
 def crossings(trap, session: Session, low: Snapshot, high: Snapshot) -> list[bool]:
     """Whether it springs on the way up, beyond, on the way down, and below."""
     pairs = ((low, high), (high, high), (high, low), (low, low))
-    return [trap.why(session, before, after) is not None for before, after in pairs]
+    return [trap.why(session.fit, before, after) is not None for before, after in pairs]
 
 
 ON_THE_WAY_UP = [True, False, False, False]
@@ -147,17 +147,17 @@ def test_the_last_good_snapshot_has_finite_numbers(finished):
     first, second, third, fourth = finished.history.snapshots[:4]
     third = with_variables(third, betas=torch.full((1, 16), math.nan))
     fourth = with_variables(fourth, trans=torch.tensor(math.inf))
-    fit = Fit(finished.problem, History())
+    history = History()
     for snapshot in (first, second, third, fourth):
-        fit.history.add(snapshot)
-    trapped = check(fit, (NotFinite(),), third, fourth)
+        history.add(snapshot)
+    trapped = check(Fit(finished.problem, history, fourth), (NotFinite(),), third, fourth)
     assert (trapped.snapshot, trapped.last_good) == (fourth.id, second.id)
     assert trapped.sprung[0][1] == "not finite: trans"
 
 
 def test_not_finite_names_all_that_is(finished):
     snapshot = finished.current
-    assert not_finite(snapshot) == [] and NotFinite().why(finished, snapshot, snapshot) is None
+    assert not_finite(snapshot) == [] and NotFinite().why(finished.fit, snapshot, snapshot) is None
     evaluation, solver = snapshot.evaluation, snapshot.solver
     term = replace(evaluation.terms["bone_length"], raw=math.inf)
     bad = replace(
@@ -171,7 +171,7 @@ def test_not_finite_names_all_that_is(finished):
     )
     spoilt = replace(snapshot, evaluation=bad, solver=tried)
     assert not_finite(spoilt) == ["loss", "term bone_length", "gradient of betas", "trial 2"]
-    assert NotFinite().why(finished, spoilt, spoilt) is not None, "not only when it begins"
+    assert NotFinite().why(finished.fit, spoilt, spoilt) is not None, "not only when it begins"
 
 
 def test_loss_up(finished):
@@ -183,26 +183,26 @@ def test_loss_up(finished):
 
     trap = LossUp(3.0)
     assert loss > 0
-    assert trap.why(finished, before, at(2.9 * loss)) is None
-    assert "went up" in trap.why(finished, before, at(3.1 * loss))
-    assert trap.why(finished, at(-2.0), at(-2.5)) is None and trap.why(finished, at(-2.0), at(1.0)) is None
-    assert trap.why(finished, at(-2.0), at(2.5)) is not None, "by more than twice its size"
+    assert trap.why(finished.fit, before, at(2.9 * loss)) is None
+    assert "went up" in trap.why(finished.fit, before, at(3.1 * loss))
+    assert trap.why(finished.fit, at(-2.0), at(-2.5)) is None and trap.why(finished.fit, at(-2.0), at(1.0)) is None
+    assert trap.why(finished.fit, at(-2.0), at(2.5)) is not None, "by more than twice its size"
     entered = at(10 * loss, phase=before.phase - 1)
-    assert trap.why(finished, before, entered) is None, "another objective"
-    assert LossUp(3.0, across_phases=True).why(finished, before, entered) is not None
+    assert trap.why(finished.fit, before, entered) is None, "another objective"
+    assert LossUp(3.0, across_phases=True).why(finished.fit, before, entered) is not None
 
 
 def test_line_search(finished):
     trap = LineSearchFailed()
     stepped = next(s for s in finished.history.snapshots if s.solver.trials and s.solver.slope < -0.1)
-    assert trap.why(finished, stepped, stepped) is None
+    assert trap.why(finished.fit, stepped, stepped) is None
     stuck = replace(stepped, solver=replace(stepped.solver, step_length=0.0))
-    assert "none of" in trap.why(finished, stepped, stuck)
+    assert "none of" in trap.why(finished.fit, stepped, stuck)
     converged = replace(stuck, solver=replace(stuck.solver, slope=-1e-7 * stepped.evaluation.total))
-    assert trap.why(finished, stepped, converged) is None, "less was promised than float32 can tell"
+    assert trap.why(finished.fit, stepped, converged) is None, "less was promised than float32 can tell"
     uphill = replace(stepped, solver=replace(stepped.solver, slope=1.0, trials=()))
-    assert "uphill" in trap.why(finished, stepped, uphill)
-    assert trap.why(finished, stepped, finished.history[0]) is None
+    assert "uphill" in trap.why(finished.fit, stepped, uphill)
+    assert trap.why(finished.fit, stepped, finished.history[0]) is None
 
 
 def test_flips_that_appear():
@@ -228,7 +228,7 @@ def standing(session: Session, *, height: float, slide: float = 0.0) -> Snapshot
     """An upright body whose toes are at a height, sliding along."""
     root = torch.tensor([torch.pi / 2, 0.0, 0.0]).expand(1, FRAMES, 3)
     trans = torch.zeros(1, FRAMES, 3)
-    joints = session.trajectory(with_variables(session.current, root_orient=root, trans=trans)).joints
+    joints = session.fit.trajectory(with_variables(session.current, root_orient=root, trans=trans)).joints
     trans = trans + torch.tensor([0.0, 0.0, 1.0]) * (height - joints[0, 0, [10, 11], 2].max())
     trans[..., 1] += slide * torch.arange(FRAMES)
     return with_variables(session.current, root_orient=root, trans=trans)
@@ -242,7 +242,7 @@ def test_skate_and_penetration():
     above, below = standing(session, height=0.5), standing(session, height=-0.3)
     assert crossings(Penetration(25.0), session, above, below) == ON_THE_WAY_UP
     assert crossings(Penetration(100.0), session, above, below) == [False] * 4
-    assert "below the floor" in Penetration(25.0).why(session, above, below)
+    assert "below the floor" in Penetration(25.0).why(session.fit, above, below)
 
 
 def test_floor_tilt(finished):
@@ -252,12 +252,12 @@ def test_floor_tilt(finished):
     low, high = (with_variables(session.current, floor_plane=floor) for floor in (level, tilted))
     assert crossings(FloorTilt(8.0), session, low, high) == ON_THE_WAY_UP
     assert crossings(FloorTilt(12.0), session, low, high) == [False] * 4
-    assert FloorTilt(0.0).why(finished, finished.current, finished.current) is None, "no camera, no floor to lean"
+    assert FloorTilt(0.0).why(finished.fit, finished.current, finished.current) is None, "no camera, no floor to lean"
 
 
 def test_inactive_terms_never_spring(finished):
     first = finished.history[0]
-    assert TermAbove(0.0, "contact_vel").why(finished, first, first) is None
+    assert TermAbove(0.0, "contact_vel").why(finished.fit, first, first) is None
 
 
 @pytest.mark.parametrize(

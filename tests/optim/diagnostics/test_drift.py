@@ -69,7 +69,7 @@ def splits(found: Drift) -> dict:
 @pytest.mark.parametrize("hidden", [None, slice(3, 6)])
 def test_an_exact_roll_out_does_not_drift(hidden):
     """Where frames were not seen, the motion that stage 3 begins with is stage 2's with the gap bridged."""
-    for name, split in splits(drift(entering_stage_3(Lossless(), hidden=hidden))).items():
+    for name, split in splits(drift(entering_stage_3(Lossless(), hidden=hidden).fit)).items():
         for part in (split.total, split.encoding, split.accumulation):
             assert part.shape == (2, FRAMES)
             np.testing.assert_allclose(part, 0.0, atol=5e-3, err_msg=name)
@@ -88,7 +88,7 @@ def test_an_error_of_every_step_adds_up(where, size, names, per_step):
     """Teacher-forced it is there once in every frame, free-running t times in frame t."""
     error = torch.zeros(216)
     error[where] = size
-    found = splits(drift(entering_stage_3(Lossless(error))))
+    found = splits(drift(entering_stage_3(Lossless(error)).fit))
     frames = np.arange(FRAMES)
     for name in names:
         np.testing.assert_allclose(found[name].encoding[:, 1:], per_step, rtol=0.03)
@@ -100,7 +100,7 @@ def test_an_error_of_every_step_adds_up(where, size, names, per_step):
 @pytest.mark.parametrize("fixture", ["seen_in_3d", "seen_by_camera"])
 def test_agrees_with_the_session_and_starts_at_the_first_step(fixture, request):
     session = request.getfixturevalue(fixture)
-    found, compared = drift(session), session.stage3_init
+    found, compared = drift(session.fit), session.fit.stage3_init
     np.testing.assert_allclose(found.root_cm.total, compared.drift_cm, atol=1e-3)
     np.testing.assert_allclose(found.joints_cm.total, compared.joint_drift_cm, atol=1e-3)
     for split in splits(found).values():
@@ -111,18 +111,18 @@ def test_agrees_with_the_session_and_starts_at_the_first_step(fixture, request):
 @pytest.mark.parametrize("fixture", ["seen_in_3d", "seen_by_camera"])
 def test_the_teacher_forced_motion_is_as_far_off_as_encoding_loses(fixture, request):
     session = request.getfixturevalue(fixture)
-    found, forced = drift(session), teacher_forced(session, session.current)
-    apart = 100 * (forced.joints - session.stage2_trajectory.joints).norm(dim=-1).numpy()
+    found, forced = drift(session.fit), teacher_forced(session.fit, session.current)
+    apart = 100 * (forced.joints - session.fit.stage2_trajectory.joints).norm(dim=-1).numpy()
     np.testing.assert_allclose(apart[..., 0], found.root_cm.encoding, atol=2e-3)
     np.testing.assert_allclose(apart.mean(-1), found.joints_cm.encoding, atol=2e-3)
     body = session.problem.body.joints(forced.trans, forced.root_orient, forced.pose_body, forced.betas)
     np.testing.assert_allclose(forced.joints, body, atol=1e-4)
-    assert teacher_forced(session, session.end_of_stage(2)) is None
+    assert teacher_forced(session.fit, session.fit.end_of_stage(2)) is None
 
 
 def test_is_that_of_the_branch(seen_in_3d):
-    ended = seen_in_3d.end_of_stage(2)
-    assert drift(seen_in_3d, ended) is None
-    first = seen_in_3d.history[seen_in_3d.stage3_start.id]
-    here, later = drift(seen_in_3d, first), drift(seen_in_3d)
+    ended = seen_in_3d.fit.end_of_stage(2)
+    assert drift(seen_in_3d.fit, ended) is None
+    first = seen_in_3d.history[seen_in_3d.fit.stage3_start.id]
+    here, later = drift(seen_in_3d.fit, first), drift(seen_in_3d.fit)
     np.testing.assert_array_equal(here.root_cm.total, later.root_cm.total)

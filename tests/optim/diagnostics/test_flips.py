@@ -40,10 +40,10 @@ def stood_up(preset="humorscope") -> tuple[Session, torch.Tensor]:
 
 def test_planted_between_frames():
     session, root = stood_up()
-    clean = flips(session, replace(session.current, variables=session.current.variables | {"root_orient": root}))
+    clean = flips(session.fit, replace(session.current, variables=session.current.variables | {"root_orient": root}))
     assert not clean.variable.any() and not clean.round_trip.any() and not clean.saved.any()
     root[1, 3] = flipped(root[1, 3])
-    found = flips(session, replace(session.current, variables=session.current.variables | {"root_orient": root}))
+    found = flips(session.fit, replace(session.current, variables=session.current.variables | {"root_orient": root}))
     assert np.argwhere(found.variable).tolist() == [[1, 3], [1, 4]], "there and back"
     assert np.argwhere(found.round_trip).tolist() == [[1, 3]]
     assert not found.saved.any(), "results go through matrices"
@@ -52,7 +52,7 @@ def test_planted_between_frames():
 def test_saved_vectors_flip_where_a_rotation_passes_half_a_turn():
     session, root = stood_up()
     root[0] = torch.tensor([1.0, 0.0, 0.0]) * torch.linspace(math.pi - 0.25, math.pi + 0.25, 6)[:, None]
-    found = flips(session, replace(session.current, variables=session.current.variables | {"root_orient": root}))
+    found = flips(session.fit, replace(session.current, variables=session.current.variables | {"root_orient": root}))
     assert np.argwhere(found.saved).tolist() == [[0, 3, 0]]
     assert not found.variable.any(), "the variable itself goes on smoothly"
     assert found.round_trip[0].tolist() == [False] * 3 + [True] * 3
@@ -60,7 +60,7 @@ def test_saved_vectors_flip_where_a_rotation_passes_half_a_turn():
 
 def test_6d_has_nothing_to_flip():
     session, _ = stood_up(replace(PRESETS["humorscope"], rotation="6d"))
-    found = flips(session)
+    found = flips(session.fit)
     assert found.variable is None and found.round_trip is None and found.saved.shape == (2, 6, 22)
 
 
@@ -71,6 +71,7 @@ def test_x_0_on_its_way_to_the_prior_frame_and_back(fixture, request):
     angle = root.norm(dim=-1, keepdim=True)
     short = torch.where(angle > math.pi, flipped(root), root)
     for vector, expected in ((short, False), (flipped(short), True)):
-        found = flips(session, replace(session.current, variables=session.current.variables | {"root_orient": vector}))
+        variables = session.current.variables | {"root_orient": vector}
+        found = flips(session.fit, replace(session.current, variables=variables))
         assert found.round_trip.shape == (2, 1) and (found.round_trip == expected).all()
         assert not found.variable.any(), "one frame has no neighbour"

@@ -15,13 +15,13 @@ from tests import fakes
 
 def sampled(session, *, frames_from=None, samples=3, frames=5, seed=0):
     begin = frames_from or {0: 2, 1: 4}
-    return futures(session, session.current, frames_from=begin, samples=samples, frames=frames, seed=seed)
+    return futures(session.fit, session.current, frames_from=begin, samples=samples, frames=frames, seed=seed)
 
 
 @pytest.mark.parametrize("fixture", ["seen_in_3d", "seen_by_camera"])
 def test_they_begin_where_the_fit_is(request, fixture):
     session = request.getfixturevalue(fixture)
-    motion = session.trajectory()
+    motion = session.fit.trajectory()
     for future, (b, frame) in zip(sampled(session), {0: 2, 1: 4}.items(), strict=True):
         assert future.sub_sequence == b
         assert future.motion.joints.shape == (3, 5, 22, 3)
@@ -38,9 +38,9 @@ def test_same_seed_same_futures(seen_in_3d):
 
 
 def test_before_stage_3_too(seen_in_3d):
-    stage2 = seen_in_3d.end_of_stage(2)
-    (future,) = futures(seen_in_3d, stage2, frames_from={1: 3}, samples=2, frames=4, seed=0)
-    expected = seen_in_3d.trajectory(stage2).joints[1, 3].expand(2, -1, -1)
+    stage2 = seen_in_3d.fit.end_of_stage(2)
+    (future,) = futures(seen_in_3d.fit, stage2, frames_from={1: 3}, samples=2, frames=4, seed=0)
+    expected = seen_in_3d.fit.trajectory(stage2).joints[1, 3].expand(2, -1, -1)
     torch.testing.assert_close(future.motion.joints[:, 0], expected, atol=2e-5, rtol=0)
 
 
@@ -63,8 +63,8 @@ class ToTheRight(nn.Module):
 def test_the_prior_is_asked_in_the_frame_of_the_body():
     problem = replace(fakes.problem(frames=6), motion_prior=ToTheRight())
     session = Session(problem, schedule=schedule("humorscope", "3d", num_iters=(1, 1, 1), lbfgs_max_iter=3))
-    (future,) = futures(session, session.current, frames_from={0: 3}, samples=1, frames=4, seed=0)
-    right = -session.trajectory().root_orient[0, 3, :2, 0]
+    (future,) = futures(session.fit, session.current, frames_from={0: 3}, samples=1, frames=4, seed=0)
+    right = -session.fit.trajectory().root_orient[0, 3, :2, 0]
     expected = 0.01 * right / right.norm()
     steps = future.motion.joints[0, 1:, 0] - future.motion.joints[0, :-1, 0]
     torch.testing.assert_close(steps[:, :2], expected.expand(3, 2), atol=1e-5, rtol=0)

@@ -9,6 +9,7 @@ import torch
 from optim.diagnostics.gradients import term_gradients
 from optim.objective.objective import Objective
 from optim.schedule.stages import schedule
+from optim.session.edits import Hold
 from optim.session.session import Session
 from tests import fakes
 
@@ -23,7 +24,7 @@ def test_norms_and_cosines_add_up_to_the_gradient_of_the_loss(fixture, request):
     """‖Σ g_k‖² = Σ ‖g_i‖ ‖g_j‖ cos_ij."""
     session = request.getfixturevalue(fixture)
     for snapshot in snapshots(session):
-        found = term_gradients(session, snapshot)
+        found = term_gradients(session.fit, snapshot)
         norms = np.sqrt(sum(np.square(value.astype(float)) for value in found.norm.values()))
         cosine = np.nan_to_num(found.cosine)
         np.testing.assert_allclose(np.diag(found.cosine)[norms > 0], 1.0, rtol=1e-6)
@@ -37,7 +38,7 @@ def test_norms_and_cosines_add_up_to_the_gradient_of_the_loss(fixture, request):
 def test_each_term_is_an_objective_of_its_own(seen_by_camera):
     snapshot = seen_by_camera.current
     phase = snapshot.schedule[snapshot.phase]
-    found = term_gradients(seen_by_camera, snapshot)
+    found = term_gradients(seen_by_camera.fit, snapshot)
     for index, name in enumerate(found.terms):
         alone = replace(phase, weights={name: phase.weight(name)})
         objective = Objective(seen_by_camera.problem, alone, snapshot.prior_frame)
@@ -49,10 +50,10 @@ def test_each_term_is_an_objective_of_its_own(seen_by_camera):
 
 def test_frames_hold_what_moves(seen_in_3d):
     tune = snapshots(seen_in_3d)[2]
-    found = term_gradients(seen_in_3d, tune)
+    found = term_gradients(seen_in_3d.fit, tune)
     assert found.frames["latent_motion"].tolist() == [1, 2, 3], "four frames are tuned; a latent leads to its frame"
     assert found.frames["trans"].tolist() == [0]
-    first = term_gradients(seen_in_3d, seen_in_3d.history[0])
+    first = term_gradients(seen_in_3d.fit, seen_in_3d.history[0])
     assert first.frames["trans"].tolist() == list(range(6)) and "betas" not in first.norm
     for value in (found, first):
         for name, norms in value.per_frame.items():
@@ -65,18 +66,18 @@ def test_a_pull_on_one_frame_shows_there_and_nowhere_else():
     session = Session(
         problem, schedule=schedule("humorscope", "3d", num_iters=(1, 0, 0), weights={"joints3d_smooth": (0, 0, 0)})
     )
-    exact = session.trajectory().joints.clone()
+    exact = session.fit.trajectory().joints.clone()
     exact[0, 3, 5] += 0.1
     observed = replace(problem.observations, joints3d=exact)
-    found = term_gradients(session, replace(session.current, observations=observed))
+    found = term_gradients(session.fit, replace(session.current, observations=observed))
     assert found.terms == ("joints3d",)
     np.testing.assert_allclose(found.per_frame["trans"][0, 0], [0, 0, 0, np.sqrt(3) * 0.1, 0, 0], atol=1e-5)
 
 
 def test_terms_that_nothing_moves_have_no_direction():
     session = Session(fakes.problem(frames=6), schedule=schedule("humorscope", "3d", num_iters=(0, 1, 0)))
-    session.freeze("betas")
-    found = term_gradients(session)
+    session.apply(Hold("betas"))
+    found = term_gradients(session.fit)
     shape, data = found.terms.index("shape_prior"), found.terms.index("joints3d")
     assert "betas" not in found.norm
     assert all(norm[shape] == 0 for norm in found.norm.values())

@@ -109,9 +109,9 @@ def as_change(a: Tensor, b: Tensor) -> Tensor:
 
 
 def test_of_a_fit(seen_in_3d, seen_by_camera):
-    assert lyapunov(seen_in_3d, seen_in_3d.history[0]) is None
+    assert lyapunov(seen_in_3d.fit, seen_in_3d.history[0]) is None
     for session in (seen_in_3d, seen_by_camera):
-        found = lyapunov(session)
+        found = lyapunov(session.fit)
         assert found.exponent.shape == (2,) and found.growth.shape == (2, 6) and found.converged
         np.testing.assert_allclose(found.growth[:, -1], np.exp(found.exponent * 5 / 30), rtol=2e-3)
-        assert lyapunov(session, frames=3).growth.shape == (2, 3)
+        assert lyapunov(session.fit, frames=3).growth.shape == (2, 3)

@@ -12,7 +12,7 @@ def loss(session, weight: str, shift: torch.Tensor, *, decoded: bool) -> float:
     """Weighted share of a term with every joint displaced by (B, T, 22, 3)."""
     now = session.current
     phase = now.schedule[now.phase]
-    objective = Objective(session.problem_at(now), phase, now.prior_frame)
+    objective = Objective(session.fit.problem_at(now), phase, now.prior_frame)
     with torch.no_grad():
         predicted = objective.predict(now.variables)
         none = torch.zeros_like(shift)
@@ -35,7 +35,7 @@ def loss(session, weight: str, shift: torch.Tensor, *, decoded: bool) -> float:
 )
 def test_pull_is_minus_the_slope(request, fixture, weight, decoded):
     session = request.getfixturevalue(fixture)
-    pull = joint_pull(session, session.current, weight)
+    pull = joint_pull(session.fit, session.current, weight)
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(pull.shape, generator=generator)
     step = 2e-3 * direction / direction.abs().max()
@@ -47,19 +47,19 @@ def test_pull_is_minus_the_slope(request, fixture, weight, decoded):
 def test_joints_are_pulled_to_where_they_were_seen(seen_in_3d):
     now = seen_in_3d.current
     seen = seen_in_3d.problem.observations.joints3d
-    apart = seen - detached(seen_in_3d.prediction(now)).points.joints
-    torch.testing.assert_close(joint_pull(seen_in_3d, now, "joints3d"), apart * now.weights["joints3d"])
+    apart = seen - detached(seen_in_3d.fit.prediction(now)).points.joints
+    torch.testing.assert_close(joint_pull(seen_in_3d.fit, now, "joints3d"), apart * now.weights["joints3d"])
 
 
 def test_terms_that_look_at_no_position_pull_nowhere(seen_in_3d):
-    assert joint_pull(seen_in_3d, seen_in_3d.current, "shape_prior") is None
-    assert joint_pull(seen_in_3d, seen_in_3d.current, "motion_prior") is None
-    assert joint_pull(seen_in_3d, seen_in_3d.current, "joints2d") is None
+    assert joint_pull(seen_in_3d.fit, seen_in_3d.current, "shape_prior") is None
+    assert joint_pull(seen_in_3d.fit, seen_in_3d.current, "motion_prior") is None
+    assert joint_pull(seen_in_3d.fit, seen_in_3d.current, "joints2d") is None
 
 
 def test_frames_that_are_not_observed_are_not_pulled(seen_in_3d):
     tuning = next(seen_in_3d.history[e.id] for e in seen_in_3d.history.path_back(seen_in_3d.current.id) if e.phase == 2)
-    pull = joint_pull(seen_in_3d, tuning, "joints3d")
+    pull = joint_pull(seen_in_3d.fit, tuning, "joints3d")
     assert pull.shape == (2, 6, 22, 3)
     assert pull[:, :4].abs().max() > 0
     assert pull[:, 4:].abs().max() == 0

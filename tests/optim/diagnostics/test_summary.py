@@ -20,8 +20,8 @@ def test_figures_are_those_of_the_diagnostics():
         schedule=schedule("humorscope", "rgb", num_iters=(2, 1, 1), lbfgs_max_iter=3),
     )
     session.finish_stage()
-    row = stage_figures(session, session.current, name="stage 1", minutes=0.5)
-    seen = reprojection(session)
+    row = stage_figures(session.fit, session.current, name="stage 1", minutes=0.5)
+    seen = reprojection(session.fit)
     assert row.reprojection_px == pytest.approx(np.median(seen.error_px[seen.used]))
     assert row.loss == float(session.current.evaluation.total)
     assert row.penetration_cm >= 0 and 0 <= row.deep_share <= 1
@@ -29,7 +29,7 @@ def test_figures_are_those_of_the_diagnostics():
 
 def test_without_an_image_there_is_no_reprojection():
     session = Session(fakes.problem(frames=6), schedule=schedule(num_iters=(1, 0, 0), lbfgs_max_iter=1))
-    assert math.isnan(stage_figures(session, session.current, name="", minutes=0).reprojection_px)
+    assert math.isnan(stage_figures(session.fit, session.current, name="", minutes=0).reprojection_px)
 
 
 def test_the_table_is_markdown():

@@ -121,7 +121,7 @@ def test_an_assumed_floor_is_found_where_stage_3_begins(preset, moves, body, cap
     assert bool((now == problem.floor).all()) is not moves
     if moves:
         torch.testing.assert_close(now[0], now[1])
-        start = session.stage3_start.variables["floor_plane"]
+        start = session.fit.stage3_start.variables["floor_plane"]
         torch.testing.assert_close(start, now[:, :3] * now[:, 3:])
         session.rewind(0)
         assert bool((session.problem.floor == problem.floor).all())

@@ -75,7 +75,7 @@ def test_stages_1_and_2_recover_the_joints():
         problem, schedule=schedule("humorscope", "3d", num_iters=(5, 20, 0), weights={"joints3d_smooth": (0, 0, 0)})
     )
     session.run()
-    error = (session.trajectory().joints - truth).norm(dim=-1)
+    error = (session.fit.trajectory().joints - truth).norm(dim=-1)
     assert float(error.mean()) < 0.01 and float(error.max()) < 0.03
 
 
@@ -85,7 +85,7 @@ def test_a_gap_in_the_middle_is_bridged():
     problem = replace(problem, observations=Observations(joints3d=hidden))
     session = Session(problem, schedule=schedule("humorscope", "3d", num_iters=(3, 10, 0)))
     session.run()
-    error = (session.trajectory().joints - truth).norm(dim=-1)
+    error = (session.fit.trajectory().joints - truth).norm(dim=-1)
     assert float(error.mean()) < 0.06 and float(error[:, 5:8].mean()) < 0.15
 
 
@@ -93,9 +93,9 @@ def test_keypoints_are_reprojected():
     problem, truth = fakes.recoverable("joints2d")
     weights = {"joints3d_smooth": (0, 0.1, 0), "joints2d": (1, 1, 0), "pose_prior": (0, 0.04, 0)}
     session = Session(problem, schedule=schedule("humorscope", "rgb", num_iters=(10, 15, 0), weights=weights))
-    start = session.trajectory()
+    start = session.fit.trajectory()
     session.run()
-    joints = session.trajectory().joints
+    joints = session.fit.trajectory().joints
     pixels = (problem.camera.project(joints) - problem.camera.project(truth)).norm(dim=-1)
     before = (problem.camera.project(start.joints) - problem.camera.project(truth)).norm(dim=-1)
     assert float(pixels.mean()) < 4.0 < 0.1 * float(before.mean())

@@ -99,7 +99,7 @@ def test_a_cloud_in_a_world_is_fitted_from_where_it_is(tmp_path, model_files):
     path = write(tmp_path / "a.npz", points3d=cloud)
     words = ["--data-path", str(path), "--num-iters", "1", "0", "0", "--lbfgs-max-iter", "2", *model_files.flags()]
     session = load_session(parse(words))
-    start = session.trajectory()
+    start = session.fit.trajectory()
     assert (start.joints[0].mean((0, 1)) - torch.tensor([5.0, -3.0, 0.9])).norm() < 0.3
     assert (start.root_orient[0, :, 2, 1] > 0.99).all()
     before = session.current.evaluation.total

@@ -119,7 +119,7 @@ def test_search_takes_the_same_path(case):
 
 def _check_result(case, session):
     """After so few steps the two runs are still within centimetres of each other."""
-    result, ours = case.group("result/"), session.trajectory()
+    result, ours = case.group("result/"), session.fit.trajectory()
     near = {"rtol": 0, "atol": 0.02}
     torch.testing.assert_close(ours.trans, result["trans"], **near)
     torch.testing.assert_close(ours.root_orient, root_matrix(result["root_orient"]), **near)

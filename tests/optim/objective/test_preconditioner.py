@@ -9,6 +9,7 @@ import torch
 from optim.objective.preconditioner import LEAST_CURVATURE, solver_metric
 from optim.problem.variables import Packing, Part
 from optim.schedule.stages import schedule
+from optim.session.edits import Hold, SetWeight
 from optim.session.session import Session
 from optim.solver import lbfgs
 from optim.solver.lbfgs import Options, Point
@@ -92,9 +93,9 @@ def test_edits_measure_anew_what_moves():
     session = Session(fakes.problem(frames=6), schedule=schedule("shooting", num_iters=(1, 1, 3), lbfgs_max_iter=2))
     while session.current.stage < 3:
         session.step_iteration()
-    frozen = session.freeze("betas")
+    frozen = session.apply(Hold("betas"))
     assert frozen.solver.metric.shape == frozen.solver.point.x.shape
     session.step_iteration()
-    kept = session.set_weight("joints3d", 1.1, keep_memory=True)
+    kept = session.apply(SetWeight("joints3d", 1.1, keep_memory=True))
     assert torch.equal(kept.solver.metric, frozen.solver.metric)
     assert float(kept.solver.metric.min()) > 0

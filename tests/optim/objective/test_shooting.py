@@ -16,6 +16,7 @@ from optim.recording.recording import recorded_session
 from optim.schedule.phases import INITIAL_STATE, NODES, Phase
 from optim.schedule.stage3_variants import DEFECT, node_frames
 from optim.schedule.stages import schedule
+from optim.session.edits import Hold, Perturb, Plan, Reset, SetSteps, SetWeight, SkipPhase
 from optim.session.session import Session
 from tests import fakes
 
@@ -128,26 +129,26 @@ def test_it_is_a_phase_like_any_other(modality):
 
 def test_gaps_close_as_their_weight_rises_and_the_last_phase_has_none():
     session = shooting_session("joints3d")
-    first = session.node_gaps()
+    first = session.fit.node_gaps()
     heavy = session.current.weights[DEFECT] * 1000
-    session.set_weight(DEFECT, heavy)
-    session.set_steps(10)
+    session.apply(SetWeight(DEFECT, heavy))
+    session.apply(SetSteps(10))
     session.finish_phase()
-    last = session.node_gaps()
+    last = session.fit.node_gaps()
     assert first.frames == last.frames == (3, 6)
     assert last.gap_cm.sum() < 0.2 * first.gap_cm.sum()
     session.run()
-    assert session.node_gaps() is None
+    assert session.fit.node_gaps() is None
 
 
 @pytest.mark.parametrize("modality", ["joints3d", "joints2d"])
 def test_gaps_are_given_in_the_frame_of_the_trajectory(modality):
     session = shooting_session(modality)
-    gaps, motion = session.node_gaps(), session.trajectory()
-    assert motion.joints.shape == (1, FRAMES, 22, 3) and session.rollout().trans.shape == (1, FRAMES, 3)
-    regressed = session.prior_frame().points_back(session.rollout().joints)
+    gaps, motion = session.fit.node_gaps(), session.fit.trajectory()
+    assert motion.joints.shape == (1, FRAMES, 22, 3) and session.fit.rollout().trans.shape == (1, FRAMES, 3)
+    regressed = session.fit.prior_frame().points_back(session.fit.rollout().joints)
     torch.testing.assert_close(gaps.before, regressed[:, list(gaps.frames), 0])
-    stage2 = session.stage2_trajectory.joints[:, list(gaps.frames), 0]
+    stage2 = session.fit.stage2_trajectory.joints[:, list(gaps.frames), 0]
     torch.testing.assert_close(gaps.after, stage2, atol=1e-4, rtol=0)
     assert gaps.gap_cm.shape == gaps.gap_deg.shape == (1, 2) and float(gaps.gap_deg.max()) > 0
 
@@ -155,8 +156,8 @@ def test_gaps_are_given_in_the_frame_of_the_trajectory(modality):
 def test_frozen_x_0_does_not_move_and_frozen_nodes_neither():
     session = shooting_session("joints3d")
     session.step_outer()
-    session.freeze("x_0")
-    session.freeze("nodes[0:1]")
+    session.apply(Hold("x_0"))
+    session.apply(Hold("nodes[0:1]"))
     held = session.current.variables
     session.finish_phase()
     now = session.current.variables
@@ -175,9 +176,9 @@ def test_rewinding_repeats_the_same_bits_and_nodes_can_be_perturbed_and_reset():
     for expected in ahead:
         found = session.step_iteration()
         assert all(torch.equal(found.variables[name], expected.variables[name]) for name in expected.variables)
-    moved = session.perturb(NODES, scale=0.05)
+    moved = session.apply(Perturb(NODES, scale=0.05))
     assert moved.evaluation.terms[DEFECT].raw > found.evaluation.terms[DEFECT].raw
-    assert float(session.reset(NODES).variables[NODES].abs().max()) == 0.0
+    assert float(session.apply(Reset(NODES)).variables[NODES].abs().max()) == 0.0
 
 
 def test_from_the_single_roll_out_into_segments_and_back_nothing_jumps():
@@ -185,16 +186,16 @@ def test_from_the_single_roll_out_into_segments_and_back_nothing_jumps():
     shooting, exact = phases()[2], phases()[-1]
     session.finish_stage()
     session.finish_stage()
-    session.plan((exact, replace(shooting, name="again"), replace(exact, name="once more")))
+    session.apply(Plan((exact, replace(shooting, name="again"), replace(exact, name="once more"))))
     session.finish_phase()
     before = session.current
     entered = session.step_iteration()
     assert entered.evaluation.total == pytest.approx(before.evaluation.total, rel=1e-4)
     assert entered.evaluation.terms[DEFECT].raw < 1e-8
-    session.skip_phase()
+    session.apply(SkipPhase())
     assert session.current.evaluation.total == pytest.approx(before.evaluation.total, rel=1e-4)
     with pytest.raises(InputError, match="stages come in order"):
-        session.plan(phases()[:1])
+        session.apply(Plan(phases()[:1]))
 
 
 def test_a_recorded_session_comes_back_in_the_middle_of_it(tmp_path):

@@ -16,7 +16,7 @@ def depth_error(*words: str) -> float:
     session.finish_stage()
     session.finish_stage()
     truth = session.problem.ground_truth
-    return float((session.trajectory().joints[..., 0, 2] - truth.joints[..., 0, 2]).mean())
+    return float((session.fit.trajectory().joints[..., 0, 2] - truth.joints[..., 0, 2]).mean())
 
 
 @pytest.mark.slow

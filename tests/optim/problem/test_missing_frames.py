@@ -55,7 +55,7 @@ def fitted_error(problem: Problem, truth: torch.Tensor, data_type: str, weights:
     session = Session(problem, schedule=phases)
     session.run()
     assert np.isfinite(session.current.evaluation.total)
-    return 100.0 * (session.trajectory().joints - truth)[0].norm(dim=-1).mean(1).numpy()
+    return 100.0 * (session.fit.trajectory().joints - truth)[0].norm(dim=-1).mean(1).numpy()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,7 +85,7 @@ def test_next_to_nothing_seen_goes_through_all_stages(modalities, seen, preset):
     while not session.done:
         snapshot = session.step_iteration()
         assert np.isfinite(snapshot.evaluation.total)
-    assert torch.isfinite(session.trajectory().joints).all()
+    assert torch.isfinite(session.fit.trajectory().joints).all()
 
 
 @pytest.mark.parametrize("modality", ["joints3d", "joints2d"])
@@ -101,7 +101,7 @@ def test_a_sub_sequence_in_which_nobody_is_seen_does_not_harm_the_other(modality
     data_type = "rgb" if problem.has_camera else "3d"
     session = Session(half_empty, schedule=schedule("humorscope", data_type, num_iters=(1, 1, 1), lbfgs_max_iter=2))
     session.run()
-    assert torch.isfinite(session.trajectory().joints).all()
+    assert torch.isfinite(session.fit.trajectory().joints).all()
 
 
 def test_a_stage_begins_with_gaps_bridged_under_our_rules_only():
@@ -118,7 +118,7 @@ def test_a_stage_begins_with_gaps_bridged_under_our_rules_only():
         ended = session.finish_stage()
         began = session.step_iteration()
         assert torch.equal(began.variables["trans"], ended.variables["trans"]) == (rules == "left")
-        off[rules] = (session.trajectory().joints - truth)[0].norm(dim=-1).mean(1)[hidden]
+        off[rules] = (session.fit.trajectory().joints - truth)[0].norm(dim=-1).mean(1)[hidden]
     assert float(off["bridged"].max()) < 0.25
     assert float(off["left"].min()) > 1.5 * float(off["bridged"].max()), "nothing has moved what nobody sees"
 
@@ -189,6 +189,6 @@ def test_the_shipped_prior_goes_on_where_nothing_is_seen(hidden, bound):
     phases = schedule("humorscope", "3d", num_iters=(6, 16, 14), lbfgs_max_iter=10)
     session = Session(without(problem, hidden), schedule=phases)
     session.run()
-    error = 100.0 * (session.trajectory().joints - problem.ground_truth.joints)[0].norm(dim=-1).mean(1).numpy()
+    error = 100.0 * (session.fit.trajectory().joints - problem.ground_truth.joints)[0].norm(dim=-1).mean(1).numpy()
     assert error[list(hidden)].max() < bound
     assert np.delete(error, list(hidden)).mean() < 4.0

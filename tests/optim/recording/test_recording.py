@@ -22,6 +22,17 @@ from optim.config.settings import parse
 from optim.recording.recording import Recording
 from optim.recording.runfile import RunFile
 from optim.schedule.stages import schedule
+from optim.session.edits import (
+    Bookmark,
+    DropFrames,
+    Hold,
+    NameBranch,
+    Perturb,
+    Release,
+    RemoveBookmark,
+    SetFloor,
+    SetWeight,
+)
 from optim.session.session import Session
 from tests import fakes
 
@@ -37,22 +48,22 @@ def run_with_edits(session: Session, step) -> None:
     """Through all phases, with an edit of every kind, a branch and names on the way."""
     for _ in range(4):
         step()
-    session.set_weight("joints2d", 0.002)
-    session.bookmark("heavier")
+    session.apply(SetWeight("joints2d", 0.002))
+    session.apply(Bookmark("heavier"))
     step()
     session.rewind(2)
-    session.freeze("trans")
+    session.apply(Hold("trans"))
     step()
     session.undo()
     session.rewind(len(session.history) - 1)
-    session.release("trans")
-    session.drop_frames(2, 4)
-    session.name_branch("frozen")
+    session.apply(Release("trans"))
+    session.apply(DropFrames(2, 4))
+    session.apply(NameBranch("frozen"))
     while session.current.stage < 3:
         step()
-    session.set_floor(torch.tensor([0.0, -1.0, 0.0, -1.1]))
-    session.freeze("latent_motion[1:3]")
-    session.perturb("betas", scale=0.1)
+    session.apply(SetFloor((0.0, -1.0, 0.0, -1.1)))
+    session.apply(Hold("latent_motion[1:3]"))
+    session.apply(Perturb("betas", scale=0.1))
     for _ in range(6):
         step()
 
@@ -182,11 +193,11 @@ def test_names_are_given_changed_and_taken(tmp_path):
     session, recording = new_session(), Recording(RunFile(path, mode="new"))
     session.step_iteration()
     for change in (
-        lambda: session.bookmark("a"),
-        lambda: session.bookmark("b", snapshot=0),
-        lambda: session.bookmark("c"),
-        lambda: session.remove_bookmark(0),
-        lambda: session.name_branch("trunk"),
+        lambda: session.apply(Bookmark("a")),
+        lambda: session.apply(Bookmark("b", snapshot=0)),
+        lambda: session.apply(Bookmark("c")),
+        lambda: session.apply(RemoveBookmark(0)),
+        lambda: session.apply(NameBranch("trunk")),
     ):
         change()
         recording.follow(session)

@@ -37,7 +37,7 @@ def place(model_files, tmp_path_factory):
     session = load_session(settings)
     session.run()
     (place,) = save_results(session, folder / "results_out", body_file=assets.BODY_FILE)
-    write_record([place], run_info(settings, session, seconds=3.0), losses=loss_rows(session))
+    write_record([place], run_info(settings, session, seconds=3.0), losses=loss_rows(session.fit))
     return place
 
 

@@ -10,6 +10,7 @@ from optim.common.errors import InputError
 from optim.schedule.preset_change import AS_STARTED, fixed_rules, with_preset
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
+from optim.session.edits import SetWeights, UsePreset
 from optim.session.session import Session
 from tests import fakes
 
@@ -76,7 +77,7 @@ def test_as_one_edit_of_a_session():
     session = Session(fakes.problem(frames=6), schedule=schedule("humorscope", "3d", num_iters=(2, 1, 5)))
     session.step_iteration()
     before = session.current
-    session.use_preset("reference")
+    session.apply(UsePreset("reference"))
     assert session.current.cause == "preset reference"
     assert [phase.steps for phase in session.schedule] == [30, 70, 30, 25, 15]
     assert session.schedule[2].weight("motion_prior") == 1e-3
@@ -87,11 +88,11 @@ def test_as_one_edit_of_a_session():
 def test_weights_of_several_phases_at_once():
     session = Session(fakes.problem(frames=6), schedule=schedule("humorscope", "3d", num_iters=(2, 1, 5)))
     count = len(session.history)
-    session.set_weights({0: {"joints3d": 2.0}, 2: {"contact_vel": 3.0}}, cause="two at once")
+    session.apply(SetWeights(((0, "joints3d", 2.0), (2, "contact_vel", 3.0)), "two at once"))
     assert len(session.history) == count + 1
     assert (session.schedule[0].weight("joints3d"), session.schedule[2].weight("contact_vel")) == (2.0, 3.0)
     assert session.schedule[3].weight("contact_vel") == 0.0
     with pytest.raises(InputError, match="no phase 9"):
-        session.set_weights({9: {"joints3d": 1.0}}, cause="nowhere")
+        session.apply(SetWeights(((9, "joints3d", 1.0),), "nowhere"))
     with pytest.raises(InputError, match="no weight is called"):
-        session.set_weights({0: {"joy": 1.0}}, cause="nothing")
+        session.apply(SetWeights(((0, "joy", 1.0),), "nothing"))

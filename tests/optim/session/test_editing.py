@@ -10,6 +10,21 @@ import torch
 from optim.common.errors import InputError
 from optim.schedule.phases import INITIAL_STATE
 from optim.schedule.stages import schedule
+from optim.session.edits import (
+    Bookmark,
+    DropFrames,
+    Hold,
+    NameBranch,
+    Perturb,
+    RemoveBookmark,
+    Reset,
+    ScaleConfidence,
+    SetFloor,
+    SetFrames,
+    SetSteps,
+    SetWeight,
+    SkipPhase,
+)
 from optim.session.session import Session
 from tests import fakes
 
@@ -40,24 +55,24 @@ def same(a, b) -> bool:
 def test_more_steps_prolong_a_phase_and_fewer_end_it():
     session = new_session()
     session.step_outer()
-    session.set_steps(3)
+    session.apply(SetSteps(3))
     while not session.current.phase_done:
         session.step_outer()
     assert (session.current.step, session.current.stage) == (2, 1)
     session.rewind(0)
     session.step_outer()
-    edited = session.set_steps(1)
+    edited = session.apply(SetSteps(1))
     assert edited.phase_done and edited.cause == "1 steps of stage 1"
     assert session.step_iteration().stage == 2
 
 
 def test_a_later_phase_can_be_left_out():
     session = new_session(tune_init=False)
-    session.set_steps(0, phase=2)
+    session.apply(SetSteps(0, phase=2))
     session.run()
     assert session.done and session.current.stage == 2
     other = new_session(num_iters=(1, 1, 1), tune_init=False)
-    other.set_steps(0, phase=1)
+    other.apply(SetSteps(0, phase=1))
     other.run()
     assert [s.stage for s in other.history.snapshots if s.cause == "phase"] == [3]
 
@@ -65,22 +80,22 @@ def test_a_later_phase_can_be_left_out():
 def test_skipping_enters_the_next_phase_and_can_be_undone():
     session = new_session()
     before = session.step_iteration()
-    skipped = session.skip_phase()
+    skipped = session.apply(SkipPhase())
     assert (skipped.stage, skipped.cause) == (2, "skipped the rest of stage 1")
     assert same(skipped.variables, before.variables) and skipped.solver.pairs == ()
     assert session.undo() is before
     session.run()
     with pytest.raises(InputError, match="last phase"):
-        session.skip_phase()
+        session.apply(SkipPhase())
 
 
 def test_frames_observed_change_at_once():
     session = in_stage_3()
     before = session.current
     assert before.evaluation.terms["joints3d"].per_frame.shape == (2, 4)
-    edited = session.set_frames(5)
+    edited = session.apply(SetFrames(5))
     assert edited.evaluation.terms["joints3d"].per_frame.shape == (2, 5)
-    assert session.set_frames(None).evaluation.terms["joints3d"].per_frame.shape == (2, 6)
+    assert session.apply(SetFrames(None)).evaluation.terms["joints3d"].per_frame.shape == (2, 6)
     latents = next(part for part in session.current.packing.parts if part.name == "latent_motion")
     assert latents.frames is None, "all transitions move"
     session.step_iteration()
@@ -92,25 +107,25 @@ def test_frames_observed_change_at_once():
 @pytest.mark.parametrize(
     ("request_of", "words"),
     [
-        (lambda s: s.set_steps(0), "in step 1"),
-        (lambda s: s.set_steps(-1, phase=1), "at least 0"),
-        (lambda s: s.set_steps(3, phase=9), "no phase 9"),
-        (lambda s: s.set_frames(4), "stage 3"),
-        (lambda s: s.set_frames(1, phase=2), "2 to 6"),
-        (lambda s: s.set_frames(7, phase=2), "2 to 6"),
-        (lambda s: s.perturb("latent_motion", scale=0.0), "above 0"),
-        (lambda s: s.perturb("latent_motion", scale=math.nan), "finite"),
-        (lambda s: s.perturb("knees"), "latent_motion"),
-        (lambda s: s.perturb("x_0"), "stage 3"),
-        (lambda s: s.drop_frames(0, 6), "nothing is visible"),
-        (lambda s: s.drop_frames(4, 9), "end <= 6"),
-        (lambda s: s.drop_frames(0, 1, modality="joints2d"), "not observed"),
-        (lambda s: s.drop_frames(0, 1, sub_sequence=2), "0 to 1"),
-        (lambda s: s.scale_confidence(0.5, 0, 2), "only joints2d"),
-        (lambda s: s.set_floor(torch.tensor([0.0, -1.0, 0.0, -1.0])), "without a camera"),
-        (lambda s: s.name_branch("  "), "empty"),
-        (lambda s: s.bookmark("here", snapshot=99), "no snapshot 99"),
-        (lambda s: s.remove_bookmark(), "no bookmark"),
+        (lambda s: s.apply(SetSteps(0)), "in step 1"),
+        (lambda s: s.apply(SetSteps(-1, phase=1)), "at least 0"),
+        (lambda s: s.apply(SetSteps(3, phase=9)), "no phase 9"),
+        (lambda s: s.apply(SetFrames(4)), "stage 3"),
+        (lambda s: s.apply(SetFrames(1, phase=2)), "2 to 6"),
+        (lambda s: s.apply(SetFrames(7, phase=2)), "2 to 6"),
+        (lambda s: s.apply(Perturb("latent_motion", scale=0.0)), "above 0"),
+        (lambda s: s.apply(Perturb("latent_motion", scale=math.nan)), "finite"),
+        (lambda s: s.apply(Perturb("knees")), "latent_motion"),
+        (lambda s: s.apply(Perturb("x_0")), "stage 3"),
+        (lambda s: s.apply(DropFrames(0, 6)), "nothing is visible"),
+        (lambda s: s.apply(DropFrames(4, 9)), "end <= 6"),
+        (lambda s: s.apply(DropFrames(0, 1, modality="joints2d")), "not observed"),
+        (lambda s: s.apply(DropFrames(0, 1, sub_sequence=2)), "0 to 1"),
+        (lambda s: s.apply(ScaleConfidence(0.5, 0, 2)), "only joints2d"),
+        (lambda s: s.apply(SetFloor((0.0, -1.0, 0.0, -1.0))), "without a camera"),
+        (lambda s: s.apply(NameBranch("  ")), "empty"),
+        (lambda s: s.apply(Bookmark("here", snapshot=99)), "no snapshot 99"),
+        (lambda s: s.apply(RemoveBookmark()), "no bookmark"),
     ],
 )
 def test_bad_edits_change_nothing(request_of, words):
@@ -128,14 +143,14 @@ def test_bad_edits_change_nothing(request_of, words):
 def test_perturbing_moves_what_was_asked_and_nothing_else():
     session = in_stage_3(num_iters=(1, 1, 9))
     before = session.step_iteration()
-    after = session.perturb("x_0", scale=0.02)
+    after = session.apply(Perturb("x_0", scale=0.02))
     for name, value in after.variables.items():
         change = (value - before.variables[name]).abs().max()
         assert (0 < change < 0.2) if name in INITIAL_STATE else change == 0.0
     assert after.solver.pairs == () and after.evaluation.total != before.evaluation.total
     session.undo()
-    assert same(session.perturb("x_0", scale=0.02).variables, after.variables)
-    ranged = session.perturb("latent_motion[1:3]")
+    assert same(session.apply(Perturb("x_0", scale=0.02)).variables, after.variables)
+    ranged = session.apply(Perturb("latent_motion[1:3]"))
     change = (ranged.variables["latent_motion"] - before.variables["latent_motion"]).abs().amax((0, 2))
     assert (change > 0).tolist() == [False, True, True, False, False]
     start = session.current.evaluation.total
@@ -144,37 +159,37 @@ def test_perturbing_moves_what_was_asked_and_nothing_else():
 
 def test_the_same_seed_perturbs_alike():
     one, two = new_session(), new_session()
-    assert same(one.perturb("trans").variables, two.perturb("trans").variables)
+    assert same(one.apply(Perturb("trans")).variables, two.apply(Perturb("trans")).variables)
 
 
 def test_reset_goes_back_to_the_start_of_the_stage():
     session = in_stage_3()
-    start = session.stage3_start
+    start = session.fit.stage3_start
     session.step_outer()
-    after = session.reset("latent_motion")
+    after = session.apply(Reset("latent_motion"))
     assert after.cause == "reset latent_motion"
     assert torch.equal(after.variables["latent_motion"], start.variables["latent_motion"])
     assert not torch.equal(after.variables["trans"], start.variables["trans"])
-    session.reset("x_0")
-    assert same(session.reset("betas").variables, start.variables)
+    session.apply(Reset("x_0"))
+    assert same(session.apply(Reset("betas")).variables, start.variables)
     assert session.current.evaluation.total == pytest.approx(start.evaluation.total, rel=1e-6)
 
 
-def test_frozen_variables_are_not_touched():
+def test_held_variables_are_not_touched():
     session = in_stage_3("joints2d")
-    session.freeze("x_0")
-    session.freeze("floor_plane")
+    session.apply(Hold("x_0"))
+    session.apply(Hold("floor_plane"))
     for request_of in (
-        lambda: session.perturb("trans"),
-        lambda: session.reset("x_0"),
-        lambda: session.set_floor(torch.tensor([0.0, -1.0, 0.0, -1.0])),
+        lambda: session.apply(Perturb("trans")),
+        lambda: session.apply(Reset("x_0")),
+        lambda: session.apply(SetFloor((0.0, -1.0, 0.0, -1.0))),
     ):
         with pytest.raises(InputError, match="release it first"):
             request_of()
-    session.freeze("latent_motion[0:2]")
-    session.perturb("latent_motion[2:4]")
+    session.apply(Hold("latent_motion[0:2]"))
+    session.apply(Perturb("latent_motion[2:4]"))
     with pytest.raises(InputError, match="release it first"):
-        session.perturb("latent_motion[1:4]")
+        session.apply(Perturb("latent_motion[1:4]"))
 
 
 # Observations and floor
@@ -183,7 +198,7 @@ def test_frozen_variables_are_not_touched():
 def test_dropped_frames_leave_the_data_terms():
     session = new_session()
     before, given = session.step_iteration(), session.problem
-    after = session.drop_frames(2, 4, sub_sequence=1)
+    after = session.apply(DropFrames(2, 4, sub_sequence=1))
     per_frame = after.evaluation.terms["joints3d"].per_frame
     assert (per_frame == 0).tolist() == [[False] * 6, [False, False, True, True, False, False]]
     assert torch.isinf(session.problem.observations.joints3d[1, 2:4]).all()
@@ -207,32 +222,32 @@ def new_session_after(iterations: int):
 def test_confidence_counts_squared():
     session = new_session("joints2d")
     before = session.current.evaluation.terms["joints2d"].per_frame
-    after = session.scale_confidence(0.5, 1, 3).evaluation.terms["joints2d"].per_frame
+    after = session.apply(ScaleConfidence(0.5, 1, 3)).evaluation.terms["joints2d"].per_frame
     assert after[:, 1:3] == pytest.approx(0.25 * before[:, 1:3], rel=1e-5)
     assert (after[:, 3:] == before[:, 3:]).all()
-    one = session.scale_confidence(0.0, 0, 6, keypoint=0)
+    one = session.apply(ScaleConfidence(0.0, 0, 6, keypoint=0))
     assert not session.problem.observations.visible["joints2d"][..., 0].any()
     assert one.cause == "confidence × 0 for keypoint 0 of frames 0 to 5"
     with pytest.raises(InputError, match="finite"):
-        session.scale_confidence(math.nan, 0, 1)
+        session.apply(ScaleConfidence(math.nan, 0, 1))
 
 
 def test_the_floor_can_be_set_and_taken_back():
     session = in_stage_3("joints2d")
     before = session.current
-    plane = torch.tensor([0.0, -2.0, 0.0, -1.2])
-    after = session.set_floor(plane)
+    plane = (0.0, -2.0, 0.0, -1.2)
+    after = session.apply(SetFloor(plane))
     expected = torch.tensor([0.0, -1.0, 0.0, -0.6]).expand(2, 4)
-    torch.testing.assert_close(session.trajectory().floor_plane.abs(), expected.abs())
+    torch.testing.assert_close(session.fit.trajectory().floor_plane.abs(), expected.abs())
     torch.testing.assert_close(session.problem.floor, expected)
     assert after.evaluation.terms["floor_reg"].raw == pytest.approx(0.0, abs=1e-9)
     session.step_outer()
     assert session.current.floor is after.floor
     session.undo()
     assert session.current is before and session.problem.floor is not after.floor
-    for bad in (torch.zeros(4), torch.ones(3), torch.tensor([0.0, math.nan, 0.0, 1.0])):
+    for bad in ((0.0,) * 4, (1.0,) * 3, (0.0, math.nan, 0.0, 1.0)):
         with pytest.raises(InputError, match="floor"):
-            session.set_floor(bad)
+            session.apply(SetFloor(bad))
 
 
 # Names
@@ -241,21 +256,21 @@ def test_the_floor_can_be_set_and_taken_back():
 def test_bookmarks_and_names_of_branches():
     session = new_session()
     fork = session.step_iteration()
-    session.bookmark("before the edit")
+    session.apply(Bookmark("before the edit"))
     session.step_iteration()
     session.rewind(fork.id)
-    session.set_weight("joints3d", 3.0)
+    session.apply(SetWeight("joints3d", 3.0))
     tip = session.step_iteration()
     first, second = session.history.branches
     assert (first.forked_from, second.forked_from, second.last) == (None, fork.id, tip.id)
-    session.name_branch("stronger data")
+    session.apply(NameBranch("stronger data"))
     assert session.history.find("stronger data") is tip
     assert session.history.find("before the edit") is fork
     assert session.history.bookmarks == {fork.id: "before the edit"}
     with pytest.raises(InputError, match="another"):
-        session.bookmark("before the edit")
+        session.apply(Bookmark("before the edit"))
     with pytest.raises(InputError, match="branch 1, stronger data, before the edit"):
         session.history.find("nothing")
-    session.remove_bookmark(fork.id)
+    session.apply(RemoveBookmark(fork.id))
     assert not session.history.bookmarks
     assert [entry.cause for entry in session.history.path(tip.id) if entry.edited] == ["weight joints3d = 3 in stage 1"]

@@ -8,6 +8,7 @@ import torch
 from optim.problem.variables import NAMES
 from optim.schedule.phases import INITIAL_STATE
 from optim.schedule.stages import schedule
+from optim.session.edits import Hold, Release
 from optim.session.movement import held, moved
 from optim.session.session import Session
 from tests import fakes
@@ -23,37 +24,37 @@ def session() -> Session:
     return session
 
 
-def test_frozen_variables_moved_nothing_since(session):
+def test_held_variables_moved_nothing_since(session):
     session.step_outer()
-    frozen_at = session.freeze("betas")
-    session.freeze("latent_motion[0:2]")
+    frozen_at = session.apply(Hold("betas"))
+    session.apply(Hold("latent_motion[0:2]"))
     session.step_outer()
-    betas, latents = held(session)
+    betas, latents = held(session.fit)
     assert (betas.name, betas.by, betas.since, betas.moved) == ("betas", "freeze", frozen_at.id, 0.0)
     assert (latents.name, latents.moved) == ("latent_motion[0:2]", 0.0)
     assert str(betas) == f"betas: moved 0 since iteration {frozen_at.total_iterations} (held by freeze)"
-    assert moved(session)["trans"].largest > 0
-    session.release("betas")
-    assert [one.name for one in held(session)] == ["latent_motion[0:2]"]
+    assert moved(session.fit)["trans"].largest > 0
+    session.apply(Release("betas"))
+    assert [one.name for one in held(session.fit)] == ["latent_motion[0:2]"]
 
 
-def test_x_0_frozen_early_is_held_from_stage_3_on():
+def test_x_0_held_early_is_held_from_stage_3_on():
     phases = schedule("humorscope", "3d", num_iters=(1, 1, 1), lbfgs_max_iter=3, tune_init=False)
     session = Session(fakes.problem(frames=5), schedule=phases)
-    session.freeze("x_0")
+    session.apply(Hold("x_0"))
     session.step_iteration()
-    assert "x_0" not in [one.name for one in held(session)]
+    assert "x_0" not in [one.name for one in held(session.fit)]
     session.run()
-    (only,) = held(session)
-    assert (only.name, only.moved, only.since) == ("x_0", 0.0, session.stage3_start.id)
+    (only,) = held(session.fit)
+    assert (only.name, only.moved, only.since) == ("x_0", 0.0, session.fit.stage3_start.id)
 
 
 def test_the_schedule_holds_too(session):
-    tuned = {one.name for one in held(session)}
+    tuned = {one.name for one in held(session.fit)}
     assert tuned == set()
     session.finish_phase()
     session.step_outer()
-    report = {one.name: one for one in held(session)}
+    report = {one.name: one for one in held(session.fit)}
     assert set(report) == set(INITIAL_STATE)
     assert all(one.moved == 0.0 and one.by == "stage 3 freeze" for one in report.values())
 
@@ -64,20 +65,20 @@ def test_nodes_of_segments_move_while_there_are_any():
     found = []
     while not session.done:
         session.step_iteration()
-        found.append("nodes" in moved(session))
-        assert {one.name for one in held(session)} <= set(NAMES)
+        found.append("nodes" in moved(session.fit))
+        assert {one.name for one in held(session.fit)} <= set(NAMES)
         assert found[-1] == ("nodes" in session.current.variables)
     assert any(found) and not found[-1]
 
 
 def test_ways_are_differences_to_the_start_of_the_stage(session):
-    start = session.stage3_start
+    start = session.fit.stage3_start
     session.step_outer()
-    ways = moved(session)
+    ways = moved(session.fit)
     for name, value in session.current.variables.items():
         change = value - start.variables[name]
         assert ways[name].largest == pytest.approx(float(change.abs().max()))
         assert ways[name].rms == pytest.approx(float(change.square().mean().sqrt()))
     assert ways["betas"].per_frame is None
     torch.testing.assert_close(ways["latent_motion"].per_frame.square().mean().sqrt().item(), ways["latent_motion"].rms)
-    assert all(way.largest == 0.0 for way in moved(session, start).values())
+    assert all(way.largest == 0.0 for way in moved(session.fit, start).values())

@@ -8,6 +8,7 @@ import pytest
 
 from optim.common.errors import InputError
 from optim.schedule.stages import schedule
+from optim.session.edits import SetWeight
 from optim.session.rescoring import rescore, rescored_path
 from optim.session.session import Session
 from tests import fakes
@@ -34,7 +35,7 @@ def test_the_same_weights_give_the_same_loss(session):
 def test_other_weights_give_what_an_edit_finds(session, place):
     end, before = session.current, session.history.snapshots[place]
     session.rewind(before.id)
-    edited = session.set_weight("joints2d", 7.0 * before.weights["joints2d"])
+    edited = session.apply(SetWeight("joints2d", 7.0 * before.weights["joints2d"]))
     assert rescore(before.evaluation, edited.weights).total == pytest.approx(edited.evaluation.total, rel=1e-5)
     session.rewind(end.id)
 
@@ -44,7 +45,7 @@ def test_a_curve_has_no_jump_at_an_edit(session):
     start = next(s for s in session.history.snapshots if s.stage == 2)
     session.rewind(start.id)
     before = session.step_iteration()
-    edited = session.set_weight("joints2d", 100 * before.weights["joints2d"])
+    edited = session.apply(SetWeight("joints2d", 100 * before.weights["joints2d"]))
     session.step_iteration()
     curve = dict(rescored_path(session.history, session.current.id))
     assert list(curve) == [start.id, before.id, edited.id, session.current.id]

@@ -1,4 +1,4 @@
-"""The session: stepping equals running, rewinding repeats the same bits, edits are events, frozen means still."""
+"""The session: stepping equals running, rewinding repeats the same bits, edits are events, held means still."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from optim.problem.variables import packing
 from optim.schedule.phases import INITIAL_STATE
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
+from optim.session.edits import Hold, Release, SetSteps, SetWeight
+from optim.session.fit import Fit
 from optim.session.session import Session
 from optim.solver import lbfgs
 from tests import fakes
@@ -41,7 +43,7 @@ def same(a, b) -> bool:
 
 
 def test_a_run_goes_through_every_phase(finished):
-    assert finished.end_of_stage(3).done
+    assert finished.fit.end_of_stage(3).done
     names = [phase.name for phase in finished.schedule]
     seen = [finished.schedule[s.phase].name for s in finished.history.snapshots]
     assert [name for name, _ in itertools.groupby(seen)] == names
@@ -115,7 +117,7 @@ def test_pausing_costs_nothing():
 
 @pytest.mark.parametrize("place", [0.1, 0.35, 0.6, 0.9])
 def test_rewinding_repeats_the_same_bits(finished, place):
-    snapshots = [s for s in finished.history.branch(finished.end_of_stage(3).id)]
+    snapshots = [s for s in finished.history.branch(finished.fit.end_of_stage(3).id)]
     start = snapshots[int(place * len(snapshots))]
     end = finished.current
     finished.rewind(start.id)
@@ -133,7 +135,7 @@ def test_branches_keep_apart(finished):
     end, fork = finished.current, finished.history[4]
     weight = fork.schedule[1].weight("joints3d_smooth")
     finished.rewind(fork.id)
-    finished.set_weight("joints3d_smooth", weight + 7.0, stage=2)
+    finished.apply(SetWeight("joints3d_smooth", weight + 7.0, stage=2))
     left = finished.step_iteration()
     finished.rewind(fork.id)
     right = finished.step_iteration()
@@ -150,7 +152,7 @@ def test_snapshots_never_change(finished):
     copies = {name: value.clone() for name, value in kept.variables.items()}
     gradient, value = kept.solver.point.gradient.clone(), kept.evaluation.total
     finished.rewind(kept.id)
-    finished.set_weight("joints2d", 1.0)
+    finished.apply(SetWeight("joints2d", 1.0))
     finished.step_outer()
     assert same(copies, kept.variables)
     assert torch.equal(gradient, kept.solver.point.gradient) and kept.evaluation.total == value
@@ -168,13 +170,13 @@ def test_memory_is_shared_between_snapshots(finished):
 
 
 @pytest.mark.parametrize("name", ["x_0", "trans", "betas", "latent_motion", "floor_plane", "latent_motion[1:3]"])
-def test_frozen_variables_do_not_move_even_with_a_warm_history(finished, name):
+def test_held_variables_do_not_move_even_with_a_warm_history(finished, name):
     end = finished.current
     refining = next(s for s in finished.history.snapshots if s.phase == 4 and len(s.solver.pairs) >= 2)
     finished.rewind(refining.id)
-    finished.set_steps(10)  # so that the fit is not over before the variable is released
-    frozen = finished.freeze(name)
-    assert frozen.cause == f"froze {name}" and name in frozen.frozen
+    finished.apply(SetSteps(10))  # so that the fit is not over before the variable is released
+    held = finished.apply(Hold(name))
+    assert held.cause == f"held {name}" and name in held.held and held.edit == Hold(name)
     for _ in range(2):
         finished.step_iteration()
     now, before = finished.current.variables, refining.variables
@@ -185,17 +187,17 @@ def test_frozen_variables_do_not_move_even_with_a_warm_history(finished, name):
         if "[" in name:
             assert float(moved[:, :1].max()) > 0
     assert any(float((now[other] - before[other]).abs().max()) > 0 for other in now)
-    released = finished.release(name)
-    assert name not in released.frozen
+    released = finished.apply(Release(name))
+    assert name not in released.held
     finished.step_iteration()
     assert any(float((finished.current.variables[p] - before[p]).abs().max()) > 0 for p in names)
     finished.rewind(end.id)
 
 
-def test_freezing_x_0_early_waits_for_stage_3():
+def test_holding_x_0_early_waits_for_stage_3():
     session = new_session()
     before = session.current
-    waiting = session.freeze("x_0")
+    waiting = session.apply(Hold("x_0"))
     assert waiting.evaluations_spent == before.evaluations_spent
     session.finish_stage()
     assert not torch.equal(session.current.variables["trans"], before.variables["trans"])
@@ -212,7 +214,7 @@ def test_weight_edits_take_hold_at_once_and_can_be_undone():
     session.step_iteration()
     session.step_outer()
     before = session.current
-    edited = session.set_weight("joints3d_smooth", 1000.0, keep_memory=False)
+    edited = session.apply(SetWeight("joints3d_smooth", 1000.0, keep_memory=False))
     assert edited.solver.pairs == () and before.solver.pairs
     assert edited.evaluation.terms["joints3d_smooth"].weighted == pytest.approx(
         100 * before.evaluation.terms["joints3d_smooth"].weighted
@@ -222,7 +224,7 @@ def test_weight_edits_take_hold_at_once_and_can_be_undone():
     assert session.undo() is before
     assert session.redo() is after
     assert session.undo() is before
-    kept = session.set_weight("joints3d_smooth", 5.0, keep_memory=True)
+    kept = session.apply(SetWeight("joints3d_smooth", 5.0, keep_memory=True))
     assert kept.solver.pairs == before.solver.pairs
     assert session.redo() is kept, "a new edit ends what could be redone"
 
@@ -232,17 +234,17 @@ def test_the_memory_is_dropped_when_the_loss_becomes_another_by_far():
     session.step_iteration()
     before = session.step_iteration()
     assert before.solver.pairs
-    assert session.set_weight("joints3d", 5.0).solver.pairs == before.solver.pairs
-    assert session.set_weight("joints3d", 0.1).solver.pairs == before.solver.pairs
-    assert session.set_weight("joints3d", 2.0).solver.pairs == ()
+    assert session.apply(SetWeight("joints3d", 5.0)).solver.pairs == before.solver.pairs
+    assert session.apply(SetWeight("joints3d", 0.1)).solver.pairs == before.solver.pairs
+    assert session.apply(SetWeight("joints3d", 2.0)).solver.pairs == ()
     session.rewind(before.id)
-    assert session.set_weight("joints3d", 20.0).solver.pairs == ()
+    assert session.apply(SetWeight("joints3d", 20.0)).solver.pairs == ()
 
 
 def test_editing_a_later_stage_costs_nothing():
     session = new_session()
     before = session.current
-    edited = session.set_weight("contact_vel", 5.0, stage=3)
+    edited = session.apply(SetWeight("contact_vel", 5.0, stage=3))
     assert edited.evaluations_spent == before.evaluations_spent
     assert edited.solver is before.solver
     session.step_outer()
@@ -254,15 +256,15 @@ def test_bad_requests_leave_the_session_usable():
     before = session.current
     everything = ("trans", "root_orient")
     for request, part in (
-        (lambda: session.set_weight("joints", 1.0), "joints3d"),
-        (lambda: session.set_weight("joints3d", -1.0), "at least 0"),
-        (lambda: session.set_weight("joints3d", float("nan")), "finite"),
-        (lambda: session.set_weight("joints3d", 1.0, stage=7), "stage 7"),
-        (lambda: session.freeze("knees"), "latent_motion"),
-        (lambda: session.freeze("betas[1:2]"), "cannot freeze"),
-        (lambda: session.release("betas"), "not frozen"),
+        (lambda: session.apply(SetWeight("joints", 1.0)), "joints3d"),
+        (lambda: session.apply(SetWeight("joints3d", -1.0)), "at least 0"),
+        (lambda: session.apply(SetWeight("joints3d", float("nan"))), "finite"),
+        (lambda: session.apply(SetWeight("joints3d", 1.0, stage=7)), "stage 7"),
+        (lambda: session.apply(Hold("knees")), "latent_motion"),
+        (lambda: session.apply(Hold("betas[1:2]")), "cannot freeze"),
+        (lambda: session.apply(Release("betas")), "not held"),
         (lambda: session.rewind(99), "no snapshot 99"),
-        (lambda: (session.freeze(everything[0]), session.freeze(everything[1])), "nothing is left"),
+        (lambda: (session.apply(Hold(everything[0])), session.apply(Hold(everything[1]))), "nothing is left"),
     ):
         with pytest.raises(InputError, match=part):
             request()
@@ -277,22 +279,22 @@ def test_bad_requests_leave_the_session_usable():
 def test_stage_3_starts_from_stage_2(modality, preset):
     """Its first frame is stage 2's; later ones drift; everything is in the frame of the input."""
     session = new_session(modality, preset=preset, num_iters=(1, 1, 3), freeze_start=1, freeze_end=2)
-    assert session.stage3_init is None and session.rollout() is None
+    assert session.fit.stage3_init is None and session.fit.rollout() is None
     session.finish_stage()
     session.finish_stage()
-    ended = session.trajectory()
+    ended = session.fit.trajectory()
     session.step_iteration()
-    compared = session.stage3_init
+    compared = session.fit.stage3_init
     torch.testing.assert_close(compared.stage2.joints, ended.joints)
     torch.testing.assert_close(compared.rollout.trans[:, 0], ended.trans[:, 0], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(compared.rollout.root_orient[:, 0], ended.root_orient[:, 0], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(compared.rollout.joints[:, 0], ended.joints[:, 0], atol=1e-5, rtol=1e-5)
     assert compared.drift_cm.shape == (1, 6)
     assert float(compared.drift_cm[:, 0].max()) < 1e-3 < float(compared.drift_cm[:, -1].max())
-    assert session.rollout().trans.shape == (1, 6, 3), "all frames, although only some are tuned"
+    assert session.fit.rollout().trans.shape == (1, 6, 3), "all frames, although only some are tuned"
     session.run()
     assert session.current.done
-    torch.testing.assert_close(session.stage2_trajectory.joints, ended.joints)
+    torch.testing.assert_close(session.fit.stage2_trajectory.joints, ended.joints)
 
 
 def test_prior_frame_of_world_data():
@@ -300,20 +302,20 @@ def test_prior_frame_of_world_data():
     session = new_session(num_iters=(1, 1, 1), tune_init=False)
     session.finish_stage()
     session.finish_stage()
-    ended = session.trajectory()
+    ended = session.fit.trajectory()
     session.step_iteration()
-    inside = session.prior_trajectory()
+    inside = session.fit.prior_trajectory()
     torch.testing.assert_close(inside.trans[:, 0, :2], torch.zeros(1, 2), atol=1e-5, rtol=0)
     right = -inside.root_orient[:, 0, :, 0]
     assert float(right[0, 1].abs()) < 1e-5 and float(right[0, 0]) > 0
     torch.testing.assert_close(inside.joints[:, 0, :, 2], ended.joints[:, 0, :, 2], atol=1e-5, rtol=0)
-    torch.testing.assert_close(inside.joints, session.prior_frame().points(session.trajectory().joints))
+    torch.testing.assert_close(inside.joints, session.fit.prior_frame().points(session.fit.trajectory().joints))
 
 
 def test_evaluations_under_a_phase_are_those_of_its_objective(finished):
     snapshot = finished.history.snapshots[-3]
     phase = snapshot.schedule[snapshot.phase]
-    free = packing(snapshot.variables, phase, frozen=snapshot.frozen)
+    free = packing(snapshot.variables, phase, frozen=snapshot.held)
     point = Objective(finished.problem, phase).point(free.pack(snapshot.variables), snapshot.variables, free)
     assert point.value == snapshot.evaluation.total
     assert torch.equal(point.gradient, snapshot.solver.point.gradient)
@@ -325,9 +327,8 @@ def test_what_an_evaluation_saw_is_what_its_snapshot_says(index):
     session = new_session("joints2d", num_iters=(1, 1, 1), tune_init=False)
     session.run()
     snapshot = session.history.snapshots[index]
-    kept, fresh = session.trajectory(snapshot), Session(session.problem, schedule=session.schedule)
-    fresh.history = session.history
-    again = fresh.trajectory(snapshot)
+    kept = session.fit.trajectory(snapshot)
+    again = Fit(session.problem, session.history, snapshot).trajectory()
     for name in ("trans", "root_orient", "pose_body", "joints", "floor_plane"):
         torch.testing.assert_close(getattr(kept, name), getattr(again, name), rtol=0, atol=1e-5)
         assert not getattr(kept, name).requires_grad
@@ -341,5 +342,5 @@ def test_without_iterations_only_the_ends_are_kept():
     assert len(short.history) == 2 * len(phases) < len(whole.history)
     assert same(whole.current.variables, short.current.variables)
     assert [s.id for s in short.history.snapshots] == list(range(len(short.history)))
-    torch.testing.assert_close(whole.stage3_init.drift_cm, short.stage3_init.drift_cm)
+    torch.testing.assert_close(whole.fit.stage3_init.drift_cm, short.fit.stage3_init.drift_cm)
     assert short.current.total_iterations == whole.current.total_iterations

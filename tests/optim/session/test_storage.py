@@ -12,6 +12,7 @@ from optim.common.errors import InputError
 from optim.recording.recording import Recording
 from optim.recording.runfile import RunFile
 from optim.schedule.stages import schedule
+from optim.session.edits import SetWeight, SkipPhase
 from optim.session.session import Session
 from tests import fakes
 
@@ -89,7 +90,7 @@ def one_stage(limit: int, path: Path) -> Session:
         for _ in range(12):
             session.step_iteration()
             recording.follow(session)
-        session.set_weight("joints3d", weight)
+        session.apply(SetWeight("joints3d", weight))
     return session
 
 
@@ -133,5 +134,5 @@ def test_a_full_default_history_fits_in_memory():
         total += grown * phase.steps * phase.iterations
         if session.current.next_phase is None:
             break
-        session.skip_phase()
+        session.apply(SkipPhase())
     assert 10e6 < total < 500e6, f"{total / 1e6:.0f} MB"

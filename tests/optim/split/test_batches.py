@@ -58,7 +58,7 @@ def test_the_next_batch_begins_from_the_end_of_the_one_before(modality):
     first = fit.session
     assert first.problem.observations.previous is None
     first.run()
-    motion = first.trajectory()
+    motion = first.fit.trajectory()
     second = fit.next_batch()
     before = second.problem.observations.previous
     assert before.seq_interval == SPLIT.intervals[1]
@@ -121,14 +121,14 @@ def test_a_video_that_fits_one_clip_is_the_plain_fit():
     (session,) = [session for session in fit if session.run()]
     plain.run()
     assert session.current.evaluations_spent == plain.current.evaluations_spent
-    assert torch.equal(fit.stitched().trans, plain.trajectory().trans[0])
+    assert torch.equal(fit.stitched().trans, plain.fit.trajectory().trans[0])
     assert fit.stitched().seams == ()
 
 
 def test_what_is_left_early_counts_as_it_is():
     fit = BatchedFit(fakes.problem(frames=FRAMES), SPLIT, schedule=phases(), batch_size=2)
     fit.session.step_iteration()
-    half = fit.session.trajectory()
+    half = fit.session.fit.trajectory()
     fit.next_batch()
     assert torch.equal(fit.clips[0].motion.trans, half.trans[:1])
     assert len(fit.clips) == 4, "the batch in work as it is now"

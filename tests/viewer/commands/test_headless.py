@@ -20,13 +20,13 @@ import sys
 from pathlib import Path
 from tests.viewer import fakes
 from viewer.commands.headless import render_fit_video
-session = fakes.FakeSession()
+session = fakes.make_session()
 while not session.done:
     session.step_iteration()
 told = []
 result = render_fit_video(session, Path(sys.argv[1]), size=(640, 360), progress_seconds=0.4, loops=1,
                           report=lambda done, total: told.append((done, total)))
-assert told[0] == (1, 52) and told[-1] == (52, 52), told
+assert told[0] == (1, 24) and told[-1] == (24, 24), told
 print(result.frames, result.codec)
 """
 
@@ -56,9 +56,9 @@ def test_video_of_a_fit(tmp_path):
         text=True,
         timeout=300,
     )
-    assert (run.returncode, run.stdout) == (0, "52 h264\n"), run.stderr
+    assert (run.returncode, run.stdout) == (0, "24 h264\n"), run.stderr
     capture = cv2.VideoCapture(str(path))
-    frames = [capture.read()[1] for _ in range(52)]
+    frames = [capture.read()[1] for _ in range(24)]
     assert not capture.read()[0]
     assert frames[0].shape == (360, 640, 3)
     changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(frames[:-1], frames[1:], strict=True)]

@@ -43,7 +43,7 @@ def test_a_recording_is_scrubbed(replayed):
     window.drag("iteration bar", 0.9, 0.05)
     assert window.view.shown < last and window.view.current == last
     early = window.view.motion.joints
-    np.testing.assert_allclose(early, session.trajectory(session.history[window.view.shown]).joints, atol=2e-4)
+    np.testing.assert_allclose(early, session.fit.trajectory(session.history[window.view.shown]).joints, atol=2e-4)
     window.click("iteration bar", 0.99)
     assert not np.array_equal(window.view.motion.joints, early)
     assert not window.app.ui.broken

@@ -31,7 +31,7 @@ def make():
     return made[-1]
 result = record_script(lambda: LocalClient(make), Path(sys.argv[2]), script, pictures=True)
 now = made[0].current
-print(result.frames, result.codec, now.stage, now.total_iterations, now.weights["joints3d"], sorted(now.frozen))
+print(result.frames, result.codec, now.stage, now.total_iterations, now.weights["joints3d"], sorted(now.held))
 """
 STORY = """
 size 640 360
@@ -114,7 +114,7 @@ def test_a_script_steers_the_fit_and_gives_the_same_pictures_again(tmp_path):
 
 
 def test_the_window_records_itself_at_the_rate_of_the_video(tmp_path):
-    assert run(WINDOW, tmp_path) == "8 8 fake walk"  # one frame of the clip a picture, however long it took
+    assert run(WINDOW, tmp_path) == "8 8 made-up w"  # one frame of the clip a picture, however long it took
     (video,) = tmp_path.glob("*.mp4")
     capture = cv2.VideoCapture(str(video))
     assert capture.get(cv2.CAP_PROP_FPS) == 30

@@ -36,7 +36,7 @@ def test_drift_curves_are_the_diagnostics(open_fit):
     assert "drift" not in window.view.analyses  # stage 3 has not begun
     to_stage_3(window)
     show(window, "drift")
-    found, expected = window.view.analyses["drift"].value, drift(window.session)
+    found, expected = window.view.analyses["drift"].value, drift(window.session.fit)
     np.testing.assert_array_equal(found.total["root_cm"], expected.root_cm.total)
     np.testing.assert_array_equal(found.encoding["heading_deg"], expected.heading_deg.encoding)
     window.click("joints")
@@ -60,7 +60,7 @@ def test_an_answer_is_asked_for_once_per_iteration_and_never_while_running(open_
     first = window.view.analyses["ground"]
     window.frames(5)
     assert window.view.analyses["ground"] is first
-    np.testing.assert_array_equal(first.value.skate_mm, ground(window.session).skate_mm)
+    np.testing.assert_array_equal(first.value.skate_mm, ground(window.session.fit).skate_mm)
     window.app.client.post(Step())
     window.settle()
     window.frames(5)
@@ -71,7 +71,7 @@ def test_overlaps_are_listed_with_their_seams(open_fit):
     window = open_fit("joints2d", batch=2, overlap=3)
     to_stage_3(window)
     show(window, "overlaps")
-    (expected,) = overlap_disagreement(window.session)
+    (expected,) = overlap_disagreement(window.session.fit)
     (found,) = window.view.analyses["overlaps"].value.gaps
     np.testing.assert_allclose(found.position_cm, expected.position_cm)
     assert len(window.view.analyses["overlaps"].value.seams) == 1

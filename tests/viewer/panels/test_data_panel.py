@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from viewer.protocol.commands import Undo
+from optim.session.edits import Undo
 
 
 def opened(window):

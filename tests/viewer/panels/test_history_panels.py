@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from optim.session.edits import Bookmark, Rewind, SetFrames, SetWeight
 from optim.session.history import ITERATION
 from optim.session.rescoring import rescored_path
 from optim.solver.lbfgs import SUFFICIENT_DECREASE
@@ -13,7 +14,7 @@ from viewer.panels.fit.frame_bar import contacts, shared_frames
 from viewer.panels.fit.losses import branch_events, other_branches, phase_start
 from viewer.panels.fit.timeline import lanes, positions
 from viewer.panels.inspect.frames import brightness, over_clip
-from viewer.protocol.commands import Bookmark, Inspect, Rewind, RunStage, SetFrames, SetWeight, Step, StepOuter
+from viewer.protocol.commands import Inspect, RunStage, Step, StepOuter
 from viewer.protocol.findings import FrameTerms
 
 
@@ -92,7 +93,7 @@ def test_losses_per_frame_divide_by_what_was_observed(window):
     history = window.view.history
     tune = history.phase == 2
     assert (history.frames[tune] == 2 * 4).all() and (history.frames[~tune] == 2 * 8).all()
-    window.post(SetFrames(window.view.status.phase, 6))
+    window.post(SetFrames(6, phase=window.view.status.phase))
     frames = window.view.history.frames
     np.testing.assert_array_equal(frames, [*history.frames, 2 * 6])
 
@@ -225,7 +226,7 @@ def test_bookmarks_by_key_by_click_and_by_name(window):
     assert window.view.shown == marked
     window.key("B")
     assert window.session.history.bookmarks == {}
-    window.post(Bookmark(marked, "before"), Inspect(None))
+    window.post(Bookmark("before", marked), Inspect(None))
     row = window.view.history.row_of(marked)
     window.click("iteration bar", float(positions(window.view, np.array([row]))[0]), 0.3)
     window.frames(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.viewer.fakes import FRAMES
 from viewer.panels.fit.weights import slider_position, slider_weight
 from viewer.panels.table import PANELS
 from viewer.protocol.view_model import Analysis, Loading, Note
@@ -76,11 +77,11 @@ def test_a_weight_acts_on_the_next_iteration(window):
 
 def test_freeze_and_release(window):
     window.click("x_0, the first frame", 0.05)
-    assert "x_0" in window.session.current.frozen
+    assert "x_0" in window.session.current.held
     window.click("x_0, the first frame", 0.05)
-    assert "x_0" not in window.session.current.frozen
+    assert "x_0" not in window.session.current.held
     window.key("X")
-    assert "x_0" in window.session.current.frozen
+    assert "x_0" in window.session.current.held
 
 
 def test_x_0_covers_its_parts_in_stage_3(window):
@@ -93,18 +94,18 @@ def test_x_0_covers_its_parts_in_stage_3(window):
     window.click("parts")
     window.frames(2)
     window.click("trans", 0.05)
-    assert window.session.current.frozen == {"x_0"}
+    assert window.session.current.held == {"x_0"}
 
 
 def test_frame_bar_and_keys(window):
     window.drag("frame bar", 0.1, 0.5)
-    assert window.app.ui.frame == pytest.approx(0.5 * 39, abs=1)
+    assert window.app.ui.frame == pytest.approx(0.5 * (FRAMES - 1), abs=1)
     window.key("Home")
     assert window.app.ui.frame == 0
     window.key("RightArrow")
     assert window.app.ui.frame == 1
     window.key("End")
-    assert window.app.ui.frame == 39
+    assert window.app.ui.frame == FRAMES - 1
 
 
 def test_playing_moves_frames(window):

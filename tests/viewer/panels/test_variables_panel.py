@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from optim.session.edits import Hold
 from optim.session.movement import held, moved
 from tests.viewer.conftest import Window
 from viewer.panels.fit.variables import rows, state_of
-from viewer.protocol.commands import Freeze, RunPhase, RunStage, Step, StepOuter
+from viewer.protocol.commands import RunPhase, RunStage, Step, StepOuter
 from viewer.protocol.view_model import History
 from viewer.ui.widgets import number
 
@@ -40,20 +41,20 @@ def test_one_part_is_frozen_alone(window):
     window.app.ui.open_parts = True
     window.frames(2)
     window.click("root_orient", 0.05)
-    assert window.session.current.frozen == {"root_orient"}
+    assert window.session.current.held == {"root_orient"}
 
 
 def test_rows_say_how_far_variables_have_moved(window):
-    way = moved(window.session)["latent_motion"]
+    way = moved(window.session.fit)["latent_motion"]
     assert way.largest > 0
     assert window.shows(number(way.largest))
-    assert window.view.movement["trans"].largest == pytest.approx(moved(window.session)["trans"].largest)
+    assert window.view.movement["trans"].largest == pytest.approx(moved(window.session.fit)["trans"].largest)
     assert window.view.scene.parts[[p.name for p in window.view.scene.parts].index("trans")].unit == "m"
 
 
 def test_rows_say_since_when_something_is_frozen(window):
-    window.post(Freeze("x_0"), StepOuter())
-    (hold,) = [one for one in held(window.session) if one.name == "x_0"]
+    window.post(Hold("x_0"), StepOuter())
+    (hold,) = [one for one in held(window.session.fit) if one.name == "x_0"]
     assert hold.since in {event.snapshot for event in window.view.history.events}
     assert window.shows(f"since {window.view.history.number(hold.since)}")
     part = next(part for part in window.view.scene.parts if part.name == "x_0")
@@ -61,7 +62,7 @@ def test_rows_say_since_when_something_is_frozen(window):
 
 
 def test_late_in_a_long_fit_there_is_still_room_for_the_menu(window, monkeypatch):
-    window.post(Freeze("x_0"), StepOuter())
+    window.post(Hold("x_0"), StepOuter())
     monkeypatch.setattr(History, "number", lambda self, snapshot: 25810)
     window.frames(3)
     assert window.shows("since 25810")
@@ -79,7 +80,7 @@ def test_what_the_schedule_holds_is_said(window):
 
 
 def test_reset_and_perturb(window):
-    began = window.session.stage_start().variables["latent_motion"]
+    began = window.session.fit.stage_start().variables["latent_motion"]
     window.click("latent_motion/…")
     window.frames(2)
     window.click("latent_motion/Reset")
@@ -97,7 +98,7 @@ def test_reset_and_perturb(window):
 
 
 def test_what_is_frozen_is_not_reset(window):
-    window.post(Freeze("betas"))
+    window.post(Hold("betas"))
     window.click("betas/…")
     window.frames(2)
     count = len(window.session.history)
@@ -109,7 +110,7 @@ def test_the_floor_is_a_row_where_a_camera_sees_it(open_fit):
     window = open_fit("joints2d").post(RunStage(), RunStage(), Step())
     assert [part.name for part, _ in rows(window.view, opened=False)][-1] == "floor_plane"
     window.click("floor", 0.05)
-    assert "floor_plane" in window.session.current.frozen
+    assert "floor_plane" in window.session.current.held
 
 
 def test_a_range_of_latents_is_frozen_and_released(window):
@@ -119,7 +120,7 @@ def test_a_range_of_latents_is_frozen_and_released(window):
     window.enter_number("latent_motion/last", "2")
     window.click("latent_motion/Freeze range")
     window.frames(3)
-    assert window.session.current.frozen == {"latent_motion[1:3]"}
+    assert window.session.current.held == {"latent_motion[1:3]"}
     assert window.shows("1:3 frozen")
     before = window.session.current.variables["latent_motion"]
     window.post(Step())
@@ -128,4 +129,4 @@ def test_a_range_of_latents_is_frozen_and_released(window):
     window.click("latent_motion/…")
     window.frames(2)
     window.click("latent_motion/Release 1:3")
-    assert not window.session.current.frozen
+    assert not window.session.current.held

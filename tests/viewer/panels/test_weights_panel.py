@@ -80,7 +80,7 @@ def test_resetting_a_stage(window):
 def test_gradient_norms_are_those_of_the_diagnostics(window):
     window.app.ui.weight_measure = "gradient"
     window.frames(4)
-    found, expected = window.view.analyses["term_pull"].value, term_gradients(window.session)
+    found, expected = window.view.analyses["term_pull"].value, term_gradients(window.session.fit)
     for index, name in enumerate(expected.terms):
         row = [term.name for term in window.view.scene.terms].index(name)
         for variable, norms in expected.norm.items():

@@ -26,7 +26,7 @@ def test_a_motion_comes_back(modality, kind):
     session = Session(fakes.problem(modality, frames=9, batch=2), schedule=phases)
     session.finish_stage()
     builder = ViewBuilder(session)
-    motion = builder.motion(session.trajectory())
+    motion = builder.motion(session.fit.trajectory())
     found = unpacked(packed(motion), builder.scene.body)
     np.testing.assert_allclose(found.joints, motion.joints, atol=2e-4)
     turn = np.einsum("...ij,...kj->...ik", found.rotations, motion.rotations)

@@ -17,6 +17,7 @@ import pytest
 
 from optim.common.errors import InputError
 from optim.recording.runfile import RunFile
+from optim.session import edits
 from tests.viewer import recorded
 from viewer.protocol import commands as c
 from viewer.protocol.findings import FrameTerms
@@ -60,14 +61,14 @@ class Bench:
 
 STORY = (
     c.RunStage(),
-    c.Bookmark(3, "early"),
-    c.SetWeight("joints3d", 3.0, 2),
+    edits.Bookmark("early", 3),
+    edits.SetWeight("joints3d", 3.0, 2),
     c.RunStage(),
-    c.Rewind(5),
-    c.NameBranch(0, "trunk"),
-    c.Freeze("trans"),
+    edits.Rewind(5),
+    edits.NameBranch("trunk", 0),
+    edits.Hold("trans"),
     c.Step(),
-    c.Release("trans"),
+    edits.Release("trans"),
     c.RunStage(),
     c.RunStage(),
     c.RunStage(),
@@ -80,7 +81,7 @@ def run(tmp_path_factory) -> tuple[Bench, Path]:
     path = tmp_path_factory.mktemp("runs") / "run.humorscope"
     bench = Bench(path)
     bench.do(*STORY)
-    bench.do(c.Analyse("drift", bench.session.current.id), c.Perturb("no such", 1.0))
+    bench.do(c.Analyse("drift", bench.session.current.id), edits.Perturb("no such", 1.0))
     assert bench.session.done
     bench.rest()
     bench.worker.close()
@@ -129,7 +130,7 @@ def test_it_shows_what_the_session_showed(run, source, part):
     if expected.regressed is not None:
         np.testing.assert_allclose(found.regressed, expected.regressed, atol=1e-3)
     held = bench.session.history[snapshot]
-    assert found.frozen == held.frozen and found.status.loss == pytest.approx(held.evaluation.total)
+    assert found.frozen == held.held and found.status.loss == pytest.approx(held.evaluation.total)
     assert found.status.state == ("done" if held.done else "paused")
 
 
@@ -145,7 +146,7 @@ def test_names_events_and_notes_come_back(run, source):
     history = source.view(0).history
     assert history.bookmarks == ((3, "early"),)
     assert [branch.name for branch in history.branches] == ["trunk", "branch 2"]
-    assert [event.text for event in history.events][:2] == ["weight joints3d = 3 in stage 2", "froze trans"]
+    assert [event.text for event in history.events][:2] == ["weight joints3d = 3 in stage 2", "held trans"]
     told = [note.text for note in source.notes()]
     assert told[0].startswith("run.humorscope: ") and any("no such" in text for text in told)
     assert source.notes() == []
@@ -190,11 +191,11 @@ def test_the_client_scrubs_and_changes_nothing(run):
     kinds = [type(message) for message in viewer.messages]
     assert kinds.index(Scene) < kinds.index(ViewModel) and kinds.count(Scene) == 1
     last = bench.session.current.id
-    for command, shown in ((c.Inspect(4), 4), (c.Inspect(None), last), (c.Rewind(7), 7), (c.Inspect(last), last)):
+    for command, shown in ((c.Inspect(4), 4), (c.Inspect(None), last), (edits.Rewind(7), 7), (c.Inspect(last), last)):
         (view,) = viewer.ask(command)
         assert (view.shown, view.current) == (shown, last)
     assert view.obeyed == 4
-    for command in (c.Run(), c.Step(), c.SetWeight("joints3d", 1.0, 1), c.Freeze("betas"), c.Undo()):
+    for command in (c.Run(), c.Step(), edits.SetWeight("joints3d", 1.0, 1), edits.Hold("betas"), edits.Undo()):
         note = next(m for m in viewer.ask(command) if isinstance(m, Note))
         assert note.text == "This is a recording." and note.advice == "go there"
     (answer, _) = viewer.ask(c.Analyse("overlaps", 3))
@@ -264,7 +265,7 @@ def test_what_is_not_there_yet_is_taken_from_before_and_said(tmp_path):
     source.refresh()
     caught = source.view(tuned[2]).motion.joints
     assert not np.array_equal(caught, first.motion.joints)
-    np.testing.assert_allclose(caught, session.trajectory(session.history[tuned[2]]).joints.numpy(), atol=2e-4)
+    np.testing.assert_allclose(caught, session.fit.trajectory(session.history[tuned[2]]).joints.numpy(), atol=2e-4)
 
 
 NO_TORCH = """
@@ -325,7 +326,7 @@ def test_a_killed_run_opens_at_its_last_iteration(tmp_path):
         session.step_iteration()
     assert view.status.loss == pytest.approx(session.current.evaluation.total, rel=1e-6)
     if not any("was not recorded" in note.text for note in source.notes()):
-        np.testing.assert_allclose(view.motion.joints, session.trajectory().joints.numpy(), atol=2e-4)
+        np.testing.assert_allclose(view.motion.joints, session.fit.trajectory().joints.numpy(), atol=2e-4)
 
 
 def test_files_that_cannot_be_shown_say_why(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 import assets
 from optim.loading.models import load_body
-from tests.viewer import fakes
+from tests import fakes
 from viewer.protocol.view_model import Motion
 from viewer.scene.decimate import decimated
 from viewer.scene.skinning import Skinner
@@ -27,9 +27,13 @@ def test_about_a_tenth_of_the_triangles_is_left(body):
 
 
 def test_its_vertices_are_vertices_of_the_whole_in_any_pose(body):
-    truth = fakes.walk(1.0)
-    rotations = np.concatenate((truth.root_orient[:, :, None], truth.pose_body), axis=2)
-    motion = Motion(trans=truth.trans, rotations=rotations, betas=np.full((1, 16), 0.5), joints=truth.joints)
+    trans, root, pose, _ = (value.numpy() for value in fakes.motion(np.random.RandomState(0), 1, 13, camera=False))
+    motion = Motion(
+        trans=trans,
+        rotations=np.concatenate((root[:, :, None], pose), axis=2),
+        betas=np.full((1, 16), 0.5),
+        joints=np.zeros((1, 13, 22, 3)),
+    )
     coarse = decimated(body)
     whole = Skinner(body).vertices(motion, 0, 12)
     few = Skinner(coarse).vertices(motion, 0, 12)

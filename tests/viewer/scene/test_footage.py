@@ -87,7 +87,7 @@ def test_an_error_of_the_reading_thread_is_told(video, monkeypatch):
 
 
 def test_switched_on_again_the_layer_tries_anew(tmp_path, video):
-    session = fakes.FakeSession(problem=fakes.make_problem(camera=True))
+    session = fakes.PacedSession(fakes.make_problem(camera=True))
     shown = ViewBuilder(session).view(session.current, None)
     path = tmp_path / "clip.mp4"
     shown = replace(shown, scene=replace(shown.scene, footage=Footage(path=str(path), frames=tuple(range(9)))))
@@ -111,7 +111,7 @@ def test_the_picture_hangs_where_the_camera_sees_the_image():
 
 
 def test_the_picture_hangs_behind_every_body():
-    session = fakes.FakeSession(problem=fakes.make_problem(camera=True))
+    session = fakes.PacedSession(fakes.make_problem(camera=True))
     builder = ViewBuilder(session)
     view = builder.view(session.current, None)
     camera = builder.scene.camera

@@ -76,7 +76,7 @@ def test_the_prior_frame_stands_on_the_estimated_floor(view):
 
 def test_the_world_is_as_it_comes_and_data_without_a_camera_has_no_camera_frame(view):
     assert Reframer()(view, "world") is view
-    session = fakes.FakeSession()
+    session = fakes.PacedSession()
     plain = ViewBuilder(session).view(session.current, STATUS)
     assert Reframer()(plain, "camera") is plain
 

@@ -28,7 +28,7 @@ def test_rectangles_do_not_overlap_and_stay_inside(size, scale, wide):
 @pytest.mark.parametrize("stages", [0, 1, 2, 3])
 def test_drawn_panels_fit_at_1280_by_720(open_window, camera, stages):
     problem = fakes.make_problem(camera=camera)
-    window = open_window(lambda: fakes.FakeSession(problem=problem))
+    window = open_window(lambda: fakes.PacedSession(problem))
     for _ in range(stages):
         window.click("Stage")
         window.settle()

@@ -31,7 +31,7 @@ from tests.viewer import fakes
 from viewer.window.window import WindowUnavailable
 from viewer.commands.headless import render_fit_video
 try:
-    render_fit_video(fakes.FakeSession(), Path(sys.argv[1]))
+    render_fit_video(fakes.make_session(), Path(sys.argv[1]))
 except WindowUnavailable as error:
     print(error)
 """

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from optim.session.session import Session
 from tests.viewer import fakes, recorded
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Finished, LoadFailed, Loading, Note, Scene, ViewModel
@@ -82,7 +83,7 @@ def test_input_errors_and_warnings_come_as_text(listen):
     assert worker.last(LoadFailed).input_error
 
 
-def warn_and_refuse() -> fakes.FakeSession:
+def warn_and_refuse() -> Session:
     logging.getLogger("loader").warning("%d frames/s resampled to 30", 60)
     return fakes.refuse()
 

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from optim.objective.objective import TermValue
+from optim.schedule.stages import schedule
+from optim.session.edits import SetSteps
+from optim.session.session import Session
 from tests.viewer import fakes
+from tests.viewer.conftest import fit
 from viewer.protocol.view_model import Status
 from viewer.scene.skinning import Skinner
 from viewer.worker.build_view import ViewBuilder
@@ -19,25 +23,26 @@ from viewer.worker.display import display_frame
 STATUS = Status(state="paused", phase=0, step=0, iteration=0, total_iterations=0, progress=0.0, loss=1.0)
 
 
-def view_of(session: fakes.FakeSession):
+def view_of(session: Session):
     return ViewBuilder(session).view(session.current, STATUS)
 
 
 def test_world_data_is_shown_as_it_is():
-    session = fakes.FakeSession()
+    session = fakes.PacedSession()
     view = view_of(session)
-    np.testing.assert_allclose(view.motion.joints, session.trajectory().joints, atol=1e-6)
-    np.testing.assert_allclose(view.motion.trans, session.trajectory().trans, atol=1e-6)
+    np.testing.assert_allclose(view.motion.joints, session.fit.trajectory().joints, atol=1e-6)
+    np.testing.assert_allclose(view.motion.trans, session.fit.trajectory().trans, atol=1e-6)
     np.testing.assert_allclose(view.floors, [[0, 0, 1, 0]])
 
 
 def test_camera_data_stands_upright_on_the_floor():
-    session = fakes.FakeSession(problem=fakes.make_problem(camera=True))
+    session = fakes.PacedSession(fakes.make_problem(camera=True))
     view = view_of(session)
-    np.testing.assert_allclose(view.floors, [[0, 0, 1, 0]], atol=1e-6)
-    lowest, highest = view.motion.joints[..., 2].min(), view.motion.joints[..., 2].max()
-    assert -0.1 < lowest < 0.2 and 1.4 < highest < 1.9
-    np.testing.assert_allclose(view.scene.camera.t_display_camera, [0, 0, 1])
+    np.testing.assert_allclose(view.floors, [[0, 0, 1, 0]], atol=1e-5)
+    heights = view.scene.ground_truth.joints[..., 2]
+    assert -0.1 < heights.min() < 0.2 and 1.4 < heights.max() < 1.9
+    height = -float(session.problem.floor[0, 3])  # of the camera above the floor, whose normal has length 1
+    np.testing.assert_allclose(view.scene.camera.t_display_camera, [0, 0, height], rtol=1e-6)
 
 
 @pytest.mark.parametrize("floor", [(0.0, -1.0, 0.0, -0.5), (0.1, -0.9, -0.3, -1.2), (-0.1, 0.95, 0.3, 1.0)])
@@ -54,7 +59,7 @@ def test_display_frame_puts_the_floor_at_zero(floor):
 
 
 def test_skinned_mesh_follows_the_joints_in_the_display_frame():
-    session = fakes.FakeSession(problem=fakes.make_problem(camera=True))
+    session = fakes.PacedSession(fakes.make_problem(camera=True))
     view = view_of(session)
     vertices = Skinner(view.scene.body).vertices(view.motion, 0, 7)
     head = view.motion.joints[0, 7, 15]
@@ -62,25 +67,23 @@ def test_skinned_mesh_follows_the_joints_in_the_display_frame():
 
 
 def test_missing_observations_are_nan():
-    seen = view_of(fakes.FakeSession()).scene.observed.joints3d
-    assert np.isnan(seen[0, 12, 7]).all()
-    assert np.isfinite(seen[0, 12, 0]).all()
-    keypoints = view_of(fakes.FakeSession(problem=fakes.make_problem(camera=True))).scene.observed.joints2d
-    assert np.isnan(keypoints[0, 6]).all()
+    seen = view_of(fakes.PacedSession()).scene.observed.joints3d
+    assert np.isnan(seen[:, fakes.GAP][:, :, fakes.GAP_JOINTS]).all()
+    assert np.isfinite(seen[:, fakes.GAP, 0]).all() and np.isfinite(seen[:, : fakes.GAP.start]).all()
+    keypoints = view_of(fakes.PacedSession(fakes.make_problem(camera=True))).scene.observed.joints2d
+    assert np.isnan(keypoints[:, fakes.GAP]).all()
 
 
 def test_terms_are_those_the_data_can_feed():
-    names = {term.name for term in view_of(fakes.FakeSession()).scene.terms}
+    names = {term.name for term in view_of(fakes.PacedSession()).scene.terms}
     assert {"joints3d", "motion_prior", "contact_vel"} <= names
     assert not names & {"joints2d", "points3d", "floor_reg", "rgb_overlap_consist"}
-    camera = fakes.FakeSession(problem=fakes.make_problem(camera=True))
+    camera = fakes.PacedSession(fakes.make_problem(camera=True))
     assert {"joints2d", "floor_reg"} <= {term.name for term in view_of(camera).scene.terms}
 
 
 def test_terms_under_one_weight_are_added_up():
-    session = fakes.FakeSession()
-    session.problem.observations.seq_interval = np.array([[0, 40], [30, 70]])
-    session.problem.batch, session.problem.offers = 2, session.problem.offers | {"overlap"}
+    session = fit(batch=2, frames=8, overlap=3)
     values = {
         "rgb_overlap_consist_betas": TermValue(2.0, 20.0, None),
         "rgb_overlap_consist_verts3d_pos": TermValue(3.0, 30.0, None),
@@ -90,19 +93,20 @@ def test_terms_under_one_weight_are_added_up():
     view = builder.view(replace(session.current, evaluation=evaluation), STATUS)
     row = [term.name for term in view.scene.terms].index("rgb_overlap_consist")
     assert (view.raw[row], view.weighted[row]) == (5.0, 50.0)
-    assert view.scene.starts == (0, 30)
-    assert view.scene.clip_frames == 70
+    assert view.scene.starts == (0, 5)
+    assert view.scene.clip_frames == 13
 
 
 def test_history_grows_and_branches():
-    session = fakes.FakeSession()
+    session = fakes.PacedSession()
     builder = ViewBuilder(session)
     for _ in range(5):
         session.step_iteration()
     first = builder.view(session.current, STATUS).history
     session.rewind(2)
-    for _ in range(300):
-        session.step_iteration()
+    for count in range(299):  # none of them evaluates anything
+        session.apply(SetSteps(count, phase=1))
+    session.step_iteration()
     second = builder.view(session.current, STATUS).history
     assert len(first.ids) == 6
     assert second.branch[:4].tolist() == [0, 1, 2, 6]
@@ -112,7 +116,7 @@ def test_history_grows_and_branches():
 
 
 def test_drift_appears_with_stage_3():
-    session = fakes.FakeSession()
+    session = fakes.PacedSession()
     builder = ViewBuilder(session)
     assert builder.view(session.current, STATUS).drift is None
     while session.current.stage < 3:
@@ -124,7 +128,7 @@ def test_drift_appears_with_stage_3():
 
 
 def test_views_travel_without_their_scene():
-    view = view_of(fakes.FakeSession())
+    view = view_of(fakes.PacedSession())
     scene, rest = pickle.dumps(view.scene), pickle.dumps(view)
     assert len(rest) < len(scene)
     copy = replace(pickle.loads(rest), scene=pickle.loads(scene))
@@ -132,9 +136,9 @@ def test_views_travel_without_their_scene():
 
 
 def test_the_gap_of_multiple_shooting_has_a_row_where_the_schedule_has_segments():
-    def rows(session: fakes.FakeSession) -> set[str]:
+    def rows(session: Session) -> set[str]:
         return {term.name for term in view_of(session).scene.terms}
 
-    plain = fakes.FakeSession()
-    segmented = fakes.FakeSession(schedule=tuple(replace(p, segment=10) for p in plain.schedule))
+    plain = fit()
+    segmented = Session(plain.problem, schedule=schedule("shooting"))
     assert rows(segmented) == rows(plain) | {"shooting_gap"}

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from optim.schedule.stages import schedule
+from optim.session import edits
 from optim.session.session import Session
 from tests import fakes
 from viewer.layers.camera import image_points
@@ -66,7 +67,7 @@ def test_bodies_stand_where_the_optimiser_has_them(stages):
     for _ in range(stages):
         view = bench.do(c.RunStage())
     session, builder = bench.session, ViewBuilder(bench.session)
-    found = session.trajectory()
+    found = session.fit.trajectory()
     body = session.problem.body
     mesh = body.mesh(found.trans, found.root_orient, found.pose_body, found.betas).numpy()
     skinner = Skinner(view.scene.body)
@@ -77,7 +78,7 @@ def test_bodies_stand_where_the_optimiser_has_them(stages):
 def test_reprojections_are_the_optimisers():
     bench = Bench(make("joints2d"))
     view = bench.do(c.RunStage(), c.RunStage())
-    problem, found = bench.session.problem, bench.session.trajectory()
+    problem, found = bench.session.problem, bench.session.fit.trajectory()
     ids = torch.tensor(problem.body.openpose_vertices)
     joints, spots = problem.body.joints_and_vertices(found.trans, found.root_orient, found.pose_body, found.betas, ids)
     expected = problem.camera.project(problem.body.keypoints25(joints, spots))[0, 3]
@@ -87,12 +88,12 @@ def test_reprojections_are_the_optimisers():
 
 def test_edits_reach_the_session_and_can_be_undone():
     bench = Bench(make())
-    view = bench.do(c.SetWeight("joints3d", 3.0, 1), c.Freeze("trans"), c.Step())
+    view = bench.do(edits.SetWeight("joints3d", 3.0, 1), edits.Hold("trans"), c.Step())
     assert bench.session.current.weights["joints3d"] == 3.0
     assert view.frozen == {"trans"} and view.can_undo and not view.can_redo
-    view = bench.do(c.Undo(), c.Undo())
+    view = bench.do(edits.Undo(), edits.Undo())
     assert view.frozen == frozenset() and view.can_redo and not view.can_undo
-    bench.do(c.Freeze("root_orient"), c.Freeze("trans"))
+    bench.do(edits.Hold("root_orient"), edits.Hold("trans"))
     assert "nothing is left to move" in bench.notes()[-1]
 
 
@@ -103,8 +104,8 @@ def test_inspecting_and_rewinding():
     view = bench.do(c.Inspect(2))
     assert (view.shown, view.current) == (2, end)
     np.testing.assert_allclose(
-        view.motion.joints, bench.session.trajectory(bench.session.history[2]).joints.numpy(), atol=1e-6
+        view.motion.joints, bench.session.fit.trajectory(bench.session.history[2]).joints.numpy(), atol=1e-6
     )
-    view = bench.do(c.Rewind(2))
+    view = bench.do(edits.Rewind(2))
     assert (view.shown, view.current) == (2, 2)
     assert view.history.branch.tolist() == [0, 1, 2]

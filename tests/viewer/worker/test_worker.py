@@ -6,6 +6,7 @@ from collections import deque
 
 import pytest
 
+from optim.session import edits
 from tests.viewer import fakes
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Analysis, LoadFailed, Loading, Note, Scene, Status, ViewModel
@@ -15,8 +16,8 @@ from viewer.worker.worker import PUBLISH_INTERVAL, TELL_INTERVAL, Worker, load
 class Bench:
     """A worker with a clock that ticks as told."""
 
-    def __init__(self, session: fakes.FakeSession | None = None) -> None:
-        self.session = session or fakes.FakeSession()
+    def __init__(self, session: fakes.PacedSession | None = None) -> None:
+        self.session = session or fakes.PacedSession()
         self.published: list[object] = []
         self.inbox: deque[c.Command] = deque()
         self.now = 0.0
@@ -37,7 +38,7 @@ class Bench:
 
 def test_publishes_the_scene_once_and_first():
     bench = Bench()
-    bench.send(c.Run(), turns=60)
+    bench.send(c.Run(), turns=70)
     assert isinstance(bench.published[0], Scene)
     assert len(bench.of(Scene)) == 1
     assert bench.view.status.state == "done"
@@ -55,17 +56,17 @@ def test_views_are_throttled_while_running():
 
 def test_commands_are_counted():
     bench = Bench()
-    bench.send(c.SetWeight("joints3d", 3.0, 1), c.Freeze("betas"), c.SetWeight("joints3d", 4.0, 1))
+    bench.send(edits.SetWeight("joints3d", 3.0, 1), edits.Hold("betas"), edits.SetWeight("joints3d", 4.0, 1))
     assert bench.view.obeyed == 3
     assert bench.session.current.weights["joints3d"] == 4.0
 
 
-@pytest.mark.parametrize("command", [c.Pause(), c.Rewind(0), c.Undo(), c.Quit()])
+@pytest.mark.parametrize("command", [c.Pause(), edits.Rewind(0), edits.Undo(), c.Quit()])
 def test_urgent_commands_break_off_an_iteration(command):
     """The session asks at every evaluation, and gets a yes while such a command waits."""
-    session = fakes.FakeSession(delay=3600.0)
+    session = fakes.PacedSession(delay=3600.0)
     bench = Bench(session)
-    asked = iter([c.Inspect(None), c.SetWeight("joints3d", 2.0, 1), command])
+    asked = iter([c.Inspect(None), edits.SetWeight("joints3d", 2.0, 1), command])
     original = bench.worker._interrupted
 
     def interrupted():
@@ -80,7 +81,7 @@ def test_urgent_commands_break_off_an_iteration(command):
 
 def test_edits_wait_for_the_end_of_the_iteration():
     bench = Bench()
-    bench.inbox.append(c.SetWeight("joints3d", 3.0, 1))
+    bench.inbox.append(edits.SetWeight("joints3d", 3.0, 1))
     assert not bench.worker._interrupted()
     assert bench.inbox
 
@@ -102,7 +103,7 @@ def test_inspecting_does_not_disturb_a_run():
 
 def test_bad_commands_are_answered_with_a_message():
     bench = Bench()
-    bench.send(c.SetWeight("joints3d", -1.0, 1), c.Rewind(99))
+    bench.send(edits.SetWeight("joints3d", -1.0, 1), edits.Rewind(99))
     texts = [note.text for note in bench.of(Note)]
     assert texts == [
         "weight joints3d is -1.0; a finite number of at least 0 is needed",
@@ -120,7 +121,7 @@ def test_inspecting_what_does_not_exist_is_a_message():
 
 
 def test_an_exception_pauses_and_names_its_place(capfd):
-    bench = Bench(fakes.FakeSession(fail_at=2))
+    bench = Bench(fakes.PacedSession(fail_at=2))
     bench.send(c.Run(), turns=5)
     note = bench.of(Note)[-1]
     assert note.level == "error" and "not a number" in note.text and "step_iteration" in note.advice
@@ -131,7 +132,7 @@ def test_an_exception_pauses_and_names_its_place(capfd):
 def test_a_view_that_cannot_be_built_pauses(monkeypatch, capfd):
     bench = Bench()
     bench.send(c.Run())
-    monkeypatch.setattr(bench.session, "trajectory", lambda snapshot: 1 / 0)
+    monkeypatch.setattr(bench.session.fit, "trajectory", lambda snapshot: 1 / 0)
     bench.now += 1.0
     bench.worker.turn()
     assert not bench.worker.running
@@ -153,7 +154,7 @@ def test_loading_that_crashes_is_told_too(capfd):
 
 
 def test_time_left_falls_to_nothing():
-    bench = Bench(fakes.FakeSession(delay=0.0))
+    bench = Bench(fakes.PacedSession())
     bench.send(c.Run())
     left = []
     while bench.worker.running:
@@ -223,8 +224,8 @@ def test_stage_3_waits_for_the_compiler_and_obeys_meanwhile(monkeypatch):
     bench.send(c.Run(), turns=60)
     assert bench.session.current.stage == 2 and bench.session.current.phase_done
     assert sum("Compiling" in note.text for note in bench.of(Note)) == 1
-    bench.send(c.Freeze("trans"))
-    assert "trans" in bench.session.current.frozen
+    bench.send(edits.Hold("trans"))
+    assert "trans" in bench.session.current.held
     ready.append(True)
     bench.send(turns=3)
     assert bench.session.current.stage == 3

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import polyscope.imgui as psim
 
-from viewer.protocol.commands import Command, Rewind, SetTraps
+from optim.session.edits import Rewind
+from viewer.protocol.commands import Command, SetTraps
 from viewer.protocol.view_model import TrapSetting, ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer.protocol.commands import Command, SetFrames, SetSteps, SkipPhase, UsePreset
+from optim.session.edits import SetFrames, SetSteps, SkipPhase, UsePreset
+from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Phase, Preset, ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import Draft, UiState
@@ -152,7 +153,7 @@ def _send_steps(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
         del ui.drafts[(index, "steps#")]
         return
     draft.sent = True
-    yield SetSteps(index, int(draft.value))
+    yield SetSteps(int(draft.value), phase=index)
 
 
 def _frames(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
@@ -171,7 +172,7 @@ def _frames(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
     if psim.IsItemDeactivatedAfterEdit() and key in ui.drafts:
         ui.drafts[key].sent = True
         wanted = int(ui.drafts[key].value)
-        yield SetFrames(index, None if wanted == every else wanted)
+        yield SetFrames(None if wanted == every else wanted, phase=index)
     tooltip(frames_help(phase, every))
 
 

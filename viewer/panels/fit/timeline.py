@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import polyscope.imgui as psim
 
+from optim.session.edits import Bookmark, NameBranch, RemoveBookmark, Rewind
 from viewer.panels.fit.frame_bar import frame_bar
 from viewer.panels.fit.losses import branch_events
-from viewer.protocol.commands import Bookmark, Command, Inspect, NameBranch, RemoveBookmark, Rewind
+from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import Branch, ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
@@ -202,12 +203,12 @@ def _marks(view: ViewModel, ui: UiState) -> Iterator[Command]:
     history = view.history
     with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 2.0)):
         if psim.Button("Bookmark this iteration"):
-            yield Bookmark(view.shown, default_name(view))
+            yield Bookmark(default_name(view), view.shown)
         for snapshot, name in history.bookmarks:
             psim.PushID(f"mark {snapshot}")
             renamed = _name_field(ui, ("mark", snapshot), name)
             if renamed is not None:
-                yield Bookmark(snapshot, renamed)
+                yield Bookmark(renamed, snapshot)
             psim.SameLine()
             yield from _jump(view, snapshot)
             psim.SameLine()
@@ -220,7 +221,7 @@ def _marks(view: ViewModel, ui: UiState) -> Iterator[Command]:
             psim.PushID(f"branch {branch.number}")
             renamed = _name_field(ui, ("branch", branch.number), branch.name)
             if renamed is not None:
-                yield NameBranch(branch.number, renamed)
+                yield NameBranch(renamed, branch.number)
             psim.SameLine()
             yield from _jump(view, branch.last)
             psim.SameLine()

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
+from optim.session.edits import Redo, Undo
 from viewer.panels.fit.losses import branch_events
-from viewer.protocol.commands import Command, Pause, Redo, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter, Undo
+from viewer.protocol.commands import Command, Pause, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer.protocol.commands import Command, Freeze, Perturb, Release, Reset
+from optim.session.edits import Hold, Perturb, Release, Reset
+from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Part, ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
@@ -68,7 +69,7 @@ def _row(view: ViewModel, ui: UiState, part: Part, inner: bool) -> Iterator[Comm
     if inner:
         psim.Unindent(22.0 * scale())
     if changed:
-        yield Freeze(part.name) if frozen_now else Release(part.name)
+        yield Hold(part.name) if frozen_now else Release(part.name)
 
 
 def _stage(view: ViewModel) -> int:
@@ -169,7 +170,7 @@ def _range(view: ViewModel, ui: UiState, part: Part) -> Iterator[Command]:
     ui.ranges[part.name] = bounds[0], bounds[1]
     with disabled(bounds[0] > bounds[1]):
         if psim.Button("Freeze range"):
-            yield Freeze(f"{part.name}[{bounds[0]}:{bounds[1] + 1}]")
+            yield Hold(f"{part.name}[{bounds[0]}:{bounds[1] + 1}]")
             psim.CloseCurrentPopup()
     tooltip("Hold these entries along time; the others go on moving")
     for text in frozen_ranges(view, part):

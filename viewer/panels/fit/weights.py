@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
+from optim.session.edits import SetWeight, SetWeights
 from viewer.panels.fit.weight_cells import MEASURE_CELLS, MEASURE_HELP, MEASURES, WeightRow, trend_cell
-from viewer.protocol.commands import Command, SetWeight, SetWeights
+from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Term, ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask

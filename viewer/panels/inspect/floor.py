@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer.protocol.commands import Command, SetFloor
+from optim.session.edits import SetFloor
+from viewer.protocol.commands import Command
 from viewer.protocol.findings import GroundCurves
-from viewer.protocol.planes import plane_of
+from viewer.protocol.planes import plane_of, seen_from_camera
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
@@ -70,7 +71,7 @@ def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
         ui.floor_draft = (draft[0], draft[1], draft[2])
         psim.SameLine()
         if psim.Button("Set floor"):
-            yield SetFloor(plane_of(*ui.floor_draft))
+            yield SetFloor(seen_from_camera(plane_of(*ui.floor_draft), view.scene.camera))
     tooltip(
         "Without a camera the floor is z = 0"
         if fixed
@@ -95,5 +96,5 @@ def _guesses(view: ViewModel, ui: UiState) -> Iterator[Command]:
         return
     for guess in found.value:
         if psim.Selectable(f"{guess.name}: {guess.confidence}"):
-            yield SetFloor(guess.plane)
+            yield SetFloor(seen_from_camera(guess.plane, view.scene.camera))
         tooltip(guess.text)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
-from viewer.protocol.commands import Command, DropFrames, ScaleConfidence
+from optim.session.edits import DropFrames, ScaleConfidence
+from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, scale, sequence_choice, tooltip
@@ -26,7 +27,7 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     first, last = _range(view, ui)
     sub_sequence = ui.sequence if len(view.scene.starts) > 1 else None
     if psim.Button("Leave out"):
-        yield DropFrames(first, last + 1, None, sub_sequence)
+        yield DropFrames(first, last + 1, sub_sequence=sub_sequence)
     tooltip("What was seen in these frames is no longer fitted (undo: Ctrl+Z)")
     psim.SameLine()
     with disabled(seen["joints2d"] is None):
@@ -35,7 +36,7 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         tooltip("Factor for the confidence of 2D keypoints")
         psim.SameLine()
         if psim.Button("Trust"):
-            yield ScaleConfidence(ui.trust, first, last + 1, None, sub_sequence)
+            yield ScaleConfidence(ui.trust, first, last + 1, sub_sequence=sub_sequence)
     tooltip("Multiply the confidence of the 2D keypoints in these frames" if seen["joints2d"] is not None else "No 2D")
 
 

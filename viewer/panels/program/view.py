@@ -8,9 +8,10 @@ import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
+from optim.session.edits import SetFloor
 from viewer.layers.pull import pulling, words
-from viewer.protocol.commands import Command, SetFloor
-from viewer.protocol.planes import plane_of
+from viewer.protocol.commands import Command
+from viewer.protocol.planes import plane_of, seen_from_camera
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.reframe import FRAMES
 from viewer.ui import theme
@@ -124,7 +125,7 @@ def _floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
         return
     if psim.Button("Apply"):
         look.drag_floor = False
-        yield SetFloor(plane_of(*ui.floor_draft))
+        yield SetFloor(seen_from_camera(plane_of(*ui.floor_draft), view.scene.camera))
     tooltip("The fit goes on with this floor as observed and as estimated (undo: Ctrl+Z)")
     psim.SameLine()
     if psim.Button("Cancel"):

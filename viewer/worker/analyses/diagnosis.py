@@ -15,8 +15,8 @@ from viewer.protocol.findings import Diagnosis, Verdict
 if TYPE_CHECKING:
     from optim.diagnostics.gradients import TermGradients
     from optim.diagnostics.lyapunov import Lyapunov
+    from optim.session.fit import Fit
     from optim.session.history import Snapshot
-    from optim.session.session import Session
     from viewer.worker.build_view import ViewBuilder
 
 STANDS_OUT = 2.0  # times the median frame's loss
@@ -31,7 +31,7 @@ def diagnosis(builder: ViewBuilder, snapshot: Snapshot) -> Diagnosis:
     from optim.diagnostics.gradients import term_gradients
     from optim.diagnostics.lyapunov import lyapunov
 
-    fit = builder.session
+    fit = builder.session.fit
     gradients, growth = term_gradients(fit, snapshot), lyapunov(fit, snapshot)
     found = [
         *_worst_frame(builder, snapshot, gradients),
@@ -114,7 +114,7 @@ def _drift(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """The first roll-out's drift at its end, and which of its two causes prevails."""
     from optim.diagnostics.drift import drift
 
-    found = drift(builder.session, snapshot)
+    found = drift(builder.session.fit, snapshot)
     if found is None:
         return
     for b, curve in enumerate(found.root_cm.total):
@@ -144,7 +144,7 @@ def _joints(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     from optim.body.body_model import JOINT_NAMES
     from optim.diagnostics.agreement import joint_agreement
 
-    found = joint_agreement(builder.session, snapshot)
+    found = joint_agreement(builder.session.fit, snapshot)
     if found is None:
         return
     b, frame, joint = np.unravel_index(int(found.distance_cm.argmax()), found.distance_cm.shape)
@@ -191,7 +191,7 @@ def _overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
         yield Verdict(level=_level(value, OVERLAP_CM), text=text, frame=where)
 
 
-def _flips(fit: Session, snapshot: Snapshot) -> Iterator[Verdict]:
+def _flips(fit: Fit, snapshot: Snapshot) -> Iterator[Verdict]:
     """Axis-angle vectors that jump although rotations do not."""
     from optim.diagnostics.flips import flips
 

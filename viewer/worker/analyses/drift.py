@@ -17,7 +17,7 @@ def drift_curves(builder: ViewBuilder, snapshot: Snapshot) -> DriftCurves | None
     """Drift of the first roll-out of stage 3 on the snapshot's branch; None before stage 3."""
     from optim.diagnostics.drift import drift
 
-    found = drift(builder.session, snapshot)
+    found = drift(builder.session.fit, snapshot)
     if found is None:
         return None
     curves = {name: getattr(found, name) for name in _QUANTITIES}

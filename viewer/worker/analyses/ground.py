@@ -19,7 +19,7 @@ def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
     from optim.body.contacts import CONTACT_JOINTS
     from optim.diagnostics.ground import floor_tilt, ground
 
-    fit = builder.session
+    fit = builder.session.fit
     found = ground(fit, snapshot)
     observed = fit.problem_at(snapshot).floor
     assert found.depth_cm is not None
@@ -39,7 +39,7 @@ def floor_guesses(builder: ViewBuilder, snapshot: Snapshot) -> tuple[FloorGuess,
     from optim.initialise.floor_from_feet import guess_floor
     from optim.problem.missing_frames import seen_frames
 
-    fit = builder.session
+    fit = builder.session.fit
     problem = fit.problem_at(snapshot)
     if problem.camera is None:
         return None

@@ -17,7 +17,7 @@ def one_step(builder: ViewBuilder, snapshot: Snapshot) -> OneStep | None:
     """Every frame of stage 2 decoded from the true one before it; None before stage 3."""
     from optim.diagnostics.drift import teacher_forced
 
-    found = teacher_forced(builder.session, snapshot)
+    found = teacher_forced(builder.session.fit, snapshot)
     return None if found is None else OneStep(motion=builder.motion(found))
 
 
@@ -32,7 +32,7 @@ def futures(
     begin = {b: local for b, local in reached.items() if local is not None}
     if not begin:
         return None
-    found = sampled(builder.session, snapshot, frames_from=begin, samples=samples, frames=frames, seed=seed)
+    found = sampled(builder.session.fit, snapshot, frames_from=begin, samples=samples, frames=frames, seed=seed)
     motions = tuple(builder.motion(future.motion) for future in found)
     return Futures(frame=frame, sequences=tuple(begin), motions=motions)
 
@@ -42,7 +42,7 @@ def stitched(builder: ViewBuilder, snapshot: Snapshot) -> Stitched | None:
     from optim.split.batches import clips_of
     from optim.split.stitching import stitch
 
-    fit = builder.session
+    fit = builder.session.fit
     interval = fit.problem_at(snapshot).observations.seq_interval
     if interval is None or len(interval) < 2:
         return None
@@ -66,7 +66,7 @@ def joint_pull(builder: ViewBuilder, snapshot: Snapshot, *, term: str) -> JointP
     """Where a loss term pulls every joint; None if it looks at no positions in this phase."""
     from optim.diagnostics.pull import joint_pull as pull
 
-    found = pull(builder.session, snapshot, term)
+    found = pull(builder.session.fit, snapshot, term)
     if found is None:
         return None
     return JointPull(term=term, vectors=(found.numpy() @ builder.frame.R_display_input.T).astype(np.float32))

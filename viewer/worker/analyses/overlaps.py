@@ -18,7 +18,7 @@ def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
     from optim.split.batches import clips_of
     from optim.split.stitching import stitch
 
-    fit = builder.session
+    fit = builder.session.fit
     interval = fit.problem_at(snapshot).observations.seq_interval
     if interval is None or len(interval) < 2:
         return None

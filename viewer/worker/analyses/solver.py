@@ -66,7 +66,7 @@ def term_pull(builder: ViewBuilder, snapshot: Snapshot) -> TermPull:
     """How strongly every row of the weights table pulls; terms under one weight count as if at right angles."""
     from optim.diagnostics.gradients import term_gradients
 
-    found, rows = term_gradients(builder.session, snapshot), builder.members.rows
+    found, rows = term_gradients(builder.session.fit, snapshot), builder.members.rows
     squares = {name: np.full(len(rows), np.nan) for name in found.norm}
     for index, term in enumerate(found.terms):
         row = builder.members.row(term)

@@ -77,13 +77,13 @@ def test_results_posed_again_are_the_sessions_motion(run, kind):
     session, place = run(kind)
     body = session.problem.body
     for name, snapshot in (
-        ("stage1_results", session.end_of_stage(1)),
-        ("stage2_results", session.end_of_stage(2)),
-        ("stage3_init_results", session.stage3_start),
+        ("stage1_results", session.fit.end_of_stage(1)),
+        ("stage2_results", session.fit.end_of_stage(2)),
+        ("stage3_init_results", session.fit.stage3_start),
         ("stage3_results", session.current),
     ):
         again = posed(read(place / f"{name}.npz"), body)
-        torch.testing.assert_close(again, session.trajectory(snapshot).joints, atol=1e-4, rtol=0)
+        torch.testing.assert_close(again, session.fit.trajectory(snapshot).joints, atol=1e-4, rtol=0)
     truth = posed(read(place / "gt_results.npz"), body)
     torch.testing.assert_close(truth, session.problem.ground_truth.joints, atol=1e-4, rtol=0)
 

@@ -67,14 +67,14 @@ def test_results_read_back_are_what_was_fitted(run, model_files):
     words = ["--data", str(run.parent / "clip.npz"), "--observations", "joints2d"]
     session = load_session(parse([*model_files.flags(), *SHORT, *words]))
     session.run()
-    (again,) = of_session(session)
+    (again,) = of_session(session.fit)
     for name, motion in again.stages.items():
         torch.testing.assert_close(result.stages[name].joints, motion.joints, atol=1e-4, rtol=0)
         torch.testing.assert_close(result.floor(name), again.floor(name), atol=1e-5, rtol=0)
         torch.testing.assert_close(result.in_world(name)[0].joints, again.in_world(name)[0].joints, atol=1e-3, rtol=0)
     torch.testing.assert_close(result.truth.joints, again.truth.joints, atol=1e-4, rtol=0)
     assert [row["total"] for row in result.losses] == pytest.approx([row["total"] for row in again.losses], rel=1e-5)
-    prior = session.prior_trajectory(session.current)
+    prior = session.fit.prior_trajectory(session.current)
     torch.testing.assert_close(again.in_world()[0].joints, prior.joints, atol=1e-4, rtol=0)  # the same world
 
 
@@ -87,10 +87,10 @@ def test_overlapping_parts_leave_as_parts_and_as_one(tmp_path):
     steps = schedule("humorscope", "3d", num_iters=(1, 1, 1))
     session = Session(replace(problem, observations=observations, name="two"), schedule=steps)
     session.finish_stage()
-    results = of_session(session)
+    results = of_session(session.fit)
     assert [r.name for r in results] == ["two_0000", "two_0001", "two_stitched"]
     assert [r.frames for r in results] == [8, 8, 13] and len(results[-1].seams) == 1
-    paths = export(session, ["bvh", "amass"], tmp_path)
+    paths = export(session.fit, ["bvh", "amass"], tmp_path)
     assert [p.name for p in paths[-2:]] == ["two_stitched_stage1.bvh", "two_stitched_stage1_poses.npz"]
 
 

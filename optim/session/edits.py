@@ -1,0 +1,460 @@
+"""Edits of a fit as values: a window or a script posts them, the session applies them, the run file stores them.
+
+Importing this module does not import torch, so the window's process may use it. Planes are in the frame of the input
+(the camera's, where there is one). An edit that asks for something impossible raises ``InputError`` and leaves the
+session as it was. ``to_record`` and ``from_record`` turn an edit into plain data and back.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from optim.common.errors import InputError
+from optim.schedule.phase_edits import with_frames, with_steps, with_weight, with_weights
+from optim.schedule.phases import NODES, Phase
+from optim.schedule.preset_change import with_preset
+from optim.schedule.presets import Preset
+
+if TYPE_CHECKING:
+    from optim.session.session import Session
+
+Plane = tuple[float, float, float, float]
+
+
+class Edit(ABC):
+    """Base of all edits; subclasses are frozen dataclasses of plain fields."""
+
+    @abstractmethod
+    def apply(self, session: Session) -> None:
+        """Carry the edit out, to its end or not at all; ``Session.apply`` calls this.
+
+        Raises:
+            InputError: The edit is impossible at the session's current snapshot.
+        """
+
+
+# Weights and schedule
+
+
+@dataclass(frozen=True)
+class SetWeight(Edit):
+    """Give a term another weight from here on, in every phase of one stage.
+
+    An unknown term or stage, or a weight that is negative or not finite, is refused.
+    """
+
+    term: str
+    value: float
+    stage: int | None = None
+    """1, 2 or 3; None: the current one."""
+    keep_memory: bool | None = None
+    """Whether the solver keeps its memory, which is of another loss; None: as long as the loss is not
+    ``session.MISLEADING`` times larger under the new weight (measured: docs/lab/weight_rule.md)."""
+
+    def apply(self, session: Session) -> None:
+        here = session.current
+        stage = here.stage if self.stage is None else self.stage
+        edited = with_weight(here.schedule, self.term, self.value, stage=stage, current=here.phase)
+        text = f"weight {self.term} = {self.value:g} in stage {stage}"
+        session.change(self, text, schedule=edited, keep_memory=self.keep_memory)
+
+
+@dataclass(frozen=True)
+class SetWeights(Edit):
+    """Give several terms other weights in one edit, phase by phase; refuses what ``SetWeight`` refuses."""
+
+    weights: tuple[tuple[int, str, float], ...]
+    """Index of a phase, term, weight."""
+    text: str
+    """The edit in words."""
+
+    def apply(self, session: Session) -> None:
+        by_phase: dict[int, dict[str, float]] = {}
+        for phase, term, value in self.weights:
+            by_phase.setdefault(phase, {})[term] = value
+        edited = with_weights(session.current.schedule, by_phase)
+        session.change(self, self.text, schedule=edited, keep_memory=None)
+
+
+@dataclass(frozen=True)
+class UsePreset(Edit):
+    """Take over the weights and steps of a preset, or of the start, from here on (see ``with_preset``)."""
+
+    name: str
+
+    def apply(self, session: Session) -> None:
+        here = session.current
+        edited = with_preset(
+            here.schedule,
+            self.name,
+            data=session.problem.data_type,
+            started=session.history[0].schedule,
+            current=here.phase,
+            begun=here.step + 1,
+        )
+        session.change(self, f"preset {self.name}", schedule=edited, keep_memory=None)
+
+
+@dataclass(frozen=True)
+class SetSteps(Edit):
+    """Give a phase another number of outer steps; 0 leaves out a later one.
+
+    A phase that is over, or fewer steps than it has begun, is refused; ``SkipPhase`` ends the current one where it is.
+    """
+
+    steps: int
+    phase: int | None = None
+    """Index; None: the current one."""
+
+    def apply(self, session: Session) -> None:
+        here, index = session.current, _phase_ahead(session, self.phase)
+        edited = with_steps(here.schedule, index, self.steps)
+        if index == here.phase and self.steps < here.step + 1:
+            raise InputError(
+                f"{edited[index].name} is in step {here.step + 1}; give at least that many, or skip the rest"
+            )
+        session.change(self, f"{self.steps} steps of {edited[index].name}", schedule=edited)
+
+
+@dataclass(frozen=True)
+class SetFrames(Edit):
+    """Roll out and observe only the first so many frames in a phase of stage 3.
+
+    A phase that is over or not of stage 3, or a number that is not between 2 and all, is refused.
+    """
+
+    frames: int | None
+    """None: all."""
+    phase: int | None = None
+    """Index; None: the current one."""
+
+    def apply(self, session: Session) -> None:
+        index = _phase_ahead(session, self.phase)
+        edited = with_frames(session.current.schedule, index, self.frames, of=session.problem.frames)
+        count = "all" if self.frames is None else self.frames
+        session.change(self, f"{count} frames in {edited[index].name}", schedule=edited)
+
+
+@dataclass(frozen=True)
+class Plan(Edit):
+    """Put other phases after the current one, for instance those of another preset's stage 3.
+
+    Stages that are out of order are refused.
+    """
+
+    phases: tuple[Phase, ...]
+
+    def apply(self, session: Session) -> None:
+        here = session.current
+        stages = [here.stage, *(phase.stage for phase in self.phases)]
+        if stages != sorted(stages):
+            raise InputError(f"phases of stages {stages[1:]} after one of stage {here.stage}; stages come in order")
+        session.change(self, "other phases ahead", schedule=(*here.schedule[: here.phase + 1], *self.phases))
+
+
+@dataclass(frozen=True)
+class SkipPhase(Edit):
+    """End the current phase here and enter the next one; refused in the last phase."""
+
+    def apply(self, session: Session) -> None:
+        here = session.current
+        name = here.schedule[here.phase].name
+        if here.next_phase is None:
+            raise InputError(f"{name} is the last phase; there is nothing to skip to")
+        session.skip_to(here.next_phase, self, f"skipped the rest of {name}")
+
+
+def _phase_ahead(session: Session, phase: int | None) -> int:
+    """Index of a phase that is not over yet."""
+    here = session.current
+    index = here.phase if phase is None else phase
+    if 0 <= index < here.phase:
+        raise InputError(f"{here.schedule[index].name} is over; rewind into it to edit it")
+    return index
+
+
+# Variables
+
+
+@dataclass(frozen=True)
+class Hold(Edit):
+    """Hold a variable where it is until it is released.
+
+    An unknown name is refused, and holding the last variables that move.
+    """
+
+    variable: str
+    """``x_0`` (in stage 3), one of its parts, ``betas``, ``latent_motion``, ``floor_plane``, or a range of frames such
+    as ``latent_motion[10:20]``."""
+
+    def apply(self, session: Session) -> None:
+        session.change(self, f"held {self.variable}", held=session.current.held | {self.variable})
+
+
+@dataclass(frozen=True)
+class Release(Edit):
+    """Let a variable that is held move again."""
+
+    variable: str
+
+    def apply(self, session: Session) -> None:
+        here = session.current
+        if self.variable not in here.held:
+            names = ", ".join(sorted(here.held)) or "nothing"
+            raise InputError(f"{self.variable!r} is not held; held: {names}")
+        session.change(self, f"released {self.variable}", held=here.held - {self.variable})
+
+
+@dataclass(frozen=True)
+class Perturb(Edit):
+    """Add normal noise to a variable, ``x_0`` or a range of frames.
+
+    The same noise at the same snapshot of a session with the same seed. A variable that is not there or is held, or a
+    scale that is not a finite number above 0, is refused.
+    """
+
+    variable: str
+    scale: float = 0.01
+    """Standard deviation, in the variable's unit."""
+
+    def apply(self, session: Session) -> None:
+        import torch
+
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise InputError(f"noise of scale {self.scale}; a finite number above 0 is needed")
+        here = session.current
+        noise = torch.Generator().manual_seed(session.seed * 1_000_003 + here.id)
+        changed = dict(here.variables)
+        for part, frames in session.movable(self.variable):
+            value = here.variables[part].clone()
+            moved = value[:, frames]
+            value[:, frames] = moved + self.scale * torch.randn(moved.shape, generator=noise, dtype=value.dtype)
+            changed[part] = value
+        session.change(self, f"perturbed {self.variable} by {self.scale:g}", variables=changed)
+
+
+@dataclass(frozen=True)
+class Reset(Edit):
+    """Put a variable, ``x_0`` or a range of frames back to where the current stage began.
+
+    The nodes of multiple shooting go back to where shooting began. A variable that is not there or is held is refused.
+    """
+
+    variable: str
+
+    def apply(self, session: Session) -> None:
+        here = session.current
+        began = session.fit.stage_start().variables
+        changed = dict(here.variables)
+        for part, frames in session.movable(self.variable):
+            value = here.variables[part].clone()
+            value[:, frames] = 0.0 if part == NODES else began[part][:, frames]
+            changed[part] = value
+        session.change(self, f"reset {self.variable}", variables=changed)
+
+
+# Observations and floor
+
+
+@dataclass(frozen=True)
+class DropFrames(Edit):
+    """Leave what was seen in frames start to end - 1 out of the fit from here on (see ``Observations.without``).
+
+    What is not there to drop is refused, and dropping all that there is to fit.
+    """
+
+    start: int
+    end: int
+    modality: str | None = None
+    """``joints2d``, ``joints3d``, …; None: all of them."""
+    sub_sequence: int | None = None
+    """None: in all of them."""
+
+    def apply(self, session: Session) -> None:
+        seen = session.problem.observations.without(
+            self.start, self.end, modality=self.modality, sub_sequence=self.sub_sequence
+        )
+        what = self.modality or "observations"
+        session.change(self, f"dropped {what} of frames {self.start} to {self.end - 1}", observations=seen)
+
+
+@dataclass(frozen=True)
+class ScaleConfidence(Edit):
+    """Trust 2D keypoints in frames start to end - 1 more or less (see ``Observations.reweighted``).
+
+    What is not there to scale is refused, and leaving nothing to fit.
+    """
+
+    factor: float
+    start: int
+    end: int
+    keypoint: int | None = None
+    """None: all of them."""
+    sub_sequence: int | None = None
+    """None: in all of them."""
+
+    def apply(self, session: Session) -> None:
+        seen = session.problem.observations.reweighted(
+            self.factor, self.start, self.end, keypoint=self.keypoint, sub_sequence=self.sub_sequence
+        )
+        which = "keypoints" if self.keypoint is None else f"keypoint {self.keypoint}"
+        text = f"confidence × {self.factor:g} for {which} of frames {self.start} to {self.end - 1}"
+        session.change(self, text, observations=seen)
+
+
+@dataclass(frozen=True)
+class SetFloor(Edit):
+    """Give the fit another observed floor; the fitted floor moves there.
+
+    Refused without a camera, for what is no plane, and while the floor is held.
+    """
+
+    plane: Plane | tuple[Plane, ...]
+    """Normal and offset (n·p = offset, metres) in the camera frame, one for all sub-sequences or one for each."""
+
+    def apply(self, session: Session) -> None:
+        problem = session.problem
+        if problem.floor is None:
+            raise InputError("without a camera the floor is z = 0; there is none to set")
+        given = problem.floor.new_tensor(self.plane)
+        if given.shape not in ((4,), (problem.batch, 4)):
+            raise InputError(f"floor has shape {tuple(given.shape)}; (4,) or ({problem.batch}, 4) is expected")
+        given = given.expand(problem.batch, 4)
+        edited = replace(problem, floor=given / given[:, :3].norm(dim=1, keepdim=True).clamp_min(1e-12))
+        session.movable("floor_plane")  # raises where it is held
+        variables = {**session.current.variables, "floor_plane": edited.observed_floor}
+        session.change(self, "floor set", floor=edited.floor, variables=variables)
+
+
+# Names
+
+
+@dataclass(frozen=True)
+class Bookmark(Edit):
+    """Mark a snapshot by a name (see ``History.bookmark``)."""
+
+    name: str
+    snapshot: int | None = None
+    """None: the current one."""
+
+    def apply(self, session: Session) -> None:
+        session.history.bookmark(session.current.id if self.snapshot is None else self.snapshot, self.name)
+
+
+@dataclass(frozen=True)
+class RemoveBookmark(Edit):
+    """Take a snapshot's mark away."""
+
+    snapshot: int | None = None
+    """None: the current one."""
+
+    def apply(self, session: Session) -> None:
+        session.history.remove_bookmark(session.current.id if self.snapshot is None else self.snapshot)
+
+
+@dataclass(frozen=True)
+class NameBranch(Edit):
+    """Give a branch another name (see ``History.name_branch``)."""
+
+    name: str
+    branch: int | None = None
+    """None: that of the current snapshot."""
+
+    def apply(self, session: Session) -> None:
+        here = session.history.entry(session.current.id).branch
+        session.history.name_branch(here if self.branch is None else self.branch, self.name)
+
+
+# Going elsewhere in the history
+
+
+@dataclass(frozen=True)
+class Rewind(Edit):
+    """Go back to a snapshot; the next iteration grows a new branch from there (see ``Session.rewind``)."""
+
+    snapshot: int
+
+    def apply(self, session: Session) -> None:
+        session.rewind(self.snapshot)
+
+
+@dataclass(frozen=True)
+class Undo(Edit):
+    """Take back the last edit or rewind (see ``Session.undo``)."""
+
+    def apply(self, session: Session) -> None:
+        session.undo()
+
+
+@dataclass(frozen=True)
+class Redo(Edit):
+    """Return to where the last edit was taken back (see ``Session.redo``)."""
+
+    def apply(self, session: Session) -> None:
+        session.redo()
+
+
+# Edits as plain data
+
+EDITS: dict[str, type[Edit]] = {edit.__name__: edit for edit in Edit.__subclasses__()}
+"""Name in a record → edit."""
+_INSIDE: dict[str, type] = {kind.__name__: kind for kind in (Phase, Preset)}
+"""Dataclasses that fields of edits may hold."""
+_TYPE = "type"
+
+
+def to_record(edit: Edit) -> dict[str, Any]:
+    """An edit as data that JSON can hold: its name under ``edit``, and its fields; tuples become lists."""
+    return {"edit": type(edit).__name__, **_fields(edit)}
+
+
+def from_record(record: Mapping[str, Any]) -> Edit:
+    """The edit that ``to_record`` was given.
+
+    Raises:
+        InputError: An edit or a field that this version does not know.
+    """
+    given = dict(record)
+    name = given.pop("edit", None)
+    if name not in EDITS:
+        raise InputError(f"edit {name!r} is not known; it is of another version of humorscope")
+    edit: Edit = _made(EDITS[name], _value(given))
+    return edit
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {_TYPE: type(value).__name__, **_fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _value(plain: Any) -> Any:
+    if isinstance(plain, list | tuple):
+        return tuple(_value(item) for item in plain)
+    if isinstance(plain, dict):
+        items = {name: _value(item) for name, item in plain.items()}
+        return _made(_INSIDE[items.pop(_TYPE)], items) if items.get(_TYPE) in _INSIDE else items
+    return plain
+
+
+def _made(kind: type, given: Mapping[str, Any]) -> Any:
+    unknown = given.keys() - {field.name for field in fields(kind)}
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise InputError(f"{kind.__name__} has no {names}; the record is of another version of humorscope")
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise InputError(f"{kind.__name__}: {error}; the record is incomplete") from None
