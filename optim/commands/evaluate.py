@@ -18,7 +18,7 @@ import assets
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
-from optim.common.progress_line import clock
+from optim.common.progress import clock
 from optim.evaluation.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
 from optim.evaluation.tables import append_rows, figures_of, read_rows, table
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
-from optim.common.progress_line import Progress
+from optim.common.progress import Progress
 from optim.common.rotations import axis_angle_to_matrix
 from optim.initialise.initialisation import enter_stage_3
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior

@@ -23,7 +23,7 @@ import assets
 from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
 from optim.common.exit_status import with_exit_status
-from optim.common.progress_line import Progress
+from optim.common.progress import Progress
 from optim.diagnostics.metrics import joint_errors
 from optim.evaluation.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
 from optim.evaluation.tables import append_rows, read_rows

@@ -19,7 +19,7 @@ import torch
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
-from optim.common.progress_line import Progress
+from optim.common.progress import Progress
 from optim.config.settings import Settings, parse
 from optim.diagnostics.metrics import feet_near_floor
 from optim.loading.problem import load_problem, load_split

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
-from optim.common.progress_line import Progress
+from optim.common.progress import Progress
 from optim.config.settings import Settings, parse
 from optim.loading.problem import load_problem
 from optim.schedule.stages import schedule

@@ -17,7 +17,7 @@ import numpy as np
 import assets
 from optim.common import threads
 from optim.common.errors import InputError
-from optim.common.progress import Progress
+from optim.common.progress import Reading
 from optim.keypoints.names import MEDIAPIPE_33
 from optim.keypoints.network import Network
 from optim.keypoints.tracking import Track, Tracker
@@ -68,7 +68,7 @@ def watch(video: Video, needed: np.ndarray, file: Path, *, person: int | None = 
     count = threads.asked_for() or min(threads.processors(), 4)
     detector, landmarks = (Network(path, threads=count) for path in _networks())
     tracker = Tracker(detector, landmarks, person=person, track=Track.from_array(found.track))
-    told = Progress("Looking for keypoints, frame", len(needed), done=len(found.frames))
+    told = Reading("Looking for keypoints, frame", len(needed), done=len(found.frames))
     new: list[tuple[int, np.ndarray, np.ndarray]] = []
     saved = time.monotonic()
     try:

@@ -11,7 +11,7 @@ import torch
 
 import assets
 from optim.common.exit_status import with_exit_status
-from optim.common.progress_line import Progress
+from optim.common.progress import Progress
 from optim.loading.models import load_body, load_motion_prior
 from optim.train.data import load_clips
 from optim.train.evaluate import evaluate

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.common.progress_line import Progress
+from optim.common.progress import Progress
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.loading.models import load_body
 from optim.priors.pose_prior import (

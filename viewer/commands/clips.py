@@ -11,7 +11,6 @@ from optim.common.errors import InputError
 from optim.common.exit_status import BAD_INPUT, STOPPED, tell_error
 from optim.config.settings import Settings
 from optim.loading.clips import clip_names, each_clip
-from viewer.commands.progress import LoadingLine
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +36,13 @@ def fit_clips(settings: Settings) -> int:
     Raises:
         InputError: A file, a value or a combination that cannot be used.
     """
-    from optim.common.progress import told_to
+    from optim.common.progress import LineHandler, told_to
     from optim.priors.fast.compiling import start_compiling
     from viewer.commands.fit import fit_clip
 
     if start_compiling() is not None:
         log.warning("compiling the roll-out for this machine, once; the first stage 3 may wait for it")
-    with told_to(LoadingLine(sys.stderr)):
+    with told_to(LineHandler()):
         runs = each_clip(settings)
         return fit_clip(runs[0]) if len(runs) == 1 else _fit_each(runs)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from optim.common.exit_status import STOPPED
+from optim.common.progress import clock
 from optim.config.settings import Settings
 from optim.loading.problem import load_batches
 from optim.recording.run_folder import choose_place, remove_run
@@ -169,8 +170,7 @@ def _where(fit: BatchedFit) -> str:
     text = f"batch {now.batch + 1} of {now.batches}: frames {fit.intervals[0][0]} to {fit.intervals[-1][1] - 1}"
     if now.clips == 0:
         return text
-    left = round(now.seconds / now.clips * (now.clips_in_all - now.clips))
-    return f"{text}, time left for all {left // 60}:{left % 60:02d}"
+    return f"{text}, time left for all {clock(now.seconds / now.clips * (now.clips_in_all - now.clips))}"
 
 
 def _tell_stopped() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import polyscope as ps
 
 from optim.common.exit_status import tell_error
-from viewer.commands.progress import CountLine
+from optim.common.progress import PLAIN, Progress
 from viewer.film.script import Script, fit_text, parse_script
 from viewer.film.video import VideoError
 from viewer.protocol.view_model import LoadFailed, Scene
@@ -172,7 +171,7 @@ def tell_of_video(render: Callable[..., VideoResult]) -> int:
     A video that cannot be made is one line on the error stream and status 1.
     """
     try:
-        video = render(report=CountLine("pictures", sys.stderr).tell)
+        video = render(report=Progress(unit="pictures", every=PLAIN).count)
     except (WindowUnavailable, VideoError) as error:
         tell_error(f"no video: {error}; --no-video leaves it out")
         return 1

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.common.exit_status import tell_error, with_exit_status
+from optim.common.progress import PLAIN, Progress
 from optim.config.settings import parse
 from viewer.commands.headless import LoadError, record_script
-from viewer.commands.progress import CountLine
 from viewer.commands.sessions import make_session
 from viewer.film.script import READY_MADE, ScriptError, read_script
 from viewer.film.video import VideoError
@@ -34,10 +34,10 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments and arguments[0] in ("-h", "--help") else 2
     pictures = "--pictures" in arguments
     name, video, *rest = [word for word in arguments if word != "--pictures"]
-    line = CountLine("pictures", sys.stderr)
+    shown = Progress(unit="pictures", every=PLAIN)
     try:
         script = read_script(name)
-        result = record_script(_client(rest), Path(video), script, pictures=pictures, report=line.tell)
+        result = record_script(_client(rest), Path(video), script, pictures=pictures, report=shown.count)
     except (ScriptError, LoadError) as error:
         raise InputError(str(error)) from None
     except (WindowUnavailable, VideoError) as error:

@@ -16,9 +16,9 @@ import polyscope as ps
 
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
-from optim.common.progress import told_to
+from optim.common.progress import LineHandler, told_to
 from optim.config.settings import parse
-from viewer.commands.progress import LoadingLine, ProgressLine
+from viewer.commands.progress import ProgressLine
 from viewer.commands.sessions import make_session
 from viewer.layers.body import BodyLayer
 from viewer.layers.footage import FilmLayer
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments:
         print(__doc__, file=sys.stderr)
         return 2
-    with told_to(LoadingLine(sys.stderr)):
+    with told_to(LineHandler()):
         session = make_session(parse(arguments[1:]))
     if session.problem.footage is None:
         raise InputError("there is no video to draw over; give one with --data-path VIDEO")

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from optim.common.errors import InputError
-from optim.common.progress import Progress
+from optim.common.progress import Reading
 from optim.loading.files.amass import FPS
 from optim.reading.files import require_file
 
@@ -100,7 +100,7 @@ def scan_video(path: Path) -> Video:
     capture = open_video(path)
     promised = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
     rate = float(capture.get(cv2.CAP_PROP_FPS))
-    told = Progress(f"Reading {path.name}", promised)
+    told = Reading(f"Reading {path.name}", promised)
     times: list[float] = []
     size = (0, 0)
     while capture.grab():
