@@ -43,7 +43,7 @@ def test_another_network_is_refused(shipped):
         unpack(package(changed))
 
 
-@pytest.mark.parametrize("content", [b"no archive", package({"package/other": b""})])
+@pytest.mark.parametrize("content", [b"no archive", package({"package/other": b""})], ids=["no archive", "another"])
 def test_another_file_is_refused(content):
     with pytest.raises(InputError, match="not the npm package"):
         unpack(content)
