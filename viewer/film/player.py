@@ -16,7 +16,7 @@ from viewer.film.script import DIRECTIVES, Directive, Script, ScriptError
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.camera import Viewpoint, body_position, look
-from viewer.ui.layout import SLOTS, Rect
+from viewer.ui.layout import Rect
 from viewer.ui.ui_state import LAYERS, Draft, UiState
 
 _RUNS: dict[str, type[c.Command]] = {
@@ -187,10 +187,9 @@ class Player:
         yield from ()
 
     def _tab(self, now: Moment) -> Iterator[c.Command]:
-        slots = {name: slot for slot, names in SLOTS.items() for name in names}
-        if now.words[0] not in slots:
-            raise ValueError(f"no panel is called {now.words[0]!r}; there are {', '.join(slots)}")
-        now.ui.tabs[slots[now.words[0]]] = now.words[0]
+        if now.words[0] not in now.ui.slots:
+            raise ValueError(f"no panel is called {now.words[0]!r}; there are {', '.join(now.ui.slots)}")
+        now.ui.show_panel(now.words[0])
         yield from ()
 
     def _plots(self, now: Moment) -> Iterator[c.Command]:

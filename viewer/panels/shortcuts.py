@@ -88,7 +88,7 @@ def _optimiser_keys(view: ViewModel, ui: UiState) -> Iterator[Command]:
             if _pressed(key):
                 yield command()
     if _pressed("D"):
-        ui.tabs["losses"] = "diagnosis"
+        ui.show_panel("diagnosis")
         if not running:
             yield Analyse("diagnosis", view.shown)
     for key, step in (("LeftBracket", 1), ("RightBracket", -1)):

@@ -1,8 +1,9 @@
-"""Every panel by name: the title on its tab, and what draws it. Where it stands is in ``viewer.ui.layout.SLOTS``."""
+"""The table of panels, one row each: the title on its tab, its place in the window, and what draws it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from viewer.panels.fit.breakpoints import traps_panel
 from viewer.panels.fit.losses import losses_panel
@@ -27,35 +28,49 @@ from viewer.panels.program.record import record_panel
 from viewer.panels.program.settings import settings_panel
 from viewer.panels.program.view import view_panel
 from viewer.protocol.commands import Command
-from viewer.protocol.view_model import ViewModel
-from viewer.ui.ui_state import UiState
+from viewer.ui.layout import Slot
 
-Panel = Callable[[ViewModel, UiState], Iterable[Command]]
-PANELS: dict[str, tuple[str, Panel]] = {
-    "transport": ("Optimiser", transport_panel),
-    "variables": ("Freeze", variables_panel),
-    "layers": ("Show", layers_panel),
-    "view": ("View", view_panel),
-    "selection": ("Selection", selection_panel),
-    "weights": ("Weights", weights_panel),
-    "stages": ("Schedule", stages_panel),
-    "losses": ("Loss", losses_panel),
-    "frames": ("Frames", frames_panel),
-    "search": ("Search", search_panel),
-    "diagnosis": ("Why?", diagnosis_panel),
-    "drift": ("Drift", drift_panel),
-    "floor": ("Floor", floor_panel),
-    "overlaps": ("Overlaps", overlaps_panel),
-    "profile": ("Profile", profile_panel),
-    "data": ("Data", data_panel),
-    "traps": ("Traps", traps_panel),
-    "record": ("Record", record_panel),
-    "export": ("Export", export_panel),
-    "timeline": ("Timeline", timeline_panel),
+
+@dataclass(frozen=True)
+class Panel:
+    """One row of the table."""
+
+    title: str
+    """On its tab."""
+    slot: Slot
+    """Its place in the window; panels of one place share it as tabs, in the order of the table."""
+    draw: Callable[..., Iterable[Command]]
+    """From ``(view, ui)`` to commands; from ``(ui)`` where it is not about the fit."""
+    of_fit: bool = True
+    """Whether it shows the fit; the others are there before there is anything to show."""
+
+
+PANELS: dict[str, Panel] = {
+    "transport": Panel("Optimiser", "transport", transport_panel),
+    "variables": Panel("Freeze", "variables", variables_panel),
+    "stages": Panel("Schedule", "variables", stages_panel),
+    "data": Panel("Data", "variables", data_panel),
+    "traps": Panel("Traps", "variables", traps_panel),
+    "layers": Panel("Show", "layers", layers_panel),
+    "view": Panel("View", "layers", view_panel),
+    "weights": Panel("Weights", "weights", weights_panel),
+    "losses": Panel("Loss", "losses", losses_panel),
+    "frames": Panel("Frames", "losses", frames_panel),
+    "search": Panel("Search", "losses", search_panel),
+    "diagnosis": Panel("Why?", "losses", diagnosis_panel),
+    "drift": Panel("Drift", "losses", drift_panel),
+    "floor": Panel("Floor", "losses", floor_panel),
+    "overlaps": Panel("Overlaps", "losses", overlaps_panel),
+    "profile": Panel("Profile", "losses", profile_panel),
+    "record": Panel("Record", "losses", record_panel),
+    "export": Panel("Export", "losses", export_panel),
+    "messages": Panel("Messages", "messages", messages_panel, of_fit=False),
+    "selection": Panel("Selection", "messages", selection_panel),
+    "settings": Panel("Settings", "messages", settings_panel, of_fit=False),
+    "timeline": Panel("Timeline", "timeline", timeline_panel),
 }
-"""Panels about the fit."""
-OWN_PANELS: dict[str, tuple[str, Callable[[UiState], Iterable[Command]]]] = {
-    "messages": ("Messages", messages_panel),
-    "settings": ("Settings", settings_panel),
+SLOTS: dict[str, tuple[str, ...]] = {
+    slot: tuple(name for name, panel in PANELS.items() if panel.slot == slot)
+    for slot in dict.fromkeys(panel.slot for panel in PANELS.values())
 }
-"""Panels of the window itself, which are there before there is anything to show."""
+"""Place in the window → names of the panels that share it."""

@@ -36,7 +36,7 @@ class Clicks:
             if moved < STILL:
                 ui.selection = joint_at(view, ui, place, size) or surface_at(layers, view, ui, place)
                 if ui.selection is not None:
-                    ui.tabs["messages"] = "selection"
+                    ui.show_panel("selection")
 
 
 def joint_at(view: ViewModel, ui: UiState, place: tuple[float, float], size: tuple[int, int]) -> Selection | None:

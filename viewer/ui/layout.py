@@ -1,8 +1,8 @@
-"""Where every panel goes, in one place: two columns, the 3D view between them, the timeline below."""
+"""The places in the window that panels go to: two columns, the 3D view between them, the timeline below."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 GAP = 6.0
 LEFT_WIDTH, RIGHT_WIDTH, TIMELINE_HEIGHT = 268.0, 400.0, 86.0
@@ -10,16 +10,8 @@ LEFT = {"transport": 216.0, "variables": 180.0, "layers": 0.0}  # heights; 0 tak
 RIGHT = {"weights": 0.48, "losses": 0.36, "messages": 0.16}  # shares of the column
 WIDE = {"losses": 0.84, "messages": 0.16}  # the same while plots are enlarged
 WIDE_SHARE = 0.46  # of the window that the right column takes then
-SLOTS: dict[str, tuple[str, ...]] = {
-    "transport": ("transport",),
-    "variables": ("variables", "stages", "data", "traps"),
-    "layers": ("layers", "view"),
-    "weights": ("weights",),
-    "losses": ("losses", "frames", "search", "diagnosis", "drift", "floor", "overlaps", "profile", "record", "export"),
-    "messages": ("messages", "selection", "settings"),
-    "timeline": ("timeline",),
-}
-"""Place in the window → panels that share it as tabs; a place is called after its first panel."""
+Slot = Literal["transport", "variables", "layers", "weights", "losses", "messages", "timeline"]
+"""A place in the window; which panels share it is in the table of panels."""
 
 
 class Rect(NamedTuple):
@@ -39,7 +31,7 @@ class Rect(NamedTuple):
 def layout(
     width: float, height: float, *, scale: float = 1.0, wide: bool = False, broad: bool = False
 ) -> dict[str, Rect]:
-    """Rectangles of all panels and of the free ``view`` between them, without overlaps.
+    """Rectangles of all slots and of the free ``view`` between them, without overlaps.
 
     Args:
         width: Of the window [px]. height: Of the window [px].

@@ -97,6 +97,7 @@ class UiState:
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # variable → first and last entry to freeze
     noise: dict[str, float] = field(default_factory=dict)  # variable → scale of perturbations
     tabs: dict[str, str] = field(default_factory=dict)  # slot of the layout → panel in front
+    slots: dict[str, str] = field(default_factory=dict)  # panel → its slot; set by the window from the table of panels
     wide: bool = False  # the slot of plots takes most of the right column
     drift_quantity: str = "root_cm"
     floor_draft: tuple[float, float, float] = (0.0, 0.0, 0.0)  # lean x, y [deg], lift [cm]
@@ -131,6 +132,10 @@ class UiState:
         self.layers[layer] = not self.layers[layer]
         self.chosen.add(layer)
         self.broken.pop(f"layer {layer}", None)  # another chance
+
+    def show_panel(self, name: str) -> None:
+        """Bring a panel to the front of the place that it shares with others."""
+        self.tabs[self.slots[name]] = name
 
     def follow_stage(self, stage: int) -> None:
         """Show what is worth seeing in a stage, but for what the user has chosen."""

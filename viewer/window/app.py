@@ -19,12 +19,12 @@ from viewer.film.capture import drawn_by_processor
 from viewer.film.studio import Studio
 from viewer.panels.program.help import help_windows
 from viewer.panels.shortcuts import shortcuts
-from viewer.panels.table import OWN_PANELS, PANELS
+from viewer.panels.table import PANELS, SLOTS
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.scene.camera import Viewpoint
 from viewer.ui import theme
-from viewer.ui.layout import SLOTS, Rect, layout
+from viewer.ui.layout import Rect, layout
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
 from viewer.window.client import Client
@@ -57,6 +57,7 @@ class App:
 
     def __init__(self, make_client: Callable[[], Client], ui: UiState | None = None) -> None:
         self.ui = ui or UiState()
+        self.ui.slots = {name: panel.slot for name, panel in PANELS.items()}
         self.view: ViewModel | None = None
         self.loading = "Starting…"
         self.failed: LoadFailed | None = None
@@ -195,24 +196,23 @@ class App:
     def _tabs(self, slot: str, names: tuple[str, ...]) -> str:
         """Titles of the panels that share a place; the one in front."""
         front = self.ui.tabs.get(slot, names[0])
-        chosen = tab_row({name: (PANELS | OWN_PANELS)[name][0] for name in names}, front)
+        chosen = tab_row({name: PANELS[name].title for name in names}, front)
         if slot == "losses":
             self.ui.wide = wide_switch(self.ui.wide)
         self.ui.tabs[slot] = chosen
         return chosen
 
     def _draw_panel(self, name: str) -> list[Command]:
-        if name in OWN_PANELS:
-            return self._guard(name, partial(_listed, OWN_PANELS[name][1], self.ui)) or []
-        title, panel = PANELS[name]
-        view = self.view
+        panel, view = PANELS[name], self.view
+        if not panel.of_fit:
+            return self._guard(name, partial(_listed, panel.draw, self.ui)) or []
         if view is None:
-            caption(title)
+            caption(panel.title)
             psim.TextDisabled("Loading…" if self.failed is None else "Not loaded.")
         elif name in self.ui.broken:
             self._broken(name)
         else:
-            return self._guard(name, partial(_listed, panel, view, self.ui)) or []
+            return self._guard(name, partial(_listed, panel.draw, view, self.ui)) or []
         return []
 
     def _guard(self, name: str, draw: Callable[[], list[Command] | None]) -> list[Command] | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import get_args
 
 import pytest
 
 from tests.viewer import fakes
 from tests.viewer.uidriver import Box
-from viewer.ui.layout import SLOTS, layout
+from viewer.panels.table import SLOTS
+from viewer.ui.layout import Slot, layout
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 640), (1920, 1080), (2560, 1440), (800, 500)])
@@ -22,6 +24,10 @@ def test_rectangles_do_not_overlap_and_stay_inside(size, scale, wide):
         assert box.inside(whole), name
     for a, b in combinations(boxes, 2):
         assert not boxes[a].overlaps(boxes[b]), (a, b)
+
+
+def test_every_place_has_a_rectangle_and_every_rectangle_a_panel():
+    assert set(SLOTS) == set(get_args(Slot)) == set(layout(1280, 720)) - {"view"}
 
 
 @pytest.mark.parametrize("camera", [False, True])
