@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from torch import Tensor
 
@@ -325,7 +325,13 @@ class _Snapshots(Sequence[Snapshot]):
     def __len__(self) -> int:
         return len(self._history)
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Snapshot: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Snapshot]: ...
+
+    def __getitem__(self, index: int | slice) -> Snapshot | list[Snapshot]:
         chosen = range(len(self))[index]
         return [self._history[i] for i in chosen] if isinstance(chosen, range) else self._history[chosen]
 

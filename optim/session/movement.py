@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -53,7 +55,7 @@ def held(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Held, ...]:
         if name == X_0 and snapshot.stage < 3:
             continue  # waits for stage 3
         parts = [part for part, _ in covered(name, snapshot.variables)]
-        since = _since(path, lambda entry, n=name: n in entry.held, whole_stages=_is_free_motion(parts))
+        since = _since(path, partial(_holds, name), whole_stages=_is_free_motion(parts))
         found.append(_held(fit, snapshot, name, "freeze", since))
     phase = snapshot.schedule[snapshot.phase]
     by_edit = {part for name in snapshot.held for part, _ in covered(name, snapshot.variables)}
@@ -86,7 +88,11 @@ def _is_free_motion(parts: list[str]) -> bool:
     return any(part in INITIAL_STATE or part == "latent_motion" for part in parts)
 
 
-def _since(path: list[Entry], holds, *, whole_stages: bool = True) -> Entry:
+def _holds(name: str, entry: Entry) -> bool:
+    return name in entry.held
+
+
+def _since(path: list[Entry], holds: Callable[[Entry], bool], *, whole_stages: bool = True) -> Entry:
     """The earliest entry of an unbroken row, from the newest on, in which something holds."""
     first = path[0]
     for entry in path:

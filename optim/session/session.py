@@ -64,7 +64,8 @@ class _Iteration:
                     self.x = self.search.send(point)
             return None
         except StopIteration as finished:
-            return finished.value
+            state: lbfgs.LbfgsState = finished.value
+            return state
         finally:
             self.seconds += time.perf_counter() - began
 
