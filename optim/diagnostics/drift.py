@@ -96,7 +96,7 @@ def states_of(fit: Fit, before: Snapshot, first: Snapshot, frame: PriorFrame) ->
     """The motion of stage 2 (B, T) as the encoder was given it: gaps bridged, in the prior frame."""
     problem, variables = fit.problem_at(before), before.variables
     if first.schedule[first.phase].preset.gaps == "bridged":
-        variables = bridged(variables, problem.observations, frozen=before.held)
+        variables = bridged(variables, problem.observations, held=before.held)
     seen, betas = predict_free(problem, variables, Parts()), variables["betas"]
     trans = frame.trans(seen.trans, problem.body.rest_joints(betas)[:, 0])
     root = frame.orient(seen.root_orient)

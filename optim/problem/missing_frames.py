@@ -14,7 +14,7 @@ from torch import Tensor
 
 from optim.common.rotations import interpolate
 from optim.problem.observations import Observations
-from optim.problem.variables import Variables, parse_frozen, root_matrix, root_variable
+from optim.problem.variables import Variables, parse_held, root_matrix, root_variable
 from optim.schedule.phases import Phase
 
 ENOUGH_POINTS = 4
@@ -47,11 +47,11 @@ def wait_for_the_first_seen(phases: tuple[Phase, ...], observations: Observation
     )
 
 
-def bridged(variables: Variables, observations: Observations, *, frozen: Iterable[str] = ()) -> Variables:
+def bridged(variables: Variables, observations: Observations, *, held: Iterable[str] = ()) -> Variables:
     """A free motion whose frames in gaps are interpolated; before the first and after the last one seen it carries on.
 
     There the body keeps its pose and goes on with the velocity of the ten frames next to the gap, more and more slowly.
-    Variables of which anything is frozen stay as they are.
+    Variables of which anything is held stay as they are.
     """
     known = seen_frames(observations)
     if bool(known.all()) or not bool(known.any()):
@@ -64,7 +64,7 @@ def bridged(variables: Variables, observations: Observations, *, frozen: Iterabl
         "root_orient": torch.where(known[..., None], root, filled),
         "latent_pose": fill_gaps(variables["latent_pose"], known),
     }
-    still = {parse_frozen(name)[0] for name in frozen}
+    still = {parse_held(name)[0] for name in held}
     return {**variables, **{name: value for name, value in new.items() if name not in still}}
 
 

@@ -2,7 +2,7 @@
 
 Variables are a mapping from name to tensor, never changed in place. In stages 1 and 2 they are a free motion
 (``trans``, ``root_orient``, ``latent_pose`` per frame, ``betas``); in stage 3 its first frame, the velocities there
-and ``latent_motion``. What is frozen is not part of the flat vector, so no solver can move it.
+and ``latent_motion``. What is held is not part of the flat vector, so no solver can move it.
 """
 
 from __future__ import annotations
@@ -99,16 +99,16 @@ class Packing:
         return result
 
 
-def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -> Packing:
-    """What moves in a phase: its variables less what is frozen and less latents beyond its frames.
+def packing(variables: Variables, phase: Phase, *, held: Iterable[str] = ()) -> Packing:
+    """What moves in a phase: its variables less what is held and less latents beyond its frames.
 
     Raises:
         InputError: Nothing is left to move.
     """
     still: dict[str, list[slice]] = {}
-    for held in frozen:
-        if phase.stage == 3 or held != X_0:
-            for name, frames in covered(held, variables):
+    for text in held:
+        if phase.stage == 3 or text != X_0:
+            for name, frames in covered(text, variables):
                 still.setdefault(name, []).append(frames)
     parts = []
     for name in phase.variables:
@@ -126,23 +126,23 @@ def packing(variables: Variables, phase: Phase, *, frozen: Iterable[str] = ()) -
             index = keep.nonzero()[:, 0]
             parts.append(Part(name, (value.shape[0], len(index), *value.shape[2:]), index))
     if not parts:
-        names = ", ".join(sorted(frozen))
-        raise InputError(f"{phase.name}: with {names} frozen nothing is left to move; release one of them")
+        names = ", ".join(sorted(held))
+        raise InputError(f"{phase.name}: with {names} held nothing is left to move; release one of them")
     return Packing(tuple(parts))
 
 
 def covered(text: str, variables: Variables) -> list[tuple[str, slice]]:
-    """The variables, of those there are, that a name stands for (see ``parse_frozen``), and their frames along axis 1.
+    """The variables, of those there are, that a name stands for (see ``parse_held``), and their frames along axis 1.
 
     Raises:
         InputError: No such variable.
     """
-    name, start, end = parse_frozen(text)
+    name, start, end = parse_held(text)
     parts = INITIAL_STATE if name == X_0 else (name,)
     return [(part, slice(start, end)) for part in parts if part in variables]
 
 
-def parse_frozen(text: str) -> tuple[str, int | None, int | None]:
+def parse_held(text: str) -> tuple[str, int | None, int | None]:
     """``x_0``, a variable's name, or ``latent_motion[10:20]`` (along time) → name, start, end.
 
     Raises:
@@ -152,5 +152,5 @@ def parse_frozen(text: str) -> tuple[str, int | None, int | None]:
     name, start, end = match.groups() if match else (text, "", "")
     if name not in (X_0, *NAMES) or (match and name not in RANGED):
         known = ", ".join((X_0, *NAMES))
-        raise InputError(f"cannot freeze {text!r}; there are {known}, and ranges such as latent_motion[10:20]")
+        raise InputError(f"cannot hold {text!r}; there are {known}, and ranges such as latent_motion[10:20]")
     return name, int(start) if start else None, int(end) if end else None

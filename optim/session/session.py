@@ -245,7 +245,7 @@ class Session:
         """
         before, began = self.current, time.perf_counter()
         here = replace(before, edit=edit, **fields)
-        free = packing(here.variables, here.schedule[here.phase], frozen=here.held)
+        free = packing(here.variables, here.schedule[here.phase], held=here.held)
         if _same_objective(before, here, free):
             new = replace(here, id=len(self.history), parent=before.id, cause=cause, seconds=0.0)
             self._remember_edit()
@@ -320,7 +320,7 @@ class Session:
         phase, problem = here.schedule[index], self.fit.problem_at(here)
         variables, frame = here.variables, here.prior_frame
         if phase.stage > here.stage and phase.preset.gaps == "bridged":
-            variables = bridged(variables, problem.observations, frozen=here.held)
+            variables = bridged(variables, problem.observations, held=here.held)
         floor = here.floor
         if phase.stage == 3 and "latent_motion" not in variables:
             if phase.preset.floor == "feet" and floor is None and "floor_plane" not in here.held:
@@ -331,7 +331,7 @@ class Session:
             in_prior = self.fit.prediction(here).in_prior
             assert in_prior is not None  # only phases of stage 3 have segments
             variables = shooting.cut(variables, shooting.states_of(in_prior.rollout, in_prior.defects), phase.segment)
-        free = packing(variables, phase, frozen=here.held)
+        free = packing(variables, phase, held=here.held)
         objective = self._objective_of(problem, phase, frame)
         point = objective.point(free.pack(variables), variables, free)
         metric, asked = solver_metric(objective, point, variables, free)

@@ -123,10 +123,10 @@ def test_a_stage_begins_with_gaps_bridged_under_our_rules_only():
     assert float(off["left"].min()) > 1.5 * float(off["bridged"].max()), "nothing has moved what nobody sees"
 
 
-def test_what_is_frozen_is_not_bridged():
+def test_what_is_held_is_not_bridged():
     problem = without(fakes.problem("joints2d", frames=8), [3, 4])
     free = fakes.variables(problem, schedule("humorscope", "rgb")[0])
-    found = bridged(free, problem.observations, frozen=["trans", "latent_pose[2:5]"])
+    found = bridged(free, problem.observations, held=["trans", "latent_pose[2:5]"])
     assert found["trans"] is free["trans"] and found["latent_pose"] is free["latent_pose"]
     assert not torch.equal(found["root_orient"], free["root_orient"])
     assert torch.equal(found["root_orient"][:, :3], free["root_orient"][:, :3])

@@ -1,4 +1,4 @@
-"""The flat vector: what is packed comes back, what is frozen is not in it."""
+"""The flat vector: what is packed comes back, what is held is not in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
-from optim.problem.variables import packing, parse_frozen, root_matrix, root_variable
+from optim.problem.variables import packing, parse_held, root_matrix, root_variable
 from optim.schedule.phases import INITIAL_STATE
 from optim.schedule.stages import schedule
 from tests import fakes
@@ -20,11 +20,11 @@ def problem():
     return fakes.problem("joints2d", batch=2, frames=6)
 
 
-def moving(problem, name: str, frozen: tuple[str, ...]) -> tuple[dict, set[str], torch.Tensor]:
+def moving(problem, name: str, held: tuple[str, ...]) -> tuple[dict, set[str], torch.Tensor]:
     """Variables, the names that change when the whole flat vector changes, and where latents do."""
     phase = PHASES[name]
     variables = fakes.variables(problem, phase)
-    free = packing(variables, phase, frozen=frozen)
+    free = packing(variables, phase, held=held)
     flat = free.pack(variables)
     assert flat.shape == (free.size,)
     back = free.unpack(flat, variables)
@@ -60,7 +60,7 @@ def test_a_range_of_frames(problem):
 def test_gradients_reach_the_moving_entries_only(problem):
     phase = PHASES["stage 3 tune"]
     variables = fakes.variables(problem, phase)
-    free = packing(variables, phase, frozen=("trans",))
+    free = packing(variables, phase, held=("trans",))
     x = free.pack(variables).requires_grad_()
     total = sum(value.sum() for value in free.unpack(x, variables).values())
     (gradient,) = torch.autograd.grad(total, x)
@@ -71,13 +71,13 @@ def test_gradients_reach_the_moving_entries_only(problem):
 def test_nothing_left_is_an_error(problem):
     variables = fakes.variables(problem, PHASES["stage 3 freeze"])
     with pytest.raises(InputError, match="betas, floor_plane, latent_motion"):
-        packing(variables, PHASES["stage 3 freeze"], frozen=("latent_motion", "betas", "floor_plane"))
+        packing(variables, PHASES["stage 3 freeze"], held=("latent_motion", "betas", "floor_plane"))
 
 
 @pytest.mark.parametrize("text", ["x0", "latent_motion[1]", "floor_plane[0:1]", "", "trans[a:b]"])
 def test_unknown_names_to_freeze(text):
     with pytest.raises(InputError, match="x_0"):
-        parse_frozen(text)
+        parse_held(text)
 
 
 @pytest.mark.parametrize(("rotation", "size"), [("axis-angle", 3), ("6d", 6)])

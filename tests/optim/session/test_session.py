@@ -261,7 +261,7 @@ def test_bad_requests_leave_the_session_usable():
         (lambda: session.apply(SetWeight("joints3d", float("nan"))), "finite"),
         (lambda: session.apply(SetWeight("joints3d", 1.0, stage=7)), "stage 7"),
         (lambda: session.apply(Hold("knees")), "latent_motion"),
-        (lambda: session.apply(Hold("betas[1:2]")), "cannot freeze"),
+        (lambda: session.apply(Hold("betas[1:2]")), "cannot hold"),
         (lambda: session.apply(Release("betas")), "not held"),
         (lambda: session.rewind(99), "no snapshot 99"),
         (lambda: (session.apply(Hold(everything[0])), session.apply(Hold(everything[1]))), "nothing is left"),
@@ -315,7 +315,7 @@ def test_prior_frame_of_world_data():
 def test_evaluations_under_a_phase_are_those_of_its_objective(finished):
     snapshot = finished.history.snapshots[-3]
     phase = snapshot.schedule[snapshot.phase]
-    free = packing(snapshot.variables, phase, frozen=snapshot.held)
+    free = packing(snapshot.variables, phase, held=snapshot.held)
     point = Objective(finished.problem, phase).point(free.pack(snapshot.variables), snapshot.variables, free)
     assert point.value == snapshot.evaluation.total
     assert torch.equal(point.gradient, snapshot.solver.point.gradient)
