@@ -186,11 +186,12 @@ def population(
     mean, mean_joints = vertices.mean(0), joints.mean(0)
     weights = skin.skinning_weights(rig, ids, mean, mean_joints)
     seat, crease = skin.seat_masks(mean, mirror, weights)
-    neighbours = neighbour_mean(triangles, len(ids))
+    moved = np.flatnonzero(seat)
+    neighbours = neighbour_mean(triangles, len(ids))[moved]
+    flat = vertices.transpose(1, 0, 2).reshape(len(ids), -1)
     for _ in range(12):
-        flat = neighbours @ vertices.transpose(1, 0, 2).reshape(len(ids), -1)
-        smoothed = flat.reshape(len(ids), len(vertices), 3).transpose(1, 0, 2)
-        vertices = vertices + seat[None, :, None] * 0.6 * (smoothed - vertices)
+        flat[moved] += seat[moved, None] * 0.6 * (neighbours @ flat - flat[moved])
+    vertices = flat.reshape(len(ids), len(vertices), 3).transpose(1, 0, 2)
     return vertices - joints[:, :1] + ORIGIN, joints - joints[:, :1] + ORIGIN, crease
 
 

@@ -69,22 +69,24 @@ class Decimator:
     def _on_seam(self, a: int, b: int) -> bool:
         return bool(self.middle[a] and self.middle[b]) and len(self.faces_of[a] & self.faces_of[b]) == 1
 
-    def _cost(self, gone: int, kept: int) -> float:
-        shape_count = len(self.shapes)
-        position = np.concatenate([self.shapes[:, kept], np.ones((shape_count, 1))], 1)
-        error = np.einsum("ki,kij,kj->", position, self.quadrics[gone], position) / shape_count
-        squared_length = ((self.shapes[:, kept] - self.shapes[:, gone]) ** 2).sum(-1).mean()
-        importance = max(self.importance[gone], self.importance[kept])
-        return importance * (error + self.edge_weight * self.areas[gone] * squared_length)
+    def _costs(self, gone: int, kept: list[int]) -> list[float]:
+        """Of moving ``gone`` onto each of ``kept``."""
+        there = self.shapes[:, kept].swapaxes(0, 1)
+        position = np.concatenate([there, np.ones((*there.shape[:2], 1))], 2)
+        error = np.einsum("nki,kij,nkj->n", position, self.quadrics[gone], position) / len(self.shapes)
+        squared_length = ((there - self.shapes[:, gone]) ** 2).sum(-1).mean(-1)
+        importance = np.maximum(self.importance[gone], self.importance[kept])
+        costs: list[float] = (importance * (error + self.edge_weight * self.areas[gone] * squared_length)).tolist()
+        return costs
 
     def _push(self, vertex: int) -> None:
         """Offer every collapse of ``vertex`` anew; older offers lose their version."""
         if vertex in self.keep or vertex not in self.faces_of:
             return
         self.version[vertex] += 1
-        for kept in self._neighbours(vertex):
-            if not self.middle[vertex] or self._on_seam(vertex, kept):
-                heapq.heappush(self.heap, (self._cost(vertex, kept), vertex, kept, self.version[vertex]))
+        around = [n for n in self._neighbours(vertex) if not self.middle[vertex] or self._on_seam(vertex, n)]
+        for cost, kept in zip(self._costs(vertex, around), around, strict=True):
+            heapq.heappush(self.heap, (cost, vertex, kept, self.version[vertex]))
 
     def _legal(self, gone: int, kept: int) -> bool:
         """Whether the collapse keeps the mesh a surface, with decent triangles that do not flip."""

@@ -133,8 +133,8 @@ def principal_shapes(vertices: np.ndarray, joints: np.ndarray, triangles: np.nda
     variances, axes = np.linalg.eigh(centred @ centred.T)
     order = np.argsort(-variances)
     scores = axes[:, order[:count]] * np.sqrt(bodies)
-    directions = np.einsum("nk,nvc->vck", scores, vertices - mean) / bodies
-    joint_directions = np.einsum("nk,njc->jck", scores, joints - mean_joints) / bodies
+    directions = np.tensordot(vertices - mean, scores, (0, 0)) / bodies
+    joint_directions = np.tensordot(joints - mean_joints, scores, (0, 0)) / bodies
     for k in range(count):
         more, less = mean + directions[..., k], mean - directions[..., k]
         taller = np.ptp(more[:, 1]) - np.ptp(less[:, 1])
@@ -157,5 +157,5 @@ def reconstruction_errors(space: ShapeSpace, vertices: np.ndarray, triangles: np
     basis = (space.directions * root_area[..., None]).reshape(-1, space.directions.shape[-1])
     offsets = ((vertices - space.mean) * root_area).reshape(len(vertices), -1)
     betas = np.linalg.lstsq(basis, offsets.T, rcond=None)[0].T
-    fitted = np.einsum("nk,vck->nvc", betas, space.directions)
+    fitted = np.tensordot(betas, space.directions, (1, 2))
     return np.linalg.norm(vertices - space.mean - fitted, axis=-1)

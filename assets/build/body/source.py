@@ -160,9 +160,9 @@ def _read_obj(text: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 def _read_target(file: Folder, vertex_count: int) -> np.ndarray:
     """One sparse shape target as dense offsets (V, 3) [m]."""
     text = gzip.decompress(file.read_bytes()).decode("utf-8")
-    rows = [line.split() for line in text.splitlines() if line and line[0] not in "# "]
+    rows = [line for line in text.splitlines() if line and line[0] not in "# "]
     offsets = np.zeros((vertex_count, 3), np.float32)
-    table = np.array([row for row in rows if len(row) == 4], float).reshape(-1, 4)
+    table = np.loadtxt(rows, ndmin=2) if rows else np.zeros((0, 4))
     offsets[table[:, 0].astype(int)] = table[:, 1:] * DECIMETRE
     return offsets
 
