@@ -137,6 +137,15 @@ def test_training_learns(clips, body):
     assert np.mean(losses[9:12]) < 0.6 * np.mean(losses[:3])
 
 
+def test_bfloat16_training_descends_along_nearly_the_same_gradient(clips, body):
+    full, half = (MotionTrainer(clips, body, TINY, half=half) for half in (False, True))
+    terms, near = full.step(), half.step()
+    assert near == {name: pytest.approx(value, rel=0.05, abs=1e-3) for name, value in terms.items()}
+    for (name, value), rounded in zip(full.model.named_parameters(), half.model.parameters(), strict=True):
+        assert rounded.dtype == rounded.grad.dtype == torch.float32
+        assert float((rounded.grad - value.grad).norm()) <= 0.1 * float(value.grad.norm()), name
+
+
 def test_the_linear_start_predicts_and_uses_its_latent(clips, body):
     """Before any update the networks do what four regressions do; the latent tells jerks that nobody can foresee."""
     generator = torch.Generator().manual_seed(4)
@@ -187,6 +196,7 @@ def test_resuming_from_something_else_is_refused(clips, body, tmp_path):
 
 def test_command_trains_measures_and_resumes(folder, tmp_path, capsys):
     train = ["motion-prior", "--data", str(folder), "--out", str(tmp_path), "--transitions", "40"]
+    train += ["--no-bfloat16"]  # which many processors have to imitate, slowly
     assert main([*train, "--updates", "2"]) == 0
     assert main([*train, "--updates", "3"]) == 0
     assert "at update 2" in capsys.readouterr().err
