@@ -9,16 +9,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 
+from optim.common.errors import InputError
+from optim.recording.recording import Recording
+from optim.recording.runfile import RunFile
 from viewer.scene.footage import shrunk_jpeg
-
-if TYPE_CHECKING:
-    from optim.recording.runfile import RunFile
-
 
 GENDERS = ("female", "male", "neutral")
 """Folders that tell bodies apart, so that their name is kept."""
@@ -43,9 +42,6 @@ def bundle(run: Path, target: Path) -> Bundled:
         InputError: No recorded run, or a target that is there already or cannot be written.
     """
     import assets
-    from optim.common.errors import InputError
-    from optim.recording.recording import Recording
-    from optim.recording.runfile import RunFile
 
     if target.exists():
         raise InputError(f"{target}: is there already; give the bundle another name")

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from viewer.replay.replay import ReplayClient
-from viewer.replay.results_source import ResultsSource
 from viewer.replay.run_source import RunSource
 
 
@@ -18,6 +17,8 @@ def replay_of(path: Path, *, body: Path | None = None, clip: str | None = None) 
         clip: Of a folder that holds several.
     """
     if path.is_dir() or path.suffix == ".npz":
+        from viewer.replay.results_source import ResultsSource  # needs torch, which a recorded run does not
+
         advice = "These are results; to fit anew, give the data with --data-path (observations.npz is such data)."
         return ReplayClient(partial(ResultsSource, path, body=body, clip=clip), advice=advice)
     advice = f"To go on with it, where the models are: run_viewer.py --resume {path}"

@@ -6,17 +6,18 @@ Needs torch, for the bodies' joints, and no priors.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optim.body.body_model import JOINT_NAMES
+from optim.common.errors import InputError
+from optim.loading.files.amass import FPS
+from optim.problem.variables import Trajectory
+from optim.results.opened import Opened, open_results
+from optim.schedule.terms import TERMS
 from viewer.protocol import commands as c
 from viewer.protocol import view_model as vm
 from viewer.worker.display import DisplayFrame, body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
-
-if TYPE_CHECKING:
-    from optim.problem.variables import Trajectory
-    from optim.results.opened import Opened
 
 _MOMENTS = {
     "stage1": ("stage 1", 1, "end of stage 1"),
@@ -41,8 +42,6 @@ class ResultsSource:
     """
 
     def __init__(self, path: Path, *, body: Path | None = None, clip: str | None = None) -> None:
-        from optim.results.opened import open_results
-
         self._opened = open_results(path, body_path=body, clip=clip)
         floor = self._opened.floor
         self._frame = display_frame(None if floor is None else numpy(floor)[0])
@@ -64,8 +63,6 @@ class ResultsSource:
 
     def view(self, snapshot: int) -> vm.ViewModel:
         """Of one moment."""
-        from optim.common.errors import InputError
-
         if not 0 <= snapshot < len(self._names):
             raise InputError(f"no moment {snapshot}; there are 0 to {len(self._names) - 1}")
         name = self._names[snapshot]
@@ -149,10 +146,6 @@ class ResultsSource:
 
 
 def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
-    from optim.body.body_model import JOINT_NAMES
-    from optim.loading.files.amass import FPS
-    from optim.schedule.terms import TERMS
-
     starts = [start for start, _ in opened.intervals]
     known = {name for row in opened.losses.values() for name in row}
     terms = tuple(

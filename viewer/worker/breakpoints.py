@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from optim.diagnostics import breakpoints as traps
+from optim.diagnostics.breakpoints import Trap, check
+from optim.session.history import Snapshot
+from optim.session.session import Session
 from viewer.protocol.view_model import Caught, TrapSetting
-
-if TYPE_CHECKING:
-    from optim.diagnostics.breakpoints import Trap
-    from optim.session.history import Snapshot
-    from optim.session.session import Session
 
 DEFAULT_TRAPS: tuple[TrapSetting, ...] = (
     TrapSetting(name="not finite", on=True),
@@ -32,8 +30,6 @@ def make_trap(setting: TrapSetting) -> Trap:
     Raises:
         InputError: A bound or a term that cannot be.
     """
-    from optim.diagnostics import breakpoints as traps
-
     bound = 0.0 if setting.bound is None else setting.bound
     make: dict[str, Callable[[], Trap]] = {
         "not finite": traps.NotFinite,
@@ -64,8 +60,6 @@ class Watch:
 
     def check(self, session: Session, before: Snapshot, after: Snapshot) -> Caught | None:
         """What the traps say of one iteration."""
-        from optim.diagnostics.breakpoints import check
-
         found = check(session.fit, self._traps, before, after)
         if found is None:
             return None

@@ -6,22 +6,25 @@ Runs on the worker's side. The display frame has z up and, where a floor was obs
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from optim.body.body_model import JOINT_NAMES
+from optim.problem.problem import Problem
+from optim.problem.variables import Trajectory
+from optim.schedule.phases import Phase
+from optim.schedule.preset_change import AS_STARTED, fixed_rules
+from optim.schedule.presets import PRESETS
+from optim.schedule.terms import usable_terms
+from optim.session.history import Snapshot
+from optim.session.movement import held, moved
+from optim.session.session import Session
 from viewer.protocol import view_model as vm
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
 from viewer.worker.build_prior import node_gaps, prior_frames, regressed_joints
 from viewer.worker.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
-
-if TYPE_CHECKING:
-    from optim.problem.problem import Problem
-    from optim.problem.variables import Trajectory
-    from optim.schedule.phases import Phase
-    from optim.session.history import Snapshot
-    from optim.session.session import Session
 
 X_0 = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
 _PARTS = (
@@ -128,8 +131,6 @@ class ViewBuilder:
 
     def _movement(self, snapshot: Snapshot) -> dict[str, vm.Movement]:
         """Of every variable that there is at a snapshot, and of groups that are held."""
-        from optim.session.movement import held, moved
-
         ways = {name: (way.largest, way.rms) for name, way in moved(self._session.fit, snapshot).items()}
         holds = {hold.name: hold for hold in held(self._session.fit, snapshot)}
         found = {}
@@ -182,8 +183,6 @@ class ViewBuilder:
         return self._drifts[start.id]
 
     def _scene(self, problem: Problem) -> vm.Scene:
-        from optim.body.body_model import JOINT_NAMES
-
         interval = getattr(problem.observations, "seq_interval", None)
         batch, frames = problem.batch, problem.frames
         starts = [0] * batch if interval is None else [int(first) for first in numpy(interval)[:, 0]]
@@ -249,9 +248,6 @@ def _parts(problem: Problem, schedule: tuple[Any, ...]) -> tuple[vm.Part, ...]:
 
 def _presets(schedule: tuple[Any, ...]) -> tuple[vm.Preset, ...]:
     """What the fit began with, then all that are known by name."""
-    from optim.schedule.preset_change import AS_STARTED, fixed_rules
-    from optim.schedule.presets import PRESETS
-
     mine = schedule[0].preset
     named = (vm.Preset(name=name, fixed=fixed_rules(mine, rules)) for name, rules in PRESETS.items())
     return (vm.Preset(name=AS_STARTED, fixed=()), *named)
@@ -264,8 +260,6 @@ def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarra
 
 def members_of(problem: Problem, schedule: tuple[Phase, ...] = ()) -> Members:
     """Which of the loss terms that a problem and the phases of its schedule allow stand under which weight."""
-    from optim.schedule.terms import usable_terms
-
     usable = usable_terms(problem.offers.union(*(phase.offers for phase in schedule)))
     groups: dict[str, list[Any]] = {}
     for term in usable:

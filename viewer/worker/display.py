@@ -6,17 +6,15 @@ The display frame has z up and, where a floor was observed, the floor at z = 0. 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from optim.body.body_model import BodyModel
+from optim.problem.camera import Camera
+from optim.problem.observations import Observations
+from optim.problem.variables import Trajectory
 from viewer.protocol import view_model as vm
-
-if TYPE_CHECKING:
-    from optim.body.body_model import BodyModel
-    from optim.problem.camera import Camera
-    from optim.problem.observations import Observations
-    from optim.problem.variables import Trajectory
 
 
 def numpy(value: Any) -> np.ndarray:

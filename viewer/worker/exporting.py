@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from optim.session.session import Session
+from optim.session.session import Session
 
 
 def export(session: Session, formats: Sequence[str], folder: str, *, frame: int) -> list[Path]:
@@ -16,6 +14,7 @@ def export(session: Session, formats: Sequence[str], folder: str, *, frame: int)
     Raises:
         InputError: A folder that cannot be written to, a format that is not known.
     """
+    # Loading these takes a third of a second, most of it for scipy.spatial, and most fits are not exported.
     import assets
     from optim.results.saving.exports import export as export_motion
     from optim.results.saving.humor_results import save_results, writable_folder

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from optim.common.timing import Clock, clocked
+from optim.diagnostics.profiling import Recorder
+from optim.session.history import Snapshot
+from optim.session.session import Session
 from viewer.protocol.view_model import PhaseTimes
-
-if TYPE_CHECKING:
-    from optim.session.history import Snapshot
-    from optim.session.session import Session
 
 
 class Profiler:
     """A clock that runs while the session steps; a marked function costs it less than 1 µs."""
 
     def __init__(self) -> None:
-        from optim.common.timing import Clock
-
         self._clock = Clock()
         self.clear()
 
     def step(self, session: Session, interrupt: Callable[[], bool]) -> Snapshot:
         """``session.step_iteration``, timed."""
-        from optim.common.timing import clocked
-
         with clocked(clock=self._clock):
             self._clock.take()
             return self._recorder.step(session, interrupt)
 
     def clear(self) -> None:
         """Count anew."""
-        from optim.diagnostics.profiling import Recorder
-
         self._recorder = Recorder(self._clock)
 
     @property

@@ -1,7 +1,7 @@
 """The worker: owns the session, obeys commands, steps while running, publishes views; in its own process.
 
-Knows nothing of windows. The optimiser is imported inside functions, so that a window can import this file
-for its types and open before torch has been loaded.
+Knows nothing of windows. Torch is loaded with this module, so the window's process does not import it: see
+``viewer.window.client.run_worker``.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from optim.common.errors import InputError
+from optim.priors.fast.compiling import start_compiling
+from optim.recording.recording import Recording
 from optim.session import edits
+from optim.session.history import Snapshot
+from optim.session.session import Session
 from viewer.protocol import commands as c
 from viewer.protocol.messages import Publish, Record, load_failed
 from viewer.protocol.pace import ITERATION, Pace
 from viewer.protocol.view_model import Analysis, Finished, Level, Loading, Note, State, Status
+from viewer.worker.analyses import ANALYSES
 from viewer.worker.breakpoints import Watch
+from viewer.worker.build_view import ViewBuilder
+from viewer.worker.exporting import export
 from viewer.worker.profiling import Profiler
-
-if TYPE_CHECKING:
-    from optim.recording.recording import Recording
-    from optim.session.history import Snapshot
-    from optim.session.session import Session
+from viewer.worker.run_recorder import Recorder
 
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running, at least
 PUBLISH_SHARE = 0.05  # of the time that views may take; where they cost more there are fewer
@@ -62,9 +66,6 @@ class Worker:
         recording: Recording | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        from viewer.worker.build_view import ViewBuilder
-        from viewer.worker.run_recorder import Recorder
-
         self.quitting = False
         self._session, self._inbox, self._clock = session, inbox, clock
         self._goal: str | None = None
@@ -161,8 +162,6 @@ class Worker:
         return any(isinstance(other, c.Analyse) and other.kind == command.kind for other in self._inbox)
 
     def _obey(self, command: c.Command) -> None:
-        from optim.common.errors import InputError
-
         self._obeyed += 1
         try:
             self._do(command)
@@ -188,8 +187,6 @@ class Worker:
             case c.SetTraps(traps):
                 self._watch.set(traps)
             case c.Export(formats, folder, frame):
-                from viewer.worker.exporting import export
-
                 paths = export(session, formats, folder, frame=frame)
                 self._publish(
                     Note(level="info", text=f"Written: {', '.join(path.name for path in paths)}", advice=folder)
@@ -205,8 +202,6 @@ class Worker:
 
     def _analyse(self, command: c.Analyse) -> None:
         """Answer a question; one that cannot be answered is a message, and no reason to pause."""
-        from viewer.worker.analyses import ANALYSES
-
         snapshot, began, error = self._session.history[command.snapshot], self._clock(), ""
         try:
             value = ANALYSES[command.kind](self._builder, snapshot, **dict(command.options))
@@ -388,8 +383,6 @@ def worker_main(make_session: Callable[[], Any], connection: Connection, record:
 
 def compile_ahead() -> Callable[[], bool] | None:
     """Have the roll-out compiled in a process of its own; tells whether that is over. None where it was before."""
-    from optim.priors.fast.compiling import start_compiling
-
     process = start_compiling()
     return None if process is None else lambda: process.poll() is not None
 

@@ -6,18 +6,21 @@ The bounds are rules of thumb for people at 30 frames/s, there to direct the eye
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optim.body.body_model import JOINT_NAMES
+from optim.diagnostics.agreement import joint_agreement
+from optim.diagnostics.drift import drift
+from optim.diagnostics.flips import flips
+from optim.diagnostics.gradients import TermGradients, term_gradients
+from optim.diagnostics.lyapunov import Lyapunov, lyapunov
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
 from viewer.protocol.findings import Diagnosis, Verdict
-
-if TYPE_CHECKING:
-    from optim.diagnostics.gradients import TermGradients
-    from optim.diagnostics.lyapunov import Lyapunov
-    from optim.session.fit import Fit
-    from optim.session.history import Snapshot
-    from viewer.worker.build_view import ViewBuilder
+from viewer.worker.analyses.ground import ground_curves
+from viewer.worker.analyses.overlaps import overlaps
+from viewer.worker.build_view import ViewBuilder
 
 STANDS_OUT = 2.0  # times the median frame's loss
 CONFLICT = -0.5  # cosine of two gradients
@@ -28,9 +31,6 @@ SEEN_CM = 0.1  # less is nothing
 
 def diagnosis(builder: ViewBuilder, snapshot: Snapshot) -> Diagnosis:
     """All verdicts on a snapshot, the worst first, with the gradients and the growth that they rest on."""
-    from optim.diagnostics.gradients import term_gradients
-    from optim.diagnostics.lyapunov import lyapunov
-
     fit = builder.session.fit
     gradients, growth = term_gradients(fit, snapshot), lyapunov(fit, snapshot)
     found = [
@@ -112,8 +112,6 @@ def _conflict(gradients: TermGradients) -> Iterator[Verdict]:
 
 def _drift(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """The first roll-out's drift at its end, and which of its two causes prevails."""
-    from optim.diagnostics.drift import drift
-
     found = drift(builder.session.fit, snapshot)
     if found is None:
         return
@@ -141,9 +139,6 @@ def _growth(found: Lyapunov | None) -> Iterator[Verdict]:
 
 def _joints(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """Body joints against regressed ones."""
-    from optim.body.body_model import JOINT_NAMES
-    from optim.diagnostics.agreement import joint_agreement
-
     found = joint_agreement(builder.session.fit, snapshot)
     if found is None:
         return
@@ -156,8 +151,6 @@ def _joints(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
 
 def _ground(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """Penetration, skate and the tilt of the floor."""
-    from viewer.worker.analyses.ground import ground_curves
-
     found = ground_curves(builder, snapshot)
     b, frame = np.unravel_index(int(found.depth_cm.argmax()), found.depth_cm.shape)
     depth, where = float(found.depth_cm[b, frame]), _clip_frame(builder, int(b), int(frame))
@@ -181,8 +174,6 @@ def _ground(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
 
 def _overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """Disagreement of neighbouring sub-sequences."""
-    from viewer.worker.analyses.overlaps import overlaps
-
     found = overlaps(builder, snapshot)
     for gap in found.gaps if found else ():
         worst = int(gap.position_cm.argmax())
@@ -193,8 +184,6 @@ def _overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
 
 def _flips(fit: Fit, snapshot: Snapshot) -> Iterator[Verdict]:
     """Axis-angle vectors that jump although rotations do not."""
-    from optim.diagnostics.flips import flips
-
     found = flips(fit, snapshot).variable
     if found is not None and found.any():
         text = f"root_orient flips by 2π in {int(found.sum())} frames: smoothness terms on vectors would be misled."

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from optim.diagnostics.drift import drift
+from optim.session.history import Snapshot
 from viewer.protocol.findings import DriftCurves
-
-if TYPE_CHECKING:
-    from optim.session.history import Snapshot
-    from viewer.worker.build_view import ViewBuilder
+from viewer.worker.build_view import ViewBuilder
 
 _QUANTITIES = ("root_cm", "joints_cm", "heading_deg", "lowest_foot_cm")
 
 
 def drift_curves(builder: ViewBuilder, snapshot: Snapshot) -> DriftCurves | None:
     """Drift of the first roll-out of stage 3 on the snapshot's branch; None before stage 3."""
-    from optim.diagnostics.drift import drift
-
     found = drift(builder.session.fit, snapshot)
     if found is None:
         return None

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from optim.body.body_model import JOINT_NAMES
+from optim.body.contacts import CONTACT_JOINTS
+from optim.diagnostics.ground import floor_tilt, ground
+from optim.initialise.floor_from_feet import guess_floor
+from optim.problem.missing_frames import seen_frames
+from optim.session.history import Snapshot
 from viewer.protocol.findings import FloorGuess, GroundCurves
-
-if TYPE_CHECKING:
-    from optim.session.history import Snapshot
-    from viewer.worker.build_view import ViewBuilder
+from viewer.worker.build_view import ViewBuilder
 
 
 def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
     """Skate, penetration, contacts and the tilt of the floor over all frames; poses the whole mesh."""
-    from optim.body.body_model import JOINT_NAMES
-    from optim.body.contacts import CONTACT_JOINTS
-    from optim.diagnostics.ground import floor_tilt, ground
-
     fit = builder.session.fit
     found = ground(fit, snapshot)
     observed = fit.problem_at(snapshot).floor
@@ -36,9 +33,6 @@ def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
 
 def floor_guesses(builder: ViewBuilder, snapshot: Snapshot) -> tuple[FloorGuess, ...] | None:
     """Floors that the feet may stand on, the likeliest first; None without a camera."""
-    from optim.initialise.floor_from_feet import guess_floor
-    from optim.problem.missing_frames import seen_frames
-
     fit = builder.session.fit
     problem = fit.problem_at(snapshot)
     if problem.camera is None:

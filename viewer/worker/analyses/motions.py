@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from optim.diagnostics.drift import teacher_forced
+from optim.diagnostics.futures import futures as sampled
+from optim.diagnostics.pull import joint_pull as pull
+from optim.session.history import Snapshot
+from optim.split.batches import clips_of
+from optim.split.stitching import stitch
 from viewer.protocol.findings import Futures, JointPull, OneStep, Stitched, StitchedSeam
-
-if TYPE_CHECKING:
-    from optim.session.history import Snapshot
-    from viewer.worker.build_view import ViewBuilder
+from viewer.worker.build_view import ViewBuilder
 
 
 def one_step(builder: ViewBuilder, snapshot: Snapshot) -> OneStep | None:
     """Every frame of stage 2 decoded from the true one before it; None before stage 3."""
-    from optim.diagnostics.drift import teacher_forced
-
     found = teacher_forced(builder.session.fit, snapshot)
     return None if found is None else OneStep(motion=builder.motion(found))
 
@@ -25,8 +24,6 @@ def futures(
     builder: ViewBuilder, snapshot: Snapshot, *, frame: int, samples: int, frames: int, seed: int
 ) -> Futures | None:
     """What the prior expects after a frame of the clip; None where no sub-sequence has that frame."""
-    from optim.diagnostics.futures import futures as sampled
-
     scene = builder.scene
     reached = {b: scene.local_frame(b, frame) for b in range(len(scene.starts))}
     begin = {b: local for b, local in reached.items() if local is not None}
@@ -39,9 +36,6 @@ def futures(
 
 def stitched(builder: ViewBuilder, snapshot: Snapshot) -> Stitched | None:
     """The sub-sequences joined by a hard cut and by blending; None for a single one."""
-    from optim.split.batches import clips_of
-    from optim.split.stitching import stitch
-
     fit = builder.session.fit
     interval = fit.problem_at(snapshot).observations.seq_interval
     if interval is None or len(interval) < 2:
@@ -64,8 +58,6 @@ def stitched(builder: ViewBuilder, snapshot: Snapshot) -> Stitched | None:
 
 def joint_pull(builder: ViewBuilder, snapshot: Snapshot, *, term: str) -> JointPull | None:
     """Where a loss term pulls every joint; None if it looks at no positions in this phase."""
-    from optim.diagnostics.pull import joint_pull as pull
-
     found = pull(builder.session.fit, snapshot, term)
     if found is None:
         return None

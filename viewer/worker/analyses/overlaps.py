@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from optim.diagnostics.agreement import overlap_disagreement
+from optim.session.history import Snapshot
+from optim.split.batches import clips_of
+from optim.split.stitching import Jump, stitch
 from viewer.protocol.findings import OverlapGap, Overlaps, Seam
-
-if TYPE_CHECKING:
-    from optim.session.history import Snapshot
-    from optim.split.stitching import Jump
-    from viewer.worker.build_view import ViewBuilder
+from viewer.worker.build_view import ViewBuilder
 
 
 def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
     """Gaps over the shared frames and jumps at the seams; None for a single sub-sequence."""
-    from optim.diagnostics.agreement import overlap_disagreement
-    from optim.split.batches import clips_of
-    from optim.split.stitching import stitch
-
     fit = builder.session.fit
     interval = fit.problem_at(snapshot).observations.seq_interval
     if interval is None or len(interval) < 2:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from optim.diagnostics.gradients import term_gradients
+from optim.session.history import ITERATION, Snapshot
+from optim.session.rescoring import rescored_path
+from optim.solver import lbfgs
 from viewer.protocol.findings import LineSearch, RescoredCurve, TermPull
-
-if TYPE_CHECKING:
-    from optim.session.history import Snapshot
-    from viewer.worker.build_view import ViewBuilder
+from viewer.worker.build_view import ViewBuilder
 
 
 def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
     """The line search that led to a snapshot; None where an edit or the start of a phase did."""
-    from optim.session.history import ITERATION
-    from optim.solver import lbfgs
-
     solver = snapshot.solver
     if snapshot.cause != ITERATION or snapshot.parent is None or not (solver.trials or solver.slope):
         return None
@@ -50,8 +46,6 @@ def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
 
 def rescored(builder: ViewBuilder, snapshot: Snapshot, *, current: int) -> RescoredCurve:
     """The snapshot's phase on the way to it, under the weights that the phase has in the schedule of ``current``."""
-    from optim.session.rescoring import rescored_path
-
     history = builder.session.history
     weights = history[current].schedule[snapshot.phase].weights
     path = rescored_path(history, snapshot.id, weights=weights)
@@ -64,8 +58,6 @@ def rescored(builder: ViewBuilder, snapshot: Snapshot, *, current: int) -> Resco
 
 def term_pull(builder: ViewBuilder, snapshot: Snapshot) -> TermPull:
     """How strongly every row of the weights table pulls; terms under one weight count as if at right angles."""
-    from optim.diagnostics.gradients import term_gradients
-
     found, rows = term_gradients(builder.session.fit, snapshot), builder.members.rows
     squares = {name: np.full(len(rows), np.nan) for name in found.norm}
     for index, term in enumerate(found.terms):

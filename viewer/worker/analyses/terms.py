@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from optim.session.history import Snapshot
 from viewer.protocol.findings import FrameTerms
-
-if TYPE_CHECKING:
-    from optim.session.history import Snapshot
-    from viewer.worker.build_view import ViewBuilder
+from viewer.worker.build_view import ViewBuilder
 
 
 def frame_terms(builder: ViewBuilder, snapshot: Snapshot) -> FrameTerms:
