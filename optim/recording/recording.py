@@ -1,14 +1,16 @@
-"""A session on disk: every snapshot as it is made, names, and where the session stands; and a session out of it.
+"""A session on disk: its history, names, and where it stands; and a session out of it.
 
-What comes back is bit for bit what went in, so a fit goes on as if it had never been interrupted. Knows no window.
+What comes back is bit for bit what went in, so a fit goes on as if it had never been interrupted: snapshots whose state
+is in the file (see ``states``) are read, the iterations between them are worked out again. Knows no window.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +22,76 @@ from optim.common.errors import InputError
 from optim.config.options import OF_ONE_RUN
 from optim.config.settings import Settings
 from optim.objective.objective import Evaluation, TermValue
-from optim.problem.camera import Camera
-from optim.problem.footage import Footage
-from optim.problem.frames import PriorFrame
-from optim.problem.observations import Observations, PreviousBatch
 from optim.problem.problem import Problem
-from optim.problem.variables import Packing, Part, Trajectory
+from optim.problem.variables import Packing
+from optim.recording import figures
+from optim.recording.forms import FORMS
+from optim.recording.replaying import Replay
 from optim.recording.runfile import Names, Position, RunFile
+from optim.recording.states import Bare, States, Stays
 from optim.recording.values import Values
-from optim.schedule.phases import Phase
-from optim.schedule.presets import Preset
 from optim.session.edits import from_record, to_record
-from optim.session.history import Entry, History, Snapshot
+from optim.session.history import ITERATION, PHASE, Entry, History, Snapshot
 from optim.session.session import Session
-from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
 
-_SHARED = (Camera, Footage, Observations, Packing, Pair, Phase, Preset, PriorFrame)
-_TYPES = (*_SHARED, LbfgsState, Part, Point, PreviousBatch, Trajectory, Trial)
 _MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")
 SAME_LOSS = 1e-3
 """Relative difference of the first loss up to which two problems are taken for the same: other processors round
 differently."""
 
 
+WHOLE_EVERY = 1500
+"""Iterations after which a state stays in the file, so that no more than these have to be worked out again."""
+_AT_HAND = 2000
+"""Snapshots that were worked out again and are kept, as long as the next one is of the same line."""
+
+
+@dataclass(frozen=True)
+class News:
+    """What is to be written of a session; holds values alone, so that another thread may write it."""
+
+    snapshots: tuple[tuple[Entry, Snapshot, float], ...]
+    """With the time at which each was noticed."""
+    pairs_of_parents: dict[int, tuple]
+    """Of the parents of those that are no iterations."""
+    current: Snapshot
+    changes: list[tuple[str, Any]]
+    names: Names
+    history: History
+
+    @property
+    def ids(self) -> range:
+        """Of the new snapshots."""
+        first = self.snapshots[0][0].id if self.snapshots else 0
+        return range(first, first + len(self.snapshots))
+
+
 class Recording:
-    """The snapshots of one session in a run file."""
+    """The snapshots of one session in a run file.
+
+    ``look`` belongs to the thread of the session, ``write`` may be called by another one.
+    """
 
     def __init__(self, file: RunFile) -> None:
         self.file = file
-        self._values = Values(file, _TYPES, shared=_SHARED, tensor=_tensor)
-        (self._count,) = file.rows("SELECT count(*) FROM snapshots")[0]
+        self._values = Values(file, FORMS, tensor=_tensor)
+        self._states: States | None = None
+        found = file.rows("SELECT id, parent, cause, branch FROM snapshots ORDER BY id")
+        self._parents = [parent for _, parent, _, _ in found]
+        self._iterations = [cause == ITERATION for _, _, cause, _ in found]
+        self._tips = {branch: snapshot for snapshot, _, _, branch in found}
+        self._seen = len(found)  # by ``look``
         self._names = file.names()
+        self._held: int | None = self._names.position.current if found else None
+        self._stretches: dict[int, dict[str, Any]] = {}
+        self._replay: Replay | None = None
+        self._replayed: dict[int, Snapshot] = {}
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._parents)
 
     def __contains__(self, snapshot_id: int) -> bool:
-        return 0 <= snapshot_id < self._count
+        return 0 <= snapshot_id < len(self)
 
     @property
     def settings(self) -> Settings | None:
@@ -90,30 +125,53 @@ class Recording:
                 self.file.log("settings", self._values.encode(_of_the_fit(settings)))
 
     def follow(self, session: Session, also: Callable[[range], None] | None = None, *, always: bool = False) -> range:
-        """Write what is new in a session; the ids of its new snapshots.
+        """Write what is new in a session, here and now; the ids of its new snapshots. See ``look`` and ``write``."""
+        news = self.look(session)
+        if news is None and not always:
+            return range(0)
+        self.write(news, also)
+        return range(0) if news is None else news.ids
+
+    def look(self, session: Session) -> News | None:
+        """What is new in a session since the last call; None: nothing."""
+        history = session.history
+        new = range(self._seen, len(history))
+        changes = self._changes(session)
+        if not (new or changes):
+            return None
+        now = time.time()
+        snapshots = tuple((history.entry(snapshot_id), history[snapshot_id], now) for snapshot_id in new)
+        parents = {s.parent: s for _, s, _ in snapshots if s.cause != ITERATION and s.parent is not None}
+        pairs = {parent: history[parent].solver.pairs for parent, child in parents.items() if child.solver.pairs}
+        if self._replay is None:
+            self._replay = Replay(session.fit.problem_at(history[0]))
+        self._seen, self._names = len(history), _names(session)
+        return News(snapshots, pairs, session.current, changes, self._names, history)
+
+    def write(self, news: News | None, also: Callable[[range], None] | None = None) -> None:
+        """Write what ``look`` found.
 
         Args:
-            also: Called with these ids inside the same transaction: all of it is in the file afterwards, or nothing.
-            always: Call it where nothing is new, too.
+            also: Called with the ids of the new snapshots inside the same transaction: all of it is in the file
+                afterwards, or nothing.
 
         Raises:
             InputError: It cannot be written: the disk is full, the file is gone or somebody else's.
         """
-        history = session.history
-        new = range(self._count, len(history))
-        changes = self._changes(session)
-        if not (new or changes or always):
-            return new
         with self.file.transaction():
-            for snapshot_id in new:
-                self._insert(history.entry(snapshot_id), history[snapshot_id])
-            if also is not None and (new or always):
-                also(new)
-            for kind, value in changes:
+            if news is not None:
+                self._write_history(news)
+                self._write_states(news)
+            if also is not None:
+                also(range(0) if news is None else news.ids)
+            for kind, value in news.changes if news is not None else ():
                 self.file.log(kind, value)
-        self._count, self._names = len(history), _names(session)
-        history.store.archive = self
-        return new
+        if news is not None:
+            self._parents += [snapshot.parent for _, snapshot, _ in news.snapshots]
+            self._iterations += [snapshot.cause == ITERATION for _, snapshot, _ in news.snapshots]
+            self._tips |= {entry.branch: entry.id for entry, _, _ in news.snapshots}
+            self._held = news.current.id
+            news.history.store.archive = self
 
     def _changes(self, session: Session) -> list[tuple[str, Any]]:
         """What is to be logged: names given and taken, and going elsewhere in the history."""
@@ -130,46 +188,171 @@ class Recording:
             found.append(("position", [last + 1, position.current, position.undo, position.redo]))
         return found
 
-    def _insert(self, entry: Entry, snapshot: Snapshot) -> None:
-        known = {_stored(f.name): getattr(entry, f.name) for f in fields(Entry) if f.name != "evaluation"}
-        state = {_stored(f.name): getattr(snapshot, f.name) for f in fields(Snapshot) if f.name != "evaluation"}
-        state["variables"] = _apart(snapshot)
-        state["edit"] = None if snapshot.edit is None else to_record(snapshot.edit)
-        encode = self._values.encode
-        self.file.insert(
-            "snapshots",
-            snapshot.id,
-            snapshot.parent,
-            snapshot.cause,
-            entry.branch,
-            snapshot.phase,
-            snapshot.step,
-            snapshot.iteration,
-            _real(snapshot.evaluation.total),
-            time.time(),
-            encode(known),
-            encode(plain_evaluation(snapshot.evaluation)),
-            encode(state),
-        )
+    def _write_history(self, news: News) -> None:
+        """A row for each snapshot, their loss terms in blocks, and what holds from each begin or edit on."""
+        self.file.insert("snapshots", *(_row(*new) for new in news.snapshots))
+        evaluations = [plain_evaluation(snapshot.evaluation) for _, snapshot, _ in news.snapshots]
+        for layout, places in figures.runs(evaluations):
+            block = figures.packed([evaluations[place] for place in places])
+            row = self._values.text_row(layout)
+            self.file.insert("figures", (news.ids[places[0]], len(places), row, block))
+        for _, snapshot, _ in news.snapshots:
+            if snapshot.cause != ITERATION:
+                self.file.insert("stretches", (snapshot.id, self._values.encode(_stretch(snapshot))))
+
+    def _write_states(self, news: News) -> None:
+        """Of where each branch ends and where the session stands; of the others what is to stay."""
+        states = self._solver_states()
+        tips = {entry.branch: entry.id for entry, _, _ in news.snapshots}
+        ends = {news.current.id, *tips.values()}
+        before = {snapshot.id: snapshot for _, snapshot, _ in news.snapshots}
+        for _, snapshot, _ in news.snapshots:
+            stays = _stays(snapshot, news.pairs_of_parents)
+            if snapshot.cause == PHASE and snapshot.parent is not None:
+                if snapshot.parent in before and not states.whole(snapshot.parent):
+                    self._keep(before[snapshot.parent], "whole")
+                states.stays(snapshot.parent)
+            if snapshot.id in ends or stays == "whole":
+                self._keep(snapshot, stays)
+            elif stays == "bare":
+                self._keep(snapshot, stays, whole=False)
+        if not states.whole(news.current.id):
+            self._keep(news.current, "no")
+        passed = {self._tips[branch] for branch in tips if branch in self._tips}
+        if self._held is not None and self._held not in {**self._tips, **tips}.values():
+            passed.add(self._held)
+        for snapshot_id in passed - ends:
+            states.passed(snapshot_id)
+
+    def _keep(self, snapshot: Snapshot, stays: Stays, *, whole: bool = True) -> None:
+        self._solver_states().keep(snapshot, plain_evaluation(snapshot.evaluation), stays=stays, whole=whole)
+
+    def _solver_states(self) -> States:
+        if self._states is None:
+            self._states = States(self.file, self._values)
+        return self._states
 
     # Out of the file
 
     def read(self, snapshot_id: int) -> Snapshot:
-        """A snapshot, bit for bit; what it shares with others that are alive is shared again."""
-        query = "SELECT evaluation, state FROM snapshots WHERE id = ?"
-        ((evaluation, state),) = self.file.rows(query, snapshot_id)
-        parts = self._values.decode(state)
-        parts["variables"] = _together(parts["variables"], parts["packing"], parts["solver"].point.x)
-        edit = parts.pop("edit", None)  # files of earlier versions have none
-        parts["edit"] = None if edit is None else from_record(edit)
-        return Snapshot(**_read(parts), evaluation=_evaluation(self._values.decode(evaluation)))
+        """A snapshot, bit for bit; what it shares with others that are alive is shared again.
 
-    def entries(self) -> list[Entry]:
-        """What is known of all snapshots."""
-        decode, found = self._values.decode, []
-        for known, evaluation in self.file.rows("SELECT entry, evaluation FROM snapshots ORDER BY id"):
-            found.append(Entry(**_read(decode(known)), evaluation=_evaluation(decode(evaluation), per_frame=False)))
-        return found
+        Where the file has no state of it, the iterations from the last one that it has are worked out again.
+        """
+        with self.file.one_moment():
+            found = self._read_state(snapshot_id)
+            if found is not None:
+                return found
+            path, here = [], snapshot_id
+            while found is None:
+                path.append(here)
+                parent = self._parents[here]
+                if parent is None:
+                    raise InputError(f"{self.file.path}: holds no state to begin from; the file is damaged")
+                here = parent
+                found = self._read_state(here)
+            known = {entry.id: entry for entry in self.entries(min(path), max(path))}
+        return self._work_out(found, [known[there] for there in reversed(path)])
+
+    def _work_out(self, start: Snapshot, then: list[Entry]) -> Snapshot:
+        """The last of the snapshots that followed one, from what the file has of them."""
+        if self._replay is None:
+            raise InputError(f"{self.file.path}: has to be restored before iteration {then[-1].id} can be worked out")
+        if start.id not in self._replayed:
+            self._replayed = {}
+        here, place = start, 0
+        while place < len(then):
+            end = place
+            while end < len(then) and then[end].cause == ITERATION:
+                end += 1
+            for again in self._replay.iterations(here, then[place:end]) if end > place else ():
+                (seconds,) = self.file.one("SELECT seconds FROM snapshots WHERE id = ?", again.id)
+                here = replace(again, seconds=seconds)
+                self._replayed[here.id] = here
+            if end < len(then):
+                bare = self._solver_states().read(then[end].id)
+                assert bare is not None
+                here = self._snapshot(then[end].id, bare, pairs=here.solver.pairs)
+                self._replayed[here.id] = here
+            place = end + 1
+        for old in list(self._replayed)[:-_AT_HAND]:
+            del self._replayed[old]
+        return here
+
+    def _read_state(self, snapshot_id: int) -> Snapshot | None:
+        """Of a snapshot that can be had without working anything out."""
+        if snapshot_id in self._replayed:
+            return self._replayed[snapshot_id]
+        bare = self._solver_states().read(snapshot_id)
+        return None if bare is None or not bare.whole else self._snapshot(snapshot_id, bare)
+
+    def _snapshot(self, snapshot_id: int, bare: Bare, *, pairs: tuple | None = None) -> Snapshot:
+        row = self.file.one(_SNAPSHOT, snapshot_id)
+        parent, cause, edit, phase, step, iteration, total_iterations, seconds, evaluations = row
+        stretch = self._stretch_of(snapshot_id)
+        packing: Packing = stretch["packing"]
+        solver = replace(bare.solver, metric=stretch["metric"])
+        return Snapshot(
+            id=snapshot_id,
+            parent=parent,
+            cause=cause,
+            schedule=stretch["schedule"],
+            phase=phase,
+            step=step,
+            iteration=iteration,
+            total_iterations=total_iterations,
+            variables=_together(stretch["variables"], packing, bare.x, anew=cause == ITERATION),
+            packing=packing,
+            solver=solver if pairs is None else replace(solver, pairs=pairs),
+            held=stretch["frozen"],
+            prior_frame=stretch["prior_frame"],
+            evaluation=_evaluation(bare.evaluation),
+            evaluations_spent=evaluations,
+            seconds=seconds,
+            observations=stretch["observations"],
+            floor=stretch["floor"],
+            edit=None if edit is None else from_record(json.loads(edit)),
+        )
+
+    def _stretch_of(self, snapshot_id: int) -> dict[str, Any]:
+        """What holds since the last snapshot that is no iteration; its variables are whole, for all that move not."""
+        here = snapshot_id
+        while self._iterations[here]:
+            parent = self._parents[here]
+            assert parent is not None
+            here = parent
+        if here not in self._stretches:
+            (text,) = self.file.one("SELECT value FROM stretches WHERE snapshot = ?", here)
+            self._stretches[here] = self._values.decode(text)
+        return self._stretches[here]
+
+    def entries(self, first: int = 0, last: int | None = None) -> list[Entry]:
+        """What is known of all snapshots, or of some of them."""
+        last = len(self) - 1 if last is None else last
+        rows = self.file.rows(_ENTRIES, first, last)
+        evaluations = self.file.figures(first, last)
+        return [
+            Entry(
+                id=snapshot,
+                parent=parent,
+                cause=cause,
+                branch=branch,
+                phase=phase,
+                stage=stage,
+                step=step,
+                iteration=iteration,
+                total_iterations=total,
+                held=frozenset(json.loads(frozen)),
+                evaluation=_evaluation(evaluations[snapshot], per_frame=False),
+                frames=frames,
+            )
+            for snapshot, parent, cause, branch, phase, stage, step, iteration, total, frozen, frames in rows
+        ]
+
+    def seconds(self, snapshot_ids: Iterable[int]) -> float:
+        """That these snapshots took to compute."""
+        known = dict(self.file.rows("SELECT id, seconds FROM snapshots"))
+        return sum(known[snapshot_id] for snapshot_id in snapshot_ids)
 
     def restore(self, session: Session) -> None:
         """Put a new session of the same problem where the recorded one was; nothing is computed again.
@@ -177,7 +360,12 @@ class Recording:
         Raises:
             InputError: The session's problem is another one, or nothing has been recorded.
         """
-        entries = self.entries()
+        self._replay = Replay(session.fit.problem_at(session.history[0]))
+        with self.file.one_moment():
+            entries = self.entries()
+            if entries:
+                here = self.read(self._names.position.current)
+                self._replayed[here.id] = here  # a session that goes on meanwhile may take it out of the file
         if not entries:
             raise InputError(f"{self.file.path}: no iteration has been recorded; begin anew")
         recorded, found = entries[0].evaluation.total, session.history.entry(0).evaluation.total
@@ -233,8 +421,8 @@ def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     terms = evaluation.terms.values()
     framed = [(row, term.per_frame) for row, term in enumerate(terms) if term.per_frame is not None]
     groups: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
-    for row, figures in framed:
-        groups.setdefault(figures.shape, []).append((row, figures))
+    for row, shares in framed:
+        groups.setdefault(shares.shape, []).append((row, shares))
     return {
         "total": evaluation.total,
         "names": tuple(evaluation.terms),
@@ -254,6 +442,64 @@ def _evaluation(plain: dict[str, Any], *, per_frame: bool = True) -> Evaluation:
     return Evaluation(plain["total"], terms, plain["norms"])
 
 
+def _stays(snapshot: Snapshot, pairs_of_parents: dict[int, tuple]) -> Stays:
+    """What is left of a state when the fit has gone on: a bare one where its pairs are those of its parent."""
+    solver = snapshot.solver
+    if snapshot.cause == ITERATION:
+        return "whole" if solver.iterations and solver.iterations % WHOLE_EVERY == 0 else "no"
+    parent = () if snapshot.parent is None else pairs_of_parents.get(snapshot.parent, ())
+    same = len(parent) == len(solver.pairs) and all(a is b for a, b in zip(parent, solver.pairs, strict=True))
+    return "bare" if solver.pairs and same else "whole"
+
+
+def _row(entry: Entry, snapshot: Snapshot, noticed: float) -> tuple[Any, ...]:
+    """Of the table ``snapshots``."""
+    return (
+        snapshot.id,
+        snapshot.parent,
+        snapshot.cause,
+        None if snapshot.edit is None else json.dumps(to_record(snapshot.edit)),
+        entry.branch,
+        snapshot.phase,
+        snapshot.stage,
+        snapshot.step,
+        snapshot.iteration,
+        snapshot.total_iterations,
+        entry.frames,
+        json.dumps(sorted(snapshot.held)),
+        _real(snapshot.evaluation.total),
+        int(snapshot.stop is not None),
+        int(snapshot.done),
+        snapshot.seconds,
+        snapshot.evaluations_spent,
+        noticed,
+    )
+
+
+_SNAPSHOT = (
+    "SELECT parent, cause, edit, phase, step, iteration, total_iterations, seconds, evaluations FROM snapshots"
+    " WHERE id = ?"
+)
+_ENTRIES = (
+    "SELECT id, parent, cause, branch, phase, stage, step, iteration, total_iterations, frozen, frames FROM snapshots"
+    " WHERE id BETWEEN ? AND ? ORDER BY id"
+)
+
+
+def _stretch(snapshot: Snapshot) -> dict[str, Any]:
+    """What iterations from here on have in common, under names that stay."""
+    return {
+        "schedule": snapshot.schedule,
+        "packing": snapshot.packing,
+        "frozen": snapshot.held,
+        "prior_frame": snapshot.prior_frame,
+        "observations": snapshot.observations,
+        "floor": snapshot.floor,
+        "metric": snapshot.solver.metric,
+        "variables": _apart(snapshot),
+    }
+
+
 def _apart(snapshot: Snapshot) -> dict[str, Tensor | None]:
     """The variables; None for those that are views of the solver's point."""
     moving = snapshot.solver.point.x.untyped_storage().data_ptr()
@@ -264,13 +510,18 @@ def _apart(snapshot: Snapshot) -> dict[str, Tensor | None]:
     }
 
 
-def _together(apart: dict[str, Tensor | None], packing: Packing, x: Tensor) -> dict[str, Tensor]:
+def _together(apart: dict[str, Tensor | None], packing: Packing, x: Tensor, *, anew: bool) -> dict[str, Tensor]:
+    """The variables at a point; ``anew``: all that move are taken from there, as an iteration leaves them."""
     views = {p.name: v for p, v in zip(packing.parts, packing.split(x).values(), strict=True) if p.frames is None}
-    return {name: views[name] if value is None else value for name, value in apart.items()}
+    whole = {name: views[name] if value is None else value for name, value in apart.items()}
+    if not anew:
+        return whole
+    with torch.no_grad():
+        return packing.unpack(x, whole)
 
 
 def _real(value: float) -> float:
-    """SQLite turns NaN into NULL; the exact number stands in the entry."""
+    """SQLite turns NaN into NULL; the exact number stands among the figures."""
     return value if math.isfinite(value) else math.inf
 
 

@@ -1,13 +1,14 @@
-"""One run on disk: an append-only SQLite file that can be read while it is written and after a crash.
+"""One run on disk: an SQLite file that can be read while it is written and after a crash. docs/runs.md has its tables.
 
 Knows rows, arrays and values, not what they mean, and needs no torch. What is committed survives the death of the
-process; of what is written, nothing is ever changed.
+process. Only the solver's memory is ever taken out again (``solver_states``); everything else is appended.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,26 +19,14 @@ from typing import Any, Literal
 import numpy as np
 
 from optim.common.errors import InputError
+from optim.recording import figures
+from optim.recording.packing import pack, unpack
+from optim.recording.schema import FORMAT, TABLES
+from optim.recording.version1 import upgrade
 
 SUFFIX = ".humorscope"
-APPLICATION, FORMAT = 0x484D5253, 1
-"""Marks in the file's header: whose it is, and which of these tables it has."""
-_TABLES = """
-CREATE TABLE arrays (id INTEGER PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL);
-CREATE TABLE objects (id INTEGER PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE snapshots (
-    id INTEGER PRIMARY KEY, parent INTEGER, cause TEXT NOT NULL, branch INTEGER NOT NULL, phase INTEGER NOT NULL,
-    step INTEGER NOT NULL, iteration INTEGER NOT NULL, total REAL NOT NULL, time REAL NOT NULL,
-    entry TEXT NOT NULL, evaluation TEXT NOT NULL, state TEXT NOT NULL);
-CREATE TABLE views (id INTEGER PRIMARY KEY, snapshot INTEGER NOT NULL, value TEXT NOT NULL);
-CREATE TABLE pictures (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE log (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL);
-"""
-_COLUMNS = {
-    "snapshots": 12,
-    "views": 3,
-    "pictures": 2,
-}
+APPLICATION = 0x484D5253
+"""Marks in the file's header whose it is; ``PRAGMA user_version`` is the version of its tables."""
 _DTYPES = {"|b1", "|i1", "|u1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8"}
 _NEW_ADVICE = "give another name, or go on with that run by --resume"
 
@@ -62,7 +51,10 @@ class Names:
 
 
 class RunFile:
-    """Rows of one run.
+    """Rows of one run; several threads of this process may use one object.
+
+    A file of version 1 is converted as it is opened: in place where it is to be written to, otherwise in a temporary
+    copy, so that reading changes nothing.
 
     Args:
         mode: ``new`` makes the file, ``append`` goes on with it, ``read`` changes nothing.
@@ -73,6 +65,7 @@ class RunFile:
 
     def __init__(self, path: Path, *, mode: Literal["new", "append", "read"]) -> None:
         self.path, self._writing = Path(path), mode != "read"
+        self._lock = threading.RLock()
         if mode == "new" and self.path.exists():
             raise InputError(f"{self.path}: is there already; {_NEW_ADVICE}")
         if mode != "new":
@@ -85,15 +78,17 @@ class RunFile:
         with self._translated():
             self._begin()
             self._check()
-            (self._next_array,) = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM arrays").fetchone()
-            (self._next_object,) = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM objects").fetchone()
+            self._next_array, self._next_object = (self.next_id(table) for table in ("arrays", "objects"))
+            self._columns = {name: len(self._table_info(name)) for (name,) in self.rows(_NAMES_OF_TABLES)}
 
     def close(self) -> None:
-        """Leave one file behind, without the journal that lies beside it while it is written."""
-        if self._writing:
-            with suppress(sqlite3.Error):  # somebody reads it at this moment
-                self._database.execute("PRAGMA journal_mode = DELETE")
-        self._database.close()
+        """Leave one file behind, without the journal that lies beside it while it is written, and without gaps."""
+        with self._lock:
+            if self._writing:
+                with suppress(sqlite3.Error):  # somebody reads it at this moment
+                    self._database.execute("PRAGMA incremental_vacuum").fetchall()
+                    self._database.execute("PRAGMA journal_mode = DELETE")
+            self._database.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -102,14 +97,28 @@ class RunFile:
         Raises:
             InputError: The disk is full, or somebody else writes into the file.
         """
-        with self._translated():
+        with self._lock, self._translated():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                self._database.execute("ROLLBACK")
+                with suppress(sqlite3.OperationalError):  # a full disk may have ended it already
+                    self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """What is read inside is the file as it was at one moment, whoever writes into it meanwhile."""
+        with self._lock, self._translated():
+            if self._database.in_transaction:
+                yield
+                return
+            self._database.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._database.execute("COMMIT")
 
     def copy_to(self, target: Path) -> None:
         """Write all of it into a new file, what lies in the journal too.
@@ -117,7 +126,7 @@ class RunFile:
         Raises:
             InputError: The file cannot be made.
         """
-        with self._translated():
+        with self._lock, self._translated():
             self._database.execute("PRAGMA query_only = OFF")  # it concerns this file, but forbids the other
             try:
                 self._database.execute("VACUUM INTO ?", (str(target),))
@@ -128,65 +137,86 @@ class RunFile:
 
     def rename(self, old: str, new: str) -> None:
         """Write a path differently wherever it stands. For copies: a run that was recorded is never changed."""
-        texts = json.dumps(old, ensure_ascii=False)[1:-1], json.dumps(new, ensure_ascii=False)[1:-1]
+        plain = old, new
+        written = tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in plain)
+        nested = tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in written)
         self._database.execute("PRAGMA secure_delete = ON")
-        nested = tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in texts)
         with self.transaction():
-            for before, after in {texts, nested}:
-                for table in ("objects", "views", "log"):
-                    query = f"UPDATE {table} SET value = replace(value, ?, ?) WHERE instr(value, ?)"
+            for before, after in {plain, written, nested}:
+                for table, column in _MAY_NAME_PATHS:
+                    query = f"UPDATE {table} SET {column} = replace({column}, ?, ?) WHERE instr({column}, ?)"
                     self._database.execute(query, (before, after, before))
 
     # Writing, inside a transaction
 
-    def insert(self, table: str, *row: Any) -> None:
-        """Append to ``snapshots``, ``views`` or ``pictures``; values in the order of its columns, the id first.
+    def insert(self, table: str, *rows: tuple[Any, ...]) -> None:
+        """Append rows to a table, values in the order of its columns; an id of None is the next one."""
+        marks = ", ".join("?" * self._columns[table])
+        self._database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
-        An id of None is the next one.
-        """
-        marks = ", ".join("?" * _COLUMNS[table])
-        self._database.execute(f"INSERT INTO {table} VALUES ({marks})", row)
+    def change(self, statement: str, *rows: tuple[Any, ...]) -> None:
+        """Carry out an SQL statement once for the values of every row."""
+        self._database.executemany(statement, rows)
 
-    def add_array(self, array: np.ndarray) -> int:
-        """Append an array of numbers; its id."""
+    def add_array(self, array: np.ndarray, *, packed: bool = False) -> int:
+        """Append an array of numbers, compressed or as it is; its id."""
         row, self._next_array = self._next_array, self._next_array + 1
         array = np.ascontiguousarray(array)
         code = array.dtype.newbyteorder("<").str
         if code not in _DTYPES:
             raise TypeError(f"arrays of {array.dtype} are not kept")
-        data = array.astype(code, copy=False).data if array.size else b""
-        self._database.execute("INSERT INTO arrays VALUES (?, ?, ?, ?)", (row, code, json.dumps(array.shape), data))
+        plain = array.astype(code, copy=False)
+        data = pack({"": plain}) if packed else plain.data if array.size else b""
+        self.insert("arrays", (row, code, json.dumps(array.shape), data, int(packed)))
         return row
 
     def add_object(self, text: str) -> int:
         """Append a value that others refer to, as JSON; its id."""
         row, self._next_object = self._next_object, self._next_object + 1
-        self._database.execute("INSERT INTO objects VALUES (?, ?)", (row, text))
+        self.insert("objects", (row, text))
         return row
 
     def log(self, kind: str, value: Any) -> None:
         """Append something that happened, a JSON value, with the time."""
-        self._database.execute(
-            "INSERT INTO log (time, kind, value) VALUES (?, ?, ?)", (time.time(), kind, _json(value))
-        )
+        self.insert("log", (None, time.time(), kind, _json(value)))
 
     # Reading
 
     def array(self, row: int) -> np.ndarray:
         """A stored array; it cannot be written to."""
-        dtype, shape, data = self._one("SELECT dtype, shape, data FROM arrays WHERE id = ?", row)
+        dtype, shape, data, packed = self.one("SELECT dtype, shape, data, packed FROM arrays WHERE id = ?", row)
         if dtype not in _DTYPES:
             raise InputError(f"{self.path}: array {row} is of type {dtype!r}; {_ADVICE['damaged']}")
-        return np.frombuffer(data, dtype).reshape(json.loads(shape))
+        return self.unpacked(data)[""] if packed else np.frombuffer(data, dtype).reshape(json.loads(shape))
+
+    def unpacked(self, block: bytes) -> dict[str, np.ndarray]:
+        """The arrays of a block that ``packing.pack`` made."""
+        try:
+            return unpack(block)
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}; {_ADVICE['damaged']}") from None
 
     def object(self, row: int) -> str:
         """The JSON of a stored value."""
-        return self._one("SELECT value FROM objects WHERE id = ?", row)[0]
+        return self.one("SELECT value FROM objects WHERE id = ?", row)[0]
 
     def rows(self, query: str, *arguments: Any) -> list[tuple]:
         """What an SQL query finds."""
-        with self._translated():
+        with self._lock, self._translated():
             return self._database.execute(query, arguments).fetchall()
+
+    def figures(self, first: int, last: int) -> dict[int, dict[str, Any]]:
+        """The loss terms of these snapshots, see ``optim.recording.figures``."""
+        query = "SELECT first, layout, data FROM figures WHERE first <= ? AND first + count > ? ORDER BY first"
+        found: dict[int, dict[str, Any]] = {}
+        for begin, layout, block in self.rows(query, last, first):
+            evaluations = figures.unpacked(self.object(layout), self.unpacked(block))
+            found |= {begin + place: evaluation for place, evaluation in enumerate(evaluations)}
+        return {snapshot: evaluation for snapshot, evaluation in found.items() if first <= snapshot <= last}
+
+    def next_id(self, table: str) -> int:
+        """That a new row of a table may have."""
+        return self.rows(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0][0]
 
     def logged(self, kind: str, *, after: int = 0) -> list[tuple[int, Any]]:
         """Id and value of what happened, in order."""
@@ -208,7 +238,12 @@ class RunFile:
             position = Position(current if then == count else count - 1, tuple(undo), tuple(redo))
         return Names(dict(sorted(bookmarks.items())), branches, position)
 
-    def _one(self, query: str, row: int) -> tuple:
+    def one(self, query: str, row: int) -> tuple:
+        """The row that an SQL query finds.
+
+        Raises:
+            InputError: There is none.
+        """
         found = self.rows(query, row)
         if not found:
             raise InputError(f"{self.path}: a value that is referred to is not there; {_ADVICE['damaged']}")
@@ -222,7 +257,7 @@ class RunFile:
         if not self._writing:
             raise InputError(f"{self.path}: nothing has been recorded yet; wait a moment")
         with self.transaction():
-            for statement in _TABLES.split(";"):
+            for statement in TABLES:
                 self._database.execute(statement)
             self._database.execute(f"PRAGMA application_id = {APPLICATION}")
             self._database.execute(f"PRAGMA user_version = {FORMAT}")
@@ -232,8 +267,26 @@ class RunFile:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if mark != APPLICATION:
             raise InputError(f"{self.path}: a database of another program; runs end in {SUFFIX}")
-        if version > FORMAT:
+        if not 1 <= version <= FORMAT:
             raise InputError(f"{self.path}: format {version}, but {FORMAT} is the newest known here; update humorscope")
+        if version < FORMAT:
+            self._convert()
+
+    def _convert(self) -> None:
+        """From version 1."""
+        if not self._writing:
+            copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._database.backup(copy)
+            self._database.close()
+            self._database = copy
+        with self.transaction():
+            try:
+                upgrade(self._database)
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(f"{self.path}: cannot be converted ({error}); {_ADVICE['damaged']}") from None
+
+    def _table_info(self, table: str) -> list[tuple]:
+        return self._database.execute(f"PRAGMA table_info({table})").fetchall()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -248,6 +301,11 @@ class RunFile:
             raise InputError(f"{self.path}: {error}; {advice}") from None
 
 
+_NAMES_OF_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_MAY_NAME_PATHS = (
+    ("objects", "value"), ("stretches", "value"), ("setups", "value"), ("log", "value"), ("analyses", "value"),
+    ("notes", "text"), ("notes", "advice"),
+)  # fmt: skip
 _DOING = {"new": "made", "append": "written to", "read": "read"}
 _ADVICE = {
     "new": "record into another folder",
@@ -262,8 +320,9 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     if mode == "read":
         database = _connect_to_read(path)
     else:
-        database = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        database = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
         database.execute("PRAGMA page_size = 8192")
+        database.execute("PRAGMA auto_vacuum = INCREMENTAL")
         (journal,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
         if journal != "wal":  # folders on a network
             database.execute("PRAGMA journal_mode = TRUNCATE")
@@ -274,7 +333,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _connect_to_read(path: Path) -> sqlite3.Connection:
     """A journal that a killed run has left is read too; in a folder that cannot be written to, the file alone."""
     for options in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None, timeout=5.0)
+        address = f"{path.absolute().as_uri()}?{options}"
+        database = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
         try:
             database.execute("SELECT count(*) FROM sqlite_master").fetchone()
             database.execute("PRAGMA query_only = ON")

@@ -2,6 +2,9 @@
 
 What several values share is written once and is one object again when they are read. No pickle: only the listed types
 are ever made. Tensors are bits in, bits out; whoever wants them back says how they are made (torch is not needed here).
+
+A file knows a dataclass by the names in its ``Form`` and not by those in the code, so that a class or a field can be
+renamed and old files can still be read: its form then says which stored name the renamed field has.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import base64
 import json
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +28,43 @@ _written = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _AS_THEY_ARE = (type(None), bool, int, float, str)
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a dataclass is written: the name of its kind, and the stored name of each of its fields."""
+
+    kind: type
+    name: str
+    stored: Mapping[str, str]
+    """Field → name in the file; a field that is not named here is not written and must have a default."""
+    shared: bool = False
+    """Several values hold the same object, which is written once."""
+
+
+def form(kind: type, name: str, names: str, *, shared: bool = False) -> Form:
+    """A ``Form`` from a list of stored names; ``stored:field`` where the field is called otherwise in the code."""
+    pairs = (word.partition(":") for word in names.split())
+    return Form(kind, name, {field or stored: stored for stored, _, field in pairs}, shared)
+
+
 class Values:
     """Writes and reads values of some types in one run file.
 
     Args:
-        types: Dataclasses that may occur.
-        shared: Those of them of which several values hold the same object.
+        forms: Of the dataclasses that may occur.
         tensor: From an array to a tensor; None: tensors are read as arrays.
     """
 
     def __init__(
         self,
         file: RunFile,
-        types: Iterable[type],
+        forms: Iterable[Form],
         *,
-        shared: Iterable[type] = (),
         tensor: Callable[[np.ndarray], Any] | None = None,
     ) -> None:
-        self._file, self._tensor = file, tensor
-        self._types = {kind.__name__: kind for kind in types}
-        self._shared = tuple(shared)
-        self._objects, self._arrays, self._tensors = _Known(), _Known(), _Known()
+        self._file, self._make_tensor = file, tensor
+        self._by_name = {known.name: known for known in forms}
+        self._by_kind = {known.kind: known for known in self._by_name.values()}
+        self._objects, self._arrays, self._tensors = Known(), Known(), Known()
         self._texts: dict[str, int] = {}
         self._encoders: dict[type, Callable[[Any], Any]] = {}
 
@@ -63,6 +82,16 @@ class Values:
             return self._decoded(json.loads(text))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{self._file.path}: a value cannot be read ({error}); the file is damaged") from None
+
+    def text_row(self, text: str) -> int:
+        """The id of a JSON text among the file's objects, where it is written once. Call it inside a transaction."""
+        if text not in self._texts:
+            self._texts[text] = self._file.add_object(text)
+        return self._texts[text]
+
+    def make_tensor(self, array: np.ndarray) -> Any:
+        """As tensors come back: see ``tensor`` above."""
+        return array if self._make_tensor is None else self._make_tensor(array)
 
     # There
 
@@ -91,14 +120,13 @@ class Values:
             return lambda array: self._encoded_array("array", self._arrays, array, array)
         if hasattr(value, "detach"):
             return lambda tensor: self._encoded_array("tensor", self._tensors, tensor, tensor.detach().numpy())
-        if is_dataclass(value) and type(value).__name__ in self._types:
-            names = tuple(field.name for field in fields(value))
-            if isinstance(value, self._shared):
-                return lambda item: self._encoded_shared(item, names)
-            return lambda item: self._encoded_whole(item, names)
+        known = self._by_kind.get(type(value))
+        if known is not None:
+            encoded = self._encoded_shared if known.shared else self._encoded_whole
+            return lambda item: encoded(item, known)
         raise TypeError(f"values of type {type(value).__name__} are not kept in run files")
 
-    def _encoded_array(self, word: str, known: _Known, value: Any, array: np.ndarray) -> dict[str, Any]:
+    def _encoded_array(self, word: str, known: Known, value: Any, array: np.ndarray) -> dict[str, Any]:
         row = known.row(value)
         if row is not None:
             return {word: row}
@@ -106,27 +134,20 @@ class Values:
             code = array.dtype.newbyteorder("<").str
             data = np.ascontiguousarray(array).astype(code, copy=False)
             return {word: [code, array.shape, base64.b64encode(data.tobytes()).decode("ascii")]}
-        return {word: known.note(value, self._file.add_array(array))}
+        return {word: known.note(value, self._file.add_array(array, packed=True))}
 
     def _encoded_sequence(self, items: Sequence[Any]) -> Any:
-        """Many shared objects in a row, such as a hundred curvature pairs, as their numbers alone."""
-        if len(items) > 1 and all(isinstance(item, self._shared) for item in items):
-            rows = ((self._objects.row(item), item) for item in items)
-            return {"##": [self._encoded(item)["#"] if row is None else row for row, item in rows]}
         return [self._encoded(item) for item in items]
 
-    def _encoded_whole(self, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
-        whole = {"@": type(value).__name__}
-        whole.update((name, self._encoded(getattr(value, name))) for name in names)
+    def _encoded_whole(self, value: Any, known: Form) -> dict[str, Any]:
+        whole = {"@": known.name}
+        whole.update((stored, self._encoded(getattr(value, name))) for name, stored in known.stored.items())
         return whole
 
-    def _encoded_shared(self, value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    def _encoded_shared(self, value: Any, known: Form) -> dict[str, Any]:
         row = self._objects.row(value)
         if row is None:
-            text = _written(self._encoded_whole(value, names))
-            if text not in self._texts:
-                self._texts[text] = self._file.add_object(text)
-            row = self._objects.note(value, self._texts[text])
+            row = self._objects.note(value, self.text_row(_written(self._encoded_whole(value, known))))
         return {"#": row}
 
     # And back
@@ -149,9 +170,8 @@ class Values:
             return self._shared_object(content)
         if word == "##":
             return tuple(self._shared_object(row) for row in content)
-        if word == "tensor" and self._tensor is not None:
-            make = self._tensor
-            return self._tensors.get(content, lambda: make(self._read_array(content)))
+        if word == "tensor":
+            return self._tensors.get(content, lambda: self.make_tensor(self._read_array(content)))
         return self._arrays.get(content, lambda: self._read_array(content))
 
     def _shared_object(self, row: int) -> Any:
@@ -165,17 +185,18 @@ class Values:
 
     def _decoded_object(self, value: dict[str, Any]) -> Any:
         name = value["@"]
-        if name not in self._types:
+        if name not in self._by_name:
             raise InputError(f"{self._file.path}: holds a {name}, unknown to this version; update humorscope")
-        kind = self._types[name]
-        given = {field.name: self._decoded(value[field.name]) for field in fields(kind) if field.name in value}
-        missing = [f.name for f in fields(kind) if f.name not in given and f.default is f.default_factory is MISSING]
+        known = self._by_name[name]
+        given = {field: self._decoded(value[stored]) for field, stored in known.stored.items() if stored in value}
+        own = fields(known.kind)
+        missing = [f.name for f in own if f.name not in given and f.default is f.default_factory is MISSING]
         if missing:
             raise InputError(f"{self._file.path}: {name} has no {', '.join(missing)}; an older version wrote this file")
-        return kind(**given)
+        return known.kind(**given)
 
 
-class _Known:
+class Known:
     """Which objects that are alive lie in which rows."""
 
     def __init__(self) -> None:

@@ -39,6 +39,7 @@ def read_run(path: Path, *, body_path: Path | None = None) -> list[FitResult]:
     settings = resumed_settings(parse(["--resume", str(path), *body]))
     session = load_recorded(settings)
     with closing(RunFile(path, mode="read")) as file:
-        Recording(file).restore(session)
-        seconds = sum(snapshot.seconds for snapshot in session.history.ancestors(session.current.id))
+        recording = Recording(file)
+        recording.restore(session)
+        seconds = recording.seconds(entry.id for entry in session.history.path(session.current.id))
         return of_session(session.fit, info=run_info(settings, session, seconds=seconds))

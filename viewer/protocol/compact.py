@@ -1,52 +1,117 @@
-"""Motions in less than a third of their memory, for recordings: turns as six 16-bit numbers, joints worked out again.
+"""Motions in a fifth of their memory, for recordings: turns as three 16-bit numbers, joints worked out again.
 
-Positions come back to 0.2 mm, turns to 0.01 degrees. Knows neither torch nor the optimiser.
+Positions come back to 0.2 mm, turns to 0.01 degrees. Knows neither torch nor the optimiser. The names of the arrays are
+those in run files.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from viewer.protocol.view_model import BodyMesh, Motion, Scene
 
-_SHORT = 32767
+Arrays = Mapping[str, np.ndarray]
+"""``trans`` (B, T, 3) in 0.1 mm, ``turns`` (B, T, J, 3) rotation vectors in 0.1 mrad, ``betas`` (B, 16); perhaps
+``contacts`` (B, T, J) of 255 and ``beside`` (B, T, J, 3), in 0.1 mm, from the joints to those of the prior's decoder.
+
+In motions of run files of version 1, ``rows`` (B, T, J, 2, 3) of the matrices in place of ``turns``, and ``trans`` and
+``beside`` in metres."""
+ALONG = {"trans": (2, 0), "turns": (2, 0), "contacts": (2, 0), "beside": (2, 0)}
+"""Axes of several motions, one after the other, along which differences are small: frames, then iterations."""
+_STEP, _TURN = 1e4, 1e4  # per metre, per radian; half a turn is 31416
 
 
-@dataclass(frozen=True, kw_only=True)
-class CompactMotion:
-    """See ``Motion``."""
+def packed(motion: Motion, regressed: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Without what ``unpacked`` works out again.
 
-    trans: np.ndarray  # (B, T, 3)
-    turns: np.ndarray  # (B, T, J, 2, 3) int16, the matrices' first two rows
-    betas: np.ndarray  # (B, 16)
-    contacts: np.ndarray | None  # (B, T, J) of 255
-
-
-def packed(motion: Motion) -> CompactMotion:
-    """Without what ``unpacked`` works out again."""
-    contacts = motion.contacts
-    return CompactMotion(
-        trans=motion.trans.astype(np.float32),
-        turns=np.rint(motion.rotations[..., :2, :] * _SHORT).astype(np.int16),
-        betas=motion.betas.astype(np.float32),
-        contacts=None if contacts is None else np.rint(contacts * 255).astype(np.uint8),
-    )
+    Args:
+        regressed: (B, T, J, 3) joints that the prior's decoder puts out.
+    """
+    arrays: dict[str, np.ndarray] = {
+        "trans": np.rint(motion.trans * _STEP).astype(np.int32),
+        "turns": np.rint(_vectors(motion.rotations) * _TURN).astype(np.int16),
+        "betas": motion.betas.astype(np.float32),
+    }
+    if motion.contacts is not None:
+        arrays["contacts"] = np.rint(motion.contacts * 255).astype(np.int16)
+    if regressed is not None:
+        beside = np.rint((regressed - motion.joints) * _STEP)
+        arrays["beside"] = np.clip(beside, -32767, 32767).astype(np.int16)
+    return arrays
 
 
-def unpacked(motion: CompactMotion, body: BodyMesh) -> Motion:
+def unpacked(arrays: Arrays, body: BodyMesh) -> Motion:
     """The motion of a body."""
-    first, second = (_unit(motion.turns[..., row, :].astype(np.float32)) for row in (0, 1))
-    second = _unit(second - first * (first * second).sum(-1, keepdims=True))
-    rotations = np.stack((first, second, np.cross(first, second)), axis=-2)
+    old = "rows" in arrays
+    rotations = _from_rows(arrays["rows"]) if old else _matrices(arrays["turns"] / np.float32(_TURN))
+    trans = arrays["trans"].astype(np.float32) / (1.0 if old else np.float32(_STEP))
+    contacts = arrays.get("contacts")
     return Motion(
-        trans=motion.trans,
+        trans=trans,
         rotations=rotations,
-        betas=motion.betas,
-        joints=joints(rotations, motion.trans, motion.betas, body),
-        contacts=None if motion.contacts is None else motion.contacts.astype(np.float32) / 255,
+        betas=arrays["betas"],
+        joints=joints(rotations, trans, arrays["betas"], body),
+        contacts=None if contacts is None else contacts.astype(np.float32) / 255,
     )
+
+
+def regressed(arrays: Arrays, motion: Motion) -> np.ndarray | None:
+    """(B, T, J, 3) joints that the prior's decoder puts out, beside those of ``unpacked``."""
+    if "beside" not in arrays:
+        return None
+    return motion.joints + arrays["beside"].astype(np.float32) / (1.0 if "rows" in arrays else np.float32(_STEP))
+
+
+def _vectors(matrices: np.ndarray) -> np.ndarray:
+    """Rotation vectors (..., 3) of rotation matrices (..., 3, 3), of an angle up to a half turn.
+
+    The matrix of products of the quaternion's entries is known from the matrix; its row with the largest diagonal is
+    the quaternion, but for its length. Source: Shepperd, Quaternion from rotation matrix, 1978.
+    """
+    m = matrices.astype(np.float64)
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    wx, wy, wz = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
+    xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
+    products = np.stack(
+        (
+            np.stack((1 + xx + yy + zz, wx, wy, wz), -1),
+            np.stack((wx, 1 + xx - yy - zz, xy, xz), -1),
+            np.stack((wy, xy, 1 - xx + yy - zz, yz), -1),
+            np.stack((wz, xz, yz, 1 - xx - yy + zz), -1),
+        ),
+        -2,
+    )
+    largest = np.diagonal(products, axis1=-2, axis2=-1).argmax(-1)
+    found = np.take_along_axis(products, largest[..., None, None], -2)[..., 0, :]
+    found /= np.linalg.norm(found, axis=-1, keepdims=True)
+    found *= np.where(found[..., :1] < 0, -1.0, 1.0)
+    axis = found[..., 1:]
+    length = np.linalg.norm(axis, axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(length, found[..., :1])
+    return axis * np.where(length > 1e-12, angle / np.maximum(length, 1e-12), 2.0)
+
+
+def _matrices(vectors: np.ndarray) -> np.ndarray:
+    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3): Rodrigues' formula."""
+    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack((zero, -z, y, z, zero, -x, -y, x, zero), -1).reshape(*vectors.shape[:-1], 3, 3)
+    small = angle < 1e-6
+    safe = np.where(small, 1.0, angle)
+    first = np.where(small, 1.0, np.sin(safe) / safe)
+    second = np.where(small, 0.5, (1.0 - np.cos(safe)) / safe**2)
+    return (np.eye(3) + first * cross + second * (cross @ cross)).astype(np.float32)
+
+
+def _from_rows(rows: np.ndarray) -> np.ndarray:
+    """Rotation matrices of their first two rows in 1/32767."""
+    first, second = (_unit(rows[..., row, :].astype(np.float32)) for row in (0, 1))
+    second = _unit(second - first * (first * second).sum(-1, keepdims=True))
+    return np.stack((first, second, np.cross(first, second)), axis=-2)
 
 
 def joints(rotations: np.ndarray, trans: np.ndarray, betas: np.ndarray, body: BodyMesh) -> np.ndarray:

@@ -25,6 +25,21 @@ STAGE_COST = {1: 1.0, 2: 1.3, 3: 5.0}
 SMOOTHING = 0.15
 
 
+def progress(phases: Sequence[Planned], phase: int, *, step: int, iteration: int, stopped: bool, done: bool) -> float:
+    """Share of the schedule's outer steps that is done, 0 to 1.
+
+    Args:
+        phase, step, iteration: Where the fit stands.
+        stopped: The step ends there.
+        done: The schedule ends there.
+    """
+    if done:
+        return 1.0
+    steps = [planned.steps for planned in phases]
+    part = 1.0 if stopped else min(iteration / max(phases[phase].iterations, 1), 1.0)
+    return min((sum(steps[:phase]) + step + part) / sum(steps), 1.0)
+
+
 class Pace:
     """Learns seconds per iteration and iterations per outer step, phase by phase."""
 

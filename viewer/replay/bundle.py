@@ -65,8 +65,7 @@ def bundle(run: Path, target: Path) -> Bundled:
 def _add_pictures(copy: RunFile, footage: Any) -> int:
     pictures = list(_pictures(footage.path, set(footage.frames)))
     with copy.transaction():
-        for number, jpeg in pictures:
-            copy.insert("pictures", number, jpeg)
+        copy.insert("pictures", *pictures)
     return len(pictures)
 
 

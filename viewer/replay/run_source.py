@@ -6,8 +6,9 @@ What was not written of an iteration (see ``worker.run_recorder``) is taken from
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections import OrderedDict
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,14 +21,14 @@ from viewer.protocol import view_model as vm
 from viewer.protocol.findings import FrameTerms
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
-from viewer.worker.run_recorder import NO_EDITS, Setup, view_values
+from viewer.protocol.pace import progress
+from viewer.worker.stored import DETAILS, NO_EDITS, Setup, view_values
 
-VIEWS_KEPT = 32
+VIEWS_KEPT, BLOCKS_KEPT = 32, 8
 _FROM_BEFORE = ("motion", "floors", "prior_frames")
 """What holds, or nearly so, until it is worked out anew."""
-_HISTORY = (
-    "SELECT id, parent, cause, branch, phase, step, iteration, evaluation FROM snapshots WHERE id >= ? ORDER BY id"
-)
+_HISTORY = "SELECT id, parent, cause, branch, phase, step, iteration FROM snapshots WHERE id >= ? ORDER BY id"
+_STATUS = "SELECT phase, step, iteration, total_iterations, stopped, done FROM snapshots WHERE id = ?"
 
 
 class RunSource:
@@ -44,6 +45,8 @@ class RunSource:
         self._file = RunFile(path, mode="read")
         self._values = view_values(self._file)
         self._rows: dict[int, list[int]] = {}  # snapshot → rows of the table of views
+        self._setups: list[tuple[int, Setup]] = []  # with the first snapshot that they hold for
+        self._blocks: OrderedDict[int, dict[str, np.ndarray]] = OrderedDict()
         self._history_rows: HistoryRows | None = None
         self._branch_of: list[int] = []
         self._last_row = self._last_note = 0
@@ -51,7 +54,7 @@ class RunSource:
         self._parts: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self._scene: tuple[vm.Scene, vm.Scene] | None = None  # as written, as given out
         self._notes: list[vm.Note] = []
-        if not self._file.rows("SELECT 1 FROM views LIMIT 1"):
+        if not self._file.rows("SELECT 1 FROM snapshots, views LIMIT 1"):
             raise InputError(f"{path}: nothing to look at has been recorded yet; wait, or go on with it by --resume")
         self._tell_when()
 
@@ -62,26 +65,31 @@ class RunSource:
 
     def refresh(self) -> bool:
         """Read what was added since the last call."""
-        snapshots = self._file.rows(_HISTORY, len(self._branch_of))  # first: their views are there when they are
-        new = self._file.rows("SELECT id, snapshot FROM views WHERE id > ? ORDER BY id", self._last_row)
+        with self._file.one_moment():
+            snapshots = self._file.rows(_HISTORY, len(self._branch_of))
+            new = self._file.rows("SELECT id, snapshot FROM views WHERE id > ? ORDER BY id", self._last_row)
+            last = self._setups[-1][0] if self._setups else -1
+            setups = self._file.rows("SELECT snapshot, value FROM setups WHERE snapshot > ? ORDER BY snapshot", last)
+            evaluations = self._file.figures(snapshots[0][0], snapshots[-1][0]) if snapshots else {}
+        self._setups += [(snapshot, self._values.decode(text)) for snapshot, text in setups]
         for row, snapshot in new:
             self._last_row = row
             self._rows.setdefault(snapshot, []).append(row)
             self._parts.pop(snapshot, None)
-        self._add_rows(snapshots)
+        self._add_rows(snapshots, evaluations)
         names = self._file.names()
-        changed = bool(new) or names != self._names
+        changed = bool(new or snapshots) or names != self._names
         self._names = names
         return changed
 
-    def _add_rows(self, snapshots: list[tuple]) -> None:
-        """The history's new rows, from what ``_HISTORY`` finds."""
-        for snapshot, parent, cause, branch, phase, step, iteration, text in snapshots:
-            setup: Setup = self._read(snapshot)["setup"]
+    def _add_rows(self, snapshots: list[tuple], evaluations: dict[int, dict[str, Any]]) -> None:
+        """The history's new rows, from what ``_HISTORY`` finds and the loss terms."""
+        for snapshot, parent, cause, branch, phase, step, iteration in snapshots:
+            setup = self._setup_of(snapshot)
             members, scene = _members(setup), setup.scene
             if self._history_rows is None:
                 self._history_rows = HistoryRows(len(members.rows))
-            evaluated = _evaluated(self._values.decode(text))
+            evaluated = _evaluated(evaluations[snapshot])
             self._history_rows.add(
                 parent=parent,
                 branch=branch,
@@ -101,52 +109,67 @@ class RunSource:
 
         if not 0 <= snapshot < len(self._branch_of):
             raise InputError(f"no snapshot {snapshot}; there are 0 to {len(self._branch_of) - 1}")
-        parts = dict(self._read(snapshot))
-        setup: Setup = parts["setup"]
+        parts, setup = dict(self._read(snapshot)), self._setup_of(snapshot)
         for name in _FROM_BEFORE:
             if name not in parts:
                 self._borrow(name, parts, snapshot)
         scene = self._full(setup.scene)
         motion = compact.unpacked(parts["motion"], scene.body)
-        raw, weighted = _members(setup).values(self._evaluated(snapshot))
-        parts |= {"motion": motion, "drift": self._drift(), "raw": raw, "weighted": weighted}
-        parts |= {"phases": setup.phases, "weights": setup.weights, "frozen": setup.frozen}
-        if "beside_joints" in parts:
-            parts["regressed"] = motion.joints + parts["beside_joints"].astype(np.float32)
-        known = {field.name for field in fields(vm.ViewModel)}
-        given = {name: value for name, value in parts.items() if name in known}
+        evaluated = self._evaluated(snapshot)
+        raw, weighted = _members(setup).values(evaluated)
+        details = {name: parts[stored] for stored, name in DETAILS.items() if stored in parts}
         return vm.ViewModel(
             version=0,
             obeyed=0,
             current=self.current,
             shown=snapshot,
+            status=self._status(snapshot, setup, evaluated.evaluation.total),
+            motion=motion,
+            regressed=compact.regressed(parts["motion"], motion),
+            phases=setup.phases,
+            weights=setup.weights,
+            frozen=setup.frozen,
+            raw=raw,
+            weighted=weighted,
             history=self._whole_history(),
             scene=scene,
-            **given,
+            **(details | {"drift": self._drift()}),
+        )
+
+    def _status(self, snapshot: int, setup: Setup, loss: float) -> vm.Status:
+        phase, step, iteration, total, stopped, done = self._file.one(_STATUS, snapshot)
+        return vm.Status(
+            state="done" if done else "paused",
+            phase=phase,
+            step=step,
+            iteration=iteration,
+            total_iterations=total,
+            progress=progress(
+                setup.phases, phase, step=step, iteration=iteration, stopped=bool(stopped), done=bool(done)
+            ),
+            loss=loss,
         )
 
     def analysis(self, command: c.Analyse) -> vm.Analysis | None:
         """The loss over the frames is always there; of other questions, the answers that were given then."""
+        known: dict[str, Any] = {"kind": command.kind, "options": command.options, "snapshot": command.snapshot}
         if command.kind == "frame_terms":
-            members = _members(self._read(command.snapshot)["setup"])
+            members = _members(self._setup_of(command.snapshot))
             value = FrameTerms(weighted=members.per_frame(self._evaluated(command.snapshot)))
-            return vm.Analysis(
-                kind=command.kind, options=command.options, snapshot=command.snapshot, seconds=0.0, value=value
-            )
-        for _, (snapshot, kind, text) in reversed(self._file.logged("analysis")):
-            if (snapshot, kind) == (command.snapshot, command.kind):
-                answer: vm.Analysis = self._values.decode(text)
-                if answer.options == command.options:
-                    return answer
+            return vm.Analysis(**known, seconds=0.0, value=value)
+        query = "SELECT options, seconds, error, value FROM analyses WHERE snapshot = ? AND kind = ? ORDER BY id DESC"
+        for options, seconds, error, text in self._file.rows(query, command.snapshot, command.kind):
+            if self._values.decode(options) == command.options:
+                return vm.Analysis(**known, seconds=seconds, value=self._values.decode(text), error=error)
         return None
 
     def _evaluated(self, snapshot: int) -> SimpleNamespace:
-        ((text,),) = self._file.rows("SELECT evaluation FROM snapshots WHERE id = ?", snapshot)
-        return _evaluated(self._values.decode(text))
+        return _evaluated(self._file.figures(snapshot, snapshot)[snapshot])
 
     def notes(self) -> list[vm.Note]:
         """What the session told, and what to know of the recording."""
-        for row, (level, text, advice) in self._file.logged("note", after=self._last_note):
+        query = "SELECT id, level, text, advice FROM notes WHERE id > ? ORDER BY id"
+        for row, level, text, advice in self._file.rows(query, self._last_note):
             self._last_note = row
             self._notes.append(vm.Note(level=level, text=text, advice=advice))
         told, self._notes = self._notes, []
@@ -162,17 +185,33 @@ class RunSource:
         text = f"{self._file.path.name}: {count} iterations, recorded from {when} for {(last - first) / 60:.0f} min"
         self._notes.append(vm.Note(level="info", text=text))
 
+    def _setup_of(self, snapshot: int) -> Setup:
+        return self._setups[bisect_right(self._setups, snapshot, key=lambda known: known[0]) - 1][1]
+
     def _read(self, snapshot: int) -> dict[str, Any]:
-        """All that was written of a snapshot; later rows win."""
+        """All that was written of a snapshot's view; later rows win."""
         if snapshot not in self._parts:
-            self._parts[snapshot] = {}
-            for row in self._rows[snapshot]:
-                ((text,),) = self._file.rows("SELECT value FROM views WHERE id = ?", row)
-                self._parts[snapshot] |= self._values.decode(text)
+            parts: dict[str, Any] = {}
+            for row in self._rows.get(snapshot, ()):
+                block, place, detail = self._file.one("SELECT motion, place, detail FROM views WHERE id = ?", row)
+                parts |= {} if detail is None else self._values.decode(detail)
+                if block is not None:
+                    parts["motion"] = {name: array[place] for name, array in self._block(block).items()}
+            self._parts[snapshot] = parts
             if len(self._parts) > VIEWS_KEPT:
                 self._parts.popitem(last=False)
         self._parts.move_to_end(snapshot)
         return self._parts[snapshot]
+
+    def _block(self, row: int) -> dict[str, np.ndarray]:
+        """The arrays of several motions."""
+        if row not in self._blocks:
+            (data,) = self._file.one("SELECT data FROM motions WHERE id = ?", row)
+            self._blocks[row] = self._file.unpacked(data)
+            if len(self._blocks) > BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+        self._blocks.move_to_end(row)
+        return self._blocks[row]
 
     def _borrow(self, name: str, parts: dict[str, Any], snapshot: int) -> None:
         """Take what is missing from the nearest snapshot before it on its branch."""
@@ -191,7 +230,7 @@ class RunSource:
         """Of the branch that the session stood on: written where that enters stage 3."""
         rows, here = self._history_rows, self.current
         assert rows is not None
-        phases = self._read(here)["setup"].phases
+        phases = self._setup_of(here).phases
         begin = None
         while here >= 0 and phases[rows.phase(here)].stage == 3:
             begin, here = here, rows.parent(here)
@@ -233,7 +272,7 @@ def _members(setup: Setup) -> Members:
 
 
 def _evaluated(plain: dict[str, Any]) -> SimpleNamespace:
-    """What ``optim.recording.recording.plain_evaluation`` wrote, as far as ``Members`` looks at it."""
+    """A ``figures.Plain``, as far as ``Members`` looks at it."""
     figures: dict[int, np.ndarray] = {}
     for rows, stack in plain["per_frame"]:
         figures |= dict(zip(rows, stack, strict=True))

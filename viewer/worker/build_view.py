@@ -23,6 +23,7 @@ from optim.session.session import Session
 from viewer.protocol import view_model as vm
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
+from viewer.protocol.pace import progress
 from viewer.worker.build_prior import node_gaps, prior_frames, regressed_joints
 from viewer.worker.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 
@@ -144,12 +145,14 @@ class ViewBuilder:
 
     def progress(self, snapshot: Snapshot) -> float:
         """Share of the schedule's outer steps done, 0 to 1."""
-        if snapshot.done:
-            return 1.0
-        steps = [phase.steps for phase in snapshot.schedule]
-        part = snapshot.iteration / max(snapshot.schedule[snapshot.phase].iterations, 1)
-        step = snapshot.step + (1.0 if snapshot.stop is not None else min(part, 1.0))
-        return min((sum(steps[: snapshot.phase]) + step) / sum(steps), 1.0)
+        return progress(
+            snapshot.schedule,
+            snapshot.phase,
+            step=snapshot.step,
+            iteration=snapshot.iteration,
+            stopped=snapshot.stop is not None,
+            done=snapshot.done,
+        )
 
     def motion(self, trajectory: Trajectory) -> vm.Motion:
         """A trajectory of the input frame in the display frame."""

@@ -98,6 +98,8 @@ class Worker:
         if self._recorder is not None:
             self._recorder.follow()
             busy = busy or self._recorder.catch_up()
+            if not self.running:
+                self._recorder.flush()
         return busy
 
     def close(self) -> None:

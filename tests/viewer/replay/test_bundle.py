@@ -52,6 +52,7 @@ def run(home) -> Path:
     while not session.done:
         session.step_iteration()
         recorder.follow()
+    recorder.flush()
     return home / "run.humorscope"
 
 

@@ -1,0 +1,40 @@
+"""The names under which a run file knows the optimiser's values. What is written here is in files: it never changes.
+
+Whoever renames a class or a field changes the code's side only (``form(Renamed, "OldName", "old_field:new_field")``).
+"""
+
+from __future__ import annotations
+
+from optim.problem.camera import Camera
+from optim.problem.footage import Footage
+from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations, PreviousBatch
+from optim.problem.variables import Packing, Part, Trajectory
+from optim.recording.values import form
+from optim.schedule.phases import Phase
+from optim.schedule.presets import Preset
+
+FORMS = (
+    form(Camera, "Camera", "focal centre image_size", shared=True),
+    form(Footage, "Footage", "path size frames", shared=True),
+    form(PriorFrame, "PriorFrame", "R_prior_input offset", shared=True),
+    form(Observations, "Observations", "joints3d verts3d points3d joints2d seq_interval previous", shared=True),
+    form(PreviousBatch, "PreviousBatch", "seq_interval verts3d betas floor_plane"),
+    form(Part, "Part", "name shape frames"),
+    form(Packing, "Packing", "parts", shared=True),
+    form(Trajectory, "Trajectory", "trans root_orient pose_body betas joints contacts floor_plane"),
+    form(
+        Preset,
+        "Preset",
+        "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps stage_3 units"
+        " split stitching cloud_scale",
+        shared=True,
+    ),
+    form(
+        Phase,
+        "Phase",
+        "name stage variables steps iterations frames weights init_motion_frames segment preset",
+        shared=True,
+    ),
+)
+"""Of all that ``Recording`` writes as values; the rows of its tables have columns of their own."""

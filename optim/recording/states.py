@@ -1,0 +1,225 @@
+"""The states of the solver in a run file: what a fit can be gone on from, bit for bit.
+
+A state is a point, its gradient and up to a hundred curvature pairs of three vectors each, 2 MB in a fit of 60 frames,
+so not every snapshot keeps one. Vectors and pairs that several states share are in the file once, and leave it with the
+last state that needs them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from optim.recording.runfile import RunFile
+from optim.recording.values import Known, Values
+from optim.session.history import Snapshot
+from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
+
+Stays = Literal["whole", "bare", "no"]
+"""What is left of a state when the fit has gone on: all, all but its pairs (they are its parent's), or nothing."""
+_INSERT = "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A state as it is in the file; pairs None: they are those of the parent."""
+
+    x: Tensor
+    solver: LbfgsState
+    evaluation: dict[str, Any]
+    whole: bool
+
+
+@dataclass
+class _Row:
+    stays: Stays
+    vectors: tuple[int, int]
+    pairs: tuple[int, ...] | None
+
+
+class States:
+    """The tables ``states`` and ``pairs`` of one file, and the vectors that these refer to."""
+
+    def __init__(self, file: RunFile, values: Values) -> None:
+        self._file, self._values = file, values
+        self._pairs, self._vectors = Known(), Known()
+        self._rows: dict[int, _Row] = {}
+        self._parts: dict[int, tuple[int, int, int]] = {}  # pair → its vectors
+        self._users: Counter[tuple[str, int]] = Counter()  # of pairs and of vectors
+        for snapshot, x, gradient, pairs, stays in file.rows("SELECT snapshot, x, gradient, pairs, stays FROM states"):
+            self._rows[snapshot] = _Row(stays, (x, gradient), None if pairs is None else _ids(pairs))
+        for pair, *vectors in file.rows("SELECT id, s, before, after FROM pairs"):
+            self._parts[pair] = tuple(vectors)
+            self._count("vector", vectors)
+        for row in self._rows.values():
+            self._count("vector", row.vectors)
+            self._count("pair", row.pairs or ())
+        self._next_pair = file.next_id("pairs")
+
+    def whole(self, snapshot_id: int) -> bool:
+        """There is a state of this snapshot, with its pairs."""
+        return snapshot_id in self._rows and self._rows[snapshot_id].pairs is not None
+
+    # Into the file, inside a transaction
+
+    def keep(self, snapshot: Snapshot, evaluation: dict[str, Any], *, stays: Stays, whole: bool = True) -> None:
+        """Write the state of a snapshot.
+
+        Args:
+            evaluation: At its point.
+            stays: For a state that is not there yet; the others stay as it was said.
+            whole: With its pairs; otherwise they are those of its parent.
+        """
+        solver = snapshot.solver
+        vectors = self._vector(solver.point.x), self._vector(solver.point.gradient)
+        pairs = tuple(self._pair(pair) for pair in solver.pairs) if whole else None
+        self._count("vector", vectors)
+        self._count("pair", pairs or ())
+        old = self._rows.get(snapshot.id)
+        stays = stays if old is None else old.stays
+        self._rows[snapshot.id] = _Row(stays, vectors, pairs)
+        text = self._values.encode(evaluation)
+        row = (snapshot.id, *vectors, _solver_text(solver), text, None if pairs is None else _text(pairs), stays)
+        self._file.change(_INSERT, row)
+        if old is not None:
+            self._release(old.pairs or (), old.vectors)
+
+    def stays(self, snapshot_id: int) -> None:
+        """The state is not to be left out later, if there is a whole one."""
+        if self.whole(snapshot_id):
+            self._rows[snapshot_id].stays = "whole"
+            self._file.change("UPDATE states SET stays = 'whole' WHERE snapshot = ?", (snapshot_id,))
+
+    def passed(self, snapshot_id: int) -> None:
+        """The fit has gone on from here: take out what is not to stay."""
+        row = self._rows.get(snapshot_id)
+        if row is None or row.stays == "whole":
+            return
+        if row.stays == "bare":
+            self._file.change("UPDATE states SET pairs = NULL WHERE snapshot = ?", (snapshot_id,))
+            pairs, row.pairs = row.pairs, None
+            self._release(pairs or (), ())
+        else:
+            self._file.change("DELETE FROM states WHERE snapshot = ?", (snapshot_id,))
+            del self._rows[snapshot_id]
+            self._release(row.pairs or (), row.vectors)
+
+    def _vector(self, tensor: Tensor) -> int:
+        row = self._vectors.row(tensor)
+        if row is None or not self._users["vector", row]:
+            row = self._vectors.note(tensor, self._file.add_array(tensor.detach().numpy()))
+        return row
+
+    def _pair(self, pair: Pair) -> int:
+        row = self._pairs.row(pair)
+        if row is None or not self._users["pair", row]:
+            row, self._next_pair = self._next_pair, self._next_pair + 1
+            self._pairs.note(pair, row)
+            vectors = self._vector(pair.s), self._vector(pair.before), self._vector(pair.after)
+            self._parts[row] = vectors
+            self._count("vector", vectors)
+            self._file.insert("pairs", (row, *vectors, pair.rho))
+        return row
+
+    def _count(self, what: str, rows: Iterable[int]) -> None:
+        for row in rows:
+            self._users[what, row] += 1
+
+    def _release(self, pairs: Sequence[int], vectors: Sequence[int]) -> None:
+        gone = self._without_users("pair", pairs)
+        for pair in gone:
+            vectors = (*vectors, *self._parts.pop(pair))
+        self._file.change("DELETE FROM pairs WHERE id = ?", *((row,) for row in gone))
+        self._file.change(
+            "DELETE FROM arrays WHERE id = ?", *((row,) for row in self._without_users("vector", vectors))
+        )
+
+    def _without_users(self, what: str, rows: Sequence[int]) -> list[int]:
+        gone = []
+        for row in rows:
+            self._users[what, row] -= 1
+            if not self._users[what, row]:
+                del self._users[what, row]
+                gone.append(row)
+        return gone
+
+    # Out of the file
+
+    def read(self, snapshot_id: int) -> Bare | None:
+        """A state; None where the file has none of this snapshot."""
+        query = "SELECT x, gradient, solver, evaluation, pairs FROM states WHERE snapshot = ?"
+        found = self._file.rows(query, snapshot_id)
+        if not found:
+            return None
+        ((x, gradient, text, evaluation, pairs),) = found
+        place = self._tensor(x)
+        kept = () if pairs is None else tuple(self._read_pair(row) for row in _ids(pairs))
+        solver = _solver(json.loads(text), place, self._tensor(gradient), kept)
+        return Bare(place, solver, self._values.decode(evaluation), pairs is not None)
+
+    def _read_pair(self, row: int) -> Pair:
+        return self._pairs.get(row, lambda: self._new_pair(row))
+
+    def _new_pair(self, row: int) -> Pair:
+        s, before, after, rho = self._file.one("SELECT s, before, after, rho FROM pairs WHERE id = ?", row)
+        return Pair(self._tensor(s), self._tensor(before), self._tensor(after), rho)
+
+    def _tensor(self, row: int) -> Tensor:
+        return self._vectors.get(row, lambda: self._values.make_tensor(self._file.array(row)))
+
+
+def _solver_text(solver: LbfgsState) -> str:
+    """All but vectors, pairs and metric, under names that stay."""
+    trials = [[t.step_length, t.value, t.slope, t.armijo, t.wolfe, t.search] for t in solver.trials]
+    return json.dumps(
+        {
+            "value": solver.point.value,
+            "scale": solver.scale,
+            "iterations": solver.iterations,
+            "iterations_in_step": solver.iterations_in_step,
+            "evaluations_in_step": solver.evaluations_in_step,
+            "step_length": solver.step_length,
+            "slope": solver.slope,
+            "trials": trials,
+            "stop": solver.stop,
+            "stalled": solver.stalled,
+        },
+        separators=(",", ":"),
+    )
+
+
+def _solver(known: dict[str, Any], x: Tensor, gradient: Tensor, pairs: tuple[Pair, ...]) -> LbfgsState:
+    """Of what ``_solver_text`` wrote; the metric belongs to the stretch."""
+    return LbfgsState(
+        point=Point(x, known["value"], gradient),
+        pairs=pairs,
+        scale=known["scale"],
+        iterations=known["iterations"],
+        iterations_in_step=known["iterations_in_step"],
+        evaluations_in_step=known["evaluations_in_step"],
+        step_length=known["step_length"],
+        slope=known["slope"],
+        trials=tuple(Trial(*trial) for trial in known["trials"]),
+        stop=known["stop"],
+        stalled=known["stalled"],
+    )
+
+
+def _text(rows: Sequence[int]) -> str:
+    """Numbers that rise by one are one range: [[3, 102]]."""
+    ranges: list[list[int]] = []
+    for row in rows:
+        if ranges and row == ranges[-1][1] + 1:
+            ranges[-1][1] = row
+        else:
+            ranges.append([row, row])
+    return json.dumps(ranges, separators=(",", ":"))
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    return tuple(row for first, last in json.loads(text) for row in range(first, last + 1))

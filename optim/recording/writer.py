@@ -1,0 +1,49 @@
+"""A thread that writes, so that a fit does not wait for its recording."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+WAITING = 4
+"""Jobs that may wait; who brings more waits too, so that memory stays bounded where the disk is slow."""
+
+
+class Writer:
+    """Does jobs one after the other in a thread of its own, up to the first that fails."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(WAITING)
+        self._failed: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="recording", daemon=True)
+        self._thread.start()
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Do a job soon. Raises what an earlier job has raised."""
+        self._raise()
+        self._jobs.put(job)
+
+    def wait(self) -> None:
+        """Until all jobs are done. Raises what one of them has raised."""
+        self._jobs.join()
+        self._raise()
+
+    def close(self) -> None:
+        """Do what is waiting and end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _raise(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                if self._failed is None:
+                    job()
+            except Exception as error:
+                self._failed = error
+            finally:
+                self._jobs.task_done()

@@ -1,0 +1,123 @@
+"""The names under which a run file knows what is drawn. What is written here is in files: it never changes.
+
+Whoever renames a class or a field of ``view_model`` or ``findings`` changes the code's side only, here and nowhere
+else: ``form(vm.Renamed, "OldName", "old_field:new_field")``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from viewer.protocol import findings
+from viewer.protocol import view_model as vm
+
+if TYPE_CHECKING:
+    from optim.recording.runfile import RunFile
+    from optim.recording.values import Form, Values
+
+DETAILS = {
+    "floors": "floors",
+    "drift": "drift",
+    "movement": "movement",
+    "prior_frames": "prior_frames",
+    "nodes": "nodes",
+}
+"""Stored name → field of a view: what is written of a view that was shown, besides its motion."""
+NO_EDITS = ("start", "iteration", "phase")
+"""Causes of snapshots that are no edits, as in ``optim.session.history``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What one iteration after the other has in common."""
+
+    scene: vm.Scene
+    phases: tuple[vm.Phase, ...]
+    weights: np.ndarray  # (P, K)
+    frozen: frozenset[str]
+    row_of: Mapping[str, int]  # loss term → row of the weights table
+
+
+def view_values(file: RunFile) -> Values:
+    """Reads and writes what views are made of."""
+    from optim.recording.values import Values
+
+    return Values(file, forms())
+
+
+def forms() -> tuple[Form, ...]:
+    """Of all that ``Recorder`` writes as values."""
+    return (*_drawn(), *_found())
+
+
+def _drawn() -> tuple[Form, ...]:
+    from optim.recording.values import form
+
+    return (
+        form(Setup, "Setup", "scene phases weights frozen row_of", shared=True),
+        form(
+            vm.Scene,
+            "Scene",
+            "name fps starts num_frames body observed phases terms parts default_weights presets camera footage"
+            " ground_truth openpose_vertices key_vertices joint_names floors asked_overlap loss_terms",
+            shared=True,
+        ),
+        form(
+            vm.BodyMesh,
+            "BodyMesh",
+            "template faces weights shape_directions pose_directions joint_template joint_shape_directions parents",
+            shared=True,
+        ),
+        form(vm.Motion, "Motion", "trans rotations betas joints contacts"),
+        form(vm.Camera, "Camera", "matrix size R_display_camera t_display_camera"),
+        form(vm.Footage, "Footage", "path frames"),
+        form(vm.Observed, "Observed", "joints3d verts3d points3d joints2d", shared=True),
+        form(vm.Term, "Term", "name unit formula stage help"),
+        form(vm.Phase, "Phase", "name stage steps iterations variables frames", shared=True),
+        form(vm.Preset, "Preset", "name fixed"),
+        form(vm.Part, "Part", "name label unit children entries"),
+        form(vm.Drift, "Drift", "stage2 initial root_cm", shared=True),
+        form(vm.Nodes, "Nodes", "frames before after"),
+        form(vm.Movement, "Movement", "largest rms held_by since moved_since"),
+    )
+
+
+def _found() -> tuple[Form, ...]:
+    from optim.recording.values import form
+
+    return (
+        form(findings.FrameTerms, "FrameTerms", "weighted"),
+        form(findings.DriftCurves, "DriftCurves", "total encoding accumulation"),
+        form(
+            findings.OverlapGap,
+            "OverlapGap",
+            "before frames position_cm velocity_cm betas floor_angle_deg floor_offset_cm",
+        ),
+        form(findings.Seam, "Seam", "frame shared apart cut stitched"),
+        form(findings.Overlaps, "Overlaps", "gaps seams how"),
+        form(
+            findings.GroundCurves,
+            "GroundCurves",
+            "skate_mm depth_cm contacts contact_names tilt_deg estimated observed",
+        ),
+        form(findings.FloorGuess, "FloorGuess", "name text confidence plane"),
+        form(findings.Verdict, "Verdict", "level text frame"),
+        form(findings.Diagnosis, "Diagnosis", "verdicts terms cosine pull exponent growth"),
+        form(
+            findings.LineSearch,
+            "LineSearch",
+            "start slope lengths values slopes armijo curvature kinds taken pairs most_pairs scale stop stalled"
+            " iterations evaluations budget gradient c1 c2",
+        ),
+        form(findings.RescoredCurve, "RescoredCurve", "ids total missing"),
+        form(findings.TermPull, "TermPull", "norm"),
+        form(findings.OneStep, "OneStep", "motion"),
+        form(findings.Futures, "Futures", "frame sequences motions"),
+        form(findings.StitchedSeam, "StitchedSeam", "frame shared cut_cm blend_cm"),
+        form(findings.Stitched, "Stitched", "cut blend seams"),
+        form(findings.JointPull, "JointPull", "term vectors"),
+    )
