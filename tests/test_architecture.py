@@ -30,7 +30,7 @@ ROOMS = {
     "optim.recording": "common solver schedule priors problem objective session config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
     "optim.evaluation": "common body schedule priors problem session split loading diagnostics train results",
-    "optim.reporting": "body schedule problem objective config loading results evaluation",
+    "optim.reporting": "body schedule diagnostics problem objective config loading results evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting",
     "viewer.protocol": "common session",
@@ -40,9 +40,9 @@ ROOMS = {
     " recording results viewer.protocol",
     "viewer.replay": "common body schedule problem objective session loading recording results"
     " viewer.protocol viewer.scene viewer.worker",
-    "viewer.layers": "viewer.protocol viewer.ui viewer.scene",
+    "viewer.layers": "diagnostics viewer.protocol viewer.ui viewer.scene",
     "viewer.film": "session viewer.protocol viewer.ui viewer.scene",
-    "viewer.panels": "session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
+    "viewer.panels": "diagnostics session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
     "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
     "viewer.commands": "common schedule priors session split config loading diagnostics recording results"
     " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window",
@@ -51,7 +51,7 @@ ROOMS = {
 FORWARDERS = {"optim": "optim.commands", "viewer": "viewer.commands"}
 """Modules directly in a top-level folder forward a published name to its commands, and do nothing else."""
 MOST_IN_A_FOLDER = 16
-WITHOUT_TORCH = ("optim.common.errors", "optim.schedule", "optim.session.edits")
+WITHOUT_TORCH = ("optim.common.errors", "optim.diagnostics.quantities", "optim.schedule", "optim.session.edits")
 """What the window's process may know of the optimiser."""
 WINDOW = [f"viewer/{room}" for room in ("protocol", "ui", "scene", "layers", "film", "panels", "window")]
 """What runs in the window's process only, or in both."""

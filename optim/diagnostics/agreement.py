@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optim.diagnostics.quantities import distances_cm, mean_distance_cm
 from optim.objective.prediction import Parts, Points, body_points
 from optim.objective.terms.overlap import overlap_lengths
 from optim.problem.frames import floor_plane
@@ -68,7 +69,7 @@ def joint_agreement(fit: Fit, snapshot: Snapshot | None = None) -> JointAgreemen
     inside = fit.prediction(snapshot or fit.current).in_prior
     if inside is None:
         return None
-    return JointAgreement((100.0 * (inside.joints - inside.rollout.joints).norm(dim=-1)).numpy())
+    return JointAgreement(distances_cm(inside.joints, inside.rollout.joints))
 
 
 def overlap_disagreement(fit: Fit, snapshot: Snapshot | None = None) -> tuple[OverlapDisagreement, ...]:
@@ -110,8 +111,8 @@ def _disagreement(
     return OverlapDisagreement(
         before=before,
         frames=np.arange(start, start + len(verts[0])),
-        position_cm=(100.0 * (verts[1] - verts[0]).norm(dim=-1).mean(-1)).numpy(),
-        velocity_cm=(100.0 * (moves[1] - moves[0]).norm(dim=-1).mean(-1)).numpy(),
+        position_cm=mean_distance_cm(verts[1], verts[0]),
+        velocity_cm=mean_distance_cm(moves[1], moves[0]),
         betas=float((betas[1] - betas[0]).norm()),
         floor_angle_deg=None if floors is None else float(angle_deg(floors[0][:3], floors[1][:3])),
         floor_offset_cm=None if floors is None else 100.0 * float(floors[1][3] - floors[0][3]),

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from optim.body.body_model import BodyModel
 from optim.diagnostics.metrics import FEET
+from optim.diagnostics.quantities import mean_distance_cm, root_distance_cm
 from optim.objective.prediction import InPrior, Parts, predict_free, turn_of
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.rollout import (
@@ -33,7 +34,6 @@ from optim.priors.rollout import (
     turn_matrix,
 )
 from optim.problem.frames import PriorFrame
-from optim.problem.missing_frames import bridged
 from optim.problem.variables import Trajectory
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
@@ -94,9 +94,7 @@ def stage3_entry(fit: Fit, snapshot: Snapshot) -> tuple[Snapshot, Snapshot] | No
 
 def states_of(fit: Fit, before: Snapshot, first: Snapshot, frame: PriorFrame) -> State:
     """The motion of stage 2 (B, T) as the encoder was given it: gaps bridged, in the prior frame."""
-    problem, variables = fit.problem_at(before), before.variables
-    if first.schedule[first.phase].preset.gaps == "bridged":
-        variables = bridged(variables, problem.observations, held=before.held)
+    problem, variables = fit.problem_at(before), fit.encoded_variables(before, first)
     seen, betas = predict_free(problem, variables, Parts()), variables["betas"]
     trans = frame.trans(seen.trans, problem.body.rest_joints(betas)[:, 0])
     root = frame.orient(seen.root_orient)
@@ -115,13 +113,13 @@ def drift_of(
     turn: Turn = canonical_turn,
 ) -> Drift:
     """Compare a roll-out and single decodings with the motion (B, T) that gave the latents (B, T-1, 48)."""
-    free = _gaps(rolled.joints, rolled.rollout.root_orient, motion.joints, motion.root_orient)
+    free = distances(rolled.joints, rolled.rollout.root_orient, motion.joints, motion.root_orient)
     guessed, now = one_step(prior, body, motion, latents, betas=betas, turn=turn)
-    forced = _gaps(guessed.joints, guessed.root_orient, now.joints, now.root_orient)
+    forced = distances(guessed.joints, guessed.root_orient, now.joints, now.root_orient)
     splits = {}
     for name, total in free.items():
-        encoding = functional.pad(forced[name], (1, 0))
-        splits[name] = Split(total.numpy(), encoding.numpy(), (total - encoding).numpy())
+        encoding = np.pad(forced[name], ((0, 0), (1, 0)))
+        splits[name] = Split(total, encoding, total - encoding)
     return Drift(**splits)
 
 
@@ -181,16 +179,15 @@ def out_of_canonical(flat: Tensor, of: Tensor, pivot: Tensor, *, turn: Turn = ca
     return torch.cat((moved[:, TRANS] + origin, moved[:, 3:207], joints, moved[:, JOINTS_VEL]), dim=1)
 
 
-def _gaps(joints: Tensor, root: Tensor, true_joints: Tensor, true_root: Tensor) -> dict[str, Tensor]:
-    """The fields of ``Drift`` for one motion against another in the same frame, (B, T) each."""
-    apart = 100.0 * (joints - true_joints).norm(dim=-1)
+def distances(joints: Tensor, root: Tensor, true_joints: Tensor, true_root: Tensor) -> dict[str, np.ndarray]:
+    """The fields of ``Drift`` for one motion against another, both in a frame with z up, (B, T) each."""
     turned = heading(root) - heading(true_root)
     feet = [points[:, :, list(FEET), 2].amin(-1) for points in (joints, true_joints)]
     return {
-        "root_cm": apart[..., 0],
-        "heading_deg": torch.atan2(turned.sin(), turned.cos()).rad2deg(),
-        "lowest_foot_cm": 100.0 * (feet[0] - feet[1]),
-        "joints_cm": apart.mean(-1),
+        "root_cm": root_distance_cm(joints, true_joints),
+        "joints_cm": mean_distance_cm(joints, true_joints),
+        "heading_deg": torch.atan2(turned.sin(), turned.cos()).rad2deg().numpy(),
+        "lowest_foot_cm": (100.0 * (feet[0] - feet[1])).numpy(),
     }
 
 

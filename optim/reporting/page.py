@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from optim.config.settings import Settings
+from optim.diagnostics.quantities import QUANTITIES
 from optim.evaluation.tables import NAMES
 from optim.reporting.charts import Curve, line_chart
 from optim.reporting.stills import stage_pictures
@@ -193,8 +194,9 @@ def _drift_section(result: FitResult) -> str:
     if curves is None:
         return ""
     x = np.arange(result.frames, dtype=float)
-    distances: dict[str, Curve] = {name: (x, y) for name, y in curves.items() if "cm" in name}
-    angles: dict[str, Curve] = {name: (x, y) for name, y in curves.items() if "cm" not in name}
+    named: dict[str, Curve] = {f"{QUANTITIES[key].label} [{QUANTITIES[key].unit}]": (x, y) for key, y in curves.items()}
+    distances = {name: curve for name, curve in named.items() if "[cm]" in name}
+    angles = {name: curve for name, curve in named.items() if "[cm]" not in name}
     charts = [
         line_chart(distances, title="Roll-out against stage 2 [cm]", x_label="frame", size=(500, 220)),
         line_chart(angles, title="Heading of the roll-out against stage 2 [°]", x_label="frame", size=(500, 220)),

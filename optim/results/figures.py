@@ -15,7 +15,7 @@ from torch import Tensor
 
 from optim.body.body_model import BODY25_FROM_JOINTS
 from optim.diagnostics.agreement import angle_deg
-from optim.diagnostics.drift import heading
+from optim.diagnostics.drift import distances
 from optim.diagnostics.metrics import all_metrics, feet_near_floor, lowest_vertex, plausibility
 from optim.loading.clip import moved
 from optim.problem.frames import PriorFrame
@@ -115,18 +115,13 @@ def reprojection(result: FitResult, stage: str | None = None) -> Tensor | None:
 
 
 def drift_curves(result: FitResult) -> Mapping[str, np.ndarray] | None:
-    """How far the first roll-out of stage 3 is from stage 2, per frame; None where one of them is missing."""
-    if not {"stage2", "stage3_init"} <= set(result.stages):
+    """Field of ``optim.diagnostics.drift.Drift`` → (T,) of the first roll-out; None without it or without stage 2."""
+    if result.encoded is None or "stage3_init" not in result.stages:
         return None
     frame = in_world(result.stages["stage3_init"], result.body, result.floor("stage3_init"))[1]
-    before, after = (moved(result.stages[name], frame, result.body) for name in ("stage2", "stage3_init"))
-    apart = (after.joints - before.joints)[0].norm(dim=-1) * 100.0
-    turned = heading(after.root_orient[0]) - heading(before.root_orient[0])
-    return {
-        "root [cm]": apart[:, 0].numpy(),
-        "22 joints, mean [cm]": apart.mean(-1).numpy(),
-        "heading [°]": torch.atan2(turned.sin(), turned.cos()).rad2deg().numpy(),
-    }
+    before, after = (moved(motion, frame, result.body) for motion in (result.encoded, result.stages["stage3_init"]))
+    found = distances(after.joints, after.root_orient, before.joints, before.root_orient)
+    return {name: values[0] for name, values in found.items()}
 
 
 def floors(result: FitResult) -> list[FloorOfStage]:

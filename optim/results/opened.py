@@ -20,6 +20,7 @@ import assets
 from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
+from optim.diagnostics.quantities import root_distance_cm
 from optim.loading.clip import trajectory
 from optim.loading.clips import named, shortened
 from optim.loading.files.amass import FPS, read_motion
@@ -50,6 +51,8 @@ class Opened:
     moments: Mapping[str, Trajectory]
     """Name in ``results.STAGES``, ``WHOLE`` or ``motion`` → batch of B, in the order of the fit."""
     intervals: tuple[Interval, ...]
+    encoded: Trajectory | None = None
+    """Stage 2 as the first roll-out of stage 3 encodes it."""
     floor: Tensor | None = None  # (B, 4) as given to the fit; None: the frame is a world with z up
     truth: Trajectory | None = None
     observations: Observations | None = None
@@ -59,12 +62,11 @@ class Opened:
     """Moment → its loss and terms (``results.loss_row``), where a run has written them down."""
 
     @property
-    def drift_cm(self) -> Tensor | None:
-        """(B, T) distance of the root joints between the first roll-out of stage 3 and stage 2; None without both."""
-        if not {"stage2", "stage3_init"} <= set(self.moments):
+    def drift_cm(self) -> np.ndarray | None:
+        """(B, T) distance of the root joints between the first roll-out and what it encodes; None without both."""
+        if self.encoded is None or "stage3_init" not in self.moments:
             return None
-        before, after = (self.moments[name].joints[:, :, 0] for name in ("stage2", "stage3_init"))
-        return 100.0 * (after - before).norm(dim=-1)
+        return root_distance_cm(self.moments["stage3_init"].joints, self.encoded.joints)
 
 
 def open_results(path: Path, *, body_path: Path | None = None, clip: str | None = None) -> Opened:
@@ -144,6 +146,7 @@ def _joined(name: str, folders: Sequence[Path], body_path: Path | None) -> Opene
         first.body,
         moments,
         tuple(intervals),
+        encoded=_encoded(results),
         floor=_floors(results),
         truth=joined([r.truth for r in results if r.truth is not None]) if all(r.truth for r in results) else None,
         observations=_seen(results),
@@ -225,6 +228,12 @@ def _people(path: Path) -> tuple[Trajectory, Tensor | None] | None:
     return motion, torch.from_numpy(
         np.stack([unit_plane(planes[chosen[p % len(chosen)]], path=path) for p in range(people)])
     )
+
+
+def _encoded(results: Sequence[FitResult]) -> Trajectory | None:
+    found = [result.encoded for result in results]
+    known = [motion for motion in found if motion is not None]
+    return joined(known) if len(known) == len(results) else None
 
 
 def _floors(results: Sequence[FitResult]) -> Tensor | None:

@@ -72,7 +72,10 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
     body = load_body(body_file)
     body_truth = body if truth_file == body_file else load_body(truth_file)
     stages = {name: read_motion_file(file, body) for name, file in files.items()}
+    file = folder / "stage2_bridged_results.npz"
+    bridged = read_motion_file(file, body) if file.is_file() else None
     lengths = {name: motion.trans.shape[1] for name, motion in stages.items()}
+    lengths |= {} if bridged is None else {"stage2_bridged": bridged.trans.shape[1]}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{folder}: stages of different lengths, {lengths}; they are of different fits")
     info = _read_run(folder)
@@ -82,6 +85,7 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
         f"{info['clip']}_stitched" if stitched else folder.name,
         body,
         stages,
+        bridged=bridged,
         losses=read_losses(folder),
         seams=_seams(info, folder / RUN),
         info=info,

@@ -40,6 +40,8 @@ class FitResult:
     body: BodyModel
     stages: Mapping[str, Trajectory]
     """Name in ``STAGES`` → motion, a batch of one; only those that were reached."""
+    bridged: Trajectory | None = None
+    """Stage 2 as stage 3 encoded it, where that bridged frames in which nothing is seen; a batch of one."""
     truth: Trajectory | None = None
     observations: Observations | None = None
     camera: Camera | None = None
@@ -69,6 +71,11 @@ class FitResult:
         if name not in self.stages:
             raise InputError(f"{self.name}: no motion of {name}; there are {', '.join(self.stages)}")
         return self.stages[name]
+
+    @property
+    def encoded(self) -> Trajectory | None:
+        """The motion of stage 2 that the first roll-out encodes; None where stage 2 was not reached."""
+        return self.stages.get("stage2") if self.bridged is None else self.bridged
 
     def floor(self, stage: str | None = None) -> Tensor | None:
         """The floor (4,) that a stage stands on, in the frame of the input; None where that is a world already."""
@@ -111,6 +118,7 @@ def of_session(
     problem = fit.problem
     rows = tuple(losses) if losses is not None else tuple(loss_rows(fit))
     stages = {name: fit.trajectory(snapshot) for name, snapshot in stage_ends(fit).items()}
+    bridged = bridged_stage2(fit)
     results = []
     for index in range(problem.batch):
         results.append(
@@ -118,6 +126,7 @@ def of_session(
                 name=problem.name or "clip" if problem.batch == 1 else f"{problem.name or 'clip'}_{index:04d}",
                 body=problem.body,
                 stages={name: row_of(motion, index) for name, motion in stages.items()},
+                bridged=None if bridged is None else row_of(bridged, index),
                 truth=None if problem.ground_truth is None else row_of(problem.ground_truth, index),
                 observations=_seen_by(problem, index),
                 camera=_camera_of(problem, index),
@@ -142,6 +151,15 @@ def stage_ends(fit: Fit) -> dict[str, Snapshot]:
         "stage3": fit.end_of_stage(3),
     }
     return {name: snapshot for name, snapshot in reached.items() if snapshot is not None}
+
+
+def bridged_stage2(fit: Fit) -> Trajectory | None:
+    """Stage 2 as stage 3 encoded it; None where that is what stage 2 ended with, or stage 3 has not begun."""
+    first, encoded = fit.stage3_start, fit.stage2_trajectory
+    if first is None or first.parent is None or encoded is None:
+        return None
+    before = fit.history[first.parent]
+    return None if fit.encoded_variables(before, first) is before.variables else encoded
 
 
 def loss_rows(fit: Fit) -> list[LossRow]:
@@ -192,6 +210,7 @@ def _joined(parts: Iterable[FitResult], intervals: Sequence[tuple[int, int]], *,
         parts[0],
         name=f"{name}_stitched",
         stages={stage: constant_shape(whole, body)[0]},
+        bridged=None,
         truth=None,
         observations=None,
         seams=whole.seams,

@@ -13,8 +13,9 @@ from optim.initialise.initialisation import prior_frame_of
 from optim.objective.prediction import Parts, Prediction, predict_free, predict_rollout, turn_of
 from optim.priors.rollout import Rollout
 from optim.problem.frames import PriorFrame, floor_plane
+from optim.problem.missing_frames import bridged
 from optim.problem.problem import Problem
-from optim.problem.variables import Trajectory
+from optim.problem.variables import Trajectory, Variables
 from optim.session.history import History, Snapshot
 
 _PREDICTIONS_KEPT = 8
@@ -22,14 +23,14 @@ _PREDICTIONS_KEPT = 8
 
 @dataclass(frozen=True)
 class RolloutComparison:
-    """The motion that stage 2 ended with beside the first roll-out of stage 3; both in the frame of the input."""
+    """The motion of stage 2 that stage 3 encodes and its first roll-out, both in the frame of the input.
+
+    How far they are apart is in ``optim.diagnostics.drift``.
+    """
 
     stage2: Trajectory
+    """Frames in which nothing is seen are bridged, where the rules of stage 3 bridge them."""
     rollout: Trajectory
-    drift_cm: Tensor
-    """(B, T) distance of the root joints."""
-    joint_drift_cm: Tensor
-    """(B, T) mean distance of the 22 joints."""
 
 
 @dataclass(frozen=True)
@@ -193,18 +194,34 @@ class Fit:
 
     @property
     def stage2_trajectory(self) -> Trajectory | None:
-        """The motion that stage 3 of the current branch started from; None before stage 3."""
+        """The motion that stage 3 of the current branch encodes; None before stage 3."""
         first = self.stage3_start
         if first is None or first.parent is None:
             return None
-        return self.trajectory(self.history[first.parent])
+        before = self.history[first.parent]
+        seen, variables = self.trajectory(before), self.encoded_variables(before, first)
+        if variables is before.variables:
+            return seen
+        found = predict_free(self.problem_at(before), variables, Parts())
+        joints = self.problem.body.joints(found.trans, found.root_orient, found.pose_body, variables["betas"])
+        same = {"trans": found.trans, "root_orient": found.root_orient, "pose_body": found.pose_body, "joints": joints}
+        return replace(seen, **same)
+
+    def encoded_variables(self, before: Snapshot, first: Snapshot) -> Variables:
+        """The free motion that stage 3 encodes: that of stage 2, with missing frames bridged where its rules say so.
+
+        Args:
+            before: The last snapshot of stage 2.
+            first: The first one of stage 3 after it.
+        """
+        if first.schedule[first.phase].preset.gaps != "bridged":
+            return before.variables
+        return bridged(before.variables, self.problem_at(before).observations, held=before.held)
 
     @property
     def stage3_init(self) -> RolloutComparison | None:
-        """How far the first roll-out of stage 3 drifts from the motion its latents were inferred from."""
+        """The first roll-out of stage 3 beside the motion that its latents were inferred from."""
         first, before = self.stage3_start, self.stage2_trajectory
         if first is None or before is None:
             return None
-        after = self.trajectory(first)
-        gap = (after.joints - before.joints).norm(dim=-1) * 100.0
-        return RolloutComparison(before, after, gap[..., 0], gap.mean(-1))
+        return RolloutComparison(before, self.trajectory(first))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from optim.diagnostics.quantities import QUANTITIES
 from viewer.layers.rollout import FEET
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import Stitched
@@ -13,7 +14,7 @@ from viewer.protocol.view_model import ViewModel
 from viewer.scene.layer import Label, Layer, bones
 from viewer.scene.picking import joint_name
 from viewer.ui import theme
-from viewer.ui.asking import ask
+from viewer.ui.asking import ask, is_current
 from viewer.ui.ui_state import UiState
 
 WORST_MM = 100.0  # gap that is drawn in full red
@@ -28,6 +29,10 @@ class OverlapsLayer(Layer):
     def exists(self, view: ViewModel) -> bool:
         """Only a clip in parts has neighbours."""
         return in_parts(view)
+
+    def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """Measure the overlaps."""
+        yield from ask(view, ui, "overlaps")
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """All joints at the current frame, the root at all shared ones."""
@@ -45,17 +50,26 @@ class OverlapsLayer(Layer):
         self.segments(name, ones, others, color=theme.LAYER_COLORS[self.name], radius=radius, colors=colors)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """Mean and worst gap of the current frame; where the overlap begins, how long it is and was to be."""
+        """How far they are apart at the current frame; where the overlap begins, how long it is and was to be."""
         for b in range(len(view.scene.starts) - 1):
             here, there = (view.scene.local_frame(side, ui.frame) for side in (b, b + 1))
-            if here is not None and there is not None:
+            apart = self._apart(view, b, ui.frame)
+            if here is not None and there is not None and apart is not None:
                 ones, others = view.motion.joints[b, here], view.motion.joints[b + 1, there]
-                gaps = 1000.0 * np.linalg.norm(ones - others, axis=-1)
-                worst = int(gaps.argmax())
-                text = f"{b + 1}–{b + 2}: {gaps.mean():.0f} mm, {joint_name(view, worst)} {gaps[worst]:.0f} mm"
-                color = tuple(theme.heat(gaps[[worst]] / WORST_MM)[0])
+                worst = int(np.linalg.norm(ones - others, axis=-1).argmax())
+                text = f"{b + 1}–{b + 2}: {QUANTITIES['position_cm'].text(apart)}, most at {joint_name(view, worst)}"
+                color = tuple(theme.heat(np.array([10.0 * apart / WORST_MM]))[0])
                 yield Label((ones[worst] + others[worst]) / 2, text, color)
             yield self._length(view, b)
+
+    @staticmethod
+    def _apart(view: ViewModel, b: int, frame: int) -> float | None:
+        """The overlap distance [cm] of a pair at a frame; None while that is not known of the iteration shown."""
+        found = view.analyses["overlaps"].value if is_current(view, "overlaps") else None
+        for gap in () if found is None else found.gaps:
+            if gap.before == b and frame in gap.frames:
+                return float(gap.position_cm[list(gap.frames).index(frame)])
+        return None
 
     def _length(self, view: ViewModel, b: int) -> Label:
         earlier, _ = shared(view, b)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator
 
 import numpy as np
 
+from optim.diagnostics.quantities import QUANTITIES, root_distance_cm
 from viewer.layers.body import SkinnedLayer
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import Futures, OneStep
@@ -54,8 +55,9 @@ class OneStepLayer(Layer):
         if found is None or view.drift is None:
             return
         for b, local in sequences_at(view, ui.frame):
-            lost = 100.0 * np.linalg.norm(found.motion.joints[b, local, 0] - view.drift.stage2.joints[b, local, 0])
-            text = f"one step {lost:.2f} cm of {view.drift.root_cm[b, local]:.1f} cm"
+            lost = root_distance_cm(found.motion.joints[b, local], view.drift.stage2.joints[b, local])
+            drift = QUANTITIES["root_cm"]
+            text = f"one step {drift.text(float(lost))} of {drift.text(view.drift.root_cm[b, local])} {drift.label}"
             yield Label(found.motion.joints[b, local, 3], text, theme.LAYER_COLORS[self.name])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
+from optim.diagnostics.quantities import QUANTITIES, root_distance_cm
 from viewer.protocol.view_model import Motion, ViewModel
 from viewer.scene.layer import Label, Layer, bones, sequences_at
 from viewer.ui import theme
@@ -23,6 +24,7 @@ class RolloutLayer(Layer):
 
     name = "rollout"
     title = "first roll-out"
+    measured = QUANTITIES["root_cm"].label
     place = 0  # of its curve, counted from the bottom
 
     def exists(self, view: ViewModel) -> bool:
@@ -37,8 +39,7 @@ class RolloutLayer(Layer):
     def drift_cm(self, view: ViewModel) -> np.ndarray:
         """(B, T) distance of the root joints."""
         assert view.drift is not None
-        apart = self.rolled(view).joints[:, :, 0] - view.drift.stage2.joints[:, :, 0]
-        return np.asarray(100.0 * np.linalg.norm(apart, axis=-1))
+        return view.drift.root_cm
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Paths over all frames, skeletons at the current one."""
@@ -69,7 +70,7 @@ class RolloutLayer(Layer):
         drift = self.drift_cm(view)
         middle = (self.rolled(view).joints[:, :, 0] + view.drift.stage2.joints[:, :, 0]) / 2
         for b, local in sequences_at(view, ui.frame):
-            yield Label(middle[b, local], f"{drift[b, local]:.1f} cm", theme.TEXT)
+            yield Label(middle[b, local], QUANTITIES["root_cm"].text(drift[b, local]), theme.TEXT)
         for b in range(len(view.scene.starts)):
             for frame in reversed(numbered_frames(view.scene.num_frames)):
                 yield Label(middle[b, frame], f"{drift[b, frame]:.0f}", theme.LAYER_COLORS[self.name])
@@ -88,7 +89,7 @@ class RolloutLayer(Layer):
         for text, color in (("stage 2", theme.STAGE2), (f"  {self.title}", theme.LAYER_COLORS[self.name])):
             draw.AddText((x, box.y + 3.0), theme.packed(color), text)
             x += psim.CalcTextSize(text)[0]
-        text = f"drift, up to {drift.max():.{0 if drift.max() >= 10 else 1}f} cm"
+        text = f"{self.measured}, up to {drift.max():.{0 if drift.max() >= 10 else 1}f} cm"
         draw.AddText((box.x + 6.0, box.y + 20.0 * size), theme.packed(theme.DIM), text)
         for b in range(len(view.scene.starts)):
             self._curve(drift[b] / max(float(drift.max()), 1e-6), view.scene.local_frame(b, ui.frame), box)
@@ -109,6 +110,7 @@ class RolloutNowLayer(RolloutLayer):
 
     name = "rollout_now"
     title = "roll-out now"
+    measured = "root from stage 2"
     place = 1
 
     def exists(self, view: ViewModel) -> bool:
@@ -118,6 +120,11 @@ class RolloutNowLayer(RolloutLayer):
     def rolled(self, view: ViewModel) -> Motion:
         """The motion that is shown."""
         return view.motion
+
+    def drift_cm(self, view: ViewModel) -> np.ndarray:
+        """(B, T) how far stage 3 has taken the root from stage 2 by now."""
+        assert view.drift is not None
+        return root_distance_cm(view.motion.joints, view.drift.stage2.joints)
 
 
 class NodesLayer(Layer):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from optim.diagnostics.quantities import QUANTITIES, distances_cm
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.layer import Label, Layer, bones, sequences_at
 from viewer.scene.picking import joint_name
@@ -58,12 +59,12 @@ class RegressedLayer(Layer):
             self.segments(f"apart {b}", view.motion.joints[b, local], joints, color=theme.RESIDUAL, radius=0.007)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """The joint that is worst, in mm."""
+        """The joint that is worst."""
         assert view.regressed is not None
         for b, local in sequences_at(view, ui.frame):
-            apart = np.linalg.norm(view.regressed[b, local] - view.motion.joints[b, local], axis=-1)
+            apart = distances_cm(view.regressed[b, local], view.motion.joints[b, local])
             worst = int(apart.argmax())
-            text = f"{joint_name(view, worst)} {1000 * apart[worst]:.0f} mm"
+            text = f"{joint_name(view, worst)} {QUANTITIES['distance_cm'].text(apart[worst])}"
             yield Label(view.regressed[b, local, worst], text, theme.LAYER_COLORS[self.name])
 
 

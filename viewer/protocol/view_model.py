@@ -162,7 +162,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """The roll-out from which stage 3 starts against the stage-2 motion that it encodes."""
+    """The roll-out from which stage 3 starts against the stage-2 motion that it encodes, missing frames bridged."""
 
     stage2: Motion
     initial: Motion

@@ -121,8 +121,12 @@ class ResultsSource:
         apart = self._opened.drift_cm
         if apart is None:
             return None
-        before, after = (self._motions[self._names.index(name)] for name in ("stage2", "stage3_init"))
-        return vm.Drift(stage2=before, initial=after, root_cm=numpy(apart))
+        assert self._opened.encoded is not None
+        return vm.Drift(
+            stage2=self._motion(self._opened.encoded),
+            initial=self._motions[self._names.index("stage3_init")],
+            root_cm=apart,
+        )
 
     def _history(self) -> vm.History:
         count = len(self._names)
@@ -189,7 +193,7 @@ def _told(opened: Opened, names: list[str]) -> list[vm.Note]:
     told: list[str] = [f"{opened.name}: " + "; ".join(f"{_MOMENTS[n][0]} ({_MOMENTS[n][2]})" for n in names)]
     apart = opened.drift_cm
     if apart is not None:
-        drift = numpy(apart)
+        drift = apart
         told.append(
             f"The first roll-out of stage 3 is {drift.mean():.1f} cm from stage 2 in the mean, {drift.max():.1f} cm at"
             f" most, {drift[:, -1].mean():.1f} cm in the last frame (root joint)."

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from optim.body.body_model import JOINT_NAMES
+from optim.diagnostics.quantities import root_distance_cm
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.phases import Phase
@@ -180,7 +181,7 @@ class ViewBuilder:
                 else vm.Drift(
                     stage2=self.motion(found.stage2),
                     initial=self.motion(found.rollout),
-                    root_cm=numpy(found.drift_cm),
+                    root_cm=root_distance_cm(numpy(found.rollout.joints), numpy(found.stage2.joints)),
                 )
             )
         return self._drifts[start.id]

@@ -3,7 +3,8 @@
 Per folder: ``stage1_results``, ``stage2_results``, ``stage3_init_results`` (the first roll-out of stage 3)
 and ``stage3_results`` with betas (16), trans (T, 3), root_orient (T, 3), pose_body (T, 63) and, where known,
 contacts (T, 22; 0/1) and floor_plane (4); from stage 2 on the same again with ``_prior`` in the prior
-frame (z up, floor at z = 0). Beside them ``observations.npz``, ``gt_results.npz`` and ``meta.txt``. Of a split
+frame (z up, floor at z = 0). ``stage2_bridged_results`` is stage 2 as stage 3 began with it, where frames
+in which nothing is seen were bridged. Beside them ``observations.npz``, ``gt_results.npz`` and ``meta.txt``. Of a split
 video ``final_results`` holds the stitched motion in the same form, but with betas per frame (N, 16). Rotations
 are axis-angle [rad], lengths metres; without ``_prior`` the frame is that of the input.
 """
@@ -25,6 +26,7 @@ from optim.common.rotations import matrix_to_axis_angle
 from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
+from optim.results.results import bridged_stage2
 from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.split.stitching import Stitched
@@ -145,6 +147,9 @@ def _stages(session: Session) -> dict[str, Arrays]:
             arrays[f"{name}_results"] = _motion_arrays(session.fit.trajectory(snapshot))
             if name != "stage1":
                 arrays[f"{name}_results_prior"] = _motion_arrays(session.fit.prior_trajectory(snapshot))
+    bridged = bridged_stage2(session.fit)
+    if bridged is not None:
+        arrays["stage2_bridged_results"] = _motion_arrays(bridged)
     return arrays
 
 

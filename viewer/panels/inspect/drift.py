@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
+from optim.diagnostics.quantities import QUANTITIES
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
@@ -14,12 +15,8 @@ from viewer.ui.plots import Curve, frame_plot
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import sequence_choice, tooltip
 
-QUANTITIES = {
-    "root_cm": ("root", "cm, distance of the root joints"),
-    "joints_cm": ("joints", "cm, mean distance of the 22 joints"),
-    "heading_deg": ("heading", "degrees about the vertical; positive: turned to the left of stage 2"),
-    "lowest_foot_cm": ("feet", "cm, height of the lowest foot against stage 2; positive: floats"),
-}
+SHORT = {"root_cm": "root", "joints_cm": "joints", "heading_deg": "heading", "lowest_foot_cm": "feet"}
+"""Field of ``DriftCurves`` → the word on its button."""
 
 
 def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -28,12 +25,12 @@ def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         psim.TextWrapped("The roll-out exists from stage 3 on: run to the end of stage 2, then one more iteration.")
         return
     yield from ask(view, ui, "drift")
-    for index, (name, (label, text)) in enumerate(QUANTITIES.items()):
+    for index, (name, label) in enumerate(SHORT.items()):
         if index:
             psim.SameLine()
         if psim.RadioButton(label, ui.drift_quantity == name):
             ui.drift_quantity = name
-        tooltip(text)
+        tooltip(f"{QUANTITIES[name].label} [{QUANTITIES[name].unit}]: {QUANTITIES[name].definition}")
     if len(view.scene.starts) > 1:
         psim.SameLine()
     ui.sequence = sequence_choice("drift of", ui.sequence, len(view.scene.starts))
@@ -42,7 +39,7 @@ def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
         return
     b = min(ui.sequence, len(view.scene.starts) - 1)
-    unit = QUANTITIES[ui.drift_quantity][1].split()[0].strip(",")
+    unit = QUANTITIES[ui.drift_quantity].unit
     parts = (
         (f"free-running [{unit}]", "total", theme.LAYER_COLORS["rollout"], 2.2),
         ("one step: encoding", "encoding", theme.STAGE2, 1.5),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
+from optim.diagnostics.quantities import QUANTITIES
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import OverlapGap, Overlaps, Seam
 from viewer.protocol.view_model import ViewModel
@@ -15,9 +16,9 @@ from viewer.ui.plots import Curve, frame_plot
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import font, table_row, tooltip
 
-_COLUMNS = ("pair", "frames", "apart", "betas", "floor", "seam: cut → blended")
+_COLUMNS = ("pair", "frames", "most apart", "betas", "floor", "seam: cut → stitched")
 _HELP = (
-    "apart: mean distance of the 43 key vertices over the shared frames, the largest one [cm]. betas: distance of the "
+    f"most apart: the largest overlap distance, {QUANTITIES['position_cm'].definition}. betas: distance of the "
     "shape coefficients. floor: angle [°] and offset [cm] between the two floors. seam: what one step jumps by when "
     "the earlier motion is cut off, and in the stitched motion [cm]."
 )
@@ -74,4 +75,4 @@ def _cells(gap: OverlapGap, seam: Seam | None) -> tuple[str, ...]:
     if seam is not None and seam.cut is not None and seam.stitched is not None:
         jump = f"{seam.cut[0]:.1f} → {seam.stitched[0]:.1f} cm"
     frames = f"{len(gap.frames)}: {gap.frames[0]}–{gap.frames[-1]}"
-    return frames, f"{gap.position_cm.max():.1f} cm", f"{gap.betas:.2f}", floor, jump
+    return frames, QUANTITIES["position_cm"].text(gap.position_cm.max()), f"{gap.betas:.2f}", floor, jump

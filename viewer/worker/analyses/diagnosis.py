@@ -15,6 +15,7 @@ from optim.diagnostics.drift import drift
 from optim.diagnostics.flips import flips
 from optim.diagnostics.gradients import TermGradients, term_gradients
 from optim.diagnostics.lyapunov import Lyapunov, lyapunov
+from optim.diagnostics.quantities import QUANTITIES
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 from viewer.protocol.findings import Diagnosis, Verdict
@@ -118,7 +119,7 @@ def _drift(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     for b, curve in enumerate(found.root_cm.total):
         end, encoding = float(curve[-1]), float(found.root_cm.encoding[b, -1])
         cause = "encoding: the prior does not know this motion" if encoding > 0.5 * end else "accumulated errors"
-        text = f"The first roll-out{_of(builder, b)} drifts by {end:.1f} cm, mostly {cause}."
+        text = f"The first roll-out{_of(builder, b)} drifts by {QUANTITIES['root_cm'].text(end)}, mostly {cause}."
         yield Verdict(level=_level(end, DRIFT_CM), text=text, frame=_clip_frame(builder, b, len(curve) - 1))
 
 
@@ -145,7 +146,7 @@ def _joints(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     b, frame, joint = np.unravel_index(int(found.distance_cm.argmax()), found.distance_cm.shape)
     value = float(found.distance_cm[b, frame, joint])
     where, name = _clip_frame(builder, int(b), int(frame)), JOINT_NAMES[joint].replace("_", " ")
-    text = f"Body and regressed joints differ by up to {value:.1f} cm ({name}, frame {where})."
+    text = f"Body and regressed joints differ by up to {QUANTITIES['distance_cm'].text(value)} ({name}, frame {where})."
     yield Verdict(level=_level(value, DISAGREE_CM), text=text, frame=where)
 
 
@@ -178,7 +179,8 @@ def _overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     for gap in found.gaps if found else ():
         worst = int(gap.position_cm.argmax())
         value, where = float(gap.position_cm[worst]), int(gap.frames[worst])
-        text = f"Sub-sequences {gap.before + 1} and {gap.before + 2} are {value:.1f} cm apart at frame {where}."
+        apart = QUANTITIES["position_cm"].text(value)
+        text = f"Sub-sequences {gap.before + 1} and {gap.before + 2} are {apart} apart at frame {where}."
         yield Verdict(level=_level(value, OVERLAP_CM), text=text, frame=where)
 
 

@@ -7,7 +7,7 @@ from optim.session.history import Snapshot
 from viewer.protocol.findings import DriftCurves
 from viewer.worker.build_view import ViewBuilder
 
-_QUANTITIES = ("root_cm", "joints_cm", "heading_deg", "lowest_foot_cm")
+_CURVES = ("root_cm", "joints_cm", "heading_deg", "lowest_foot_cm")
 
 
 def drift_curves(builder: ViewBuilder, snapshot: Snapshot) -> DriftCurves | None:
@@ -15,7 +15,7 @@ def drift_curves(builder: ViewBuilder, snapshot: Snapshot) -> DriftCurves | None
     found = drift(builder.session.fit, snapshot)
     if found is None:
         return None
-    curves = {name: getattr(found, name) for name in _QUANTITIES}
+    curves = {name: getattr(found, name) for name in _CURVES}
     return DriftCurves(
         total={name: curve.total for name, curve in curves.items()},
         encoding={name: curve.encoding for name, curve in curves.items()},
