@@ -61,6 +61,6 @@ class MotionPrior(nn.Module):
 
 
 def gaussian(output: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance (N, 48) that the encoder or the conditional prior means by its output (N, 96)."""
-    mean, log_variance = output.split(LATENT_SIZE, dim=1)
+    """Mean and variance (N, 48) that the encoder or the conditional prior means by its output (N, 96), half each."""
+    mean, log_variance = output.chunk(2, dim=1)
     return mean, log_variance.exp()

@@ -21,10 +21,10 @@ TURN_Z, SHIFT_RIGHT, SHIFT_UP = 8, 0, 2
 
 
 class _StandardNormal(nn.Module):
-    """A conditional prior that expects nothing in particular; as wide as the real one."""
+    """A conditional prior that expects nothing in particular: mean 0 and variance 1."""
 
     def forward(self, past):
-        return torch.zeros(len(past), 96)
+        return torch.zeros(len(past), 2 * 216)
 
 
 class Lossless(nn.Module):
