@@ -56,12 +56,10 @@ def test_a_run_without_a_window_is_recorded_beside_its_results(fit, tmp_path, ca
 
 @pytest.mark.slow
 def test_a_killed_run_ends_as_if_it_had_not_been(fit, tmp_path):
-    program = [sys.executable, "run_viewer.py"]
-    subprocess.run([*program, *fit("whole")], cwd=ROOT, check=True, capture_output=True)
+    assert run_viewer.main(fit("whole")) == 0
     path = tmp_path / "killed" / "walk.humorscope"
-    with subprocess.Popen(
-        [*program, *fit("killed")], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as run:
+    program = [sys.executable, "run_viewer.py", *fit("killed")]
+    with subprocess.Popen(program, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
         end = time.monotonic() + 120
         while iterations(path) < 8:
             assert run.poll() is None and time.monotonic() < end
@@ -70,7 +68,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(fit, tmp_path):
     killed_at = iterations(path)
     assert killed_at >= 8
     again = ["--resume", str(path), "--headless", "--no-video", "--out", str(tmp_path / "again")]
-    subprocess.run([*program, *again], cwd=ROOT, check=True, capture_output=True)
+    assert run_viewer.main(again) == 0
     assert iterations(path) == iterations(tmp_path / "whole" / "walk.humorscope") >= killed_at
     for name in ("stage2_results", "stage3_results"):
         files = [tmp_path / out / "results_out" / "walk" / f"{name}.npz" for out in ("whole", "again")]
