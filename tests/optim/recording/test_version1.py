@@ -112,7 +112,7 @@ def test_it_is_opened_and_scrubbed_and_stays_as_it_is(old):
         assert view.frozen == entry.held
     source.notes()
     for snapshot in (0, 9, 18):  # what is no iteration was always written
-        motion, expected = source.view(snapshot).motion, session.trajectory(session.history[snapshot])
+        motion, expected = source.view(snapshot).motion, session.fit.trajectory(session.history[snapshot])
         np.testing.assert_allclose(motion.joints, expected.joints.numpy(), atol=3e-4)
     assert source.notes() == []
     history = source.view(LAST).history
