@@ -1,38 +1,29 @@
-"""The page: sections of one clip and of all of them, as HTML text without anything from outside the file."""
+"""The page: sections of one clip and of all of them, without anything from outside the file.
+
+Gathers what ``templates/page.html`` shows.
+"""
 
 from __future__ import annotations
 
 import base64
-import html
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from optim.config.settings import Settings
 from optim.diagnostics.quantities import QUANTITIES
 from optim.evaluation.tables import NAMES
 from optim.reporting.charts import Curve, line_chart
+from optim.reporting.rendering import render
 from optim.reporting.stills import stage_pictures
 from optim.results.figures import drift_curves, floors, per_frame, stage_metrics
 from optim.results.results import FitResult, LossRow
 from optim.schedule.terms import TERMS
 
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1d2430;background:#fff;max-width:1060px;margin:2em auto;padding:0 1.2em}
-h1{font-size:1.7em;margin:0}h2{font-size:1.35em;border-top:2px solid #d8dde5;padding-top:.8em;margin-top:2em}
-h3{font-size:1.05em;margin:1.6em 0 .3em}p.about,p.none,figcaption{color:#5b6575}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.15em .9em .15em 0;text-align:right}
-td:first-child,th:first-child{text-align:left}th{border-bottom:1px solid #b9c1cd;font-weight:600}
-tr:nth-child(even) td{background:#f5f7fa}img,svg{width:100%;height:auto}figure{margin:.6em 0}
-svg text{font:11px system-ui,sans-serif;fill:#5b6575}svg text.title{font-size:12.5px;fill:#1d2430}
-svg .grid{stroke:#e4e8ee}svg .mark{stroke:#b3bccb;stroke-dasharray:3 3}svg text.mark{stroke:none;fill:#8390a5}
-.legend{margin:.1em 0 .6em 3.9em;font-size:.85em}.legend span{margin-right:1.1em;white-space:nowrap}
-.legend i{display:inline-block;width:.9em;height:.25em;margin-right:.4em;vertical-align:middle}
-.two{display:grid;grid-template-columns:1fr 1fr;gap:.4em 1.4em}nav a{margin-right:1em}.best{font-weight:700}
-@media(max-width:760px){.two{grid-template-columns:1fr}}
-"""
 FIGURES = {
     "joints_all": ("joints, mean error", "cm"),
     "joints_visible": ("… that were seen", "cm"),
@@ -55,6 +46,57 @@ NOT_COMPARED = ("acceleration", "acceleration_of_truth")
 TERM_UNITS = {term.name: term.unit for term in TERMS}
 
 
+@dataclass(frozen=True)
+class Table:
+    """Text, or Markup where a cell is set in bold."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Of the stages, or why there are none."""
+
+    images: Mapping[str, str]
+    """Name of the stage → PNG file, base64."""
+    about: str
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Losses:
+    chart: Markup
+    table: Table
+    units: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The sections of one clip; None and empty ones are left out."""
+
+    name: str
+    facts: str
+    pictures: Pictures | None
+    fitted_whole: bool
+    """Not stitched from parts, so it has losses of its own."""
+    losses: Losses | None
+    figures: Table
+    frames: Sequence[Markup]
+    drift: Sequence[Markup]
+    floor: Table | None
+    seams: Table | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Settings and versions."""
+
+    changed: Table
+    others: Table
+    versions: Table
+
+
 def page(results: Sequence[FitResult], *, title: str, pictures: bool = True) -> str:
     """The whole document.
 
@@ -62,45 +104,46 @@ def page(results: Sequence[FitResult], *, title: str, pictures: bool = True) -> 
         results: One, or all of a run: then means over the clips stand first.
         pictures: Draw the stages; of several clips only the last stage of each.
     """
-    body = [f"<h1>{_text(title)}</h1>", _subtitle(results)]
     measured = [stage_metrics(result) for result in results]
-    if len(results) > 1:
-        links = " ".join(f'<a href="#clip{index}">{_text(result.name)}</a>' for index, result in enumerate(results))
-        parts = [figures for result, figures in zip(results, measured, strict=True) if not result.seams]
-        body += [
-            f"<nav>{links}</nav>",
-            f"<h2>Mean of {len(parts)} clips or parts</h2>",
-            _metrics_section(_means(parts)),
-        ]
-    for index, (result, figures) in enumerate(zip(results, measured, strict=True)):
+    averaged = [figures for result, figures in zip(results, measured, strict=True) if not result.seams]
+    clips = []
+    for result, figures in zip(results, measured, strict=True):
         stages = list(result.stages) if len(results) == 1 else [result.last_stage]
-        body.append(f'<h2 id="clip{index}">{_text(result.name)}</h2>')
-        body.append(_clip_section(result, figures, pictured=stages if pictures else []))
-    body.append(_run_section(results[0].info))
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{_text(title)}</title>'
-    return (
-        f"<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+        clips.append(_clip(result, figures, pictured=stages if pictures else []))
+    values = {
+        "title": title,
+        "about": _about(results),
+        "means": _figures_table(_means(averaged)) if len(results) > 1 else None,
+        "averaged": len(averaged),
+        "clips": clips,
+        "run": _run(results[0].info),
+    }
+    return render("page.html", values) + "\n"
+
+
+def _clip(result: FitResult, figures: dict[str, dict[str, float]], *, pictured: Sequence[str]) -> Clip:
+    return Clip(
+        name=result.name,
+        facts=_facts(result),
+        pictures=_pictures(result, pictured) if pictured else None,
+        fitted_whole=not result.seams,
+        losses=_losses(result.losses) if result.losses and not result.seams else None,
+        figures=_figures_table(figures),
+        frames=_frame_charts(result),
+        drift=_drift_charts(result),
+        floor=_floor_table(result),
+        seams=_seams_table(result),
     )
 
 
-def _clip_section(result: FitResult, figures: dict[str, dict[str, float]], *, pictured: Sequence[str]) -> str:
-    parts = [f"<p>{_text(_facts(result))}</p>"]
-    if pictured:
-        parts.append(_pictures_section(result, pictured))
-    parts.append("" if result.seams else _losses_section(result.losses))
-    parts += [_metrics_section(figures), _frames_section(result)]
-    parts += [_drift_section(result), _floor_section(result), _seams_section(result)]
-    return "".join(parts)
-
-
-def _subtitle(results: Sequence[FitResult]) -> str:
+def _about(results: Sequence[FitResult]) -> str:
     whole = [result for result in results if result.seams] or results
     info = whole[0].info
     words = [f"{sum(result.frames for result in whole)} frames at {whole[0].fps:g} Hz"]
     words += [f"fitted in {float(info['seconds']) / 60:.1f} minutes"] if len(whole) == 1 and "seconds" in info else []
     words += [f"preset {info['settings']['preset']}"] if "settings" in info else []
     words += [] if info.get("done", True) else ["stopped before the end of the schedule"]
-    return f'<p class="about">{_text(", ".join(words))}</p>'
+    return ", ".join(words)
 
 
 def _facts(result: FitResult) -> str:
@@ -116,24 +159,16 @@ def _share(mask: Any) -> float:
     return float(mask.float().mean())
 
 
-def _pictures_section(result: FitResult, stages: Sequence[str]) -> str:
+def _pictures(result: FitResult, stages: Sequence[str]) -> Pictures:
     found, problem = stage_pictures(result, stages)
-    if not found:
-        return f'<h3>Stages</h3><p class="none">No pictures: {_text(problem)}.</p>'
     about = "Frames from first to last, moved to stand in a row"
     about += "; violet: ground truth" if result.truth is not None else ""
     about += "; green: observed" if result.observations is not None and result.camera is None else ""
-    figures = [
-        f'<figure><img alt="{stage}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-        f"<figcaption>{_text(_named(stage))}</figcaption></figure>"
-        for stage, png in found.items()
-    ]
-    return f'<h3>Stages</h3><p class="about">{_text(about)}.</p>{"".join(figures)}'
+    images = {_named(stage): base64.b64encode(png).decode() for stage, png in found.items()}
+    return Pictures(images, f"{about}.", problem)
 
 
-def _losses_section(rows: Sequence[LossRow]) -> str:
-    if not rows:
-        return '<h3>Losses</h3><p class="none">Not kept with these results.</p>'
+def _losses(rows: Sequence[LossRow]) -> Losses:
     x = np.arange(len(rows), dtype=float)
     names = [name for name in dict.fromkeys(k for row in rows for k in row) if f"{name}_raw" in _keys(rows)]
     curves: dict[str, Curve] = {name: (x, _column(rows, name)) for name in ("total", *names)}
@@ -152,10 +187,11 @@ def _losses_section(rows: Sequence[LossRow]) -> str:
     body = [["total", *(_number(rows[k]["total"]) for k in ends)]]
     body += [[name.replace("_", " "), *(_number(rows[k].get(name)) for k in ends)] for name in names]
     units = ", ".join(f"{name.replace('_', ' ')} {TERM_UNITS[name]}" for name in names if name in TERM_UNITS)
-    return f'<h3>Losses</h3>{chart}{_table(head, body)}<p class="about">Unweighted units: {_text(units)}.</p>'
+    return Losses(chart, Table(head, body), units)
 
 
-def _metrics_section(figures: Mapping[str, Mapping[str, float]]) -> str:
+def _figures_table(figures: Mapping[str, Mapping[str, float]]) -> Table:
+    """A row for each figure that is known; the best stage in bold."""
     stages = list(figures)
     rows = []
     for name, (label, unit) in FIGURES.items():
@@ -166,12 +202,12 @@ def _metrics_section(figures: Mapping[str, Mapping[str, float]]) -> str:
         known = [v for v in values if not math.isnan(v)]
         if len(known) > 1 and name not in NOT_COMPARED and max(known) > min(known):
             best = max(known) if name in LARGER_IS_BETTER else min(known)
-            cells = [f"<b>{c}</b>" if v == best else c for c, v in zip(cells, values, strict=True)]
-        rows.append([_text(f"{label} [{unit}]" if unit else label), *cells])
-    return "<h3>Figures</h3>" + _table(["", *map(_named, stages)], rows, escaped=True)
+            cells = [Markup("<b>{}</b>").format(c) if v == best else c for c, v in zip(cells, values, strict=True)]
+        rows.append([f"{label} [{unit}]" if unit else label, *cells])
+    return Table(["", *map(_named, stages)], rows)
 
 
-def _frames_section(result: FitResult) -> str:
+def _frame_charts(result: FitResult) -> list[Markup]:
     stages = [stage for stage in ("stage2", "stage3_init", "stage3") if stage in result.stages] or [result.last_stage]
     columns = {stage: per_frame(result, stage) for stage in stages}
     x = np.arange(result.frames, dtype=float)
@@ -185,33 +221,26 @@ def _frames_section(result: FitResult) -> str:
     for key, title in titles.items():
         curves: dict[str, Curve] = {_named(s): (x, columns[s][key]) for s in reversed(stages) if key in columns[s]}
         if curves:
-            charts.append(f"<div>{line_chart(curves, title=title, x_label='frame', size=(500, 220))}</div>")
-    return f'<h3>Frame by frame</h3><div class="two">{"".join(charts)}</div>'
+            charts.append(line_chart(curves, title=title, x_label="frame", size=(500, 220)))
+    return charts
 
 
-def _drift_section(result: FitResult) -> str:
+def _drift_charts(result: FitResult) -> list[Markup]:
     curves = drift_curves(result)
     if curves is None:
-        return ""
+        return []
     x = np.arange(result.frames, dtype=float)
     named: dict[str, Curve] = {f"{QUANTITIES[key].label} [{QUANTITIES[key].unit}]": (x, y) for key, y in curves.items()}
     distances = {name: curve for name, curve in named.items() if "[cm]" in name}
     angles = {name: curve for name, curve in named.items() if "[cm]" not in name}
-    charts = [
+    return [
         line_chart(distances, title="Roll-out against stage 2 [cm]", x_label="frame", size=(500, 220)),
         line_chart(angles, title="Heading of the roll-out against stage 2 [°]", x_label="frame", size=(500, 220)),
     ]
-    about = (
-        "How far the first roll-out, decoded from the latents inferred from stage 2, leaves the motion they came from."
-    )
-    cells = "".join(f"<div>{chart}</div>" for chart in charts)
-    return f'<h3>Drift at the start of stage 3</h3><p class="about">{about}</p><div class="two">{cells}</div>'
 
 
-def _floor_section(result: FitResult) -> str:
+def _floor_table(result: FitResult) -> Table | None:
     rows = floors(result)
-    if not rows:
-        return ""
     head = ["", "camera above it [m]", "from the observed floor [°]", "from the true floor [°]", "… height [cm]"]
     body = [
         [
@@ -223,12 +252,10 @@ def _floor_section(result: FitResult) -> str:
         ]
         for r in rows
     ]
-    return "<h3>Floor</h3>" + _table(head, body)
+    return Table(head, body) if rows else None
 
 
-def _seams_section(result: FitResult) -> str:
-    if not result.seams:
-        return ""
+def _seams_table(result: FitResult) -> Table | None:
     head = [
         "first frame",
         "shared frames",
@@ -242,22 +269,19 @@ def _seams_section(result: FitResult) -> str:
         jumps = [getattr(jump, part) if jump else None for jump, part in ((seam.apart, "cm"), (seam.apart, "deg"))]
         jumps += [jump.cm if jump else None for jump in (seam.before, seam.after)]
         body.append([str(seam.frame), str(seam.shared), *map(_number, jumps)])
-    return "<h3>Seams</h3>" + _table(head, body)
+    return Table(head, body) if body else None
 
 
-def _run_section(info: Mapping[str, Any]) -> str:
+def _run(info: Mapping[str, Any]) -> Run | None:
     if "settings" not in info:
-        return '<h2>Settings</h2><p class="none">Not kept with these results.</p>'
+        return None
     plain = {name: getattr(Settings(), name) for name in vars(Settings())}
     given = info["settings"]
     changed = [name for name, value in given.items() if str(_plain(value)) != str(_plain(plain.get(name)))]
-    rows = [[name, str(given[name])] for name in changed]
-    others = [[name, str(value)] for name, value in given.items() if name not in changed]
-    versions = [[name, value] for name, value in info.get("versions", {}).items()]
-    return (
-        f"<h2>Settings</h2>{_table(['not as by default', ''], rows)}"
-        f"<details><summary>all others</summary>{_table(['', ''], others)}</details>"
-        f"<h2>Versions</h2>{_table(['', ''], versions)}"
+    return Run(
+        Table(["not as by default", ""], [[name, str(given[name])] for name in changed]),
+        Table(["", ""], [[name, str(value)] for name, value in given.items() if name not in changed]),
+        Table(["", ""], [[name, value] for name, value in info.get("versions", {}).items()]),
     )
 
 
@@ -293,13 +317,3 @@ def _number(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return f"{float(value):.3g}" if abs(float(value)) < 1000 else f"{float(value):.0f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, escaped: bool = False) -> str:
-    keep = str if escaped else _text
-    cells = "".join(f"<tr>{''.join(f'<td>{keep(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><tr>{''.join(f'<th>{_text(cell)}</th>' for cell in head)}</tr>{cells}</table>"
-
-
-def _text(text: str) -> str:
-    return html.escape(text)
