@@ -37,7 +37,7 @@ def fit_clips(settings: Settings) -> int:
         InputError: A file, a value or a combination that cannot be used.
     """
     from optim.common.progress import LineHandler, told_to
-    from optim.priors.fast.compiling import start_compiling
+    from optim.priors.fast.cache import start_compiling
     from viewer.commands.fit import fit_clip
 
     if start_compiling() is not None:

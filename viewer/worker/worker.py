@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from optim.common.errors import InputError
-from optim.priors.fast.compiling import start_compiling
+from optim.priors.fast.cache import start_compiling
 from optim.recording.recording import Recording
 from optim.session import edits
 from optim.session.history import Snapshot

@@ -1,9 +1,17 @@
-"""Where compiled kernels are kept between runs. Knows no numba, which takes a third of a second to load."""
+"""Where compiled kernels are kept between runs, and the process that compiles them once on a machine.
+
+Kernels are compiled in a process of their own and only loaded elsewhere. The compiler inlines differently when it has
+just compiled a callee than when it has loaded it, so a process that compiled for itself would compute other last bits
+in its first fit than in every later one. Knows no numba, which takes a third of a second to load.
+"""
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
+import stat
+import subprocess
 import sys
 import tempfile
 from functools import cache
@@ -15,6 +23,9 @@ from platformdirs import user_cache_path
 from optim.priors.mlp import GROUPS
 
 SOURCES = Path(__file__).parent / "kernels"
+_at_work: list[subprocess.Popen[bytes]] = []
+_COMPILES = "HUMORSCOPE_COMPILES"
+"""Set in the environment of the process that compiles."""
 
 
 def fingerprint(sources: Path = SOURCES) -> str:
@@ -26,15 +37,36 @@ def fingerprint(sources: Path = SOURCES) -> str:
 
 
 def choose_folder() -> Path:
-    """Where this user keeps what can be made again; a passing folder where that cannot be written."""
+    """Where this user keeps what can be made again; a folder among the temporary files where that cannot be written."""
     usual = user_cache_path("humorscope", appauthor=False) / "numba"
     chosen = Path(os.environ.get("NUMBA_CACHE_DIR") or usual) / fingerprint()
+    if _is_writable(chosen):
+        return chosen
+    shared = Path(tempfile.gettempdir()) / f"humorscope-numba-{getpass.getuser()}"
+    if _is_own(shared) and _is_writable(shared / fingerprint()):
+        return shared / fingerprint()
+    return Path(tempfile.mkdtemp(prefix="humorscope-numba-")) / fingerprint()
+
+
+def _is_writable(place: Path) -> bool:
     try:
-        chosen.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=chosen):
-            return chosen
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return True
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="humorscope-numba-"))
+        return False
+
+
+def _is_own(place: Path) -> bool:
+    """Whether a folder among the temporary files belongs to this user alone: what lies in it will be executed."""
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        found = place.lstat()
+    except OSError:
+        return False
+    if not hasattr(os, "getuid"):
+        return stat.S_ISDIR(found.st_mode)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 folder = cache(choose_folder)
@@ -51,3 +83,32 @@ def marker() -> Path:
 def is_compiled() -> bool:
     """Whether a roll-out can start at once."""
     return marker().exists()
+
+
+def start_compiling() -> subprocess.Popen[bytes] | None:
+    """Compile in a process of its own; the one that is at work already where there is one, None where all is there."""
+    if is_compiled():
+        return None
+    if _at_work and _at_work[-1].poll() is None:
+        return _at_work[-1]
+    command = [sys.executable, "-m", "optim.priors.fast.compiling"]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder().parent), _COMPILES: "1"}
+    root = Path(__file__).parents[3]
+    _at_work.append(
+        subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    )
+    return _at_work[-1]
+
+
+def compile_here() -> None:
+    """From now on this process compiles for itself: it is the one that others wait for."""
+    os.environ[_COMPILES] = "1"
+
+
+def wait_until_compiled() -> None:
+    """Return once the kernels can be loaded; where compiling fails, this process compiles for itself."""
+    if os.environ.get(_COMPILES) or is_compiled():
+        return
+    process = start_compiling()
+    if process is not None:
+        process.wait()

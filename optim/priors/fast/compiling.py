@@ -5,14 +5,10 @@ What is compiled stays in the user's cache folder (``cache``); a file in it says
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import torch
 
 from optim.priors import fast
-from optim.priors.fast.cache import is_compiled, marker
+from optim.priors.fast.cache import compile_here, marker
 from optim.priors.motion_prior import LATENT_SIZE, STATE_SIZE, MotionPrior
 
 _FRAMES = 3
@@ -31,14 +27,6 @@ def compile_all() -> None:
     marker().touch()
 
 
-def start_compiling() -> subprocess.Popen[bytes] | None:
-    """Compile in a process of its own; None where all is there already."""
-    if is_compiled():
-        return None
-    command = [sys.executable, "-m", "optim.priors.fast.compiling"]
-    root = Path(__file__).parents[3]
-    return subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-
 if __name__ == "__main__":
+    compile_here()
     compile_all()

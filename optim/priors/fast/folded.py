@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from optim.common.threads import pieces, side_by_side
+from optim.priors.fast.cache import wait_until_compiled
 from optim.priors.mlp import GROUPS, Mlp
 
 _UNIT, _LEAST = 4, 16
@@ -35,7 +36,11 @@ _SMALLEST_GAIN = 1e-20
 
 @cache
 def kernel(name: str) -> ModuleType:
-    """A module of ``kernels``, imported where it is first needed: its compiler takes a third of a second to load."""
+    """A module of ``kernels``, imported where it is first needed: its compiler takes a third of a second to load.
+
+    The first call on a machine waits until the kernels have been compiled.
+    """
+    wait_until_compiled()
     return import_module(f"optim.priors.fast.kernels.{name}")
 
 
