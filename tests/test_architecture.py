@@ -40,7 +40,7 @@ ROOMS = {
     " recording results viewer.protocol",
     "viewer.replay": "common body schedule problem objective session loading recording results"
     " viewer.protocol viewer.scene viewer.worker",
-    "viewer.layers": "diagnostics viewer.protocol viewer.ui viewer.scene",
+    "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",
     "viewer.film": "session viewer.protocol viewer.ui viewer.scene",
     "viewer.panels": "diagnostics session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
     "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
@@ -51,7 +51,13 @@ ROOMS = {
 FORWARDERS = {"optim": "optim.commands", "viewer": "viewer.commands"}
 """Modules directly in a top-level folder forward a published name to its commands, and do nothing else."""
 MOST_IN_A_FOLDER = 16
-WITHOUT_TORCH = ("optim.common.errors", "optim.diagnostics.quantities", "optim.schedule", "optim.session.edits")
+WITHOUT_TORCH = (
+    "optim.body.joints",
+    "optim.common.errors",
+    "optim.diagnostics.quantities",
+    "optim.schedule",
+    "optim.session.edits",
+)
 """What the window's process may know of the optimiser."""
 WINDOW = [f"viewer/{room}" for room in ("protocol", "ui", "scene", "layers", "film", "panels", "window")]
 """What runs in the window's process only, or in both."""

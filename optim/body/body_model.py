@@ -15,18 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from optim.body.joints import NUM_JOINTS
 from optim.body.kinematics import Kinematics
 from optim.common.errors import InputError
 from optim.common.timing import timed
 
 NUM_BETAS = 16
-NUM_JOINTS = 22
-JOINT_NAMES = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
-    "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
-    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-)  # fmt: skip
-"""SMPL's body joints, in its order."""
 SMPL_KEYPOINT_VERTICES = (
     4404, 920, 3076, 3169, 823, 4310, 1010, 1085, 4495, 4569, 6615, 3217, 3313, 6713, 6785, 3383, 6607, 3207, 1241,
     1508, 4797, 4122, 1618, 1569, 5135, 5040, 5691, 5636, 5404, 2230, 2173, 2108, 134, 3645, 6543, 3123, 3024, 4194,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
-"""Root, knees, ankles ("heels"), toes, wrists ("hands"): the order of the contact logits."""
+from optim.body.joints import CONTACT_JOINTS
+
 CONTACT_SPEED = 0.005
 """[m/frame] at 30 Hz; a slower joint that is low enough counts as touching the floor."""
 CONTACT_HEIGHT = (0.0, 0.08, 0.08, 0.08, 0.08, 0.04, 0.04, 0.08, 0.08)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
-from optim.body.contacts import CONTACT_JOINTS, label_contacts
+from optim.body.contacts import label_contacts
+from optim.body.joints import CONTACT_JOINTS
 from optim.problem.variables import Trajectory
 
 END_EFFECTORS = (7, 8, 10, 11, 20, 21)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from optim.body.contacts import CONTACT_JOINTS
+from optim.body.joints import CONTACT_JOINTS
 from optim.objective.shooting import REFERENCE, Defects, node_states, shoot
 from optim.priors.rollout import Rollout, State, Turn, canonical_turn, published_turn, rollout
 from optim.problem import frames

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.body.body_model import BodyModel
-from optim.body.contacts import CONTACT_JOINTS
+from optim.body.joints import CONTACT_JOINTS
 from optim.common.errors import InputError
 from optim.priors.motion_prior import LATENT_SIZE, MotionPrior
 from optim.priors.rollout import (

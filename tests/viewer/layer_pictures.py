@@ -14,6 +14,7 @@ import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 
+from optim.body.joints import CONTACT_JOINTS
 from optim.schedule.stages import schedule
 from optim.session.edits import Perturb
 from optim.session.session import Session
@@ -25,7 +26,6 @@ from viewer.layers.camera import plane_depth, unproject
 from viewer.layers.floor import grid, middle
 from viewer.layers.parts import WORST_MM, shared
 from viewer.layers.pull import LONGEST, pull_of
-from viewer.layers.skeleton import CONTACT_JOINTS
 from viewer.protocol.planes import plane_of
 from viewer.scene.camera import frame_points, project
 from viewer.scene.picking import surface_at

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from optim.body.joints import CONTACT_JOINTS
 from optim.diagnostics.quantities import QUANTITIES, distances_cm
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.layer import Label, Layer, bones, sequences_at
@@ -13,8 +14,6 @@ from viewer.scene.picking import joint_name
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 
-CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
-"""Joints that the prior gives a contact probability: root, knees, ankles, feet, wrists."""
 TOUCHES = 0.5  # probability from which a contact is written out
 
 

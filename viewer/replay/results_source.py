@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optim.body.body_model import JOINT_NAMES
+from optim.body.joints import JOINT_NAMES
 from optim.common.errors import InputError
 from optim.loading.files.amass import FPS
 from optim.problem.variables import Trajectory

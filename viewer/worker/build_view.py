@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from optim.body.body_model import JOINT_NAMES
+from optim.body.joints import JOINT_NAMES
 from optim.diagnostics.quantities import root_distance_cm
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
-from optim.schedule.phases import Phase
+from optim.schedule.phases import INITIAL_STATE, Phase
 from optim.schedule.preset_change import AS_STARTED, fixed_rules
 from optim.schedule.presets import PRESETS
 from optim.schedule.terms import usable_terms
@@ -28,9 +28,8 @@ from viewer.protocol.pace import progress
 from viewer.worker.build_prior import node_gaps, prior_frames, regressed_joints
 from viewer.worker.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 
-X_0 = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
 _PARTS = (
-    vm.Part(name="x_0", label="x_0, the first frame", children=X_0),
+    vm.Part(name="x_0", label="x_0, the first frame", children=INITIAL_STATE),
     vm.Part(name="trans", label="trans", unit="m"),
     vm.Part(name="root_orient", label="root_orient", unit="rad"),
     vm.Part(name="latent_pose", label="latent_pose"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from optim.body.body_model import JOINT_NAMES, NUM_JOINTS
+from optim.body.joints import JOINT_NAMES, NUM_JOINTS
 from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 _ROTATION = "Zrotation Xrotation Yrotation"

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from optim.body.body_model import JOINT_NAMES, NUM_JOINTS
+from optim.body.joints import JOINT_NAMES, NUM_JOINTS
 from optim.results.saving.glb import INDICES, VERTICES, GlbBuilder
 from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optim.body.body_model import NUM_JOINTS, BodyModel
+from optim.body.body_model import BodyModel
+from optim.body.joints import NUM_JOINTS
 from optim.problem.variables import Trajectory
 from optim.results.results import FitResult
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import assets
-from optim.body.contacts import CONTACT_JOINTS, label_contacts
+from optim.body.contacts import label_contacts
+from optim.body.joints import CONTACT_JOINTS
 from optim.common.rotations import axis_angle_to_matrix
 from optim.diagnostics.metrics import (
     acceleration,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from optim.body.body_model import JOINT_NAMES
+from optim.body.joints import JOINT_NAMES
 from optim.diagnostics.agreement import joint_agreement
 from optim.diagnostics.drift import drift
 from optim.diagnostics.flips import flips

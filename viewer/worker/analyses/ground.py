@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optim.body.body_model import JOINT_NAMES
-from optim.body.contacts import CONTACT_JOINTS
+from optim.body.joints import CONTACT_JOINTS, JOINT_NAMES
 from optim.diagnostics.ground import floor_tilt, ground
 from optim.initialise.floor_from_feet import guess_floor
 from optim.problem.missing_frames import seen_frames

@@ -13,7 +13,7 @@ import torch
 import trimesh
 
 import assets
-from optim.body.body_model import JOINT_NAMES
+from optim.body.joints import JOINT_NAMES
 from optim.common.errors import InputError
 from optim.config.formats import FORMATS, formats_of
 from optim.loading.models import load_body

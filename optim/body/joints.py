@@ -1,0 +1,13 @@
+"""The joints of the body by number. Knows no torch, so that the window may import it."""
+
+from __future__ import annotations
+
+NUM_JOINTS = 22
+JOINT_NAMES = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
+    "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
+    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+)  # fmt: skip
+"""SMPL's body joints, in its order."""
+CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
+"""Root, knees, ankles ("heels"), toes, wrists ("hands"): the order of the contact logits."""
