@@ -19,8 +19,11 @@ __all__ = ["conditional_prior", "plain_torch", "transitions"]
 
 @timed("priors")
 def conditional_prior(prior: MotionPrior, past: Tensor) -> tuple[Tensor, Tensor]:
-    """``prior.prior(past)``: mean and variance (N, 48) of p(z | x_{t-1}), past (N, 339)."""
-    return gaussian(run(prior.prior_net, past))
+    """``prior.prior(past)``: mean and variance (N, 48) of p(z | x_{t-1}), past (N, 339).
+
+    A prior that is not made of the published networks is asked itself.
+    """
+    return gaussian(run(prior.prior_net, past)) if isinstance(prior, MotionPrior) else prior.prior(past)
 
 
 def transitions(
