@@ -194,7 +194,7 @@ def test_a_first_minute(open_real):
     window.press()
     window.point("frame bar", 0.5)
     window.let_go()
-    window.wait(lambda s: 15 <= s["clip"] <= 25)
+    window.wait(lambda s: 4 <= s["clip"] <= 8)
     window.xdotool("key", "space")
     window.wait(lambda s: s["state"] == "running" and s["iterations"] > 3)
     window.xdotool("key", "space")
