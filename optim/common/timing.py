@@ -1,7 +1,7 @@
-"""Where time goes, part by part: functions carry the name of their part, a ``Clock`` that is running books them.
+"""Measure where time goes, by named sections: functions and blocks carry a name, and a running ``Clock`` adds it up.
 
-Parts nest; each is booked without what runs inside it under another name. With no clock running a marked function
-costs less than 1 µs more.
+Sections nest. The time of an inner section counts for the inner section only. Without a running clock, the mark costs
+less than 1 µs a call.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 REST = "rest"
-"""What no part has claimed."""
+"""Name under which the time outside all sections is counted."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Clock:
-    """Seconds by part since it was started.
+    """Adds up seconds by section, from the moment it is made.
 
     Args:
-        now: Time in seconds; ``time.process_time`` counts only what the processor spent on this process.
+        now: Function that gives the time [s]. ``time.process_time`` counts only the processor time of this process.
     """
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
@@ -33,15 +33,17 @@ class Clock:
         self._since = now()
 
     def enter(self, name: str) -> None:
+        """Begin a section inside the current one."""
         self._book()
         self._open.append(name)
 
     def leave(self) -> None:
+        """End the current section and go on with the one around it."""
         self._book()
         self._open.pop()
 
     def take(self) -> dict[str, float]:
-        """What has been booked since the last call."""
+        """Seconds by section since the last call of this method."""
         self._book()
         taken, self._seconds = self._seconds, {}
         return taken
@@ -57,7 +59,12 @@ _running: ContextVar[Clock | None] = ContextVar("clock", default=None)
 
 @contextmanager
 def clocked(now: Callable[[], float] = time.perf_counter, *, clock: Clock | None = None) -> Iterator[Clock]:
-    """Run a clock, a new one unless one is given; one inside another takes its place."""
+    """Run a clock while the context lasts. A clock inside another one replaces it for that time.
+
+    Args:
+        now: Function that gives the time [s], for a new clock.
+        clock: Clock to run. None makes a new one.
+    """
     clock = clock or Clock(now)
     before = _running.set(clock)
     try:
@@ -66,8 +73,8 @@ def clocked(now: Callable[[], float] = time.perf_counter, *, clock: Clock | None
         _running.reset(before)
 
 
-class part:  # noqa: N801  (reads as a statement: ``with part("terms"):``)
-    """Book what runs inside under a name."""
+class section:  # noqa: N801  (used as a statement: ``with section("backward"):``)
+    """Count the time of the block inside it as a section of this name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -83,7 +90,7 @@ class part:  # noqa: N801  (reads as a statement: ``with part("terms"):``)
 
 
 def timed(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Mark a function as belonging to a part."""
+    """Decorator that counts the time of a function as a section of this name."""
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)

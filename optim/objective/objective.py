@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from optim.common.errors import InputError
-from optim.common.timing import part, timed
+from optim.common.timing import section, timed
 from optim.objective.prediction import Parts, Prediction, detached, predict_free, predict_rollout, turn_of
 from optim.objective.terms.scene import Scene, residual_of
 from optim.problem.frames import PriorFrame
@@ -135,7 +135,7 @@ class Objective:
         prediction = self.predict(packing.unpack(leaf, variables))
         residuals = self.residuals(prediction)
         total = self.total(residuals)
-        with part("backward"):
+        with section("backward"):
             (gradient,) = torch.autograd.grad(total, leaf)
         residuals = {name: value.detach() for name, value in residuals.items()}
         return Point(x, total.item(), gradient, Seen(residuals, detached(prediction)))

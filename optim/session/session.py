@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
-from optim.common.timing import part
+from optim.common.timing import section
 from optim.initialise.floor_from_feet import on_found_floor
 from optim.initialise.initialisation import enter_stage_3, start_variables
 from optim.objective import shooting
@@ -55,12 +55,12 @@ class _Iteration:
         began = time.perf_counter()
         try:
             if self.x is None:
-                with part("solver"):
+                with section("solver"):
                     self.x = next(self.search)
             while interrupt is None or not interrupt():
                 point = self.objective.point(self.x, self.snapshot.variables, self.snapshot.packing)
                 self.evaluations += 1
-                with part("solver"):
+                with section("solver"):
                     self.x = self.search.send(point)
             return None
         except StopIteration as finished:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from optim.common.timing import REST, clocked, part, timed
+from optim.common.timing import REST, clocked, section, timed
 
 
 class Time:
@@ -36,7 +36,7 @@ def test_parts_are_booked_without_what_runs_inside_them():
     with clocked(now) as clock:
         now.passes(16)
         assert outer() == "done"
-        with part("block"):
+        with section("block"):
             now.passes(32)
         now.passes(64)
         assert clock.take() == {REST: 80, "outer": 3, "inner": 8, "block": 32}
@@ -55,7 +55,7 @@ def test_a_part_ends_with_an_exception():
         for _ in range(2):
             with pytest.raises(StopIteration):
                 fail()
-            with pytest.raises(KeyError), part("block"):
+            with pytest.raises(KeyError), section("block"):
                 now.passes(2)
                 raise KeyError
         now.passes(8)
