@@ -1,1 +1,1 @@
-"""The one way to a user's disk: every file is opened, bounded and checked here, and every failure is an InputError."""
+"""Open, bound and check every file that a user gives. Every failure is an InputError."""

@@ -1,6 +1,7 @@
-"""Named arrays out of .npz files and single ones out of .npy files: never pickled objects, only of a bounded size.
+"""Read named arrays from .npz files and single arrays from .npy files. Pickled objects are never read.
 
-The header of an array is read before its content, so that a file that promises more than it should is refused first.
+The header of an array is read before its content. A file that announces too large an array is refused without reading
+it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from optim.common.errors import InputError
 from optim.reading.files import MOST_BYTES, guarded, require_file
 
 FRAME_RATES = (1.0, 1000.0)
-"""Frames per second that a recording of a person can have."""
+"""Lowest and highest frame rate [Hz] that is accepted for a motion of a person."""
 _DAMAGED, _AGAIN = "damaged or cut off", "copy it again"
 _NUMBERS, _TEXT = "biuf", "US"
 
 
 def array_names(path: Path) -> tuple[str, ...]:
-    """Names of the arrays in an .npz file; none where it is no such file."""
+    """Names of the arrays in an .npz file. The tuple is empty if the path is not an .npz file."""
     try:
         require_file(path, what="an .npz file")
         with guarded(path, problem=_DAMAGED, advice=_AGAIN), zipfile.ZipFile(path) as archive:
@@ -40,14 +41,20 @@ def read_arrays(
     optional: Sequence[str] = (),
     text: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
-    """Read the arrays called ``names`` and those of ``optional`` that are there; others are left alone.
+    """Read some of the arrays in an .npz file.
 
     Args:
-        what: What the file should be, for messages.
-        text: Those among them that may hold text; all others hold real numbers or truth values.
+        names: Names of the arrays that must be in the file.
+        what: Description of the expected file, for messages.
+        optional: Names of the arrays that are read only if they are in the file.
+        text: Names of the arrays that may hold text. All others must hold real numbers or truth values.
+
+    Returns:
+        The arrays by name. Arrays that were not asked for are not read.
 
     Raises:
-        InputError: No such file, not an .npz archive, damaged, an array missing, of another type or too large.
+        InputError: There is no such file, it is not an .npz archive, it is damaged, or an array is missing, of another
+            type or too large.
     """
     require_file(path, what=what)
     with guarded(path, problem=_DAMAGED, advice=_AGAIN):
@@ -80,10 +87,10 @@ def _member(archive: zipfile.ZipFile, member: str, name: str, path: Path, *, tex
 
 
 def read_array(path: Path, *, what: str) -> np.ndarray:
-    """The array of numbers in an .npy file.
+    """Read the array of numbers in an .npy file.
 
     Raises:
-        InputError: No such file, not such an array, damaged, or too large.
+        InputError: There is no such file, it is not an array of numbers, it is damaged, or it is too large.
     """
     require_file(path, what=what)
     advice = f"{what} is expected"
@@ -92,7 +99,7 @@ def read_array(path: Path, *, what: str) -> np.ndarray:
 
 
 def _read(stream: IO[bytes], size: int, place: str, *, text: bool) -> np.ndarray:
-    """One array from where its header begins; ``size`` is that of header and content together [bytes]."""
+    """Read one array from a stream that stands at its header. ``size`` counts header and content [bytes]."""
     version = np.lib.format.read_magic(stream)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = header(stream)
@@ -115,11 +122,15 @@ def _read(stream: IO[bytes], size: int, place: str, *, text: bool) -> np.ndarray
         raise InputError(f"{place} is damaged (it is cut off); copy the file again")
     array = np.frombuffer(content, dtype=dtype.newbyteorder("=") if dtype.isnative else dtype, count=count)
     array = array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
-    return array.astype(dtype.newbyteorder("="), order="C")  # a copy of its own, which may be written to
+    return array.astype(dtype.newbyteorder("="), order="C")  # a copy, because frombuffer is read-only
 
 
 def require_finite(array: np.ndarray, *, name: str, path: Path) -> np.ndarray:
-    """The array itself, if it has no NaN and no infinity."""
+    """Return the array itself if it has no NaN and no infinity.
+
+    Raises:
+        InputError: It has one; names the array and the first row with it.
+    """
     bad = ~np.isfinite(array)
     if bad.any():
         first = int(np.argwhere(bad)[0][0]) if array.ndim else 0
@@ -131,7 +142,14 @@ def require_finite(array: np.ndarray, *, name: str, path: Path) -> np.ndarray:
 
 
 def require_range(array: np.ndarray, *, name: str, path: Path, low: float, high: float, what: str) -> np.ndarray:
-    """The array itself, if all its finite numbers lie between two bounds; ``what`` says what they are, with a unit."""
+    """Return the array itself if all its finite numbers lie between ``low`` and ``high``.
+
+    Args:
+        what: Plural noun for the numbers, with their unit, for the message.
+
+    Raises:
+        InputError: A number lies outside the bounds; names the array and the number.
+    """
     known = array[np.isfinite(array)]
     if known.size and (known.min() < low or known.max() > high):
         worst = known.max() if known.max() > high else known.min()
@@ -140,10 +158,14 @@ def require_range(array: np.ndarray, *, name: str, path: Path, low: float, high:
 
 
 def frame_rate(value: np.ndarray | float, *, name: str, place: Path | str) -> float:
-    """Frames per second that a file or a flag gives.
+    """Frame rate [Hz] that a file or a flag gives.
+
+    Args:
+        name: Name of the field or flag, for the message.
+        place: Path of the file, or the flag, for the message.
 
     Raises:
-        InputError: Not one number between ``FRAME_RATES``.
+        InputError: The value is not a single number within ``FRAME_RATES``.
     """
     array = np.asarray(value)
     rate = float(array.reshape(-1)[0]) if array.size == 1 and array.dtype.kind in _NUMBERS else math.nan
@@ -156,7 +178,7 @@ def frame_rate(value: np.ndarray | float, *, name: str, place: Path | str) -> fl
 
 
 def first_text(array: np.ndarray | None) -> str | None:
-    """The first text in an array of text or bytes; None where there is none."""
+    """First text in an array of text or bytes. None if there is no array or no text in it."""
     values: Iterable[object] = [] if array is None else array.ravel()[:1].tolist()
     for value in values:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,7 +1,7 @@
-"""Open a file that a user named: only a regular file, only so large, and every failure as one message.
+"""Open a file that a user named: only a regular file of a bounded size, with one message for every failure.
 
-Knows no format. The readers of formats are built on ``guarded``, which turns what the system or a parser raises into an
-``InputError`` that names the file.
+Knows no format. The readers of formats are built on ``guarded``. It turns the exceptions of the system and of parsers
+into an ``InputError`` that names the file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from optim.common.errors import InputError
 
 MOST_BYTES = 2 * 1024**3
-"""No array, text or picture that a fit reads is larger than this [bytes]."""
+"""Largest size of an array, text or picture that is read [bytes]."""
 MOST_TEXT = 256 * 1024**2
-"""No text, JSON included, is larger than this [bytes]."""
+"""Largest size of a text file that is read, JSON included [bytes]."""
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -38,14 +38,14 @@ _REASONS = {
 
 
 def require_file(path: Path, *, what: str, most: int | None = None) -> Path:
-    """The path itself, if it is a regular file that may be read.
+    """Return the path itself if it is a regular file that may be read.
 
     Args:
-        what: What the file should be, for the message: "a motion", "the body model".
-        most: The largest size [bytes]; None: any.
+        what: Description of the expected file, for the message: "a motion", "the body model".
+        most: Largest size that is accepted [bytes]. None accepts any size.
 
     Raises:
-        InputError: Nothing there, a folder, a pipe or device, no permission, or too large.
+        InputError: The path does not exist, is a folder, a pipe or a device, may not be read, or is too large.
     """
     found = _stat(path, what)
     if stat.S_ISDIR(found.st_mode):
@@ -72,7 +72,7 @@ def _stat(path: Path, what: str) -> os.stat_result:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder; a name that no file system takes is none."""
+    """Whether the path is a folder. A name that the file system does not allow gives False."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -80,7 +80,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; a name that no file system takes is none."""
+    """Whether the path is a file. A name that the file system does not allow gives False."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -89,7 +89,7 @@ def is_file(path: Path) -> bool:
 
 @contextmanager
 def about(path: Path) -> Iterator[None]:
-    """Errors about values that were read name the file that they came from."""
+    """Put the path in front of every InputError raised inside, unless its message names the path already."""
     try:
         yield
     except InputError as error:
@@ -99,10 +99,13 @@ def about(path: Path) -> Iterator[None]:
 
 
 def require_folder(path: Path, *, what: str) -> Path:
-    """The path itself, if it is a folder whose content may be listed.
+    """Return the path itself if it is a folder whose content may be listed.
+
+    Args:
+        what: Description of the expected content, for the message.
 
     Raises:
-        InputError: Nothing there, a file, or no permission.
+        InputError: The path does not exist, is not a folder, or may not be read.
     """
     if not stat.S_ISDIR(_stat(path, what).st_mode):
         raise InputError(f"{path}: not a folder; give the folder of {what}")
@@ -112,7 +115,7 @@ def require_folder(path: Path, *, what: str) -> Path:
 
 
 def reason(error: BaseException) -> str:
-    """A few words on why something could not be read, for people."""
+    """Short reason why something could not be read, in words for the user."""
     if isinstance(error, OSError) and error.errno in _REASONS:
         return _REASONS[error.errno]
     if isinstance(error, OSError) and error.strerror:
@@ -129,12 +132,15 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def guarded(path: Path, *, problem: str, advice: str, also: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
-    """Whatever goes wrong while a file is read becomes ``path: problem (reason); advice``.
+    """Turn exceptions raised inside into an InputError with the message ``path: problem (reason); advice``.
 
     Args:
-        problem: What is then wrong with the file, in a few words: "damaged or cut off".
-        advice: What to do about it.
-        also: Further exceptions of the parser that is called inside, ``(Exception,)`` for one that raises anything.
+        problem: Short description of what is wrong with the file: "damaged or cut off".
+        advice: Advice for the user.
+        also: Further exceptions of the parser that is called inside. ``(Exception,)`` catches all of them.
+
+    Raises:
+        InputError: Something was raised inside. An InputError from inside passes unchanged.
     """
     try:
         yield
@@ -150,17 +156,17 @@ def guarded(path: Path, *, problem: str, advice: str, also: tuple[type[BaseExcep
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
         zlib.error,
-        NotImplementedError,  # a way of compression that zipfile does not know
+        NotImplementedError,  # zipfile raises it for a compression method that it does not support
         *also,
     ) as error:
         raise InputError(f"{path}: {problem} ({reason(error)}); {advice}") from None
 
 
 def read_bytes(path: Path, *, what: str, most: int = MOST_BYTES) -> bytes:
-    """The whole content of a file.
+    """Read the whole content of a file of at most ``most`` bytes.
 
     Raises:
-        InputError: As ``require_file``, or a fault of the disk.
+        InputError: As for ``require_file``, or the disk reports an error.
     """
     require_file(path, what=what, most=most)
     with guarded(path, problem="cannot be read", advice="copy it again"):
@@ -168,10 +174,10 @@ def read_bytes(path: Path, *, what: str, most: int = MOST_BYTES) -> bytes:
 
 
 def read_text(path: Path, *, what: str, most: int = MOST_TEXT) -> str:
-    """The whole content of a text file in UTF-8, with or without a byte order mark.
+    """Read the whole content of a text file in UTF-8, with or without a byte order mark.
 
     Raises:
-        InputError: As ``require_file``, or not such a text.
+        InputError: As for ``read_bytes``, or the content is not UTF-8.
     """
     content = read_bytes(path, what=what, most=most)
     with guarded(path, problem="not a text file", advice=f"{what} is expected"):
@@ -179,10 +185,12 @@ def read_text(path: Path, *, what: str, most: int = MOST_TEXT) -> str:
 
 
 def require_archive_size(archive: zipfile.ZipFile, path: Path, *, most: int = MOST_BYTES) -> None:
-    """Refuse an archive whose members would unpack to more than ``most`` bytes together.
+    """Refuse an archive whose members would unpack to more than ``most`` bytes in total.
+
+    This protects against small archives that are made to fill the memory or the disk.
 
     Raises:
-        InputError: It says so itself, as small archives made to fill a disk or the memory do.
+        InputError: The sizes in the archive's own table of contents add up to more than ``most``.
     """
     size = sum(member.file_size for member in archive.infolist())
     if size > most:

@@ -1,4 +1,4 @@
-"""Pictures of one frame from files of any name, of a bounded size."""
+"""Read image files of a bounded size. The name of a file does not matter."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from optim.common.errors import InputError
 from optim.reading.files import guarded, read_bytes
 
 MOST_FILE = 512 * 1024**2
-"""Bytes of one picture's file."""
+"""Largest size of an image file that is read [bytes]."""
 
 
 def read_picture(path: Path, *, flags: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
-    """A picture as OpenCV reads it, (H, W) or (H, W, channels).
+    """Read an image as OpenCV does: (H, W), or (H, W, channels) in the order blue, green, red.
+
+    Args:
+        flags: OpenCV's ``IMREAD_`` flags.
 
     Raises:
-        InputError: No such file, no picture, or too large.
+        InputError: There is no such file, it is not an image, or it is too large.
     """
     raw = np.frombuffer(read_bytes(path, what="an image", most=MOST_FILE), np.uint8)
     with guarded(path, problem="damaged", advice="copy it again", also=(cv2.error,)):

@@ -1,4 +1,4 @@
-"""JSON that a user gave: bounded in size and depth, and its numbers as arrays of a promised shape."""
+"""Read JSON of a bounded size and depth, and turn its lists of numbers into arrays of a checked shape."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from optim.common.errors import InputError
 from optim.reading.files import guarded, read_text
 
 MOST_DEPTH = 40
-"""Lists and objects within each other; what is read here has at most six."""
+"""Largest number of levels of nested lists and objects. The files that are read here have at most six."""
 
 
 def read_json(path: Path, *, what: str) -> Any:
-    """The content of a JSON file.
+    """Read the content of a JSON file.
 
     Raises:
-        InputError: No such file, not JSON, or lists and objects nested more than ``MOST_DEPTH`` deep.
+        InputError: There is no such file, it is not JSON, or it is nested more than ``MOST_DEPTH`` levels deep.
     """
     text = read_text(path, what=what)
     return parse_json(text, path, what=what)
 
 
 def parse_json(text: str, path: Path, *, what: str) -> Any:
-    """The same of a text that stood in a file.
+    """Content of a JSON text that was read from ``path``.
 
     Raises:
-        InputError: As ``read_json``.
+        InputError: It is not JSON, or it is nested more than ``MOST_DEPTH`` levels deep.
     """
     with guarded(path, problem="not JSON", advice=f"{what} is expected"):
         content = json.loads(text)
@@ -38,10 +38,10 @@ def parse_json(text: str, path: Path, *, what: str) -> Any:
 
 
 def require_depth(content: Any, path: Path) -> None:
-    """Refuse what is nested so deeply that whoever walks through it could run out of stack.
+    """Refuse content that is nested so deeply that a recursive function could exhaust the stack.
 
     Raises:
-        InputError: It is.
+        InputError: The content is nested more than ``MOST_DEPTH`` levels deep.
     """
     level = [content]
     for _ in range(MOST_DEPTH + 1):
@@ -58,12 +58,12 @@ def require_depth(content: Any, path: Path) -> None:
 
 
 def json_numbers(value: Any, *, shape: tuple[int | None, ...] | None = None) -> np.ndarray | None:
-    """Nested lists of numbers as a float64 array, or None where they are none.
+    """Nested lists of numbers as a float64 array. None if they are not numbers or have another shape.
 
-    Texts and truth values are no numbers here, though numpy would convert them; ``null`` is NaN.
+    Texts and truth values do not count as numbers here, although numpy would convert them. ``null`` becomes NaN.
 
     Args:
-        shape: What it must have; None in it stands for any length, None for it for any shape.
+        shape: Expected shape. None as a length accepts any length. None as the shape accepts any shape.
     """
     if not _is_numeric(value):
         return None

@@ -1,4 +1,4 @@
-"""Weights of networks from torch's files: tensors, containers and numbers only; nothing in them is executed."""
+"""Read network weights from torch's files: only tensors, containers and numbers. Nothing in a file is executed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from optim.common.errors import InputError
 from optim.reading.files import MOST_BYTES, guarded, require_archive_size, require_file
 
-_SCALAR = np.float64(0).__reduce__()[0]  # what a pickled numpy number is rebuilt with
+_SCALAR = np.float64(0).__reduce__()[0]  # the function that numpy uses to rebuild a pickled number
 _HARMLESS: list[Any] = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
     (_SCALAR, "numpy._core.multiarray.scalar"),
@@ -21,14 +21,15 @@ _HARMLESS: list[Any] = [
     type(np.dtype(np.float64)),
     type(np.dtype(np.float32)),
 ]
-"""What a checkpoint may hold besides tensors: numpy's numbers, as of a loss that was saved with it."""
+"""Types that a checkpoint may hold besides tensors: numpy's numbers, such as a loss that was saved with the weights."""
 
 
 def read_weights(path: Path, *, what: str) -> Any:
-    """The content of a file of ``torch.save``, on the CPU.
+    """Read the content of a file that ``torch.save`` wrote. Tensors come back on the CPU.
 
     Raises:
-        InputError: No such file, damaged, too large, or more in it than tensors, containers and numbers.
+        InputError: There is no such file, it is damaged, it is too large, or it holds other objects than tensors,
+            containers and numbers.
     """
     require_file(path, what=what, most=MOST_BYTES)
     with guarded(path, problem="damaged or cut off", advice="copy it again"):
@@ -38,7 +39,7 @@ def read_weights(path: Path, *, what: str) -> Any:
     try:
         with torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's readers raise whatever a damaged file leads them to
+    except Exception as error:  # a damaged file can make torch's readers raise almost any exception
         if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
             raise InputError(
                 f"{path}: not plain weights (it holds Python objects, which are not read); save it again with"
