@@ -1,1 +1,1 @@
-"""The ground that all packages stand on: errors, timing, threads, rotations. Knows nothing else of ours."""
+"""What all packages use: errors, exit status, progress, timing, threads and rotations. Imports no other package."""

@@ -1,5 +1,5 @@
-"""The one exception for bad input from outside: a wrong file, field, shape or option."""
+"""The exception for bad input from outside: a wrong file, field, shape or option."""
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message names it, says what came and what to do."""
+    """Input of the user that cannot be used. The message names the file or field, what came, and what to do."""

@@ -1,4 +1,4 @@
-"""How a command ends: bad input is one line and exit status 2, Ctrl-C is 130. Knows no command."""
+"""Exit status of commands: bad input gives one line and status 2, Ctrl-C gives 130. Knows no command."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import ParamSpec
 from optim.common.errors import InputError
 
 BAD_INPUT = 2
+"""Exit status after bad input, as argparse has it."""
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
 Words = ParamSpec("Words")
 
 
 def with_exit_status(main: Callable[Words, int]) -> Callable[Words, int]:
-    """Decorator of a command's ``main(arguments) -> exit status``.
+    """Decorate a command's ``main(arguments) -> exit status`` so that expected errors end it without a traceback.
 
-    ``InputError`` becomes one line on the error stream and status 2, ``KeyboardInterrupt`` status 130.
+    An ``InputError`` becomes one line on the error stream and status 2. A ``KeyboardInterrupt`` becomes status 130.
     """
 
     @wraps(main)
@@ -35,5 +36,5 @@ def with_exit_status(main: Callable[Words, int]) -> Callable[Words, int]:
 
 
 def tell_error(message: object) -> None:
-    """Write the one line that a user is told of what went wrong."""
+    """Write the message of an error to the error stream, as one line."""
     sys.stderr.write(f"error: {message}\n")

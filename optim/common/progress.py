@@ -1,6 +1,6 @@
-"""How far a long task is and how long the rest takes: one line on a terminal, plain lines elsewhere, or log records.
+"""Show the progress of a long task and the time left: one line on a terminal, plain lines elsewhere, or log records.
 
-Loaders do not know who is watching: they log how far they are at level INFO to ``log``, and whoever shows it listens.
+Loaders do not know who shows their progress. They log it at level INFO to ``log``; ``told_to`` connects a handler.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)
-log.propagate = False  # it is no message: it is shown in place, and only where somebody asked for it
+log.propagate = False  # progress is shown only where a handler was connected with ``told_to``
 log.addHandler(logging.NullHandler())
 IN_PLACE, LOGGED, PLAIN = 0.2, 0.5, 5.0
-"""Seconds between two texts: rewritten on a terminal, as log records, as lines of their own."""
+"""Seconds between two texts: on a line rewritten in place, as log records, and as separate lines."""
 COUNTED = "{n_fmt}/{total_fmt}{unit}  {percentage:4.1f} %  {rate_noinv_fmt}  {remaining} left"
 TIME_LEFT = "time left {remaining}"
 clock = tqdm.format_interval
@@ -27,11 +27,11 @@ clock = tqdm.format_interval
 
 
 class Line:
-    """One line that is rewritten in place on a terminal; elsewhere a line of its own every few seconds.
+    """One line that is rewritten in place on a terminal. Elsewhere, a new line every few seconds.
 
     Args:
-        stream: Where it is written; None: standard error.
-        every: Seconds between two lines where there is no terminal.
+        stream: Stream that the text is written to. None means standard error.
+        every: Seconds between two lines if the stream is not a terminal.
     """
 
     def __init__(self, stream: TextIO | None = None, *, every: float = PLAIN) -> None:
@@ -39,14 +39,14 @@ class Line:
         self._in_place = self._stream.isatty()
         self._write = tqdm.status_printer(self._stream) if self._in_place else None
         self._interval, self._shown = IN_PLACE if self._in_place else every, -1e9
-        self._open = False  # whether the cursor stands at the end of a text
+        self._open = False  # whether the cursor stands at the end of a text that may be rewritten
 
     def due(self) -> bool:
         """Whether enough time has passed since the last text."""
         return time.monotonic() - self._shown >= self._interval
 
     def show(self, text: str, *, last: bool = False) -> None:
-        """Write a text if it is time for one, and in any case if it is the last one."""
+        """Write a text if one is due. The last text is always written."""
         if not (last or self.due()):
             return
         self._shown = time.monotonic()
@@ -60,7 +60,7 @@ class Line:
             self.break_off()
 
     def break_off(self) -> None:
-        """Leave the text as it is, and begin a new line after it."""
+        """Keep the text that is shown and begin a new line after it."""
         if self._open:
             self._write = tqdm.status_printer(self._stream)
             self._stream.write("\n")
@@ -69,14 +69,14 @@ class Line:
 
 
 class Progress:
-    """Counts up to a total and shows rate and time left.
+    """Counts up to a total and shows the rate and the time left.
 
     Args:
-        total: Number of units of the whole task; 0: ``count`` says it.
+        total: Number of units of the whole task. 0 if it is not known yet; ``count`` then gives it.
         done: Number of units that were done before.
         unit: Plural noun of what is counted.
-        stream: Where it is shown; None: standard error.
-        every: Seconds between two lines where there is no terminal.
+        stream: Stream that the text is written to. None means standard error.
+        every: Seconds between two lines if the stream is not a terminal.
     """
 
     def __init__(
@@ -86,26 +86,32 @@ class Progress:
         self._line, self._began = Line(stream, every=every), time.monotonic()
 
     def count(self, done: int, total: int) -> None:
-        """Show the state of a task whose total is only known now."""
+        """Show the number of units done, for a task whose total was not known when it began."""
         self._total = total
         self.show(done)
 
     def show(self, done: int, text: str = "") -> None:
-        """Show the state now if it is time for it, or if the work is finished."""
+        """Show the number of units done, followed by ``text``, if a text is due or the work is finished."""
         if done >= self._total or self._line.due():
             meter = _meter(done, self._total, self._first, self._began, layout=COUNTED, unit=f" {self._unit}")
             self._line.show(f"{meter}  {text}".rstrip(), last=done >= self._total)
 
 
 class Reading:
-    """Logs how far the reading of something long has got. A total of 0 is not known."""
+    """Logs the progress of reading a long file or folder.
+
+    Args:
+        text: What is being read.
+        total: Number of frames or files to read. 0 if it is not known.
+        done: Number of those that were read before.
+    """
 
     def __init__(self, text: str, total: int, *, done: int = 0) -> None:
         self._text, self._total, self._first = text, total, done
         self._began = self._told = time.monotonic()
 
     def show(self, done: int) -> None:
-        """Log the state now if it is time for it, or if the work is finished."""
+        """Log the number read so far if a text is due or the work is finished."""
         now = time.monotonic()
         if done != self._total and now - self._told < LOGGED:
             return
@@ -117,7 +123,7 @@ class Reading:
 
 
 class LineHandler(logging.Handler):
-    """Shows on a line what loaders log while ``told_to`` lasts."""
+    """Shows on one line the progress that loaders log."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(logging.INFO)
@@ -129,7 +135,7 @@ class LineHandler(logging.Handler):
 
 @contextmanager
 def told_to(handler: logging.Handler) -> Iterator[None]:
-    """For as long as this lasts, the progress of loaders is told to a handler."""
+    """Send the progress of loaders to a handler as long as the context lasts."""
     log.addHandler(handler)
     try:
         yield

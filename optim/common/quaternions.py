@@ -1,6 +1,7 @@
-"""Unit quaternions (x, y, z, w), the scalar last: from and to axis-angle vectors and matrices, and their product.
+"""Unit quaternions (x, y, z, w), scalar last: conversion from and to axis-angle vectors and matrices, and product.
 
-Gradients are finite everywhere. Formulas as in SciPy's ``Rotation``, with series for small angles as in RoMa.
+Gradients are finite everywhere. The formulas are those of SciPy's ``Rotation``, with the series of RoMa for small
+angles.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def axis_angle_to_quaternion(axis_angle: Tensor) -> Tensor:
 
 
 def quaternion_to_axis_angle(quaternion: Tensor) -> Tensor:
-    """Axis-angle vector of a unit quaternion, (..., 4) → (..., 3) [rad], with an angle in [0, π]."""
+    """Axis-angle vector of a unit quaternion, (..., 4) → (..., 3) [rad]. Its angle lies in [0, π]."""
     quaternion = quaternion * torch.where(quaternion[..., 3:] > 0, 1.0, -1.0).to(quaternion.dtype)
     vector = quaternion[..., :3]
     half = torch.atan2(vector.norm(dim=-1), quaternion[..., 3])
@@ -24,10 +25,12 @@ def quaternion_to_axis_angle(quaternion: Tensor) -> Tensor:
 
 
 def matrix_to_quaternion(matrix: Tensor) -> Tensor:
-    """Unit quaternion of a rotation, (..., 3, 3) → (..., 4); its sign is arbitrary.
+    """Unit quaternion of a rotation matrix, (..., 3, 3) → (..., 4). Its sign is arbitrary.
 
-    Each of four vectors is the quaternion times four times one of its entries; the one with the largest entry is
-    normalised. Source: Markley, "Unit Quaternion from Rotation Matrix", J. Guidance 31(2), 2008.
+    Four vectors are computed from the matrix. Vector k equals the quaternion multiplied by four times its entry k. The
+    vector of the largest entry is normalised, because it loses the fewest digits.
+
+    Source: Markley, "Unit Quaternion from Rotation Matrix", J. Guidance 31(2), 2008.
     """
     (a11, a12, a13), (a21, a22, a23), (a31, a32, a33) = (row.unbind(-1) for row in matrix.mT.unbind(-2))
     rows = (
@@ -43,7 +46,7 @@ def matrix_to_quaternion(matrix: Tensor) -> Tensor:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """Quaternion of the turn ``b`` followed by the turn ``a``, (..., 4) × 2 → (..., 4)."""
+    """Quaternion of the rotation ``b`` followed by the rotation ``a``, (..., 4) × 2 → (..., 4)."""
     a, b = torch.broadcast_tensors(a, b)
     (v, w), (u, s) = (torch.split(q, [3, 1], dim=-1) for q in (a, b))
     vector = w * u + s * v + torch.linalg.cross(v, u)
@@ -51,12 +54,12 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def inverse(quaternion: Tensor) -> Tensor:
-    """Quaternion of the turn back, (..., 4) → (..., 4)."""
+    """Unit quaternion of the inverse rotation, (..., 4) → (..., 4)."""
     return quaternion * quaternion.new_tensor([-1.0, -1.0, -1.0, 1.0])
 
 
 def _is_small(x: Tensor) -> Tensor:
-    """Where a series to x⁴ has the more exact derivative, since the quotient's own loses its digits there."""
+    """Where the series up to x⁴ is used, because the derivative of the quotient loses its digits there."""
     return x.abs() < 2.0 * torch.finfo(x.dtype).eps ** (1 / 6)
 
 

@@ -1,4 +1,4 @@
-"""Rotations: axis-angle and 6D to matrices and back, in forms whose gradients are finite everywhere.
+"""Rotations: axis-angle vectors and 6D vectors to matrices and back, with gradients that are finite everywhere.
 
 Matrices act on column vectors: ``p_b = R_b_a @ p_a``.
 """
@@ -15,22 +15,25 @@ from torch import Tensor
 from optim.common.quaternions import matrix_to_quaternion, quaternion_to_axis_angle
 
 _SHORTEST = 1e-20
-"""Stands for the length of a vector of zeros, which cannot be divided by."""
+"""Smallest length that a vector is divided by, so that a vector of zeros does not give NaN."""
 _SMALL_TURN = 1e-6
-"""Angle [rad] below which a turn is its first order, ``I + [v]×``."""
+"""Angle [rad] below which a rotation is computed to first order, ``I + [v]×``."""
 
 
 def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
-    """Rodrigues' formula, (..., 3) [rad] → (..., 3, 3).
+    """Rotation matrix of an axis-angle vector by Rodrigues' formula, (..., 3) [rad] → (..., 3, 3).
 
-    ``R = I + sin θ/θ [v]× + (1 − cos θ)/θ² [v]×²`` with θ² offset by 1e-16, so value and gradient are right at the
-    identity, where the norm itself has none.
+    ``R = I + sin θ/θ [v]× + (1 − cos θ)/θ² [v]×²``, where 1e-16 is added to θ². Value and gradient are therefore right
+    at the identity too, where the norm itself has no gradient.
     """
     return _Rodrigues.apply(axis_angle)
 
 
 class _Rodrigues(torch.autograd.Function):
-    """One function, since stage 3 begins with a single rotation and some forty operations on it take their time."""
+    """Rodrigues' formula as one autograd function.
+
+    About forty small autograd operations on the single rotation of stage 3's first frame would take much longer.
+    """
 
     @staticmethod
     def forward(ctx: Any, axis_angle: Tensor) -> Tensor:
@@ -47,7 +50,7 @@ class _Rodrigues(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """The left Jacobian's transpose on the gradient of a small turn after this one."""
+        """Multiply the gradient of a small rotation after this one by the transpose of the left Jacobian."""
         axis_angle, squared, a, b, matrix = ctx.saved_tensors
         spin = (gradient @ matrix.mT).flatten(-2) @ _generators(gradient.dtype, gradient.device).T
         c = torch.where(squared < 1e-6, 1 / 6, (1.0 - a) / squared) * (axis_angle * spin).sum(-1, keepdim=True)
@@ -56,7 +59,7 @@ class _Rodrigues(torch.autograd.Function):
 
 @cache
 def _generators(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(3, 9): v @ this is [v]×, row by row."""
+    """Matrix G (3, 9) such that v @ G is [v]×, row by row."""
     rows = torch.zeros(3, 9, dtype=dtype)
     for row, (minus, plus) in enumerate(((5, 7), (6, 2), (1, 3))):
         rows[row, minus], rows[row, plus] = -1, 1
@@ -64,19 +67,24 @@ def _generators(dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
-    """Logarithm, (..., 3, 3) → (..., 3) [rad] with angle in [0, π]; gradients go through unit quaternions."""
+    """Axis-angle vector of a rotation matrix, (..., 3, 3) → (..., 3) [rad]. Its angle lies in [0, π].
+
+    It is computed through a unit quaternion, which keeps the gradients finite.
+    """
     return quaternion_to_axis_angle(matrix_to_quaternion(matrix))
 
 
 def matrix_to_sixd(matrix: Tensor) -> Tensor:
-    """First two columns of the matrix, (..., 3, 3) → (..., 6)."""
+    """6D form of a rotation matrix: its first two columns, (..., 3, 3) → (..., 6). Source: Zhou et al., CVPR 2019."""
     return matrix[..., :2].transpose(-1, -2).flatten(-2)
 
 
 def sixd_to_matrix(sixd: Tensor) -> Tensor:
-    """Gram–Schmidt on two columns, (..., 6) → (..., 3, 3). Source: Zhou et al., CVPR 2019.
+    """Rotation matrix of a 6D vector by Gram–Schmidt on its two columns, (..., 6) → (..., 3, 3).
 
-    Two parallel columns, or a column of zeros, give no rotation; values and gradients stay finite.
+    Two parallel columns, or a column of zeros, do not give a rotation; values and gradients stay finite.
+
+    Source: Zhou et al., CVPR 2019.
     """
     x, y = sixd.unflatten(-1, (2, 3)).unbind(-2)
     x = _normalised(x)
@@ -89,24 +97,27 @@ def _normalised(vector: Tensor) -> Tensor:
 
 
 def geodesic_angle(a: Tensor, b: Tensor) -> Tensor:
-    """Angle [rad] between rotations, (..., 3, 3) × 2 → (...), from ``|a − b| = 2 √2 sin(angle / 2)``.
+    """Angle [rad] between two rotations, (..., 3, 3) × 2 → (...), from ``|a − b| = 2 √2 sin(angle / 2)``.
 
-    The gradient is 0 at angles of 0 and π, where there is none.
+    At angles of 0 and π the angle has no derivative; the gradient is 0 there.
     """
     sine = (b - a).norm(dim=(-1, -2)) * (0.5 / math.sqrt(2.0))
     return 2.0 * torch.where(sine < 1.0, sine, 1.0).asin()
 
 
 def interpolate(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """``share`` of the way from one rotation to another on the shortest arc; (..., 3, 3) × 2, (...) → (..., 3, 3)."""
+    """Rotation at ``share`` (0 to 1) of the shortest arc from ``start`` to ``end``.
+
+    Shapes: (..., 3, 3), (..., 3, 3), (...) → (..., 3, 3).
+    """
     arc = matrix_to_axis_angle(start.mT @ end)
     return start @ _turn(arc * share[..., None].to(start.dtype))
 
 
 def _turn(axis_angle: Tensor) -> Tensor:
-    """Rodrigues' formula about a unit axis, (..., 3) [rad] → (..., 3, 3).
+    """Rodrigues' formula written with a unit axis, (..., 3) [rad] → (..., 3, 3).
 
-    ``axis_angle_to_matrix`` rounds otherwise, and motions that were filled in before shall come out the same.
+    ``axis_angle_to_matrix`` rounds differently. This form keeps the bits of interpolated motions as they always were.
     """
     angle = axis_angle.norm(dim=-1, keepdim=True)
     axis = axis_angle / angle.clamp_min(_SMALL_TURN)
@@ -121,14 +132,15 @@ def _turn(axis_angle: Tensor) -> Tensor:
 
 
 def align_points(points: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotation and shift that bring points nearest to their targets: ``target ≈ R @ point + t``.
+    """Rotation and translation that bring points nearest to their targets: ``target ≈ R @ point + t``.
 
     Args:
         points, targets: (..., N, 3) [m].
-        weights: (..., N), not negative, of the squared distances.
+        weights: (..., N), not negative: weights of the squared distances.
 
     Returns:
-        R (..., 3, 3) and t (..., 3) [m], without gradients. Points on a line leave the turn about it open.
+        R (..., 3, 3) and t (..., 3) [m], without gradients. If all points lie on a line, the rotation about that line
+        is arbitrary.
 
     Source: Kabsch, Acta Crystallographica A32, 1976.
     """
@@ -139,6 +151,6 @@ def align_points(points: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tens
     covariance = torch.einsum("...k,...ki,...kj->...ij", weights, from_target_centre, from_centre)
     left, _, right = torch.linalg.svd(covariance.double())
     handed = torch.ones_like(left[..., 0])
-    handed[..., 2] = torch.linalg.det(left @ right).sign()  # a mirror image is not allowed
+    handed[..., 2] = torch.linalg.det(left @ right).sign()  # a reflection is not allowed
     rotation = ((left * handed[..., None, :]) @ right).to(points.dtype)
     return rotation, target_centre - torch.einsum("...ij,...j->...i", rotation, centre)

@@ -1,8 +1,8 @@
-"""How many threads there are, and work that is shared out among them.
+"""Run independent pieces of work on several threads, and say how many threads are used.
 
-Shared out are compiled functions that hold no lock of the interpreter, on pieces that know nothing of each other. A
-thread without a piece sleeps. Torch's own threads and the BLAS's, which wait for each other awake, stay at one: on a
-busy machine two of them take five times as long as one, and a window beside them draws half as often.
+The pieces are calls of compiled functions that do not hold Python's global interpreter lock. A thread without work
+sleeps. Torch and the BLAS use one thread each, because their threads wait in a busy loop: on a busy machine two of them
+took five times as long as one, and a window beside them drew half as often.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _count = 1
 
 
 def use(count: int) -> None:
-    """Share work out among so many threads from now on; until then there is one."""
+    """Set the number of threads for ``side_by_side``. It is one until this is called."""
     global _count
     _count = count
     torch.set_num_threads(1)
@@ -30,23 +30,28 @@ def use(count: int) -> None:
 
 
 def used() -> int:
-    """How many there are."""
+    """Number of threads that ``side_by_side`` uses."""
     return _count
 
 
 def asked_for() -> int | None:
-    """What OMP_NUM_THREADS says, of which the first number counts; None where it says nothing."""
+    """First number in the environment variable OMP_NUM_THREADS. None if it is not set or not a positive number."""
     given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(given) if given.isdigit() and int(given) else None
 
 
 def processors() -> int:
-    """How many this process may run on."""
+    """Number of processors that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pieces(count: int, *, unit: int = 1, least: int = 1) -> list[slice]:
-    """``count`` things cut into one piece a thread, in multiples of ``unit`` and no smaller than ``least``."""
+    """Slices that divide ``count`` items among the threads.
+
+    Args:
+        unit: The length of every slice but the last is a multiple of this.
+        least: Smallest number of items that is worth a thread of its own.
+    """
     number = max(1, min(_count, count // least))
     units = -(-count // unit)
     cuts = [min(count, unit * (units * i // number)) for i in range(number)] + [count]
@@ -54,7 +59,7 @@ def pieces(count: int, *, unit: int = 1, least: int = 1) -> list[slice]:
 
 
 def side_by_side(function: Callable[[Piece], Result], work: Sequence[Piece]) -> list[Result]:
-    """``function`` of every piece, the first one's in this thread; results in order."""
+    """Results of ``function`` for every piece of work, in order. The first piece runs in the calling thread."""
     others = [_pool().submit(function, piece) for piece in work[1:]]
     first = [function(piece) for piece in work[:1]]
     return first + [other.result() for other in others]
