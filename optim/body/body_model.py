@@ -1,8 +1,8 @@
-"""SMPL+H body model: joints, chosen vertices or the whole mesh, at the price of what is asked for.
+"""SMPL+H body model: computes the joints, chosen vertices or the whole mesh, and only what is asked for.
 
-The hands stay in their rest pose (they are not observed), so each hand moves with its wrist and 22 rotations are
-enough; the result equals smplx's SMPLH with zero hand poses. Rotations are matrices, lengths metres. The body stands
-y up in its own rest pose; the frame of the results is the one that ``root_orient`` and ``trans`` map to.
+The hands are not observed and stay in their rest pose. Each hand therefore moves with its wrist, and 22 rotations are
+enough. The result equals smplx's SMPLH with zero hand poses. Rotations are matrices; lengths are metres. In the rest
+pose the y axis points up. Results are in the frame that ``root_orient`` and ``trans`` map to.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ SMPL_KEYPOINT_VERTICES = (
     1508, 4797, 4122, 1618, 1569, 5135, 5040, 5691, 5636, 5404, 2230, 2173, 2108, 134, 3645, 6543, 3123, 3024, 4194,
     1306, 182, 3694, 4294, 744,
 )  # fmt: skip
-"""HuMoR's 43 key vertices on the real SMPL+H; other bodies carry their own list."""
+"""HuMoR's 43 key vertices on the published SMPL+H body. Files of other bodies hold their own list."""
 OPENPOSE_VERTICES = (
     332, 6260, 2800, 4071, 583, 3216, 3226, 3387, 6617, 6624, 6787, 2746, 2319, 2445, 2556, 2673, 6191, 5782, 5905,
     6016, 6133,
 )  # fmt: skip
-"""Nose, eyes, ears, toes, heels, finger tips: smplx's ``vertex_ids['smplh']`` in the order of its joint list."""
+"""Vertices of nose, eyes, ears, toes, heels and finger tips. Source: smplx's ``vertex_ids['smplh']``, in its order."""
 BODY25_FROM_JOINTS = (52, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62)
-"""BODY_25 joint k is entry m[k] of [52 SMPL+H joints, then the vertices above]."""
+"""Where each BODY_25 keypoint stands in the list of the 52 SMPL+H joints followed by ``OPENPOSE_VERTICES``."""
 _REQUIRED = ("v_template", "f", "weights", "J_regressor", "shapedirs", "posedirs", "kintree_table")
 
 
 @dataclass(frozen=True)
 class BodyModel:
-    """A rigged, shaped body of J = 52 joints and V vertices; built once by ``from_arrays``, never changed."""
+    """A rigged body of 52 joints and V vertices whose shape and pose can be chosen. Lengths are in metres."""
 
     template: Tensor  # (V, 3)
     shape_directions: Tensor  # (V, 3, 16)
-    pose_directions: Tensor | None  # (V, 3, 189): body joints only; None where they are all zero
+    pose_directions: Tensor | None  # (V, 3, 189): those of the body joints; None if they are all zero
     joint_template: Tensor  # (52, 3)
     joint_shape_directions: Tensor  # (52, 3, 16)
-    weights: Tensor  # (V, 22): hand joints folded into their wrists
+    weights: Tensor  # (V, 22): the weights of hand joints are added to their wrists
     faces: np.ndarray  # (F, 3) int
     parents: tuple[int, ...]  # of the 52 joints; -1 for the root
     keypoint_vertices: tuple[int, ...]  # 43
@@ -54,10 +54,13 @@ class BodyModel:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray], *, name: str = "body model") -> BodyModel:
-        """Build from the arrays of an SMPL+H ``model.npz``.
+        """Build a body from the arrays of an SMPL+H ``model.npz``.
+
+        Args:
+            name: Name of the file, for messages.
 
         Raises:
-            InputError: An array is missing or has a shape that is not SMPL+H's with at least 16 betas.
+            InputError: An array is missing, or its shape is not that of SMPL+H with at least 16 betas.
         """
         missing = [key for key in _REQUIRED if key not in arrays]
         if missing:
@@ -96,19 +99,22 @@ class BodyModel:
 
     @timed("body")
     def rest_joints(self, betas: Tensor) -> Tensor:
-        """Joints of the shaped rest pose, (B, 16) → (B, 52, 3)."""
+        """Joints [m] of the shaped body in its rest pose, (B, 16) → (B, 52, 3)."""
         directions = self.joint_shape_directions.flatten(0, 1)
         return torch.addmm(self.joint_template.flatten(), betas, directions.T).unflatten(1, (-1, 3))
 
     @timed("body")
     def joints(self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor) -> Tensor:
-        """Body joints only.
+        """Positions of the 22 body joints.
 
         Args:
-            trans: (B, T, 3); root_orient: (B, T, 3, 3); pose_body: (B, T, 21, 3, 3); betas: (B, 16).
+            trans: (B, T, 3) translation [m]. ``root_orient`` and ``trans`` map from the body to the result's frame.
+            root_orient: (B, T, 3, 3) rotation of the root.
+            pose_body: (B, T, 21, 3, 3) rotation of each other joint relative to its parent.
+            betas: (B, 16) shape coefficients.
 
         Returns:
-            (B, T, 22, 3).
+            (B, T, 22, 3) [m], in the frame that ``root_orient`` and ``trans`` map to.
         """
         rest = self.rest_joints(betas)[:, :NUM_JOINTS]
         return self._chain(rest, root_orient, pose_body)[1] + trans[..., None, :]
@@ -117,7 +123,15 @@ class BodyModel:
     def joints_and_vertices(
         self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor, vertex_ids: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """All 52 joints and K vertices by exact linear blend skinning: (B, T, 52, 3), (B, T, K, 3)."""
+        """All 52 joints and K vertices by exact linear blend skinning.
+
+        Args:
+            trans, root_orient, pose_body, betas: As for ``joints``.
+            vertex_ids: (K,) indices of the vertices.
+
+        Returns:
+            Joints (B, T, 52, 3) and vertices (B, T, K, 3) [m].
+        """
         rest = self.rest_joints(betas)
         rotation, position = self._chain(rest[:, :NUM_JOINTS], root_orient, pose_body)
         offset = position - (rotation @ rest[:, None, :NUM_JOINTS, :, None])[..., 0]
@@ -135,17 +149,22 @@ class BodyModel:
         return joints, vertices
 
     def mesh(self, trans: Tensor, root_orient: Tensor, pose_body: Tensor, betas: Tensor) -> Tensor:
-        """The whole mesh, (B, T, V, 3)."""
+        """All vertices (B, T, V, 3) [m]. The arguments are those of ``joints``."""
         return self.joints_and_vertices(
             trans, root_orient, pose_body, betas, torch.arange(len(self.template), device=trans.device)
         )[1]
 
     def keypoints25(self, joints52: Tensor, openpose_points: Tensor) -> Tensor:
-        """OpenPose BODY_25 from (B, T, 52, 3) joints and (B, T, 21, 3) ``openpose_vertices`` → (B, T, 25, 3)."""
+        """OpenPose's BODY_25 keypoints (B, T, 25, 3) of a body.
+
+        Args:
+            joints52: (B, T, 52, 3) joints.
+            openpose_points: (B, T, 21, 3) the vertices ``openpose_vertices``, in the same frame.
+        """
         return torch.cat((joints52, openpose_points), dim=2)[:, :, list(BODY25_FROM_JOINTS)]
 
     def _chain(self, rest: Tensor, root_orient: Tensor, pose_body: Tensor) -> tuple[Tensor, Tensor]:
-        """World rotations (B, T, 22, 3, 3) and positions (B, T, 22, 3) of the body joints."""
+        """Rotations (B, T, 22, 3, 3) and positions (B, T, 22, 3) of the body joints, without ``trans``."""
         local = torch.cat((root_orient[..., None, :, :], pose_body), dim=2)
         body = self.parents[:NUM_JOINTS]
         bones = torch.cat((rest[:, :1], rest[:, 1:] - rest[:, list(body[1:])]), dim=1)
