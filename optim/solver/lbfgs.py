@@ -1,9 +1,9 @@
 """L-BFGS with a strong-Wolfe line search as explicit state: ``init``, ``begin``, ``step``.
 
-Knows no variables, terms or schedule: it minimises a function of one flat vector. Semantics are those of
-``torch.optim.LBFGS``: one call of its ``step(closure)`` is ``begin`` followed by ``step`` until ``state.stop``.
-The value at the point reached is kept, so the evaluation that torch repeats at the start of every call is not made.
-States, trials and curvature pairs are immutable values; successive states share their pairs.
+Knows no variables, terms or schedule: it minimises a function of one flat vector. It computes what
+``torch.optim.LBFGS`` computes: one call of torch's ``step(closure)`` corresponds to ``begin`` followed by ``step``
+until ``state.stop`` is set. The value at the point reached is kept, so the evaluation that torch repeats at the start
+of every call is saved. States, trials and curvature pairs are immutable values; successive states share their pairs.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from scipy.linalg.blas import get_blas_funcs
 from torch import Tensor
 
 SUFFICIENT_DECREASE = 1e-4
-"""c1 of the Wolfe conditions (Armijo)."""
+"""Constant c1 of the Wolfe conditions (Armijo)."""
 CURVATURE = 0.9
-"""c2 of the Wolfe conditions."""
+"""Constant c2 of the Wolfe conditions."""
 MIN_CURVATURE = 1e-10
-"""A pair enters the memory when sᵀy exceeds this."""
+"""A curvature pair enters the memory only if sᵀy exceeds this."""
 
 STOP_GRADIENT = "gradient below tolerance"
 STOP_SLOPE = "slope below tolerance"
@@ -36,7 +36,7 @@ STOP_CHANGE = "change of the loss below tolerance"
 
 @dataclass(frozen=True)
 class Point:
-    """What the objective gives at ``x`` (n,): value, gradient (n,) and whatever else the caller wants kept."""
+    """Result of the objective at ``x`` (n,): value, gradient (n,), and anything else that the caller wants to keep."""
 
     x: Tensor
     value: float
@@ -52,19 +52,19 @@ class Trial:
     value: float
     slope: float
     armijo: bool
-    """The value lies below the line of sufficient decrease."""
+    """Whether the value satisfies the condition of sufficient decrease."""
     wolfe: bool
-    """The slope is flat enough (strong curvature condition)."""
+    """Whether the slope satisfies the strong curvature condition."""
     search: str
-    """``bracket`` or ``zoom``."""
+    """Phase of the line search: ``bracket`` or ``zoom``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Curvature seen between two iterates: the step s (n,) and the gradients at its ends.
+    """Curvature between two iterates: the step s (n,) and the gradients before and after it (n,).
 
-    The gradients are those that the states hold anyway, and of their difference only the latest are kept, so a state
-    that is kept costs three vectors: point, gradient, step.
+    The states hold these gradients anyway. Their difference y is cached for the latest pairs only. A state that is kept
+    therefore costs three vectors: point, gradient and step.
     """
 
     s: Tensor
@@ -75,7 +75,10 @@ class Pair:
 
     @cached_property
     def memory(self) -> tuple[tuple[int, int], ...]:
-        """Address and size of what the vectors lie in; a hundred pairs are asked for it at every iteration."""
+        """Address and size [bytes] of the storage of each vector.
+
+        It is cached because every iteration asks a hundred pairs for it.
+        """
         storages = [tensor.untyped_storage() for tensor in (self.s, self.before, self.after)]
         return tuple((storage.data_ptr(), storage.nbytes()) for storage in storages)
 
@@ -89,18 +92,19 @@ class Pair:
 
     @cached_property
     def step(self) -> np.ndarray:
-        """The memory of ``s``, as the BLAS takes it: a call on short vectors costs a quarter of torch's."""
+        """``s`` as an array for the BLAS, on the same memory. A BLAS call on short vectors takes a quarter of torch's
+        time."""
         return self.s.numpy()
 
 
-@lru_cache(maxsize=128)  # more than a usual memory: every iteration leaves one pair that is not asked for again
+@lru_cache(maxsize=128)  # more than the usual history of 100, because every iteration drops one pair from it
 def _change(pair: Pair) -> np.ndarray:
     return (pair.after - pair.before).numpy()
 
 
 @dataclass(frozen=True)
 class Options:
-    """The numbers of torch's L-BFGS; ``max_evaluations`` None means ``max_iterations · 5 // 4``."""
+    """Options of L-BFGS, with the defaults of torch. ``max_evaluations`` None means ``max_iterations · 5 // 4``."""
 
     max_iterations: int = 20
     max_evaluations: int | None = None
@@ -111,33 +115,36 @@ class Options:
 
     @property
     def evaluation_budget(self) -> int:
+        """Largest number of evaluations in a step, the known one at its start included."""
         return self.max_iterations * 5 // 4 if self.max_evaluations is None else self.max_evaluations
 
 
 @dataclass(frozen=True)
 class LbfgsState:
-    """Everything the next iteration depends on, and what the last one did."""
+    """Everything that the next iteration depends on, and what the last iteration did."""
 
     point: Point
     pairs: tuple[Pair, ...] = ()
     scale: float = 1.0
-    """sᵀy / yᵀ M y of the newest pair: the initial inverse Hessian is this times the metric M."""
+    """sᵀy / yᵀ M y of the newest pair. The initial inverse Hessian is this times the diagonal preconditioner M."""
     metric: Tensor | None = None
-    """(n,) diagonal of M; None, as in torch: the identity."""
+    """(n,) diagonal preconditioner M. None means the identity, as in torch."""
     iterations: int = 0
-    """Iterations since ``init``."""
+    """Number of iterations since ``init``."""
     iterations_in_step: int = 0
+    """Number of iterations since ``begin``."""
     evaluations_in_step: int = 1
-    """As torch counts them: the start of a step counts although its value is known already."""
+    """Number of evaluations since ``begin``, counted as in torch: the start counts although its value is known."""
     step_length: float = 0.0
+    """Step length that the last line search chose, in multiples of the search direction."""
     slope: float = 0.0
     """Directional derivative at the start of the last line search."""
     trials: tuple[Trial, ...] = ()
-    """The last line search, in order."""
+    """Trials of the last line search, in order."""
     stop: str | None = None
-    """Why the current step has ended; None while it goes on."""
+    """Reason why the current step has ended. None while it goes on."""
     stalled: bool = False
-    """The step ended without having moved or learnt anything: every further step would repeat it."""
+    """Whether the step ended without moving the point or adding a pair, so that every further step would repeat it."""
 
 
 Evaluate = Callable[[Tensor], Point]
@@ -148,14 +155,15 @@ def init(start: Point, *, options: Options | None = None, metric: Tensor | None 
     """State before the first iteration, with an empty memory.
 
     Args:
-        metric: (n,) > 0, a first guess of the inverse Hessian's diagonal. It changes the way to a minimum as if every
-            entry of x were measured in a unit of √metric.
+        start: The point to start from, evaluated already.
+        metric: (n,) > 0: diagonal preconditioner, an estimate of the diagonal of the inverse Hessian. The iterations
+            are those of a plain L-BFGS on x / √metric.
     """
     return begin(LbfgsState(point=start, metric=metric), options=options)
 
 
 def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
-    """Refill the budget of iterations and evaluations; the memory stays."""
+    """Begin a step: reset the budget of iterations and evaluations. The memory stays."""
     options = options or Options()
     optimal = bool(state.point.gradient.abs().max() <= options.tolerance_gradient)
     return replace(
@@ -169,9 +177,14 @@ def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
 
 
 def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False, metric: Tensor | None = None) -> LbfgsState:
-    """The same place in the same step under another objective; without its memory unless it is to be kept.
+    """Continue the same step under another objective.
 
-    Curvature of another loss may mislead; docs/optimiser.md has what either costs.
+    The curvature of another loss may mislead the search, so the memory is cleared unless ``keep_memory`` is set.
+    docs/optimiser.md has measurements of both.
+
+    Args:
+        point: The point to continue from, evaluated under the new objective.
+        metric: (n,) diagonal preconditioner of the new objective. It is ignored if the memory is kept.
     """
     spent = (STOP_ITERATIONS, STOP_EVALUATIONS)
     state = replace(
@@ -186,7 +199,11 @@ def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False, metri
 
 
 def step(state: LbfgsState, evaluate: Evaluate, *, options: Options | None = None) -> LbfgsState:
-    """One iteration: direction, line search, update of the memory."""
+    """State after one iteration: direction, line search, update of the memory.
+
+    Raises:
+        ValueError: The step has ended already; call ``begin`` first.
+    """
     search = iteration(state, options=options)
     try:
         x = next(search)
@@ -198,9 +215,9 @@ def step(state: LbfgsState, evaluate: Evaluate, *, options: Options | None = Non
 
 
 def iteration(state: LbfgsState, *, options: Options | None = None) -> Search:
-    """One iteration as a generator: yields points to evaluate, takes ``Point`` back, returns the new state.
+    """One iteration as a generator: it yields points to evaluate, takes a ``Point`` back, and returns the new state.
 
-    Whoever drives it may pause between two evaluations for as long as they like.
+    The caller may pause between two evaluations for any time.
 
     Raises:
         ValueError: The step has ended already; call ``begin`` first.
@@ -240,7 +257,7 @@ def iteration(state: LbfgsState, *, options: Options | None = None) -> Search:
 
 
 def direction(state: LbfgsState) -> Tensor:
-    """Quasi-Newton direction (n,): the two-loop recursion. Source: Nocedal and Wright, algorithm 7.4."""
+    """Quasi-Newton direction (n,) by the two-loop recursion. Source: Nocedal and Wright, algorithm 7.4."""
     d = state.point.gradient.neg()
     if not state.pairs:
         return d if state.metric is None else d.mul_(state.metric)
@@ -260,7 +277,7 @@ def direction(state: LbfgsState) -> Tensor:
 
 
 def _arrive(state: LbfgsState, there: Point, move: Tensor, options: Options) -> LbfgsState:
-    """Remember the curvature of the step just taken and decide whether to go on."""
+    """State at the new point: add the curvature pair of the move, and decide whether the step goes on."""
     here = state.point
     s = move * state.step_length
     y = there.gradient - here.gradient
@@ -292,7 +309,17 @@ def strong_wolfe(
 ) -> Generator[Tensor, Point, tuple[Point, float, tuple[Trial, ...]]]:
     """Line search along ``here.x + t · move``: bracket a minimum, then zoom in by cubic interpolation.
 
-    Returns the point taken, its step length (0 when nothing better was found) and all trials.
+    Args:
+        here: The point to search from.
+        move: (n,) search direction.
+        length: First step length to try.
+        slope: Directional derivative at ``here``; it is negative.
+        max_trials: Budget of trials, for growing and shrinking the bracket together.
+        tolerance: Smallest change of an entry of x that is still searched.
+
+    Returns:
+        The point taken, its step length (0 if no better point was found) and all trials.
+
     Source: Nocedal and Wright, algorithms 3.5 and 3.6, with the safeguards of minFunc that torch uses.
     """
     trials: list[Trial] = []
@@ -327,7 +354,10 @@ Probe = Callable[[float, str], Generator[Tensor, Point, _End]]
 def _bracket(
     start: _End, length: float, rounds: int, probe: Probe
 ) -> Generator[Tensor, Point, tuple[_End, _End | None]]:
-    """Grow the step until a minimum lies between two ends; (end, None) when a Wolfe point was met on the way."""
+    """Grow the step until a minimum lies between two ends.
+
+    Returns (end, None) if a point on the way satisfied the Wolfe conditions.
+    """
     before, now = start, (yield from probe(length, "bracket"))
     for done in range(rounds):
         trial = now.trial
@@ -344,7 +374,10 @@ def _bracket(
 
 
 def _zoom(first: _End, second: _End, rounds: int, narrowest: float, probe: Probe) -> Generator[Tensor, Point, _End]:
-    """Shrink the bracket until a Wolfe point is met, or the budget or the width is spent; its lower end."""
+    """Shrink the bracket until a point satisfies the Wolfe conditions, or the budget is spent, or it is narrow enough.
+
+    Returns the end of the bracket with the lower value.
+    """
     ends = [first, second]
     low = int(second.trial.value < first.trial.value)
     stuck = False
@@ -369,7 +402,10 @@ def _zoom(first: _End, second: _End, rounds: int, narrowest: float, probe: Probe
 
 
 def _off_the_edge(length: float, a: float, b: float, stuck: bool) -> tuple[float, bool]:
-    """Keep a trial a tenth of the bracket away from its ends when it lands there twice, or outside."""
+    """Move a trial a tenth of the bracket away from its ends if it is too close for the second time, or outside.
+
+    Returns the step length, and whether the trial was too close and was left there.
+    """
     lower, upper = min(a, b), max(a, b)
     margin = 0.1 * (upper - lower)
     if min(upper - length, length - lower) >= margin:
@@ -380,9 +416,10 @@ def _off_the_edge(length: float, a: float, b: float, stuck: bool) -> tuple[float
 
 
 def cubic_minimum(a: Trial, b: Trial, *, bounds: tuple[float, float] | None = None) -> float:
-    """Step length where the cubic through two trials' values and slopes is least, kept inside the bounds.
+    """Step length at the minimum of the cubic through the values and slopes of two trials, kept inside the bounds.
 
-    The middle of the bounds (default: the two trials) when there is no such cubic.
+    The default bounds are the two trials. If the cubic has no minimum, the result is the middle of the bounds.
+
     Source: Nocedal and Wright, equation 3.59.
     """
     if a.step_length > b.step_length:
