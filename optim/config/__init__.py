@@ -1,1 +1,1 @@
-"""The command line and configuration files as checked values. Opens no file of data."""
+"""Turn the command line and configuration files into checked values. Opens no file of data."""

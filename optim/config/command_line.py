@@ -1,4 +1,4 @@
-"""The words of a command line with those of its ``@file.cfg``, each knowing where it stood. Knows no flag."""
+"""Split the command line and its ``@file.cfg`` into words, each with the place where it was written. Knows no flag."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from optim.common.errors import InputError
 from optim.reading.files import read_text
 
 MOST_CONFIGURATION = 1024**2
-"""Bytes of a configuration file."""
+"""Largest size of a configuration file [bytes]."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word and the file and line it stood in; None: the command line itself."""
+    """One word, and the file and line where it was written. The place is None for the command line itself."""
 
     text: str
     place: str | None = None
 
     def told(self, message: str) -> str:
-        """A message about this word, with its place."""
+        """A message about this word, with the file and line in front if there is one."""
         return f"{self.place}: {message}" if self.place else message
 
 
 def words_of(arguments: Sequence[str]) -> list[Word]:
-    """The arguments, ``@file`` replaced by the words in that file: several a line, quotes and # comments as in a shell.
+    """Words of the arguments. ``@file`` is replaced by the words in that file.
+
+    A line of a file may hold several words. Quotes and # comments work as in a shell.
 
     Raises:
-        InputError: A file that cannot be read, or a quote that is not closed; names file and line.
+        InputError: A file cannot be read, or a quote is not closed; names the file and the line.
     """
     words: list[Word] = []
     for argument in arguments:

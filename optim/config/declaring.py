@@ -1,6 +1,6 @@
-"""How an option is declared: once, as a field of a dataclass. Parser, help, defaults and checks follow from it.
+"""Declare an option once, as a field of a dataclass. Parser, help, defaults and checks are made from it.
 
-Type and default are those of the field; what else there is to say is in its ``Option``. Knows no option.
+Type and default are those of the field. Everything else stands in its ``Option``. Knows no particular option.
 """
 
 from __future__ import annotations
@@ -18,61 +18,64 @@ from optim.common.errors import InputError
 
 @dataclass(frozen=True)
 class Check:
-    """What a value must be like."""
+    """Condition that the value of an option must satisfy."""
 
     holds: Callable[[Any], bool]
     told: str
-    """What the user is told otherwise, after flag and value: unit and range."""
+    """Unit and range for the message. It follows the flag and the value."""
 
 
 def positive(unit: str = "") -> Check:
-    """A finite number above 0."""
+    """Check for a finite number above 0. ``unit`` is put in front of the range in the message."""
     return Check(lambda value: math.isfinite(value) and value > 0, f"{unit}more than 0")
 
 
 def not_negative(unit: str = "") -> Check:
-    """A finite number of 0 or more."""
+    """Check for a finite number of 0 or more. ``unit`` is put in front of the range in the message."""
     return Check(lambda value: math.isfinite(value) and value >= 0, f"{unit}0 or more")
 
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line knows of a field besides its name, type and default."""
+    """Properties of an option besides the name, type and default of its field."""
 
     help: str | Callable[[], str]
-    """Without the default, which is added; a function where it takes time to find out."""
+    """Help text without the default, which is added to it. A function if the text takes time to compute."""
     group: str = ""
     """Heading in ``--help``."""
     flag: str = ""
-    """Its spelling. Empty: as the field, ``num_iters`` → ``--num-iters``."""
+    """Spelling of the flag. If it is empty, it is made from the name of the field: ``num_iters`` → ``--num-iters``."""
     aliases: tuple[str, ...] = ()
-    """Other spellings that are understood."""
+    """Other accepted spellings of the flag."""
     metavar: str | tuple[str, ...] | None = None
+    """Placeholder for the value in ``--help``."""
     choices: Callable[[], Sequence[str]] | None = None
+    """Function that gives the accepted values. None accepts any value of the type."""
     otherwise: str = ""
-    """What holds where it is not given, if the default of the field does not show it."""
+    """Text for the default in ``--help``, if the default of the field does not show it."""
     check: Check | None = None
+    """Condition that the value must satisfy, unless it is None."""
     of_one_run: bool = False
-    """A resumed run does not inherit it."""
+    """Whether a resumed run does not inherit the option."""
     of_motion: bool = False
-    """It says how a motion is observed, and has no meaning for observations that were stored."""
+    """Whether the option says how a motion is observed, so that it has no meaning for stored observations."""
     argument: Mapping[str, Any] = field(default_factory=dict)
-    """Words for ``add_argument`` in place of those that follow from the type."""
+    """Keyword arguments for ``add_argument`` that replace those made from the type."""
 
 
 def option(default: Any, help: str | Callable[[], str], **more: Any) -> Any:
-    """A field of a dataclass that is an option; ``more`` are fields of ``Option``."""
+    """Declare a dataclass field as an option. ``more`` are further fields of ``Option``."""
     return field(default=default, metadata={"option": Option(help, **more)})
 
 
 def options_of(declared: type) -> dict[str, Option]:
-    """The options among the fields of a dataclass, by name, each with its flag."""
+    """The options among the fields of a dataclass, by field name. Each has its flag filled in."""
     found = {item.name: item.metadata["option"] for item in fields(declared) if "option" in item.metadata}
     return {name: replace(one, flag=one.flag or f"--{name.replace('_', '-')}") for name, one in found.items()}
 
 
 def add_options(groups: Mapping[str, argparse._ArgumentGroup], declared: type) -> None:
-    """Add an argument for every option of a dataclass to the group of its heading."""
+    """Add an argument for every option of a dataclass to the argument group of its heading."""
     hints, defaults = get_type_hints(declared), {item.name: item for item in fields(declared)}
     for name, one in options_of(declared).items():
         words = _of_type(hints[name], defaults[name].default) | dict(one.argument)
@@ -87,10 +90,10 @@ def add_options(groups: Mapping[str, argparse._ArgumentGroup], declared: type) -
 
 
 def check_values(values: Any) -> None:
-    """Check the options of a dataclass one by one.
+    """Check each option of a dataclass on its own.
 
     Raises:
-        InputError: A value that is not allowed; names its flag.
+        InputError: A value is not allowed; names its flag.
     """
     for name, one in options_of(type(values)).items():
         value = getattr(values, name)
@@ -99,7 +102,7 @@ def check_values(values: Any) -> None:
 
 
 def _of_type(hint: Any, default: Any) -> dict[str, Any]:
-    """Words for ``add_argument`` that follow from the type of a field, None left aside."""
+    """Keyword arguments for ``add_argument`` that follow from the type of a field. None in a union is ignored."""
     kinds = [kind for kind in get_args(hint) if kind is not NoneType] if NoneType in get_args(hint) else [hint]
     kind = kinds[0]
     if kind is bool:
@@ -113,7 +116,7 @@ def _of_type(hint: Any, default: Any) -> dict[str, Any]:
 
 
 def _shown(item: Field[Any]) -> str:
-    """A default as it is written in the help; empty where there is nothing to show."""
+    """Text for a default in the help. It is empty for defaults that would not help the user."""
     value = item.default
     if value is MISSING or value is None or isinstance(value, (bool, tuple, Path)):
         return ""

@@ -1,4 +1,4 @@
-"""The parser of the command line, made of the declared options, and the flags of HuMoR that change nothing here."""
+"""Parse the command line with the declared options, and accept the flags of HuMoR that have no effect here."""
 
 from __future__ import annotations
 
@@ -36,18 +36,21 @@ WITHOUT_EFFECT: dict[str, tuple[int, str]] = {
     "--save-stages-results": (0, "results are always saved"),
     "--shuffle": (0, _ONE_CLIP),
 }
-"""Flags of HuMoR that change nothing here → number of values (0 or 1), reason. Accepted, and named in a notice."""
+"""Flags of HuMoR that have no effect here → number of values (0 or 1) and reason.
+
+They are accepted, and a notice names them with the reason.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises instead of exiting."""
+    """A parser that raises InputError instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message.removeprefix('argument ')}; --help lists the flags")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; what is not given is absent from its result."""
+    """Build the parser. Options that are not given are absent from its result."""
     parser = _Parser(
         prog="run_viewer.py",
         description="Step through HuMoR's test-time optimisation in a window, or run it --headless.",
@@ -69,15 +72,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def dest(flag: str) -> str:
-    """The name of a flag's value: ``--joint3d-weight`` → ``joint3d_weight``."""
+    """Name of a flag's value in the parser's result: ``--joint3d-weight`` → ``joint3d_weight``."""
     return flag.removeprefix("--").replace("-", "_")
 
 
 def read_flags(arguments: Sequence[str]) -> dict[str, Any]:
-    """The values of what is given, by ``dest``; ``@file.cfg`` stands for the words in that file.
+    """Values of the flags that are given, by ``dest``. ``@file.cfg`` stands for the words in that file.
 
     Raises:
-        InputError: An unknown flag (the nearest known one is named) or a wrong value; names the line of the file.
+        InputError: A flag is unknown (the message names the nearest known one), or a value is wrong. The message names
+            the line if the flag stands in a file.
     """
     parser, words = build_parser(), words_of(arguments)
     for number, word in enumerate(words):
@@ -95,7 +99,7 @@ def read_flags(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _check_alone(parser: argparse.ArgumentParser, words: Sequence[Word]) -> None:
-    """Raise with the place of a flag, unless it and its values are right."""
+    """Parse one flag from a file with its values alone, so that an error names the file and the line."""
     if words[0].place is None or words[0].text == "--help":
         return
     try:
@@ -105,7 +109,7 @@ def _check_alone(parser: argparse.ArgumentParser, words: Sequence[Word]) -> None
 
 
 def _about_unknown(word: str, parser: argparse.ArgumentParser) -> str:
-    """What to tell of a word that is no known flag and no value of one."""
+    """Message about a word that is neither a known flag nor a value of one."""
     if not word.startswith("-"):
         return f"{word!r} belongs to no flag; a motion file is given with --data-path FILE.npz"
     flag = word.split("=")[0]

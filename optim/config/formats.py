@@ -1,4 +1,4 @@
-"""The names of the formats that motions can be exported to. Imports nothing heavy: flags are checked with it."""
+"""Names of the formats that motions can be exported to. Imports nothing heavy: every command line is checked."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ FORMATS = ("gltf", "bvh", "amass", "obj", "csv", "json")
 
 
 def formats_of(words: Sequence[str]) -> tuple[str, ...]:
-    """Formats as given on a command line, separated by commas or spaces, each once.
+    """Formats as given on a command line, separated by commas or spaces. Each occurs once in the result.
 
     Raises:
-        InputError: An unknown one, or none at all; names those that there are.
+        InputError: A format is unknown, or none is given; names the known formats.
     """
     names = tuple(dict.fromkeys(name for word in words for name in word.split(",") if name))
     unknown = [name for name in names if name not in FORMATS]

@@ -1,4 +1,4 @@
-"""Every option of a run, declared once: the flags of the command line, their help and their defaults are made of it.
+"""Every option of a run, declared once. The flags of the command line, their help and their defaults are made from it.
 
 Source of the names and meanings of HuMoR's options: its public command line and ``.cfg`` files.
 """
@@ -26,15 +26,18 @@ MODELS = "models (defaults: the shipped ones)"
 FIT = "the fit (defaults: those of the data)"
 RUN = "the run"
 GROUPS = (DATA, IMAGES, MODELS, FIT, RUN)
-"""Headings of ``--help``, in order."""
+"""Headings of ``--help``, in the order in which they are shown."""
 
 DEFAULT_CLIP = "default_walk_turn"
 MOTION_FRAMES = 60
-"""Frames of a motion file that are fitted unless told otherwise or split, as in HuMoR's configurations."""
+"""Default number of frames of a motion file, unless the clip is split. Source: HuMoR's configurations."""
 SAMPLED_POINTS, MEASURED_POINTS = 512, 4096
-"""Points of a frame's cloud unless told otherwise; as in HuMoR, whose weights count on it."""
+"""Default number of points in a frame's cloud: sampled from a motion, and measured by a depth camera.
+
+Source: HuMoR. Its default weights are tuned for these numbers.
+"""
 DEPTH_UNIT, PROX_DEPTH_UNIT = 1e-3, 1 / 8000
-"""Metres per step of a depth image: most store millimetres, PROX's Kinect eighths of them."""
+"""Metres per step of a depth image. Most images store millimetres; those of PROX's Kinect store eighths of them."""
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
 
 
@@ -48,7 +51,7 @@ def _data_types() -> tuple[str, ...]:
 
 def _about_data_types() -> str:
     reads = "; ".join(f"{source.name}: {source.help}" for source in sources().values() if source.help)
-    return f"kind of --data-path, where it is not found right by itself ({reads})"
+    return f"kind of data in --data-path, if it is not recognised correctly ({reads})"
 
 
 def _own_or_path(word: str) -> str | Path:
@@ -57,40 +60,40 @@ def _own_or_path(word: str) -> str | Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a run was asked to do. Frames are counted at 30 Hz; lengths are metres."""
+    """Everything that a run was asked to do. Frames are counted at 30 Hz; lengths are in metres."""
 
     data: str = option(DEFAULT_CLIP, "demo clip, or a file in the same format", group=DATA, metavar="NAME|FILE")
     observations: Observed = option(
         "joints3d",
-        "what of the data is observed",
+        "which observations of the data to fit",
         group=DATA,
         choices=_observed,
-        otherwise="joints3d, or what there is",
+        otherwise="joints3d, or what the data has",
     )
     data_path: Path | None = option(
         None,
-        "your own data, in place of --data; its kind is told from its content, then from its ending",
+        "your own data, in place of --data; its kind is recognised by its content, then by its ending",
         group=DATA,
         metavar="FILE|DIR",
     )
     kind: str = option(
-        DEMO, _about_data_types, group=DATA, flag="--data-type", choices=_data_types, otherwise="as found"
+        DEMO, _about_data_types, group=DATA, flag="--data-type", choices=_data_types, otherwise="as recognised"
     )
     """Name of the ``DataSource`` that reads the data."""
     clip: str | None = option(
         None,
-        "which motion of a folder, by name, part of it, or number from 0",
+        "motion of a folder to fit, by its name, a piece of its name, or its number from 0",
         group=DATA,
         metavar="NAME|N",
-        otherwise="all in turn, or the first in a window",
+        otherwise="all one after another, or the first in a window",
     )
     list_clips: bool = option(False, "print the names and numbers that --clip takes", group=DATA, of_one_run=True)
     amass_custom_split: tuple[str, ...] = option(
-        (), "only these folders of --data-path", group=DATA, metavar="DIR", of_motion=True, otherwise="all below it"
+        (), "use only these folders of --data-path", group=DATA, metavar="DIR", of_motion=True, otherwise="all of them"
     )
     num_points: int | None = option(
         None,
-        "points of a cloud per frame",
+        "number of points in the cloud of a frame",
         group=DATA,
         metavar="N",
         otherwise=f"{SAMPLED_POINTS} sampled, {MEASURED_POINTS} measured",
@@ -109,177 +112,205 @@ class Settings:
     )
     amass_noise_std: float = option(
         0.0,
-        "Gaussian noise on what is observed [m]",
+        "standard deviation of Gaussian noise on the observations [m]",
         group=DATA,
         metavar="M",
         of_motion=True,
         check=not_negative("metres, "),
     )
-    amass_make_partial: bool = option(False, "hide what is lower than the next flag says", group=DATA, of_motion=True)
-    amass_partial_height: float = option(0.9, "[m] above the floor", group=DATA, metavar="M", of_motion=True)
-    amass_drop_middle: bool = option(False, "observe nothing in the middle third", group=DATA, of_motion=True)
+    amass_make_partial: bool = option(
+        False, "hide observations below --amass-partial-height", group=DATA, of_motion=True
+    )
+    amass_partial_height: float = option(
+        0.9, "height above the floor [m] for --amass-make-partial", group=DATA, metavar="M", of_motion=True
+    )
+    amass_drop_middle: bool = option(
+        False, "observe nothing in the middle third of the frames", group=DATA, of_motion=True
+    )
     rgb_seq_len: int | None = option(
         None,
-        "split a longer clip into overlapping sub-sequences of at most so many frames",
+        "split a longer clip into overlapping sub-sequences of at most this many frames",
         group=DATA,
         metavar="N",
-        otherwise="one piece",
+        otherwise="no split",
     )
-    rgb_overlap_len: int = option(10, "frames that neighbouring sub-sequences share", group=DATA, metavar="N")
-    batch_size: int = option(4, "headless: sub-sequences fitted together", group=DATA, metavar="N")
+    rgb_overlap_len: int = option(10, "number of frames that neighbouring sub-sequences share", group=DATA, metavar="N")
+    batch_size: int = option(4, "headless: number of sub-sequences that are fitted together", group=DATA, metavar="N")
 
     op_keypts: Path | None = option(
         None,
-        "keypoints of your own: OpenPose's folder, …",
+        "your own keypoints: OpenPose's folder, or a .json or .npz file",
         group=IMAGES,
         metavar="DIR|FILE",
-        otherwise="found by networks",
+        otherwise="keypoints found by the shipped networks",
     )
     person: int | None = option(
         None,
-        "whom to follow, counted from the left from 1",
+        "person to follow, counted from the left, starting at 1",
         group=IMAGES,
         metavar="N",
-        otherwise="the largest",
+        otherwise="the largest person",
         check=Check(lambda value: value >= 1, "counted from 1"),
     )
     mask_joints2d: Path | Literal["own"] | None = option(
         None,
-        "ignore hidden keypoints: by a folder of occluder masks, or by the mask of the networks",
+        "ignore hidden keypoints, by a folder of occluder masks or, without a folder, by the mask of the networks",
         group=IMAGES,
         metavar="DIR",
         argument={"nargs": "?", "const": "own", "type": _own_or_path},
     )
-    """What hides keypoints: a folder of masks, or the mask of the networks that found them."""
+    """Source of the masks that hide keypoints: a folder, or "own" for the mask of the networks that found them."""
     rgb_intrinsics: Path | None = option(
-        None, "camera matrix", group=IMAGES, metavar="FILE.json", otherwise="an ordinary lens"
+        None, "camera matrix of the video", group=IMAGES, metavar="FILE.json", otherwise="guessed: an ordinary lens"
     )
     depth_scale: float | None = option(
         None,
         "metres per step of a depth image",
         group=IMAGES,
         metavar="M",
-        otherwise=f"{DEPTH_UNIT:g}, of PROX {PROX_DEPTH_UNIT:g}",
+        otherwise=f"{DEPTH_UNIT:g}, for PROX {PROX_DEPTH_UNIT:g}",
         check=positive(),
     )
     data_fps: float | None = option(
         None,
-        "frame rate of what does not say its own",
+        "frame rate [Hz] of data that does not give its own",
         group=IMAGES,
         metavar="HZ",
         otherwise="30",
         check=positive(),
     )
     rgb_planercnn_res: Path | None = option(
-        None, "PlaneRCNN's planes, for the floor", group=IMAGES, metavar="DIR", otherwise="a floor from the feet"
+        None,
+        "PlaneRCNN's planes, from which the floor is taken",
+        group=IMAGES,
+        metavar="DIR",
+        otherwise="the floor is found from the feet",
     )
 
     smpl: Path = option(
-        assets.BODY_FOLDER, "SMPL+H: model.npz, or DIR/{gender}/model.npz", group=MODELS, metavar="FILE|DIR"
+        assets.BODY_FOLDER, "SMPL+H body: model.npz, or DIR/{gender}/model.npz", group=MODELS, metavar="FILE|DIR"
     )
-    vposer: Path = option(assets.POSE_PRIOR_FOLDER, "VPoser v1", group=MODELS, metavar="DIR")
+    vposer: Path = option(assets.POSE_PRIOR_FOLDER, "folder of VPoser v1", group=MODELS, metavar="DIR")
     humor: Path = option(assets.MOTION_PRIOR_FILE, "HuMoR checkpoint, best_model.pth", group=MODELS, metavar="FILE")
     init_motion_prior: Path = option(
-        assets.INIT_STATE_PRIOR_FILE, "prior_gmm.npz, or its folder", group=MODELS, metavar="DIR|FILE"
+        assets.INIT_STATE_PRIOR_FILE,
+        "prior of the initial state: prior_gmm.npz, or its folder",
+        group=MODELS,
+        metavar="DIR|FILE",
     )
 
     preset: str = option(
-        "humorscope", "our rules, the public code's, or a variant", group=FIT, choices=lambda: tuple(PRESETS)
+        "humorscope",
+        "rules of the fit: those of humorscope, those of the public code, or a variant",
+        group=FIT,
+        choices=lambda: tuple(PRESETS),
     )
     num_iters: tuple[int, int, int] | None = option(
         None,
-        "steps of each stage",
+        "number of steps in each stage",
         group=FIT,
         metavar="N",
         otherwise=", ".join(f"{name} {' '.join(map(str, values))}" for name, values in PUBLIC_STEPS.items()),
     )
-    lbfgs_max_iter: int = option(20, "iterations in a step", group=FIT, metavar="N")
+    lbfgs_max_iter: int = option(20, "largest number of L-BFGS iterations in a step", group=FIT, metavar="N")
     joint2d_sigma: float = option(
         100.0, "scale of the robust 2D residual [px]", group=FIT, metavar="PX", check=positive("pixels, ")
     )
-    robust_loss: Literal["bisquare", "none"] = option("bisquare", "weighting of point clouds", group=FIT)
+    robust_loss: Literal["bisquare", "none"] = option("bisquare", "robust weighting of point clouds", group=FIT)
     robust_tuning_const: float = option(
-        4.6851, "cut-off of bisquare in deviations", group=FIT, metavar="C", check=positive()
+        4.6851,
+        "cut-off of the bisquare weighting, in robust standard deviations",
+        group=FIT,
+        metavar="C",
+        check=positive(),
     )
-    stage3_tune_init_state: bool = option(True, "stage 3 in one piece", group=FIT, flag="--stage3-no-tune-init-state")
-    stage3_tune_init_num_frames: int = option(TUNE_FRAMES, "frames tuned", group=FIT, metavar="N")
+    stage3_tune_init_state: bool = option(
+        True, "do not divide stage 3 into phases", group=FIT, flag="--stage3-no-tune-init-state"
+    )
+    stage3_tune_init_num_frames: int = option(
+        TUNE_FRAMES, "number of frames in the first phase of stage 3", group=FIT, metavar="N"
+    )
     stage3_tune_init_freeze_start: int | None = option(
-        None, "step x_0 freezes at", group=FIT, metavar="N", otherwise=f"{FREEZE_START} of 70"
+        None, "step of stage 3 from which x_0 is held", group=FIT, metavar="N", otherwise=f"{FREEZE_START} of 70"
     )
     stage3_tune_init_freeze_end: int | None = option(
-        None, "step it moves again", group=FIT, metavar="N", otherwise=f"{FREEZE_END} of 70"
+        None, "step of stage 3 from which x_0 moves again", group=FIT, metavar="N", otherwise=f"{FREEZE_END} of 70"
     )
     stage3_contact_refine_only: bool = option(
-        True, "contact terms in all of stage 3", group=FIT, flag="--stage3-full-contact"
+        True, "use the contact terms in all phases of stage 3", group=FIT, flag="--stage3-full-contact"
     )
 
-    headless: bool = option(False, "no window: run the whole fit, write results and video", group=RUN, of_one_run=True)
+    headless: bool = option(
+        False, "run the whole fit without a window, and write results and video", group=RUN, of_one_run=True
+    )
     out: Path | None = option(
         None,
-        "headless: where results and video go",
+        "headless: folder for results and video",
         group=RUN,
         metavar="DIR",
         otherwise="out/CLIP",
         of_one_run=True,
     )
-    no_video: bool = option(False, "headless: results only", group=RUN, of_one_run=True)
+    no_video: bool = option(False, "headless: write results but no video", group=RUN, of_one_run=True)
     export: tuple[str, ...] = option(
-        (), f"headless: the motion also as {','.join(FORMATS)}", group=RUN, metavar="FORMAT", of_one_run=True
+        (), f"headless: write the motion also as {','.join(FORMATS)}", group=RUN, metavar="FORMAT", of_one_run=True
     )
-    open: Path | None = option(
-        None, "look at a recorded run, or at results", group=RUN, metavar="FILE|DIR", of_one_run=True
-    )
+    open: Path | None = option(None, "show a recorded run or results", group=RUN, metavar="FILE|DIR", of_one_run=True)
     resume: Path | None = option(
-        None, "go on with a recorded run where it was left", group=RUN, metavar="FILE", of_one_run=True
+        None, "continue a recorded run where it stopped", group=RUN, metavar="FILE", of_one_run=True
     )
-    """What it was asked to do is in its file."""
+    """The file of the run holds its settings."""
     record: Path | None = option(
         None,
-        "where to record this run",
+        "file to record this run in",
         group=RUN,
         metavar="FILE",
         otherwise="the user's data folder, or beside headless results",
         of_one_run=True,
     )
-    no_record: bool = option(False, "keep no recording once the window is closed", group=RUN, of_one_run=True)
+    no_record: bool = option(False, "keep no recording after the window is closed", group=RUN, of_one_run=True)
     bundle: tuple[Path, Path] | None = option(
-        None, "a recorded run as one file to pass on", group=RUN, metavar=("RUN", "FILE"), of_one_run=True
+        None,
+        "write a recorded run as one file that can be passed on",
+        group=RUN,
+        metavar=("RUN", "FILE"),
+        of_one_run=True,
     )
-    seed: int = option(0, "of the noise and of all that is random", group=RUN, metavar="N")
+    seed: int = option(0, "seed of the noise and of every other random number", group=RUN, metavar="N")
 
     weights: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Those that were given, by name; their flags are in the table of loss terms."""
+    """Weights that were given, by the name of their loss term. Their flags stand in the table of loss terms."""
     through_camera: bool = False
-    """Whether the frame of the input is a camera's rather than a world with z up."""
+    """Whether the frame of the input is that of a camera rather than a world with z up."""
     notices: tuple[str, ...] = ()
-    """What the user should know: flags that have no effect here."""
+    """Messages for the user about flags that have no effect here."""
 
     @property
     def data_weights(self) -> str:
-        """Whose default weights and steps hold (``schedule.data_types.DATA_TYPES``)."""
+        """Data type whose default weights and steps are used (``schedule.data_types.DATA_TYPES``)."""
         return data_type_of({self.observations.removesuffix("_partial")}, camera=self.through_camera)
 
     @property
     def own_body(self) -> Path | None:
-        """The user's body files; None for the shipped body."""
+        """Path of the user's body files. None for the shipped body."""
         return None if self.smpl == assets.BODY_FOLDER else self.smpl
 
     @property
     def given(self) -> dict[str, Any]:
-        """What differs from the defaults."""
+        """Values of the fields that differ from the defaults."""
         usual = Settings()
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: value for name, value in values.items() if value != getattr(usual, name)}
 
     def over(self, recorded: Settings) -> Settings:
-        """The settings of an earlier run with what is given now in their place."""
+        """The settings of an earlier run, with the values that are given now in place of the recorded ones."""
         return replace(recorded, **self.given)
 
     def schedule(self) -> tuple[Phase, ...]:
         """The phases of the fit.
 
         Raises:
-            InputError: Steps, bounds or weights that do not fit together.
+            InputError: Steps, bounds or weights do not fit together.
         """
         return schedule(
             self.preset,
@@ -295,28 +326,30 @@ class Settings:
         )
 
     def _split_weights(self) -> dict[str, tuple[float, ...]]:
-        """What a split adds to the weights of the data."""
+        """Weights that are added because the clip is split. They are empty if it is not."""
         return {} if self.rgb_seq_len is None else dict(split_weights(self.data_weights))
 
 
 @dataclass(frozen=True)
 class HumorFlags:
-    """Flags of HuMoR for which there are others; ``settings.parse`` turns them into those."""
+    """Flags of HuMoR that have another name here. ``settings.parse`` turns them into the options of ``Settings``."""
 
-    amass_use_joints: bool = option(False, "as --observations joints3d", group=DATA)
-    amass_use_verts: bool = option(False, "as --observations verts3d", group=DATA)
-    amass_use_points: bool = option(False, "as --observations points3d", group=DATA)
-    prox_recording: str | None = option(None, "which recording of PROX, as --clip", group=IMAGES, metavar="NAME")
-    prox_recording_subseq_idx: int = option(0, "which stretch of it", group=IMAGES, metavar="N")
-    prox_seq_len: int = option(60, "frames of a stretch", group=IMAGES, metavar="N")
+    amass_use_joints: bool = option(False, "same as --observations joints3d", group=DATA)
+    amass_use_verts: bool = option(False, "same as --observations verts3d", group=DATA)
+    amass_use_points: bool = option(False, "same as --observations points3d", group=DATA)
+    prox_recording: str | None = option(None, "recording of PROX to fit, same as --clip", group=IMAGES, metavar="NAME")
+    prox_recording_subseq_idx: int = option(
+        0, "number of the sub-sequence of the recording, from 0", group=IMAGES, metavar="N"
+    )
+    prox_seq_len: int = option(60, "number of frames in a sub-sequence", group=IMAGES, metavar="N")
 
 
 OPTIONS = options_of(Settings)
-"""Every option by the name of its field."""
+"""Every option of ``Settings``, by the name of its field."""
 OF_ONE_RUN = frozenset(name for name, one in OPTIONS.items() if one.of_one_run) | {"notices"}
 """Fields that a resumed run does not inherit."""
 MODEL_FILES = tuple(name for name, one in OPTIONS.items() if one.group == MODELS)
-"""Fields that name the files of models; they may lie elsewhere when a run is resumed."""
+"""Fields that name the files of models. The files may lie elsewhere when a run is resumed."""
 
 
 def flag_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line as a value: the options of a run, checked against each other. Opens no file but ``@file.cfg``."""
+"""Read the command line into ``Settings`` and check the options against each other. Opens only ``@file.cfg`` files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ __all__ = ["Settings", "parse"]
 
 
 def parse(arguments: Sequence[str]) -> Settings:
-    """Read the command line; ``@file.cfg`` among the arguments stands for the words in that file.
+    """Read the command line. ``@file.cfg`` among the arguments stands for the words in that file.
 
     Raises:
-        InputError: An unknown flag (the nearest known one is named), a wrong value, or flags at odds.
+        InputError: A flag is unknown (the message names the nearest known one), a value is wrong, or flags contradict
+            each other.
     """
     given = read_flags(arguments)
     weights = {term: tuple(given.pop(dest(flag))) for flag, term in WEIGHT_FLAGS.items() if dest(flag) in given}
@@ -46,7 +47,10 @@ def parse(arguments: Sequence[str]) -> Settings:
 
 
 def _choose_observations(given: dict[str, Any]) -> None:
-    """What is observed, from ``--observations`` or HuMoR's flags for it, and whether a camera sees it."""
+    """Fill in which observations are fitted and whether they are in a camera's frame.
+
+    They come from ``--observations``, from HuMoR's flags for it, or from the data.
+    """
     asked = [name for name in ("joints", "verts", "points") if given.pop(f"amass_use_{name}", False)]
     if len(asked) > 1:
         raise InputError(f"{' and '.join(f'--amass-use-{name}' for name in asked)}: choose one of them")
@@ -62,7 +66,7 @@ def _choose_observations(given: dict[str, Any]) -> None:
 
 
 def _choose_stretch(given: dict[str, Any]) -> None:
-    """PROX's flags for recording and stretch as the ones that hold for any clip."""
+    """Replace PROX's flags for the recording and its sub-sequence by those that every clip has."""
     names = ("prox_recording", "prox_recording_subseq_idx", "prox_seq_len")
     recording, index, length = (given.pop(name, None) for name in names)
     if not sources()[given["kind"]].in_stretches:
@@ -83,7 +87,7 @@ def _check(settings: Settings, given: Mapping[str, Any]) -> None:
     of_motion = [name for name in given if name in OPTIONS and OPTIONS[name].of_motion]
     if of_motion and settings.observations not in sources()[settings.kind].made:
         raise InputError(
-            f"{flag_of(of_motion[0])}: what is observed was stored with this data; it goes with --data-path FILE.npz,"
+            f"{flag_of(of_motion[0])}: the observations were stored with this data; it goes with --data-path FILE.npz,"
             " a motion, or with --observations verts3d or points3d of a demo clip"
         )
     for name in given:
@@ -104,7 +108,7 @@ def _check_run_files(settings: Settings, given: Mapping[str, Any]) -> None:
     if settings.open is not None and settings.headless:
         raise InputError("--open shows what was recorded in a window; it does not go with --headless")
     if settings.rgb_seq_len is not None and settings.headless and chosen:
-        raise InputError(f"{flag_of(chosen[0])}: a clip in parts is not recorded without a window")
+        raise InputError(f"{flag_of(chosen[0])}: a clip that is split is not recorded without a window")
 
 
 def _check_split(settings: Settings) -> None:
@@ -118,4 +122,4 @@ def _check_split(settings: Settings) -> None:
     if settings.batch_size < 1:
         raise InputError(f"--batch-size {settings.batch_size}: at least 1")
     if PRESETS[settings.preset].prior_frame == "input" and not settings.through_camera:
-        raise InputError(f"--preset {settings.preset} splits only what a camera sees: --observations joints2d")
+        raise InputError(f"--preset {settings.preset} splits only what a camera sees; use --observations joints2d")

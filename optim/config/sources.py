@@ -1,7 +1,8 @@
-"""What a source of data declares, and which source a path belongs to. Knows no source: they are found in a folder.
+"""What a data source declares, and which source a path belongs to. Knows no particular source.
 
-Every ``DataSource`` value of a module in ``optim/loading/sources`` is known to the command line, to the loader and to
-the window by itself. The modules are read by the window's process too, so they import torch only inside ``read``.
+Sources are found in the folder ``optim/loading/sources``. The command line, the loader and the window know every
+``DataSource`` value in a module there. The window's process imports these modules too, so they import torch only inside
+``read``.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from optim.reading.files import is_file, is_folder
 PLACE = "optim.loading.sources"
 """The package whose modules declare the sources."""
 DEMO = "demo"
-"""The source of what ``--data`` names."""
+"""Name of the source that reads ``--data``."""
 MOTION = "AMASS"
-"""The source whose reader says what is wrong with a path that no source knows."""
+"""Name of the source whose reader reports what is wrong with a path that no source recognises."""
 NOT_READ = {
     "iMapper-RGB": "iMapper's scenes are not read; give their video, or --op-keypts, with --data-type RGB",
 }
-"""Data types of HuMoR that are refused → why, and what to do."""
+"""Data types of HuMoR that are refused → message with the reason and what to do."""
 
 
 def _never(path: Path) -> bool:
@@ -39,44 +40,44 @@ def _in_a_world(path: Path | None, observed: str) -> bool:
 
 @dataclass(frozen=True)
 class DataSource:
-    """A kind of data: how it is called, recognised and read, and what can be observed of it."""
+    """A kind of data: its name, how it is recognised and read, and which observations it offers."""
 
     name: str
     """Value of ``--data-type`` and of ``Settings.kind``."""
     observed: tuple[str, ...]
-    """Values of ``--observations``; the first is the default."""
+    """Accepted values of ``--observations``. The first is the default."""
     read: Callable[[Any], Any]
-    """Reads what ``Settings`` name into an ``optim.loading.clip.Clip``. Imports torch late."""
+    """Function that reads the data named by ``Settings`` into an ``optim.loading.clip.Clip``. It imports torch late."""
     help: str = ""
-    """What it is, for ``--help``. Empty: it is no value of ``--data-type``."""
+    """Description for ``--help``. If it is empty, the name is not a value of ``--data-type``."""
     recognise: Callable[[Path], bool] = _never
-    """Whether the content of an existing file or folder is of this kind. Reads a few bytes or names at most."""
+    """Whether the content of an existing file or folder is of this kind. It reads at most a few bytes or names."""
     endings: tuple[str, ...] = ()
-    """Endings of its files, in lower case with the dot: they decide where no content does."""
+    """Endings of its files, in lower case with the dot. They decide if no source recognises the content."""
     held: Callable[[Path], tuple[str, ...]] | None = None
-    """Which of ``observed`` a path holds. None: all."""
+    """Function that says which of ``observed`` a path holds. None means all of them."""
     through_camera: Callable[[Path | None, str], bool] = _in_a_world
-    """Whether what is observed of a path is in the frame of a camera rather than of a world with z up."""
+    """Whether the observations of a path are in the frame of a camera rather than of a world with z up."""
     made: tuple[str, ...] = ()
-    """Which of ``observed`` are made from a motion, so that noise, hiding and the like can be asked for."""
+    """Those of ``observed`` that are made from a motion, so that noise and hiding can be chosen."""
     options: tuple[str, ...] = ()
-    """Settings that are only for sources that name them here: a lens, masks, ..."""
+    """Settings that apply only to sources that name them here, such as a lens or masks."""
     knows_rate: bool = False
-    """Whether its files say their frame rate, so that ``--data-fps`` has no effect."""
+    """Whether its files give their frame rate, so that ``--data-fps`` has no effect."""
     clips: Callable[[Any], list[str]] | None = None
-    """Names of the clips in the folder that ``Settings`` name, for ``--clip``. None: a folder is one clip."""
+    """Function that lists the clips in the folder of ``Settings``, for ``--clip``. None: a folder is one clip."""
     in_stretches: bool = False
-    """Whether a stretch of a clip is fitted, as HuMoR's flags for PROX count them."""
+    """Whether sub-sequences of a clip are chosen with HuMoR's flags for PROX."""
 
     def default_observed(self, path: Path | None) -> str:
-        """What is observed of a path unless the user says otherwise."""
+        """Observations of a path that are fitted unless the user chooses others."""
         held = self.observed if self.held is None or path is None else self.held(path)
         return next((name for name in self.observed if name in held), self.observed[0])
 
 
 @cache
 def sources() -> Mapping[str, DataSource]:
-    """All sources by name, in the order of their modules' names."""
+    """All sources by name, in the order of the names of their modules."""
     found: dict[str, DataSource] = {}
     for module in sorted(pkgutil.iter_modules(importlib.import_module(PLACE).__path__), key=lambda item: item.name):
         declared = vars(importlib.import_module(f"{PLACE}.{module.name}")).values()
@@ -85,12 +86,12 @@ def sources() -> Mapping[str, DataSource]:
 
 
 def endings() -> tuple[str, ...]:
-    """Endings of all files that some source reads."""
+    """File endings of all sources."""
     return tuple(dict.fromkeys(ending for source in sources().values() for ending in source.endings))
 
 
 def source_of(path: Path) -> DataSource | None:
-    """The source of a file or folder: by its content, else by its ending; None where no source knows it."""
+    """Source of a file or folder, by its content or else by its ending. None if no source recognises it."""
     known = sources().values()
     by_content = (source for source in known if (is_file(path) or is_folder(path)) and source.recognise(path))
     by_ending = (source for source in known if path.suffix.lower() in source.endings)
@@ -98,10 +99,10 @@ def source_of(path: Path) -> DataSource | None:
 
 
 def kind_of(path: Path | None, data_type: str | None) -> str:
-    """The name of the source of ``--data-path``: as ``--data-type`` says, or as ``source_of`` finds it.
+    """Name of the source that reads ``--data-path``: the given ``--data-type``, or what ``source_of`` finds.
 
     Raises:
-        InputError: A data type that is not read, or one without a path.
+        InputError: The data type is not read here, or it is given without a path.
     """
     if data_type in NOT_READ:
         raise InputError(f"--data-type {data_type}: {NOT_READ[data_type]}")
