@@ -1,7 +1,7 @@
-"""BlazePose: where persons are in an image, and the 33 landmarks of one of them.
+"""BlazePose: find the persons in an image, and the 33 landmarks of one of them.
 
-Image coordinates in pixels, x right, y down. Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose
-tracking", 2020, and the published networks' own conventions (anchors, crops).
+Image coordinates are in pixels, x right, y down. Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose
+tracking", 2020, and the conventions of the published networks (anchors, crops).
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import numpy as np
 
 DETECTOR_SIZE, LANDMARK_SIZE, HEATMAP_SIZE, MASK_SIZE = 224, 256, 64, 256
 LANDMARKS, POINTS = 33, 39
-"""Landmarks of the body, and all points of the network: 33 and 34 say where the person is in the next frame."""
+"""Number of body landmarks, and of all points of the network. Points 33 and 34 give the region for the next frame."""
 LEAST_DETECTION, LEAST_PRESENCE = 0.5, 0.5
+"""Smallest scores of the detector and of the landmark network for which a person counts as found."""
 SAME_PERSON = 0.3
-"""Detections whose boxes overlap by more than this share are one person."""
+"""Intersection over union above which the boxes of two detections are one person."""
 _REGION_SCALE = 1.25
 _COARSE = 3.0
-"""Image pixels in one of the crop's beyond which the crop is taken larger and averaged, against aliasing."""
+"""Image pixels per crop pixel above which a larger crop is taken and averaged, to avoid aliasing."""
 Run = Callable[[np.ndarray], dict[tuple[int, ...], np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Region:
-    """A square that holds a person, turned so that the person stands upright in it."""
+    """A square around a person, rotated so that the person stands upright in it. Centre and size are in pixels."""
 
     x: float
     y: float
@@ -36,14 +37,19 @@ class Region:
 
     @staticmethod
     def around(centre: np.ndarray, top: np.ndarray) -> Region:
-        """From the middle of the hips and a point above the head (or the opposite end), as the networks give them."""
+        """Region of a person from the two points (2,) that the networks give.
+
+        Args:
+            centre: Middle of the hips [px].
+            top: Point on the circle around the person, above the head or at the opposite end [px].
+        """
         dx, dy = float(top[0] - centre[0]), float(top[1] - centre[1])
         angle = math.pi / 2 - math.atan2(-dy, dx)
         angle -= 2 * math.pi * math.floor((angle + math.pi) / (2 * math.pi))
         return Region(float(centre[0]), float(centre[1]), 2 * _REGION_SCALE * math.hypot(dx, dy), angle)
 
     def to_image(self, side: int) -> np.ndarray:
-        """(2, 3): pixels of a crop of ``side`` × ``side`` → pixels of the image."""
+        """Affine matrix (2, 3) from the pixels of a crop of ``side`` × ``side`` to the pixels of the image."""
         c, s = math.cos(self.angle), math.sin(self.angle)
         scale, half = self.size / side, self.size / 2
         return np.array(
@@ -55,16 +61,16 @@ class Region:
 class Pose:
     """One person in one image."""
 
-    pixels: np.ndarray  # (33, 2)
-    visibility: np.ndarray  # (33,) not hidden, and in the image
-    presence: np.ndarray  # (33,) in the image
-    in_mask: np.ndarray  # (33,) how surely the person is seen at the landmark, by the network's mask
+    pixels: np.ndarray  # (33, 2) x, y [px]
+    visibility: np.ndarray  # (33,) probability that the landmark is in the image and not hidden
+    presence: np.ndarray  # (33,) probability that the landmark is in the image
+    in_mask: np.ndarray  # (33,) probability, by the network's mask, that the person is seen at the landmark
     score: float
     next_region: Region
 
 
 def crop(image: np.ndarray, region: Region, side: int, *, border: int) -> np.ndarray:
-    """The region of an image (H, W, 3) as (side, side, 3), outside the image by OpenCV's ``border`` rule."""
+    """The region of an image (H, W, 3) as (side, side, 3). OpenCV's ``border`` rule fills what lies outside it."""
     finer = max(1, min(4, math.ceil(region.size / side / _COARSE)))
     large = cv2.warpAffine(
         image,
@@ -77,7 +83,7 @@ def crop(image: np.ndarray, region: Region, side: int, *, border: int) -> np.nda
 
 
 def detect(run: Run, image: np.ndarray) -> list[Region]:
-    """Regions of the persons in an RGB image (H, W, 3) uint8, the surest first."""
+    """Regions of the persons in an RGB image (H, W, 3) uint8, in the order of falling scores."""
     height, width = image.shape[:2]
     whole = Region(width / 2, height / 2, float(max(height, width)), 0.0)
     seen = crop(image, whole, DETECTOR_SIZE, border=cv2.BORDER_CONSTANT)
@@ -94,7 +100,7 @@ def detect(run: Run, image: np.ndarray) -> list[Region]:
 
 
 def find_landmarks(run: Run, image: np.ndarray, region: Region) -> Pose | None:
-    """The person in a region of an RGB image (H, W, 3) uint8; None if there is none."""
+    """Landmarks of the person in a region of an RGB image (H, W, 3) uint8. None if no person is there."""
     seen = crop(image, region, LANDMARK_SIZE, border=cv2.BORDER_REPLICATE)
     found = run(seen.astype(np.float32) / 255)
     by_size = {value.size: value for value in found.values()}
@@ -118,7 +124,7 @@ def find_landmarks(run: Run, image: np.ndarray, region: Region) -> Pose | None:
 
 
 def _anchors() -> np.ndarray:
-    """(2254, 2) centres of the detector's cells, in shares of the image."""
+    """Centres (2254, 2) of the detector's cells, as fractions of the image's side."""
     rows = []
     for cells, each in ((28, 2), (14, 2), (7, 6)):
         centres = (np.arange(cells) + 0.5) / cells
@@ -128,7 +134,10 @@ def _anchors() -> np.ndarray:
 
 
 def _merged(boxes: np.ndarray, scores: np.ndarray, keypoints: np.ndarray) -> list[np.ndarray]:
-    """Keypoints of each person: means over overlapping detections, weighted by their scores; the surest first."""
+    """Keypoints of each person, in the order of falling scores.
+
+    They are means over overlapping detections, weighted by the scores.
+    """
     merged, left = [], np.argsort(-scores)
     while len(left):
         same = _overlap(boxes[left[0]], boxes[left]) > SAME_PERSON
@@ -148,7 +157,10 @@ def _overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _refined(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Points (39, 2) in shares of the crop, moved to the middle of their heat (64, 64, 39) within three cells."""
+    """Points (39, 2) moved to the centre of mass of their heat map (64, 64, 39) within three cells.
+
+    Points are fractions of the crop's side.
+    """
     refined = points.copy()
     for index, (x, y) in enumerate((points * HEATMAP_SIZE).astype(int)):
         if not (0 <= x < HEATMAP_SIZE and 0 <= y < HEATMAP_SIZE):
@@ -163,7 +175,10 @@ def _refined(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 
 def _near(mask: np.ndarray, points: np.ndarray, *, reach: int = 4) -> np.ndarray:
-    """Greatest value of a mask within ``reach`` pixels of each point, given in shares of its side; 0 outside."""
+    """Largest value of a mask within ``reach`` pixels of each point. It is 0 outside the mask.
+
+    Points (N, 2) are fractions of the mask's side.
+    """
     values = np.zeros(len(points))
     for index, (x, y) in enumerate((points * len(mask)).astype(int)):
         patch = mask[max(0, y - reach) : max(0, y + reach + 1), max(0, x - reach) : max(0, x + reach + 1)]

@@ -1,4 +1,4 @@
-"""Keypoint sets by the names of their points, and the way from any of them to OpenPose's BODY_25."""
+"""Keypoint sets by the names of their points, and the conversion from any of them to OpenPose's BODY_25."""
 
 from __future__ import annotations
 
@@ -23,16 +23,23 @@ MEDIAPIPE_33 = (
     "left_heel", "right_heel", "left_foot_index", "right_foot_index",
 )  # fmt: skip
 SETS = {25: BODY_25, 17: COCO_17, 33: MEDIAPIPE_33}
-"""Number of keypoints → their names, where a file does not give them."""
+"""Number of keypoints → their names, for files that do not give the names."""
 _MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
 _ALIASES = {"left_big_toe": "left_foot_index", "right_big_toe": "right_foot_index"}
 
 
 def to_body_25(points: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Points (..., K, 3) of x, y [px], confidence → (..., 25, 3); what a set does not have gets confidence 0.
+    """Convert keypoints of a set to BODY_25.
 
-    Neck and middle of the hips are the middles of shoulders and hips where a set has none of its own, as sure as the
-    less sure of the two.
+    If a set has no neck or mid hip of its own, they are the middles of the shoulders and of the hips, with the lower
+    confidence of the two. All other points that the set lacks get confidence 0.
+
+    Args:
+        points: (..., K, 3) x, y [px] and confidence.
+        names: Names of the K points.
+
+    Returns:
+        (..., 25, 3) x, y [px] and confidence. All three are 0 where nothing is seen.
     """
     row = {name.strip().lower().replace(" ", "_"): index for index, name in enumerate(names)}
     result = np.zeros((*points.shape[:-2], len(BODY_25), 3), np.float32)

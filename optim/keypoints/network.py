@@ -1,4 +1,4 @@
-"""A TFLite network run by LiteRT: image in, arrays by shape out."""
+"""Run a TFLite network with LiteRT: it takes an image and gives arrays by their shape."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Network:
     """One interpreter of one network.
 
     Args:
-        threads: Of the processor.
+        threads: Number of processor threads.
 
     Raises:
-        InputError: LiteRT is not installed, or the file is none of its networks.
+        InputError: LiteRT is not installed, or the file is not a TFLite network.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
@@ -40,7 +40,7 @@ class Network:
         self._outputs = self._interpreter.get_output_details()
 
     def __call__(self, image: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
-        """Image (H, W, 3) float32 → output by its shape without the batch axis."""
+        """Outputs of the network for an image (H, W, 3) float32, by their shape without the batch axis."""
         self._interpreter.set_tensor(self._input, np.ascontiguousarray(image[None], np.float32))
         self._interpreter.invoke()
         return {tuple(o["shape"][1:]): self._interpreter.get_tensor(o["index"])[0].copy() for o in self._outputs}

@@ -1,4 +1,4 @@
-"""Whom to follow where several persons are seen: chosen once, then the nearest to where that one was last."""
+"""Follow one person among several: choose once, then take the nearest to the last position in every frame."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 
 REACH = 0.35
-"""How far a person may move between two frames, in sizes of the person; and so much more per frame out of sight."""
+"""Largest move of a person between two frames, in sizes of the person. It grows by as much per frame out of sight."""
 MOST_REACH = 1.5
+"""Largest move in sizes of the person, however long the person was out of sight."""
 LEAST_POINTS = 4
+"""Smallest number of keypoints that two frames must share for their distance to count."""
 
 
 def follow(people: Sequence[np.ndarray], *, person: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """One person's keypoints through all frames.
+    """Keypoints of one person through all frames.
 
     Args:
-        people: For each of T frames (P, K, 3): x, y [px] and confidence of everybody seen; P may be 0 and may differ.
-        person: The so-manieth from the left, counted from 1, in the first frame with so many; None: the largest in
-            the first frame with anybody.
+        people: For each of T frames (P, K, 3): x, y [px] and confidence of all persons. P may be 0 and may differ.
+        person: Number of the person from the left, counted from 1, in the first frame that shows as many persons. None
+            takes the largest person in the first frame that shows anybody.
 
     Returns:
-        Keypoints (T, K, 3), all 0 where the person is not seen; and how many people were seen in each frame (T,).
+        Keypoints (T, K, 3), all 0 where the person is not seen, and the number of persons in each frame (T,).
     """
     counts = np.array([len(frame) for frame in people])
     count = next((frame.shape[1] for frame in people if len(frame)), 0)
@@ -42,14 +44,24 @@ def follow(people: Sequence[np.ndarray], *, person: int | None = None) -> tuple[
 
 
 def choose(places: np.ndarray, *, person: int | None) -> int:
-    """Which of several places (P, 3), x, y and size [px]: the so-manieth from the left, or the largest."""
+    """Row of the chosen person among the places (P, 3), each with x, y and size [px].
+
+    Args:
+        person: Number of the person from the left, counted from 1. None takes the largest.
+    """
     if person is None:
         return int(places[:, 2].argmax())
     return int(np.argsort(places[:, 0], kind="stable")[person - 1])
 
 
 def within_reach(places: np.ndarray, last: np.ndarray, *, frames: int) -> int | None:
-    """The place (of P, 3) that somebody last seen at ``last`` (3,) so many frames ago can have got to; the nearest."""
+    """Row of the nearest place that a person can have reached. None if all places are too far away.
+
+    Args:
+        places: (P, 3) x, y and size [px].
+        last: (3,) last place of the person.
+        frames: Number of frames since then.
+    """
     if not len(places):
         return None
     allowed = min(REACH * max(frames, 1), MOST_REACH) * last[2]
@@ -59,7 +71,13 @@ def within_reach(places: np.ndarray, last: np.ndarray, *, frames: int) -> int | 
 
 
 def nearest(last: np.ndarray, people: np.ndarray, *, frames: int) -> int | None:
-    """Which of the people (P, K, 3) is the one whose keypoints (K, 3) were last seen so many frames ago."""
+    """Row of the person whose keypoints are nearest to the last ones. None if all are too far away.
+
+    Args:
+        last: (K, 3) last keypoints of the person: x, y [px] and confidence.
+        people: (P, K, 3) keypoints of all persons in the frame.
+        frames: Number of frames since the last keypoints.
+    """
     if not len(people):
         return None
     size = max(float(_place(last)[2]), 1.0)
@@ -73,7 +91,7 @@ def nearest(last: np.ndarray, people: np.ndarray, *, frames: int) -> int | None:
 
 
 def _place(person: np.ndarray) -> np.ndarray:
-    """Middle and size (3,) [px] of the keypoints (K, 3) that are seen; 0 where there are none."""
+    """Middle and size (3,) [px] of the box around the seen keypoints of (K, 3). All 0 if none is seen."""
     seen = person[person[:, 2] > 0, :2]
     if not len(seen):
         return np.zeros(3)

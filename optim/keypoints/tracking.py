@@ -12,34 +12,35 @@ from optim.keypoints.people import choose, within_reach
 
 @dataclass(frozen=True)
 class Track:
-    """What is known of the person between two images."""
+    """State of the tracker between two images."""
 
     region: Region | None = None
-    """Where to look next; None: everywhere."""
+    """Region to search in the next image. None means the whole image."""
     last: Region | None = None
-    """Where the person was last seen; None: not yet found."""
+    """Region where the person was last seen. None if the person was not found yet."""
     unseen: int = 0
-    """Images since then."""
+    """Number of images since the person was last seen."""
 
     def to_array(self) -> np.ndarray:
-        """(9,) with NaN for None, to be kept in a file."""
+        """The track as nine numbers (9,) for a file, with NaN for None."""
         sides = [[r.x, r.y, r.size, r.angle] if r is not None else [np.nan] * 4 for r in (self.region, self.last)]
         return np.array([*sides[0], *sides[1], self.unseen], float)
 
     @staticmethod
     def from_array(values: np.ndarray) -> Track:
-        """What ``to_array`` made."""
+        """The track from the numbers (9,) of ``to_array``."""
         sides = [None if np.isnan(v).any() else Region(*map(float, v)) for v in (values[:4], values[4:8])]
         return Track(sides[0], sides[1], int(values[8]))
 
 
 class Tracker:
-    """Finds the same person in image after image; looks everywhere again where the person was lost.
+    """Finds the same person in one image after another. After a loss it searches the whole image again.
 
     Args:
         detector, landmarks: BlazePose's networks.
-        person: The so-manieth from the left, counted from 1, in the first image with so many; None: the largest in
-            the first image with anybody.
+        person: Number of the person from the left, counted from 1, in the first image that shows as many persons. None
+            takes the largest person in the first image that shows anybody.
+        track: State to continue from. None begins anew.
     """
 
     def __init__(self, detector: Run, landmarks: Run, *, person: int | None = None, track: Track | None = None) -> None:
@@ -47,7 +48,7 @@ class Tracker:
         self.track = track or Track()
 
     def __call__(self, image: np.ndarray) -> Pose | None:
-        """The person in the next image, RGB uint8 (H, W, 3); None where not seen."""
+        """Landmarks of the person in the next image, RGB uint8 (H, W, 3). None if the person is not seen."""
         region = self.track.region
         pose = None if region is None else find_landmarks(self._landmarks, image, region)
         if pose is None:
