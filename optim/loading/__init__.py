@@ -1,1 +1,1 @@
-"""From files to values: models, motions, observations. The only place that reads a user's disk."""
+"""Read models, motions and observations from files into values. Data is read nowhere else."""

@@ -1,4 +1,4 @@
-"""What every kind of data is read into, and what their readers share. Knows no file format."""
+"""The value that every kind of data is read into, and functions that its readers share. Knows no file format."""
 
 from __future__ import annotations
 
@@ -21,35 +21,36 @@ from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 
 LEAST_FRAMES = 15
+"""A clip with fewer frames left is refused, unless the user asked for as few."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip as it was read: the parts of a ``Problem`` that come from the user's data, at 30 frames/s."""
+    """One clip as it was read, at 30 frames/s: everything in a ``Problem`` that comes from the user's data."""
 
     name: str
     observations: Observations  # batch of one, in the frame of the input
     body: BodyModel
     body_file: Path
-    """Where the body was read from, for ``meta.txt``."""
+    """File that the body was read from, for ``meta.txt``."""
     camera: Camera | None = None
-    floor: Tensor | None = None  # (1, 4) unit normal, offset; camera frame; belongs to a camera
+    floor: Tensor | None = None  # (1, 4) unit normal and offset [m] in the camera frame; None without a camera
     floor_known: bool = True
-    """False: it is only assumed."""
+    """Whether the floor was measured. False if it is only assumed."""
     footage: Footage | None = None
     ground_truth: Trajectory | None = None
 
 
 def chosen_frames(available: int, settings: Settings, *, default: int) -> slice:
-    """Which frames of a clip are fitted.
+    """Frames of a clip that are fitted.
 
     Args:
-        available: Frames of the clip at 30 frames/s.
-        default: How many are fitted where the settings do not say.
+        available: Number of frames of the clip at 30 frames/s.
+        default: Number of frames to fit if the settings do not give it.
 
     Raises:
-        InputError: There are too few.
+        InputError: The clip has too few frames after the first one that is asked for.
     """
     clip = settings.data_path or settings.data
     start, wanted = settings.amass_start_frame, settings.amass_seq_len or default
@@ -65,7 +66,7 @@ def chosen_frames(available: int, settings: Settings, *, default: int) -> slice:
 
 
 def trajectory(motion: Motion, frames: slice, body: BodyModel) -> Trajectory:
-    """Some frames of a motion on a body, as a batch of one; world frame."""
+    """Some frames of a motion on a body, as a batch of one in the world frame [m]."""
     turns = axis_angle_to_matrix(torch.from_numpy(motion.poses[frames]).unflatten(1, (22, 3)))[None]
     trans = torch.from_numpy(motion.trans[frames])[None]
     betas = torch.from_numpy(motion.betas)[None]
@@ -74,7 +75,7 @@ def trajectory(motion: Motion, frames: slice, body: BodyModel) -> Trajectory:
 
 
 def moved(motion: Trajectory, frame: PriorFrame, body: BodyModel) -> Trajectory:
-    """The same motion after a rigid change of frame."""
+    """The same motion expressed in another frame of reference."""
     return replace(
         motion,
         trans=frame.trans(motion.trans, body.rest_joints(motion.betas)[:, 0]),

@@ -1,4 +1,4 @@
-"""Which clips a folder holds, and which of them is meant. Lists names; opens no file and needs no torch."""
+"""List the clips in a folder and find the one that ``--clip`` names. Opens no file and needs no torch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from optim.config.sources import sources
 from optim.reading.files import is_folder
 
 SHOWN = 12
+"""Largest number of names that a message lists."""
 log = logging.getLogger(__name__)
 
 
 def motion_files(folder: Path, *, datasets: Sequence[str] = ()) -> list[Path]:
-    """The motions below a folder, in sorted order: ``*_poses.npz`` where there are any, else every ``.npz``.
+    """Motion files below a folder, sorted: all ``*_poses.npz`` if there are any, otherwise all ``.npz``.
 
     Args:
-        datasets: Only what lies in these of its folders.
+        datasets: Names of the folders in it to search. Empty means all of them.
 
     Raises:
-        InputError: None there.
+        InputError: One of these folders is missing, or there is no motion file.
     """
     roots = [folder / name for name in datasets] or [folder]
     if missing := [root.name for root in roots if not is_folder(root)]:
@@ -38,14 +39,14 @@ def motion_files(folder: Path, *, datasets: Sequence[str] = ()) -> list[Path]:
 
 
 def clip_names(settings: Settings) -> list[str]:
-    """What ``--clip`` can name; empty where the data is one clip."""
+    """Names that ``--clip`` accepts. The list is empty if the data is one clip."""
     path = settings.data_path
     clips = sources()[settings.kind].clips
     return [] if path is None or not is_folder(path) or clips is None else clips(settings)
 
 
 def motion_names(settings: Settings) -> list[str]:
-    """Names of the motions below the folder that the settings name."""
+    """Names of the motions below the folder of ``--data-path``."""
     path = settings.data_path
     assert path is not None
     files = motion_files(path, datasets=settings.amass_custom_split)
@@ -53,10 +54,10 @@ def motion_names(settings: Settings) -> list[str]:
 
 
 def each_clip(settings: Settings) -> list[Settings]:
-    """One run for every clip that is asked for: the one that ``--clip`` names, else all of the folder.
+    """Settings of one run for every clip to fit: the clip that ``--clip`` names, or else all clips of the folder.
 
     Raises:
-        InputError: ``--clip`` names none or several, or there is nothing to choose from.
+        InputError: ``--clip`` matches no clip or several, or the data is one clip.
     """
     names = clip_names(settings)
     if not names:
@@ -68,7 +69,11 @@ def each_clip(settings: Settings) -> list[Settings]:
 
 
 def one_clip(settings: Settings) -> Settings:
-    """The same for a single fit: the first clip where none is named, with a note about the others."""
+    """Settings of a single fit. If no clip is named, it is the first one, and a warning lists the others.
+
+    Raises:
+        InputError: As for ``each_clip``.
+    """
     runs = each_clip(settings)
     if len(runs) > 1:
         log.warning(
@@ -81,35 +86,38 @@ def one_clip(settings: Settings) -> Settings:
 
 
 def clip_of_folder(settings: Settings) -> str | None:
-    """The name of the clip; None where the data is one clip."""
+    """Name of the clip to fit. None if the data is one clip."""
     return one_clip(settings).clip if clip_names(settings) else None
 
 
 def clip_file(settings: Settings) -> Path:
-    """The file of the clip; ``--data-path`` itself where that is no folder of motions."""
+    """File of the clip to fit. It is ``--data-path`` itself unless that is a folder of motions."""
     assert settings.data_path is not None
     name = clip_of_folder(settings)
     return settings.data_path if name is None else settings.data_path / f"{name}.npz"
 
 
 def clip_name(file: Path, settings: Settings) -> str:
-    """What the results of a clip are called: ``CMU/05/05_01_poses.npz`` of a folder is ``CMU_05_05_01``."""
+    """Name of a clip in results: ``CMU/05/05_01_poses.npz`` in the folder of ``--data-path`` gives ``CMU_05_05_01``."""
     stem = file if file == settings.data_path else file.relative_to(settings.data_path or "")
     name = stem.stem if file == settings.data_path else stem.with_suffix("").as_posix().replace("/", "_")
     return name.removesuffix("_poses")
 
 
 def shortened(names: Sequence[str]) -> str:
-    """The first of many names."""
+    """The first names of a list, and the number of those left out, as text for a message."""
     left = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f", … ({left} more)" if left > 0 else "")
 
 
 def named(asked: str, names: Sequence[str], folder: Path) -> str:
-    """The one of several that ``--clip`` means: a number, a name, the last part of one, or a piece of one alone.
+    """Name of the clip that ``--clip`` means.
+
+    Args:
+        asked: Number of the clip from 0, its name, the end of its name after the last slash, or a piece of its name.
 
     Raises:
-        InputError: None or several are called so.
+        InputError: It matches no name or several.
     """
     if asked.isdecimal() and int(asked) < len(names):
         return names[int(asked)]
@@ -118,7 +126,7 @@ def named(asked: str, names: Sequence[str], folder: Path) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError(f"--clip {asked}: {len(found)} clips are called so: {shortened(found)}")
+        raise InputError(f"--clip {asked}: {len(found)} clips match: {shortened(found)}; give a longer name")
     near = difflib.get_close_matches(asked, names, n=3, cutoff=0.0)
     raise InputError(
         f"--clip {asked}: no such clip in {folder}, which holds {len(names)} (0 to {len(names) - 1});"

@@ -1,6 +1,7 @@
-"""Read a demo clip: a motion in AMASS format and, beside it, what was seen of it.
+"""Read a demo clip: a motion in AMASS format together with stored observations of it.
 
-World: z up, floor at z = 0. Camera: x right, y down, z forward. Written by ``python -m assets.build demo``.
+World frame: z up, floor at z = 0. Camera frame: x right, y down, z forward. ``python -m assets.build demo`` writes the
+files.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "R_camera_world": (3, 3),
     "t_camera_world": (3,),
 }
-"""-1: as many as the motion has frames."""
+"""Shapes of the stored arrays. -1 stands for the number of frames of the motion."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class DemoClip:
     """A motion of N frames with stored observations, float32."""
 
     motion: Motion
-    joints3d: np.ndarray  # (N, 22, 3) m, world, with noise
-    joints3d_partial: np.ndarray  # (N, 22, 3) the same, +inf where hidden
+    joints3d: np.ndarray  # (N, 22, 3) [m], world frame, with noise
+    joints3d_partial: np.ndarray  # (N, 22, 3) the same, with +inf where hidden
     joints2d: np.ndarray  # (N, 25, 3) x, y [px], confidence
     camera_matrix: np.ndarray  # (3, 3) px
     image_size: tuple[int, int]  # width, height, px
     floor_plane: np.ndarray  # (4,) normal and offset in the camera frame, as estimated
-    floor_plane_true: np.ndarray  # (4,) the same without error
+    floor_plane_true: np.ndarray  # (4,) the true normal and offset
     R_camera_world: np.ndarray  # (3, 3)
     t_camera_world: np.ndarray  # (3,) m
 
@@ -51,10 +52,10 @@ def clip_names(folder: Path = assets.DEMO_FOLDER) -> list[str]:
 
 
 def find_clip(name: str) -> Path:
-    """The file of a clip, by its name or by its path.
+    """File of a clip, by the name of a shipped clip or by its path.
 
     Raises:
-        InputError: There is neither; names the shipped clips.
+        InputError: There is no such clip or file; names the shipped clips.
     """
     shipped = assets.DEMO_FOLDER / f"{name}.npz"
     if shipped.is_file():
@@ -68,11 +69,11 @@ def read_demo(path: Path) -> DemoClip:
     """Read one clip.
 
     Raises:
-        InputError: Not there, not a demo clip, wrong shapes, NaN, or not at 30 frames/s.
+        InputError: The file is missing, is not a demo clip, has wrong shapes or NaN, or is not at 30 frames/s.
     """
     motion = read_motion(path)
     if motion.resampled:
-        raise InputError(f"{path}: {motion.source_fps:g} frames/s; what was seen in a demo clip must be at {FPS:g}")
+        raise InputError(f"{path}: {motion.source_fps:g} frames/s; the observations of a demo clip must be at {FPS:g}")
     arrays = read_arrays(path, tuple(_SHAPES), optional=("floor_plane_true",), what=WHAT)
     for name, shape in _SHAPES.items():
         expected = tuple(len(motion.trans) if n == -1 else n for n in shape)

@@ -1,4 +1,4 @@
-"""Read the models a fit runs on, shipped or official: body, motion prior and the prior of the first frame.
+"""Read the models of a fit, shipped or official: body, motion prior and prior of the initial state.
 
 The pose prior has its own reader, ``optim.priors.pose_prior.load_pose_prior``. Nothing here executes pickled code.
 """
@@ -30,10 +30,10 @@ def load_body(path: Path | str, *, gender: str = "neutral") -> BodyModel:
 
     Args:
         path: A ``model.npz``, or a folder with ``{gender}/model.npz`` or ``model.npz`` in it.
-        gender: Which one of the folder; "neutral" stands in where it is absent.
+        gender: Body of the folder to read. "neutral" is read if this one is absent.
 
     Raises:
-        InputError: Nothing there, or not SMPL+H's arrays.
+        InputError: There is no such file, or its arrays are not those of SMPL+H.
     """
     file = find_body(Path(path), gender=gender)
     arrays = read_arrays(file, _BODY_ARRAYS, optional=("keypoint_vertices",), what=_BODY)
@@ -42,7 +42,11 @@ def load_body(path: Path | str, *, gender: str = "neutral") -> BodyModel:
 
 
 def find_body(path: Path, *, gender: str = "neutral") -> Path:
-    """The file that ``load_body`` reads."""
+    """File that ``load_body`` reads for the same arguments.
+
+    Raises:
+        InputError: There is no such file, or the folder holds no body.
+    """
     if not is_folder(path):
         return require_file(path, what=_BODY)
     tried = [path / gender / "model.npz", path / "model.npz", path / "neutral" / "model.npz"]
@@ -69,10 +73,10 @@ def _check_body_shapes(arrays: Mapping[str, np.ndarray], file: Path) -> None:
             raise InputError(f"{file}: {name} has shape {arrays[name].shape}, not {shape}; {_BODY} is expected")
     faces = arrays["f"]
     if faces.ndim != 2 or faces.shape[1] != 3 or not _indices(faces, vertices):
-        raise InputError(f"{file}: f {faces.shape} is no list of triangles over {vertices} vertices")
+        raise InputError(f"{file}: f {faces.shape} is not a list of triangles; {_BODY} is expected")
     key_vertices = arrays.get("keypoint_vertices")
     if key_vertices is not None and (key_vertices.shape != (43,) or not _indices(key_vertices, vertices)):
-        raise InputError(f"{file}: keypoint_vertices are no 43 numbers of {vertices} vertices; {_BODY} is expected")
+        raise InputError(f"{file}: keypoint_vertices are not 43 indices of {vertices} vertices; {_BODY} is expected")
     for name in ("v_template", "weights", "J_regressor", "shapedirs", "posedirs"):
         require_finite(arrays[name], name=name, path=file)
     _check_skin(arrays["weights"], file)
@@ -95,22 +99,26 @@ def _check_skin(weights: np.ndarray, file: Path) -> None:
 
 
 def _check_tree(parents: np.ndarray, file: Path) -> None:
-    """Every joint but the first hangs on one before it, as in every SMPL body; so there can be no circle."""
+    """Check that the parent of every joint but the first comes before it, as in every SMPL body.
+
+    The tree can then contain no circle.
+    """
     for joint, parent in enumerate(parents.tolist()[1:], start=1):
         if not 0 <= parent < joint:
             raise InputError(
-                f"{file}: kintree_table hangs joint {joint} on joint {parent}; the parent of a joint comes before it"
+                f"{file}: kintree_table gives joint {joint} the parent {parent}; a parent must come before its joint"
             )
 
 
 def load_motion_prior(path: Path | str) -> MotionPrior:
-    """Read HuMoR's checkpoint: a dict whose ``model`` holds the state dict, keys with or without ``module.``.
+    """Read HuMoR's checkpoint: a dict whose ``model`` is the state dict, with or without ``module.`` before its keys.
 
-    Weights stored in half precision are widened. The result is for inference only: in evaluation mode, its weights
-    without gradients.
+    Weights in half precision are converted to float32. The result is for inference only: it is in evaluation mode, and
+    its weights take no gradients.
 
     Raises:
-        InputError: Not such a file, or weights of another architecture; names the first layer that differs.
+        InputError: The file is not such a checkpoint, or its weights are of another architecture; names the first
+            layer that differs.
     """
     file = Path(path)
     content = read_weights(file, what="a HuMoR checkpoint (best_model.pth)")
@@ -128,21 +136,21 @@ def _check_architecture(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor
     advice = "HuMoR's published one (48 latents, joints and contacts) is needed; give such a checkpoint"
     for key, tensor in wanted.items():
         if not isinstance(state.get(key), Tensor):
-            raise InputError(f"{file}: no weights {key}, so another architecture; {advice}")
+            raise InputError(f"{file}: no weights {key}, so it is another architecture; {advice}")
         if state[key].shape != tensor.shape:
             found, needed = tuple(state[key].shape), tuple(tensor.shape)
-            raise InputError(f"{file}: {key} has shape {found}, not {needed}, so another architecture; {advice}")
+            raise InputError(f"{file}: {key} has shape {found}, not {needed}, so it is another architecture; {advice}")
         if not torch.isfinite(state[key]).all():
             raise InputError(f"{file}: {key} holds NaN or infinity; the training went wrong or the file is damaged")
     if extra := sorted(set(state) - set(wanted)):
-        raise InputError(f"{file}: weights {extra[0]} are unknown, so another architecture; {advice}")
+        raise InputError(f"{file}: weights {extra[0]} are unknown, so it is another architecture; {advice}")
 
 
 def load_init_state_prior(path: Path | str) -> InitStatePrior:
-    """Read the Gaussian mixture over first frames, from ``prior_gmm.npz`` or the folder that holds it.
+    """Read the prior of the initial state, a Gaussian mixture, from ``prior_gmm.npz`` or the folder that holds it.
 
     Raises:
-        InputError: Not there, wrong shapes, or not a mixture of Gaussians.
+        InputError: The file is missing, has wrong shapes, or does not hold a mixture of Gaussians.
     """
     file = Path(path)
     file = file / "prior_gmm.npz" if is_folder(file) else file
@@ -151,7 +159,9 @@ def load_init_state_prior(path: Path | str) -> InitStatePrior:
     shapes = (weights.shape, means.shape, covariances.shape)
     count = weights.size
     if shapes != ((count,), (count, DIMENSIONS), (count, DIMENSIONS, DIMENSIONS)) or not count:
-        raise InputError(f"{file}: weights, means, covariances have shapes {shapes}; (K,), (K, 138), (K, 138, 138)")
+        raise InputError(
+            f"{file}: weights, means, covariances have shapes {shapes}; (K,), (K, 138), (K, 138, 138) are expected"
+        )
     for name, array in arrays.items():
         require_finite(array, name=name, path=file)
     if (weights < 0).any() or abs(weights.sum() - 1) > 1e-3:

@@ -1,6 +1,6 @@
-"""Make observations of a known motion as HuMoR's 3D experiments do: what is seen, noise, what is hidden.
+"""Make observations of a known motion as in HuMoR's 3D experiments: choose points, add noise, hide some of them.
 
-Missing data is +inf. World: z up, floor at z = 0, metres. Every random number comes from a given generator.
+Missing data is +inf. World frame: z up, floor at z = 0, metres. Every random number comes from the given generator.
 """
 
 from __future__ import annotations
@@ -16,27 +16,37 @@ from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 
 ROOT_ONLY_JOINTS = (0, 12, 15, 16, 17)
-"""Pelvis, neck, head, shoulders: what ``--amass-root-joint-only`` leaves."""
+"""Pelvis, neck, head and shoulders: the joints that remain with ``--amass-root-joint-only``."""
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """How much of a motion is seen, and how well."""
+    """How much of a motion is observed, and with how much noise."""
 
     noise_std: float = 0.0
-    """Gaussian noise on every coordinate [m]."""
+    """Standard deviation of the Gaussian noise on every coordinate [m]."""
     hide_below: float | None = None
-    """Points whose observed height [m] is below are missing."""
+    """Points with an observed height below this are missing [m]. None hides no point for its height."""
     drop_middle: bool = False
-    """Nothing is seen in the middle third of the frames."""
+    """Whether all points are missing in the middle third of the frames."""
     root_only: bool = False
-    """Of the joints only ``ROOT_ONLY_JOINTS`` are seen, at any height."""
+    """Whether only ``ROOT_ONLY_JOINTS`` are observed, at any height."""
 
 
 def observe(
     truth: Trajectory, body: BodyModel, what: str, how: Degradation, *, count: int, generator: torch.Generator
 ) -> Observations:
-    """A motion as it would be seen: ``joints3d``, ``verts3d`` or ``points3d`` (``count`` points a frame)."""
+    """Observations of a motion.
+
+    Args:
+        truth: The motion, in the world frame [m].
+        what: ``joints3d``, ``verts3d`` or ``points3d``.
+        how: Noise and hidden points.
+        count: Number of points per frame, for ``points3d``.
+
+    Returns:
+        Observations in the frame of ``truth``, with +inf where a point is missing.
+    """
     if what == "points3d":
         points = surface_points(truth, body, count=count, generator=generator)
     elif what == "verts3d":
@@ -49,7 +59,7 @@ def observe(
 
 
 def surface_points(truth: Trajectory, body: BodyModel, *, count: int, generator: torch.Generator) -> Tensor:
-    """(B, T, count, 3) spread evenly over the body's surface by area, other ones in every frame."""
+    """Points (B, T, count, 3) [m] drawn evenly by area from the body's surface, anew in every frame."""
     mesh = body.mesh(truth.trans, truth.root_orient, truth.pose_body, truth.betas)
     faces = torch.from_numpy(body.faces)
     frames = [_on_triangles(vertices[faces], count, generator) for vertices in mesh.flatten(0, 1)]
@@ -57,19 +67,19 @@ def surface_points(truth: Trajectory, body: BodyModel, *, count: int, generator:
 
 
 def _on_triangles(corners: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """(F, 3, 3) → (count, 3)."""
+    """Points (count, 3) drawn evenly by area from triangles (F, 3, 3)."""
     area = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).norm(dim=-1)
     chosen = corners[torch.multinomial(area, count, replacement=True, generator=generator)]
     place = torch.rand(count, 2, 1, generator=generator)
-    place = torch.where(place.sum(1, keepdim=True) > 1, 1 - place, place)  # folds the square onto the triangle
+    place = torch.where(place.sum(1, keepdim=True) > 1, 1 - place, place)  # fold the unit square onto the triangle
     return chosen[:, 0] + (place * (chosen[:, 1:] - chosen[:, :1])).sum(1)
 
 
 def degrade(points: Tensor, how: Degradation, *, generator: torch.Generator) -> Tensor:
-    """Noise first, then hide: (B, T, K, 3) → the same shape with +inf where nothing is seen.
+    """Add noise, then hide points: (B, T, K, 3) [m] → the same shape with +inf where a point is missing.
 
-    The order, and that noise decides what is below the height, are those of the public loader; that one fills a cloud
-    up with copies of what is left of it.
+    As in HuMoR's public loader, the noise comes first, so it influences which points are below the height. Unlike that
+    loader, hidden points of a cloud are not replaced by copies of the others.
     """
     seen = points + how.noise_std * torch.randn(points.shape, generator=generator)
     hidden = torch.zeros(points.shape[:3], dtype=torch.bool)

@@ -1,6 +1,6 @@
-"""From settings to the problem and the session they describe: models, clip, observations, frame of reference.
+"""Build the problem and the session that the settings describe: models, clip, observations and frame of reference.
 
-What a user should know but need not act on (a resampled clip, fewer frames than asked for) is logged as a warning.
+Facts that the user should know but need not act on, such as a resampled clip, are logged as warnings.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from optim.split.splitting import Split, split_frames, sub_problem
 
 
 def load_session(settings: Settings) -> Session:
-    """Everything read and checked, the optimiser at its start; the parts of a split clip are one batch.
+    """Read and check everything, and begin a session. The sub-sequences of a split clip are one batch in it.
 
     Raises:
-        InputError: A file, a value or a combination that cannot be used.
+        InputError: A file, a value or a combination of options cannot be used.
     """
     problem = load_problem(settings)
     if settings.rgb_seq_len is not None:
@@ -41,10 +41,10 @@ def load_session(settings: Settings) -> Session:
 
 
 def load_batches(settings: Settings) -> BatchedFit:
-    """The same for a clip that is split: batch after batch, without the way there.
+    """Read and check everything for a split clip that is fitted batch by batch. Iterations are not kept.
 
     Raises:
-        InputError: A file, a value or a combination that cannot be used.
+        InputError: A file, a value or a combination of options cannot be used.
     """
     problem = load_problem(settings)
     return BatchedFit(
@@ -57,17 +57,17 @@ def load_batches(settings: Settings) -> BatchedFit:
 
 
 def load_split(problem: Problem, settings: Settings) -> Split:
-    """The sub-sequences that the settings ask for, by the rule of their preset; one where they ask for none."""
+    """Sub-sequences that the settings ask for, by the rule of the preset. Without a split there is one."""
     length = settings.rgb_seq_len or problem.frames
     overlap = min(settings.rgb_overlap_len, length - 1)
     return split_frames(problem.frames, length=length, overlap=overlap, rule=PRESETS[settings.preset].split)
 
 
 def load_source(settings: Settings) -> Clip:
-    """The clip alone, without the priors.
+    """Read the clip without the priors.
 
     Raises:
-        InputError: A file, a value or a combination that cannot be used.
+        InputError: A file, a value or a combination of options cannot be used.
     """
     return sources()[settings.kind].read(settings)
 
@@ -75,11 +75,11 @@ def load_source(settings: Settings) -> Clip:
 def load_problem(settings: Settings) -> Problem:
     """Read the clip and the models.
 
-    Observations of 3D data stay in the world of the clip. Under rules whose prior works in the frame of the
-    input they are brought to the canonical frame of the truth's first frame, as the public loader does.
+    3D observations stay in the world frame of the clip. If the preset's prior works in the frame of the input, they are
+    transformed to the canonical frame of the true motion's first frame, as in HuMoR's public loader.
 
     Raises:
-        InputError: A file, a value or a combination that cannot be used.
+        InputError: A file, a value or a combination of options cannot be used.
     """
     source = load_source(settings)
     seen, truth = source.observations, source.ground_truth
@@ -111,7 +111,7 @@ def load_problem(settings: Settings) -> Problem:
 
 
 def canonicalised(observations: Observations, truth: Trajectory, body: BodyModel) -> tuple[Observations, Trajectory]:
-    """3D observations and truth in the canonical frame of the truth's first frame; gaps stay gaps."""
+    """3D observations and the true motion in the canonical frame of its first frame. Missing data stays missing."""
     pelvis = body.rest_joints(truth.betas)[:, 0]
     frame = canonical_frame(truth.trans[:, 0], truth.root_orient[:, 0], pelvis)
 

@@ -1,6 +1,6 @@
-"""Find a person's keypoints in a video, and keep them in a file: what is found once is not looked for again.
+"""Find a person's keypoints in a video and keep them in a file, so that they are not computed again.
 
-The file also is keypoints of the mediapipe-33 set, one row a frame that was looked at, and can be given as such.
+The file is also a valid input: it holds keypoints of the mediapipe-33 set, one row for each frame that was searched.
 """
 
 from __future__ import annotations
@@ -25,27 +25,32 @@ from optim.loading.files.video import Video, read_frames
 from optim.reading.arrays import read_arrays
 
 VERSION = 1
-"""Of what is found; raised where the same video would give other keypoints."""
-SAVE_INTERVAL = 5.0  # seconds
+"""Version of the method. It must be raised when the same video would give other keypoints."""
+SAVE_INTERVAL = 5.0
+"""Seconds between two writes of the file."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What was found in the first frames that were looked at."""
+    """Keypoints of the frames that were searched so far."""
 
-    frames: np.ndarray  # (n,) their numbers in the file
-    keypoints: np.ndarray  # (n, 33, 3) x, y [px], confidence; all 0 where nobody was seen
-    in_mask: np.ndarray  # (n, 33) how surely the person, and nothing before it, is seen there
-    track: np.ndarray  # (9,) ``Track.to_array`` after the last of them
+    frames: np.ndarray  # (n,) numbers of these frames in the video
+    keypoints: np.ndarray  # (n, 33, 3) x, y [px], confidence; all 0 where the person was not seen
+    in_mask: np.ndarray  # (n, 33) probability, by the network's mask, that the person is seen at the keypoint
+    track: np.ndarray  # (9,) ``Track.to_array`` after the last frame
 
     @staticmethod
     def nothing() -> Watched:
+        """The value before the first frame."""
         return Watched(np.zeros(0, int), np.zeros((0, 33, 3)), np.zeros((0, 33)), Track().to_array())
 
 
 def keypoints_file(folder: Path, video: Path, *, person: int | None) -> Path:
-    """Where the keypoints of a video are kept; the name is made of the file's content and of what they depend on."""
+    """File in which the keypoints of a video are kept.
+
+    Its name is a hash of the video's content and of everything else that the keypoints depend on.
+    """
     recorded = assets.recorded_hashes()
     networks = [recorded[p.relative_to(assets.ASSETS_FOLDER).as_posix()] for p in _networks()]
     parts = [assets.sha256(video), *networks, str(person), str(VERSION)]
@@ -53,9 +58,14 @@ def keypoints_file(folder: Path, video: Path, *, person: int | None) -> Path:
 
 
 def watch(video: Video, needed: np.ndarray, file: Path, *, person: int | None = None) -> Watched:
-    """Keypoints of the frames ``needed``, from the file as far as it goes, the others from the networks.
+    """Keypoints of some frames of a video. Those in the file are read; the networks find the others.
 
-    The file is brought up to date every few seconds and when this is broken off.
+    The file is written every few seconds and also when the search is interrupted.
+
+    Args:
+        needed: Numbers of the frames, rising.
+        file: File from ``keypoints_file``.
+        person: Number of the person from the left, counted from 1. None takes the largest.
 
     Raises:
         InputError: The networks cannot be run.
@@ -64,7 +74,7 @@ def watch(video: Video, needed: np.ndarray, file: Path, *, person: int | None = 
     if len(found.frames) == len(needed):
         return found
     if len(found.frames):
-        log.warning("keypoints of %d of %d frames are there already: %s", len(found.frames), len(needed), file)
+        log.warning("keypoints of %d of %d frames were found before: %s", len(found.frames), len(needed), file)
     count = threads.asked_for() or min(threads.processors(), 4)
     detector, landmarks = (Network(path, threads=count) for path in _networks())
     tracker = Tracker(detector, landmarks, person=person, track=Track.from_array(found.track))
@@ -90,7 +100,7 @@ def _networks() -> tuple[Path, Path]:
 
 
 def _seen(tracker: Tracker, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (33, 3) and their place in the mask (33,) of one image."""
+    """Keypoints (33, 3) and their probabilities by the mask (33,) for one image."""
     pose = tracker(image)
     if pose is None:
         return np.zeros((33, 3)), np.zeros(33)
@@ -113,7 +123,7 @@ def _joined(found: Watched, new: list[tuple[int, np.ndarray, np.ndarray]], track
 
 
 def _keep(file: Path, found: Watched, video: Video) -> None:
-    """Write the file in one go; where that cannot be done, the keypoints are found again next time."""
+    """Replace the file at once. If it cannot be written, a warning says that the keypoints are not kept."""
     beside = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +135,7 @@ def _keep(file: Path, found: Watched, video: Video) -> None:
 
 
 def _kept(file: Path, needed: np.ndarray) -> Watched:
-    """What the file has of the frames needed; nothing where it is none of ours or of other frames."""
+    """Keypoints in the file for the first of the needed frames. None of them if the file does not fit."""
     if not file.is_file():
         return Watched.nothing()
     try:

@@ -1,7 +1,7 @@
 """Read a motion in AMASS format or HuMoR's form of it, at any frame rate, and resample it to 30 frames per second.
 
-The one reader for fitting and for training. Knows no body model and no observations.
-Frames of reference are AMASS's: z up, the floor near z = 0, metres.
+Fitting and training use this same reader. Knows no body model and no observations. The frame of reference is that of
+AMASS: z up, the floor near z = 0, metres.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ FPS = 30.0
 WHAT = "a motion in AMASS format (trans, poses, betas, mocap_framerate)"
 _RATE_NAMES = ("mocap_framerate", "mocap_frame_rate", "fps")
 _APART = ("root_orient", "pose_body")
-"""In place of ``poses`` in what HuMoR's preprocessing and fits write, and SLAHMR's."""
+"""Arrays in place of ``poses`` in the files of HuMoR's preprocessing and fits, and of SLAHMR."""
 MOST = 1e6
+"""Largest absolute value that is accepted in a motion. Diagnostics report values that are merely implausible."""
 _SCALE = "metres and radians of a motion"
-"""No number of a motion is larger than ``MOST``; what is merely implausible is told elsewhere."""
 _GENDERS = ("neutral", "female", "male")
 
 
@@ -35,7 +35,7 @@ class Motion:
     poses: np.ndarray  # (N, 66) float32, axis-angle, root then the 21 body joints
     betas: np.ndarray  # (16,) float32
     gender: str  # "neutral", "female" or "male"
-    source_fps: float  # frame rate of the file; where it is not 30, the motion was resampled
+    source_fps: float  # frame rate of the file [Hz]; if it is not 30, the motion was resampled
     name: str
 
     @property
@@ -45,15 +45,15 @@ class Motion:
 
 
 def read_motion(path: Path) -> Motion:
-    """Read an AMASS-format ``.npz`` and bring it to 30 frames/s.
+    """Read an ``.npz`` in AMASS format and resample it to 30 frames/s.
 
-    Needed: ``trans`` (N, 3), ``poses`` (N, 66 or more), ``mocap_framerate`` or ``mocap_frame_rate``; or, as HuMoR's
-    preprocessing and fits write it, ``root_orient`` (N, 3), ``pose_body`` (N, 63) and ``fps`` (30 if there is none).
-    ``betas`` default to zero and are cut or padded to 16, ``gender`` defaults to neutral. Hands and face are
-    left out.
+    Needed are ``trans`` (N, 3), ``poses`` (N, 66 or more), and ``mocap_framerate`` or ``mocap_frame_rate``. In the form
+    of HuMoR's preprocessing and fits, ``root_orient`` (N, 3), ``pose_body`` (N, 63) and ``fps`` (default: 30) take the
+    place of the last two. ``betas`` default to zero and are cut or padded to 16. ``gender`` defaults to neutral. Hands
+    and face are ignored.
 
     Raises:
-        InputError: The file is missing, not AMASS format, has wrong shapes, NaN or fewer than 2 frames.
+        InputError: The file is missing, is not in AMASS format, has wrong shapes or NaN, or has fewer than 2 frames.
     """
     optional = ("betas", "gender", *_RATE_NAMES)
     apart = set(_APART) <= set(array_names(path))
@@ -85,13 +85,15 @@ def read_motion(path: Path) -> Motion:
 
 
 def resample(trans: np.ndarray, poses: np.ndarray, *, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bring a motion from ``fps`` to 30 frames/s: positions linearly, rotations on the shortest arc (slerp).
+    """Resample a motion to 30 frames/s: positions linearly, rotations on the shortest arc (slerp).
 
     Args:
-        trans: (N, 3); poses: (N, 3·J) axis-angle.
+        trans: (N, 3) [m].
+        poses: (N, 3·J) axis-angle [rad].
+        fps: Frame rate of the motion [Hz].
 
     Returns:
-        The same at 30 frames/s, from the first frame to the last one that lies within the clip.
+        ``trans`` and ``poses`` at 30 frames/s, from the first frame to the last one within the motion.
     """
     if fps == FPS:
         return trans, poses
@@ -114,10 +116,10 @@ def _as_float(array: np.ndarray, name: str, path: Path) -> np.ndarray:
 
 
 def _joined(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:
-    """(N, 66) of the root's and the body's rotations."""
+    """Rotations (N, 66) of the root and the body joints, axis-angle [rad]."""
     root, body = (_as_float(arrays[name], name, path) for name in _APART)
     if root.ndim == 3 and len(root) > 1:
-        raise InputError(f"{path}: {len(root)} people (root_orient has shape {root.shape}); cut out one of them")
+        raise InputError(f"{path}: {len(root)} people (root_orient has shape {root.shape}); give a file of one of them")
     for name, array, width in (("root_orient", root, 3), ("pose_body", body, 63)):
         if array.ndim != 2 or array.shape[1] != width:
             raise InputError(f"{path}: {name} has shape {array.shape}; (frames, {width}) is expected")

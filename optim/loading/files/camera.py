@@ -1,4 +1,4 @@
-"""The intrinsics of a video's camera: from a JSON file, or guessed from the size of the image."""
+"""Read the intrinsics of a camera from a JSON file, or guess them from the size of the image."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from optim.reading.arrays import require_range
 from optim.reading.json_file import json_numbers, read_json
 
 FOCAL_SHARE = 1060.5 / 1280.0
-"""Focal length guessed, in lengths of the image's longer side: HuMoR's for 1280 × 720 px (a view of 62°), so that it
-holds for any size and for portrait."""
+"""Guessed focal length as a fraction of the image's longer side, so that it applies to any size and to portrait.
+
+It is HuMoR's value for 1280 × 720 px, an angle of view of 62°.
+"""
 MOST_PIXELS = 1e6
-"""No focal length or principal point is larger than this [px]."""
+"""Largest focal length or coordinate that is accepted [px]."""
 MATRIX_NAMES = ("camera_mtx", "camera_matrix", "cam_mtx", "K", "intrinsics", "matrix")
-"""Under which a file has its matrix: PROX's name, those of .npz files here, and what is usual."""
+"""Names under which a file may hold its matrix: PROX's name, those of the .npz files here, and other usual ones."""
 _EXPECTED = "a 3 × 3 matrix of finite numbers, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels, is expected"
 WHAT = "camera intrinsics (a 3 × 3 matrix in JSON)"
 log = logging.getLogger(__name__)
 
 
 def read_camera(path: Path, *, image_size: tuple[int, int] | None) -> Camera:
-    """A 3 × 3 matrix in JSON, alone or under one of ``MATRIX_NAMES``.
+    """Read a camera from a 3 × 3 matrix in JSON, alone or under one of ``MATRIX_NAMES``.
 
     Args:
-        image_size: Width and height [px]; None: twice the principal point.
+        image_size: Width and height [px]. None takes twice the principal point.
 
     Raises:
-        InputError: No such file, no such matrix in it, or one of another image.
+        InputError: There is no such file, it holds no such matrix, or the principal point lies outside the image.
     """
     matrix = camera_matrix(read_json(path, what=WHAT), path)
     size = image_size or (round(2 * float(matrix[0, 2])), round(2 * float(matrix[1, 2])))
@@ -46,10 +48,14 @@ def read_camera(path: Path, *, image_size: tuple[int, int] | None) -> Camera:
 
 
 def camera_matrix(content: object, path: Path, *, name: str = "camera intrinsics") -> np.ndarray:
-    """(3, 3) [px] of what a file of intrinsics holds: the matrix, or an object that has it.
+    """Camera matrix (3, 3) [px] in the content of a JSON file: the matrix itself, or an object that holds it.
+
+    Args:
+        path: Path of the file, for messages.
+        name: Name of a matrix that stands alone, for messages.
 
     Raises:
-        InputError: No such matrix in it.
+        InputError: The content holds no such matrix.
     """
     if isinstance(content, dict):
         found = [key for key in MATRIX_NAMES if key in content]
@@ -69,12 +75,12 @@ def camera_matrix(content: object, path: Path, *, name: str = "camera intrinsics
 
 
 def guessed_camera(image_size: tuple[int, int]) -> Camera:
-    """A camera of an ordinary angle of view that looks through the middle of the image; says so."""
+    """A camera with an ordinary angle of view and its principal point in the middle of the image. Logs a warning."""
     width, height = image_size
     focal = FOCAL_SHARE * max(width, height)
     log.warning(
-        "camera unknown: a focal length of %.0f px is guessed (depth and size are only as good as that);"
-        " --rgb-intrinsics FILE.json gives it",
+        "camera unknown: a focal length of %.0f px is guessed, and depth and size depend on it;"
+        " give the camera with --rgb-intrinsics FILE.json",
         focal,
     )
     matrix = torch.tensor([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
@@ -82,10 +88,10 @@ def guessed_camera(image_size: tuple[int, int]) -> Camera:
 
 
 def image_size_of(size: object, path: Path) -> tuple[int, int]:
-    """Width and height [px] as a file gives them.
+    """Width and height [px] from the value in a file.
 
     Raises:
-        InputError: Not two positive whole numbers.
+        InputError: The value is not two positive numbers.
     """
     numbers = np.asarray(size).ravel()
     if numbers.size != 2 or numbers.dtype.kind not in "iuf" or not ((numbers >= 1) & (numbers <= MOST_PIXELS)).all():

@@ -1,4 +1,4 @@
-"""Depth images, point files and a depth sensor's calibration: from files to points in the colour camera's frame.
+"""Read depth images, point files and the calibration of a depth sensor. Points are in the colour camera's frame.
 
 Camera frames: x right, y down, z forward, metres.
 """
@@ -25,23 +25,23 @@ _CALIBRATION = "a camera's calibration (camera_mtx, and where needed k, view_mtx
 
 @dataclass(frozen=True)
 class Lens:
-    """A calibrated camera of a sensor; defaults: no distortion, in the common frame of the sensor."""
+    """A calibrated camera of a sensor. By default it has no distortion, and its frame is the sensor's common frame."""
 
-    matrix: np.ndarray  # (3, 3) px
-    distortion: np.ndarray = field(default_factory=lambda: np.zeros(5))  # as OpenCV orders it
+    matrix: np.ndarray  # (3, 3) [px]
+    distortion: np.ndarray = field(default_factory=lambda: np.zeros(5))  # coefficients in OpenCV's order
     rotation: np.ndarray = field(default_factory=lambda: np.eye(3))  # from the sensor's common frame to the camera's
-    offset: np.ndarray = field(default_factory=lambda: np.zeros(3))  # the same, m
+    offset: np.ndarray = field(default_factory=lambda: np.zeros(3))  # from the common frame to the camera's [m]
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) from the common frame."""
+        """Points (N, 3) [m] from the common frame to the camera's frame."""
         return points @ self.rotation.T + self.offset
 
     def from_camera(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) to the common frame."""
+        """Points (N, 3) [m] from the camera's frame to the common frame."""
         return (points - self.offset) @ self.rotation
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) in the camera's own frame → (N, 2) px, distorted as the image is."""
+        """Points (N, 3) [m] in the camera's frame → their pixels (N, 2) in the distorted image."""
         if not len(points):
             return np.zeros((0, 2))
         return cv2.projectPoints(points, np.zeros(3), np.zeros(3), self.matrix, self.distortion)[0][:, 0]
@@ -49,21 +49,21 @@ class Lens:
 
 @dataclass(frozen=True)
 class Sensor:
-    """A depth camera and a colour camera side by side; the points come out in the colour camera's frame."""
+    """A depth camera and a colour camera side by side. Points are given in the colour camera's frame."""
 
     depth: Lens
     colour: Lens
-    size: tuple[int, int]  # width and height of the depth image
+    size: tuple[int, int]  # width and height of the depth image [px]
 
     @cached_property
     def _rays(self) -> np.ndarray:
-        """(H, W, 2) x / z and y / z of every pixel of the depth image."""
+        """x / z and y / z (H, W, 2) for every pixel of the depth image."""
         x, y = np.meshgrid(np.arange(self.size[0]), np.arange(self.size[1]))
         pixels = np.stack((x, y), axis=-1).reshape(1, -1, 2).astype(np.float64)
         return cv2.undistortPoints(pixels, self.depth.matrix, self.depth.distortion).reshape(*x.shape, 2)
 
     def points(self, depth: np.ndarray) -> np.ndarray:
-        """(H, W) metres, 0 where nothing was measured → (N, 3)."""
+        """Points (N, 3) [m] of a depth image (H, W) [m], which is 0 where nothing was measured."""
         there = depth > 0
         z = depth[there]
         found = np.concatenate((self._rays[there] * z[:, None], z[:, None]), axis=1)
@@ -72,10 +72,10 @@ class Sensor:
 
 
 def read_lens(path: Path) -> Lens:
-    """A calibration file as PROX has it, JSON with ``camera_mtx``, ``k``, ``view_mtx`` (3, 4); or intrinsics alone.
+    """Read a calibration file in PROX's form: JSON with ``camera_mtx``, ``k``, ``view_mtx`` (3, 4), or the first only.
 
     Raises:
-        InputError: Not there, not JSON, or wrong shapes.
+        InputError: The file is missing, is not JSON, or has wrong shapes.
     """
     content = read_json(path, what=_CALIBRATION)
     matrix = camera_matrix(content, path)
@@ -96,29 +96,29 @@ def _numbers(value: object, shape: tuple[int, ...] | None, name: str, path: Path
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image of one channel as it is stored, (H, W); paths may hold any character.
+    """Read an image as one channel (H, W) of its stored values. It is the largest channel of a colour image.
 
     Raises:
-        InputError: No image.
+        InputError: The file is missing or not an image.
     """
     image = read_picture(path)
     return image if image.ndim == 2 else image.max(axis=2)
 
 
 def read_points(path: Path) -> np.ndarray:
-    """(N, 3) of a point file: .ply, .npy, .npz with ``points``, or text with three columns; NaN left out.
+    """Read the points (N, 3) of a .ply, .npy or .npz file (array ``points``), or of a text with three columns.
+
+    Points that are not finite are left out.
 
     Raises:
-        InputError: Not such a file.
+        InputError: The file is missing or not such a file.
     """
     require_file(path, what="a point cloud", most=MOST_BYTES)
-    # trimesh raises whatever its parsers do.
-    advice = f"{', '.join(POINT_ENDINGS)} are known"
-    with guarded(
-        path, problem="no point cloud that can be read", advice=advice, also=(Exception,)
-    ):  # trimesh raises whatever its parsers do
+    advice = f"give one of {', '.join(POINT_ENDINGS)}"
+    # The parsers of trimesh can raise any exception.
+    with guarded(path, problem="no point cloud that can be read", advice=advice, also=(Exception,)):
         if path.suffix == ".ply":
-            import trimesh  # takes a second to load, which most fits need not spend
+            import trimesh  # loading it takes a second, and most fits do not need it
 
             points = np.asarray(trimesh.load(path, file_type="ply").vertices)  # type: ignore[attr-defined]
         elif path.suffix == ".npz":

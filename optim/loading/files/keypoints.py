@@ -1,4 +1,4 @@
-"""Read keypoints that somebody else found: OpenPose's folder of JSON files, or one file of any known set."""
+"""Read the user's own keypoints: OpenPose's folder of JSON files, or one file of a known keypoint set."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ EXPECTED = "OpenPose's folder of *_keypoints.json, or a .json or .npz of BODY_25
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
 log = logging.getLogger(__name__)
 People = list[np.ndarray]
-"""For each frame (P, K, 3): x, y [px] and confidence of everybody in it."""
+"""For each frame (P, K, 3): x, y [px] and confidence of all persons in it."""
 
 
 def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
-    """BODY_25 keypoints (T, 25, 3) of one person, confidence 0 where not seen.
+    """Read the BODY_25 keypoints (T, 25, 3) of one person: x, y [px] and confidence, which is 0 where not seen.
 
-    Several people in a frame are told apart by where they were in the frame before.
+    If a frame shows several persons, the one nearest to the last position is taken.
 
     Args:
-        person: The so-manieth from the left, counted from 1, in the first frame with so many; None: the largest in
-            the first frame with anybody.
+        person: Number of the person from the left, counted from 1, in the first frame that shows as many persons. None
+            takes the largest person in the first frame that shows anybody.
 
     Raises:
-        InputError: Nothing of the kind there, or nobody in it.
+        InputError: The path holds no keypoints of a known set, or nobody is seen in them.
     """
     if is_folder(path):
         people, names = _openpose_folder(path)
@@ -91,7 +91,10 @@ def _openpose_folder(folder: Path) -> tuple[People, tuple[str, ...]]:
 
 
 def _by_number(files: Sequence[Path]) -> list[tuple[int, Path | None]]:
-    """Files by the last number in their names, with None where one is missing; in order where they are not numbered."""
+    """Files by the last number in their names, with None for missing numbers.
+
+    Files that are not numbered are counted in their order.
+    """
     stems = [file.stem.removesuffix("_keypoints") for file in files]
     found = [_NUMBER.search(stem) for stem in stems]
     numbers = [int(match.group(1)) for match in found if match]
@@ -102,7 +105,7 @@ def _by_number(files: Sequence[Path]) -> list[tuple[int, Path | None]]:
 
 
 def people_of_openpose(file: Path) -> np.ndarray | None:
-    """(P, K, 3), or None where the file is not what it should be."""
+    """Keypoints (P, K, 3) of all persons in one of OpenPose's files. None if the file cannot be read as one."""
     try:
         content = read_json(file, what=EXPECTED)
     except InputError:
@@ -121,13 +124,17 @@ def people_of_openpose(file: Path) -> np.ndarray | None:
 
 
 def _triples(values: object) -> np.ndarray | None:
-    """(K, 3) of a list x, y, confidence, x, …; None where it is no such list."""
+    """Keypoints (K, 3) of a flat list x, y, confidence, x, … None if it is not such a list."""
     flat = json_numbers(values)
     return None if flat is None or flat.size % 3 else flat.reshape(-1, 3)
 
 
 def _alike(people: People, path: Path) -> tuple[People, tuple[str, ...]]:
-    """Frames of one keypoint set, and the names of its points by their number."""
+    """Frames of one keypoint set, and the names of its points, which follow from their number.
+
+    Raises:
+        InputError: The frames differ in the number of keypoints, or the number is not that of a known set.
+    """
     sizes = sorted({frame.shape[1] for frame in people if len(frame)})
     if len(sizes) > 1 or (sizes and sizes[0] not in SETS):
         raise InputError(f"{path}: people of {sizes} keypoints; 25 (BODY_25), 17 (COCO) or 33 (mediapipe) are known")
@@ -139,14 +146,14 @@ def _alike(people: People, path: Path) -> tuple[People, tuple[str, ...]]:
 
 
 def _npz(path: Path) -> tuple[People, tuple[str, ...]]:
-    """``keypoints`` (T, K, 3) or (T, P, K, 3), and ``names`` (K,) where they are not in the order of a known set."""
+    """Read ``keypoints`` (T, K, 3) or (T, P, K, 3), and ``names`` (K,) unless they are in the order of a known set."""
     arrays = read_arrays(path, ("keypoints",), optional=("names",), text=("names",), what="keypoints (T, K, 3)")
     names = tuple(map(str, arrays["names"].ravel().tolist())) if "names" in arrays else None
     return _from_array(arrays["keypoints"], names, path)
 
 
 def _json(path: Path) -> tuple[People, tuple[str, ...]]:
-    """The same as an object with ``keypoints`` and, if need be, ``names``; a bare array; or COCO's list of results."""
+    """Read keypoints from an object with ``keypoints`` and possibly ``names``, an array, or COCO's list of results."""
     content = read_json(path, what=EXPECTED)
     if isinstance(content, list) and content and isinstance(content[0], dict):
         return _coco_results(content, path)
@@ -154,7 +161,7 @@ def _json(path: Path) -> tuple[People, tuple[str, ...]]:
     points = content.get("keypoints") if isinstance(content, dict) else content
     array = json_numbers(points)
     if array is None or not (names is None or isinstance(names, list)):
-        raise InputError(f"{path}: its keypoints are no array (T, K, 3) of numbers; {EXPECTED} is expected")
+        raise InputError(f"{path}: its keypoints are not an array (T, K, 3) of numbers; {EXPECTED} is expected")
     return _from_array(array, None if names is None else tuple(map(str, names)), path)
 
 
@@ -174,7 +181,7 @@ def _from_array(points: np.ndarray, names: tuple[str, ...] | None, path: Path) -
 
 
 def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
-    """COCO's result list, as detectors write it: one row a person, with ``image_id`` and ``keypoints`` (51 numbers)."""
+    """Keypoints from COCO's result list: a row for each person, with ``image_id`` and ``keypoints`` (51 numbers)."""
     by_image: dict[str, list[np.ndarray]] = {}
     for row in rows:
         points = _triples(row.get("keypoints")) if isinstance(row, dict) else None
@@ -190,7 +197,7 @@ def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
 
 
 def _finite(points: np.ndarray) -> np.ndarray:
-    """Keypoints with confidence 0 where a number is not finite or too large, or the confidence is negative."""
+    """Keypoints with all three numbers set to 0 where one is not finite or too large, or the confidence is negative."""
     known = (np.isfinite(points) & (np.abs(points) < MOST_PIXELS)).all(axis=-1, keepdims=True)
     return np.where(known & (points[..., 2:] > 0), points, 0.0).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Occluder masks, one PNG a frame: keypoints on a pixel that is not zero are hidden."""
+"""Hide keypoints with occluder masks, one PNG per frame: keypoints on pixels that are not zero are hidden."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from optim.reading.files import is_folder
 from optim.reading.images import read_picture
 
 IN_MASK = 0.5
-"""How surely the network must see the person at a keypoint, for the keypoint to count as not hidden."""
+"""Smallest probability by the network's mask for which a keypoint counts as not hidden."""
 log = logging.getLogger(__name__)
 
 
 def mask_files(folder: Path, *, frames: int) -> list[Path]:
-    """The folder's PNGs by name, one for each of so many frames.
+    """PNG files of a folder, sorted by name, one for each of the frames.
 
     Raises:
-        InputError: No such folder, or another number of files.
+        InputError: There is no such folder, or it holds another number of files.
     """
     files = sorted(folder.glob("*.png")) if is_folder(folder) else []
     if not files:
@@ -33,9 +33,14 @@ def mask_files(folder: Path, *, frames: int) -> list[Path]:
 
 
 def hide(points: np.ndarray, files: Sequence[Path], *, image_size: tuple[int, int]) -> np.ndarray:
-    """Keypoints (N, K, 3) with confidence 0 where the mask of the frame says that something stands before them.
+    """Keypoints (N, K, 3) with confidence 0 where the mask of the frame says that something covers them.
 
-    Masks of another size than the image are stretched to it. One that cannot be read hides nothing, with a warning.
+    Masks of another size are stretched to the image. A mask that cannot be read hides nothing; a warning names it.
+
+    Args:
+        points: x, y [px] and confidence.
+        files: Mask of each frame.
+        image_size: Width and height [px] of the image in which the keypoints were found.
     """
     hidden = points.copy()
     broken = []

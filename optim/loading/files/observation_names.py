@@ -1,4 +1,4 @@
-"""Names of arrays in an .npz of observations, by which it is recognised and read."""
+"""Names of arrays by which an .npz of observations is recognised and read."""
 
 OF_A_CAMERA = {"camera_matrix", "cam_mtx", "floor_plane", "joints2d"}
-"""Arrays that say that the frame is a camera's."""
+"""Arrays whose presence means that the observations are in a camera's frame."""

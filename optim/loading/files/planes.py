@@ -1,4 +1,4 @@
-"""The floor from PlaneRCNN's planes, and the one that is assumed where nothing is known of it."""
+"""Read the floor from PlaneRCNN's planes, and define the floor that is assumed if nothing is known about it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from optim.reading.arrays import read_array, require_finite
 from optim.reading.files import is_folder
 
 ASSUMED_FLOOR = (0.0, -1.0, 0.0, -0.5)
-"""Normal and offset in the camera frame: level, half a metre below the camera, as HuMoR assumes."""
+"""Normal and offset [m] in the camera frame: level, and half a metre below the camera, as in HuMoR."""
 BOTTOM_ROWS = 10
+"""Number of image rows at the bottom in which the floor is searched."""
 _KINDS = ("plane_parameters", "plane_masks")
 
 
 def read_floor(folder: Path) -> np.ndarray:
-    """(4,) unit normal (camera frame, pointing up) and offset of the floor in a folder of PlaneRCNN's results.
+    """Read the floor from a folder of PlaneRCNN's results: unit normal, pointing up, and offset [m], (4,).
 
-    The floor is the plane that has most of the bottom ten rows of the image among those more level than not.
+    It is in the camera frame. Among the planes whose normal is more vertical than horizontal, the floor is the one that
+    covers most pixels of the bottom rows of the image.
 
     Raises:
-        InputError: No such folder or files, wrong shapes, or no level plane at the bottom of the image.
+        InputError: The folder or its files are missing, have wrong shapes, or hold no level plane at the bottom of the
+            image.
 
     Source: HuMoR's reading of the same files.
     """
@@ -54,10 +57,14 @@ def _read(folder: Path, kind: str) -> np.ndarray:
 
 
 def unit_plane(plane: np.ndarray, *, path: Path) -> np.ndarray:
-    """(4,) unit normal and offset of a stored ``floor_plane``: those four numbers, or normal · offset (3,).
+    """Unit normal and offset (4,) of a stored ``floor_plane``.
+
+    Args:
+        plane: Normal and offset (4,), or the normal multiplied by the offset (3,).
+        path: Path of the file, for messages.
 
     Raises:
-        InputError: Another shape, not finite, or no normal.
+        InputError: The shape is another, a number is not finite, or the normal is zero.
     """
     flat = np.asarray(plane, np.float64).ravel()
     normal = float(np.linalg.norm(flat[:3])) if flat.size in (3, 4) and np.isfinite(flat).all() else 0.0

@@ -1,8 +1,8 @@
-"""Where the files of an RGB-D recording lie: PROX's data set, one of its recordings, or a plain folder.
+"""Find the files of an RGB-D recording: PROX's data set, one of its recordings, or a plain folder. Opens no file.
 
-PROX: ``recordings/NAME/{Color,Depth,BodyIndexColor,BodyIndex}``, ``calibration/{IR,Color}.json``, ``keypoints/NAME``,
-``planes/SCENE``; its images are mirrored. A plain folder holds the same, or ``Depth`` or ``Points`` with
-``intrinsics.json`` (one camera for both), ``keypoints``, ``planes``. Opens no file.
+PROX holds ``recordings/NAME/{Color,Depth,BodyIndexColor,BodyIndex}``, ``calibration/{IR,Color}.json``,
+``keypoints/NAME`` and ``planes/SCENE``; its images are mirrored. A plain folder holds the same, or ``Depth`` or
+``Points`` with ``intrinsics.json`` (one camera for both), ``keypoints`` and ``planes``.
 """
 
 from __future__ import annotations
@@ -16,42 +16,49 @@ from optim.reading.files import is_file, is_folder
 
 POINT_ENDINGS = (".ply", ".npy", ".npz", ".txt", ".xyz")
 TRIMMED = 90
-"""Frames that HuMoR cuts off both ends of a PROX recording, in which people stand still."""
+"""Number of frames that HuMoR removes at both ends of a PROX recording, because people stand still in them."""
 _FRAMES = ("Depth", "depth", "Points", "points")
 _IMAGES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
 class RgbdFiles:
-    """Frame i is ``frames[i]``: a depth image, a point file or, where only keypoints are used, a colour image."""
+    """Files and folders of one recording. A folder that is missing is None.
+
+    ``frames[i]`` is frame i: a depth image, a point file or, if only keypoints are used, a colour image.
+    """
 
     name: str
     frames: tuple[Path, ...]
     calibration: Path | None  # folder with IR.json and Color.json
     keypoints: Path | None
     planes: Path | None
-    masks: Path | None  # folder of images, 0 where the body is
-    masks_in_colour: bool = False  # they belong to the colour image rather than to the depth image
-    mirrored: bool = False
-    unit: float = DEPTH_UNIT
+    masks: Path | None  # folder of images that are 0 where the body is
+    masks_in_colour: bool = False  # whether the masks belong to the colour image rather than to the depth image
+    mirrored: bool = False  # whether the images are mirrored
+    unit: float = DEPTH_UNIT  # metres per step of a depth image
 
     def beside(self, folder: Path, frame: Path, *endings: str) -> Path | None:
-        """The file of a frame in another folder, by its name."""
+        """File with the same name as a frame in another folder, with one of the endings. None if there is none."""
         return next((path for end in endings if is_file((path := folder / f"{frame.stem}{end}"))), None)
 
 
 def is_prox(path: Path) -> bool:
-    """Whether a folder is PROX's data set."""
+    """Whether a folder is PROX's data set, judging by the names in it."""
     return any((path / name).is_dir() for name in ("qualitative", "recordings"))
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a folder holds depth images or point files, going by names."""
+    """Whether a folder holds depth images or point files, judging by the names in it."""
     return any((path / name).is_dir() for name in _FRAMES) or any(path.glob("*.ply"))
 
 
 def prox_names(path: Path) -> list[str]:
-    """Names of the recordings of a PROX data set; empty where the path is one recording itself."""
+    """Names of the recordings of a PROX data set. The list is empty if the path is one recording itself.
+
+    Raises:
+        InputError: There is no recording.
+    """
     if (path / "Color").is_dir() or (path / "Depth").is_dir():
         return []
     recordings = _prox_root(path) / "recordings"
@@ -62,12 +69,15 @@ def prox_names(path: Path) -> list[str]:
 
 
 def prox_recording(path: Path, name: str | None, *, depth: bool, frames: int) -> RgbdFiles:
-    """One recording of PROX.
+    """Files of one recording of PROX.
 
     Args:
-        name: Of the recording; None: ``path`` is the recording.
-        depth: Its frames are depth images rather than colour images.
-        frames: As many are to be left at least where the ends are cut off.
+        name: Name of the recording. None means that ``path`` is the recording.
+        depth: Whether its frames are depth images rather than colour images.
+        frames: Number of frames that must remain for the ends to be removed.
+
+    Raises:
+        InputError: There are no images.
     """
     place = path if name is None else _prox_root(path) / "recordings" / name
     root = place.resolve().parents[1]
@@ -89,10 +99,10 @@ def prox_recording(path: Path, name: str | None, *, depth: bool, frames: int) ->
 
 
 def plain_recording(path: Path) -> RgbdFiles:
-    """A folder of depth images or point files with what belongs to them beside it.
+    """Files of a plain folder: depth images or point files, and what belongs to them.
 
     Raises:
-        InputError: Neither is there.
+        InputError: The folder is missing or holds neither depth images nor point files.
     """
     if not is_folder(path):
         raise InputError(f"{path}: no such folder; give one with Depth/*.png or Points/*.ply in it")

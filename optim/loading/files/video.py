@@ -1,6 +1,7 @@
-"""Read a video frame by frame, and find which of its frames make 30 per second.
+"""Read a video frame by frame, and choose its frames so that there are 30 per second.
 
-Frames come upright (rotation metadata is followed) and one at a time: memory does not grow with the video.
+Frames come upright, because rotation metadata is applied. They are read one at a time, so a long video needs no more
+memory than a short one.
 """
 
 from __future__ import annotations
@@ -19,54 +20,61 @@ from optim.loading.files.amass import FPS
 from optim.reading.files import require_file
 
 SAME_RATE = 0.01
-"""A rate this close to a whole multiple of 30, as 29.97 is, is taken for it."""
-_SNAP = 0.05  # of the way between two frames, below which the nearer one is taken as it is
+"""Largest relative difference to a multiple of 30 Hz for which a rate, such as 29.97 Hz, counts as that multiple."""
+_SNAP = 0.05
+"""Smallest fraction of the time between two frames that is interpolated. Below it, the nearer frame is taken."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video file and when each of its N frames that can be read is shown."""
+    """A video file and the times of its N frames that can be read."""
 
     path: Path
     size: tuple[int, int]  # width, height [px], upright
-    times: np.ndarray  # (N,) s, rising
+    times: np.ndarray  # (N,) [s], rising
 
     @property
     def rate(self) -> float:
-        """Frames per second, on average."""
+        """Mean frame rate [Hz]."""
         span = float(self.times[-1] - self.times[0])
         return (len(self.times) - 1) / span if span > 0 else FPS
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """T frames at 30 per second, each from the two frames of the file around it."""
+    """T frames at 30 per second, each interpolated between two frames of the file."""
 
-    before: np.ndarray  # (T,) numbers of frames
-    after: np.ndarray  # (T,)
-    share: np.ndarray  # (T,) of ``after``; 0 where ``before`` is meant as it is
+    before: np.ndarray  # (T,) numbers of the frames before
+    after: np.ndarray  # (T,) numbers of the frames after
+    share: np.ndarray  # (T,) weight of ``after``; 0 takes ``before`` alone
 
     def __len__(self) -> int:
         return len(self.before)
 
     @property
     def needed(self) -> np.ndarray:
-        """Numbers of the frames that are used, rising."""
+        """Numbers of the file's frames that are used, rising."""
         return np.unique(np.concatenate((self.before, self.after[self.share > 0])))
 
     @property
     def nearest(self) -> np.ndarray:
-        """(T,) the frame to show."""
+        """Numbers (T,) of the file's frames that are nearest in time."""
         return np.where(self.share < 0.5, self.before, self.after)
 
     def first(self, frames: int) -> Resampling:
-        """What can be had of the first so many frames of the file."""
+        """The frames that need only the first ``frames`` frames of the file."""
         kept = (self.before < frames) & ((self.share == 0) | (self.after < frames))
         return Resampling(self.before[kept], self.after[kept], self.share[kept])
 
     def keypoints(self, points: np.ndarray) -> np.ndarray:
-        """Keypoints (N, K, 3) of the frames of the file → (T, K, 3), linear between two frames that both show them."""
+        """Keypoints (T, K, 3) at 30 frames per second, interpolated linearly.
+
+        A keypoint between two frames is seen only if both frames show it.
+
+        Args:
+            points: (N, K, 3) x, y [px] and confidence of the file's frames.
+        """
         a, b, share = points[self.before], points[self.after], self.share[:, None, None]
         mixed = (1 - share) * a + share * b
         mixed[..., 2] = np.minimum(a[..., 2], b[..., 2])
@@ -76,10 +84,10 @@ class Resampling:
 
 
 def open_video(path: Path) -> cv2.VideoCapture:
-    """OpenCV's reader, by its FFmpeg.
+    """Open a video with OpenCV's FFmpeg reader.
 
     Raises:
-        InputError: No such file, or none that FFmpeg can read.
+        InputError: There is no such file, or FFmpeg cannot read it.
     """
     require_file(path, what="a video")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
@@ -92,10 +100,12 @@ def open_video(path: Path) -> cv2.VideoCapture:
 
 
 def scan_video(path: Path) -> Video:
-    """Go through a video once for its size and the times of its frames.
+    """Read a video once to find its size and the times of its frames.
+
+    If frames at its end cannot be read, a warning says how many are used.
 
     Raises:
-        InputError: It cannot be read, or has fewer than two frames that can. What is cut off at the end is warned of.
+        InputError: The video cannot be read, or fewer than two of its frames can.
     """
     capture = open_video(path)
     promised = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
@@ -114,7 +124,7 @@ def scan_video(path: Path) -> Video:
         raise InputError(f"{path}: only {len(times)} of {promised or '?'} frames can be read; it is damaged or cut off")
     if len(times) < 0.95 * promised:
         log.warning(
-            "%s: damaged or cut off; only its first %d of %d frames can be read, and they are taken",
+            "%s: damaged or cut off; only its first %d of %d frames can be read, and these are used",
             path,
             len(times),
             promised,
@@ -123,14 +133,17 @@ def scan_video(path: Path) -> Video:
 
 
 def _rising(times: np.ndarray, rate: float) -> np.ndarray:
-    """The times from 0 on; counted at the file's rate where it has none that rise."""
+    """Times [s] from 0. If the file's times do not rise, the frames are counted at the file's rate."""
     if (np.diff(times) > 0).all():
         return times - times[0]
     return np.arange(len(times)) / (rate if np.isfinite(rate) and rate > 0 else FPS)
 
 
 def resampling(video: Video) -> Resampling:
-    """The video at 30 frames per second: every k-th frame at k times that rate, between two frames elsewhere."""
+    """Resampling of a video to 30 frames per second.
+
+    If the frame rate is k times 30, every k-th frame is taken. Otherwise frames are interpolated.
+    """
     count, step = len(video.times), max(round(video.rate / FPS), 1)
     even = np.abs(video.times - np.linspace(0, video.times[-1], count)).max() < 0.5 / video.rate
     if even and abs(video.rate / (step * FPS) - 1) < SAME_RATE:
@@ -146,7 +159,11 @@ def resampling(video: Video) -> Resampling:
 
 
 def read_frames(video: Video, wanted: Sequence[int] | np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Some frames of a video, by rising number, as RGB uint8 (height, width, 3); those that fail are left out."""
+    """Numbers and images of some frames of a video, RGB uint8 (H, W, 3). Frames that cannot be decoded are left out.
+
+    Args:
+        wanted: Numbers of the frames, rising.
+    """
     capture, left = open_video(video.path), list(wanted)
     try:
         for number in range(len(video.times)):

@@ -1,1 +1,1 @@
-"""One module a kind of data: from files to a ``Clip``. Their declarations are in ``optim.loading.sources``."""
+"""One module for each kind of data. It reads files into a ``Clip``. ``optim.loading.sources`` declares the kinds."""

@@ -1,4 +1,4 @@
-"""A demo clip: with what is stored of its observations (3D joints, some of them hidden, or 2D keypoints) or others."""
+"""Read a demo clip with its stored observations (3D joints or 2D keypoints) or with others made from its motion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from optim.problem.variables import Trajectory
 
 
 def read(settings: Settings) -> Clip:
-    """The clip that ``--data`` names; ``--observations`` says what of it is seen."""
+    """Read the clip that ``--data`` names, with the observations that ``--observations`` names.
+
+    Raises:
+        InputError: There is no such clip, it cannot be read, or it has too few frames.
+    """
     clip = read_demo(find_clip(settings.data))
     body_file = find_body(settings.smpl, gender=clip.motion.gender)
     body = load_body(body_file)
@@ -43,7 +47,7 @@ def read(settings: Settings) -> Clip:
 
 
 def in_camera(truth: Trajectory, clip: DemoClip, body: BodyModel) -> Trajectory:
-    """The motion as the clip's camera sees it, with the true floor."""
+    """The motion in the frame of the clip's camera, with the true floor."""
     rotation, offset = (torch.from_numpy(a)[None] for a in (clip.R_camera_world, clip.t_camera_world))
     floor = torch.from_numpy(clip.floor_plane_true)[None]
     return replace(moved(truth, PriorFrame(rotation, offset), body), floor_plane=floor)

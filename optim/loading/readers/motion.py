@@ -1,4 +1,4 @@
-"""A motion in AMASS format, observed as HuMoR's 3D experiments observe it: joints, vertices or points, noise, gaps."""
+"""Read a motion in AMASS format and observe it as in HuMoR's 3D experiments, with noise and missing data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ log = logging.getLogger(__name__)
 
 
 def read(settings: Settings) -> Clip:
-    """The motion file that ``--data-path`` names, or one of the folder."""
+    """Read the motion file that ``--data-path`` names, or one of its folder.
+
+    Raises:
+        InputError: The file cannot be read or has too few frames.
+    """
     path = clip_file(settings)
     motion = read_motion(path)
     if motion.resampled:
@@ -30,14 +34,14 @@ def read(settings: Settings) -> Clip:
     body_file = find_body(settings.smpl, gender=motion.gender)
     body = load_body(body_file)
     if settings.smpl == assets.BODY_FOLDER and motion.betas.any():
-        log.warning("%s: its betas are taken as those of the shipped body; --smpl gives another", path)
+        log.warning("%s: its betas are used with the shipped body; --smpl gives another body", path)
     default = MOTION_FRAMES if settings.rgb_seq_len is None else len(motion.trans)
     truth = trajectory(motion, chosen_frames(len(motion.trans), settings, default=default), body)
     return Clip(clip_name(path, settings), observed(truth, body, settings), body, body_file, ground_truth=truth)
 
 
 def observed(truth: Trajectory, body: BodyModel, settings: Settings) -> Observations:
-    """What the settings say is seen of a motion, and how well."""
+    """Observations of a motion, degraded as the settings say."""
     how = Degradation(
         noise_std=settings.amass_noise_std,
         hide_below=settings.amass_partial_height if settings.amass_make_partial else None,

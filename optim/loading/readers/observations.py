@@ -1,8 +1,8 @@
-"""An .npz of what was seen: ``points3d``, ``joints3d``, ``verts3d``, ``joints2d``, as a fit's ``observations.npz``.
+"""Read an .npz of observations: ``points3d``, ``joints3d``, ``verts3d``, ``joints2d``, as in ``observations.npz``.
 
-Each (T, K, 3); missing 3D data is +inf or NaN, missing keypoints have confidence 0. With ``floor_plane``, ``joints2d``
-or ``camera_matrix`` the frame is a camera's (x right, y down, z forward), else a world with z up and the floor at
-z = 0. ``fps`` is 30 unless it says otherwise.
+Each array is (T, K, 3). Missing 3D data is +inf or NaN; missing keypoints have confidence 0. If the file holds
+``floor_plane``, ``joints2d`` or a camera matrix, its frame is that of a camera (x right, y down, z forward). Otherwise
+it is a world frame with z up and the floor at z = 0. The frame rate is ``fps``, or 30 if there is none.
 """
 
 from __future__ import annotations
@@ -33,12 +33,18 @@ _POINTS = {"joints3d": 22, "verts3d": 43, "points3d": None, "joints2d": 25}
 _MATRICES = ("camera_matrix", "cam_mtx")
 _RATES = ("fps", "mocap_framerate")
 _ANY_SIZE = (1280, 720)
-"""Of an image that nothing is drawn on: a cloud in a camera's frame needs no image."""
+"""Size of an image that is never shown [px]. A point cloud in a camera's frame comes without an image."""
 log = logging.getLogger(__name__)
 
 
 def read(settings: Settings) -> Clip:
-    """The observations that ``--data-path`` names; ``--observations`` says which of several decides the weights."""
+    """Read the observations that ``--data-path`` names.
+
+    If there are several kinds, ``--observations`` says which of them decides the default weights.
+
+    Raises:
+        InputError: The file cannot be read, lacks these observations, or has wrong shapes or too few frames.
+    """
     path = settings.data_path
     assert path is not None
     optional = (*MODALITIES, *_MATRICES, *_RATES, "floor_plane", "image_size")
@@ -87,24 +93,24 @@ def _rate(arrays: dict[str, np.ndarray], path: Path, *, default: float) -> float
     found = [name for name in _RATES if name in arrays]
     rate = frame_rate(arrays[found[0]], name=found[0], place=path) if found else default
     if rate != FPS:
-        log.warning("%s: %g frames/s; of each 30th of a second the nearest frame is taken", path, rate)
+        log.warning("%s: %g frames/s; for every frame at 30 frames/s the nearest one is taken", path, rate)
     return rate
 
 
 def _with_weight(seen: dict[str, np.ndarray], settings: Settings) -> dict[str, np.ndarray]:
-    """Those that have a weight in some phase; the others are told."""
+    """The observations that have a weight in some phase. A warning names the others."""
     phases = settings.schedule()
     idle = [name for name in seen if not any(phase.weight(name) for phase in phases)]
     for name in idle:
         flag = name.replace("s", "", 1)
-        log.warning("%s has no weight and is left out; --%s-weight 1 1 1 gives it one", name, flag)
+        log.warning("%s has no weight and is left out; give it one with --%s-weight 1 1 1", name, flag)
     return {name: array for name, array in seen.items() if name not in idle}
 
 
 def _camera_and_floor(
     arrays: dict[str, np.ndarray], seen: dict[str, np.ndarray], settings: Settings
 ) -> tuple[Camera, torch.Tensor, bool]:
-    """The camera, the floor (1, 4) and whether that is known rather than assumed."""
+    """The camera, the floor (1, 4), and whether the floor is known rather than assumed."""
     path = settings.data_path
     assert path is not None
     matrix = next((arrays[name] for name in _MATRICES if name in arrays), None)
@@ -133,7 +139,7 @@ def _camera_and_floor(
 
 
 def _at(array: np.ndarray, index: np.ndarray, name: str) -> torch.Tensor:
-    """(1, T, K, 3) at 30 frames/s."""
+    """Observations (1, T, K, 3) at 30 frames/s, missing where ``index`` has no frame."""
     chosen = array[np.maximum(index, 0)].copy()
     chosen[index == NOTHING] = 0.0 if name == "joints2d" else np.inf
     return torch.from_numpy(chosen)[None]

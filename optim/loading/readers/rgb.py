@@ -1,4 +1,4 @@
-"""A video of one person: 2D keypoints, found here or given, through a camera and over a floor, known or guessed."""
+"""Read a video of one person: its 2D keypoints, found by networks or given, and its camera and floor."""
 
 from __future__ import annotations
 
@@ -23,16 +23,21 @@ from optim.problem.footage import Footage
 from optim.problem.observations import Observations
 
 CONFIDENCE = 0.8
-"""BlazePose is nearly always sure (1); OpenPose, for whose confidences the weights are tuned, is about so sure."""
+"""Factor on BlazePose's confidences, which are nearly always 1. Those of OpenPose, for which the weights are tuned, are
+about this large."""
 LONG = 300
-"""Frames from which a video in one piece is slow to fit."""
+"""Number of frames above which fitting a video without a split is slow."""
 SPARE = 0.1
-"""Share of the frames by which keypoints and video may differ in number."""
+"""Largest difference between the numbers of frames of keypoints and video, as a fraction."""
 log = logging.getLogger(__name__)
 
 
 def read(settings: Settings) -> Clip:
-    """The video that ``--data-path`` names, with its keypoints from ``--op-keypts`` or from the networks."""
+    """Read the video that ``--data-path`` names, with its keypoints from ``--op-keypts`` or from the networks.
+
+    Raises:
+        InputError: The video or its keypoints cannot be read, or nobody is seen in it.
+    """
     assert settings.data_path is not None
     video = scan_video(settings.data_path)
     rate = resampling(video)
@@ -42,7 +47,7 @@ def read(settings: Settings) -> Clip:
         points, rate = _given(video, rate, settings)
     frames = chosen_frames(len(rate), settings, default=len(rate))
     if settings.rgb_seq_len is None and frames.stop - frames.start > LONG:
-        log.warning("%d frames in one piece take long; --rgb-seq-len 60 splits them", frames.stop - frames.start)
+        log.warning("fitting %d frames at once takes long; --rgb-seq-len 60 splits them", frames.stop - frames.start)
     body_file = find_body(settings.smpl)
     camera = settings.rgb_intrinsics
     planes = settings.rgb_planercnn_res
@@ -60,7 +65,7 @@ def read(settings: Settings) -> Clip:
 
 
 def _found(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarray, Resampling]:
-    """Keypoints (T, 25, 3) at 30 frames/s by the networks, or by the file that was kept of them."""
+    """Keypoints (T, 25, 3) at 30 frames/s from the networks, or from the file in which they were kept."""
     folder = (settings.out or Path("out") / video.path.stem) / "keypoints"
     file = keypoints_file(folder, video.path, person=settings.person)
     seen = watch(video, rate.needed, file, person=settings.person)
@@ -84,10 +89,13 @@ def _found(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
 
 
 def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarray, Resampling]:
-    """Keypoints (T, 25, 3) at 30 frames/s from files: one for each frame of the video, or for each at 30 frames/s."""
+    """Keypoints (T, 25, 3) at 30 frames/s from the user's files.
+
+    The files hold one set for each frame of the video, or one for each frame at 30 frames/s.
+    """
     assert settings.op_keypts is not None
     if settings.mask_joints2d == "own":
-        raise InputError("--mask-joints2d without a folder is the network's own mask; with --op-keypts give a folder")
+        raise InputError("--mask-joints2d without a folder uses the network's mask; with --op-keypts give a folder")
     points = read_keypoints(settings.op_keypts, person=settings.person)
     count, of_file, at_30 = len(points), len(video.times), len(rate)
     each = of_file if abs(count - of_file) <= abs(count - at_30) else at_30
@@ -114,7 +122,7 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
 
 
 def _masked(points: np.ndarray, video: Video, settings: Settings) -> np.ndarray:
-    """Keypoints of the frames of the file, hidden by the masks of ``--mask-joints2d DIR`` if there are any."""
+    """Keypoints of the file's frames, hidden by the masks of ``--mask-joints2d DIR`` if it is given."""
     if not isinstance(settings.mask_joints2d, Path):
         return points
     files = mask_files(settings.mask_joints2d, frames=len(video.times))

@@ -1,6 +1,6 @@
-"""An RGB-D recording: PROX's, or a folder of depth images or point files, with keypoints where there are any.
+"""Read an RGB-D recording: PROX's, or a folder of depth images or point files, with keypoints if there are any.
 
-Points and keypoints are in the frame of the colour camera, over a floor from PlaneRCNN or an assumed one.
+Points and keypoints are in the frame of the colour camera. The floor comes from PlaneRCNN or is assumed.
 """
 
 from __future__ import annotations
@@ -34,13 +34,17 @@ _OTHER_SIDE = {"left": "right", "right": "left"}
 MIRRORED_BODY_25 = [
     BODY_25.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in BODY_25
 ]
-"""Left and right exchanged."""
+"""Order of BODY_25 in which left and right are exchanged."""
 _PROX_SIZE = (1920, 1080)
 log = logging.getLogger(__name__)
 
 
 def read_prox(settings: Settings) -> Clip:
-    """A recording of PROX with depth (``PROX-RGBD``) or from keypoints alone (``PROX-RGB``)."""
+    """Read a recording of PROX with depth (``PROX-RGBD``) or with keypoints alone (``PROX-RGB``).
+
+    Raises:
+        InputError: A file is missing or cannot be read, or the body is seen in no frame.
+    """
     assert settings.data_path is not None
     name = clip_of_folder(settings)
     depth = settings.kind == "PROX-RGBD"
@@ -49,7 +53,11 @@ def read_prox(settings: Settings) -> Clip:
 
 
 def read_folder(settings: Settings) -> Clip:
-    """A plain folder of depth images or point files."""
+    """Read a plain folder of depth images or point files.
+
+    Raises:
+        InputError: A file is missing or cannot be read, or the body is seen in no frame.
+    """
     assert settings.data_path is not None
     return _read(plain_recording(settings.data_path), settings, depth=True)
 
@@ -83,7 +91,7 @@ def _read(recording: RgbdFiles, settings: Settings, *, depth: bool) -> Clip:
 
 
 def _cameras(recording: RgbdFiles, settings: Settings) -> tuple[Lens, Sensor | None]:
-    """The colour camera, and both where there are depth images."""
+    """The colour camera, and both cameras as a sensor if there are depth images."""
     folder, depth = recording.calibration, recording.frames[0].suffix.lower() == ".png"
     if settings.rgb_intrinsics is not None:
         colour = infrared = read_lens(settings.rgb_intrinsics)
@@ -102,10 +110,10 @@ def _cameras(recording: RgbdFiles, settings: Settings) -> tuple[Lens, Sensor | N
 def _clouds(
     recording: RgbdFiles, files: list[Path | None], sensor: Sensor | None, colour: Lens, settings: Settings
 ) -> np.ndarray:
-    """(T, N, 3) of the body in the colour camera's frame, filled up with +inf."""
+    """Points (T, N, 3) [m] of the body in the colour camera's frame. Unused rows of a frame are +inf."""
     count = settings.num_points or MEASURED_POINTS
     if recording.masks is None:
-        log.warning("%s: no BodyIndexColor or BodyIndex; every point is taken for the body's", recording.name)
+        log.warning("%s: no BodyIndexColor or BodyIndex; every point is taken as one of the body", recording.name)
     generator = np.random.default_rng(settings.seed)
     clouds = np.full((len(files), count, 3), np.inf, np.float32)
     unmasked, empty = [], []
@@ -127,14 +135,14 @@ def _clouds(
         log.warning("%d frames show nothing of the body: %s, …", len(empty), empty[0])
     most = int(np.isfinite(clouds[..., 0]).sum(1).max(initial=0))
     if not most:
-        raise InputError(f"{settings.data_path}: no point of the body in any of {len(files)} frames; look at the masks")
+        raise InputError(f"{settings.data_path}: no point of the body in any of {len(files)} frames; check the masks")
     return clouds[:, :most]
 
 
 def _cloud(
     recording: RgbdFiles, file: Path, mask: Path | None, sensor: Sensor | None, colour: Lens, settings: Settings
 ) -> np.ndarray:
-    """Points (N, 3) of the body in one frame."""
+    """Points (N, 3) [m] of the body in one frame, in the colour camera's frame."""
     hidden = None if mask is None else read_image(mask) > (0 if recording.masks_in_colour else 254)
     hidden = hidden[:, ::-1] if hidden is not None and recording.mirrored else hidden
     if sensor is None:
@@ -160,7 +168,7 @@ def _cloud(
 def _keypoints(
     recording: RgbdFiles, files: list[Path | None], size: tuple[int, int] | None, settings: Settings
 ) -> np.ndarray | None:
-    """(T, 25, 3), confidence 0 where there are none; None where there is no folder of them."""
+    """Keypoints (T, 25, 3), with confidence 0 where not seen. None if the recording has no folder of keypoints."""
     folder = settings.op_keypts or recording.keypoints
     if folder is None:
         return None
@@ -172,7 +180,7 @@ def _keypoints(
             missing.append(file.name)
         people.append(np.zeros((0, 25, 3), np.float32) if frame is None or frame.shape[1:] != (25, 3) else frame)
     if len(missing) == len(files):
-        raise InputError(f"{folder}: no {files[0].stem if files[0] else 'FRAME'}_keypoints.json; names must be alike")
+        raise InputError(f"{folder}: no {files[0].stem if files[0] else 'FRAME'}_keypoints.json; names must match")
     if missing:
         log.warning("%s: %d frames without keypoints: %s, …", folder, len(missing), missing[0])
     points = follow(people, person=settings.person)[0].astype(np.float32)
@@ -194,14 +202,14 @@ def _hidden_keypoints(
         found = None if file is None else recording.beside(masks, file, ".png")
         if found is not None:
             mirrored = points[t : t + 1].copy()
-            if recording.mirrored:  # the mask is as it was filmed
+            if recording.mirrored:  # the mask is not mirrored back, but the keypoints are
                 mirrored[..., 0] = (size or _PROX_SIZE)[0] - mirrored[..., 0]
             points[t, :, 2] = hide(mirrored, [found], image_size=size or _PROX_SIZE)[0, :, 2]
     return points
 
 
 def _colour_size(recording: RgbdFiles) -> tuple[int, int] | None:
-    """Width and height of the colour image, from one of them or from a mask of it."""
+    """Width and height [px] of the colour image, from a colour image or from its mask. None if they are unknown."""
     folders = [recording.frames[0].parent.parent / "Color"]
     if recording.masks is not None and recording.masks_in_colour:
         folders.append(recording.masks)

@@ -1,1 +1,1 @@
-"""One module a source of data, found by itself: each declares ``DataSource`` values and imports torch only to read."""
+"""One module for each data source. Modules declare ``DataSource`` values and are found without being listed."""

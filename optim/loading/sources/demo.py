@@ -1,4 +1,4 @@
-"""A demo clip, named by ``--data``: with what is stored of its observations, or others made of its motion."""
+"""The source of demo clips, named by ``--data``: stored observations, or others made from the motion."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def read(settings: Settings) -> Clip:
-    """The clip that ``--data`` names."""
+    """Read the clip that ``--data`` names."""
     from optim.loading.readers import demo
 
     return demo.read(settings)
 
 
 def through_camera(path: Path | None, observed: str) -> bool:
-    """Only the stored keypoints are seen through the clip's camera."""
+    """Whether the observations are in the camera's frame. Only the stored 2D keypoints are."""
     return observed == "joints2d"
 
 

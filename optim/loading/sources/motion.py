@@ -1,4 +1,4 @@
-"""A motion in AMASS format, or a folder of them, observed as in HuMoR's experiments."""
+"""The source of motions in AMASS format, or folders of them, observed as in HuMoR's experiments."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ OBSERVED = ("joints3d", "verts3d", "points3d")
 
 
 def read(settings: Settings) -> Clip:
-    """The motion file that ``--data-path`` names, or one of the folder."""
+    """Read the motion file that ``--data-path`` names, or one of its folder."""
     from optim.loading.readers import motion
 
     return motion.read(settings)
 
 
 def recognise(path: Path) -> bool:
-    """An .npz with a trajectory. A folder that no other source knows is taken for one of motions anyhow."""
+    """Whether a file is an .npz with a trajectory.
+
+    Folders need not be recognised here, because this source is taken for a path that no source recognises.
+    """
     return "trans" in array_names(path)
 
 

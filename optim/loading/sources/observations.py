@@ -1,4 +1,4 @@
-"""An .npz of what was seen: points, joints, vertices or keypoints, as a fit's ``observations.npz``."""
+"""The source of observations in an .npz: points, joints, vertices or keypoints, as in ``observations.npz`` of a fit."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def read(settings: Settings) -> Clip:
-    """The observations that ``--data-path`` names."""
+    """Read the observations that ``--data-path`` names."""
     from optim.loading.readers import observations
 
     return observations.read(settings)
 
 
 def recognise(path: Path) -> bool:
-    """An .npz of observations that holds no motion."""
+    """Whether a file is an .npz of observations without a motion."""
     names = array_names(path)
     return bool(set(names) & set(MODALITIES)) and "trans" not in names
 
 
 def through_camera(path: Path | None, observed: str) -> bool:
-    """Whether an array belongs to a camera."""
+    """Whether the observations are in a camera's frame, judging by the names of the arrays."""
     return observed == "joints2d" if path is None else bool(OF_A_CAMERA & set(array_names(path)))
 
 

@@ -1,4 +1,4 @@
-"""A video of one person, seen as 2D keypoints through a camera."""
+"""The source of videos of one person, observed as 2D keypoints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optim.loading.clip import Clip
 
 OF_IMAGES = ("op_keypts", "person", "mask_joints2d", "rgb_intrinsics", "rgb_planercnn_res")
-"""Settings of whatever is seen in images."""
+"""Settings of all sources that observe images."""
 SIGNATURE = re.compile(
     rb"....(ftyp|moov|mdat|wide)"  # MP4 and QuickTime
     rb"|RIFF....AVI "
@@ -24,18 +24,18 @@ SIGNATURE = re.compile(
     rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # Windows Media
     re.DOTALL,
 )
-"""How the files of a video begin."""
+"""First bytes of video files."""
 
 
 def read(settings: Settings) -> Clip:
-    """The video that ``--data-path`` names."""
+    """Read the video that ``--data-path`` names."""
     from optim.loading.readers import rgb
 
     return rgb.read(settings)
 
 
 def recognise(path: Path) -> bool:
-    """A file that begins as videos do."""
+    """Whether a file begins with the first bytes of a video."""
     if not is_file(path):
         return False
     with path.open("rb") as file:
@@ -43,7 +43,7 @@ def recognise(path: Path) -> bool:
 
 
 def through_camera(path: Path | None, observed: str) -> bool:
-    """Always."""
+    """Whether the observations are in a camera's frame. Those from images always are."""
     return True
 
 

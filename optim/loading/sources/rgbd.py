@@ -1,4 +1,4 @@
-"""A folder of depth images or point files, seen in the frame of the colour camera."""
+"""The source of folders of depth images or point files, in the frame of the colour camera."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def read(settings: Settings) -> Clip:
-    """The folder that ``--data-path`` names."""
+    """Read the folder that ``--data-path`` names."""
     from optim.loading.readers import rgbd
 
     return rgbd.read_folder(settings)
 
 
 def recognise(path: Path) -> bool:
-    """A folder with ``Depth``, ``Points`` or .ply files in it that is not PROX's data set."""
+    """Whether a folder holds ``Depth``, ``Points`` or .ply files and is not PROX's data set."""
     return is_plain(path) and not is_prox(path)
 
 

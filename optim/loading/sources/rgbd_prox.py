@@ -1,4 +1,4 @@
-"""Recordings of the PROX data set: with depth, or their keypoints alone. They lie in the same folders."""
+"""The sources of recordings of the PROX data set: with depth, or with keypoints alone. Both read the same folders."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def read(settings: Settings) -> Clip:
-    """The recording that ``--data-path`` and ``--clip`` name."""
+    """Read the recording that ``--data-path`` and ``--clip`` name."""
     from optim.loading.readers import rgbd
 
     return rgbd.read_prox(settings)
 
 
 def names(settings: Settings) -> list[str]:
-    """Names of the recordings."""
+    """Names of the recordings below ``--data-path``."""
     assert settings.data_path is not None
     return prox_names(settings.data_path)
 

@@ -78,7 +78,7 @@ def test_after_a_stop_it_goes_on_where_it_was(clip, tmp_path, tracker, caplog):
     tracker.stop_at = None
     with caplog.at_level(logging.WARNING):
         found = all_frames(clip, tmp_path)
-    assert "25 of 40 frames are there already" in caplog.text
+    assert "25 of 40 frames were found before" in caplog.text
     assert tracker.seen == list(range(40)) and tracker.resumed_from.region.x == 24
     np.testing.assert_array_equal(found.frames, np.arange(40))
 

@@ -153,7 +153,7 @@ def test_nobody_else_takes_the_place_of_who_has_left(tmp_path):
         (lambda d: saved(d, points=np.ones((5, 25, 3))), "no array keypoints"),
         (lambda d: saved(d, keypoints=np.array([{}, {}])), "pickled Python objects"),
         (lambda d: written(d, "{"), "not JSON"),
-        (lambda d: written(d, '{"keypoints": [[1], [2, 3]]}'), "no array"),
+        (lambda d: written(d, '{"keypoints": [[1], [2, 3]]}'), "not an array"),
         (lambda d: written(d, '[{"a": 1}]'), "something else than COCO results"),
     ],
 )
