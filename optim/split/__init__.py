@@ -1,1 +1,1 @@
-"""Long clips: cut into overlapping sub-sequences, fitted batch after batch, stitched to one motion."""
+"""Fit long clips: split them into overlapping sub-sequences, fit these batch by batch, and stitch them together."""

@@ -1,6 +1,6 @@
-"""Fit a split video batch after batch: each batch is a session, and knows the end of the batch before.
+"""Fit a split video batch by batch. Each batch is a session that knows the last sub-sequence of the batch before.
 
-Holds one session at a time; of finished batches it keeps the motions. Whoever iterates steps the sessions.
+Holds one session at a time, and keeps only the motions of finished batches. The caller steps the sessions.
 """
 
 from __future__ import annotations
@@ -27,37 +27,41 @@ _WORLD_FLOOR = (0.0, 0.0, 1.0, 0.0)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a split fit has got."""
+    """Progress of a split fit."""
 
     batch: int
-    """The one in work, from 0; the number of batches when all are done."""
+    """Number of the current batch, from 0. It equals ``batches`` when all are done."""
     batches: int
+    """Total number of batches."""
     clips: int
-    """Sub-sequences in finished batches."""
+    """Number of sub-sequences in finished batches."""
     clips_in_all: int
+    """Total number of sub-sequences that are fitted."""
     evaluations: int
-    """Of objective and gradient, summed over all batches up to now."""
+    """Number of evaluations of objective and gradient in all batches so far."""
     seconds: float
-    """Since the first batch began."""
+    """Time since the first batch began [s]."""
 
     @property
     def done(self) -> bool:
+        """Whether all batches are done."""
         return self.batch == self.batches
 
 
 class BatchedFit:
     """One fit of a long video in batches of overlapping sub-sequences.
 
-    Sub-sequences in which nothing is seen at all are not fitted; ``unseen`` tells which, and stitching bridges them.
+    Sub-sequences without any observation are not fitted. ``unseen`` lists them, and stitching interpolates over them.
 
     Args:
         whole: The video as one sequence.
-        split: Of exactly its frames.
-        batch_size: Sub-sequences fitted together, by one solver.
-        seed, keep_iterations: Of each session.
+        split: Split of exactly its frames.
+        schedule: Phases of each batch.
+        batch_size: Number of sub-sequences that one solver fits together.
+        seed, keep_iterations: Arguments of each session.
 
     Raises:
-        InputError: The split is of another video, or the batch size is below 1.
+        InputError: The split has another number of frames than the video, or the batch size is below 1.
     """
 
     def __init__(
@@ -82,16 +86,16 @@ class BatchedFit:
         self._evaluations = 0
         self._began = time.monotonic()
         self.session: Session | None = self._begin(previous=None)
-        """Of the batch in work; None when all are done."""
+        """Session of the current batch. None when all are done."""
 
     def __iter__(self) -> Iterator[Session]:
-        """The session of each batch, from the one in work on; asking for the next one ends the one before."""
+        """Sessions of the current and all later batches. Asking for the next session ends the one before."""
         while self.session is not None:
             yield self.session
             self.next_batch()
 
     def next_batch(self) -> Session | None:
-        """Keep the motions of the batch in work as they are now, and begin the next one; None after the last."""
+        """Keep the present motions of the current batch and begin the next one. Returns None after the last batch."""
         if self.session is None:
             return None
         session = self.session
@@ -101,23 +105,24 @@ class BatchedFit:
         self.session = None
         if self._index < len(self._batches):
             previous = last_of(session)
-            if self.whole.floor is not None and not self.whole.floor_known:  # one floor for the whole video
+            if self.whole.floor is not None and not self.whole.floor_known:  # the whole video has one floor
                 self.whole = replace(self.whole, floor=previous.floor_plane[None], floor_known=True)
             self.session = self._begin(previous=previous)
         return self.session
 
     @property
     def intervals(self) -> tuple[Interval, ...]:
-        """Where the sub-sequences of the batch in work lie in the video."""
+        """Intervals of the current batch's sub-sequences in the video."""
         return self._batches[self._index] if self._index < len(self._batches) else ()
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Of the sub-sequences of the batch in work, among all of the split."""
+        """Numbers of the current batch's sub-sequences among all of the split, from 0."""
         return tuple(self.split.intervals.index(interval) for interval in self.intervals)
 
     @property
     def progress(self) -> Progress:
+        """Progress of the fit at this moment."""
         spent = self._evaluations + (0 if self.session is None else self.session.current.evaluations_spent)
         clips = sum(len(batch) for batch in self._batches)
         seconds = time.monotonic() - self._began
@@ -125,12 +130,12 @@ class BatchedFit:
 
     @property
     def clips(self) -> tuple[Clip, ...]:
-        """Motions of all sub-sequences up to the batch in work, that one as it is now."""
+        """Motions of all sub-sequences up to the current batch, which is taken as it is now."""
         current = [] if self.session is None else self._clips_of(self.session)
         return (*self._finished, *current)
 
     def stitched(self, *, how: str = "blend") -> Stitched:
-        """One motion of the whole video from all that has been fitted up to now; see ``stitching.stitch``."""
+        """One motion of the whole video from all sub-sequences fitted so far. See ``stitching.stitch``."""
         return stitch(self.clips, how=how, body=self.whole.body, frames=self.whole.frames)
 
     def _begin(self, *, previous: PreviousBatch | None) -> Session:
@@ -142,10 +147,10 @@ class BatchedFit:
 
 
 def last_of(session: Session) -> PreviousBatch:
-    """The last sub-sequence of a batch as it is now, for the overlap terms of the next one.
+    """The present state of a batch's last sub-sequence, for the overlap terms of the next batch.
 
     Raises:
-        InputError: The batch is no part of a split video.
+        InputError: The batch does not come from a split video.
     """
     problem, motion = session.problem, session.fit.trajectory()
     interval = problem.observations.seq_interval
@@ -161,7 +166,7 @@ def last_of(session: Session) -> PreviousBatch:
 
 
 def clips_of(motion: Trajectory, intervals: Sequence[Interval]) -> list[Clip]:
-    """The sub-sequences of a batch, each at its place in the video."""
+    """Motions of a batch's sub-sequences, each with its interval in the video."""
     return [Clip(interval, row_of(motion, row)) for row, interval in enumerate(intervals)]
 
 
@@ -180,7 +185,7 @@ def row_of(motion: Trajectory, row: int) -> Trajectory:
 
 
 def joined(motions: Sequence[Trajectory]) -> Trajectory:
-    """Motions of equal length as one batch; contacts and floor where all of them have one."""
+    """Motions of equal length as one batch. Contacts and floor are kept only if all motions have them."""
 
     def together(name: str) -> Tensor | None:
         parts = [value for motion in motions if (value := getattr(motion, name)) is not None]

@@ -1,7 +1,7 @@
-"""Split a long observation into overlapping sub-sequences of equal length, and a whole problem into those of its parts.
+"""Split a long video into overlapping sub-sequences of equal length, and its problem into a batch of them.
 
-Two rules: ``public`` keeps the length that was asked for and lets the overlaps grow; ``even`` keeps the overlap and
-shortens the sub-sequences. Knows nothing of fitting them (``batches``) or joining them (``stitching``).
+There are two rules. ``public`` keeps the length that was asked for and lengthens the overlaps. ``even`` keeps the
+overlap and shortens the sub-sequences. Does not fit the sub-sequences (``batches``) or join them (``stitching``).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 
 Interval = tuple[int, int]
-"""First frame and frame after the last, in the whole video."""
+"""First frame and the frame after the last one, counted in the whole video."""
 RULES = ("even", "public")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Sub-sequences of one length that cover every frame of a video; ``len`` is their number."""
+    """Sub-sequences of one length that cover every frame of a video. ``len`` gives their number."""
 
     frames: int
     intervals: tuple[Interval, ...]
@@ -38,13 +38,13 @@ class Split:
 
     @property
     def length(self) -> int:
-        """Frames of each sub-sequence."""
+        """Number of frames of each sub-sequence."""
         start, end = self.intervals[0]
         return end - start
 
     @property
     def overlaps(self) -> tuple[int, ...]:
-        """Frames that neighbours share, one number fewer than there are sub-sequences."""
+        """Number of frames that each two neighbours share."""
         return tuple(before[1] - after[0] for before, after in pairwise(self.intervals))
 
     def __str__(self) -> str:
@@ -57,17 +57,19 @@ class Split:
 
 
 def split_frames(frames: int, *, length: int, overlap: int, rule: str = "even") -> Split:
-    """Cover a video by ``n = ceil((frames − overlap) / (length − overlap))`` sub-sequences; one where it fits into one.
+    """Cover a video by ``n = ceil((frames − overlap) / (length − overlap))`` sub-sequences, or by one if it is short.
 
-    ``n`` sub-sequences cover more than the video by a surplus. ``public`` spreads it over the overlaps. ``even`` first
-    shortens all sub-sequences; what is then left makes some overlaps one frame longer.
+    Together, ``n`` sub-sequences are longer than the video. ``public`` spreads the surplus over the overlaps. ``even``
+    first shortens all sub-sequences; a rest makes some overlaps one frame longer.
 
     Args:
-        length: Frames of a sub-sequence, at most.
-        overlap: Frames that neighbours share, at least.
+        frames: Number of frames of the video.
+        length: Largest number of frames of a sub-sequence.
+        overlap: Smallest number of frames that neighbours share.
+        rule: ``even`` or ``public``.
 
     Raises:
-        InputError: Numbers that do not fit each other; names the field.
+        InputError: The numbers do not fit each other, or the rule is unknown; names the field.
 
     Source of the count and of ``public``: HuMoR's video data set.
     """
@@ -99,10 +101,10 @@ def _check(frames: int, length: int, overlap: int, rule: str) -> None:
 
 
 def in_batches(items: Sequence[Interval], size: int) -> list[tuple[Interval, ...]]:
-    """Neighbours together, ``size`` at a time; the last batch may be smaller.
+    """Group neighbouring intervals into batches of ``size``. The last batch may be smaller.
 
     Raises:
-        InputError: ``size`` below 1.
+        InputError: ``size`` is not a whole number of at least 1.
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise InputError(f"batch_size is {size!r}; at least 1 sub-sequence makes a batch")
@@ -110,15 +112,15 @@ def in_batches(items: Sequence[Interval], size: int) -> list[tuple[Interval, ...
 
 
 def sub_problem(whole: Problem, intervals: Sequence[Interval], *, previous: PreviousBatch | None = None) -> Problem:
-    """Some sub-sequences of a video as a batch of their own.
+    """Problem of some sub-sequences of a video as one batch.
 
     Args:
-        whole: The video as one sequence.
-        intervals: Of equal length, in order.
-        previous: The sub-sequence before the first, already fitted.
+        whole: Problem of the video as one sequence.
+        intervals: Intervals of equal length, in order.
+        previous: The fitted sub-sequence before the first one, if there is one.
 
     Raises:
-        InputError: ``whole`` is a batch itself.
+        InputError: ``whole`` is a batch of several sequences itself.
     """
     if whole.batch != 1:
         raise InputError(f"a batch of {whole.batch} sequences cannot be split; give them one at a time")
@@ -135,7 +137,7 @@ def sub_problem(whole: Problem, intervals: Sequence[Interval], *, previous: Prev
 
 
 def cut(values: Tensor, intervals: Sequence[Interval]) -> Tensor:
-    """Stretches of one sequence (1, N, ...) as a batch (B, T, ...)."""
+    """Sub-sequences of one sequence (1, N, ...) as a batch (B, T, ...)."""
     return torch.stack([values[0, start:end] for start, end in intervals])
 
 

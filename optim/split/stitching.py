@@ -1,7 +1,8 @@
-"""Join the fitted sub-sequences of one video into one motion, and measure what is left of the seams.
+"""Stitch the fitted sub-sequences of one video into one motion, and measure the jumps that remain at the seams.
 
-``cut`` takes shared frames from the earlier sub-sequence, as published; ``blend`` passes from one to the other over
-them. Both keep the first sub-sequence's floor. Stretches that no sub-sequence covers are interpolated.
+``cut`` takes shared frames from the earlier sub-sequence, as in HuMoR's public code. ``blend`` interpolates from one to
+the other over the shared frames. Both keep the floor of the first sub-sequence. Frames that no sub-sequence covers are
+interpolated.
 """
 
 from __future__ import annotations
@@ -25,18 +26,19 @@ WAYS = ("cut", "blend")
 class Clip:
     """A fitted sub-sequence and its place in the video."""
 
-    interval: tuple[int, int]  # first frame, frame after the last
+    interval: tuple[int, int]  # first frame, and the frame after the last one
     motion: Trajectory  # batch of one
 
 
 @dataclass(frozen=True)
 class Jump:
-    """How far two poses are apart."""
+    """Difference between two poses."""
 
     cm: float
-    """Mean distance of the 22 joints."""
+    """Mean distance between the 22 joints [cm]."""
     deg: float
-    """Mean angle between the 22 rotations: the root's in the frame of the input, the body joints' own."""
+    """Mean angle between the 22 rotations [°]: the root's in the frame of the input, the others relative to their
+    parents."""
 
     def __str__(self) -> str:
         return f"{self.cm:.2f} cm, {self.deg:.2f}°"
@@ -44,18 +46,19 @@ class Jump:
 
 @dataclass(frozen=True)
 class Seam:
-    """Where one sub-sequence passes into the next."""
+    """Transition from one sub-sequence to the next."""
 
     frame: int
-    """The first frame that is not the earlier one's."""
+    """First frame that the earlier sub-sequence does not cover."""
     shared: int
-    """Frames that both cover; negative: frames that neither does and that were interpolated."""
+    """Number of frames that both cover. A negative number counts the frames between them that were interpolated."""
     apart: Jump | None
-    """Mean difference of the two over the shared frames; None where none is shared."""
+    """Mean difference of the two over the shared frames. None if they share none."""
     before: Jump | None
-    """What a hard cut puts into one step: their difference on the last shared frame."""
+    """Jump of a hard cut: their difference on the last shared frame. None if they share none."""
     after: Jump | None
-    """The same in the stitched motion: the most that a step differs from those of the sub-sequences at that place."""
+    """Jump in the stitched motion: the largest difference of one of its steps from the nearer of the two
+    sub-sequences' own steps. None if they share no frame."""
 
     def __str__(self) -> str:
         if self.before is None or self.after is None or self.apart is None:
@@ -70,15 +73,15 @@ class Seam:
 
 @dataclass(frozen=True)
 class Stitched:
-    """One motion of N frames in the frame of the input; the shape may change at seams."""
+    """One motion of N frames in the frame of the input. The body shape may change at seams."""
 
-    trans: Tensor  # (N, 3) m
+    trans: Tensor  # (N, 3) [m]
     root_orient: Tensor  # (N, 3, 3)
     pose_body: Tensor  # (N, 21, 3, 3)
     betas: Tensor  # (N, 16)
-    joints: Tensor  # (N, 22, 3) m, of the body model
+    joints: Tensor  # (N, 22, 3) [m], from the body model
     contacts: Tensor | None  # (N, 22)
-    floor_plane: Tensor | None  # (4,) of the first sub-sequence
+    floor_plane: Tensor | None  # (4,) that of the first sub-sequence
     seams: tuple[Seam, ...]
 
 
@@ -88,19 +91,20 @@ _ROTATIONS = ("root_orient", "pose_body")
 
 
 def stitch(clips: Sequence[Clip], *, body: BodyModel, how: str = "blend", frames: int | None = None) -> Stitched:
-    """One motion from all sub-sequences.
+    """Stitch all sub-sequences into one motion.
 
-    Positions, shapes and contacts pass linearly, rotations on the shortest arc, with weights k / (shared + 1) for
-    k = 1 … shared. Frames between two sub-sequences are bridged the same way; before the first and after the last its
-    nearest pose stands still.
+    Positions, shapes and contacts are interpolated linearly and rotations on the shortest arc, with the weights
+    k / (shared + 1) for k = 1 … shared. Frames between two sub-sequences are interpolated in the same way. Frames
+    before the first and after the last sub-sequence repeat the nearest pose.
 
     Args:
-        clips: In the order of the video.
+        clips: Fitted sub-sequences in the order of the video.
+        body: Body model for the joints of the result.
         how: ``cut`` or ``blend``.
-        frames: Of the whole video; None: the last sub-sequence's end.
+        frames: Number of frames of the whole video. None takes the end of the last sub-sequence.
 
     Raises:
-        InputError: No sub-sequence, wrong order, or an unknown ``how``.
+        InputError: There is no sub-sequence, they are not in order, or ``how`` is unknown.
     """
     _check(clips, how)
     motion = _frames_of(clips[0])
@@ -125,12 +129,12 @@ def stitch(clips: Sequence[Clip], *, body: BodyModel, how: str = "blend", frames
 
 
 def seams_of(clips: Sequence[Clip], joints: Tensor, rotations: Tensor) -> tuple[Seam, ...]:
-    """How each sub-sequence passes into the next in a motion of the whole video, however that was stitched.
+    """Seams between the sub-sequences in a motion of the whole video, whichever way it was stitched.
 
     Args:
-        clips: In the order of the video.
-        joints: (N, 22, 3) m of the whole motion, from frame 0 of the video on.
-        rotations: (N, 22, 3, 3) of its root and its body joints.
+        clips: Fitted sub-sequences in the order of the video.
+        joints: (N, 22, 3) [m] joints of the whole motion, from frame 0 of the video on.
+        rotations: (N, 22, 3, 3) rotations of its root and of its body joints.
     """
     whole = _Poses(joints, rotations)
     return tuple(_seam(before, after, whole) for before, after in pairwise(clips))
@@ -149,7 +153,7 @@ def _check(clips: Sequence[Clip], how: str) -> None:
 
 
 def _frames_of(clip: Clip) -> _Frames:
-    """Every quantity per frame, (T, ...)."""
+    """All quantities of a sub-sequence by name, one row per frame (T, ...)."""
     motion = clip.motion
     betas = motion.betas.expand(motion.trans.shape[1], -1)
     found: _Frames = {"trans": motion.trans[0], "betas": betas, "root_orient": motion.root_orient[0]}
@@ -158,7 +162,7 @@ def _frames_of(clip: Clip) -> _Frames:
 
 
 def _joined(motion: _Frames, later: _Frames, *, start: int, blend: bool) -> _Frames:
-    """What has been stitched so far, from frame 0 on, and a sub-sequence that begins at ``start``."""
+    """Append a sub-sequence that begins at frame ``start`` to the motion stitched so far, which begins at frame 0."""
     end = len(motion["trans"])
     shared = end - start
     if shared < 0:
@@ -172,7 +176,7 @@ def _joined(motion: _Frames, later: _Frames, *, start: int, blend: bool) -> _Fra
 
 
 def _mixed(before: _Frames, after: _Frames, *, count: int) -> _Frames:
-    """From one to the other over ``count`` frames; each has that many, or one for all."""
+    """Interpolate from one motion to the other over ``count`` frames. Each has as many frames, or one."""
     share = torch.arange(1, count + 1) / (count + 1)
 
     def mix(name: str) -> Tensor:
@@ -185,7 +189,7 @@ def _mixed(before: _Frames, after: _Frames, *, count: int) -> _Frames:
 
 
 def _held(motion: _Frames, *, before: int = 0, after: int = 0) -> _Frames:
-    """The first and the last pose repeated."""
+    """Repeat the first pose ``before`` times in front of a motion and the last pose ``after`` times behind it."""
 
     def repeated(value: Tensor, index: int, count: int) -> Tensor:
         return value[index][None].expand(max(count, 0), *value.shape[1:])
@@ -206,7 +210,7 @@ def _concatenated(*parts: _Frames) -> _Frames:
 
 
 def _rotations(motion: _Frames) -> Tensor:
-    """Root and body joints, (T, 22, 3, 3)."""
+    """Rotations (T, 22, 3, 3) of the root and the body joints."""
     return torch.cat((motion["root_orient"][:, None], motion["pose_body"]), dim=1)
 
 
@@ -232,9 +236,9 @@ def _seam(earlier: Clip, later: Clip, stitched: _Poses) -> Seam:
 
 @dataclass(frozen=True)
 class _Poses:
-    """What a jump is measured on."""
+    """Joints and rotations on which jumps are measured."""
 
-    joints: Tensor  # (T, 22, 3)
+    joints: Tensor  # (T, 22, 3) [m]
     rotations: Tensor  # (T, 22, 3, 3)
 
     @staticmethod
@@ -243,9 +247,9 @@ class _Poses:
 
 
 def _excess(own: _Poses, start: int, stitched: _Poses, window: Tensor) -> tuple[Tensor, Tensor]:
-    """By how much the stitched motion's steps t → t + 1 differ from a sub-sequence's own, [cm] and [deg].
+    """Differences between the steps t → t + 1 of the stitched motion and of a sub-sequence [cm], [°].
 
-    Infinite where the sub-sequence, which begins at frame ``start``, does not cover both ends of the step.
+    They are infinite where the sub-sequence, which begins at frame ``start``, does not cover both ends of the step.
     """
     covered = (window >= start) & (window + 1 < start + len(own.joints))
     here = window[covered] - start
