@@ -32,7 +32,7 @@ SHEET = (
     ("G", "to the end of the stage"),
     ("[  ]", "slower, faster"),
     ("X", "freeze or release x_0"),
-    ("Ctrl+Z  Ctrl+Y", "undo, redo an edit"),
+    ("Ctrl+Z  Ctrl+Y", "undo, redo an edit (also Ctrl+Shift+Z)"),
     ("Shift+← →", "look at the iteration before, after"),
     ("R  Esc", "rewind to it, back to the latest"),
     ("B  PgUp PgDn", "bookmark it or not, go from one to the next"),
@@ -62,10 +62,11 @@ def shortcuts(view: ViewModel | None, ui: UiState) -> Iterator[Command]:
     if view is None:
         return
     if io.KeyCtrl:
-        if _pressed("Z") and view.can_undo:
-            yield Undo()
-        if _pressed("Y") and view.can_redo:
+        redo = _pressed("Y") or (io.KeyShift and _pressed("Z"))
+        if redo and view.can_redo:
             yield Redo()
+        elif _pressed("Z") and not io.KeyShift and view.can_undo:
+            yield Undo()
         return
     _screen_keys(view, ui, shift=io.KeyShift)
     yield from _history_keys(view, ui, shift=io.KeyShift)

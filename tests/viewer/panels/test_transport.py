@@ -75,6 +75,11 @@ def test_undo_and_redo(window):
     assert window.session.current.held == set()
     window.key("Y", ctrl=True)
     assert window.session.current.held == {"x_0"}
+    window.key("Z", ctrl=True)
+    assert window.session.current.held == set()
+    for _ in range(2):  # it does again, and never takes back
+        window.key("Z", ctrl=True, shift=True)
+        assert window.session.current.held == {"x_0"}
 
 
 def test_says_where_it_stands(window):
