@@ -77,6 +77,11 @@ def test_what_the_schedule_holds_is_said(window):
     window.app.ui.open_parts = True
     window.frames(2)
     assert window.shows("held since")
+    group = next(part for part in window.view.scene.parts if part.name == "x_0")
+    text, _, long = state_of(window.view, group, False)
+    assert (text, long) == ("held", "All its parts are held by the schedule of stage 3 freeze")
+    window.post(RunPhase(), Step())
+    assert state_of(window.view, group, False)[0] == "moves"
 
 
 def test_reset_and_perturb(window):

@@ -106,6 +106,9 @@ def state_of(view: ViewModel, part: Part, frozen: bool) -> tuple[str, theme.Colo
         return "frozen", theme.ACCENT, "Stays where it is until it is released"
     if ranges:
         return f"{ranges[0]} frozen" if len(ranges) == 1 else f"{len(ranges)} ranges frozen", theme.ACCENT, _RANGES
+    by = schedule_holding(view, part)
+    if by is not None:
+        return "held", theme.DIM, f"All its parts are held by the schedule of {by}"
     if way is None or way.largest is None or way.rms is None:
         return "moves", theme.GOOD, "Open it for how far its parts have moved"
     long = (
@@ -113,6 +116,13 @@ def state_of(view: ViewModel, part: Part, frozen: bool) -> tuple[str, theme.Colo
         f"root mean square {number(way.rms)}{unit}"
     )
     return f"{number(way.largest)}{unit}", theme.GOOD, long
+
+
+def schedule_holding(view: ViewModel, part: Part) -> str | None:
+    """The phase whose schedule leaves out every part of a group; None where one of them moves or is held otherwise."""
+    ways = [view.movement.get(name) for name in part.children]
+    holders = {"" if way is None or way.since is None else way.held_by for way in ways}
+    return holders.pop() if len(holders) == 1 and not holders & {"", "freeze"} else None
 
 
 def frozen_ranges(view: ViewModel, part: Part) -> list[str]:
