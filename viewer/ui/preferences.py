@@ -13,7 +13,7 @@ from viewer.ui.look import kept, recall
 from viewer.ui.theme import THEMES
 from viewer.ui.ui_state import LAYERS, UiState
 
-WINDOW_SIZE = (1280, 720)
+WINDOW_SIZE, LEAST_SIZE, LARGEST_SIZE = (1280, 720), (640, 400), (7680, 4320)
 
 
 @dataclass
@@ -31,13 +31,19 @@ class Preferences:
     look: dict[str, Any] | None = None  # of the 3D view, see ``viewer.ui.look``
     views: list[dict[str, Any]] | None = None  # saved viewpoints
 
-    @property
-    def window_size(self) -> tuple[int, int]:
-        """The last window's, or the ordinary one."""
+    def window_size(self, *, scale: float = 1.0, screen: tuple[int, int] | None = None) -> tuple[int, int]:
+        """Width and height of the next window [px]: the last one's, or the ordinary one, no larger than the screen.
+
+        Args:
+            scale: Of texts and widgets; the ordinary window is as many times as large.
+            screen: Width and height [px]; None where they are not known.
+        """
         size = self.size
         if not isinstance(size, list | tuple) or len(size) != 2 or not all(isinstance(n, int) for n in size):
-            return WINDOW_SIZE
-        return (min(max(size[0], 640), 7680), min(max(size[1], 400), 4320))
+            size = (round(WINDOW_SIZE[0] * scale), round(WINDOW_SIZE[1] * scale))
+        most = screen or LARGEST_SIZE
+        width, height = (min(max(own, least), limit) for own, least, limit in zip(size, LEAST_SIZE, most, strict=True))
+        return width, height
 
 
 def preferences_path() -> Path:

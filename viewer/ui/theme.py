@@ -212,6 +212,12 @@ def apply_style() -> None:
     style_colors()
 
 
+def scale_texts(scale: float) -> None:
+    """Make texts so many times as large as at 96 dpi, whatever share of that the backend's own dpi scale does."""
+    style = psim.GetStyle()
+    style.FontScaleMain = scale / (style.FontScaleDpi or 1.0)
+
+
 def style_colors() -> None:
     """Give ImGui and the empty scene the colours of the theme."""
     style = psim.GetStyle()

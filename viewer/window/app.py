@@ -120,6 +120,7 @@ class App:
         if abs(scale - ps.get_ui_scale()) > 1e-3:
             psim.GetStyle().ScaleAllSizes(scale / ps.get_ui_scale())
             ps.set_ui_scale(scale)
+        theme.scale_texts(scale)
 
     def _rects(self) -> dict[str, Rect]:
         size, ui = ps.get_window_size(), self.ui

@@ -10,8 +10,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from viewer.window import glx_probe
 
@@ -95,17 +98,35 @@ def desktop_scale() -> float:
     return 1.0
 
 
+def screen_size() -> tuple[int, int] | None:
+    """Width and height of the display [px]; None where there is none."""
+    with _opened_display() as (x, display):
+        if display is None:
+            return None
+        screen = x.XDefaultScreen(display)
+        return int(x.XDisplayWidth(display, screen)), int(x.XDisplayHeight(display, screen))
+
+
 def _x_resources() -> str:
     """What the desktop has told the X server of its settings; empty where there is none."""
+    with _opened_display() as (x, display):
+        text = None if display is None else x.XResourceManagerString(display)
+        return (text or b"").decode("latin-1")
+
+
+@contextmanager
+def _opened_display() -> Iterator[tuple[Any, ctypes.c_void_p | None]]:
+    """Xlib and a connection to $DISPLAY; None where there is none."""
     try:
         x = ctypes.CDLL("libX11.so.6")
     except OSError:
-        return ""
+        yield None, None
+        return
     x.XOpenDisplay.restype = ctypes.c_void_p
     x.XResourceManagerString.restype = ctypes.c_char_p
-    display = x.XOpenDisplay(None) if os.environ.get("DISPLAY") else None
-    if not display:
-        return ""
-    text = x.XResourceManagerString(ctypes.c_void_p(display)) or b""
-    x.XCloseDisplay(ctypes.c_void_p(display))
-    return text.decode("latin-1")
+    display = ctypes.c_void_p(x.XOpenDisplay(None) if os.environ.get("DISPLAY") else None)
+    try:
+        yield x, display if display else None
+    finally:
+        if display:
+            x.XCloseDisplay(display)

@@ -22,7 +22,7 @@ from viewer.ui.preferences import (
 )
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App, opens_nothing
-from viewer.window.backends import desktop_scale, offscreen_problem, window_problem
+from viewer.window.backends import desktop_scale, offscreen_problem, screen_size, window_problem
 from viewer.window.client import Client
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
@@ -112,7 +112,8 @@ def run_window(
     app = App(make_client, ui)
     app.opens, app.recognise = opens, recognise
     try:
-        start_polyscope(backend, size=preferences.window_size)
+        size = preferences.window_size(scale=ui.scale or ui.desktop_scale, screen=screen_size())
+        start_polyscope(backend, size=size)
         ps.set_files_dropped_callback(app.drop)
         app.yield_to_worker()
         ps.set_user_callback(app.frame)

@@ -47,13 +47,23 @@ def test_size_grows_texts_and_widgets(settings):
     assert again.y1 - again.y0 == pytest.approx(before.y1 - before.y0, abs=1.0)
 
 
+def test_a_window_is_as_large_as_its_texts_and_no_larger_than_the_screen():
+    fresh, kept = Preferences(), Preferences(size=(2600, 1500))
+    assert fresh.window_size() == (1280, 720)
+    assert fresh.window_size(scale=2.0) == (2560, 1440)
+    assert fresh.window_size(scale=2.0, screen=(1920, 1080)) == (1920, 1080)
+    assert kept.window_size() == (2600, 1500)
+    assert kept.window_size(screen=(1366, 768)) == (1366, 768)
+    assert Preferences(size=(10, 10)).window_size(screen=(1366, 768)) == (640, 400)
+
+
 def test_kept_for_the_next_window(tmp_path):
     ui = UiState(theme="light", scale=1.25)
     ui.filming.folder = "/videos"
     save_preferences(tmp_path / "window.json", from_ui(ui, size=(1600, 900)))
     saved, fresh = load_preferences(tmp_path / "window.json"), UiState()
     apply_preferences(saved, fresh)
-    assert (fresh.theme, fresh.scale, fresh.filming.folder, saved.window_size) == (
+    assert (fresh.theme, fresh.scale, fresh.filming.folder, saved.window_size()) == (
         "light",
         1.25,
         "/videos",
@@ -65,7 +75,7 @@ def test_kept_for_the_next_window(tmp_path):
 def test_nonsense_in_the_file_is_the_default(bad):
     saved, ui = Preferences(**bad), UiState()
     apply_preferences(saved, ui)
-    assert (ui.theme, ui.scale, saved.window_size) == ("dark", None, (1280, 720))
+    assert (ui.theme, ui.scale, saved.window_size()) == ("dark", None, (1280, 720))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,31 @@ try:
     render_fit_video(fakes.make_session(), Path(sys.argv[1]))
 except WindowUnavailable as error:
     print(error)
+"""
+
+
+SIZES = """
+import json
+import polyscope as ps
+import polyscope.imgui as psim
+from tests.viewer import fakes
+from viewer.ui.ui_state import UiState
+from viewer.window import backends, window
+from viewer.window.app import App
+from viewer.worker.local_client import LocalClient
+window.start_polyscope("openGL3_glfw", size=(1000, 700))
+app, sizes = App(lambda: LocalClient(fakes.make_session), UiState()), []
+def frame():
+    app.frame()
+    sizes.append(psim.GetFontSize())
+ps.set_user_callback(frame)
+found = []
+for scale in (1.0, 2.0, 1.0):
+    app.ui.scale = scale
+    for _ in range(4):
+        ps.frame_tick()
+    found.append(sizes[-1])
+print(json.dumps({"sizes": found, "screen": backends.screen_size()}))
 """
 
 
@@ -83,6 +109,13 @@ def test_a_display_without_opengl_3_3_is_told_and_does_not_crash(displays, serve
 def test_a_display_that_has_opengl_3_3_is_taken(displays, monkeypatch):
     monkeypatch.setenv("DISPLAY", displays["glx"])
     assert backends.window_problem() is None
+
+
+def test_texts_follow_the_size_in_a_real_window_too(displays):
+    """They kept their 15 pixels there, while off-screen they followed."""
+    end = run(SIZES, DISPLAY=displays["glx"])
+    assert end.returncode == 0, end.stderr
+    assert json.loads(end.stdout) == {"sizes": [15.0, 30.0, 15.0], "screen": [640, 480]}
 
 
 def test_a_fit_goes_on_without_its_window(displays, tmp_path):
