@@ -1,8 +1,9 @@
-"""Conditions that pause a run: checked after each iteration, with the last good snapshot offered to go back to.
+"""Breakpoints: conditions that are checked after each iteration and pause the run when they are met.
 
-A trap on a state (skate, floor tilt, a term, …) springs when its bound is crossed, not at every iteration beyond it, so
-that a run can be let on; numbers that are not finite always spring theirs. Nothing here changes a session but
-``run_with_traps``, which steps it.
+A breakpoint on a number of the state (skate, floor tilt, a term, …) is hit when the number crosses its bound. It is not
+hit again while the number stays beyond the bound, so that the run can go on. Numbers that are not finite hit their
+breakpoint at every iteration. A hit names the last good snapshot, to go back to. Only ``run_to_breakpoint`` changes a
+session: it steps it.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ from optim.session.history import Snapshot
 from optim.session.session import Interrupt, Session
 
 ROUNDING = 16.0
-"""Errors of a loss, in units of its last digit, that are put down to the order of its sums."""
+"""Largest change of a loss that counts as rounding, in multiples of the spacing of numbers of its size."""
 
 
-class Trap(Protocol):
-    """One condition; a frozen value."""
+class Breakpoint(Protocol):
+    """One condition that pauses a run; an immutable value."""
 
     def why(self, fit: Fit, before: Snapshot, after: Snapshot) -> str | None:
-        """What went wrong between two snapshots, in words with numbers; None if nothing."""
+        """The reason to pause between two snapshots, in words and numbers; None where there is none."""
 
 
 @dataclass(frozen=True)
-class Trapped:
-    """A run that was paused by traps."""
+class Hit:
+    """A pause of a run, with the breakpoints that caused it."""
 
     snapshot: int
-    """Id of the snapshot at which they sprang; it is the current one."""
-    sprung: tuple[tuple[Trap, str], ...]
-    """Each trap and what it has to say."""
+    """Id of the snapshot at which the breakpoints were hit; it is the current one."""
+    reasons: tuple[tuple[Breakpoint, str], ...]
+    """Each breakpoint that was hit, with its reason in words."""
     last_good: int | None
-    """Id of the newest snapshot before it with finite numbers, to rewind to; None where there is none."""
+    """Id of the newest earlier snapshot whose numbers are all finite, to rewind to; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class NotFinite:
 class LossUp:
     """The loss is more than ``factor`` times what it was before the iteration.
 
-    On entering a phase the loss is another one; then it is compared only with ``across_phases``.
+    A new phase has another loss. Losses of two phases are compared only if ``across_phases`` is true.
     """
 
     factor: float = 2.0
@@ -78,9 +79,10 @@ class LossUp:
 
 @dataclass(frozen=True)
 class LineSearchFailed:
-    """The direction leads uphill, or no point along it was better although the slope promised more than rounding.
+    """The search direction leads uphill, or no point along it was better although the slope promised an improvement.
 
-    A fit that has converged to the last digit of its loss finds nothing better either; that is no failure.
+    The improvement must be larger than rounding errors: a fit that has converged to the last digit of its loss finds no
+    better point either, and that is no failure.
     """
 
     def why(self, fit: Fit, before: Snapshot, after: Snapshot) -> str | None:
@@ -102,8 +104,8 @@ class LineSearchFailed:
 class Flip:
     """An axis-angle vector jumps by 2π although its rotation does not; ``where`` is a field of ``Flips``.
 
-    ``variable`` sees stages 1 and 2. ``round_trip`` sees x_0 too, but springs in most fits without a camera: upright in
-    the canonical frame is half a turn, where the vector may point either way.
+    ``variable`` looks at stages 1 and 2. ``round_trip`` looks at x_0 too, but is hit in most fits without a camera: an
+    upright body in the canonical frame is rotated by half a turn, where the vector may point either way.
     """
 
     where: Literal["variable", "round_trip", "saved"] = "variable"
@@ -121,7 +123,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class Above:
-    """Base of traps on one number of a state: springs when the number crosses ``bound`` upwards."""
+    """Base of breakpoints on one number of the state; hit when the number crosses ``bound`` upwards."""
 
     bound: float
 
@@ -129,10 +131,11 @@ class Above:
         _check_bound("bound", self.bound)
 
     def value(self, fit: Fit, snapshot: Snapshot) -> float | None:
-        """The number; None where it cannot be told."""
+        """The number; None where the state does not have it."""
         raise NotImplementedError
 
     def describe(self, value: float) -> str:
+        """The reason to pause, in words."""
         raise NotImplementedError
 
     def why(self, fit: Fit, before: Snapshot, after: Snapshot) -> str | None:
@@ -168,7 +171,7 @@ class Penetration(Above):
 
 @dataclass(frozen=True)
 class FloorTilt(Above):
-    """The fitted floor leans more than ``bound`` [°] against the observed one; without a camera it never springs."""
+    """The fitted floor leans more than ``bound`` [°] against the observed one; never hit without a camera."""
 
     def value(self, fit: Fit, snapshot: Snapshot) -> float | None:
         tilt = floor_tilt(fit, snapshot)
@@ -180,7 +183,7 @@ class FloorTilt(Above):
 
 @dataclass(frozen=True)
 class TermAbove(Above):
-    """A loss term is above ``bound``, raw or weighted; while the term is not active it never springs."""
+    """A loss term is above ``bound``, raw or weighted; never hit while the term is not active."""
 
     term: str
     of: Literal["raw", "weighted"] = "weighted"
@@ -207,37 +210,39 @@ class PhaseBoundary:
         return None if after.phase == before.phase else f"{after.schedule[after.phase].name} begins"
 
 
-DEFAULT_TRAPS: tuple[Trap, ...] = (NotFinite(), LineSearchFailed(), Flip())
-"""What no fit should run into, and what costs next to nothing to look for."""
+DEFAULT_BREAKPOINTS: tuple[Breakpoint, ...] = (NotFinite(), LineSearchFailed(), Flip())
+"""Breakpoints that no fit should hit and that take almost no time to check."""
 
 
-def check(fit: Fit, traps: Sequence[Trap], before: Snapshot, after: Snapshot) -> Trapped | None:
-    """What the traps say of one iteration; None if nothing."""
-    said = [(trap, trap.why(fit, before, after)) for trap in traps]
-    sprung = tuple((trap, reason) for trap, reason in said if reason is not None)
-    if not sprung:
+def check(fit: Fit, breakpoints: Sequence[Breakpoint], before: Snapshot, after: Snapshot) -> Hit | None:
+    """Check breakpoints after one iteration; None where none of them is hit."""
+    checked = [(condition, condition.why(fit, before, after)) for condition in breakpoints]
+    reasons = tuple((condition, reason) for condition, reason in checked if reason is not None)
+    if not reasons:
         return None
     earlier = (s for s in fit.history.ancestors(after.id) if s.id != after.id)
     good = next((s.id for s in earlier if not not_finite(s, trials=False)), None)
-    return Trapped(after.id, sprung, good)
+    return Hit(after.id, reasons, good)
 
 
-def run_with_traps(session: Session, traps: Sequence[Trap], interrupt: Interrupt | None = None) -> Trapped | None:
-    """Run until a trap springs; None when the fit is done or ``interrupt`` says so (see ``session.done``)."""
+def run_to_breakpoint(
+    session: Session, breakpoints: Sequence[Breakpoint], interrupt: Interrupt | None = None
+) -> Hit | None:
+    """Run until a breakpoint is hit; None where the fit is done (see ``session.done``) or ``interrupt`` stopped it."""
     while True:
         before = session.current
         after = session.step_iteration(interrupt)
         if after is before:
             return None
-        if trapped := check(session.fit, traps, before, after):
-            return trapped
+        if hit := check(session.fit, breakpoints, before, after):
+            return hit
 
 
 def not_finite(snapshot: Snapshot, *, trials: bool = True) -> list[str]:
-    """Names of all that is NaN or Inf in a snapshot.
+    """Names of everything in a snapshot that is NaN or Inf.
 
     Args:
-        trials: Look at the points that the line search tried as well; it may have turned away from a bad one.
+        trials: Also look at the points that the line search tried; it may have rejected a bad one.
     """
     evaluation, solver = snapshot.evaluation, snapshot.solver
     found = [] if math.isfinite(evaluation.total) else ["loss"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from viewer.panels.fit.breakpoints import traps_panel
+from viewer.panels.fit.breakpoints import breakpoints_panel
 from viewer.panels.fit.losses import losses_panel
 from viewer.panels.fit.stages import stages_panel
 from viewer.panels.fit.timeline import timeline_panel
@@ -50,7 +50,7 @@ PANELS: dict[str, Panel] = {
     "variables": Panel("Freeze", "variables", variables_panel),
     "stages": Panel("Schedule", "variables", stages_panel),
     "data": Panel("Data", "variables", data_panel),
-    "traps": Panel("Traps", "variables", traps_panel),
+    "breakpoints": Panel("Breakpoints", "variables", breakpoints_panel),
     "layers": Panel("Show", "layers", layers_panel),
     "view": Panel("View", "layers", view_panel),
     "weights": Panel("Weights", "weights", weights_panel),

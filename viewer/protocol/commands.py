@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optim.session.edits import Edit
-from viewer.protocol.view_model import TrapSetting
+from viewer.protocol.view_model import BreakpointSetting
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class SetSpeed(Request):
 
 
 @dataclass(frozen=True)
-class SetTraps(Request):
+class SetBreakpoints(Request):
     """Set the conditions that pause a run."""
 
-    traps: tuple[TrapSetting, ...]
+    breakpoints: tuple[BreakpointSetting, ...]
 
 
 @dataclass(frozen=True)

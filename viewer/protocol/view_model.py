@@ -271,7 +271,7 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrapSetting:
+class BreakpointSetting:
     """A condition that pauses a run; only some have a bound or a loss term."""
 
     name: str
@@ -283,7 +283,7 @@ class TrapSetting:
 
 @dataclass(frozen=True, kw_only=True)
 class Caught:
-    """What a trap caught."""
+    """A pause of a run by a breakpoint."""
 
     snapshot: int
     text: str
@@ -332,7 +332,7 @@ class ViewModel:
     history: History
     can_undo: bool = False
     can_redo: bool = False
-    traps: tuple[TrapSetting, ...] = ()
+    breakpoints: tuple[BreakpointSetting, ...] = ()
     caught: Caught | None = None  # the latest
     times: tuple[PhaseTimes, ...] = ()
     regressed: np.ndarray | None = placed("points", default=None)  # (B, T, J, 3) that the prior's decoder puts out

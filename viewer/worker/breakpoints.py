@@ -1,72 +1,72 @@
-"""The window's traps on the worker's side: settings become the optimiser's traps, checked after every iteration."""
+"""The window's breakpoints on the worker's side: settings become breakpoints that are checked after every iteration."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from optim.diagnostics import breakpoints as traps
-from optim.diagnostics.breakpoints import Trap, check
+from optim.diagnostics import breakpoints as kinds
+from optim.diagnostics.breakpoints import Breakpoint, check
 from optim.session.history import Snapshot
 from optim.session.session import Session
-from viewer.protocol.view_model import Caught, TrapSetting
+from viewer.protocol.view_model import BreakpointSetting, Caught
 
-DEFAULT_TRAPS: tuple[TrapSetting, ...] = (
-    TrapSetting(name="not finite", on=True),
-    TrapSetting(name="line search failed"),
-    TrapSetting(name="loss up", bound=2.0, unit="×"),
-    TrapSetting(name="axis-angle flip"),
-    TrapSetting(name="foot skate", bound=20.0, unit="mm"),
-    TrapSetting(name="penetration", bound=6.0, unit="cm"),
-    TrapSetting(name="floor tilt", bound=10.0, unit="°"),
-    TrapSetting(name="phase begins"),
-    TrapSetting(name="term above", bound=100.0, term="joints3d"),
+DEFAULT_BREAKPOINTS: tuple[BreakpointSetting, ...] = (
+    BreakpointSetting(name="not finite", on=True),
+    BreakpointSetting(name="line search failed"),
+    BreakpointSetting(name="loss up", bound=2.0, unit="×"),
+    BreakpointSetting(name="axis-angle flip"),
+    BreakpointSetting(name="foot skate", bound=20.0, unit="mm"),
+    BreakpointSetting(name="penetration", bound=6.0, unit="cm"),
+    BreakpointSetting(name="floor tilt", bound=10.0, unit="°"),
+    BreakpointSetting(name="phase begins"),
+    BreakpointSetting(name="term above", bound=100.0, term="joints3d"),
 )
-"""All there are, as a new window has them."""
+"""All breakpoints, as a new window has them."""
 
 
-def make_trap(setting: TrapSetting) -> Trap:
-    """The optimiser's trap.
+def make_breakpoint(setting: BreakpointSetting) -> Breakpoint:
+    """The optimiser's breakpoint for a setting of the window.
 
     Raises:
-        InputError: A bound or a term that cannot be.
+        InputError: The bound is negative or not finite, or no term has that name.
     """
     bound = 0.0 if setting.bound is None else setting.bound
-    make: dict[str, Callable[[], Trap]] = {
-        "not finite": traps.NotFinite,
-        "line search failed": traps.LineSearchFailed,
-        "loss up": lambda: traps.LossUp(bound),
-        "axis-angle flip": traps.Flip,
-        "foot skate": lambda: traps.Skate(bound),
-        "penetration": lambda: traps.Penetration(bound),
-        "floor tilt": lambda: traps.FloorTilt(bound),
-        "phase begins": traps.PhaseBoundary,
-        "term above": lambda: traps.TermAbove(bound, setting.term or ""),
+    make: dict[str, Callable[[], Breakpoint]] = {
+        "not finite": kinds.NotFinite,
+        "line search failed": kinds.LineSearchFailed,
+        "loss up": lambda: kinds.LossUp(bound),
+        "axis-angle flip": kinds.Flip,
+        "foot skate": lambda: kinds.Skate(bound),
+        "penetration": lambda: kinds.Penetration(bound),
+        "floor tilt": lambda: kinds.FloorTilt(bound),
+        "phase begins": kinds.PhaseBoundary,
+        "term above": lambda: kinds.TermAbove(bound, setting.term or ""),
     }
     return make[setting.name]()
 
 
 class Watch:
-    """The traps that are set, and what they last caught."""
+    """The breakpoints that are set, and the latest one that was hit."""
 
     def __init__(self) -> None:
-        self.settings = DEFAULT_TRAPS
+        self.settings = DEFAULT_BREAKPOINTS
         self.caught: Caught | None = None
-        self._traps = self._made(self.settings)
+        self._breakpoints = self._made(self.settings)
 
-    def set(self, settings: tuple[TrapSetting, ...]) -> None:
-        """Set other traps; impossible ones raise ``InputError`` and leave the old ones."""
-        self._traps = self._made(settings)
+    def set(self, settings: tuple[BreakpointSetting, ...]) -> None:
+        """Set other breakpoints; invalid ones raise ``InputError`` and leave the old ones in place."""
+        self._breakpoints = self._made(settings)
         self.settings = settings
 
     def check(self, session: Session, before: Snapshot, after: Snapshot) -> Caught | None:
-        """What the traps say of one iteration."""
-        found = check(session.fit, self._traps, before, after)
+        """Check the breakpoints after one iteration; None where none of them is hit."""
+        found = check(session.fit, self._breakpoints, before, after)
         if found is None:
             return None
-        text = "; ".join(reason for _, reason in found.sprung)
+        text = "; ".join(reason for _, reason in found.reasons)
         self.caught = Caught(snapshot=found.snapshot, text=text, last_good=found.last_good)
         return self.caught
 
     @staticmethod
-    def _made(settings: tuple[TrapSetting, ...]) -> list[Trap]:
-        return [make_trap(setting) for setting in settings if setting.on]
+    def _made(settings: tuple[BreakpointSetting, ...]) -> list[Breakpoint]:
+        return [make_breakpoint(setting) for setting in settings if setting.on]

@@ -141,7 +141,7 @@ class Worker:
             self._fail("This iteration cannot be shown", error)
         else:
             watch, times = self._watch, self._profiler.phases
-            self._publish(replace(view, traps=watch.settings, caught=watch.caught, times=times))
+            self._publish(replace(view, breakpoints=watch.settings, caught=watch.caught, times=times))
         spent = self._clock() - self._last_published
         self._publish_interval = max(PUBLISH_INTERVAL, spent / PUBLISH_SHARE)
 
@@ -186,8 +186,8 @@ class Worker:
                 self._speed_limit = limit if limit is not None and limit > 0 else None
             case c.Analyse():
                 self._analyse(command)
-            case c.SetTraps(traps):
-                self._watch.set(traps)
+            case c.SetBreakpoints(breakpoints):
+                self._watch.set(breakpoints)
             case c.Export(formats, folder, frame):
                 paths = export(session, formats, folder, frame=frame)
                 self._publish(
@@ -258,7 +258,7 @@ class Worker:
         if snapshot.cause == ITERATION:
             self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
         if caught is not None:
-            advice = "A trap paused the run; the Traps tab leads back to the last good iteration."
+            advice = "A breakpoint paused the run; the Breakpoints tab leads back to the last good iteration."
             self._publish(Note(level="warning", text=caught.text, advice=advice))
         if caught is not None or session.done or reached(self._goal, snapshot):
             self._goal = None

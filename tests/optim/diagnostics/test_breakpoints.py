@@ -1,4 +1,4 @@
-"""Traps spring exactly when what they wait for happens, say what it was, and leave a good snapshot to go back to."""
+"""Breakpoints are hit exactly when their condition is met, say why, and name a good snapshot to go back to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.diagnostics.breakpoints import (
-    DEFAULT_TRAPS,
+    DEFAULT_BREAKPOINTS,
     Flip,
     FloorTilt,
     LineSearchFailed,
@@ -22,7 +22,7 @@ from optim.diagnostics.breakpoints import (
     TermAbove,
     check,
     not_finite,
-    run_with_traps,
+    run_to_breakpoint,
 )
 from optim.schedule.stages import schedule
 from optim.session.fit import Fit
@@ -51,10 +51,10 @@ def with_variables(snapshot: Snapshot, **variables) -> Snapshot:
     return replace(snapshot, variables=snapshot.variables | variables)
 
 
-def crossings(trap, session: Session, low: Snapshot, high: Snapshot) -> list[bool]:
-    """Whether it springs on the way up, beyond, on the way down, and below."""
+def crossings(condition, session: Session, low: Snapshot, high: Snapshot) -> list[bool]:
+    """Whether it is hit on the way up, beyond, on the way down, and below."""
     pairs = ((low, high), (high, high), (high, low), (low, low))
-    return [trap.why(session.fit, before, after) is not None for before, after in pairs]
+    return [condition.why(session.fit, before, after) is not None for before, after in pairs]
 
 
 ON_THE_WAY_UP = [True, False, False, False]
@@ -62,24 +62,24 @@ ON_THE_WAY_UP = [True, False, False, False]
 
 def test_a_healthy_run_is_not_disturbed(finished):
     session = new_session()
-    assert run_with_traps(session, DEFAULT_TRAPS) is None
+    assert run_to_breakpoint(session, DEFAULT_BREAKPOINTS) is None
     assert session.done
     one, other = session.current, finished.current
     assert one.id == other.id and torch.equal(one.solver.point.x, other.solver.point.x)
 
 
-def test_interrupted_runs_are_not_trapped():
+def test_interrupted_runs_hit_no_breakpoint():
     session = new_session()
-    assert run_with_traps(session, DEFAULT_TRAPS, lambda: True) is None
+    assert run_to_breakpoint(session, DEFAULT_BREAKPOINTS, lambda: True) is None
     assert not session.done and session.current.id == 0
 
 
 def test_every_phase_is_announced_once():
     session, names = new_session(), []
-    while trapped := run_with_traps(session, (PhaseBoundary(),)):
-        assert trapped.snapshot == session.current.id and session.current.iteration == 0
-        assert trapped.last_good == session.current.parent
-        names += [reason for _, reason in trapped.sprung]
+    while hit := run_to_breakpoint(session, (PhaseBoundary(),)):
+        assert hit.snapshot == session.current.id and session.current.iteration == 0
+        assert hit.last_good == session.current.parent
+        names += [reason for _, reason in hit.reasons]
     assert names == [f"{phase.name} begins" for phase in session.schedule[1:]]
     assert session.done
 
@@ -92,24 +92,24 @@ def test_a_term_springs_when_it_crosses_its_bound(finished):
     first = next(i for i, value in enumerate(raw) if value > bound)
     later = [i for i in range(first + 1, len(raw)) if raw[i] > bound >= raw[i - 1]]
     session = new_session()
-    trap = TermAbove(bound, "pose_prior", of="raw")
-    trapped = run_with_traps(session, (trap,))
-    assert trapped.snapshot == session.current.id == first > 0
-    ((sprung, reason),) = trapped.sprung
-    assert sprung is trap and "pose_prior" in reason and f"{bound:g}" in reason
-    again = run_with_traps(session, (trap,))
+    condition = TermAbove(bound, "pose_prior", of="raw")
+    hit = run_to_breakpoint(session, (condition,))
+    assert hit.snapshot == session.current.id == first > 0
+    ((reasons, reason),) = hit.reasons
+    assert reasons is condition and "pose_prior" in reason and f"{bound:g}" in reason
+    again = run_to_breakpoint(session, (condition,))
     assert (None if again is None else again.snapshot) == (later[0] if later else None), "not at every step beyond it"
 
 
 def test_rewinding_to_the_offered_snapshot_repeats_the_same_bits(finished):
     session = new_session()
     boundaries = (PhaseBoundary(),)
-    run_with_traps(session, boundaries)
-    trapped = run_with_traps(session, boundaries)
+    run_to_breakpoint(session, boundaries)
+    hit = run_to_breakpoint(session, boundaries)
     before = session.current
-    session.rewind(trapped.last_good)
-    again = run_with_traps(session, boundaries)
-    assert again.snapshot != trapped.snapshot and again.sprung == trapped.sprung
+    session.rewind(hit.last_good)
+    again = run_to_breakpoint(session, boundaries)
+    assert again.snapshot != hit.snapshot and again.reasons == hit.reasons
     assert torch.equal(session.current.solver.point.x, before.solver.point.x)
 
 
@@ -135,9 +135,9 @@ def test_a_model_that_breaks_down_is_caught_in_the_iteration_in_which_it_does():
         session.step_iteration()
     good = session.current
     prior.broken = True
-    trapped = run_with_traps(session, DEFAULT_TRAPS)
-    assert trapped.snapshot == good.id + 1 and trapped.last_good == good.id
-    kinds = [type(trap) for trap, _ in trapped.sprung]
+    hit = run_to_breakpoint(session, DEFAULT_BREAKPOINTS)
+    assert hit.snapshot == good.id + 1 and hit.last_good == good.id
+    kinds = [type(condition) for condition, _ in hit.reasons]
     assert kinds == [NotFinite, LineSearchFailed], "every point tried was NaN, so none was better"
     assert not_finite(session.current, trials=False) == [], "the line search stayed where it was"
 
@@ -150,9 +150,9 @@ def test_the_last_good_snapshot_has_finite_numbers(finished):
     history = History()
     for snapshot in (first, second, third, fourth):
         history.add(snapshot)
-    trapped = check(Fit(finished.problem, history, fourth), (NotFinite(),), third, fourth)
-    assert (trapped.snapshot, trapped.last_good) == (fourth.id, second.id)
-    assert trapped.sprung[0][1] == "not finite: trans"
+    hit = check(Fit(finished.problem, history, fourth), (NotFinite(),), third, fourth)
+    assert (hit.snapshot, hit.last_good) == (fourth.id, second.id)
+    assert hit.reasons[0][1] == "not finite: trans"
 
 
 def test_not_finite_names_all_that_is(finished):
@@ -181,28 +181,31 @@ def test_loss_up(finished):
     def at(total: float, **changes) -> Snapshot:
         return replace(before, evaluation=replace(before.evaluation, total=total), **changes)
 
-    trap = LossUp(3.0)
+    condition = LossUp(3.0)
     assert loss > 0
-    assert trap.why(finished.fit, before, at(2.9 * loss)) is None
-    assert "went up" in trap.why(finished.fit, before, at(3.1 * loss))
-    assert trap.why(finished.fit, at(-2.0), at(-2.5)) is None and trap.why(finished.fit, at(-2.0), at(1.0)) is None
-    assert trap.why(finished.fit, at(-2.0), at(2.5)) is not None, "by more than twice its size"
+    assert condition.why(finished.fit, before, at(2.9 * loss)) is None
+    assert "went up" in condition.why(finished.fit, before, at(3.1 * loss))
+    assert (
+        condition.why(finished.fit, at(-2.0), at(-2.5)) is None
+        and condition.why(finished.fit, at(-2.0), at(1.0)) is None
+    )
+    assert condition.why(finished.fit, at(-2.0), at(2.5)) is not None, "by more than twice its size"
     entered = at(10 * loss, phase=before.phase - 1)
-    assert trap.why(finished.fit, before, entered) is None, "another objective"
+    assert condition.why(finished.fit, before, entered) is None, "another objective"
     assert LossUp(3.0, across_phases=True).why(finished.fit, before, entered) is not None
 
 
 def test_line_search(finished):
-    trap = LineSearchFailed()
+    condition = LineSearchFailed()
     stepped = next(s for s in finished.history.snapshots if s.solver.trials and s.solver.slope < -0.1)
-    assert trap.why(finished.fit, stepped, stepped) is None
+    assert condition.why(finished.fit, stepped, stepped) is None
     stuck = replace(stepped, solver=replace(stepped.solver, step_length=0.0))
-    assert "none of" in trap.why(finished.fit, stepped, stuck)
+    assert "none of" in condition.why(finished.fit, stepped, stuck)
     converged = replace(stuck, solver=replace(stuck.solver, slope=-1e-7 * stepped.evaluation.total))
-    assert trap.why(finished.fit, stepped, converged) is None, "less was promised than float32 can tell"
+    assert condition.why(finished.fit, stepped, converged) is None, "less was promised than float32 can tell"
     uphill = replace(stepped, solver=replace(stepped.solver, slope=1.0, trials=()))
-    assert "uphill" in trap.why(finished.fit, stepped, uphill)
-    assert trap.why(finished.fit, stepped, finished.history[0]) is None
+    assert "uphill" in condition.why(finished.fit, stepped, uphill)
+    assert condition.why(finished.fit, stepped, finished.history[0]) is None
 
 
 def test_flips_that_appear():
@@ -269,6 +272,6 @@ def test_inactive_terms_never_spring(finished):
         (lambda: LossUp(math.inf), "finite"),
     ],
 )
-def test_bad_traps(make, part):
+def test_bad_breakpoints(make, part):
     with pytest.raises(InputError, match=part):
         make()

@@ -11,10 +11,10 @@ from optim.diagnostics.agreement import overlap_disagreement
 from optim.diagnostics.drift import drift
 from optim.diagnostics.ground import ground
 from tests.viewer.conftest import Window
-from viewer.protocol.commands import Run, RunStage, SetTraps, Step
+from viewer.protocol.commands import Run, RunStage, SetBreakpoints, Step
 from viewer.protocol.planes import plane_of
 from viewer.ui.plots import Curve, limits
-from viewer.worker.breakpoints import DEFAULT_TRAPS
+from viewer.worker.breakpoints import DEFAULT_BREAKPOINTS
 
 
 def to_stage_3(window: Window) -> None:
@@ -167,11 +167,11 @@ def test_profile_adds_up_and_can_be_cleared(open_fit):
 
 
 @pytest.mark.parametrize("name", ["phase begins", "loss up"])
-def test_traps_pause_a_run_and_lead_back(open_fit, name):
+def test_breakpoints_pause_a_run_and_lead_back(open_fit, name):
     window = open_fit()
-    traps = tuple(replace(t, on=t.name == name, bound=t.bound and 1e-6) for t in DEFAULT_TRAPS)
-    window.app.client.post(SetTraps(traps))
-    show(window, "traps", slot="variables")
+    breakpoints = tuple(replace(t, on=t.name == name, bound=t.bound and 1e-6) for t in DEFAULT_BREAKPOINTS)
+    window.app.client.post(SetBreakpoints(breakpoints))
+    show(window, "breakpoints", slot="variables")
     window.app.client.post(Run())
     window.frames(3)
     window.settle()
@@ -184,12 +184,12 @@ def test_traps_pause_a_run_and_lead_back(open_fit, name):
     assert window.view.current == caught.last_good
 
 
-def test_a_trap_is_switched_by_its_box(open_fit):
+def test_a_breakpoint_is_switched_by_its_box(open_fit):
     window = open_fit()
-    show(window, "traps", slot="variables")
-    window.click("trap 1/line search failed")
+    show(window, "breakpoints", slot="variables")
+    window.click("breakpoint 1/line search failed")
     window.frames(2)
-    assert {t.name for t in window.view.traps if t.on} == {"not finite", "line search failed"}
+    assert {t.name for t in window.view.breakpoints if t.on} == {"not finite", "line search failed"}
 
 
 def test_limits_hold_all_values_and_zero():

@@ -1,4 +1,4 @@
-"""Traps: conditions that pause a run, with their bounds, and the way back to the last good iteration."""
+"""Breakpoints: conditions that pause a run, with their bounds, and the way back to the last good iteration."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 import polyscope.imgui as psim
 
 from optim.session.edits import Rewind
-from viewer.protocol.commands import Command, SetTraps
-from viewer.protocol.view_model import TrapSetting, ViewModel
+from viewer.protocol.commands import Command, SetBreakpoints
+from viewer.protocol.view_model import BreakpointSetting, ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, font, tooltip
@@ -27,14 +27,14 @@ _HELP = {
 }
 
 
-def traps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """A switch and a bound per trap; what the last one caught."""
+def breakpoints_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """Draw a switch and a bound per breakpoint, and the latest one that was hit."""
     yield from _caught(view)
-    if psim.BeginChild("traps body", (0.0, 0.0)):
-        for index, trap in enumerate(view.traps):
-            changed = _row(view, index, trap)
-            if changed != trap:
-                yield SetTraps((*view.traps[:index], changed, *view.traps[index + 1 :]))
+    if psim.BeginChild("breakpoints body", (0.0, 0.0)):
+        for index, setting in enumerate(view.breakpoints):
+            changed = _row(view, index, setting)
+            if changed != setting:
+                yield SetBreakpoints((*view.breakpoints[:index], changed, *view.breakpoints[index + 1 :]))
     psim.EndChild()
 
 
@@ -53,23 +53,23 @@ def _caught(view: ViewModel) -> Iterator[Command]:
     tooltip("Rewind to the newest iteration before whose numbers are all finite")
 
 
-def _row(view: ViewModel, index: int, trap: TrapSetting) -> TrapSetting:
-    psim.PushID(f"trap {index}")
-    _, on = psim.Checkbox(trap.name, trap.on)
-    tooltip(_HELP[trap.name])
-    changed = replace(trap, on=on)
-    if trap.bound is not None:
+def _row(view: ViewModel, index: int, setting: BreakpointSetting) -> BreakpointSetting:
+    psim.PushID(f"breakpoint {index}")
+    _, on = psim.Checkbox(setting.name, setting.on)
+    tooltip(_HELP[setting.name])
+    changed = replace(setting, on=on)
+    if setting.bound is not None:
         psim.SameLine()
         psim.SetNextItemWidth(70.0)
-        entered, bound = psim.InputDouble("##bound", trap.bound, 0.0, 0.0, f"%g {trap.unit}", _ENTER)
+        entered, bound = psim.InputDouble("##bound", setting.bound, 0.0, 0.0, f"%g {setting.unit}", _ENTER)
         if entered:
             changed = replace(changed, bound=float(bound))
-    if trap.term is not None:
+    if setting.term is not None:
         psim.SameLine()
         psim.SetNextItemWidth(-1.0)
-        if psim.BeginCombo("##term", trap.term.replace("_", " ")):
+        if psim.BeginCombo("##term", setting.term.replace("_", " ")):
             for name in view.scene.loss_terms:
-                if psim.Selectable(name.replace("_", " "), name == trap.term):
+                if psim.Selectable(name.replace("_", " "), name == setting.term):
                     changed = replace(changed, term=name)
             psim.EndCombo()
     psim.PopID()
