@@ -1,4 +1,4 @@
-"""Edits of a schedule: the same phases with another weight, number of steps or number of frames."""
+"""Edits of a schedule. Each function returns the phases with another weight, number of steps or number of frames."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def with_weight(
 ) -> tuple[Phase, ...]:
     """The same schedule with one weight changed in every phase of a stage.
 
-    A phase in which the schedule silences the term (weight 0 there, but not in the whole stage) stays silent, unless
-    it is the ``current`` one (an index). ``shooting_gap``, which tightens from phase to phase, becomes ``value`` in the
-    first of them (or the current one) and changes in proportion in the others.
+    A phase in which the schedule gives the term the weight 0, although other phases of the stage use it, keeps the
+    weight 0 unless it is the ``current`` phase (an index). ``shooting_gap``, whose weight grows from phase to phase,
+    becomes ``value`` in the first of them (or in the current one) and changes in proportion in the others.
 
     Raises:
-        InputError: Unknown name or stage, or a negative or non-finite value.
+        InputError: The name or the stage is unknown, or the value is negative or not finite.
     """
     check_weight(name, value)
     of_stage = [phase for phase in phases if phase.stage == stage]
@@ -40,10 +40,10 @@ def with_weight(
 
 
 def with_weights(phases: tuple[Phase, ...], weights: Mapping[int, Mapping[str, float]]) -> tuple[Phase, ...]:
-    """The same schedule with other weights in some phases: index of a phase → term → weight.
+    """The same schedule with other weights in some phases: index of a phase → name of a weight → value.
 
     Raises:
-        InputError: No such phase, an unknown name, or a negative or non-finite value.
+        InputError: There is no such phase, a name is unknown, or a value is negative or not finite.
     """
     edited = list(phases)
     for index, values in weights.items():
@@ -58,7 +58,7 @@ def with_steps(phases: tuple[Phase, ...], index: int, steps: int) -> tuple[Phase
     """The same schedule with another number of steps in one phase; 0 leaves it out.
 
     Raises:
-        InputError: No such phase, or a number below 0.
+        InputError: There is no such phase, or the number is below 0 or not whole.
     """
     phase = _at(phases, index)
     if steps != int(steps) or steps < 0:
@@ -70,11 +70,11 @@ def with_frames(phases: tuple[Phase, ...], index: int, frames: int | None, *, of
     """The same schedule with another number of frames rolled out and observed in one phase of stage 3.
 
     Args:
-        frames: Counted from the first; None: all.
-        of: Frames in all.
+        frames: Number of frames, counted from the first; None means all.
+        of: Total number of frames.
 
     Raises:
-        InputError: No such phase, one that is not of stage 3, or a number that is not between 2 and all.
+        InputError: There is no such phase, it is not of stage 3, or the number is not between 2 and ``of``.
     """
     phase = _at(phases, index)
     if phase.stage != 3:

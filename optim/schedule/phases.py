@@ -1,4 +1,4 @@
-"""A phase as data: which variables move, for how long, on how many frames, under which weights. Knows no tensor."""
+"""A phase of the schedule as data: its variables, steps, frames and weights. This module needs no torch."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ STAGE_3 = (
     "joints_vel",
     "root_orient_vel",
 )
-"""The variables of stage 3; with a camera there is ``floor_plane`` too."""
+"""The variables of stage 3. With a camera, ``floor_plane`` is added."""
 NODES = "nodes"
-"""The variable of multiple shooting."""
+"""The variable of multiple shooting: the states at which its segments begin."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of outer steps under one objective and one solver; ``weights`` must not be changed in place."""
+    """A sequence of outer steps with one objective and one solver. ``weights`` must not be changed in place."""
 
     name: str
     stage: int
@@ -36,24 +36,24 @@ class Phase:
     iterations: int = 20
     """L-BFGS iterations per step."""
     frames: int | None = None
-    """Only the first so many frames are rolled out and observed; None means all."""
+    """Number of first frames that are rolled out and observed; None means all."""
     weights: Mapping[str, float] = field(default_factory=dict)
     init_motion_frames: int | None = None
-    """``init_motion_prior`` is scaled by (all frames) / this; None means by 1."""
+    """``init_motion_prior`` is scaled by (number of frames) / this number; None means by 1."""
     segment: int | None = None
-    """Stage 3: frames from node to node of multiple shooting; None means one roll-out."""
+    """Number of frames from node to node in multiple shooting (stage 3); None means one roll-out."""
     preset: Preset = PRESETS["humorscope"]
 
     def weight(self, name: str) -> float:
-        """A weight by name; 0 where the phase does not have it."""
+        """The weight of a name; 0 where the phase does not have it."""
         return self.weights.get(name, 0.0)
 
     @property
     def offers(self) -> frozenset[Need]:
-        """What a loss term may need that depends on the phase rather than on the problem."""
+        """Inputs of loss terms that depend on the phase, not on the problem (see ``Term.needs``)."""
         return frozenset() if self.segment is None else frozenset({"nodes"})
 
     @property
     def preconditioned(self) -> bool:
-        """Whether its solver has a diagonal preconditioner, measured where the phase begins."""
+        """Whether the solver has a diagonal preconditioner, which is measured when the phase begins."""
         return self.stage == 3 and self.preset.units == "measured"

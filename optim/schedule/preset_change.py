@@ -1,6 +1,6 @@
-"""A preset's numbers for a fit that is under way: weights and steps of the phases that are still to come.
+"""Change of the preset during a fit: new weights and steps for the current phase and those after it.
 
-The rules of a preset (``presets.Preset``) are built into the variables of a fit and stay what they were.
+The rules of a preset (``presets.Preset``) are built into the variables of a fit and cannot change during it.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from optim.schedule.stages import schedule
 from optim.schedule.weights import weights_that_need
 
 AS_STARTED = "as started"
-"""The schedule that the fit began with, as a preset."""
+"""Name that stands for the schedule that the fit began with."""
 _NUMBERS = ("name", "weights", "contact_refine", "freeze_bounds")
-"""Fields of a preset that end up in weights and steps."""
+"""Fields of a preset that only affect weights and steps."""
 _OF_A_SPLIT = weights_that_need("overlap")
-"""Weights that depend on whether the clip was split, not on the preset."""
+"""Names of weights that depend on whether the clip was split, not on the preset."""
 
 
 def with_preset(
     phases: tuple[Phase, ...], name: str, *, data: str, started: tuple[Phase, ...], current: int, begun: int
 ) -> tuple[Phase, ...]:
-    """The same phases under a preset's weights and steps, from the current one on.
+    """The same phases with a preset's weights and steps, from the current phase on.
 
     Args:
-        name: In ``presets.PRESETS``, or ``AS_STARTED``.
-        data: Data type, of ``Problem.data_type``.
+        name: A name in ``presets.PRESETS``, or ``AS_STARTED``.
+        data: Data type (``Problem.data_type``).
         started: The schedule that the fit began with.
-        current: Index of the phase that runs; what lies before it stays as it is.
-        begun: Steps of it that have been begun; it gets no fewer.
+        current: Index of the phase that runs; phases before it stay unchanged.
+        begun: Number of steps of the current phase that have begun; it gets no fewer.
 
     Raises:
-        InputError: No preset of that name.
+        InputError: There is no preset of that name.
     """
     if name != AS_STARTED and name not in PRESETS:
         raise InputError(f"preset {name!r} is not known; there are {', '.join((AS_STARTED, *PRESETS))}")
@@ -53,7 +53,7 @@ def with_preset(
 
 
 def fixed_rules(preset: Preset, other: Preset) -> tuple[str, ...]:
-    """Rules in which another preset differs and that a fit under way cannot take over, in words."""
+    """Descriptions of the rules in which another preset differs and which a running fit cannot adopt."""
     names = [field.name for field in fields(Preset) if field.name not in _NUMBERS]
     differing = [name for name in names if getattr(preset, name) != getattr(other, name)]
     return tuple(f"{name.replace('_', ' ')}: {getattr(preset, name)}, not {getattr(other, name)}" for name in differing)

@@ -1,4 +1,7 @@
-"""Presets: the rules of a fit that are choices rather than numbers, ours and those of the public code."""
+"""Presets: named sets of rules for a fit, ours and those of the public code.
+
+A rule is a choice between methods; the numbers (weights, steps) follow from it in ``stages`` and ``weights``.
+"""
 
 from __future__ import annotations
 
@@ -10,43 +13,46 @@ Rotation = Literal["axis-angle", "6d"]
 
 @dataclass(frozen=True)
 class Preset:
-    """The rules of a fit that are choices, not numbers."""
+    """The rules of a fit: choices between methods."""
 
     name: str
     weights: Literal["public", "own"] = "public"
-    """Default weights: ``Weights.public`` of every term, or ``Weights.own`` where it has some."""
+    """Default weights: ``Weights.public`` of every term, or ``Weights.own`` of terms that have such values."""
     rotation: Rotation = "axis-angle"
-    """How ``root_orient`` is parameterised while it moves: 3 or 6 numbers."""
+    """Parameters of ``root_orient`` while it moves: 3 numbers (axis-angle) or 6 numbers."""
     start: Literal["rest", "aligned"] = "rest"
-    """``rest``: trans 0, root_orient (π, 0, 0); ``aligned``: a rigid fit of the torso where 3D points are seen."""
+    """Initialisation of stage 1. ``rest``: trans 0, root_orient (π, 0, 0); ``aligned``: a rigid fit of the torso where
+    3D points are seen."""
     prior_frame: Literal["input", "canonical"] = "input"
-    """3D data without a camera: the prior works in the frame of the input as it stands, or in the canonical frame of
-    stage 2's first frame, results carried back."""
+    """For 3D data without a camera. ``input``: the prior frame is the input frame. ``canonical``: it is the canonical
+    frame of stage 2's first frame, and results are transformed back."""
     contact_refine: Literal["public", "strict"] = "public"
-    """``contact_refine_only`` silences the contact terms while x_0 is frozen (public) or until refine (strict)."""
+    """With ``contact_refine_only``, contact terms have weight 0 while x_0 is held (public) or until refine (strict)."""
     velocities: Literal["prior", "camera"] = "prior"
-    """Frame that the velocities of x_0 are first estimated in; ``camera`` is a fault the public code once had."""
+    """Frame of the first estimate of x_0's velocities; ``camera`` is a fault that the public code once had."""
     turn: Literal["exact", "published"] = "published"
-    """How states are turned into their canonical frames (``rollout.canonical_turn`` or ``published_turn``)."""
+    """Formula that turns states into their canonical frames (``rollout.canonical_turn`` or ``published_turn``)."""
     freeze_bounds: Literal["fixed", "proportional"] = "fixed"
-    """Default bounds of the freeze phase when stage 3 is not 70 steps long: 30 and 55 as they are, or in proportion."""
+    """Default bounds of the freeze phase where stage 3 does not have 70 steps: 30 and 55, or scaled in proportion."""
     floor: Literal["assumed", "feet"] = "assumed"
-    """Where no floor was observed: the assumed one, or what the feet of stage 2 stand on (``floor_from_feet``)."""
+    """Floor where none was observed: the assumed one, or an estimate from stage 2's feet (``floor_from_feet``)."""
     gaps: Literal["left", "bridged"] = "left"
-    """What a stage begins with in frames in which nothing is seen: what the stage before left, or a motion that bridges
-    them (``missing_frames.bridged``), and whether x_0 is tuned on frames after the first one seen."""
+    """Treatment of missing frames, in which nothing is seen. ``left``: a stage begins there with the result of the one
+    before. ``bridged``: it begins there with an interpolated motion (``missing_frames.bridged``), and x_0 is tuned on
+    frames after the first one seen."""
     stage_3: Literal["tuned", "shooting", "direct"] = "tuned"
-    """The way through stage 3: tune, freeze, refine, or one of ``stage3_variants.VARIANTS``."""
+    """Phases of stage 3: tune, freeze, refine (``tuned``), or one of ``stage3_variants.VARIANTS``."""
     units: Literal["equal", "measured"] = "equal"
-    """Diagonal preconditioner of the solver in stage 3: none (``equal``), or one that is measured where a phase begins
-    (``objective.preconditioner``)."""
+    """Diagonal preconditioner of the solver in stage 3: none (``equal``), or one that is measured at the beginning of
+    each phase (``objective.preconditioner``)."""
     split: Literal["public", "even"] = "public"
-    """How a long video is split (``splitting.split_frames``): overlaps grow, or sub-sequences shrink."""
+    """Split of a long video into sub-sequences of equal length (``splitting.split_frames``): overlaps are made longer
+    (public), or sub-sequences shorter (even)."""
     stitching: Literal["cut", "blend"] = "cut"
-    """How the sub-sequences are joined again (``stitching.stitch``)."""
+    """Method that joins the sub-sequences again (``stitching.stitch``)."""
     cloud_scale: float = 0.0
-    """Least scale [m] of the robust weights of point clouds before stage 3. The median alone finds the trunk fitted and
-    takes limbs that are still far for outliers, which then never come."""
+    """Lower limit [m] of the scale of the robust weights of point clouds in stages 1 and 2. Without it the scale is the
+    median alone: as soon as the trunk fits, limbs that are still far away count as outliers and are never pulled in."""
 
 
 _REFERENCE = Preset("reference")
@@ -79,4 +85,5 @@ PRESETS = {
         replace(_REFERENCE, name="reference-velocity-fault", velocities="camera"),
     )
 }
-"""Our rules, those of the public code, each with one rule exchanged, and two fast ways through stage 3."""
+"""Name → preset: our rules, those of the public code, variants of both with one rule changed, and two fast variants of
+stage 3."""

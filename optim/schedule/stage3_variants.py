@@ -1,4 +1,4 @@
-"""Variants of stage 3 in place of tune, freeze, refine: multiple shooting, or the whole roll-out at once; as data."""
+"""Variants of stage 3 as data: multiple shooting, or one roll-out over all frames, in place of tune, freeze, refine."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from optim.schedule.phases import NODES, Phase
 
 DEFECT = "shooting_gap"
-"""The loss term of the defects of multiple shooting, and its weight."""
+"""Name of the loss term of the defects of multiple shooting, and of its weight."""
 
 
 @dataclass(frozen=True)
 class VariantPhase:
-    """A phase of a variant."""
+    """One phase of a variant of stage 3."""
 
     name: str
     segment: int | None
-    """Frames from node to node; None: the single roll-out."""
+    """Number of frames from node to node; None means a single roll-out."""
     tightening: float
-    """Factor on the weight of the defects."""
+    """Factor on the weight of the defects in this phase."""
     steps: int
 
 
@@ -29,12 +29,12 @@ SHOOTING = (
     VariantPhase("stage 3 join", None, 0.0, 1),
     VariantPhase("stage 3 refine", None, 0.0, 12),
 )
-"""After ``tighten`` the defects are small enough for the single roll-out; after ``join``, which brings it together, the
-solver begins once more with a preconditioner measured there (docs/lab/shooting.md)."""
+"""Multiple shooting. After ``tighten`` the defects are small enough for the single roll-out. ``join`` fits that
+roll-out; then the solver starts again with a preconditioner that is measured there (docs/lab/shooting.md)."""
 DIRECT = (VariantPhase("stage 3 begin", None, 0.0, 1), VariantPhase("stage 3 refine", None, 0.0, 15))
-"""The single roll-out over all frames from the start; the solver begins once more after the first step."""
+"""A single roll-out over all frames from the start; the solver starts again after the first step."""
 VARIANTS = {"shooting": SHOOTING, "direct": DIRECT}
-"""By ``Preset.stage_3``."""
+"""Value of ``Preset.stage_3`` → phases of the variant."""
 
 
 def steps_of(variant: Sequence[VariantPhase]) -> int:
@@ -43,16 +43,16 @@ def steps_of(variant: Sequence[VariantPhase]) -> int:
 
 
 def node_frames(frames: int, segment: int) -> list[int]:
-    """Frames that the nodes of multiple shooting are at: every ``segment``-th but for the first and the last."""
+    """Indices of the frames with a node of multiple shooting: every ``segment``-th, without the first and the last."""
     return list(range(segment, frames - 1, segment))
 
 
 def phases_of(variant: Sequence[VariantPhase], whole: Phase, *, frames: int) -> list[Phase]:
-    """The phases of a variant in as many steps as the whole of stage 3 has; where these are few, the last is kept.
+    """The phases of a variant, with as many steps in total as stage 3 has; with few steps, at least the last has one.
 
     Args:
-        whole: Stage 3 as one phase; its weight of the defects is that of the first phase.
-        frames: Frames of the tune phase that this takes the place of, for the scale of ``init_motion_prior``.
+        whole: Stage 3 as one phase; its weight of the defects holds for the first phase of the variant.
+        frames: Frames of the tune phase that the variant replaces, for the scale of ``init_motion_prior``.
     """
     phases, left = [], whole.steps
     rest = {name: value for name, value in whole.weights.items() if name != DEFECT}
@@ -75,6 +75,6 @@ def phases_of(variant: Sequence[VariantPhase], whole: Phase, *, frames: int) -> 
 
 
 def tightness(phases: Iterable[Phase], current: Phase | None) -> float:
-    """Weight of the defects that other phases' are in proportion to: the current phase's, else the first; or 0."""
+    """Weight of the defects to which other phases are in proportion: the current phase's, or the first one above 0."""
     first = next((phase.weight(DEFECT) for phase in phases if phase.weight(DEFECT)), 0.0)
     return first if current is None else current.weight(DEFECT) or first

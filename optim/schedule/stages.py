@@ -1,6 +1,7 @@
-"""The schedule of a fit: its phases in order, from a preset, a data type and what the user asks for.
+"""The schedule of a fit: its phases in order, made from a preset, a data type and the user's options.
 
-Stage 3 is up to three phases (tune, freeze, refine), or one of the variants in ``stage3_variants``. Knows no tensor.
+Stage 3 has up to three phases (tune, freeze, refine), or is one of the variants in ``stage3_variants``. This module
+needs no torch.
 Source of the numbers: HuMoR's public configurations (fit_amass_joints, fit_amass_keypts, fit_rgb_demo, fit_proxd).
 """
 
@@ -19,6 +20,7 @@ from optim.schedule.weights import checked_weights, default_weights, weights_tha
 PUBLIC_STEPS = {name: (30, 80, 70) if name == "rgb" else (30, 70, 70) for name in DATA_TYPES}
 """Data type → outer steps of stages 1, 2, 3."""
 TUNE_FRAMES, FREEZE_START, FREEZE_END = 15, 30, 55
+"""Frames of the tune phase, and the bounds of the freeze phase in outer steps of a stage 3 with 70 of them."""
 
 
 def schedule(
@@ -37,17 +39,18 @@ def schedule(
     """The phases of a fit, in order.
 
     Args:
-        preset: A name in ``PRESETS`` or rules of one's own.
-        data_type: In ``DATA_TYPES``; chooses default weights and steps.
+        preset: A name in ``PRESETS``, or rules of your own.
+        data_type: A name in ``DATA_TYPES``; it chooses the default weights and steps.
         num_iters: Outer steps of stages 1, 2, 3; a stage with 0 steps is left out.
-        weights: Term → weights in stages 1, 2, 3, over those of the data type.
-        tune_init: Stage 3 in three phases; otherwise one phase moves everything.
-        tune_frames: Frames rolled out while x_0 is tuned.
-        freeze_start, freeze_end: Steps of stage 3 between which x_0 is frozen (defaults: ``Preset.freeze_bounds``).
+        lbfgs_max_iter: L-BFGS iterations per outer step.
+        weights: Name of a weight → its values in stages 1, 2, 3, in place of those of the data type.
+        tune_init: Stage 3 has three phases; if false, one phase moves all variables.
+        tune_frames: Number of frames that are rolled out while x_0 is tuned.
+        freeze_start, freeze_end: Steps of stage 3 between which x_0 is held (defaults: ``Preset.freeze_bounds``).
         contact_refine_only: Contact terms join in the refine phase (see ``Preset.contact_refine``).
 
     Raises:
-        InputError: An unknown name, a negative or non-finite weight, or bounds that do not fit.
+        InputError: A name is unknown, a weight is negative or not finite, or the steps, frames or bounds do not fit.
     """
     rules = _known("preset", preset, PRESETS) if isinstance(preset, str) else preset
     _known("data_type", data_type, PUBLIC_STEPS)

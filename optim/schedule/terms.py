@@ -1,7 +1,7 @@
-"""The table of loss terms, one row each: everything about a term but the function that computes it. Knows no tensor.
+"""The table of loss terms: one row per term with everything about it except the function that computes it.
 
-A row names a module of ``optim/objective/terms``; the function there has the name of the term. Weights, flags, help
-texts, the window's table of weights and the sum of the loss are derived from these rows.
+A row names a module of ``optim/objective/terms``; the function in it has the name of the term. Weights, flags, help
+texts, the window's table of weights and the sum of the loss are derived from these rows. This module needs no torch.
 
 All terms are sums, not means. Source of formulas and weights: HuMoR, Rempe et al., ICCV 2021, its public
 implementation and its public configurations (fit_amass_joints, fit_amass_keypts, fit_rgb_demo, fit_proxd).
@@ -25,20 +25,20 @@ BodyPoints = Literal["verts3d", "keypoints", "mesh"]
 class Weights:
     """A factor on one or several terms: its default values by data type, and the flag that sets it.
 
-    A data type that is not named has the weight 0.
+    The weight is 0 for a data type that is not named.
     """
 
     public: Mapping[str, Triple] = field(default_factory=dict)
-    """As in the public configurations, or what we chose where they do not have the term. For point clouds in a world
-    frame there is no public configuration: they get the weights of key vertices."""
+    """Values of the public configurations, or our choice where these do not have the term. There is no public
+    configuration for point clouds in a world frame: they get the weights of key vertices."""
     own: Mapping[str, Triple] = field(default_factory=dict)
-    """In place of ``public`` in our own presets."""
+    """Values that replace ``public`` in our own presets."""
     split: Mapping[str, Triple] = field(default_factory=dict)
-    """In place of ``public`` where a clip is split into sub-sequences."""
+    """Values that replace ``public`` where a clip is split into sub-sequences."""
     name: str = ""
-    """Where several terms share the weight; otherwise it is called as its term."""
+    """Name of a weight that several terms share; empty where the weight has the name of its term."""
     flag: str = ""
-    """Spelling on the command line where that does not follow from the name."""
+    """Spelling on the command line; empty where it follows from the name."""
 
 
 @dataclass(frozen=True)
@@ -47,30 +47,31 @@ class Term:
 
     name: str
     unit: str
-    """Of the raw value."""
+    """Unit of the raw value."""
     formula: str
     module: str
-    """The file in ``optim/objective/terms`` that has a function of the term's name: from its ``Scene`` to unreduced
-    residuals, whose first axes are as ``axis`` says."""
+    """Module in ``optim/objective/terms`` with a function of the term's name. It takes a ``Scene`` and returns
+    unreduced residuals; ``axis`` says what their first axes are."""
     help: str
-    """What the term is good for, in one sentence without a full stop; for the command line and the window."""
+    """Purpose of the term, as one sentence without a full stop; shown by the command line and the window."""
     weights: Weights = Weights()
     stage: int = 1
-    """First stage that it takes part in."""
+    """First stage in which the term is active."""
     joins: Literal["tune", "freeze", "refine"] = "tune"
-    """Phase of stage 3 from which on it has its weight; see ``Preset.contact_refine`` for those that join in refine."""
+    """First phase of stage 3 in which the term has its weight; for terms of refine see ``Preset.contact_refine``."""
     axis: Axis = "frames"
-    """frames: (B, T, ...); steps: (B, T-1, ...), counted to the later frame; sequences: (B, ...); none: any shape."""
+    """Shape of the residuals. frames: (B, T, ...); steps: (B, T-1, ...), booked to the later frame; sequences:
+    (B, ...); none: any shape."""
     scale: Scale = "one"
     """Factor besides the weight: 1, the number of frames observed, or (all frames) / (frames of the tune phase)."""
     needs: tuple[Need, ...] = ()
-    """What a problem must offer (``Problem.offers``); ``nodes`` are there in a phase of multiple shooting."""
+    """Inputs that the problem must offer (``Problem.offers``); a phase of multiple shooting offers ``nodes``."""
     points: BodyPoints | None = None
-    """Points of the body that it compares, besides the joints."""
+    """Points of the body that the term compares, besides the joints."""
 
     @property
     def weight(self) -> str:
-        """Name of its weight."""
+        """Name of the term's weight."""
         return self.weights.name or self.name
 
     @property
@@ -84,7 +85,7 @@ def _same(*data_types: str, weight: Triple) -> dict[str, Triple]:
 
 
 def _stage_3(space: float, images: float, *, verts: float | None = None) -> dict[str, Triple]:
-    """Weights of stage 3 alone: in space, with images, and with a cloud or key vertices where these differ."""
+    """Weights in stage 3 only: for 3D data, for images, and for point clouds and key vertices where these differ."""
     cloud = space if verts is None else verts
     values = {"3d": space, "verts3d": cloud, "points3d": cloud, "rgb": images, "rgbd": images}
     return {data_type: (0.0, 0.0, value) for data_type, value in values.items()}
@@ -94,15 +95,15 @@ _ALWAYS = (1.0, 1.0, 1.0)
 _SPACE = ("3d", "verts3d", "points3d")
 _IMAGES = ("rgb", "rgbd")
 _PRIOR_OWN = {"3d": (0.0, 0.0, 3e-4), "rgbd": (0.0, 0.0, 0.0225)}
-"""The shipped prior spends about 50 nats on a transition; under the public weights it bends the motion away from 3D
-joints and depth (docs/lab/models.md and docs/data.md have the comparison)."""
+"""The shipped prior has a cost of about 50 nats per transition. Under the public weights it pulls the motion away from
+3D joints and depth (docs/lab/models.md and docs/data.md have the comparison)."""
 _OVERLAP = Weights(
     public={"rgb": (200.0, 200.0, 200.0)},
     split={**_same(*_SPACE, weight=_ALWAYS), "rgbd": (200.0, 200.0, 200.0)},
     name="rgb_overlap_consist",
 )
-"""It has an effect only on a batch of overlapping sub-sequences. No public configuration splits 3D data: there it is
-that of an observed point. Depth gets the weight of images."""
+"""Weights of the overlap terms; they act only on a batch of overlapping sub-sequences. No public configuration splits
+3D data: there the weight is that of an observed point. Depth gets the weight of images."""
 _OVERLAP_HELP = "neighbouring sub-sequences of a split clip agree where they overlap"
 _WITHIN: tuple[Need, ...] = ("overlap",)
 _BEFORE: tuple[Need, ...] = ("overlap", "previous")
@@ -136,8 +137,8 @@ TERMS: tuple[Term, ...] = (
          stage=2),
     Term("shape_prior", "1", "Σ betas²", "priors",
          "the body's shape is close to the mean shape",
-         # Images, own: the public smoothing counts metres, so that whoever walks is made small and near, at the price
-         # of an unlikely shape (docs/video.md).
+         # Own weights for images: the public smoothing penalises metres, so that a walking person is made small and
+         # near the camera at the price of an unlikely shape (docs/video.md).
          Weights({**_same(*_SPACE, weight=(1.67e-4, 1.67e-4, 1.67e-4)), "rgb": (0.05, 0.05, 0.05),
                   "rgbd": (0.034, 0.034, 0.034)}, own={"rgb": (0.5, 0.5, 0.5)}),
          stage=2, axis="sequences", scale="frames"),
@@ -182,12 +183,12 @@ TERMS: tuple[Term, ...] = (
          _OVERLAP_HELP, _OVERLAP, stage=3, joins="freeze", axis="none", needs=("overlap", "previous", "floor")),
     Term("shooting_gap", "m²", "½ Σ_nodes ‖end of segment − node‖²; 1 rad = 0.2 m, 1 m/s = 0.1 m", "shooting",
          "the defects of multiple shooting are closed",
-         # In the first phase of shooting: ten times the weight of joint_consistency.
+         # Weight in the first phase of shooting: ten times that of joint_consistency.
          Weights(_stage_3(10.0, 1000.0)), stage=3, needs=("nodes",)),
 )  # fmt: skip
-"""In the order of the sum."""
+"""All loss terms, in the order in which they are summed."""
 
 
 def usable_terms(offers: Collection[str]) -> tuple[Term, ...]:
-    """The terms that have something to act on, given what a problem and a phase offer (names in ``Need``)."""
+    """The terms whose inputs are there, given what a problem and a phase offer (names in ``Need``)."""
     return tuple(term for term in TERMS if set(term.needs) <= set(offers))

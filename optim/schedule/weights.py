@@ -1,4 +1,4 @@
-"""Weights by name, derived from the table of terms: their flags, their default values, and the check of an edit."""
+"""Weights by name, derived from the table of terms: flags, default values, and checks of values that users give."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WEIGHT_HELP = {term.weight: term.help for term in TERMS}
 
 
 def weights_that_need(need: Need) -> frozenset[str]:
-    """Names of the weights of terms that need something of a problem or a phase."""
+    """Names of the weights of terms that need a given input (``Term.needs``)."""
     return frozenset(term.weight for term in TERMS if need in term.needs)
 
 
 def weights_that_join(phase: str) -> frozenset[str]:
-    """Names of the weights of terms that join in a phase of stage 3 (``Term.joins``)."""
+    """Names of the weights of terms that join in a given phase of stage 3 (``Term.joins``)."""
     return frozenset(term.weight for term in TERMS if term.joins == phase)
 
 
@@ -36,16 +36,16 @@ PUBLIC_WEIGHTS: dict[str, dict[str, Triple]] = {
     }
     for data_type in DATA_TYPES
 }
-"""Data type → weight → its values in stages 1, 2, 3 in the public configurations; what is not named is 0."""
+"""Data type → name of a weight → its values in stages 1, 2, 3 in the public configurations; other weights are 0."""
 
 
 def default_weights(data_type: str, *, own: bool, nodes: bool) -> dict[str, Triple]:
-    """Weights of a data type before the user says anything; what is not named is 0.
+    """Default weights of a data type; weights that are not named are 0.
 
     Args:
-        data_type: In ``DATA_TYPES``.
-        own: With our own values in place of the public ones where there are some.
-        nodes: With the weights of multiple shooting.
+        data_type: A name in ``DATA_TYPES``.
+        own: Use our own values in place of the public ones where they exist.
+        nodes: Include the weights of multiple shooting.
     """
     table = dict(PUBLIC_WEIGHTS[data_type])
     for name, weights in WEIGHTS.items():
@@ -70,10 +70,10 @@ def check_weight(name: str, value: float) -> None:
 
 
 def checked_weights(weights: Mapping[str, Sequence[float]]) -> dict[str, Triple]:
-    """Weights in stages 1, 2, 3 as a user gave them.
+    """Weights in stages 1, 2, 3 as a user gave them, after checks.
 
     Raises:
-        InputError: An unknown name, other than three values, or a value that is negative or not finite.
+        InputError: A name is unknown, there are not three values, or a value is negative or not finite.
     """
     checked: dict[str, Triple] = {}
     for name, values in weights.items():
