@@ -1,4 +1,4 @@
-"""A pinhole camera that does not move, and what OpenPose's BODY_25 looks like through it.
+"""A pinhole camera that does not move, and OpenPose's BODY_25 keypoints as it sees them.
 
 Camera frame: x right, y down, z forward, metres; image coordinates in pixels.
 """
@@ -13,14 +13,14 @@ from torch import Tensor
 from optim.common.errors import InputError
 
 NEAREST = 1e-6
-"""Points nearer to the image plane than this [m] are taken to be this far before it, so that no division fails."""
+"""Smallest depth [m]. Points nearer to the image plane are projected as if they had this depth (no division by 0)."""
 IGNORED_KEYPOINTS = (1, 9, 12)
-"""Neck and hips of BODY_25: OpenPose's are not where SMPL's are."""
+"""Neck and hips of BODY_25; OpenPose and SMPL place them differently."""
 BODY_25_BONES = (
     (1, 8), (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (10, 11), (8, 12), (12, 13), (13, 14),
     (1, 0), (0, 15), (15, 17), (0, 16), (16, 18), (14, 19), (19, 20), (14, 21), (11, 22), (22, 23), (11, 24),
 )  # fmt: skip
-"""Pairs of keypoints whose image lengths, against the body's, give the first guess of depth."""
+"""Pairs of keypoints. Their lengths in the image and on the body give the first estimate of the depth."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Camera:
     focal: Tensor  # (B, 2) px
     centre: Tensor  # (B, 2) px
     image_size: tuple[int, int] | None = None
-    """Width and height [px], for drawing only."""
+    """Width and height [px]; used for drawing only."""
 
     @staticmethod
     def from_matrix(matrix: Tensor, *, image_size: tuple[int, int] | None = None) -> Camera:
-        """From K (B, 3, 3) or (3, 3).
+        """A camera from its intrinsic matrix K (B, 3, 3) or (3, 3) [px].
 
         Raises:
-            InputError: Another shape, or a focal length that is not positive.
+            InputError: The shape is another one, or a focal length is not positive and finite.
         """
         matrix = torch.as_tensor(matrix, dtype=torch.float32)
         if matrix.shape[-2:] != (3, 3) or matrix.ndim not in (2, 3):
@@ -50,7 +50,7 @@ class Camera:
         return Camera(focal, centre, image_size)
 
     def project(self, points: Tensor) -> Tensor:
-        """(B, ..., 3) in the camera frame → (B, ..., 2) px."""
+        """Project points (B, ..., 3) [m] in the camera frame to the image, (B, ..., 2) [px]."""
         lead = (-1,) + (1,) * (points.ndim - 2)
         focal, centre = self.focal.view(*lead, 2), self.centre.view(*lead, 2)
         depth = points[..., 2:]
@@ -59,13 +59,14 @@ class Camera:
 
 
 def depth_from_bones(body_keypoints: Tensor, seen: Tensor, camera: Camera) -> Tensor:
-    """Distance (B,) [m] at which the body's bones look as long as in the image, frame with most keypoints.
+    """Depth (B,) [m] at which the body's bones are as long as in the image, in the frame with most keypoints.
 
     Args:
-        body_keypoints: (B, 25, 3) of the body in its start pose [m].
+        body_keypoints: (B, 25, 3) keypoints [m] of the body in its initial pose.
         seen: (B, T, 25, 3) x, y [px] and confidence; 0 means not seen.
 
-    The mean image length runs over all bones, unseen ones counting as 0 (as published). Where no bone is seen: 3 m.
+    The mean image length is taken over all bones; unseen ones count as 0, as in the public code. The depth is 3 m where
+    no bone is seen.
     """
     best = (seen[..., 2] > 0).sum(-1).argmax(1)
     frame = seen[torch.arange(len(seen)), best]

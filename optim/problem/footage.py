@@ -1,4 +1,4 @@
-"""The video that a fit was seen in: a file and which of its frames belong to the clip. Opens nothing."""
+"""The video behind a fit: its file, and which of its frames belong to the clip. Does not open the file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Footage:
-    """For drawing only: the fit itself knows a video by its keypoints."""
+    """A video for drawing; the fit itself uses only its keypoints."""
 
     path: Path
     size: tuple[int, int]  # width, height [px], upright
     frames: tuple[int, ...]
-    """Number in the file of the frame to show for each frame of the whole clip, at 30 frames/s."""
+    """For each frame of the whole clip at 30 frames/s, the number of the frame in the file."""

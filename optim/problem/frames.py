@@ -1,6 +1,7 @@
-"""Between the frame of the input (camera or world) and the prior frame (z up, floor at z = 0), and the floor plane.
+"""Transforms between the input frame (camera or world) and the prior frame (z up, floor at z = 0), and the floor plane.
 
-``R_prior_input`` maps input vectors to prior vectors. Knows no body model beyond where its root joint stands.
+``R_prior_input`` maps vectors of the input frame to the prior frame. Of the body model only the position of the root
+joint is needed.
 """
 
 from __future__ import annotations
@@ -16,64 +17,68 @@ from optim.priors.rollout import canonical_turn, turn_matrix
 
 @dataclass(frozen=True)
 class PriorFrame:
-    """A rigid motion per sub-sequence: p_prior = R_prior_input p_input + offset."""
+    """A rigid transform per sub-sequence: p_prior = R_prior_input p_input + offset."""
 
     R_prior_input: Tensor  # (B, 3, 3)
     offset: Tensor  # (B, 3) m
 
     def points(self, points: Tensor) -> Tensor:
-        """Input → prior, (B, ..., 3)."""
+        """Points (B, ..., 3) [m] from the input frame to the prior frame."""
         return _rotate(self.R_prior_input, points) + _like(self.offset, points)
 
     def points_back(self, points: Tensor) -> Tensor:
-        """Prior → input, (B, ..., 3)."""
+        """Points (B, ..., 3) [m] from the prior frame to the input frame."""
         return _rotate(self.R_prior_input.transpose(1, 2), points - _like(self.offset, points))
 
     def orient(self, rotation: Tensor) -> Tensor:
-        """Root rotations input → prior, (B, T, 3, 3)."""
+        """Root rotations (B, T, 3, 3) from the input frame to the prior frame."""
         return self.R_prior_input[:, None] @ rotation
 
     def orient_back(self, rotation: Tensor) -> Tensor:
-        """Root rotations prior → input, (B, T, 3, 3)."""
+        """Root rotations (B, T, 3, 3) from the prior frame to the input frame."""
         return self.R_prior_input.transpose(1, 2)[:, None] @ rotation
 
     def trans(self, trans: Tensor, pelvis: Tensor) -> Tensor:
-        """SMPL translations input → prior, (B, T, 3); ``pelvis`` (B, 3) is the root joint of the shaped rest pose.
+        """SMPL translations (B, T, 3) [m] from the input frame to the prior frame.
 
-        The body turns about that joint, which stands at ``trans + pelvis``.
+        ``pelvis`` (B, 3) is the root joint of the shaped rest pose. The body turns about that joint, which is at
+        ``trans + pelvis``.
         """
         pelvis = pelvis[:, None]
         return self.points(trans + pelvis) - pelvis
 
     def trans_back(self, trans: Tensor, pelvis: Tensor) -> Tensor:
-        """SMPL translations prior → input, (B, T, 3)."""
+        """SMPL translations (B, T, 3) [m] from the prior frame to the input frame; ``pelvis`` as in ``trans``."""
         pelvis = pelvis[:, None]
         return self.points_back(trans + pelvis) - pelvis
 
 
 def identity(batch: int, *, dtype: torch.dtype = torch.float32) -> PriorFrame:
-    """The prior frame is the frame of the input."""
+    """The transform for a prior frame that is the input frame."""
     return PriorFrame(torch.eye(3, dtype=dtype).expand(batch, 3, 3), torch.zeros(batch, 3, dtype=dtype))
 
 
 def floor_plane(floor: Tensor) -> Tensor:
-    """The variable normal · offset (B, 3) as unit normal and offset (B, 4), the normal's camera y never positive."""
+    """Unit normal and offset (B, 4) of the floor variable normal · offset (B, 3).
+
+    The y component of the normal in the camera frame is never positive: the normal points up.
+    """
     offset = floor.norm(dim=1, keepdim=True)
     plane = torch.cat((floor / offset, offset), dim=1)
     return torch.where(plane[:, 1:2] > 0, -plane, plane)
 
 
 def floor_frame(floor: Tensor, trans: Tensor, root_orient: Tensor, pelvis: Tensor) -> PriorFrame:
-    """The prior frame that stands on a floor under a body, seen from the camera.
+    """The prior frame on a given floor below a body, from values in the camera frame.
 
     Args:
-        floor: (B, 3) normal · offset.
-        trans: (B, 3) SMPL translation of the first frame; it comes to stand at x = y = 0.
-        root_orient: (B, 3, 3); minus its x column, laid on the floor, becomes +x.
-        pelvis: (B, 3) root joint of the shaped rest pose; its height above the floor is kept.
+        floor: (B, 3) normal · offset [m].
+        trans: (B, 3) SMPL translation of the first frame [m]; it becomes x = y = 0.
+        root_orient: (B, 3, 3); minus its x column, projected onto the floor, becomes +x.
+        pelvis: (B, 3) root joint of the shaped rest pose [m]; its height above the floor is kept.
 
-    The public code lays the body's right on the floor by following its ray to where it meets the floor; the
-    projection used here is the same direction without the far-away intersection.
+    The public code intersects the ray along the body's right with the floor. The projection used here gives the same
+    direction without an intersection that may be far away.
     """
     plane = floor_plane(floor)
     up = plane[:, :3]
@@ -86,14 +91,14 @@ def floor_frame(floor: Tensor, trans: Tensor, root_orient: Tensor, pelvis: Tenso
 
 
 def canonical_frame(trans: Tensor, root_orient: Tensor, pelvis: Tensor) -> PriorFrame:
-    """The canonical frame of a body in a world with z up and the floor at z = 0; arguments as ``floor_frame``."""
+    """The canonical frame of a body in a world with z up and the floor at z = 0; arguments as in ``floor_frame``."""
     rotation = turn_matrix(*canonical_turn(root_orient))
     placed = torch.cat((pelvis[:, :2], (trans + pelvis)[:, 2:]), dim=1)
     return PriorFrame(rotation, placed - _rotate(rotation, trans + pelvis))
 
 
 def _rotate(rotation: Tensor, vectors: Tensor) -> Tensor:
-    """(B, 3, 3) on (B, ..., 3)."""
+    """Vectors (B, ..., 3) multiplied by rotations (B, 3, 3)."""
     flat = vectors.reshape(len(rotation), -1, 3)
     return (flat @ rotation.transpose(1, 2)).reshape(vectors.shape)
 

@@ -1,7 +1,7 @@
-"""Frames in which nothing is seen: found, and given a motion from the frames around them where a stage begins.
+"""Missing frames, in which nothing is seen: finds them and fills them with a motion interpolated from other frames.
 
-The data terms leave such frames out, so what a stage begins with there is all that the terms between frames have to
-start from.
+The data terms leave missing frames out. The terms between frames therefore start from whatever motion a stage begins
+with there, so it should be a plausible one.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from optim.problem.variables import Variables, parse_held, root_matrix, root_var
 from optim.schedule.phases import Phase
 
 ENOUGH_POINTS = 4
-"""Points seen in a frame from which it can be placed by itself."""
+"""Number of points seen in a frame that is enough to place the body in it."""
 _VELOCITY_FRAMES = 10
+"""Number of seen frames from which the velocity before the first or after the last of them is estimated."""
 _CARRIES_ON = 30.0
-"""Frames after which a motion beyond the first or last frame seen has lost all but 1/e of its velocity."""
+"""Time constant [frames]: beyond the first or last seen frame the velocity decays to 1/e of itself in this time."""
 
 
 def seen_frames(observations: Observations) -> Tensor:
-    """(B, T) bool: enough points of some modality are visible."""
+    """Mask (B, T) bool of the frames in which enough points of some modality are visible."""
     enough = [mask.sum(-1) >= ENOUGH_POINTS for mask in observations.visible.values()]
     return torch.stack(enough).any(0)
 
 
 def wait_for_the_first_seen(phases: tuple[Phase, ...], observations: Observations) -> tuple[Phase, ...]:
-    """A schedule whose shortened phases have as many frames after the first one seen as they are said to have in all.
+    """The schedule with shortened phases made longer by the number of missing frames at the beginning.
 
-    Otherwise x_0 would be tuned to nothing where the first frames show nobody.
+    Otherwise x_0 would be tuned on frames that show nobody. Only presets with ``gaps="bridged"`` are changed.
     """
     seen = seen_frames(observations)
     if not bool(seen.any()):
@@ -48,10 +49,10 @@ def wait_for_the_first_seen(phases: tuple[Phase, ...], observations: Observation
 
 
 def bridged(variables: Variables, observations: Observations, *, held: Iterable[str] = ()) -> Variables:
-    """A free motion whose frames in gaps are interpolated; before the first and after the last one seen it carries on.
+    """A free motion whose missing frames are interpolated between seen frames, and extrapolated at both ends.
 
-    There the body keeps its pose and goes on with the velocity of the ten frames next to the gap, more and more slowly.
-    Variables of which anything is held stay as they are.
+    Before the first and after the last seen frame the body keeps its pose and moves on with the velocity of the nearest
+    ten frames, more and more slowly. Variables that are held, even in part, stay unchanged.
     """
     known = seen_frames(observations)
     if bool(known.all()) or not bool(known.any()):
@@ -69,22 +70,23 @@ def bridged(variables: Variables, observations: Observations, *, held: Iterable[
 
 
 def fill_gaps(values: Tensor, known: Tensor) -> Tensor:
-    """Linear in time between known frames, constant before the first and after the last; (B, T, D), (B, T) bool."""
+    """Values (B, T, D), linear in time between known frames (B, T), constant before the first and after the last."""
     before, after, share = _neighbours(known)
     rows = torch.arange(len(values))[:, None]
     return torch.lerp(values[rows, before], values[rows, after], share[..., None].to(values.dtype))
 
 
 def fill_rotation_gaps(rotation: Tensor, known: Tensor) -> Tensor:
-    """The same for rotations (B, T, 3, 3), on the shortest arc."""
+    """The same for rotations (B, T, 3, 3), along the shortest arc."""
     before, after, share = _neighbours(known)
     rows = torch.arange(len(rotation))[:, None]
     return interpolate(rotation[rows, before], rotation[rows, after], share)
 
 
 def carried_on(values: Tensor, known: Tensor) -> Tensor:
-    """Positions (B, T, D) whose gaps at either end, filled by a constant, go on in the direction of what is known.
+    """Positions (B, T, D) whose missing frames at both ends continue the motion of the known frames next to them.
 
+    The missing frames at the ends must have been filled with a constant. The position moves away from it by
     ``v · τ (1 − exp(−d / τ))`` at d frames from the nearest known one.
     """
     count = known.shape[1]
@@ -105,12 +107,15 @@ def carried_on(values: Tensor, known: Tensor) -> Tensor:
 
 
 def _distance(frames: Tensor) -> Tensor:
-    """How many steps of the first one's length a motion that dies down makes in so many frames; 0 for none or fewer."""
+    """Distance of a decaying motion after some frames, in units of its first step; 0 for 0 or fewer frames."""
     return _CARRIES_ON * (1.0 - torch.exp(-frames.clamp_min(0) / _CARRIES_ON))
 
 
 def _neighbours(known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Known frame at or before, at or after, and how far between them, (B, T) each; a row with none maps to itself."""
+    """Known frame at or before, known frame at or after, and the fraction of the way between, (B, T) each.
+
+    A row without known frames maps every frame to itself.
+    """
     count = known.shape[1]
     time = torch.arange(count).expand_as(known)
     before = torch.where(known, time, torch.full_like(time, -1)).cummax(1).values

@@ -1,4 +1,7 @@
-"""What was seen of B sub-sequences over T frames, with visibility. Missing 3D data is +inf, missing 2D confidence 0."""
+"""Observations of B sub-sequences over T frames, with their visibility.
+
+A 3D point that was not seen is +inf; a 2D keypoint that was not seen has confidence 0.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _SHAPES = {"joints3d": (22, 3), "verts3d": (43, 3), "points3d": (None, 3), "join
 
 @dataclass(frozen=True)
 class PreviousBatch:
-    """The last sub-sequence of the batch before, already fitted; for the overlap terms."""
+    """The fitted last sub-sequence of the previous batch, for the overlap terms."""
 
     seq_interval: tuple[int, int]
     verts3d: Tensor  # (T', 43, 3) in the input frame
@@ -27,7 +30,7 @@ class PreviousBatch:
 
 @dataclass(frozen=True)
 class Masked:
-    """Values with 0 where nothing was seen, and a mask of the same leading shape plus a last axis of 1."""
+    """Values with 0 where nothing was seen, and a mask of the same shape but with a last axis of length 1."""
 
     values: Tensor
     mask: Tensor
@@ -35,10 +38,11 @@ class Masked:
 
 @dataclass(frozen=True)
 class Observations:
-    """At least one modality; all in the input frame (world, or camera where there is one).
+    """At least one modality (kind of observation), all in the input frame: the camera's, or the world without a camera.
 
     Raises:
-        InputError: No modality, wrong shapes, modalities of different lengths, NaN, or fewer than two frames.
+        InputError: There is no modality, a shape is wrong, lengths differ, a value is NaN, or there are fewer than two
+            frames.
     """
 
     joints3d: Tensor | None = None  # (B, T, 22, 3) m
@@ -65,13 +69,13 @@ class Observations:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Sub-sequences and frames."""
+        """Number of sub-sequences and number of frames."""
         value = getattr(self, self.modalities[0])
         return value.shape[0], value.shape[1]
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Names of what was observed."""
+        """Names of the modalities that were observed."""
         return tuple(name for name in _SHAPES if getattr(self, name) is not None)
 
     @property
@@ -84,7 +88,7 @@ class Observations:
 
     @cached_property
     def visible(self) -> dict[str, Tensor]:
-        """Modality → (B, T, ...) bool per point: what enters the data terms."""
+        """Modality → mask (B, T, ...) bool of the points that were seen and enter the data terms."""
         masks = {}
         for name in ("joints3d", "verts3d", "points3d"):
             if (value := getattr(self, name)) is not None:
@@ -94,7 +98,7 @@ class Observations:
         return masks
 
     def masked(self, name: str) -> Masked:
-        """A 3D modality with its gaps filled by 0 (B, T, K, 3) and the mask (B, T, K, 1)."""
+        """A 3D modality with 0 for unseen points (B, T, K, 3), and its mask (B, T, K, 1)."""
         return self._masked[name]
 
     @cached_property
@@ -109,7 +113,7 @@ class Observations:
 
     @cached_property
     def keypoint_weights(self) -> Tensor:
-        """conf² (B, T, 25, 1) with BODY_25's neck and hips ignored."""
+        """Weights conf² (B, T, 25, 1) of the 2D keypoints; 0 for BODY_25's neck and hips."""
         assert self.joints2d is not None
         squared = self.joints2d[..., 2:] ** 2
         squared[:, :, list(IGNORED_KEYPOINTS)] = 0.0
@@ -117,13 +121,13 @@ class Observations:
 
     @cached_property
     def keypoints(self) -> Tensor:
-        """Image positions (B, T, 25, 2) px, 0 where not seen."""
+        """Image positions (B, T, 25, 2) [px] of the 2D keypoints; 0 where not seen."""
         assert self.joints2d is not None
         seen = self.visible["joints2d"][..., None]
         return torch.where(seen, self.joints2d[..., :2], torch.zeros_like(self.joints2d[..., :2]))
 
     def first(self, frames: int | None) -> Observations:
-        """Only the first so many frames; None or enough of them returns these observations."""
+        """The observations of the first ``frames`` frames; None means all frames."""
         if frames is None or frames >= self.frames:
             return self
         cut = {name: value[:, :frames] for name in _SHAPES if (value := getattr(self, name)) is not None}
@@ -132,14 +136,14 @@ class Observations:
     def without(
         self, start: int, end: int, *, modality: str | None = None, sub_sequence: int | None = None
     ) -> Observations:
-        """The same with frames start to end - 1 marked as not seen: +inf, or confidence 0.
+        """The same observations with frames ``start`` to ``end - 1`` marked as not seen (+inf, or confidence 0).
 
         Args:
-            modality: Only of this one; None: of all.
-            sub_sequence: Only of this one; None: of all.
+            modality: Name of the modality to change; None means all.
+            sub_sequence: Index of the sub-sequence to change; None means all.
 
         Raises:
-            InputError: A range, modality or sub-sequence that is not there.
+            InputError: The range, the modality or the sub-sequence does not exist.
         """
         rows = self._rows(sub_sequence)
         self._check_range(start, end)
@@ -156,14 +160,17 @@ class Observations:
     def reweighted(
         self, factor: float, start: int, end: int, *, keypoint: int | None = None, sub_sequence: int | None = None
     ) -> Observations:
-        """The same with the confidence of 2D keypoints in frames start to end - 1 multiplied by a factor.
+        """The same observations with the confidence of 2D keypoints in some frames multiplied by a factor.
 
         Args:
-            keypoint: Only this one of BODY_25; None: all.
-            sub_sequence: Only of this one; None: of all.
+            factor: Finite factor of at least 0.
+            start, end: First frame, and frame after the last.
+            keypoint: Index of the keypoint of BODY_25 to change; None means all.
+            sub_sequence: Index of the sub-sequence to change; None means all.
 
         Raises:
-            InputError: No 2D keypoints, a factor that is negative or not finite, or a range that is not there.
+            InputError: There are no 2D keypoints, the factor is negative or not finite, or the range, keypoint or
+                sub-sequence does not exist.
         """
         if self.joints2d is None:
             raise InputError(f"only joints2d has confidences, and observed are {', '.join(self._named(None))}")
@@ -196,7 +203,7 @@ class Observations:
             raise InputError(f"frames {start} to {end}; they must satisfy 0 <= start < end <= {self.frames}")
 
     def to(self, dtype: torch.dtype) -> Observations:
-        """The same in another floating-point type."""
+        """The same observations in another floating-point type."""
         return replace(self, **{n: v.to(dtype) for n in _SHAPES if (v := getattr(self, n)) is not None})
 
 

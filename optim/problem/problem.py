@@ -1,4 +1,4 @@
-"""One fit, stated: what was seen, through which camera, and the models to explain it. Checked once, then trusted."""
+"""The statement of one fit: observations, camera, floor and models. It is checked once, when it is made."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ROBUST_LOSSES = ("bisquare", "none")
 
 @dataclass(frozen=True)
 class Problem:
-    """Observations of B sub-sequences of T frames and everything that the objective needs besides variables.
+    """Observations of B sub-sequences of T frames, and everything else that the objective needs besides variables.
 
-    With a camera the input frame is the camera's and there is a floor; without, it is a world with z up and the floor
-    at z = 0.
+    With a camera, the input frame is the frame of the camera, and there is a floor. Without one, the input frame is a
+    world with z up and the floor at z = 0.
 
     Raises:
-        InputError: Fields that do not fit each other, a frame rate other than the prior's, nothing visible.
+        InputError: Fields do not fit each other, the frame rate is not the prior's, or nothing is visible.
     """
 
     observations: Observations
@@ -43,20 +43,20 @@ class Problem:
     camera: Camera | None = None
     floor: Tensor | None = None  # (B, 4) unit normal, offset in the camera frame, as observed or assumed
     floor_known: bool = True
-    """Whether the floor was observed; one that is assumed is estimated from the feet."""
+    """Whether the floor was observed; an assumed floor may be estimated from the feet (``Preset.floor``)."""
     footage: Footage | None = None
     asked_overlap: int | None = None
-    """Frames that neighbouring sub-sequences of a split clip were to share at least; they may share more."""
+    """Smallest number of frames that neighbouring sub-sequences of a split clip share, as the user gave it."""
     fps: float = PRIOR_FPS
     ground_truth: Trajectory | None = None
     name: str = ""
     body_file: Path | None = None
-    """Where the body was read from, for what is written about the fit."""
+    """File that the body was read from, to be named in results."""
     joint2d_sigma: float = 100.0
     robust_loss: str = "bisquare"
     robust_tuning_const: float = 4.6851
     robust_least_scale: float = 0.0
-    """In stages 1 and 2 the scale of point clouds' residuals is no smaller than this [m] (``Preset.cloud_scale``)."""
+    """Lower limit [m] of the scale of point clouds' residuals in stages 1 and 2 (``Preset.cloud_scale``)."""
 
     def __post_init__(self) -> None:
         if self.fps != PRIOR_FPS:
@@ -100,15 +100,15 @@ class Problem:
 
     @property
     def data_type(self) -> str:
-        """Whose default weights and steps hold for what was observed (``schedule.data_types.DATA_TYPES``)."""
+        """Data type of the observations, which decides default weights and steps (``schedule.data_types``)."""
         return data_type_of(self.observations.modalities, camera=self.has_camera)
 
     @cached_property
     def offers(self) -> frozenset[str]:
-        """What a loss term may need: the modalities observed, ``floor``, ``overlap`` and ``previous``.
+        """Inputs for loss terms that are there: the observed modalities, ``floor``, ``overlap`` and ``previous``.
 
-        ``overlap``: sub-sequences of one clip, so that neighbours share frames with each other or with ``previous``,
-        the batch before.
+        ``overlap`` means that sub-sequences of one clip share frames with each other or with ``previous``, the fitted
+        last sub-sequence of the batch before.
         """
         seen, offered = self.observations, set(self.observations.modalities)
         if self.floor is not None:
@@ -121,6 +121,6 @@ class Problem:
 
     @cached_property
     def observed_floor(self) -> Tensor:
-        """normal · offset (B, 3): the form in which the floor is a variable."""
+        """The observed floor as normal · offset (B, 3) [m], which is the form of the variable ``floor_plane``."""
         assert self.floor is not None
         return self.floor[:, :3] * self.floor[:, 3:]

@@ -1,8 +1,8 @@
-"""The variables of the optimisation as one flat vector and back, and the motion they stand for.
+"""The variables of the optimisation, their packing into one flat vector and back, and the motion that results.
 
-Variables are a mapping from name to tensor, never changed in place. In stages 1 and 2 they are a free motion
-(``trans``, ``root_orient``, ``latent_pose`` per frame, ``betas``); in stage 3 its first frame, the velocities there
-and ``latent_motion``. What is held is not part of the flat vector, so no solver can move it.
+Variables are a mapping from name to tensor and are never changed in place. In stages 1 and 2 they are a free motion:
+``trans``, ``root_orient``, ``latent_pose`` per frame, and ``betas``. In stage 3 they are the first frame, its
+velocities and ``latent_motion``. Held variables are not part of the flat vector, so no solver can move them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from optim.schedule.stage3_variants import node_frames
 Variables = Mapping[str, Tensor]
 PER_FRAME = ("trans", "root_orient", "latent_pose", "latent_motion")
 RANGED = (*PER_FRAME, NODES)
-"""Variables that can be named in part, along their second axis."""
+"""Variables of which a range along the second axis can be held."""
 NAMES = (*INITIAL_STATE, "betas", "latent_motion", "floor_plane", NODES)
 X_0 = "x_0"
 _RANGE = re.compile(r"(\w+)\[(\d*):(\d*)\]")
@@ -30,7 +30,7 @@ _RANGE = re.compile(r"(\w+)\[(\d*):(\d*)\]")
 
 @dataclass(frozen=True)
 class Trajectory:
-    """A motion per frame, in the frame of the input (world, or camera where there is one)."""
+    """A motion per frame in the input frame (the camera's, or the world without a camera)."""
 
     trans: Tensor  # (B, T, 3) m
     root_orient: Tensor  # (B, T, 3, 3)
@@ -57,7 +57,7 @@ class Part:
 
     name: str
     shape: tuple[int, ...]
-    """Of the moving entries."""
+    """Shape of the moving entries."""
     frames: Tensor | None
     """Indices (K,) along axis 1 that move; None means all."""
 
@@ -68,7 +68,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Packing:
-    """The moving variables laid end to end."""
+    """The order of the moving variables in the flat vector of n numbers."""
 
     parts: tuple[Part, ...]
 
@@ -77,7 +77,7 @@ class Packing:
         return sum(part.size for part in self.parts)
 
     def pack(self, variables: Variables) -> Tensor:
-        """Flat vector (n,) of the moving entries."""
+        """The flat vector (n,) of the moving entries."""
         pieces = []
         for part in self.parts:
             value = variables[part.name]
@@ -85,7 +85,7 @@ class Packing:
         return torch.cat(pieces)
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
-        """The flat vector's pieces by name, in the shape of the moving entries; views, not copies."""
+        """The blocks of the flat vector by name, in the shape of the moving entries; views, not copies."""
         pieces = flat.split([part.size for part in self.parts])
         return {part.name: piece.view(part.shape) for part, piece in zip(self.parts, pieces, strict=True)}
 
@@ -100,10 +100,10 @@ class Packing:
 
 
 def packing(variables: Variables, phase: Phase, *, held: Iterable[str] = ()) -> Packing:
-    """What moves in a phase: its variables less what is held and less latents beyond its frames.
+    """The moving entries of a phase: its variables without held entries and without latents beyond its frames.
 
     Raises:
-        InputError: Nothing is left to move.
+        InputError: No entry is left to move.
     """
     still: dict[str, list[slice]] = {}
     for text in held:
@@ -132,10 +132,10 @@ def packing(variables: Variables, phase: Phase, *, held: Iterable[str] = ()) -> 
 
 
 def covered(text: str, variables: Variables) -> list[tuple[str, slice]]:
-    """The variables, of those there are, that a name stands for (see ``parse_held``), and their frames along axis 1.
+    """The existing variables that a name stands for (see ``parse_held``), and their range along axis 1.
 
     Raises:
-        InputError: No such variable.
+        InputError: There is no such variable.
     """
     name, start, end = parse_held(text)
     parts = INITIAL_STATE if name == X_0 else (name,)
@@ -143,10 +143,13 @@ def covered(text: str, variables: Variables) -> list[tuple[str, slice]]:
 
 
 def parse_held(text: str) -> tuple[str, int | None, int | None]:
-    """``x_0``, a variable's name, or ``latent_motion[10:20]`` (along time) → name, start, end.
+    """Parse the name of what is held: ``x_0``, a variable, or a range in time such as ``latent_motion[10:20]``.
+
+    Returns:
+        Name, start and end of the range; None where the text gives no bound.
 
     Raises:
-        InputError: No such variable, or a range of one that has no time.
+        InputError: There is no such variable, or a range was given for one without a time axis.
     """
     match = _RANGE.fullmatch(text)
     name, start, end = match.groups() if match else (text, "", "")
