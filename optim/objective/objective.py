@@ -1,4 +1,4 @@
-"""The weighted sum of the loss terms of one phase, with its gradient. Their table is ``optim/schedule/terms.py``."""
+"""The loss of one phase: the weighted sum of its terms, with the gradient. See ``optim/schedule/terms.py``."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ from optim.solver.lbfgs import Point
 
 @dataclass(frozen=True)
 class TermValue:
-    """One term at one point."""
+    """The value of one term at one point."""
 
     raw: float
-    """Unweighted and unscaled."""
+    """Value without weight and scale."""
     weighted: float
-    """Its share of the loss."""
+    """Share of the loss: raw · scale · weight."""
     per_frame: np.ndarray | None
-    """(B, T) raw share of each frame; None where the term belongs to no frame."""
+    """(B, T) raw value of each frame; None where the term does not belong to frames."""
     scale: float = 1.0
-    """Factor besides the weight: weighted = raw · scale · weight."""
+    """Factor besides the weight (``Term.scale``)."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at one point."""
+    """The numbers of the objective at one point."""
 
     total: float
     terms: Mapping[str, TermValue]
     gradient_norm: Mapping[str, float]
-    """By variable, of the entries that move."""
+    """Variable → norm of the gradient over its moving entries."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What an evaluation worked out on its way, without gradients."""
+    """Intermediate results of an evaluation, detached from the graph."""
 
     residuals: Mapping[str, Tensor]
-    """As ``Objective.residuals``."""
+    """Residuals as ``Objective.residuals`` returns them."""
     prediction: Prediction
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of one phase; ``prior_frame`` only in stage 3 without a camera."""
+    """The loss of one phase. ``prior_frame`` is given only in stage 3 without a camera."""
 
     problem: Problem
     phase: Phase
@@ -67,11 +67,12 @@ class Objective:
 
     @cached_property
     def seen(self) -> Observations:
+        """The observations in the frames of the phase."""
         return self.problem.observations.first(self.phase.frames)
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
-        """Those with a weight, in their stage, with something to compare to."""
+        """The active terms: those with a weight above 0, in their stage, whose inputs are there."""
         return tuple(
             term
             for term in usable_terms(self.problem.offers | self.phase.offers)
@@ -93,7 +94,7 @@ class Objective:
 
     @property
     def sees_all(self) -> bool:
-        """A prediction made on the way has all frames and, in stage 3, the prior along them."""
+        """Whether a prediction covers all frames and, in stage 3, has the conditional prior along them."""
         return self.seen.frames == self.problem.frames and (self.phase.stage < 3 or self._with_prior)
 
     @cached_property
@@ -101,7 +102,7 @@ class Objective:
         return any(term.name == "motion_prior" for term in self.terms)
 
     def predict(self, variables: Variables) -> Prediction:
-        """What the variables say, with the parts that the active terms need."""
+        """The motion that the variables stand for, with the points that the active terms need."""
         if self.phase.stage < 3:
             return predict_free(self.problem, variables, self.parts)
         return predict_rollout(
@@ -117,20 +118,24 @@ class Objective:
 
     @timed("terms")
     def residuals(self, prediction: Prediction) -> dict[str, Tensor]:
-        """Raw terms per frame (B, T), or summed where they belong to no frame; gradients flow."""
+        """Raw value of each term per frame (B, T), or its sum where it does not belong to frames; gradients flow."""
         scene = Scene(self.problem, self.seen, prediction)
         return {term.name: _per_frame(term, residual_of(term)(scene)) for term in self.terms}
 
     @timed("terms")
     def total(self, residuals: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum."""
+        """The weighted sum of the residuals.
+
+        Raises:
+            InputError: No term is active.
+        """
         shares = [self.phase.weight(term.weight) * self.scale(term) * residuals[term.name].sum() for term in self.terms]
         if not shares:
             raise InputError(f"{self.phase.name}: no term with a weight has anything to act on; give one a weight")
         return torch.stack(shares).sum()
 
     def point(self, x: Tensor, variables: Variables, packing: Packing) -> Point:
-        """Value and gradient at the flat vector x, with ``Seen`` as its ``extra``."""
+        """Value and gradient (n,) at the flat vector x (n,); ``extra`` is a ``Seen``."""
         leaf = x.detach().requires_grad_()
         prediction = self.predict(packing.unpack(leaf, variables))
         residuals = self.residuals(prediction)
@@ -141,7 +146,7 @@ class Objective:
         return Point(x, total.item(), gradient, Seen(residuals, detached(prediction)))
 
     def evaluation(self, point: Point, packing: Packing) -> Evaluation:
-        """Numbers per term and variable at a point of this objective."""
+        """Numbers per term and per variable at a point of this objective."""
         values = {}
         for term in self.terms:
             residual = point.extra.residuals[term.name]

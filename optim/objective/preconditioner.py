@@ -1,8 +1,8 @@
-"""Diagonal preconditioner of the solver: how strongly the loss bends along each variable where a phase begins.
+"""Diagonal preconditioner of the solver: the inverse curvature of the loss along each variable when a phase begins.
 
-The loss of stage 3 bends some 1e5 times as much along x_0's translation as along a latent. L-BFGS begins with one
-number for all of that and learns the rest pair by pair; a diagonal that is right to a factor of a few saves it most of
-the way (measured: docs/lab/shooting.md). Knows no solver: it gives a diagonal, and what it cost.
+In stage 3 the curvature along x_0's translation is about 1e5 times that along a latent. L-BFGS starts with one number
+for all variables and learns the differences pair by pair. A diagonal that is right within a small factor saves most of
+these iterations (measured: docs/lab/shooting.md). This module returns a diagonal and the evaluations that it took.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from optim.schedule.phases import NODES
 from optim.solver.lbfgs import Point
 
 PROBE = 1e-3
-"""Length of the step, in the variables' own units, over which gradients are compared."""
+"""Step of the finite difference of gradients, in the units of each variable."""
 LEAST_CURVATURE = 1e-4
-"""Taken for what bends less: a latent under the motion prior alone bends about 1e-3."""
+"""Lower limit of the curvature; a latent under the motion prior alone has about 1e-3."""
 
 
 def solver_metric(
     objective: Objective, point: Point, variables: Variables, packing: Packing
 ) -> tuple[Tensor | None, int]:
-    """Inverse curvature (n,), one number for each variable (each block of a node), and the evaluations that it took.
+    """Inverse curvature (n,), one number per block of the flat vector, and the number of evaluations that it took.
 
-    Every block of variables is moved by a random ±``PROBE`` in all its entries; the norm of what its own gradient
-    changes by, per length of the move, is its curvature. None and 0 where the phase does not ask for it.
+    A block is one variable, or one quantity of all nodes of multiple shooting. Every entry of a block is moved by a
+    random ±``PROBE``. The curvature is the norm of the change of the block's own gradient, divided by the length of the
+    move. The result is None and 0 where the phase has no preconditioner.
     """
     if not objective.phase.preconditioned:
         return None, 0
@@ -47,7 +48,7 @@ def solver_metric(
 
 
 def _blocks(packing: Packing) -> Iterator[Tensor]:
-    """Indices into the flat vector of entries that share one number."""
+    """Indices into the flat vector, one tensor per group of entries that share one number."""
     for name, piece in packing.split(torch.arange(packing.size)).items():
         if name != NODES:
             yield piece.flatten()

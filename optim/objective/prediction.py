@@ -1,4 +1,4 @@
-"""What the variables say the body does, worked out once per evaluation and shared by all terms."""
+"""The motion that the variables stand for; computed once per evaluation and shared by all terms."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ BODY_JOINTS = 22
 
 @dataclass(frozen=True)
 class InPrior:
-    """The part of a prediction that only stage 3 has, in the prior frame."""
+    """The values of a prediction that only stage 3 has, in the prior frame (z up, floor at z = 0)."""
 
     frame: PriorFrame
     rollout: Rollout
-    joints: Tensor  # (B, T, 22, 3) of the body model, where the roll-out's own are regressed
-    defects: Defects | None = None  # where segments meet, in multiple shooting
+    joints: Tensor  # (B, T, 22, 3) of the body model; those of the roll-out are regressed
+    defects: Defects | None = None  # only in multiple shooting
 
     @cached_property
     def contact_probability(self) -> Tensor:
-        """(B, T, 9) of the joints in CONTACT_JOINTS; frame 0 repeats frame 1."""
+        """Contact probability (B, T, 9) of the joints in ``CONTACT_JOINTS``; frame 0 repeats frame 1."""
         probability = self.rollout.contact_logits.sigmoid()
         return torch.cat((probability[:, :1], probability), dim=1)
 
     @cached_property
     def contacts(self) -> Tensor:
-        """(B, T, 22) probability; 0 for the 13 joints that the prior says nothing of."""
+        """Contact probability (B, T, 22); 0 for the 13 joints for which the prior predicts none."""
         known = self.contact_probability
         full = known.new_zeros(*known.shape[:2], BODY_JOINTS)
         full[..., list(CONTACT_JOINTS)] = known
@@ -48,13 +48,13 @@ class InPrior:
 
     @cached_property
     def contact_joints(self) -> Tensor:
-        """(B, T, 9, 3) the same joints of the body model."""
+        """Positions (B, T, 9, 3) of the joints in ``CONTACT_JOINTS``, of the body model."""
         return self.joints[:, :, list(CONTACT_JOINTS)]
 
 
 @dataclass(frozen=True)
 class Points:
-    """Parts of the body in one frame of reference; what was not asked for is None."""
+    """Points of the body in one frame of reference [m]; None where they were not asked for."""
 
     joints: Tensor  # (B, T, 22, 3)
     verts3d: Tensor | None = None  # (B, T, 43, 3) key vertices
@@ -62,14 +62,14 @@ class Points:
     mesh: Tensor | None = None  # (B, T, V, 3)
 
     def moved(self, move: Callable[[Tensor], Tensor]) -> Points:
-        """The same in another frame of reference."""
+        """The same points in another frame of reference."""
         rest = (None if part is None else move(part) for part in (self.verts3d, self.keypoints, self.mesh))
         return Points(move(self.joints), *rest)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A motion in the frame of the input, with the body parts that were asked for."""
+    """A motion in the input frame, with the points of the body that were asked for."""
 
     trans: Tensor  # (B, T, 3)
     root_orient: Tensor  # (B, T, 3, 3)
@@ -81,7 +81,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Parts:
-    """Which parts of the body an evaluation needs besides its joints."""
+    """Switches for the points of the body that an evaluation needs besides its joints."""
 
     verts3d: bool = False
     keypoints: bool = False
@@ -94,7 +94,7 @@ def turn_of(preset: Preset) -> Turn:
 
 
 def predict_free(problem: Problem, variables: Variables, parts: Parts) -> Prediction:
-    """Stages 1 and 2: every frame on its own."""
+    """The prediction of stages 1 and 2, where every frame has its own variables."""
     trans, betas = variables["trans"], variables["betas"]
     root = root_matrix(variables["root_orient"])
     pose = problem.pose_prior.decode(variables["latent_pose"])
@@ -118,13 +118,15 @@ def predict_rollout(
     segment: int | None = None,
     turn: Turn = canonical_turn,
 ) -> Prediction:
-    """Stage 3: the first frame rolled out through the latents.
+    """The prediction of stage 3: the first frame rolled out through the latents.
 
     Args:
-        frame: Where the prior frame lies; None with a camera, where the variables say it (they are then in the camera
-            frame, otherwise in the prior frame).
-        frames: Roll out only the first so many.
-        segment: Multiple shooting: roll out from every ``segment``-th frame (see ``shooting``).
+        frame: Transform to the prior frame, in which the variables are then given. None with a camera: the variables
+            are in the camera frame, and ``floor_plane`` gives the transform.
+        frames: Number of frames to roll out; None means all.
+        with_prior: Also evaluate the conditional prior along the roll-out.
+        segment: Number of frames between nodes of multiple shooting (see ``shooting``); None means one roll-out.
+        turn: Formula of the canonical frame (see ``turn_of``).
     """
     betas = variables["betas"]
     pelvis = problem.body.rest_joints(betas)[:, 0]
@@ -154,7 +156,7 @@ def predict_rollout(
 def initial_state(
     problem: Problem, variables: Variables, *, frame: PriorFrame | None, pelvis: Tensor
 ) -> tuple[State, PriorFrame]:
-    """x_0 (B, ...) in the prior frame, and that frame."""
+    """x_0 (B, ...) in the prior frame, and the transform to that frame; ``pelvis`` as in ``PriorFrame.trans``."""
     trans, root = variables["trans"][:, 0], root_matrix(variables["root_orient"][:, 0])
     if frame is None:
         frame = frames.floor_frame(variables["floor_plane"], trans, root, pelvis)
@@ -174,7 +176,7 @@ def initial_state(
 
 
 def body_points(problem: Problem, trans: Tensor, root: Tensor, pose: Tensor, betas: Tensor, parts: Parts) -> Points:
-    """Joints and whatever else is asked for, from one pass through the body model."""
+    """Joints and the other points that are asked for, from one pass through the body model."""
     body = problem.body
     if not (parts.verts3d or parts.keypoints or parts.mesh):
         return Points(body.joints(trans, root, pose, betas))
@@ -196,7 +198,7 @@ Value = TypeVar("Value")
 
 
 def detached(value: Value) -> Value:
-    """The same tensors, dataclasses and tables without the graph that computed them."""
+    """The same tensors, dataclasses and tables, detached from the graph."""
     found: Any = value
     if isinstance(value, Tensor):
         found = value.detach()

@@ -1,13 +1,13 @@
-"""Multiple shooting: the roll-out cut into segments that run side by side, and their defects.
+"""Multiple shooting: the roll-out is cut into segments that run side by side; their defects are to become zero.
 
-The state at every k-th frame is a variable of its own, a *node*. From x_0 and from every node one segment of k steps
-rolls out; all segments are one batch, so the sequential part is k steps long instead of T - 1. Where a segment ends
-and the next node should be the same state, the difference is the *defect*; a loss term closes it. With every defect at
-zero the motion is that of the single roll-out from x_0, bit for bit but for the order of sums.
+The state at every k-th frame is a variable, a *node*. From x_0 and from every node one segment of k steps rolls out.
+All segments are one batch, so the sequential part has k steps instead of T - 1. The end of a segment and the next node
+should be the same state. Their difference is the *defect*, which a loss term makes small. If all defects are zero, the
+motion equals the single roll-out from x_0 except for the order of sums.
 
-A node is held as a change of a fixed reference state, in the decoder's own terms (``rollout.apply_change``): 207
-numbers, 0 where the reference stands. The references are no variables; they are set where shooting begins.
-Knows no loss and no schedule. Source of the method: Bock and Plitt, 1984.
+A node is stored as a change of a fixed reference state, in the form of the decoder's output (``rollout.apply_change``):
+207 numbers, all 0 at the reference. The references are not variables; they are set when shooting begins.
+This module needs no weights of the loss. Source of the method: Bock and Plitt, 1984.
 """
 
 from __future__ import annotations
@@ -46,45 +46,45 @@ from optim.schedule.phases import NODES
 from optim.schedule.stage3_variants import node_frames
 
 REFERENCE = "node_reference"
-"""What the variable ``nodes`` (B, N, 207) changes: (B, N, 339) flat states in the prior frame."""
+"""Name of the states that the variable ``nodes`` (B, N, 207) changes: (B, N, 339) flat, in the prior frame."""
 NODE_SIZE = 207
 LEVER = 0.2
-"""Metres that a radian counts as, where rotations are compared with positions."""
+"""Length [m] that counts as much as one radian, where rotations are compared with positions."""
 HORIZON = 0.1
-"""Seconds that turn a velocity into a distance, where the two are compared."""
+"""Time [s] that turns a velocity into a distance, where the two are compared."""
 _TRANS, _TRANS_VEL, _ROOT, _ROOT_VEL = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 _POSE, _JOINTS, _JOINTS_VEL = slice(12, 75), slice(75, 141), slice(141, 207)
 NODE_BLOCKS = (_TRANS, _TRANS_VEL, _ROOT, _ROOT_VEL, _POSE, _JOINTS, _JOINTS_VEL)
-"""Where each part of a node lies in the variable, in the order of the decoder's output."""
+"""Blocks of the 207 numbers of a node, in the order of the decoder's output."""
 
 
 @dataclass(frozen=True)
 class Defects:
-    """Where segments end and where the next ones begin: flat states (B, N, 339) in the prior frame."""
+    """The states where segments end (``before``) and the next ones begin (``after``), (B, N, 339) in the prior frame."""
 
     frames: tuple[int, ...]
     before: Tensor
     after: Tensor
 
     def roots(self) -> tuple[Tensor, Tensor]:
-        """Root joints (B, N, 3) [m] where segments end, and where the next ones begin; in the prior frame."""
+        """Root joints (B, N, 3) [m] at the ends of segments and at the next nodes, in the prior frame."""
         return self.before[..., JOINTS][..., :3], self.after[..., JOINTS][..., :3]
 
     def centimetres(self) -> Tensor:
-        """Mean distance of the 22 joints, (B, N) [cm]."""
+        """Mean distance (B, N) [cm] of the 22 joints."""
         apart = (self.before - self.after)[..., JOINTS].unflatten(-1, (22, 3))
         return 100.0 * apart.norm(dim=-1).mean(-1)
 
     def degrees(self) -> Tensor:
-        """Angle between the root orientations, (B, N) [°]."""
+        """Angle (B, N) [°] between the root orientations."""
         before, after = (side[..., ROOT].unflatten(-1, (3, 3)) for side in (self.before, self.after))
         return torch.rad2deg(geodesic_angle(before, after))
 
     def residual(self) -> Tensor:
-        """½ squared defect [m²] per node, (B, N): positions and joints in metres, the rest as lengths.
+        """½ squared defect (B, N) [m²] per node; all quantities are converted to lengths.
 
-        Rotations count ``LEVER`` metres a radian (chordal distance), velocities ``HORIZON`` seconds, angular velocities
-        both.
+        Rotations (chordal distance) are multiplied by ``LEVER`` [m/rad], velocities by ``HORIZON`` [s], and angular
+        velocities by both.
         """
         squared = (self.before - self.after).square()
         rate = HORIZON * HORIZON
@@ -100,7 +100,7 @@ class Defects:
 
 
 def node_scale(dtype: torch.dtype) -> Tensor:
-    """(207,) what a unit of each entry of the variable is: a metre of ``Defects.residual``."""
+    """Factors (207,) from the variable to the decoder's units; 1 in the variable is 1 m in ``Defects.residual``."""
     scale = torch.ones(NODE_SIZE, dtype=dtype)
     scale[_ROOT] = scale[_POSE] = 1.0 / LEVER
     scale[_TRANS_VEL] = scale[_JOINTS_VEL] = 1.0 / HORIZON
@@ -109,14 +109,14 @@ def node_scale(dtype: torch.dtype) -> Tensor:
 
 
 def node_states(nodes: Tensor, reference: Tensor) -> Tensor:
-    """The variable (B, N, 207) and its reference (B, N, 339) → flat states (B, N, 339) in the prior frame."""
+    """Flat states (B, N, 339) in the prior frame, from the variable (B, N, 207) and its reference (B, N, 339)."""
     change = functional.pad(nodes * node_scale(nodes.dtype), (0, 9))
     moved, _ = apply_change(reference.flatten(0, 1), change.flatten(0, 1))
     return moved.view_as(reference)
 
 
 def cut(variables: Mapping[str, Tensor], states: Tensor, segment: int | None) -> dict[str, Tensor]:
-    """The variables with nodes at a motion's states (B, T, 339, prior frame), or without any."""
+    """The variables with nodes at a motion's states (B, T, 339) in the prior frame; without nodes if no ``segment``."""
     rest = {name: value for name, value in variables.items() if name not in (NODES, REFERENCE)}
     if segment is None:
         return rest
@@ -125,7 +125,7 @@ def cut(variables: Mapping[str, Tensor], states: Tensor, segment: int | None) ->
 
 
 def states_of(motion: Rollout, defects: Defects | None) -> Tensor:
-    """Flat states (B, T, 339) of a roll-out; where segments meet, the node's."""
+    """Flat states (B, T, 339) of a roll-out; where segments meet, the state of the node."""
     state = State(**{f.name: getattr(motion, f.name) for f in fields(State)}).flat()
     if defects is None:
         return state
@@ -143,18 +143,18 @@ def shoot(
     with_prior: bool = True,
     turn: Turn = canonical_turn,
 ) -> tuple[Rollout, Defects]:
-    """Run the prior from x_0 and from every node, all at once.
+    """Roll out from x_0 and from every node, all in one batch.
 
     Args:
-        start: x_0, (B, …), in the prior frame; it enters the decoder as it stands.
+        start: x_0 (B, …) in the prior frame; the decoder gets it without canonicalisation.
         nodes: (B, N, 339) flat states at ``node_frames``, in the prior frame.
         latents: (B, T-1, 48).
-        segment: Steps from node to node.
+        segment: Number of steps from node to node.
         with_prior, turn: As in ``rollout.rollout``.
 
     Returns:
-        The motion of T frames in the prior frame (at a node's frame it is the segment before that ends there), and the
-        defects.
+        The motion of T frames in the prior frame, and the defects. The frame of a node shows the end of the segment
+        before it.
     """
     batch, steps = latents.shape[:2]
     frames = node_frames(steps + 1, segment)

@@ -1,4 +1,4 @@
-"""What should agree with itself: over time, between the body and the prior's joints, with the observed floor."""
+"""Consistency terms: over time, between the body's joints and the prior's, and with the observed floor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from torch import Tensor
 from optim.objective.terms.scene import Scene
 
 PARENTS = (0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 12, 12, 13, 14, 16, 17, 18, 19)
-"""The other end of the bone of joints 1 to 21. As published: the collars hang from the neck, not from the spine."""
+"""Joint at the other end of the bone of joints 1 to 21. As in the public code, the collars hang from the neck, not from
+the spine."""
 
 
 def joints3d_smooth(scene: Scene) -> Tensor:
@@ -21,7 +22,7 @@ def joint_consistency(scene: Scene) -> Tensor:
 
 
 def floor_reg(scene: Scene) -> Tensor:
-    """½ ‖floor − observed floor‖² [m²], (B,), both as normal · offset."""
+    """½ ‖floor − observed floor‖² [m²], (B,); both floors are given as normal · offset."""
     return agreement(scene.floor, scene.problem.observed_floor)
 
 

@@ -1,4 +1,4 @@
-"""Joints in contact stand still and stand on the floor. Prior frame: z up, floor at z = 0."""
+"""Contact terms: joints in contact do not move and are on the floor. Prior frame: z up, floor at z = 0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from optim.objective.terms.scene import Scene
 
 SLACK = 0.08
-"""Height [m] of a joint centre that still counts as touching: it is inside the flesh."""
+"""Height [m] of a joint centre that still counts as touching, because the centre is inside the body."""
 
 
 def contact_vel(scene: Scene) -> Tensor:
@@ -17,6 +17,6 @@ def contact_vel(scene: Scene) -> Tensor:
 
 
 def contact_height(scene: Scene) -> Tensor:
-    """c · max(|z| − slack, 0) [m], (B, T, 9): how far off the floor a joint is that should touch it."""
+    """c · max(|z| − slack, 0) [m], (B, T, 9): distance from the floor of joints that should touch it."""
     contact, joints = scene.in_prior.contact_probability, scene.in_prior.contact_joints
     return contact * (joints[..., 2].abs() - SLACK).relu()

@@ -1,4 +1,4 @@
-"""How far the prediction is from what was seen, in 3D and in the image."""
+"""Data terms: distance of the prediction from the observations, in 3D and in the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optim.objective.terms.scene import Scene, there
 from optim.problem.observations import Masked
 
 MAD_OF_A_NORMAL = 0.67449
-"""Median absolute deviation of N(0, 1)."""
+"""Median absolute deviation of the normal distribution N(0, 1)."""
 
 
 def joints3d(scene: Scene) -> Tensor:
@@ -31,7 +31,7 @@ def joints3d_rollout(scene: Scene) -> Tensor:
 
 
 def points3d(scene: Scene) -> Tensor:
-    """Robust distance [m²] of each observed point to the nearest vertex, (B, T, N); ``cloud_distance``."""
+    """Robust squared distance [m²] of each observed point to the nearest vertex, (B, T, N); see ``cloud_distance``."""
     mesh, problem = there(scene.predicted.points.mesh), scene.problem
     least = problem.robust_least_scale if scene.predicted.in_prior is None else 0.0
     seen, tuning = scene.seen.masked("points3d"), problem.robust_tuning_const
@@ -39,21 +39,21 @@ def points3d(scene: Scene) -> Tensor:
 
 
 def joints2d(scene: Scene) -> Tensor:
-    """Robust reprojection error [px²] per keypoint, (B, T, 25); ``keypoint_distance``."""
+    """Robust reprojection error [px²] per keypoint, (B, T, 25); see ``keypoint_distance``."""
     projected = there(scene.problem.camera).project(there(scene.predicted.points.keypoints))
     seen, weight = scene.seen.keypoints, scene.seen.keypoint_weights
     return keypoint_distance(seen, weight, projected, sigma=scene.problem.joint2d_sigma)
 
 
 def point_distance(seen: Masked, predicted: Tensor) -> Tensor:
-    """½ ‖seen − predicted‖² [m²] per point, 0 where unseen; (B, T, K, 3) → (B, T, K)."""
+    """½ ‖seen − predicted‖² [m²] per point, 0 for unseen points; (B, T, K, 3) → (B, T, K)."""
     return 0.5 * (seen.mask * (seen.values - predicted) ** 2).sum(-1)
 
 
 def keypoint_distance(seen: Tensor, weight: Tensor, projected: Tensor, *, sigma: float) -> Tensor:
-    """Geman–McClure of the reprojection error [px²], per keypoint.
+    """Geman–McClure function of the reprojection error [px²], per keypoint.
 
-    ``weight · σ² r² / (σ² + r²)``, per image coordinate.
+    The sum of ``weight · σ² r² / (σ² + r²)`` over the two image coordinates.
 
     Args:
         seen, projected: (B, T, 25, 2) px; weight: (B, T, 25, 1), 0 where unseen.
@@ -70,7 +70,7 @@ def keypoint_distance(seen: Tensor, weight: Tensor, projected: Tensor, *, sigma:
 def cloud_distance(
     seen: Masked, mesh: Tensor, *, robust: str = "bisquare", tuning: float = 4.6851, least_scale: float = 0.0
 ) -> Tensor:
-    """½ w ‖point − nearest vertex‖² [m²] per observed point; the weight w and the choice of vertex are held constant.
+    """½ w ‖point − nearest vertex‖² [m²] per observed point; no gradient flows into w and the choice of the vertex.
 
     Args:
         seen: (B, T, N, 3); mesh: (B, T, V, 3); robust: ``bisquare`` or ``none``; least_scale: see ``bisquare_weights``.
@@ -88,8 +88,8 @@ def cloud_distance(
 
 
 def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
-    """Index (B, T, N) of the vertex nearest to each point, by a k-d tree per frame; no gradient."""
-    from scipy.spatial import cKDTree  # takes a third of a second to load, and only data of points need it
+    """Index (B, T, N) of the vertex nearest to each point, found with one k-d tree per frame; no gradient."""
+    from scipy.spatial import cKDTree  # it takes 0.3 s to load, and only point clouds need it
 
     clouds, meshes = (x.detach().flatten(0, 1).numpy() for x in (points, mesh))
     found = np.empty(clouds.shape[:2], np.int64)
@@ -104,11 +104,13 @@ def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
 
 
 def bisquare_weights(residual: Tensor, mask: Tensor, *, tuning: float = 4.6851, least_scale: float = 0.0) -> Tensor:
-    """Tukey's ``(1 − (r / (tuning · scale))²)²``, 0 beyond; scale = MAD / 0.67449 of the visible residuals.
+    """Tukey's bisquare weights ``(1 − (r / (tuning · scale))²)²``, and 0 for r beyond ``tuning · scale``.
+
+    The scale is MAD / 0.67449 of the visible residuals of a sub-sequence, where MAD is the median absolute deviation.
 
     Args:
-        residual: (B, T, N) ≥ 0; mask: (B, T, N), 1 where seen. One scale per sub-sequence.
-        least_scale: The scale is no smaller than this [m].
+        residual: (B, T, N) ≥ 0 [m]; mask: (B, T, N), 1 where seen.
+        least_scale: Lower limit of the scale [m].
     """
     weights = torch.zeros_like(residual)
     for b in range(len(residual)):

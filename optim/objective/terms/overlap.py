@@ -1,4 +1,4 @@
-"""Neighbouring sub-sequences of one video should agree where they overlap."""
+"""Overlap terms: neighbouring sub-sequences of one video agree in the frames that they share."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rgb_overlap_xbatch_floor(scene: Scene) -> Tensor:
 
 
 def _overlaps(scene: Scene) -> list[int]:
-    """Frames shared by neighbours of the batch, as far as the earlier one is rolled out."""
+    """Number of frames that neighbours of the batch share, as far as the earlier one is rolled out."""
     missing = scene.problem.frames - scene.seen.frames
     return [max(0, n - missing) for n in overlap_lengths(there(scene.seen.seq_interval))]
 
@@ -66,34 +66,34 @@ def _overlap_before(scene: Scene) -> int:
 
 
 def overlap_lengths(seq_interval: Tensor) -> list[int]:
-    """Frames that sub-sequence b shares with b + 1, (B, 2) → B - 1 numbers; 0 where they do not touch."""
+    """Number of frames that sub-sequence b shares with b + 1; (B, 2) → B - 1 numbers, 0 where they do not overlap."""
     ends, starts = seq_interval[:-1, 1].tolist(), seq_interval[1:, 0].tolist()
     return [max(0, int(end) - int(start)) for end, start in zip(ends, starts, strict=True)]
 
 
 def position_difference(before: Tensor, after: Tensor) -> Tensor:
-    """½ squared differences of the same points seen from two sub-sequences; (F, K, 3) × 2 → (F, K)."""
+    """½ squared difference of the same points in two sub-sequences; twice (F, K, 3) → (F, K)."""
     return 0.5 * ((before - after) ** 2).sum(-1)
 
 
 def velocity_difference(before: Tensor, after: Tensor) -> Tensor:
-    """½ squared differences of their frame-to-frame moves; (F, K, 3) × 2 → (F - 1, K)."""
+    """½ squared difference of their moves from frame to frame; twice (F, K, 3) → (F - 1, K)."""
     return position_difference(before[1:] - before[:-1], after[1:] - after[:-1])
 
 
 def within_batch(points: Tensor, lengths: list[int], difference: Difference) -> Tensor:
-    """One of the two differences above over all neighbouring pairs of a batch, (B, T, K, 3) → flat."""
+    """A difference of points (B, T, K, 3) over all neighbours of a batch, flat; ``lengths`` from ``overlap_lengths``."""
     pairs = [(points[b, -n:], points[b + 1, :n]) for b, n in enumerate(lengths) if n > 0]
     return torch.cat([points.new_zeros(0), *(difference(before, after).flatten() for before, after in pairs)])
 
 
 def against_previous(points: Tensor, previous: Tensor, length: int, difference: Difference) -> Tensor:
-    """The same between the first sub-sequence (B, T, K, 3) and the end of the one before the batch (T', K, 3)."""
+    """A difference between the first sub-sequence (B, T, K, 3) and the end of the previous one (T', K, 3), flat."""
     known = min(length, points.shape[1])
     start = len(previous) - length
     return difference(previous[start : start + known], points[0, :known]).flatten()
 
 
 def neighbour_difference(values: Tensor) -> Tensor:
-    """½ squared differences between neighbours in a batch, (B, D) → (B - 1, D)."""
+    """½ squared difference between neighbours in a batch, (B, D) → (B - 1, D)."""
     return 0.5 * (values[1:] - values[:-1]) ** 2

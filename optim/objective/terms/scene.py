@@ -1,4 +1,4 @@
-"""What the functions of loss terms are given, and how the function of a row of the table is found."""
+"""The input of the functions of loss terms, and the look-up of the function of a row of the table."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Scene:
-    """What a loss term may look at: the problem, what was observed in the frames rolled out, and the prediction.
+    """The input of a loss term: the problem, the observations in the frames rolled out, and the prediction.
 
-    A term may ask only for what its row promises (``Term.needs``, ``points`` and ``stage``).
+    A term may use only what its row declares (``Term.needs``, ``points`` and ``stage``).
     """
 
     problem: Problem
@@ -31,44 +31,44 @@ class Scene:
 
     @property
     def joints(self) -> Tensor:
-        """(B, T, 22, 3) joints of the body [m] in the frame of the input."""
+        """Joints of the body (B, T, 22, 3) [m] in the input frame."""
         return self.predicted.points.joints
 
     @property
     def verts3d(self) -> Tensor:
-        """(B, T, 43, 3) key vertices [m] in the frame of the input; of a term with ``points="verts3d"``."""
+        """Key vertices (B, T, 43, 3) [m] in the input frame; for terms with ``points="verts3d"``."""
         return there(self.predicted.points.verts3d)
 
     @property
     def betas(self) -> Tensor:
-        """(B, 16) coefficients of the body's shape."""
+        """Shape coefficients (B, 16)."""
         return self.predicted.variables["betas"]
 
     @property
     def floor(self) -> Tensor:
-        """(B, 3) normal · offset of the floor [m] in the frame of the camera."""
+        """The floor as normal · offset (B, 3) [m] in the camera frame."""
         return self.predicted.variables["floor_plane"]
 
     @property
     def in_prior(self) -> InPrior:
-        """Joints, roll-out and contacts in the prior frame (z up, floor at z = 0); from stage 3 on."""
+        """Joints, roll-out and contacts in the prior frame (z up, floor at z = 0); only in stage 3."""
         return there(self.predicted.in_prior)
 
     @property
     def previous(self) -> PreviousBatch:
-        """The fitted sub-sequence before this batch; of a term that needs ``previous``."""
+        """The fitted sub-sequence before this batch; for terms that need ``previous``."""
         return there(self.seen.previous)
 
 
 Residual = Callable[[Scene], Tensor]
-"""A loss term's function: unreduced residuals, whose first axes are as ``Term.axis`` says."""
+"""A loss term's function. It returns unreduced residuals; ``Term.axis`` says what their first axes are."""
 
 
 def residual_of(term: Term) -> Residual:
-    """The function of a row of the table: it has the term's name and is in the module that the row names.
+    """The function of a row of the table. It has the term's name and is in the module that the row names.
 
     Raises:
-        InputError: There is no such module or function; says where it was looked for.
+        InputError: There is no such module or function; the message names the expected place.
     """
     where = f"optim.objective.terms.{term.module}"
     try:
@@ -78,6 +78,6 @@ def residual_of(term: Term) -> Residual:
 
 
 def there(value: T | None) -> T:
-    """The value, which the term's row promises not to be None."""
+    """The value, which is not None because the term's row declares that it needs it."""
     assert value is not None
     return value

@@ -1,4 +1,4 @@
-"""The defects of multiple shooting: where a segment ends and where the next one begins should be the same state."""
+"""Term of multiple shooting: the end of a segment and the beginning of the next one should be the same state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from optim.objective.terms.scene import Scene, there
 
 
 def shooting_gap(scene: Scene) -> Tensor:
-    """½ squared defect [m²] at the frames of nodes and 0 elsewhere, (B, T); units: ``shooting.Defects.residual``."""
+    """½ squared defect [m²] at the frames of nodes and 0 elsewhere, (B, T); see ``shooting.Defects.residual``."""
     defects = there(scene.in_prior.defects)
     residual = scene.joints.new_zeros(scene.joints.shape[:2])
     residual[:, list(defects.frames)] = defects.residual()
