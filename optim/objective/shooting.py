@@ -60,7 +60,7 @@ NODE_BLOCKS = (_TRANS, _TRANS_VEL, _ROOT, _ROOT_VEL, _POSE, _JOINTS, _JOINTS_VEL
 
 @dataclass(frozen=True)
 class Defects:
-    """The states where segments end (``before``) and the next ones begin (``after``), (B, N, 339) in the prior frame."""
+    """States where segments end (``before``) and the next ones begin (``after``), (B, N, 339) in the prior frame."""
 
     frames: tuple[int, ...]
     before: Tensor

@@ -82,7 +82,7 @@ def velocity_difference(before: Tensor, after: Tensor) -> Tensor:
 
 
 def within_batch(points: Tensor, lengths: list[int], difference: Difference) -> Tensor:
-    """A difference of points (B, T, K, 3) over all neighbours of a batch, flat; ``lengths`` from ``overlap_lengths``."""
+    """Difference of points (B, T, K, 3) over all neighbours of a batch, flat; ``lengths`` from ``overlap_lengths``."""
     pairs = [(points[b, -n:], points[b + 1, :n]) for b, n in enumerate(lengths) if n > 0]
     return torch.cat([points.new_zeros(0), *(difference(before, after).flatten() for before, after in pairs)])
 
