@@ -90,7 +90,7 @@ def _pulls(found: Diagnosis) -> None:
 
 
 def _conflicts(found: Diagnosis) -> None:
-    """The matrix of cosines as coloured cells: red pulls against, green along."""
+    """The matrix of cosines as coloured cells, a term's name behind its row: red pulls against, green along."""
     psim.TextColored(theme.rgba(theme.DIM), "Terms against each other (red: opposite, green: same way)")
     side = 16.0 * scale()
     x, y = psim.GetCursorScreenPos()
@@ -98,6 +98,11 @@ def _conflicts(found: Diagnosis) -> None:
     count = len(found.terms)
     psim.Dummy((side * count, side * count))
     hovered = psim.IsItemHovered()
+    with font(theme.SMALL_FONT):
+        down = (side - psim.GetTextLineHeight()) / 2
+        for row, term in enumerate(found.terms):  # columns are in the same order
+            place = x + side * count + 6.0 * scale(), y + side * row + down
+            draw.AddText(place, theme.packed(theme.TEXT), term.replace("_", " "))
     for row in range(count):
         for column in range(count):
             value = float(found.cosine[row, column])
