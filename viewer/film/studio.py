@@ -96,7 +96,7 @@ class Studio:
             return
         ui.last = filming.path
         seconds = filming.frames / filming.fps
-        text = f"Recorded {filming.frames} pictures, {seconds:.1f} s: {filming.path}"
+        text = f"Filmed {filming.frames} pictures, {seconds:.1f} s: {filming.path}"
         self._app.ui.note(Note(level="info", text=text, advice=filming.remark))
 
     def obey(self) -> None:
@@ -165,6 +165,4 @@ class Studio:
         if self.filming is not None:
             self.stop()
         self._app.ui.filming.active = False
-        self._app.ui.note(
-            Note(level="error", text=f"Recording: {self.error}", advice="What was recorded before is kept.")
-        )
+        self._app.ui.note(Note(level="error", text=f"Filming: {self.error}", advice="What was filmed before is kept."))

@@ -43,7 +43,7 @@ SHEET = (
     ("D  E", "diagnose, larger plots"),
     ("W", "larger table of weights"),
     ("F  H", "follow the body, home viewpoint"),
-    ("Tab  F9", "hide the panels, record a video"),
+    ("Tab  F9", "hide the panels, film a video"),
     ("?  F1", "this sheet"),
     ("Ctrl+Q", "quit"),
 )

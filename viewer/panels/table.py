@@ -62,7 +62,7 @@ PANELS: dict[str, Panel] = {
     "floor": Panel("Floor", "losses", floor_panel),
     "overlaps": Panel("Overlaps", "losses", overlaps_panel),
     "profile": Panel("Profile", "losses", profile_panel),
-    "record": Panel("Record", "losses", record_panel),
+    "record": Panel("Film", "losses", record_panel),
     "export": Panel("Export", "losses", export_panel),
     "messages": Panel("Messages", "messages", messages_panel, of_fit=False),
     "selection": Panel("Selection", "messages", selection_panel),

@@ -49,8 +49,12 @@ def caption(text: str, right: str = "") -> None:
             psim.TextColored(theme.rgba(theme.DIM), right)
 
 
-def tab_row(titles: dict[str, str], front: str) -> str:
-    """Titles (by name) of panels that share a place, wrapped into lines as needed; the name of the one in front."""
+def tab_row(titles: dict[str, str], front: str, *, marked: str | None = None) -> str:
+    """Titles (by name) of panels that share a place, wrapped into lines as needed; the name of the one in front.
+
+    Args:
+        marked: The one in which something goes on that must not be forgotten; it is red.
+    """
     chosen = front
     with font(theme.SMALL_FONT), styled(FramePadding=(6.0, 1.0), ItemSpacing=(3.0, 3.0)):
         right = psim.GetCursorScreenPos()[0] + psim.GetContentRegionAvail()[0] - 24.0 * scale()
@@ -59,6 +63,7 @@ def tab_row(titles: dict[str, str], front: str) -> str:
             if index and psim.GetItemRectMax()[0] + 3.0 + width < right:
                 psim.SameLine()
             shade = theme.mix(theme.ACCENT, theme.PANEL, 0.45) if name == front else theme.PANEL
+            shade = theme.mix(theme.BAD, theme.PANEL, 0.35) if name == marked else shade
             with colored(Button=theme.rgba(shade)):
                 if psim.Button(f"{title}##tab", (width, 0.0)):
                     chosen = name

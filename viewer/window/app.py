@@ -197,7 +197,10 @@ class App:
     def _tabs(self, slot: str, names: tuple[str, ...]) -> str:
         """Titles of the panels that share a place; the one in front."""
         front = self.ui.tabs.get(slot, names[0])
-        chosen = tab_row({name: PANELS[name].title for name in names}, front)
+        titles = {name: PANELS[name].title for name in names}
+        if self.ui.filming.active and "record" in titles:
+            titles["record"] = "Filming"
+        chosen = tab_row(titles, front, marked="record" if self.ui.filming.active else None)
         if slot == "losses":
             self.ui.wide = wide_switch(self.ui.wide)
         self.ui.tabs[slot] = chosen

@@ -81,7 +81,7 @@ class Recorder:
         self._caught_up = 0
         self._waiting = _News()
         self._broken = False
-        publish(vm.Note(level="info", text=f"Recording to {self.path}"))
+        publish(vm.Note(level="info", text=f"The session is recorded in {self.path}"))
         self.follow()
         self.flush()
 

@@ -63,7 +63,7 @@ def test_a_recording_does_not_run_on_and_says_what_would(replayed, path):
 
 def test_a_dead_optimiser_goes_on_where_it_was(path, open_window):
     window = open_window(make_client=recorded.client(path))
-    assert any(note.text == f"Recording to {path}" for note in window.app.ui.notes)
+    assert any(note.text == f"The session is recorded in {path}" for note in window.app.ui.notes)
     for _ in range(3):
         window.click("Iteration")
         window.settle()

@@ -134,6 +134,16 @@ def test_whatever_a_script_runs_into_the_window_stays(window, tmp_path):
     window.frames(2)
 
 
+def test_another_tab_shows_that_the_window_is_filmed(window):
+    assert window.app.ui.tabs.get("losses") != "record"
+    for active, name in ((False, "Film"), (True, "Filming"), (False, "Film")):
+        window.app.ui.filming.active = active
+        window.frames(2)
+        titles = [title for title in ("Film", "Filming") if title in window.widgets]
+        drawn = {title for title in titles if window.widgets[title].frame >= window.frame}
+        assert drawn == {name}
+
+
 def test_a_picture_that_cannot_be_written_is_said(tmp_path):
     film = Filming(tmp_path / "clip.mp4", size=(64, 48), pictures=True)
     (tmp_path / "clip").rmdir()

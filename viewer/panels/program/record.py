@@ -26,16 +26,16 @@ def record_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     width = psim.GetContentRegionAvail()[0]
     if film.active:
         red = theme.mix(theme.BAD, theme.PANEL, 0.35)
-        if icon_button("Stop recording", "pause", (width, 28.0 * scale()), fill=red):
+        if icon_button("Stop filming", "pause", (width, 28.0 * scale()), fill=red):
             film.request = "stop"
         tooltip("The file is whole then (F9)")
         _progress(ui)
-    elif icon_button("Record the window", "play", (width, 28.0 * scale())):
+    elif icon_button("Film the window", "play", (width, 28.0 * scale())):
         film.request = "start"
     tooltip("30 pictures of video a second, however long the machine takes for each (F9)")
     with disabled(film.active):
         _, ui.panels_while_filming = psim.Checkbox("with panels", ui.panels_while_filming)
-        tooltip("Otherwise panels are hidden while recording; the keys still work")
+        tooltip("Otherwise panels are hidden while filming; the keys still work")
         psim.SameLine()
         _, film.pictures = psim.Checkbox("PNG pictures too", film.pictures)
         for index, (name, text) in enumerate(_HELP.items()):
@@ -66,7 +66,7 @@ def _script(ui: UiState) -> None:
     film = ui.filming
     psim.SetNextItemWidth(-64.0 * scale())
     _, film.script = psim.InputTextWithHint("##script", "a script: its file", film.script)
-    tooltip(f"Plays and records it; a text file, see docs/recording.md. Ready-made: {', '.join(READY_MADE)}")
+    tooltip(f"Plays and films it; a text file, see docs/recording.md. Ready-made: {', '.join(READY_MADE)}")
     psim.SameLine()
     with disabled(not film.script):
         if psim.Button("Play"):
@@ -76,4 +76,4 @@ def _script(ui: UiState) -> None:
 def _folder(ui: UiState) -> None:
     psim.SetNextItemWidth(-1.0)
     _, ui.filming.folder = psim.InputTextWithHint("##folder", "where to: the folder for videos", ui.filming.folder)
-    tooltip("Folder that recordings are written to; empty: ~/Videos, or the home folder")
+    tooltip("Folder that videos are written to; empty: ~/Videos, or the home folder")
