@@ -227,7 +227,7 @@ READY_MADE = {
         4-8 orbit 90
         """,
     "story": """
-        # the main story: the drift after stage 2, a weight, x_0 frozen, another try
+        # the main story: the drift after stage 2, a weight, x_0 held, another try
         panels on
         0 caption "Stages 1 and 2"
         0 run stage
@@ -241,7 +241,7 @@ READY_MADE = {
         4 caption "Trust the observations more"
         4-6 weight joints3d 1 5
         6 freeze x_0
-        6 caption "x_0 frozen: only the latents move"
+        6 caption "x_0 held: only the latents move"
         6-10 step 40
         10 caption ""
         10-14 orbit 180

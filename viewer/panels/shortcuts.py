@@ -96,7 +96,7 @@ def _optimiser_keys(view: ViewModel, ui: UiState) -> Iterator[Command]:
         if _pressed(key):
             yield SetSpeed(next_speed(view.status.speed_limit, step))
     if _pressed("X"):
-        yield Release("x_0") if "x_0" in view.frozen else Hold("x_0")
+        yield Release("x_0") if "x_0" in view.held else Hold("x_0")
 
 
 def _history_keys(view: ViewModel, ui: UiState, *, shift: bool) -> Iterator[Command]:

@@ -1,8 +1,9 @@
-"""All that may be drawn, as frozen numpy values; knows neither torch nor the optimiser.
+"""Everything that the window draws, as frozen dataclasses of numpy arrays.
 
-Everything with a position is in the *display frame*: metres, z up, an observed floor at z = 0. Data that is
-already z up is shown as it is. B sub-sequences of T frames; number b covers the clip from ``starts[b]`` on.
-Fields made with ``placed`` say how they change with the frame that they are shown in (``viewer.scene.reframe``).
+Positions are in the *display frame*: metres, z up, and an observed floor at z = 0. Data that is z up already keeps its
+own frame. There are B sub-sequences of T frames; sub-sequence b covers the frames of the clip from ``starts[b]`` on. A
+field made with ``placed`` says how it changes when it is shown in another frame (``viewer.scene.reframe``). This module
+knows neither torch nor the optimiser.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ Kind = Literal["points", "vectors", "planes", "rotations", "poses", "translation
 
 
 def placed(kind: Kind, **options: Any) -> Any:
-    """A dataclass field that holds places or directions (..., 3), planes (..., 4), rotations (..., 3, 3) and the like.
+    """A dataclass field that changes with the frame of reference.
 
-    ``poses`` are rotations of which only the first joint's changes, ``translations`` those of the body model,
-    ``frames`` (..., 4, 4) lead from the frame that everything is given in to another.
+    Args:
+        kind: ``points`` and ``vectors`` are (..., 3), ``planes`` are (..., 4), ``rotations`` are (..., 3, 3). ``poses``
+            are the rotations of all joints, of which only the root's changes. ``translations`` are those of the body
+            model. ``frames`` (..., 4, 4) are transforms from the display frame to another frame.
+        options: Arguments of ``dataclasses.field``.
     """
     return field(metadata={"placed": kind}, **options)
 
@@ -31,7 +35,7 @@ Level = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True, kw_only=True)
 class BodyMesh:
-    """The body model's arrays for skinning on the window's side; sent once. J = 22 body joints."""
+    """The arrays of the body model with which the window skins it. They are sent once. J = 22 body joints."""
 
     template: np.ndarray  # (V, 3)
     faces: np.ndarray  # (F, 3)
@@ -45,10 +49,10 @@ class BodyMesh:
 
 @dataclass(frozen=True, kw_only=True)
 class Motion:
-    """One motion of all sub-sequences, ready to skin."""
+    """One motion of all sub-sequences, with everything that skinning needs."""
 
-    trans: np.ndarray = placed("translations")  # (B, T, 3)
-    rotations: np.ndarray = placed("poses")  # (B, T, J, 3, 3): root orientation, then the body pose
+    trans: np.ndarray = placed("translations")  # (B, T, 3) metres
+    rotations: np.ndarray = placed("poses")  # (B, T, J, 3, 3) root orientation, then the body pose
     betas: np.ndarray  # (B, 16)
     joints: np.ndarray = placed("points")  # (B, T, J, 3)
     contacts: np.ndarray | None = None  # (B, T, J) probabilities
@@ -56,7 +60,7 @@ class Motion:
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """A pinhole camera; x right, y down, z forward in its own frame."""
+    """A pinhole camera. In its own frame x points right, y down and z forward."""
 
     matrix: np.ndarray  # (3, 3) pixels
     size: tuple[int, int]  # width, height in pixels
@@ -66,15 +70,15 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True)
 class Footage:
-    """The video that the fit was seen in; the window reads its pictures itself."""
+    """The video that the observations come from; the window reads its pictures itself."""
 
     path: str
-    frames: tuple[int, ...]  # number in the file for each frame of the clip, rising
+    frames: tuple[int, ...]  # for each frame of the clip its number in the file, in rising order
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """What was seen; missing values are NaN."""
+    """The observations; missing values are NaN."""
 
     joints3d: np.ndarray | None = placed("points", default=None)  # (B, T, J, 3)
     verts3d: np.ndarray | None = placed("points", default=None)  # (B, T, 43, 3), see ``Scene.key_vertices``
@@ -90,7 +94,7 @@ class Term:
     unit: str
     formula: str
     stage: int  # first stage that it takes part in
-    help: str = ""  # what it is good for
+    help: str = ""  # purpose of the term
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,31 +106,31 @@ class Phase:
     steps: int
     iterations: int
     variables: tuple[str, ...]
-    frames: int | None = None  # only so many are rolled out and observed; None: all
+    frames: int | None = None  # number of frames that are rolled out and observed; None: all
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Weights and steps that a running fit can take over at once."""
+    """Weights and steps that a running fit can take over in one edit."""
 
     name: str
-    fixed: tuple[str, ...]  # rules in which it differs and that stay what they are, in words
+    fixed: tuple[str, ...]  # descriptions of the rules that differ but cannot change in a running fit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Something that can be frozen; ``children`` freeze with it."""
+    """A variable, or a group of variables, that can be held; the ``children`` of a group are held with it."""
 
     name: str
     label: str
     unit: str = ""
     children: tuple[str, ...] = ()
-    entries: int = 0  # along time, some of which can be frozen alone as ``name[first:end]``; 0: none
+    entries: int = 0  # along time, some of which can be held alone as ``name[first:end]``; 0: none
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What seldom changes; sent at the start, and again after an edit of observations or floor."""
+    """Everything that seldom changes. It is sent at the start, and again after an edit of observations or floor."""
 
     name: str
     fps: float
@@ -142,90 +146,90 @@ class Scene:
     camera: Camera | None = None
     footage: Footage | None = None
     ground_truth: Motion | None = None
-    openpose_vertices: tuple[int, ...] = ()  # completes joints to the 25 keypoints
+    openpose_vertices: tuple[int, ...] = ()  # vertices that complete the joints to the 25 keypoints of BODY_25
     key_vertices: tuple[int, ...] = ()  # of ``Observed.verts3d``
     joint_names: tuple[str, ...] = ()
     floors: np.ndarray | None = placed("planes", default=None)  # (B, 4) as observed; None without a camera
-    asked_overlap: int | None = None  # frames that neighbours were to share at least
-    loss_terms: tuple[str, ...] = ()  # by name; several may share a row of the weights table
+    asked_overlap: int | None = None  # smallest number of frames that neighbours should share, as the user asked
+    loss_terms: tuple[str, ...] = ()  # names of the loss terms; several may share a row of the weights table
 
     @property
     def clip_frames(self) -> int:
-        """Frames from the first to the last of all sub-sequences."""
+        """Number of frames from the first to the last frame of all sub-sequences."""
         return max(self.starts) + self.num_frames
 
     def local_frame(self, sequence: int, frame: int) -> int | None:
-        """The sub-sequence's own frame number at a frame of the clip; None where it does not reach."""
+        """A sub-sequence's own number of a frame of the clip; None if the sub-sequence does not have that frame."""
         local = frame - self.starts[sequence]
         return local if 0 <= local < self.num_frames else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """The roll-out from which stage 3 starts against the stage-2 motion that it encodes, missing frames bridged."""
+    """The first roll-out of stage 3 and the stage-2 motion, with missing frames bridged, that it was inferred from."""
 
     stage2: Motion
-    initial: Motion
-    root_cm: np.ndarray  # (B, T)
+    initial: Motion  # the roll-out
+    root_cm: np.ndarray  # (B, T) distance between their root joints
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nodes:
-    """The N nodes of multiple shooting: where segments end, and where the next ones begin."""
+    """The N nodes of multiple shooting. At each of them one segment of the roll-out ends and the next one begins."""
 
-    frames: tuple[int, ...]  # (N,) of a sub-sequence
-    before: np.ndarray = placed("points")  # (B, N, J, 3)
-    after: np.ndarray = placed("points")
+    frames: tuple[int, ...]  # (N,) frames of a sub-sequence
+    before: np.ndarray = placed("points")  # (B, N, J, 3) joints at the end of the earlier segment
+    after: np.ndarray = placed("points")  # (B, N, J, 3) joints at the beginning of the next one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something done to the fit between two iterations."""
+    """An edit of the fit between two iterations."""
 
-    snapshot: int  # its result
+    snapshot: int  # id of the snapshot that it made
     text: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    """Snapshots in a row, from where they leave another branch."""
+    """A row of successive snapshots, from the one where it leaves another branch."""
 
     number: int
     name: str
-    first: int  # ids of snapshots
-    last: int
-    forked_from: int | None  # on another branch; None for the first
+    first: int  # id of its first snapshot
+    last: int  # id of its last snapshot
+    forked_from: int | None  # id of the snapshot on another branch where it begins; None for the first branch
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Every iteration so far, one row each, in the order they were made; ids are the numbers of the rows."""
+    """All iterations so far, one row each, in the order in which they were made."""
 
-    ids: np.ndarray  # (N,)
-    parents: np.ndarray  # (N,) ids; -1 for the start
+    ids: np.ndarray  # (N,) ids of the snapshots, which are the numbers of the rows
+    parents: np.ndarray  # (N,) ids; -1 for the first snapshot
     branch_of: np.ndarray  # (N,) number of the branch that a row was made on
     phase: np.ndarray  # (N,) index into the schedule
-    step: np.ndarray  # (N,)
-    iteration: np.ndarray  # (N,) within the step
+    step: np.ndarray  # (N,) outer step within the phase
+    iteration: np.ndarray  # (N,) iteration within the step
     total: np.ndarray  # (N,) weighted loss
     terms: np.ndarray  # (N, K) weighted loss per term; NaN where it is not computed
-    depth: np.ndarray  # (N,) rows between the start and this one on its own branch
-    frames: np.ndarray  # (N,) frames that were observed, all sub-sequences together
-    branch: np.ndarray  # rows from the start to the current iteration
+    depth: np.ndarray  # (N,) number of snapshots before this one on its own branch
+    frames: np.ndarray  # (N,) observed frames of all sub-sequences together
+    branch: np.ndarray  # rows from the first snapshot to the current one
     branches: tuple[Branch, ...] = ()
     events: tuple[Event, ...] = ()  # edits, oldest first
     bookmarks: tuple[tuple[int, str], ...] = ()  # id of a snapshot, name
 
     def row_of(self, snapshot: int) -> int:
-        """Row of a snapshot's id."""
+        """Row of the snapshot with an id."""
         return int(np.searchsorted(self.ids, snapshot))
 
     def number(self, snapshot: int) -> int:
-        """A snapshot as it is called on the screen: how many lie before it on its branch."""
+        """The number under which the screen shows a snapshot: how many snapshots lie before it on its branch."""
         return int(self.depth[self.row_of(snapshot)])
 
     def path(self, snapshot: int) -> np.ndarray:
-        """Rows from the start to a snapshot on any branch."""
+        """Rows from the first snapshot to a given one, which may be on any branch."""
         rows, row = [], self.row_of(snapshot)
         while row >= 0:
             rows.append(row)
@@ -235,7 +239,7 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """Where the optimiser stands."""
+    """The position and the speed of the optimiser."""
 
     state: State
     phase: int
@@ -247,18 +251,18 @@ class Status:
     rate: float | None = None  # iterations per second
     seconds_left: float | None = None
     speed_limit: float | None = None  # iterations per second
-    evaluation: int = 0  # of the objective, of the iteration under way
+    evaluation: int = 0  # evaluations of the objective so far in the iteration under way
 
 
 @dataclass(frozen=True, kw_only=True)
 class Movement:
-    """How far a variable has moved since its stage began, in its unit, and what holds it."""
+    """How far a variable has moved since its stage began, in its own unit, and what holds it."""
 
-    largest: float | None  # of any entry; None for a group, whose parts differ in unit
-    rms: float | None
-    held_by: str = ""  # "freeze" or the name of a phase whose schedule leaves it out
-    since: int | None = None  # id of the snapshot in which it was held
-    moved_since: float = 0.0  # by hand, since then
+    largest: float | None  # largest change of any entry; None for a group, whose variables have different units
+    rms: float | None  # root mean square of the changes
+    held_by: str = ""  # "freeze" for the user, or the name of a phase in which the schedule holds it; empty: it moves
+    since: int | None = None  # id of the snapshot since which it has been held
+    moved_since: float = 0.0  # largest change since then, which only a reset or a perturbation can cause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,36 +291,36 @@ class Caught:
 
     snapshot: int
     text: str
-    last_good: int | None  # to rewind to
+    last_good: int | None  # id of the snapshot to rewind to
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseTimes:
-    """Where the time of one phase went."""
+    """How the time of one phase is divided."""
 
     name: str
     evaluations: int
-    seconds: dict[str, float]  # part → seconds
+    seconds: dict[str, float]  # name of a timed section → seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """What was found out about a snapshot when it was asked for (``viewer.worker.analyses``)."""
+    """The answer to a question about a snapshot (``viewer.worker.analyses``)."""
 
     kind: str
     options: tuple[tuple[str, Any], ...]
     snapshot: int
-    seconds: float  # that it took
-    value: Any  # frozen numpy values, see ``viewer.protocol.findings``; None: there is nothing to measure, or it failed
-    error: str = ""
+    seconds: float  # time that the answer took
+    value: Any  # a class of ``viewer.protocol.findings``; None if there is nothing to measure, or on an error
+    error: str = ""  # why there is no value
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewModel:
-    """What is shown now."""
+    """Everything about one snapshot that the window shows, with the state of the session."""
 
-    version: int
-    obeyed: int  # commands that the worker has dealt with so far
+    version: int  # counts the views that the worker has published
+    obeyed: int  # number of commands that the worker has dealt with so far
     status: Status
     current: int  # id of the session's snapshot
     shown: int  # id of the snapshot that is drawn
@@ -327,39 +331,39 @@ class ViewModel:
     weights: np.ndarray  # (P, K)
     raw: np.ndarray  # (K,) unweighted loss of the drawn snapshot; NaN where a term is not computed
     weighted: np.ndarray  # (K,)
-    frozen: frozenset[str]
-    movement: Mapping[str, Movement] = field(default_factory=dict)  # by variable, and x_0 where that is frozen
+    held: frozenset[str]
+    movement: Mapping[str, Movement] = field(default_factory=dict)  # by variable, and x_0 where that is held
     history: History
     can_undo: bool = False
     can_redo: bool = False
     breakpoints: tuple[BreakpointSetting, ...] = ()
-    caught: Caught | None = None  # the latest
+    caught: Caught | None = None  # the latest one
     times: tuple[PhaseTimes, ...] = ()
-    regressed: np.ndarray | None = placed("points", default=None)  # (B, T, J, 3) that the prior's decoder puts out
+    regressed: np.ndarray | None = placed("points", default=None)  # (B, T, J, 3) joints predicted by the decoder
     prior_frames: np.ndarray = placed("frames", default_factory=lambda: np.eye(4)[None])  # (B, 4, 4) to the prior frame
     nodes: Nodes | None = None
-    up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0)  # direction that is up in the frame of this view
     analyses: Mapping[str, Analysis] = field(default_factory=dict, repr=False)  # the latest of each kind
     scene: Scene = field(repr=False)
 
     def __getstate__(self) -> dict[str, object]:
-        """Pickle without what travels by itself (scene, analyses); the receiver puts it back with ``replace``."""
+        """Leave out the scene and the analyses, which are sent on their own; the receiver puts them back in."""
         return {**self.__dict__, "scene": None, "analyses": {}}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loading:
-    """The worker is busy before there is anything to show."""
+    """The worker is still loading; there is nothing to show yet."""
 
     text: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadFailed:
-    """There will be nothing to show; the worker ends."""
+    """Loading has failed: there will be nothing to show, and the worker ends."""
 
     text: str
-    input_error: bool  # the user's input is at fault, not the program
+    input_error: bool  # whether the user's input is at fault and not the program
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,7 @@ class ResultsSource:
             weights=_ratio(self._weighted, self._raw),
             raw=self._raw[snapshot],
             weighted=self._weighted[snapshot],
-            frozen=frozenset(),
+            held=frozenset(),
             history=self._history(),
             prior_frames=np.tile(np.eye(4), (len(self._opened.intervals), 1, 1)),
             scene=self._scene,

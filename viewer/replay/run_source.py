@@ -128,7 +128,7 @@ class RunSource:
             regressed=compact.regressed(parts["motion"], motion),
             phases=setup.phases,
             weights=setup.weights,
-            frozen=setup.frozen,
+            held=setup.held,
             raw=raw,
             weighted=weighted,
             history=self._whole_history(),

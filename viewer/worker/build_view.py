@@ -90,7 +90,7 @@ class ViewBuilder:
             weights=_weights(now.schedule, self.scene.terms),
             raw=raw,
             weighted=weighted,
-            frozen=now.held,
+            held=now.held,
             movement=self._movement(snapshot),
             history=self._history(),
             can_undo=session.can_undo,
@@ -237,7 +237,7 @@ def _phases(schedule: tuple[Any, ...]) -> tuple[vm.Phase, ...]:
 
 
 def _parts(problem: Problem, schedule: tuple[Any, ...]) -> tuple[vm.Part, ...]:
-    """What can be frozen: groups, and what moves in any phase."""
+    """Everything that can be held: groups, and the variables that move in any phase."""
     entries = {name: problem.frames for name in ("trans", "root_orient", "latent_pose")}
     entries["latent_motion"] = problem.frames - 1
     moving = {name for phase in schedule for name in phase.variables}

@@ -244,7 +244,7 @@ class Recorder:
                 scene=self._slim(builder.scene),
                 phases=builder.phases(snapshot),
                 weights=builder.weights(snapshot),
-                frozen=snapshot.held,
+                held=snapshot.held,
                 row_of=builder.members.row_of,
             )
             self._setup = made_of, setup

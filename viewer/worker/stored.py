@@ -38,7 +38,7 @@ class Setup:
     scene: vm.Scene
     phases: tuple[vm.Phase, ...]
     weights: np.ndarray  # (P, K)
-    frozen: frozenset[str]
+    held: frozenset[str]
     row_of: Mapping[str, int]  # loss term → row of the weights table
 
 
@@ -58,7 +58,7 @@ def _drawn() -> tuple[Form, ...]:
     from optim.recording.values import form
 
     return (
-        form(Setup, "Setup", "scene phases weights frozen row_of", shared=True),
+        form(Setup, "Setup", "scene phases weights frozen:held row_of", shared=True),
         form(
             vm.Scene,
             "Scene",

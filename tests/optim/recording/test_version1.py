@@ -109,7 +109,7 @@ def test_it_is_opened_and_scrubbed_and_stays_as_it_is(old):
     for snapshot in range(LAST + 1):
         view, entry = source.view(snapshot), session.history.entry(snapshot)
         assert view.status.loss == entry.evaluation.total and view.phases[entry.phase].stage == entry.stage
-        assert view.frozen == entry.held
+        assert view.held == entry.held
     source.notes()
     for snapshot in (0, 9, 18):  # what is no iteration was always written
         motion, expected = source.view(snapshot).motion, session.fit.trajectory(session.history[snapshot])

@@ -37,7 +37,7 @@ def test_in_stage_3_the_parts_of_x_0_are_folded_away(window):
         window.box(name)
 
 
-def test_one_part_is_frozen_alone(window):
+def test_one_part_is_held_alone(window):
     window.app.ui.open_parts = True
     window.frames(2)
     window.click("root_orient", 0.05)
@@ -52,7 +52,7 @@ def test_rows_say_how_far_variables_have_moved(window):
     assert window.view.scene.parts[[p.name for p in window.view.scene.parts].index("trans")].unit == "m"
 
 
-def test_rows_say_since_when_something_is_frozen(window):
+def test_rows_say_since_when_something_is_held(window):
     window.post(Hold("x_0"), StepOuter())
     (hold,) = [one for one in held(window.session.fit) if one.name == "x_0"]
     assert hold.since in {event.snapshot for event in window.view.history.events}
@@ -102,7 +102,7 @@ def test_reset_and_perturb(window):
     assert torch.equal(window.session.current.variables["latent_motion"], began)
 
 
-def test_what_is_frozen_is_not_reset(window):
+def test_what_is_held_is_not_reset(window):
     window.post(Hold("betas"))
     window.click("betas/…")
     window.frames(2)
@@ -118,7 +118,7 @@ def test_the_floor_is_a_row_where_a_camera_sees_it(open_fit):
     assert "floor_plane" in window.session.current.held
 
 
-def test_a_range_of_latents_is_frozen_and_released(window):
+def test_a_range_of_latents_is_held_and_released(window):
     window.click("latent_motion/…")
     window.frames(2)
     window.enter_number("latent_motion/first", "1")
@@ -126,7 +126,7 @@ def test_a_range_of_latents_is_frozen_and_released(window):
     window.click("latent_motion/Freeze range")
     window.frames(3)
     assert window.session.current.held == {"latent_motion[1:3]"}
-    assert window.shows("1:3 frozen")
+    assert window.shows("1:3 held")
     before = window.session.current.variables["latent_motion"]
     window.post(Step())
     change = (window.session.current.variables["latent_motion"] - before).abs().amax(dim=(0, 2))

@@ -130,7 +130,7 @@ def test_it_shows_what_the_session_showed(run, source, part):
     if expected.regressed is not None:
         np.testing.assert_allclose(found.regressed, expected.regressed, atol=1e-3)
     held = bench.session.history[snapshot]
-    assert found.frozen == held.held and found.status.loss == pytest.approx(held.evaluation.total)
+    assert found.held == held.held and found.status.loss == pytest.approx(held.evaluation.total)
     assert found.status.state == ("done" if held.done else "paused")
 
 

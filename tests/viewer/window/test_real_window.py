@@ -38,7 +38,7 @@ def frame(self):
     state = {"frames": driver.frame, "widgets": {k: v[:4] for k, v in driver.widgets.items()}}
     if view is not None:
         state |= {"state": view.status.state, "iterations": view.status.total_iterations, "clip": self.ui.frame,
-                  "frozen": sorted(view.frozen), "weight": float(view.weights[view.status.phase, 0]),
+                  "held": sorted(view.held), "weight": float(view.weights[view.status.phase, 0]),
                   "stage": view.phases[view.status.phase].stage, "drift": view.drift is not None,
                   "branches": len(view.history.branches), "current": view.current, "shown": view.shown,
                   "recording": self.ui.filming.active, "pictures": self.ui.filming.frames,
@@ -189,7 +189,7 @@ def test_a_first_minute(open_real):
     window.xdotool("key", "Return")
     window.wait(lambda s: s["weight"] == 2.5)
     window.click("x_0, the first frame", 0.05)
-    window.wait(lambda s: s["frozen"] == ["x_0"])
+    window.wait(lambda s: s["held"] == ["x_0"])
     window.point("frame bar", 0.1)
     window.press()
     window.point("frame bar", 0.5)
@@ -225,7 +225,7 @@ def test_the_main_story(open_real):
     window.let_go()
     window.wait(lambda s: s["weight"] > before)
     window.click("x_0, the first frame", 0.05)
-    window.wait(lambda s: s["frozen"] == ["x_0"])
+    window.wait(lambda s: s["held"] == ["x_0"])
     window.click("Iteration")
     edited = window.wait(lambda s: s["state"] == "paused" and s["branches"] == 1)
     window.point("iteration bar", 0.02)
@@ -236,7 +236,7 @@ def test_the_main_story(open_real):
     window.click("Rewind here")
     window.wait(lambda s: s["current"] == s["shown"] < edited["current"])
     window.click("Iteration")
-    window.wait(lambda s: s["branches"] == 2 and s["frozen"] == [])
+    window.wait(lambda s: s["branches"] == 2 and s["held"] == [])
     window.xdotool("key", "F9")
     window.wait(lambda s: s["recording"] and s["pictures"] >= 5)
     window.xdotool("key", "F9")

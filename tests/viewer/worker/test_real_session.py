@@ -90,9 +90,9 @@ def test_edits_reach_the_session_and_can_be_undone():
     bench = Bench(make())
     view = bench.do(edits.SetWeight("joints3d", 3.0, 1), edits.Hold("trans"), c.Step())
     assert bench.session.current.weights["joints3d"] == 3.0
-    assert view.frozen == {"trans"} and view.can_undo and not view.can_redo
+    assert view.held == {"trans"} and view.can_undo and not view.can_redo
     view = bench.do(edits.Undo(), edits.Undo())
-    assert view.frozen == frozenset() and view.can_redo and not view.can_undo
+    assert view.held == frozenset() and view.can_redo and not view.can_undo
     bench.do(edits.Hold("root_orient"), edits.Hold("trans"))
     assert "nothing is left to move" in bench.notes()[-1]
 

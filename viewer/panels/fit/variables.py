@@ -1,4 +1,4 @@
-"""Variables: which of them move, how far they have moved, what holds them; freeze, reset, perturb."""
+"""Variables: which of them move, how far they have moved and what holds them; hold, reset and perturb them."""
 
 from __future__ import annotations
 
@@ -47,65 +47,65 @@ def _x_0_first(parts: tuple[Part, ...]) -> list[Part]:
 
 def _row(view: ViewModel, ui: UiState, part: Part, inner: bool) -> Iterator[Command]:
     own, covered = (
-        part.name in view.frozen,
-        inner and any(part.name in other.children and other.name in view.frozen for other in view.scene.parts),
+        part.name in view.held,
+        inner and any(part.name in other.children and other.name in view.held for other in view.scene.parts),
     )
-    frozen = own or covered
+    held = own or covered
     if inner:
         psim.Indent(22.0 * scale())
     with disabled(covered):
-        changed, frozen_now = psim.Checkbox(part.label, frozen)
-    tooltip(_help(part, frozen))
+        changed, ticked = psim.Checkbox(part.label, held)
+    tooltip(_help(part, held))
     if part.children and _stage(view) == 3:
         psim.SameLine()
         direction = psim.ImGuiDir_Down if ui.open_parts else psim.ImGuiDir_Right
         if psim.ArrowButton("##parts", direction):
             ui.open_parts = not ui.open_parts
         tooltip("Its six parts")
-    _state(view, part, frozen)
+    _state(view, part, held)
     psim.PushID(part.name)
-    yield from _menu(view, ui, part, frozen)
+    yield from _menu(view, ui, part, held)
     psim.PopID()
     if inner:
         psim.Unindent(22.0 * scale())
     if changed:
-        yield Hold(part.name) if frozen_now else Release(part.name)
+        yield Hold(part.name) if ticked else Release(part.name)
 
 
 def _stage(view: ViewModel) -> int:
     return view.phases[view.status.phase].stage
 
 
-def _state(view: ViewModel, part: Part, frozen: bool) -> None:
-    text, color, help_text = state_of(view, part, frozen)
+def _state(view: ViewModel, part: Part, held: bool) -> None:
+    text, color, help_text = state_of(view, part, held)
     psim.SameLine()
     room = psim.GetContentRegionAvail()[0] - (_MENU + 5.0) * scale()
     with font(theme.SMALL_FONT):
         if psim.CalcTextSize(text)[0] > room:  # the tick and the colour say it too
-            text = text.removeprefix("frozen").removeprefix("held").lstrip(", ")
+            text = text.removeprefix("held").lstrip(", ")
         align_right(psim.CalcTextSize(text)[0] + (_MENU + 5.0) * scale())
         psim.TextColored(theme.rgba(color), text)
     tooltip(help_text)
 
 
-def state_of(view: ViewModel, part: Part, frozen: bool) -> tuple[str, theme.Color, str]:
+def state_of(view: ViewModel, part: Part, held: bool) -> tuple[str, theme.Color, str]:
     """What a row says at its right end: moved so far, or held since when; its colour; the same at length."""
-    way, ranges = view.movement.get(part.name), frozen_ranges(view, part)
+    way, ranges = view.movement.get(part.name), held_ranges(view, part)
     unit = f" {part.unit}" if part.unit else ""
     if part.name not in view.movement and not part.children:
-        return ("frozen, in stage 3" if frozen else "in stage 3"), theme.ACCENT if frozen else theme.DIM, _LATER
+        return ("held, in stage 3" if held else "in stage 3"), theme.ACCENT if held else theme.DIM, _LATER
     if part.children and _stage(view) < 3:
-        return ("frozen, in stage 3" if frozen else "in stage 3"), theme.ACCENT if frozen else theme.DIM, _LATER
+        return ("held, in stage 3" if held else "in stage 3"), theme.ACCENT if held else theme.DIM, _LATER
     if way is not None and way.since is not None:
-        word, color = ("frozen", theme.ACCENT) if way.held_by == "freeze" else ("held", theme.DIM)
-        who = "Frozen" if way.held_by == "freeze" else f"Held by the schedule of {way.held_by}"
+        color = theme.ACCENT if way.held_by == "freeze" else theme.DIM
+        who = "Held by you" if way.held_by == "freeze" else f"Held by the schedule of {way.held_by}"
         since = view.history.number(way.since)
         long = f"{who} since iteration {since}; moved by {number(way.moved_since)}{unit} since then (by hand)"
-        return f"{word} since {since}", color, long
-    if frozen:
-        return "frozen", theme.ACCENT, "Stays where it is until it is released"
+        return f"held since {since}", color, long
+    if held:
+        return "held", theme.ACCENT, "It stays where it is until it is released"
     if ranges:
-        return f"{ranges[0]} frozen" if len(ranges) == 1 else f"{len(ranges)} ranges frozen", theme.ACCENT, _RANGES
+        return f"{ranges[0]} held" if len(ranges) == 1 else f"{len(ranges)} ranges held", theme.ACCENT, _RANGES
     by = schedule_holding(view, part)
     if by is not None:
         return "held", theme.DIM, f"All its parts are held by the schedule of {by}"
@@ -125,17 +125,17 @@ def schedule_holding(view: ViewModel, part: Part) -> str | None:
     return holders.pop() if len(holders) == 1 and not holders & {"", "freeze"} else None
 
 
-def frozen_ranges(view: ViewModel, part: Part) -> list[str]:
-    """Ranges of a variable's entries that are frozen, as ``10:20``, in order."""
-    found = [name[len(part.name) + 1 : -1] for name in view.frozen if name.startswith(f"{part.name}[")]
+def held_ranges(view: ViewModel, part: Part) -> list[str]:
+    """Ranges of a variable's entries that are held, as ``10:20``, in order."""
+    found = [name[len(part.name) + 1 : -1] for name in view.held if name.startswith(f"{part.name}[")]
     return sorted(found, key=lambda text: int(text.split(":")[0] or 0))
 
 
 _RANGES = "Entries along time that are held; the others move. Released behind “…”"
-_LATER = "Begins with stage 3; frozen before, it stays as it is initialised there"
+_LATER = "It begins with stage 3. If it is held before, it keeps the value that it is initialised with there"
 
 
-def _menu(view: ViewModel, ui: UiState, part: Part, frozen: bool) -> Iterator[Command]:
+def _menu(view: ViewModel, ui: UiState, part: Part, held: bool) -> Iterator[Command]:
     """Reset and perturb, behind a button at the end of the row."""
     align_right(_MENU * scale())
     if psim.Button("…##menu", (_MENU * scale(), 0.0)):
@@ -146,11 +146,11 @@ def _menu(view: ViewModel, ui: UiState, part: Part, frozen: bool) -> Iterator[Co
     there = _stage(view) == 3 if part.children else part.name in view.movement
     with styled(FramePadding=(7.0, 3.0), ItemSpacing=(7.0, 5.0)):
         psim.TextDisabled(part.label)
-        with disabled(frozen or not there):
+        with disabled(held or not there):
             if psim.Button("Reset##do"):
                 yield Reset(part.name)
                 psim.CloseCurrentPopup()
-            tooltip("Back to where the stage began" if not frozen else "Frozen: release it first")
+            tooltip("It is held: release it first" if held else "Back to its value at the beginning of the stage")
             psim.SetNextItemWidth(70.0 * scale())
             _, noise = psim.InputDouble("##noise", ui.noise.get(part.name, USUAL_NOISE), 0.0, 0.0, "%.3g")
             ui.noise[part.name] = noise
@@ -160,7 +160,7 @@ def _menu(view: ViewModel, ui: UiState, part: Part, frozen: bool) -> Iterator[Co
                 psim.CloseCurrentPopup()
             tooltip(f"Add normal noise of this standard deviation [{_WORDS[part.unit]}]; undo with Ctrl+Z")
         inside = any(part.name in other.children for other in view.scene.parts)
-        if there and not frozen and part.entries > 1 and not (inside and _stage(view) == 3):
+        if there and not held and part.entries > 1 and not (inside and _stage(view) == 3):
             yield from _range(view, ui, part)
     psim.EndPopup()
 
@@ -183,14 +183,13 @@ def _range(view: ViewModel, ui: UiState, part: Part) -> Iterator[Command]:
             yield Hold(f"{part.name}[{bounds[0]}:{bounds[1] + 1}]")
             psim.CloseCurrentPopup()
     tooltip("Hold these entries along time; the others go on moving")
-    for text in frozen_ranges(view, part):
+    for text in held_ranges(view, part):
         if psim.Button(f"Release {text}"):
             yield Release(f"{part.name}[{text}]")
             psim.CloseCurrentPopup()
 
 
-def _help(part: Part, frozen: bool) -> str:
+def _help(part: Part, held: bool) -> str:
     what = part.label if not part.children else f"{part.label}: {', '.join(part.children)}"
-    return f"{what}\n" + (
-        "Frozen: stays exactly where it is until released." if frozen else "Tick to hold it from the next iteration on."
-    )
+    held_help, free_help = "It is held: it does not move until released.", "Tick to hold it from the next iteration on."
+    return f"{what}\n{held_help if held else free_help}"

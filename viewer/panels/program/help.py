@@ -23,7 +23,7 @@ _FLAGS = (
 HINT = (
     "Press N to do one iteration of the optimiser, space to run it.",
     "Drag the lower bar to move through the clip, the upper one to look back.",
-    "Weights and frozen variables may be changed at any time.",
+    "You may change weights, and hold or release variables, at any time.",
 )
 
 
