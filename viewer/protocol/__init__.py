@@ -1,1 +1,1 @@
-"""What crosses the border between the window and the optimiser's process: views, findings, commands; numpy only."""
+"""The values that the window and the optimiser's process exchange: views, findings and commands. Needs numpy only."""

@@ -1,4 +1,7 @@
-"""What the window may ask of the worker: an edit of the fit, or one of the requests below; frozen values, picklable."""
+"""The commands that the window sends to the worker: edits of the fit, and the requests below.
+
+All of them are frozen dataclasses that can be pickled.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from viewer.protocol.view_model import BreakpointSetting
 
 @dataclass(frozen=True)
 class Request:
-    """Base of all that is asked of the worker without editing the fit."""
+    """Base class of the commands that do not edit the fit."""
 
 
 Command = Request | Edit
-"""What the window posts and the worker obeys."""
+"""A command that the window posts and the worker carries out."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Inspect(Request):
 
 @dataclass(frozen=True)
 class SetSpeed(Request):
-    """Do at most so many iterations per second while running; None: as many as can be."""
+    """Limit the number of iterations per second while running; None removes the limit."""
 
     limit: float | None
 
@@ -71,21 +74,24 @@ class SetBreakpoints(Request):
 
 @dataclass(frozen=True)
 class ClearProfile(Request):
-    """Begin to time the optimiser anew."""
+    """Set the measured times of the optimiser back to zero."""
 
 
 @dataclass(frozen=True)
 class Export(Request):
-    """Write the motion at the current iteration into a folder, in some formats; HuMoR's own layout is ``humor``."""
+    """Write the motion of the current iteration into a folder, in the given formats.
+
+    The names of the formats are those of ``optim.results.saving``; ``humor`` is HuMoR's own layout of results.
+    """
 
     formats: tuple[str, ...]
     folder: str
-    frame: int  # for single pictures of the motion
+    frame: int  # frame of the clip, for formats that hold the body of one frame only
 
 
 @dataclass(frozen=True)
 class Analyse(Request):
-    """Find something out about a snapshot; the answer comes as an ``Analysis`` of the same kind and options."""
+    """Compute one of the analyses of a snapshot; the answer is an ``Analysis`` of the same kind and options."""
 
     kind: str
     snapshot: int

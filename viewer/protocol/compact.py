@@ -1,7 +1,8 @@
-"""Motions in a fifth of their memory, for recordings: turns as three 16-bit numbers, joints worked out again.
+"""Packs motions into a fifth of their memory, for recordings.
 
-Positions come back to 0.2 mm, turns to 0.01 degrees. Knows neither torch nor the optimiser. The names of the arrays are
-those in run files.
+A rotation is stored as a rotation vector of three 16-bit numbers. Joints are not stored but computed again. Positions
+come back to within 0.2 mm, rotations to within 0.01 degrees. The names of the arrays are those in run files. This
+module knows neither torch nor the optimiser.
 """
 
 from __future__ import annotations
@@ -14,21 +15,25 @@ import numpy as np
 from viewer.protocol.view_model import BodyMesh, Motion, Scene
 
 Arrays = Mapping[str, np.ndarray]
-"""``trans`` (B, T, 3) in 0.1 mm, ``turns`` (B, T, J, 3) rotation vectors in 0.1 mrad, ``betas`` (B, 16); perhaps
-``contacts`` (B, T, J) of 255 and ``beside`` (B, T, J, 3), in 0.1 mm, from the joints to those of the prior's decoder.
+"""The arrays of one packed motion.
 
-In motions of run files of version 1, ``rows`` (B, T, J, 2, 3) of the matrices in place of ``turns``, and ``trans`` and
-``beside`` in metres."""
+``trans`` (B, T, 3) is in 0.1 mm, ``turns`` (B, T, J, 3) holds rotation vectors in 0.1 mrad, ``betas`` is (B, 16).
+Optional are ``contacts`` (B, T, J), probabilities times 255, and ``beside`` (B, T, J, 3) in 0.1 mm, which leads from
+the body's joints to those of the prior's decoder.
+
+Run files of version 1 hold ``rows`` (B, T, J, 2, 3), the first two rows of the rotation matrices, in place of
+``turns``, and give ``trans`` and ``beside`` in metres.
+"""
 ALONG = {"trans": (2, 0), "turns": (2, 0), "contacts": (2, 0), "beside": (2, 0)}
-"""Axes of several motions, one after the other, along which differences are small: frames, then iterations."""
-_STEP, _TURN = 1e4, 1e4  # per metre, per radian; half a turn is 31416
+"""Axes of a stack of motions along which neighbouring values differ little: first the frames, then the iterations."""
+_STEP, _TURN = 1e4, 1e4  # stored units per metre and per radian; half a turn is 31416, which 16 bits can hold
 
 
 def packed(motion: Motion, regressed: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """Without what ``unpacked`` works out again.
+    """Pack a motion; everything that ``unpacked`` can compute again is left out.
 
     Args:
-        regressed: (B, T, J, 3) joints that the prior's decoder puts out.
+        regressed: Joints (B, T, J, 3) that the prior's decoder predicts [m], display frame.
     """
     arrays: dict[str, np.ndarray] = {
         "trans": np.rint(motion.trans * _STEP).astype(np.int32),
@@ -44,7 +49,11 @@ def packed(motion: Motion, regressed: np.ndarray | None = None) -> dict[str, np.
 
 
 def unpacked(arrays: Arrays, body: BodyMesh) -> Motion:
-    """The motion of a body."""
+    """Restore the motion that ``packed`` was given.
+
+    Args:
+        body: The body that moves; its joints are computed from the motion.
+    """
     old = "rows" in arrays
     rotations = _from_rows(arrays["rows"]) if old else _matrices(arrays["turns"] / np.float32(_TURN))
     trans = arrays["trans"].astype(np.float32) / (1.0 if old else np.float32(_STEP))
@@ -59,17 +68,23 @@ def unpacked(arrays: Arrays, body: BodyMesh) -> Motion:
 
 
 def regressed(arrays: Arrays, motion: Motion) -> np.ndarray | None:
-    """(B, T, J, 3) joints that the prior's decoder puts out, beside those of ``unpacked``."""
+    """Joints (B, T, J, 3) [m] that the prior's decoder predicts; None if they were not stored.
+
+    Args:
+        motion: The motion that ``unpacked`` made of the same arrays.
+    """
     if "beside" not in arrays:
         return None
     return motion.joints + arrays["beside"].astype(np.float32) / (1.0 if "rows" in arrays else np.float32(_STEP))
 
 
 def _vectors(matrices: np.ndarray) -> np.ndarray:
-    """Rotation vectors (..., 3) of rotation matrices (..., 3, 3), of an angle up to a half turn.
+    """Rotation vectors (..., 3) [rad] of rotation matrices (..., 3, 3); their angle is at most half a turn.
 
-    The matrix of products of the quaternion's entries is known from the matrix; its row with the largest diagonal is
-    the quaternion, but for its length. Source: Shepperd, Quaternion from rotation matrix, 1978.
+    The rotation matrix determines the 4 × 4 matrix of products of the quaternion's entries. Each row of that matrix is
+    a multiple of the quaternion; the row with the largest diagonal entry gives it most accurately.
+
+    Source: Shepperd, Quaternion from rotation matrix, 1978.
     """
     m = matrices.astype(np.float64)
     xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
@@ -95,7 +110,7 @@ def _vectors(matrices: np.ndarray) -> np.ndarray:
 
 
 def _matrices(vectors: np.ndarray) -> np.ndarray:
-    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3): Rodrigues' formula."""
+    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3) [rad], by Rodrigues' formula."""
     angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
     x, y, z = np.moveaxis(vectors, -1, 0)
     zero = np.zeros_like(x)
@@ -108,14 +123,14 @@ def _matrices(vectors: np.ndarray) -> np.ndarray:
 
 
 def _from_rows(rows: np.ndarray) -> np.ndarray:
-    """Rotation matrices of their first two rows in 1/32767."""
+    """Rotation matrices (..., 3, 3) from their first two rows (..., 2, 3), stored in units of 1/32767."""
     first, second = (_unit(rows[..., row, :].astype(np.float32)) for row in (0, 1))
     second = _unit(second - first * (first * second).sum(-1, keepdims=True))
     return np.stack((first, second, np.cross(first, second)), axis=-2)
 
 
 def joints(rotations: np.ndarray, trans: np.ndarray, betas: np.ndarray, body: BodyMesh) -> np.ndarray:
-    """(B, T, J, 3) where a body has its joints; arguments as in ``Motion``."""
+    """Positions (B, T, J, 3) [m] of a body's joints; the arguments are those of ``Motion``."""
     rest = body.joint_template + np.einsum("jkn,bn->bjk", body.joint_shape_directions, betas)  # (B, J, 3)
     world, places = rotations.copy(), np.broadcast_to(rest[:, None], rotations.shape[:-1]).copy()
     for joint, parent in enumerate(body.parents):
@@ -131,12 +146,12 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def slim(scene: Scene) -> Scene:
-    """The same with the body's largest array in half its memory; millimetres lose nothing that can be seen."""
+    """The scene with the body's largest array in 16-bit numbers; the error is far below a millimetre."""
     return replace(scene, body=_with_pose_directions(scene.body, np.float16))
 
 
 def full(scene: Scene) -> Scene:
-    """What ``slim`` was given."""
+    """The scene with the body's largest array in 32-bit numbers again: the reverse of ``slim``."""
     return replace(scene, body=_with_pose_directions(scene.body, np.float32))
 
 

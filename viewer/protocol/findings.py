@@ -1,6 +1,7 @@
-"""What analyses find out, as frozen numpy values; knows neither torch nor the optimiser.
+"""Results of the analyses, as frozen dataclasses of numpy arrays.
 
-B sub-sequences, T frames, K rows of the weights table. Positions are in the display frame.
+Letters of the shapes: B sub-sequences, T frames, K rows of the weights table. Positions are in the display frame. This
+module knows neither torch nor the optimiser.
 """
 
 from __future__ import annotations
@@ -14,168 +15,171 @@ from viewer.protocol.view_model import Motion, placed
 
 @dataclass(frozen=True, kw_only=True)
 class FrameTerms:
-    """Where along the clip the loss comes from."""
+    """The loss of every term in every frame."""
 
-    weighted: np.ndarray  # (K, B, T) share of the loss; NaN for terms that belong to no frame or are not computed
+    weighted: np.ndarray  # (K, B, T) weighted loss; NaN for terms that belong to no frame or are not computed
 
 
 @dataclass(frozen=True, kw_only=True)
 class DriftCurves:
-    """How far the first roll-out of stage 3 leaves the motion that it encodes."""
+    """How far the first roll-out of stage 3 is from the stage-2 motion that its latents were inferred from."""
 
     total: dict[str, np.ndarray]  # "root_cm", "joints_cm", "heading_deg", "lowest_foot_cm" → (B, T)
-    encoding: dict[str, np.ndarray]  # the part that one teacher-forced step already has
-    accumulation: dict[str, np.ndarray]  # the rest
+    encoding: dict[str, np.ndarray]  # share of the total that one teacher-forced step already has
+    accumulation: dict[str, np.ndarray]  # the rest, which builds up from step to step
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverlapGap:
-    """Two neighbouring sub-sequences over the F frames that both hold."""
+    """How far two neighbouring sub-sequences disagree over the F frames that they share."""
 
-    before: int  # index of the earlier one; -1: the last one of the batch before
+    before: int  # index of the earlier sub-sequence; -1 is the last one of the previous batch
     frames: np.ndarray  # (F,) of the clip
     position_cm: np.ndarray  # (F,) mean distance of the key vertices
-    velocity_cm: np.ndarray  # (F-1,) mean difference of their moves, cm/frame
-    betas: float
-    floor_angle_deg: float | None
+    velocity_cm: np.ndarray  # (F-1,) mean difference of their velocities, cm/frame
+    betas: float  # distance between the two shape coefficients, no unit
+    floor_angle_deg: float | None  # angle between the two floors; None without a camera
     floor_offset_cm: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seam:
-    """Where one sub-sequence passes into the next once they are stitched; jumps as (cm, degrees)."""
+    """The frame where one sub-sequence passes into the next in the stitched motion.
+
+    A jump is given as (cm, degrees). It is None where it cannot be measured.
+    """
 
     frame: int  # of the clip
-    shared: int
-    apart: tuple[float, float] | None
-    cut: tuple[float, float] | None  # in one step, by a hard cut
-    stitched: tuple[float, float] | None  # the same in the stitched motion
+    shared: int  # number of frames that both sub-sequences have
+    apart: tuple[float, float] | None  # distance between the two sub-sequences
+    cut: tuple[float, float] | None  # jump from one frame to the next after a hard cut
+    stitched: tuple[float, float] | None  # the same jump in the stitched motion
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overlaps:
-    """How neighbouring sub-sequences agree, and what stitching makes of them."""
+    """How well neighbouring sub-sequences agree, and how they are stitched."""
 
     gaps: tuple[OverlapGap, ...]
     seams: tuple[Seam, ...]
-    how: str  # "blend" or "cut"
+    how: str  # way of stitching: "blend" or "cut"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroundCurves:
-    """The feet and the floor."""
+    """Foot skate, penetration, contacts and tilt of the floor."""
 
-    skate_mm: np.ndarray  # (B, T) per frame; NaN where no foot is near the floor
-    depth_cm: np.ndarray  # (B, T) of the lowest vertex below the floor
+    skate_mm: np.ndarray  # (B, T) foot skate in mm/frame; NaN where no foot is near the floor
+    depth_cm: np.ndarray  # (B, T) depth of the lowest vertex below the floor
     contacts: np.ndarray | None  # (B, T, 9) probabilities
     contact_names: tuple[str, ...]
-    tilt_deg: np.ndarray | None  # (B,) against the observed floor
-    estimated: np.ndarray | None  # (B, 4) normal, offset
-    observed: np.ndarray | None  # (B, 4)
+    tilt_deg: np.ndarray | None  # (B,) angle between the estimated and the observed floor
+    estimated: np.ndarray | None  # (B, 4) unit normal and offset [m], n·p = offset
+    observed: np.ndarray | None  # (B, 4) the same
 
 
 @dataclass(frozen=True, kw_only=True)
 class FloorGuess:
-    """A floor that the feet of a motion may stand on, and how sure that is."""
+    """A floor that the feet of a motion may stand on, and the confidence in it."""
 
     name: str
     text: str
     confidence: str  # "good", "fair" or "poor"
-    plane: tuple[float, float, float, float]  # display frame
+    plane: tuple[float, float, float, float]  # unit normal and offset [m] in the display frame
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One thing that a look at the numbers finds wrong, or finds in order."""
+    """One statement of the diagnosis: something that is wrong, or that is in order."""
 
     level: str  # "good", "warn" or "bad"
     text: str
-    frame: int | None = None  # of the clip, to go and see
+    frame: int | None = None  # frame of the clip where it can be seen
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Which frame, which term and which variable is to blame."""
+    """Which frame, which loss term and which variable causes the trouble."""
 
     verdicts: tuple[Verdict, ...]
     terms: tuple[str, ...]  # M active loss terms
-    cosine: np.ndarray  # (M, M) between their gradients; NaN where one is 0
+    cosine: np.ndarray  # (M, M) cosine between the gradients of two terms; NaN where a gradient is 0
     pull: dict[str, np.ndarray]  # variable → (M,) gradient norm, loss per unit of the variable
     exponent: np.ndarray | None  # (B,) Lyapunov exponent of the roll-out, 1/s
-    growth: np.ndarray | None  # (B, T)
+    growth: np.ndarray | None  # (B, T) factor by which a small error of x_0 has grown at a frame
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineSearch:
-    """One line search along an L-BFGS direction, over N points tried."""
+    """One line search along an L-BFGS direction, with the N points that it tried."""
 
     start: float  # loss at step length 0
-    slope: float  # there
+    slope: float  # directional derivative at step length 0
     lengths: np.ndarray  # (N,) step lengths, in units of the direction
     values: np.ndarray  # (N,) losses
-    slopes: np.ndarray  # (N,)
-    armijo: np.ndarray  # (N,) enough decrease
-    curvature: np.ndarray  # (N,) flat enough
-    kinds: tuple[str, ...]  # "bracket" or "zoom"
-    taken: float  # step length; 0 where nothing better was found
-    pairs: int  # of curvature in the memory afterwards
-    most_pairs: int
-    scale: float  # of the initial inverse Hessian
-    stop: str | None  # why the outer step ended here
-    stalled: bool
-    iterations: int  # of the outer step so far
-    evaluations: int
-    budget: int  # of evaluations
-    gradient: float  # largest entry at the point taken
-    c1: float  # of the Wolfe conditions
+    slopes: np.ndarray  # (N,) directional derivatives
+    armijo: np.ndarray  # (N,) whether the sufficient decrease condition holds
+    curvature: np.ndarray  # (N,) whether the curvature condition holds
+    kinds: tuple[str, ...]  # phase of the search that tried the point: "bracket" or "zoom"
+    taken: float  # step length that was taken; 0 if no better point was found
+    pairs: int  # curvature pairs in the memory afterwards
+    most_pairs: int  # largest number of pairs that the memory can hold
+    scale: float  # factor of the initial inverse Hessian
+    stop: str | None  # why the outer step ended here; None if it goes on
+    stalled: bool  # the whole step moved nothing
+    iterations: int  # done in the outer step so far
+    evaluations: int  # done in the outer step so far
+    budget: int  # evaluations that the outer step may use
+    gradient: float  # largest entry of the gradient at the point taken
+    c1: float  # constants of the strong Wolfe conditions
     c2: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class RescoredCurve:
-    """Past iterations of one phase under the same weights."""
+    """The loss of past iterations of one phase, computed with one set of weights."""
 
-    ids: np.ndarray  # (n,) snapshots
-    total: np.ndarray  # (n,)
-    missing: tuple[str, ...]  # terms that have a weight now but were not computed in all of them
+    ids: np.ndarray  # (n,) ids of the snapshots
+    total: np.ndarray  # (n,) weighted loss
+    missing: tuple[str, ...]  # terms that have a weight now but were not computed in some of these iterations
 
 
 @dataclass(frozen=True, kw_only=True)
 class TermPull:
-    """Gradients of the weighted terms."""
+    """Gradient norms of the weighted terms."""
 
     norm: dict[str, np.ndarray]  # variable → (K,), loss per unit of the variable; NaN where a term is not computed
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneStep:
-    """Stage 2 with every frame decoded from the true one before it."""
+    """The stage-2 motion with every frame decoded from the true frame before it (teacher forcing)."""
 
     motion: Motion  # (B, T)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Futures:
-    """Samples of what may come after a frame."""
+    """Motions that the prior samples to continue the fit after a frame."""
 
-    frame: int  # of the clip
-    sequences: tuple[int, ...]  # that have this frame
-    motions: tuple[Motion, ...]  # of each: (K, F), frame 0 is the fit's
+    frame: int  # frame of the clip where they begin
+    sequences: tuple[int, ...]  # indices of the sub-sequences that have this frame
+    motions: tuple[Motion, ...]  # for each of them K samples of F frames; frame 0 is the fitted one
 
 
 @dataclass(frozen=True, kw_only=True)
 class StitchedSeam:
-    """What a step across a seam has too much."""
+    """The jump at one seam, with a hard cut and with blending."""
 
-    frame: int  # of the clip, the first that is not the earlier sub-sequence's
-    shared: int
+    frame: int  # first frame of the clip that does not come from the earlier sub-sequence
+    shared: int  # number of frames that both sub-sequences have
     cut_cm: float | None
     blend_cm: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stitched:
-    """The sub-sequences as one motion of N frames, from the clip's first on."""
+    """The sub-sequences joined into one motion of N frames, from the first frame of the clip on."""
 
     cut: np.ndarray = placed("points")  # (N, J, 3)
     blend: np.ndarray = placed("points")
@@ -184,7 +188,7 @@ class Stitched:
 
 @dataclass(frozen=True, kw_only=True)
 class JointPull:
-    """Where one row of the weights table pulls."""
+    """The direction in which one row of the weights table pulls each joint."""
 
     term: str
-    vectors: np.ndarray = placed("vectors")  # (B, T, J, 3) loss/m
+    vectors: np.ndarray = placed("vectors")  # (B, T, J, 3) minus the gradient by the joint's position, loss/m

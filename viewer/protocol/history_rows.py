@@ -1,4 +1,7 @@
-"""The history of a fit as arrays that grow: only what is new is added. Knows no optimiser."""
+"""Keeps the history of a fit in arrays that grow, so that only new iterations have to be added.
+
+Does not know the optimiser.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from viewer.protocol import view_model as vm
 
 
 class HistoryRows:
-    """Rows in the order of the snapshots' ids, from 0."""
+    """One row for each snapshot, in the order of their ids, which count from 0."""
 
     def __init__(self, num_terms: int) -> None:
         self._count = 0
@@ -34,7 +37,13 @@ class HistoryRows:
         terms: np.ndarray,
         edit: str | None,
     ) -> None:
-        """Append the next snapshot; for the arguments see ``view_model.History``; ``edit`` in words, if it was one."""
+        """Append the next snapshot.
+
+        Args:
+            edit: Description of the edit that made the snapshot; None if no edit did.
+
+        The other arguments are entries of the arrays of ``view_model.History``.
+        """
         if self._count == len(self._total):
             self._whole = np.concatenate((self._whole, np.zeros_like(self._whole)))
             self._total = np.concatenate((self._total, np.zeros_like(self._total)))
@@ -48,15 +57,15 @@ class HistoryRows:
         self._count += 1
 
     def parent(self, row: int) -> int:
-        """Of a snapshot; -1 for the first."""
+        """Row of a snapshot's parent; -1 for the first snapshot."""
         return int(self._whole[row, 1])
 
     def phase(self, row: int) -> int:
-        """Of a snapshot."""
+        """Index of the phase that a snapshot belongs to."""
         return int(self._whole[row, 3])
 
     def path(self, row: int) -> list[int]:
-        """From the start to a snapshot."""
+        """Rows from the first snapshot to a given one, along its branch."""
         if not self._path or self._path[-1] != row:
             if self._path and self.parent(row) == self._path[-1]:
                 self._path = [*self._path, row]
@@ -71,7 +80,12 @@ class HistoryRows:
     def history(
         self, *, current: int, branches: tuple[vm.Branch, ...], bookmarks: tuple[tuple[int, str], ...]
     ) -> vm.History:
-        """All rows; ``current`` is where the fit stands."""
+        """All rows as one value.
+
+        Args:
+            current: Id of the snapshot that the fit stands at.
+            bookmarks: Pairs of a snapshot's id and the name of its bookmark.
+        """
         n = self._count
         ids, parents, branch_of, phase, step, iteration, depth, frames = self._whole[:n].T
         return vm.History(

@@ -1,4 +1,7 @@
-"""Which loss terms stand in which row of the weights table, and what they add up to there. Knows no optimiser."""
+"""Assigns the loss terms to the rows of the weights table and adds up their values there.
+
+Does not know the optimiser.
+"""
 
 from __future__ import annotations
 
@@ -12,34 +15,37 @@ from viewer.protocol import view_model as vm
 
 
 class Evaluated(Protocol):
-    """A snapshot, an entry of the history, or what was recorded of one."""
+    """Something that has been evaluated: a snapshot, an entry of the history, or a recorded iteration."""
 
     @property
     def evaluation(self) -> Any:
-        """See ``optim.objective.objective.Evaluation``."""
+        """An ``optim.objective.objective.Evaluation``, or a value with the same fields."""
 
 
 @dataclass(frozen=True)
 class Members:
-    """Terms that share a weight share a row; those that the data has no use for are left out."""
+    """The rows of the weights table and their loss terms.
+
+    Terms that share a weight share a row. Terms that the data does not allow are left out.
+    """
 
     rows: tuple[vm.Term, ...]
     row_of: Mapping[str, int]
-    """Name of a loss term → its row."""
+    """Name of a loss term → index of its row."""
     batch: int
-    """Sub-sequences."""
+    """Number of sub-sequences."""
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """All loss terms, by name."""
+        """Names of all loss terms."""
         return tuple(self.row_of)
 
     def row(self, term: str) -> int | None:
-        """Row of the weights table that a loss term belongs to."""
+        """Index of the row that a loss term belongs to; None for a term that is left out."""
         return self.row_of.get(term)
 
     def values(self, at: Evaluated) -> tuple[np.ndarray, np.ndarray]:
-        """Raw and weighted value (K,) of every row; NaN where nothing of it was computed."""
+        """Raw and weighted value of every row, two arrays (K,); NaN where no term of the row was computed."""
         raw, weighted = np.full(len(self.rows), np.nan), np.full(len(self.rows), np.nan)
         for name, value in at.evaluation.terms.items():
             row = self.row_of.get(name)
@@ -50,7 +56,7 @@ class Members:
         return raw, weighted
 
     def per_frame(self, at: Evaluated) -> np.ndarray:
-        """Weighted share (K, B, T) of every row in every frame; NaN where a row belongs to no frame."""
+        """Weighted loss (K, B, T) of every row in every frame; NaN where a row belongs to no frame."""
         frames = 0
         parts: dict[int, list[np.ndarray]] = {}
         for name, value in at.evaluation.terms.items():

@@ -1,4 +1,4 @@
-"""What a worker publishes, as one type, and how it tells that it could not load."""
+"""The messages that a worker publishes, and the one that says why it could not load."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, 
 Message = Scene | ViewModel | Status | Analysis | Note | Loading | LoadFailed | Finished
 Publish = Callable[[Message], None]
 SessionMaker = Callable[[], Any]
-"""Makes the ``optim.session.session.Session`` to debug; picklable, since it is called in the worker's process."""
+"""Makes the ``optim.session.session.Session`` to show; called in the worker's process, so it must be picklable."""
 Record = Callable[[Any], Any]
-"""From a session to its ``optim.recording.Recording``; may put the session where an earlier one was. Picklable."""
+"""Takes a session and returns its ``optim.recording.Recording``; must be picklable.
+
+If the file holds a recording already, the session is first put where that recording ended.
+"""
 
 
 def load_failed(error: Exception) -> LoadFailed:
-    """What is told of an error while loading; the traceback of one that nobody expected goes to stderr."""
+    """The message about an error while loading.
+
+    An ``InputError`` is told as it is. Any other error is a fault of the program, and its traceback goes to stderr.
+    """
     expected = isinstance(error, InputError)
     if not expected:
         traceback.print_exception(error, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How fast the optimiser goes and how long the rest of the schedule will take."""
+"""Measures how fast the optimiser is and estimates how long the rest of the schedule will take."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Planned(Protocol):
-    """What is asked of a phase, the optimiser's or the window's."""
+    """The fields of a phase that are needed here; the optimiser's phases and the window's have them."""
 
     @property
     def stage(self) -> int: ...
@@ -19,19 +19,20 @@ class Planned(Protocol):
 
 
 ITERATION = "iteration"
-"""Cause of a snapshot that is one; entering a phase costs something else."""
+"""The cause of a snapshot that an iteration made. Only these are timed: entering a phase takes a different time."""
 STAGE_COST = {1: 1.0, 2: 1.3, 3: 5.0}
-"""Cost of an iteration against stage 1's, to guess at phases that have not begun yet."""
+"""Cost of an iteration relative to stage 1, used for phases that have not been measured yet."""
 SMOOTHING = 0.15
+"""Share of the newest measurement in the running mean."""
 
 
 def progress(phases: Sequence[Planned], phase: int, *, step: int, iteration: int, stopped: bool, done: bool) -> float:
-    """Share of the schedule's outer steps that is done, 0 to 1.
+    """Share of the schedule's outer steps that are done, from 0 to 1.
 
     Args:
-        phase, step, iteration: Where the fit stands.
-        stopped: The step ends there.
-        done: The schedule ends there.
+        phase, step, iteration: Position of the fit in the schedule.
+        stopped: Whether the outer step ended with this iteration.
+        done: Whether the whole schedule ended with it.
     """
     if done:
         return 1.0
@@ -41,7 +42,7 @@ def progress(phases: Sequence[Planned], phase: int, *, step: int, iteration: int
 
 
 class Pace:
-    """Learns seconds per iteration and iterations per outer step, phase by phase."""
+    """Running means of the seconds per iteration and the iterations per outer step, for each phase."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
@@ -49,7 +50,7 @@ class Pace:
         self._in_step: dict[int, int] = defaultdict(int)
 
     def record(self, phase: int, seconds: float, *, step_ended: bool) -> None:
-        """Take note of one iteration."""
+        """Add one iteration to the means."""
         self._seconds[phase] = _smooth(self._seconds.get(phase), seconds)
         self._in_step[phase] += 1
         if step_ended:
@@ -57,17 +58,18 @@ class Pace:
             self._iterations[phase] = _smooth(self._iterations.get(phase), count)
 
     def rate(self, phase: int) -> float | None:
-        """Iterations per second in a phase; None before the first."""
+        """Iterations per second in a phase; None before its first iteration."""
         seconds = self._seconds.get(phase)
         return 1.0 / seconds if seconds else None
 
     def seconds_left(
         self, schedule: Sequence[Planned], phase: int, step: int, *, limit: float | None = None
     ) -> float | None:
-        """Seconds to the end of a schedule, as it is now, from an outer step of a phase; None before the first one.
+        """Estimated seconds to the end of a schedule; None before the first iteration.
 
         Args:
-            limit: No more than so many iterations are done in a second.
+            phase, step: Position from which the time is counted.
+            limit: Largest number of iterations per second; None if there is no limit.
         """
         if not self._seconds:
             return None
@@ -77,11 +79,11 @@ class Pace:
         return sum(steps * self._iterations_in(schedule, i) * max(self._cost(schedule, i), least) for i, steps in rest)
 
     def _iterations_in(self, schedule: Sequence[Planned], phase: int) -> float:
-        """Of one outer step."""
+        """Expected number of iterations in one outer step."""
         return self._iterations.get(phase, float(schedule[phase].iterations))
 
     def _cost(self, schedule: Sequence[Planned], phase: int) -> float:
-        """Of one iteration, in seconds."""
+        """Expected seconds of one iteration."""
         if phase in self._seconds:
             return self._seconds[phase]
         known = max(self._seconds)
