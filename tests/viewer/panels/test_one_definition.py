@@ -12,7 +12,7 @@ from optim.diagnostics.agreement import joint_agreement, overlap_disagreement
 from optim.diagnostics.drift import drift
 from optim.diagnostics.quantities import QUANTITIES
 from optim.loading.models import load_body
-from optim.reporting.page import _drift_section
+from optim.reporting.page import _drift_charts
 from optim.results.figures import drift_curves
 from optim.results.opened import open_results
 from optim.results.read_results import read_result
@@ -79,7 +79,7 @@ def test_drift_is_the_same_number_everywhere(window, tmp_path):
     for result in (of_session(fit)[0], read_result(folder)):
         for name, values in drift_curves(result).items():
             np.testing.assert_allclose(values, getattr(drift(fit), name).total[0], atol=2e-2, err_msg=name)
-        assert f"{named.label} [{named.unit}]" in _drift_section(result)
+        assert f"{named.label} [{named.unit}]" in "".join(_drift_charts(result))
     np.testing.assert_allclose(open_results(folder).drift_cm, expected.total, atol=2e-3)
     opened = ResultsSource(folder)
     np.testing.assert_allclose(opened.view(opened.current).drift.root_cm, expected.total, atol=2e-3)
