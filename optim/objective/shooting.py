@@ -73,7 +73,8 @@ class Defects:
     def centimetres(self) -> Tensor:
         """Mean distance (B, N) [cm] of the 22 joints."""
         apart = (self.before - self.after)[..., JOINTS].unflatten(-1, (22, 3))
-        return 100.0 * apart.norm(dim=-1).mean(-1)
+        mean: Tensor = apart.norm(dim=-1).mean(-1)
+        return 100.0 * mean
 
     def degrees(self) -> Tensor:
         """Angle (B, N) [°] between the root orientations."""
@@ -168,7 +169,8 @@ def shoot(
     inputs, moved, contacts = chained(prior, *rows, turn=turn)
 
     def end_to_end(rolled: Tensor) -> Tensor:
-        return rolled.unflatten(0, (batch, count)).flatten(1, 2)[:, :steps]
+        whole: Tensor = rolled.unflatten(0, (batch, count)).flatten(1, 2)
+        return whole[:, :steps]
 
     placed = moved.unflatten(0, (batch, count))
     back = _back(placed[:, 1:], cos.view(batch, -1), -sin.view(batch, -1), nodes, pivot)

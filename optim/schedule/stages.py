@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from optim.common.errors import InputError
 from optim.schedule.data_types import DATA_TYPES
@@ -16,6 +17,8 @@ from optim.schedule.phases import INITIAL_STATE, STAGE_3, Phase
 from optim.schedule.presets import PRESETS, Preset
 from optim.schedule.stage3_variants import VARIANTS, phases_of, steps_of
 from optim.schedule.weights import checked_weights, default_weights, weights_that_join
+
+Entry = TypeVar("Entry")
 
 PUBLIC_STEPS = {name: (30, 80, 70) if name == "rgb" else (30, 70, 70) for name in DATA_TYPES}
 """Data type → outer steps of stages 1, 2, 3."""
@@ -116,7 +119,7 @@ def _freeze_bounds(rules: Preset, steps: int, start: int | None, end: int | None
     return start, end
 
 
-def _known(what: str, name: str, table: Mapping):
+def _known(what: str, name: str, table: Mapping[str, Entry]) -> Entry:
     if name not in table:
         raise InputError(f"{what} {name!r} is not known; there are {', '.join(table)}")
     return table[name]

@@ -100,7 +100,7 @@ def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
             found[frame] = tree.query(clouds[frame])[1]
 
     side_by_side(search, pieces(len(clouds)))
-    return torch.from_numpy(found).unflatten(0, points.shape[:2])
+    return torch.from_numpy(found).view(*points.shape[:2], -1)
 
 
 def bisquare_weights(residual: Tensor, mask: Tensor, *, tuning: float = 4.6851, least_scale: float = 0.0) -> Tensor:

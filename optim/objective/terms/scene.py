@@ -72,9 +72,10 @@ def residual_of(term: Term) -> Residual:
     """
     where = f"optim.objective.terms.{term.module}"
     try:
-        return getattr(import_module(where), term.name)
+        residual: Residual = getattr(import_module(where), term.name)
     except (ModuleNotFoundError, AttributeError) as error:
         raise InputError(f"loss term {term.name}: a function {term.name} is expected in {where} ({error})") from None
+    return residual
 
 
 def there(value: T | None) -> T:
