@@ -80,7 +80,7 @@ def walk(session: Session, phases: Sequence[Phase], target: Phase) -> tuple[list
     session.apply(Plan(tuple(phases)))
     first = session.current.evaluations_spent
     looks: list[Look] = []
-    joined = {"before_join": math.nan, "after_join": math.nan, "gap_cm": math.nan}
+    joined = {"before_join": math.nan, "after_join": math.nan, "defect_cm": math.nan}
     spent, count = 0.0, 0
     while not session.done:
         before = session.current
@@ -95,12 +95,12 @@ def walk(session: Session, phases: Sequence[Phase], target: Phase) -> tuple[list
             looks.append(Look(spent, here.evaluations_spent - first, loss))
         if phase.segment is None and before.schedule[before.phase].segment is not None:
             gap = before.evaluation.terms["shooting_gap"].weighted
-            gaps = session.fit.node_gaps(before)
-            assert gaps is not None
+            defects = session.fit.node_defects(before)
+            assert defects is not None
             joined = {
                 "before_join": before.evaluation.total - gap,
                 "after_join": here.evaluation.total,
-                "gap_cm": float(gaps.gap_cm.max()),
+                "defect_cm": float(defects.distance_cm.max()),
             }
     return looks, joined
 

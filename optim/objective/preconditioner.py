@@ -24,7 +24,7 @@ LEAST_CURVATURE = 1e-4
 """Lower limit of the curvature; a latent under the motion prior alone has about 1e-3."""
 
 
-def solver_metric(
+def measured_preconditioner(
     objective: Objective, point: Point, variables: Variables, packing: Packing
 ) -> tuple[Tensor | None, int]:
     """Inverse curvature (n,), one number per block of the flat vector, and the number of evaluations that it took.
@@ -36,15 +36,15 @@ def solver_metric(
     if not objective.phase.preconditioned:
         return None, 0
     generator = torch.Generator().manual_seed(0)
-    metric, asked = torch.ones_like(point.x), 0
+    diagonal, asked = torch.ones_like(point.x), 0
     for index in _blocks(packing):
         signs = torch.randint(0, 2, index.shape, generator=generator).to(point.x.dtype) * 2 - 1
         there = objective.point(point.x.index_add(0, index, PROBE * signs), variables, packing)
         change = (there.gradient - point.gradient)[index]
         curvature = float(change.norm()) / (PROBE * len(index) ** 0.5)
-        metric[index] = 1.0 / max(curvature, LEAST_CURVATURE)
+        diagonal[index] = 1.0 / max(curvature, LEAST_CURVATURE)
         asked += 1
-    return metric, asked
+    return diagonal, asked
 
 
 def _blocks(packing: Packing) -> Iterator[Tensor]:

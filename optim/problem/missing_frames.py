@@ -34,7 +34,7 @@ def seen_frames(observations: Observations) -> Tensor:
 def wait_for_the_first_seen(phases: tuple[Phase, ...], observations: Observations) -> tuple[Phase, ...]:
     """The schedule with shortened phases made longer by the number of missing frames at the beginning.
 
-    Otherwise x_0 would be tuned on frames that show nobody. Only presets with ``gaps="bridged"`` are changed.
+    Otherwise x_0 would be tuned on frames that show nobody. Only presets with ``missing_frames="bridged"`` are changed.
     """
     seen = seen_frames(observations)
     if not bool(seen.any()):
@@ -42,7 +42,7 @@ def wait_for_the_first_seen(phases: tuple[Phase, ...], observations: Observation
     late = int(seen[seen.any(1)].int().argmax(1).max())
     return tuple(
         replace(phase, frames=phase.frames + late)
-        if phase.frames is not None and phase.preset.gaps == "bridged"
+        if phase.frames is not None and phase.preset.missing_frames == "bridged"
         else phase
         for phase in phases
     )

@@ -26,8 +26,8 @@ FORMS = (
     form(
         Preset,
         "Preset",
-        "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps stage_3 units"
-        " split stitching cloud_scale",
+        "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps:missing_frames"
+        " stage_3 units:preconditioner split stitching cloud_scale",
         shared=True,
     ),
     form(

@@ -291,7 +291,7 @@ class Recording:
         parent, cause, edit, phase, step, iteration, total_iterations, seconds, evaluations = row
         stretch = self._stretch_of(snapshot_id)
         packing: Packing = stretch["packing"]
-        solver = replace(bare.solver, metric=stretch["metric"])
+        solver = replace(bare.solver, preconditioner=stretch["metric"])
         return Snapshot(
             id=snapshot_id,
             parent=parent,
@@ -495,7 +495,7 @@ def _stretch(snapshot: Snapshot) -> dict[str, Any]:
         "prior_frame": snapshot.prior_frame,
         "observations": snapshot.observations,
         "floor": snapshot.floor,
-        "metric": snapshot.solver.metric,
+        "metric": snapshot.solver.preconditioner,
         "variables": _apart(snapshot),
     }
 

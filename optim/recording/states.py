@@ -174,7 +174,7 @@ class States:
 
 
 def _solver_text(solver: LbfgsState) -> str:
-    """All but vectors, pairs and metric, under names that stay."""
+    """All but vectors, pairs and the preconditioner, under names that stay."""
     trials = [[t.step_length, t.value, t.slope, t.armijo, t.wolfe, t.search] for t in solver.trials]
     return json.dumps(
         {
@@ -194,7 +194,7 @@ def _solver_text(solver: LbfgsState) -> str:
 
 
 def _solver(known: dict[str, Any], x: Tensor, gradient: Tensor, pairs: tuple[Pair, ...]) -> LbfgsState:
-    """Of what ``_solver_text`` wrote; the metric belongs to the stretch."""
+    """Of what ``_solver_text`` wrote; the preconditioner belongs to the stretch."""
     return LbfgsState(
         point=Point(x, known["value"], gradient),
         pairs=pairs,

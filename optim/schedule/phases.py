@@ -56,4 +56,4 @@ class Phase:
     @property
     def preconditioned(self) -> bool:
         """Whether the solver has a diagonal preconditioner, which is measured when the phase begins."""
-        return self.stage == 3 and self.preset.units == "measured"
+        return self.stage == 3 and self.preset.preconditioner == "measured"

@@ -36,13 +36,13 @@ class Preset:
     """Default bounds of the freeze phase where stage 3 does not have 70 steps: 30 and 55, or scaled in proportion."""
     floor: Literal["assumed", "feet"] = "assumed"
     """Floor where none was observed: the assumed one, or an estimate from stage 2's feet (``floor_from_feet``)."""
-    gaps: Literal["left", "bridged"] = "left"
+    missing_frames: Literal["left", "bridged"] = "left"
     """Treatment of missing frames, in which nothing is seen. ``left``: a stage begins there with the result of the one
     before. ``bridged``: it begins there with an interpolated motion (``missing_frames.bridged``), and x_0 is tuned on
     frames after the first one seen."""
     stage_3: Literal["tuned", "shooting", "direct"] = "tuned"
     """Phases of stage 3: tune, freeze, refine (``tuned``), or one of ``stage3_variants.VARIANTS``."""
-    units: Literal["equal", "measured"] = "equal"
+    preconditioner: Literal["equal", "measured"] = "equal"
     """Diagonal preconditioner of the solver in stage 3: none (``equal``), or one that is measured at the beginning of
     each phase (``objective.preconditioner``)."""
     split: Literal["public", "even"] = "public"
@@ -65,7 +65,7 @@ _HUMORSCOPE = Preset(
     turn="exact",
     freeze_bounds="proportional",
     floor="feet",
-    gaps="bridged",
+    missing_frames="bridged",
     split="even",
     stitching="blend",
     cloud_scale=0.1,
@@ -76,9 +76,9 @@ PRESETS = {
         _HUMORSCOPE,
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
-        replace(_HUMORSCOPE, name="humorscope-measured-units", units="measured"),
-        replace(_HUMORSCOPE, name="direct", stage_3="direct", units="measured"),
-        replace(_HUMORSCOPE, name="shooting", stage_3="shooting", units="measured"),
+        replace(_HUMORSCOPE, name="humorscope-measured-units", preconditioner="measured"),
+        replace(_HUMORSCOPE, name="direct", stage_3="direct", preconditioner="measured"),
+        replace(_HUMORSCOPE, name="shooting", stage_3="shooting", preconditioner="measured"),
         _REFERENCE,
         replace(_REFERENCE, name="reference-6d", rotation="6d"),
         replace(_REFERENCE, name="reference-strict-contacts", contact_refine="strict"),

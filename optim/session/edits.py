@@ -404,6 +404,8 @@ EDITS: dict[str, type[Edit]] = {edit.__name__: edit for edit in Edit.__subclasse
 """Name in a record → edit."""
 _INSIDE: dict[str, type] = {kind.__name__: kind for kind in (Phase, Preset)}
 """Dataclasses that fields of edits may hold."""
+_RECORDED: dict[type, dict[str, str]] = {Preset: {"missing_frames": "gaps", "preconditioner": "units"}}
+"""Class → field → its name in records, for fields that had another name when records were first written."""
 _TYPE = "type"
 
 
@@ -427,7 +429,13 @@ def from_record(record: Mapping[str, Any]) -> Edit:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return {stored: _plain(getattr(value, name)) for stored, name in _recorded(type(value)).items()}
+
+
+def _recorded(kind: type) -> dict[str, str]:
+    """Name in records → field of a class."""
+    renamed = _RECORDED.get(kind, {})
+    return {renamed.get(field.name, field.name): field.name for field in fields(kind)}
 
 
 def _plain(value: Any) -> Any:
@@ -450,11 +458,12 @@ def _value(plain: Any) -> Any:
 
 
 def _made(kind: type, given: Mapping[str, Any]) -> Any:
-    unknown = given.keys() - {field.name for field in fields(kind)}
+    known = _recorded(kind)
+    unknown = given.keys() - known.keys()
     if unknown:
         names = ", ".join(sorted(unknown))
         raise InputError(f"{kind.__name__} has no {names}; the record is of another version of humorscope")
     try:
-        return kind(**given)
+        return kind(**{known[name]: value for name, value in given.items()})
     except TypeError as error:
         raise InputError(f"{kind.__name__}: {error}; the record is incomplete") from None

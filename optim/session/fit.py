@@ -34,7 +34,7 @@ class RolloutComparison:
 
 
 @dataclass(frozen=True)
-class NodeGaps:
+class NodeDefects:
     """Where the segments of multiple shooting should meet, and by how much they do not."""
 
     frames: tuple[int, ...]
@@ -42,9 +42,9 @@ class NodeGaps:
     """(B, N, 3) [m] root joint at the end of a segment, in the frame of the input."""
     after: Tensor
     """(B, N, 3) [m] root joint of the node that the next segment begins at."""
-    gap_cm: Tensor
+    distance_cm: Tensor
     """(B, N) mean distance of the 22 joints."""
-    gap_deg: Tensor
+    angle_deg: Tensor
     """(B, N) angle between the root orientations."""
 
 
@@ -134,14 +134,14 @@ class Fit:
         kept = self._predictions.get(snapshot.id)
         return kept is not None and kept[0] is snapshot
 
-    def node_gaps(self, snapshot: Snapshot | None = None) -> NodeGaps | None:
+    def node_defects(self, snapshot: Snapshot | None = None) -> NodeDefects | None:
         """How far segments are apart at the nodes of multiple shooting; None in a single roll-out."""
         in_prior = self.prediction(snapshot or self.current).in_prior
         if in_prior is None or in_prior.defects is None:
             return None
-        gaps = in_prior.defects
-        before, after = (in_prior.frame.points_back(side) for side in gaps.roots())
-        return NodeGaps(gaps.frames, before, after, gaps.centimetres(), gaps.degrees())
+        defects = in_prior.defects
+        before, after = (in_prior.frame.points_back(side) for side in defects.roots())
+        return NodeDefects(defects.frames, before, after, defects.centimetres(), defects.degrees())
 
     def prediction(self, snapshot: Snapshot) -> Prediction:
         """Everything derived from a snapshot's variables, over all frames and without gradients."""
@@ -214,7 +214,7 @@ class Fit:
             before: The last snapshot of stage 2.
             first: The first one of stage 3 after it.
         """
-        if first.schedule[first.phase].preset.gaps != "bridged":
+        if first.schedule[first.phase].preset.missing_frames != "bridged":
             return before.variables
         return bridged(before.variables, self.problem_at(before).observations, held=before.held)
 

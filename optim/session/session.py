@@ -20,7 +20,7 @@ from optim.initialise.floor_from_feet import on_found_floor
 from optim.initialise.initialisation import enter_stage_3, start_variables
 from optim.objective import shooting
 from optim.objective.objective import Evaluation, Objective
-from optim.objective.preconditioner import solver_metric
+from optim.objective.preconditioner import measured_preconditioner
 from optim.problem.frames import PriorFrame
 from optim.problem.missing_frames import bridged, wait_for_the_first_seen
 from optim.problem.problem import Problem
@@ -254,8 +254,10 @@ class Session:
         point = objective.point(free.pack(here.variables), here.variables, free)
         if keep_memory is None:
             keep_memory = _size(objective.evaluation(point, free)) <= MISLEADING * _size(before.evaluation)
-        metric, asked = (None, 0) if keep_memory else solver_metric(objective, point, here.variables, free)
-        solver = lbfgs.restart(here.solver, point, keep_memory=keep_memory, metric=metric)
+        preconditioner, asked = (
+            (None, 0) if keep_memory else measured_preconditioner(objective, point, here.variables, free)
+        )
+        solver = lbfgs.restart(here.solver, point, keep_memory=keep_memory, preconditioner=preconditioner)
         here = replace(here, packing=free)
         self._remember_edit()
         return self._go_to(self._add(here, cause, solver, objective, evaluations=1 + asked, began=began, edit=edit))
@@ -319,7 +321,7 @@ class Session:
         began = time.perf_counter()
         phase, problem = here.schedule[index], self.fit.problem_at(here)
         variables, frame = here.variables, here.prior_frame
-        if phase.stage > here.stage and phase.preset.gaps == "bridged":
+        if phase.stage > here.stage and phase.preset.missing_frames == "bridged":
             variables = bridged(variables, problem.observations, held=here.held)
         floor = here.floor
         if phase.stage == 3 and "latent_motion" not in variables:
@@ -334,7 +336,7 @@ class Session:
         free = packing(variables, phase, held=here.held)
         objective = self._objective_of(problem, phase, frame)
         point = objective.point(free.pack(variables), variables, free)
-        metric, asked = solver_metric(objective, point, variables, free)
+        preconditioner, asked = measured_preconditioner(objective, point, variables, free)
         return self.history.add(
             replace(
                 here,
@@ -347,7 +349,7 @@ class Session:
                 iteration=0,
                 variables=variables,
                 packing=free,
-                solver=_light(lbfgs.init(point, options=_options(phase), metric=metric)),
+                solver=_light(lbfgs.init(point, options=_options(phase), preconditioner=preconditioner)),
                 prior_frame=frame,
                 floor=floor,
                 evaluation=objective.evaluation(point, free),

@@ -127,7 +127,7 @@ class LbfgsState:
     pairs: tuple[Pair, ...] = ()
     scale: float = 1.0
     """sᵀy / yᵀ M y of the newest pair. The initial inverse Hessian is this times the diagonal preconditioner M."""
-    metric: Tensor | None = None
+    preconditioner: Tensor | None = None
     """(n,) diagonal preconditioner M. None means the identity, as in torch."""
     iterations: int = 0
     """Number of iterations since ``init``."""
@@ -151,15 +151,15 @@ Evaluate = Callable[[Tensor], Point]
 Search = Generator[Tensor, Point, LbfgsState]
 
 
-def init(start: Point, *, options: Options | None = None, metric: Tensor | None = None) -> LbfgsState:
+def init(start: Point, *, options: Options | None = None, preconditioner: Tensor | None = None) -> LbfgsState:
     """State before the first iteration, with an empty memory.
 
     Args:
         start: The point to start from, evaluated already.
-        metric: (n,) > 0: diagonal preconditioner, an estimate of the diagonal of the inverse Hessian. The iterations
-            are those of a plain L-BFGS on x / √metric.
+        preconditioner: (n,) > 0: diagonal preconditioner M, an estimate of the diagonal of the inverse Hessian. The
+            iterations are those of a plain L-BFGS on x / √M.
     """
-    return begin(LbfgsState(point=start, metric=metric), options=options)
+    return begin(LbfgsState(point=start, preconditioner=preconditioner), options=options)
 
 
 def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
@@ -176,7 +176,9 @@ def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
     )
 
 
-def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False, metric: Tensor | None = None) -> LbfgsState:
+def restart(
+    state: LbfgsState, point: Point, *, keep_memory: bool = False, preconditioner: Tensor | None = None
+) -> LbfgsState:
     """Continue the same step under another objective.
 
     The curvature of another loss may mislead the search, so the memory is cleared unless ``keep_memory`` is set.
@@ -184,7 +186,7 @@ def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False, metri
 
     Args:
         point: The point to continue from, evaluated under the new objective.
-        metric: (n,) diagonal preconditioner of the new objective. It is ignored if the memory is kept.
+        preconditioner: (n,) diagonal preconditioner of the new objective. It is ignored if the memory is kept.
     """
     spent = (STOP_ITERATIONS, STOP_EVALUATIONS)
     state = replace(
@@ -195,7 +197,7 @@ def restart(state: LbfgsState, point: Point, *, keep_memory: bool = False, metri
         stop=state.stop if state.stop in spent else None,
         stalled=False,
     )
-    return state if keep_memory else replace(state, pairs=(), scale=1.0, metric=metric, iterations=0)
+    return state if keep_memory else replace(state, pairs=(), scale=1.0, preconditioner=preconditioner, iterations=0)
 
 
 def step(state: LbfgsState, evaluate: Evaluate, *, options: Options | None = None) -> LbfgsState:
@@ -228,7 +230,7 @@ def iteration(state: LbfgsState, *, options: Options | None = None) -> Search:
     here = state.point
     move = direction(state)
     if state.iterations == 0:
-        steepness = here.gradient if state.metric is None else here.gradient * state.metric.sqrt()
+        steepness = here.gradient if state.preconditioner is None else here.gradient * state.preconditioner.sqrt()
         length = min(1.0, 1.0 / float(steepness.abs().sum())) * options.learning_rate
     else:
         length = options.learning_rate
@@ -260,7 +262,7 @@ def direction(state: LbfgsState) -> Tensor:
     """Quasi-Newton direction (n,) by the two-loop recursion. Source: Nocedal and Wright, algorithm 7.4."""
     d = state.point.gradient.neg()
     if not state.pairs:
-        return d if state.metric is None else d.mul_(state.metric)
+        return d if state.preconditioner is None else d.mul_(state.preconditioner)
     moving = d.numpy()
     dot, add_to = get_blas_funcs(("dot", "axpy"), dtype=moving.dtype)
     steps, changes, weights = [pair.step for pair in state.pairs], [_change(pair) for pair in state.pairs], []
@@ -269,8 +271,8 @@ def direction(state: LbfgsState) -> Tensor:
         add_to(y, moving, a=-weight)
         weights.append(weight)
     d.mul_(state.scale)
-    if state.metric is not None:
-        d.mul_(state.metric)
+    if state.preconditioner is not None:
+        d.mul_(state.preconditioner)
     for pair, s, y, weight in zip(state.pairs, steps, changes, reversed(weights), strict=True):
         add_to(s, moving, a=weight - dot(y, moving) * pair.rho)
     return d
@@ -300,7 +302,7 @@ def _arrive(state: LbfgsState, there: Point, move: Tensor, options: Options) -> 
         return state
     pair = Pair(s, here.gradient, there.gradient, 1.0 / curvature)
     pairs = (*state.pairs, pair)[-options.history :]
-    weighted = y if state.metric is None else y * state.metric
+    weighted = y if state.preconditioner is None else y * state.preconditioner
     return replace(state, pairs=pairs, scale=curvature / float(y.dot(weighted)))
 
 

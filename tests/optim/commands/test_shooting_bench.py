@@ -61,7 +61,7 @@ def test_all_ways_are_walked_from_the_same_start(monkeypatch):
     exact = rows[0]
     assert exact["same_loss_evaluations"] <= exact["evaluations"] and exact["same_loss_seconds"] <= exact["seconds"]
     assert all(found["one_percent"] == exact["one_percent"] > 0 for found in rows)
-    assert math.isnan(exact["joints_occluded"]) and math.isnan(exact["gap_cm"])
+    assert math.isnan(exact["joints_occluded"]) and math.isnan(exact["defect_cm"])
 
 
 def test_the_exact_loss_of_a_snapshot_is_that_of_its_single_roll_out():

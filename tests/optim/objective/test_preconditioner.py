@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import torch
 
-from optim.objective.preconditioner import LEAST_CURVATURE, solver_metric
+from optim.objective.preconditioner import LEAST_CURVATURE, measured_preconditioner
 from optim.problem.variables import Packing, Part
 from optim.schedule.stages import schedule
 from optim.session.edits import Hold, SetWeight
@@ -29,9 +29,9 @@ class Bowl:
         return Point(x, float(0.5 * (self.curvature * x * x).sum()), self.curvature * x)
 
 
-def minimised(evaluate, start: Point, *, metric=None, iterations: int) -> list[torch.Tensor]:
+def minimised(evaluate, start: Point, *, preconditioner=None, iterations: int) -> list[torch.Tensor]:
     options = Options(max_iterations=iterations, max_evaluations=10 * iterations)
-    state = lbfgs.init(start, options=options, metric=metric)
+    state = lbfgs.init(start, options=options, preconditioner=preconditioner)
     places = []
     while state.stop is None:
         state = lbfgs.step(state, evaluate, options=options)
@@ -41,16 +41,16 @@ def minimised(evaluate, start: Point, *, metric=None, iterations: int) -> list[t
 
 def test_curvature_is_measured_variable_by_variable():
     bowl, x = Bowl(), torch.linspace(-1, 1, 12).double()
-    metric, asked = solver_metric(bowl, bowl.point(x, {}, PACKING), {}, PACKING)
+    preconditioner, asked = measured_preconditioner(bowl, bowl.point(x, {}, PACKING), {}, PACKING)
     assert asked == 3
     expected = [1 / max(c, LEAST_CURVATURE) for c in CURVATURES.values()]
-    torch.testing.assert_close(metric.view(3, 4).mean(1), torch.tensor(expected).double(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(preconditioner.view(3, 4).mean(1), torch.tensor(expected).double(), rtol=1e-6, atol=0)
 
 
 def test_phases_that_do_not_ask_for_it_are_not_measured():
     bowl = Bowl()
     bowl.phase = SimpleNamespace(preconditioned=False)
-    assert solver_metric(bowl, None, {}, PACKING) == (None, 0)
+    assert measured_preconditioner(bowl, None, {}, PACKING) == (None, 0)
 
 
 def test_a_metric_is_a_change_of_units():
@@ -68,7 +68,7 @@ def test_a_metric_is_a_change_of_units():
         return Point(u, point.value, unit * point.gradient)
 
     start = torch.ones(6).double()
-    ours = minimised(curved, curved(start), metric=unit**2, iterations=6)
+    ours = minimised(curved, curved(start), preconditioner=unit**2, iterations=6)
     theirs = minimised(in_units, in_units(start / unit), iterations=6)
     assert len(ours) == len(theirs)
     for x, u in zip(ours, theirs, strict=True):
@@ -83,7 +83,7 @@ def test_a_stage_3_with_measured_units_gets_further_in_as_many_iterations():
         while session.current.stage < 3:
             session.step_iteration()
         begun = session.current
-        assert (begun.solver.metric is None) == (preset == "humorscope")
+        assert (begun.solver.preconditioner is None) == (preset == "humorscope")
         reached[preset] = session.run().evaluation.total
         assert session.current.evaluations_spent > begun.evaluations_spent
     assert reached["humorscope-measured-units"] < reached["humorscope"]
@@ -94,8 +94,8 @@ def test_edits_measure_anew_what_moves():
     while session.current.stage < 3:
         session.step_iteration()
     frozen = session.apply(Hold("betas"))
-    assert frozen.solver.metric.shape == frozen.solver.point.x.shape
+    assert frozen.solver.preconditioner.shape == frozen.solver.point.x.shape
     session.step_iteration()
     kept = session.apply(SetWeight("joints3d", 1.1, keep_memory=True))
-    assert torch.equal(kept.solver.metric, frozen.solver.metric)
-    assert float(kept.solver.metric.min()) > 0
+    assert torch.equal(kept.solver.preconditioner, frozen.solver.preconditioner)
+    assert float(kept.solver.preconditioner.min()) > 0

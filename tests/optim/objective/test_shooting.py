@@ -1,4 +1,4 @@
-"""Multiple shooting: segments without gaps are the single roll-out; a phase like any other; frozen means still."""
+"""Multiple shooting: segments without defects are the single roll-out; a phase like any other; frozen means still."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_without_gaps_it_is_the_single_roll_out(segment):
     prior, start, latents = start_of(2)
     whole = rollout(prior, start, latents)
     nodes = states_of(whole, None)[:, node_frames(FRAMES, segment)]
-    found, gaps = shoot(prior, start, nodes, latents, segment=segment)
+    found, defects = shoot(prior, start, nodes, latents, segment=segment)
     for name in whole.__dataclass_fields__:
         torch.testing.assert_close(getattr(found, name), getattr(whole, name), atol=1e-10, rtol=1e-8)
-    assert gaps.frames == tuple(node_frames(FRAMES, segment))
-    assert gaps.centimetres().sum() < 1e-9 and float(gaps.residual().sum()) < 1e-20
+    assert defects.frames == tuple(node_frames(FRAMES, segment))
+    assert defects.centimetres().sum() < 1e-9 and float(defects.residual().sum()) < 1e-20
 
 
 def test_the_published_turn_is_met_as_far_as_it_is_idempotent():
@@ -78,11 +78,11 @@ def test_a_node_moves_its_own_segment_and_nothing_else():
     moved[:, 0, :2] += 0.5
     moved[:, 0, JOINTS] += torch.tensor([0.5, 0.5, 0.0], dtype=torch.float64).repeat(22)
     before, _ = shoot(prior, start, nodes, latents, segment=SEGMENT)
-    after, gaps = shoot(prior, start, moved, latents, segment=SEGMENT)
+    after, defects = shoot(prior, start, moved, latents, segment=SEGMENT)
     shift = (after.joints - before.joints)[0, :, :, :2]
     torch.testing.assert_close(shift[4:7], torch.full_like(shift[4:7], 0.5), atol=1e-9, rtol=0)
     assert shift[:4].abs().max() < 1e-9 and shift[7:].abs().max() < 1e-9
-    torch.testing.assert_close(gaps.centimetres()[0], torch.tensor([50 * 2**0.5, 50 * 2**0.5], dtype=torch.float64))
+    torch.testing.assert_close(defects.centimetres()[0], torch.tensor([50 * 2**0.5, 50 * 2**0.5], dtype=torch.float64))
 
 
 def test_rows_of_a_batch_do_not_see_each_other():
@@ -129,28 +129,28 @@ def test_it_is_a_phase_like_any_other(modality):
 
 def test_gaps_close_as_their_weight_rises_and_the_last_phase_has_none():
     session = shooting_session("joints3d")
-    first = session.fit.node_gaps()
+    first = session.fit.node_defects()
     heavy = session.current.weights[DEFECT] * 1000
     session.apply(SetWeight(DEFECT, heavy))
     session.apply(SetSteps(10))
     session.finish_phase()
-    last = session.fit.node_gaps()
+    last = session.fit.node_defects()
     assert first.frames == last.frames == (3, 6)
-    assert last.gap_cm.sum() < 0.2 * first.gap_cm.sum()
+    assert last.distance_cm.sum() < 0.2 * first.distance_cm.sum()
     session.run()
-    assert session.fit.node_gaps() is None
+    assert session.fit.node_defects() is None
 
 
 @pytest.mark.parametrize("modality", ["joints3d", "joints2d"])
 def test_gaps_are_given_in_the_frame_of_the_trajectory(modality):
     session = shooting_session(modality)
-    gaps, motion = session.fit.node_gaps(), session.fit.trajectory()
+    defects, motion = session.fit.node_defects(), session.fit.trajectory()
     assert motion.joints.shape == (1, FRAMES, 22, 3) and session.fit.rollout().trans.shape == (1, FRAMES, 3)
     regressed = session.fit.prior_frame().points_back(session.fit.rollout().joints)
-    torch.testing.assert_close(gaps.before, regressed[:, list(gaps.frames), 0])
-    stage2 = session.fit.stage2_trajectory.joints[:, list(gaps.frames), 0]
-    torch.testing.assert_close(gaps.after, stage2, atol=1e-4, rtol=0)
-    assert gaps.gap_cm.shape == gaps.gap_deg.shape == (1, 2) and float(gaps.gap_deg.max()) > 0
+    torch.testing.assert_close(defects.before, regressed[:, list(defects.frames), 0])
+    stage2 = session.fit.stage2_trajectory.joints[:, list(defects.frames), 0]
+    torch.testing.assert_close(defects.after, stage2, atol=1e-4, rtol=0)
+    assert defects.distance_cm.shape == defects.angle_deg.shape == (1, 2) and float(defects.angle_deg.max()) > 0
 
 
 def test_frozen_x_0_does_not_move_and_frozen_nodes_neither():

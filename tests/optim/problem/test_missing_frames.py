@@ -109,7 +109,9 @@ def test_a_stage_begins_with_gaps_bridged_under_our_rules_only():
     problem, truth = fakes.recoverable(*modalities, frames=FRAMES)
     hidden = list(GAPS["start, middle and end"])
     phases = {
-        rules: schedule(replace(PRESETS["humorscope"], gaps=rules), data_type, num_iters=(4, 1, 0), weights=weights)
+        rules: schedule(
+            replace(PRESETS["humorscope"], missing_frames=rules), data_type, num_iters=(4, 1, 0), weights=weights
+        )
         for rules in ("left", "bridged")
     }
     off = {}

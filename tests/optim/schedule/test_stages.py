@@ -52,7 +52,7 @@ def test_presets_are_selected_by_name(name):
     [
         ("humorscope-6d", "rotation", "6d"),
         ("humorscope-public-contacts", "contact_refine", "public"),
-        ("humorscope-measured-units", "units", "measured"),
+        ("humorscope-measured-units", "preconditioner", "measured"),
         ("reference-6d", "rotation", "6d"),
         ("reference-strict-contacts", "contact_refine", "strict"),
         ("reference-velocity-fault", "velocities", "camera"),

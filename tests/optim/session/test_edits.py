@@ -56,6 +56,13 @@ def test_edits_come_back_from_their_records(edit):
     assert from_record(json.loads(json.dumps(record))) == edit, "after JSON has turned tuples into lists"
 
 
+def test_records_keep_the_names_that_rules_had_when_they_were_first_written():
+    (phase, *_) = to_record(edits.Plan(schedule("shooting", **SHORT)))["phases"]
+    rules = phase["preset"]
+    assert (rules["gaps"], rules["units"]) == ("bridged", "measured")
+    assert not {"missing_frames", "preconditioner"} & rules.keys()
+
+
 @pytest.mark.parametrize(
     "record", [{"edit": "Explode"}, {}, {"edit": "Hold", "variable": "x_0", "force": 2}, {"edit": "Hold"}]
 )
