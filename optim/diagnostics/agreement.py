@@ -1,4 +1,4 @@
-"""Where a fit disagrees with itself or with the image: regressed joints, overlapping sub-sequences, keypoints."""
+"""Agreement of a fit with itself and with the image: regressed joints, overlapping sub-sequences, keypoints."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
 PREVIOUS = -1
-"""``OverlapDisagreement.before`` where the earlier sub-sequence is the last one of the batch before."""
+"""Value of ``OverlapDisagreement.before`` if the earlier sub-sequence is the last one of the previous batch."""
 
 
 @dataclass(frozen=True)
 class JointAgreement:
-    """The body model's joints against those that the motion prior regresses."""
+    """Distance between the body model's joints and those that the motion prior regresses."""
 
     distance_cm: np.ndarray
-    """(B, T, 22); frame 0 is 0, both are x_0's there."""
+    """(B, T, 22); 0 at frame 0, where both are the joints of x_0."""
 
 
 @dataclass(frozen=True)
 class OverlapDisagreement:
-    """Two neighbouring sub-sequences over the F frames of the video that both hold, in the input frame."""
+    """Difference of two neighbouring sub-sequences over the F frames that they share, in the input frame."""
 
     before: int
-    """Index of the earlier one in the batch, or ``PREVIOUS``; the later one is the next."""
+    """Index of the earlier sub-sequence in the batch, or ``PREVIOUS``; the later one follows it."""
     frames: np.ndarray
-    """(F,) in the whole video."""
+    """(F,) frame numbers in the whole video."""
     position_cm: np.ndarray
     """(F,) mean distance of the 43 key vertices."""
     velocity_cm: np.ndarray
@@ -42,30 +42,30 @@ class OverlapDisagreement:
     betas: float
     """Euclidean distance of the shape coefficients."""
     floor_angle_deg: float | None
-    """Between the floors' normals; None without floors."""
+    """Angle [°] between the normals of the floors; None without floors."""
     floor_offset_cm: float | None
-    """Difference of the floors' distances from the camera, positive where the later one's is larger."""
+    """Difference [cm] of the floors' distances from the camera; positive if the later floor is farther away."""
 
 
 @dataclass(frozen=True)
 class Reprojection:
-    """Projected against detected keypoints (BODY_25)."""
+    """Difference of projected and detected keypoints (BODY_25)."""
 
     error_px: np.ndarray
     """(B, T, 25) distance in the image; NaN where nothing was detected."""
     used: np.ndarray
-    """(B, T, 25) bool: what enters the loss (detected, and not neck or hips)."""
+    """(B, T, 25) bool: keypoints that enter the loss (detected, and not neck or hips)."""
 
     @property
     def mean_px(self) -> np.ndarray:
-        """(B, T) over the keypoints that enter the loss; NaN in frames without any."""
+        """Mean error (B, T) [px] of the keypoints that enter the loss; NaN in frames without any."""
         count = self.used.sum(-1)
         total = np.where(self.used, self.error_px, 0.0).sum(-1)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def joint_agreement(fit: Fit, snapshot: Snapshot | None = None) -> JointAgreement | None:
-    """‖SMPL joint − regressed joint‖; None before stage 3."""
+    """Distance ‖SMPL joint − regressed joint‖ of every joint; None before stage 3."""
     inside = fit.prediction(snapshot or fit.current).in_prior
     if inside is None:
         return None
@@ -120,12 +120,12 @@ def _disagreement(
 
 
 def angle_deg(a: Tensor, b: Tensor) -> Tensor:
-    """Angle [°] between vectors (…, 3), exact for small ones too."""
+    """Angle [°] between vectors (…, 3); accurate for small angles too."""
     return torch.atan2(torch.linalg.cross(a, b).norm(dim=-1), (a * b).sum(-1)).rad2deg()
 
 
 def reprojection(fit: Fit, snapshot: Snapshot | None = None) -> Reprojection | None:
-    """Image distance of every detected keypoint; None where no keypoints are observed."""
+    """Image distance [px] of every detected keypoint; None where no keypoints are observed."""
     snapshot = snapshot or fit.current
     problem, seen = fit.problem, fit.problem_at(snapshot).observations
     if seen.joints2d is None or problem.camera is None:
@@ -138,6 +138,6 @@ def reprojection(fit: Fit, snapshot: Snapshot | None = None) -> Reprojection | N
 
 
 def _points(fit: Fit, snapshot: Snapshot, parts: Parts) -> Points:
-    """Parts of the body at a snapshot, all frames, in the input frame."""
+    """Points of the body at a snapshot, in all frames, in the input frame."""
     found = fit.prediction(snapshot)
     return body_points(fit.problem, found.trans, found.root_orient, found.pose_body, snapshot.variables["betas"], parts)

@@ -1,7 +1,8 @@
-"""How far the first roll-out of stage 3 drifts from stage 2, split into encoding loss and accumulation.
+"""Drift of the first roll-out of stage 3 from stage 2, split into encoding error and accumulation.
 
 Every latent is the posterior mean of its own transition. Decoding it from the true state before it (teacher-forced)
-shows what encoding has lost; decoding it from wherever the roll-out has got to (free-running) shows the rest.
+shows the encoding error. Decoding it from the state that the roll-out has reached (free-running) adds accumulated
+errors.
 """
 
 from __future__ import annotations
@@ -48,25 +49,25 @@ class Split:
     encoding: np.ndarray
     """Error of one decoding from the true frame before; 0 at frame 0."""
     accumulation: np.ndarray
-    """Free-running minus teacher-forced."""
+    """Error of the free-running roll-out minus the encoding error."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """First roll-out of stage 3 against stage 2, joints of the body model, prior frame."""
+    """Difference of the first roll-out of stage 3 and stage 2: joints of the body model in the prior frame."""
 
     root_cm: Split
-    """Distance of the root joints."""
+    """Distance [cm] of the root joints."""
     heading_deg: Split
-    """Turn about z of the body's right, positive to the left."""
+    """Turn [°] of the body's right about z, positive to the left."""
     lowest_foot_cm: Split
-    """Height of the lowest ankle or toe joint, positive where the roll-out is higher."""
+    """Difference in height [cm] of the lowest ankle or toe joint, positive where the roll-out is higher."""
     joints_cm: Split
-    """Mean distance of the 22 joints."""
+    """Mean distance [cm] of the 22 joints."""
 
 
 def drift(fit: Fit, snapshot: Snapshot | None = None) -> Drift | None:
-    """Drift at the start of stage 3 on the branch that leads to a snapshot; None where it has not begun."""
+    """Drift at the beginning of stage 3 on the branch of a snapshot; None before stage 3."""
     entry = stage3_entry(fit, snapshot or fit.current)
     if entry is None:
         return None
@@ -83,7 +84,7 @@ def drift(fit: Fit, snapshot: Snapshot | None = None) -> Drift | None:
 
 
 def stage3_entry(fit: Fit, snapshot: Snapshot) -> tuple[Snapshot, Snapshot] | None:
-    """The last snapshot before stage 3 and the first in it, on the branch of ``snapshot``."""
+    """The last snapshot before stage 3 and the first one in it, on the branch of ``snapshot``; None before stage 3."""
     after: int | None = None
     for entry in fit.history.path_back(snapshot.id):
         if entry.stage < 3:
@@ -93,7 +94,7 @@ def stage3_entry(fit: Fit, snapshot: Snapshot) -> tuple[Snapshot, Snapshot] | No
 
 
 def states_of(fit: Fit, before: Snapshot, first: Snapshot, frame: PriorFrame) -> State:
-    """The motion of stage 2 (B, T) as the encoder was given it: gaps bridged, in the prior frame."""
+    """The motion of stage 2 (B, T) as the encoder got it: missing frames bridged, in the prior frame."""
     problem, variables = fit.problem_at(before), fit.encoded_variables(before, first)
     seen, betas = predict_free(problem, variables, Parts()), variables["betas"]
     trans = frame.trans(seen.trans, problem.body.rest_joints(betas)[:, 0])
@@ -112,7 +113,7 @@ def drift_of(
     betas: Tensor,
     turn: Turn = canonical_turn,
 ) -> Drift:
-    """Compare a roll-out and single decodings with the motion (B, T) that gave the latents (B, T-1, 48)."""
+    """Compare a roll-out and single decodings with the motion (B, T) whose latents (B, T-1, 48) were inferred."""
     free = distances(rolled.joints, rolled.rollout.root_orient, motion.joints, motion.root_orient)
     guessed, now = one_step(prior, body, motion, latents, betas=betas, turn=turn)
     forced = distances(guessed.joints, guessed.root_orient, now.joints, now.root_orient)
@@ -140,10 +141,10 @@ def one_step(
 
 
 def teacher_forced(fit: Fit, snapshot: Snapshot) -> Trajectory | None:
-    """Stage 2's motion with every frame decoded from the true one before it, in the frame of the input.
+    """Stage 2's motion with every frame decoded from the true frame before it, in the input frame.
 
-    What of the drift is in this motion already is lost by encoding; the rest adds up over the roll-out. Frame 0 is
-    stage 2's. None where stage 3 has not begun.
+    The drift of this motion is the encoding error; the rest of the drift accumulates over the roll-out. Frame 0 is that
+    of stage 2. None before stage 3.
     """
     entry = stage3_entry(fit, snapshot)
     if entry is None:
@@ -171,7 +172,7 @@ def teacher_forced(fit: Fit, snapshot: Snapshot) -> Trajectory | None:
 
 
 def out_of_canonical(flat: Tensor, of: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn) -> Tensor:
-    """States (N, 339) given in the canonical frames of the states ``of`` (N, 339) → in the frame those are given in."""
+    """States (N, 339) from the canonical frames of the states ``of`` (N, 339) to the frame in which those are given."""
     matrix = turn_matrix(*turn(of[:, ROOT].reshape(-1, 3, 3)))
     origin = functional.pad(of[:, :2], (0, 1))
     moved = move(flat, matrix.transpose(1, 2), torch.zeros_like(origin), pivot)

@@ -1,7 +1,7 @@
-"""Axis-angle flips: two all but equal rotations whose vectors lie 2π apart.
+"""Axis-angle flips: two almost equal rotations whose axis-angle vectors are 2π apart.
 
-A loss on the vectors would pull such a pair together although nothing is wrong with the rotations. Rotations in this
-package are compared as matrices; what can flip is the variable itself and what is written to files.
+A loss on the vectors would pull such a pair together although nothing is wrong with the rotations. This project
+compares rotations as matrices. Only the variable itself and what is written to files can flip.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
 CLOSE = 0.5
-"""Rotations up to this angle [rad] apart count as all but equal."""
+"""Largest angle [rad] between rotations that count as almost equal."""
 
 
 @dataclass(frozen=True)
 class Flips:
-    """Where vectors jump although rotations do not."""
+    """Masks of the places where vectors jump although rotations do not."""
 
     variable: np.ndarray | None
-    """(B, F) bool: the variable ``root_orient`` against its own frame before (stage 3 has but one frame); None where
-    it is optimised in 6D."""
+    """(B, F) bool: the variable ``root_orient`` against its previous frame (stage 3 has only one frame); None where it
+    is optimised in 6D."""
     round_trip: np.ndarray | None
-    """(B, F) bool: the variable against its rotation brought to the prior frame, back, and to a vector again."""
+    """(B, F) bool: the variable against its rotation after a transform to the prior frame and back."""
     saved: np.ndarray
-    """(B, T, 22) bool: root and body rotations as results hold them, against the frame before."""
+    """(B, T, 22) bool: root and body rotations as they are saved, against the previous frame."""
 
 
 def flips(fit: Fit, snapshot: Snapshot | None = None, *, close: float = CLOSE) -> Flips:
@@ -53,12 +53,12 @@ def flips(fit: Fit, snapshot: Snapshot | None = None, *, close: float = CLOSE) -
 
 
 def over_time(vectors: Tensor, *, close: float = CLOSE) -> Tensor:
-    """Flips against the frame before, (B, T, …, 3) → (B, T, …) bool; frame 0 has none."""
+    """Flips of vectors (B, T, …, 3) against the previous frame, (B, T, …) bool; frame 0 has none."""
     found = are_flipped(vectors[:, 1:], vectors[:, :-1], close=close)
     return torch.cat((torch.zeros_like(vectors[:, :1, ..., 0], dtype=torch.bool), found), dim=1)
 
 
 def are_flipped(a: Tensor, b: Tensor, *, close: float = CLOSE) -> Tensor:
-    """Vectors (…, 3) more than π apart, their rotations at most ``close`` [rad]; → (…) bool."""
+    """Whether vectors (…, 3) are more than π apart but their rotations at most ``close`` [rad]; (…) bool."""
     apart = (a - b).norm(dim=-1) > math.pi
     return apart & (geodesic_angle(axis_angle_to_matrix(a), axis_angle_to_matrix(b)) <= close)

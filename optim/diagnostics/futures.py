@@ -1,4 +1,4 @@
-"""What the motion prior expects to come next: futures sampled from it, beginning at any frame of a fit."""
+"""Futures that the motion prior expects: motions sampled from it that begin at any frame of a fit."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ class Future:
 
     sub_sequence: int
     motion: Trajectory
-    """(K, F, …) in the frame of the input; frame 0 is the fit's."""
+    """(K, F, …) in the input frame; frame 0 is that of the fit."""
 
 
 def futures(
     fit: Fit, snapshot: Snapshot, *, frames_from: dict[int, int], samples: int, frames: int, seed: int
 ) -> tuple[Future, ...]:
-    """Motions that go on from a frame of the fit, every latent drawn from the conditional prior.
+    """Motions that continue from a frame of the fit, with every latent drawn from the conditional prior.
 
     Args:
         frames_from: Sub-sequence → its own frame number to begin at.
-        samples, frames: How many, and how long, the first frame included.
-        seed: The same one gives the same futures.
+        samples: Number of motions per sub-sequence, at least 1.
+        frames: Length of each motion, the first frame included, at least 2.
+        seed: Seed of the random numbers; the same seed gives the same futures.
 
     Raises:
-        InputError: A frame, sub-sequence or number that is not there.
+        InputError: A frame or sub-sequence does not exist, or a number is too small.
     """
     if samples < 1 or frames < 2:
         raise InputError(f"{samples} samples of {frames} frames; at least 1 of 2 frames is needed")
@@ -48,7 +49,7 @@ def futures(
 
 
 def _states(fit: Fit, snapshot: Snapshot) -> State:
-    """The motion in the prior frame: as rolled out, or before stage 3 with velocities by differences."""
+    """The motion in the prior frame: as rolled out, or before stage 3 with velocities by finite differences."""
     rolled = fit.rollout(snapshot)
     if rolled is not None:
         return State(**{name: getattr(rolled, name) for name in State.__dataclass_fields__})

@@ -1,4 +1,4 @@
-"""Which loss term pulls on which variable, in which frame, and which terms pull against each other."""
+"""Gradients of single loss terms: by variable, by frame, and the angles between them."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class TermGradients:
 
     terms: tuple[str, ...]
     norm: Mapping[str, np.ndarray]
-    """Variable → (K,)."""
+    """Variable → (K,) norm of each term's gradient."""
     per_frame: Mapping[str, np.ndarray]
-    """Variable with a time axis → (K, B, F), the norm at each of the frames that ``frames`` names."""
+    """Variable with a time axis → (K, B, F) norm at each of the frames in ``frames``."""
     frames: Mapping[str, np.ndarray]
-    """Variable → (F,); a latent counts to the later frame of its transition."""
+    """Variable → (F,) frame numbers; a latent belongs to the later frame of its transition."""
     cosine: np.ndarray
-    """(K, K) over all moving entries: 1 the same way, −1 against each other, NaN where a gradient is 0."""
+    """(K, K) cosine over all moving entries: 1 same direction, −1 opposite, NaN where a gradient is 0."""
 
 
 def term_gradients(fit: Fit, snapshot: Snapshot | None = None) -> TermGradients:
-    """One backward pass per active term of the snapshot's phase."""
+    """The gradients of the active terms of the snapshot's phase, with one backward pass per term."""
     snapshot = snapshot or fit.current
     phase = snapshot.schedule[snapshot.phase]
     objective, packing = Objective(fit.problem_at(snapshot), phase, snapshot.prior_frame), snapshot.packing

@@ -1,4 +1,4 @@
-"""How a motion stands on its floor: foot skate, penetration, contact probabilities, tilt of the floor itself."""
+"""A motion and its floor: foot skate, penetration, contact probabilities, and tilt of the floor."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from optim.session.history import Snapshot
 
 @dataclass(frozen=True)
 class Ground:
-    """The motion at a snapshot in the prior frame (z up, floor at z = 0)."""
+    """Figures of the motion at a snapshot, in the prior frame (z up, floor at z = 0)."""
 
     skate_mm: np.ndarray
-    """(B, T) mean horizontal move since the frame before of the feet that are near the floor; NaN where none is."""
+    """(B, T) mean horizontal move [mm] since the frame before, of feet near the floor; NaN where none is."""
     depth_cm: np.ndarray | None
-    """(B, T) of the lowest vertex below the floor, 0 where above; None if the mesh was left out."""
+    """(B, T) depth of the lowest vertex below the floor, 0 above it; None without ``mesh``."""
     contact_probability: np.ndarray | None
-    """(B, T, 9) in the order of CONTACT_JOINTS; None before stage 3."""
+    """(B, T, 9) in the order of ``CONTACT_JOINTS``; None before stage 3."""
 
     @property
     def skate_mean_mm(self) -> np.ndarray:
-        """(B,) over the frames with a foot near the floor; 0 where there is none."""
+        """(B,) mean over the frames with a foot near the floor; 0 where there is none."""
         count = np.isfinite(self.skate_mm).sum(1)
         return np.nan_to_num(self.skate_mm).sum(1) / np.maximum(count, 1)
 
     @property
     def penetration_share(self) -> np.ndarray | None:
-        """(B, 6) share of frames deeper than 0, 3, 6, 9, 12, 15 cm."""
+        """(B, 6) share of frames in which the depth is more than 0, 3, 6, 9, 12, 15 cm."""
         if self.depth_cm is None:
             return None
         return (self.depth_cm[..., None] > np.array(PENETRATION_DEPTHS_CM)).mean(1)
 
 
 def ground(fit: Fit, snapshot: Snapshot | None = None, *, mesh: bool = True) -> Ground:
-    """Skate, penetration and contacts; before stage 3 on the floor that the next roll-out would stand on.
+    """Skate, penetration and contacts. Before stage 3 the floor is the one that the next roll-out would have.
 
     Args:
-        mesh: Work out the penetration, which takes the whole mesh.
+        mesh: Compute the penetration, which needs the whole mesh.
     """
     snapshot = snapshot or fit.current
     motion = fit.prior_trajectory(snapshot)

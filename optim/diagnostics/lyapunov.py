@@ -1,10 +1,10 @@
-"""How strongly a roll-out amplifies small errors of x_0: its largest finite-time Lyapunov exponent.
+"""The largest finite-time Lyapunov exponent of a roll-out: how strongly it amplifies small errors of x_0.
 
-λ = ln(σ) / (steps · h), where σ is the largest factor by which any small change of x_0 grows to the last frame, with
-the latents held. σ is the largest singular value of the roll-out's Jacobian, found by power iteration on JᵀJ: J times
-a vector by central differences (35 ms for 59 steps, where forward-mode derivatives take 460), Jᵀ times a vector by the
-roll-out's own gradient. Changes are measured in the decoder's own 207 coordinates, as they stand: metres, m/s, rad and
-rad/s, rotations as rotation vectors.
+The exponent is λ = ln(σ) / (steps · h), where h is the time of one step. σ is the largest factor by which a small
+change of x_0 grows until the last frame while the latents are held: the largest singular value of the roll-out's
+Jacobian J. It is found by power iteration on JᵀJ. J times a vector is computed by central differences (35 ms for 59
+steps; forward-mode derivatives take 460 ms), Jᵀ times a vector by the roll-out's gradient. Changes are measured in the
+decoder's 207 coordinates without scaling: metres, m/s, rad and rad/s, rotations as rotation vectors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from optim.session.history import Snapshot
 
 COORDINATES = 207
 STEP = 1e-3
-"""Size of the change in the central differences; in float32 it leaves about three digits."""
+"""Step of the central differences; in float32 about three digits remain."""
 _CONTACTS = 9
 Moving = State | Rollout
 
@@ -35,19 +35,19 @@ class Lyapunov:
     """Growth of the worst small change of x_0 along the roll-out."""
 
     exponent: np.ndarray
-    """(B,) 1/s; positive: small errors grow, by a factor e in 1/exponent seconds."""
+    """(B,) [1/s]. If it is positive, small errors grow by a factor e in 1/exponent seconds."""
     growth: np.ndarray
-    """(B, T) size of that change at each frame; 1 at frame 0, e^(exponent · time) at the last."""
+    """(B, T) size of the change at each frame; 1 at frame 0, e^(exponent · time) at the last frame."""
     share: Mapping[str, np.ndarray]
-    """Part of the state → (B,): its share of the squared size of that change at frame 0; they sum to 1."""
+    """Quantity of the state → (B,) its share of the squared size of the change at frame 0; the shares sum to 1."""
     rounds: int
     converged: bool
-    """The factor changed by less than the tolerance in the last round; otherwise it is a lower bound."""
+    """Whether σ changed by less than the tolerance in the last round; otherwise the exponent is a lower bound."""
 
 
 @dataclass(frozen=True)
 class Amplification:
-    """The direction (B, n), of size 1, that a map stretches most; ``gain`` (B,) is by how much."""
+    """The unit vector ``direction`` (B, n) that a map stretches most, and the factor ``gain`` (B,)."""
 
     gain: Tensor
     direction: Tensor
@@ -66,7 +66,9 @@ def lyapunov(
     """The exponent of the roll-out at a snapshot; None before stage 3.
 
     Args:
-        frames: Only the first so many frames of the roll-out (default: all).
+        frames: Number of first frames of the roll-out to look at; None means all.
+        tolerance: Relative change of σ below which the iteration ends.
+        max_rounds: Largest number of rounds of the power iteration.
     """
     snapshot = snapshot or fit.current
     problem, variables = fit.problem, snapshot.variables
@@ -90,8 +92,8 @@ def of_rollout(
 ) -> Lyapunov:
     """The exponent of the roll-out from x_0 (B, …) through latents (B, S, 48).
 
-    States are turned by ``rollout.canonical_turn`` under every preset: the published form has no usable derivative
-    for a body that already stands canonical.
+    Every preset uses ``rollout.canonical_turn`` here: the published form has no usable derivative for a body that is
+    already in its canonical frame.
     """
     motion = change_of_motion(prior, start, latents)
     still = latents.new_zeros(len(latents), COORDINATES)
@@ -115,7 +117,7 @@ def amplification(
     max_rounds: int = 50,
     seed: int = 0,
 ) -> Amplification:
-    """Largest singular value of a map's Jacobian, (B, n) → (B, m) row by row, from a random start."""
+    """Largest singular value of the Jacobian of a map (B, n) → (B, m) that acts on rows, from a random start."""
     leaf = at.detach().requires_grad_()
     image = function(leaf)
     generator = torch.Generator().manual_seed(seed)
@@ -133,12 +135,12 @@ def amplification(
 
 @torch.no_grad()
 def push(function: Callable[[Tensor], Tensor], at: Tensor, direction: Tensor) -> Tensor:
-    """The map's derivative along a direction (B, n), by central differences."""
+    """The derivative (B, m) of a map along a direction (B, n), by central differences."""
     return (function(at + STEP * direction) - function(at - STEP * direction)) / (2.0 * STEP)
 
 
 def change_of_motion(prior: MotionPrior, start: State, latents: Tensor) -> Callable[[Tensor], Tensor]:
-    """A function from a small change of x_0 (B, 207) to the change of all later frames (B, S, 207), prior frame."""
+    """A function from a small change of x_0 (B, 207) to the change of later frames (B, S, 207), in the prior frame."""
     flat = start.flat()
 
     def roll(change: Tensor) -> Rollout:
@@ -151,7 +153,7 @@ def change_of_motion(prior: MotionPrior, start: State, latents: Tensor) -> Calla
 
 
 def difference(a: Moving, b: Moving) -> Tensor:
-    """Small difference of two states as the change (…, 207) that leads from the second to the first."""
+    """Difference of two similar states as the change (…, 207) that leads from the second to the first."""
     return torch.cat(
         (
             a.trans - b.trans,
@@ -167,7 +169,7 @@ def difference(a: Moving, b: Moving) -> Tensor:
 
 
 def _small_turn(a: Tensor, b: Tensor) -> Tensor:
-    """Rotation vector (…, 3) of a bᵀ, to first order."""
+    """Rotation vector (…, 3) of a bᵀ, exact to first order."""
     turn = a @ b.transpose(-1, -2)
     pairs = ((2, 1), (0, 2), (1, 0))
     return torch.stack([0.5 * (turn[..., i, j] - turn[..., j, i]) for i, j in pairs], dim=-1)

@@ -1,6 +1,6 @@
-"""Figures of a fit against the truth, as the paper reports them, and foot skate and penetration of the mesh besides.
+"""Metrics of a fit against the ground truth, as the paper reports them, plus foot skate and penetration of the mesh.
 
-Everything in a world with z up and the floor at z = 0. Source: HuMoR, Rempe et al., ICCV 2021, section 5, and the
+All motions are in a world with z up and the floor at z = 0. Source: HuMoR, Rempe et al., ICCV 2021, section 5, and the
 groups of joints and the toe penetration of its public evaluation.
 """
 
@@ -24,18 +24,21 @@ TOES = (10, 11)
 FEET = (10, 11, 7, 8)
 """Toes, ankles."""
 NEAR_FLOOR = (0.04, 0.04, 0.10, 0.10)
-"""Height [m] below which each of ``FEET`` counts as being on the floor."""
+"""Height [m] of each joint in ``FEET`` below which it counts as near the floor."""
 PENETRATION_DEPTHS_CM = (0, 3, 6, 9, 12, 15)
 FRAMES_AT_ONCE = 120
-"""Of whose mesh is in memory."""
+"""Number of frames whose mesh is in memory at the same time."""
 
 
 def joint_errors(fitted: Trajectory, truth: Trajectory, visible: Tensor) -> dict[str, Tensor]:
     """Mean distance of the 22 joints [cm], one number per sub-sequence (B,).
 
     Args:
-        visible: (B, T, 22) bool, which joints the fit could see. A group without any member is NaN.
-            ``joints_root_aligned`` is of all joints with the root joints laid on each other in every frame.
+        visible: (B, T, 22) bool, the joints that the fit could see.
+
+    Returns:
+        Group of joints → error; NaN for a group without members. For ``joints_root_aligned`` the root joints are moved
+        onto each other in every frame.
     """
     distance = 100 * (fitted.joints - truth.joints).norm(dim=-1)
     whole = torch.ones_like(visible)
@@ -52,18 +55,18 @@ def joint_errors(fitted: Trajectory, truth: Trajectory, visible: Tensor) -> dict
 
 
 def acceleration(motion: Trajectory, *, fps: float = 30.0) -> Tensor:
-    """Mean magnitude of the joints' acceleration [m/s²], (B,)."""
+    """Mean magnitude (B,) [m/s²] of the joints' acceleration."""
     joints = motion.joints
     change = (joints[:, 2:] - 2 * joints[:, 1:-1] + joints[:, :-2]) * fps**2
     return change.norm(dim=-1).mean((1, 2))
 
 
 def toe_penetration(motion: Trajectory) -> dict[str, Tensor]:
-    """How deep the toe joints are below the floor, per sub-sequence (B,).
+    """Depth of the toe joints below the floor, per sub-sequence (B,).
 
     Returns:
-        ``penetration_mean_cm``: mean depth over toes and frames, 0 where above; ``penetration_over_K_cm``: share of
-        toes and frames in which it is more than K cm.
+        ``penetration_mean_cm``: mean depth over toes and frames, 0 above the floor; ``penetration_over_K_cm``: share of
+        toes and frames in which the depth is more than K cm.
     """
     depth = 100 * (-motion.joints[:, :, list(TOES), 2]).clamp_min(0)
     shares = {f"penetration_over_{k}_cm": (depth > k).float().mean((1, 2)) for k in PENETRATION_DEPTHS_CM}
@@ -71,7 +74,7 @@ def toe_penetration(motion: Trajectory) -> dict[str, Tensor]:
 
 
 def mesh_error(fitted: Trajectory, truth: Trajectory, body: BodyModel, truth_body: BodyModel) -> Tensor:
-    """Mean distance of the vertices [cm], (B,); NaN where the two bodies have different meshes."""
+    """Mean distance (B,) [cm] of the vertices; NaN if the two bodies have different meshes."""
     if len(body.template) != len(truth_body.template):
         return torch.full((len(fitted.trans),), torch.nan)
     errors = []
@@ -82,9 +85,9 @@ def mesh_error(fitted: Trajectory, truth: Trajectory, body: BodyModel, truth_bod
 
 
 def contact_accuracy(fitted: Trajectory, truth: Trajectory) -> Tensor:
-    """Share of right labels over frames and the 9 contact joints, (B,); NaN without contacts (stages 1 and 2).
+    """Share (B,) of correct contact labels over frames and the 9 contact joints; NaN in stages 1 and 2.
 
-    The truth's labels are its own where it has any, otherwise those that slow and low joints get in training.
+    Where the ground truth has no labels, slow and low joints are labelled as in training.
     """
     if fitted.contacts is None:
         return torch.full((len(fitted.trans),), torch.nan)
@@ -97,19 +100,19 @@ def contact_accuracy(fitted: Trajectory, truth: Trajectory) -> Tensor:
 
 
 def foot_skate(motion: Trajectory) -> Tensor:
-    """Mean horizontal move [mm/frame] of the feet that are near the floor, (B,); NaN where none ever is."""
+    """Mean horizontal move (B,) [mm/frame] of feet near the floor; NaN if none ever is."""
     speed, near = feet_near_floor(motion.joints)
     return 1000 * (speed * near).sum((1, 2)) / near.sum((1, 2))
 
 
 def lowest_vertex(motion: Trajectory, body: BodyModel) -> Tensor:
-    """Height [m] of the lowest vertex of the mesh, (B, T); some frames at a time, which bounds the memory."""
+    """Height (B, T) [m] of the lowest vertex of the mesh; computed for a few frames at a time, to save memory."""
     batch = range(len(motion.trans))
     return torch.stack([torch.cat([mesh[..., 2].amin(-1) for mesh in _meshes(motion, body, b)]) for b in batch])
 
 
 def feet_near_floor(joints: Tensor) -> tuple[Tensor, Tensor]:
-    """Horizontal move of ``FEET`` between frames [m/frame], and whether they are near the floor at both ends.
+    """Horizontal move [m/frame] of ``FEET`` between frames, and whether they are near the floor in both frames.
 
     Args:
         joints: (B, T, 22, 3).
@@ -126,11 +129,11 @@ def feet_near_floor(joints: Tensor) -> tuple[Tensor, Tensor]:
 def all_metrics(
     fitted: Trajectory, truth: Trajectory, visible: Tensor, body: BodyModel, *, truth_body: BodyModel | None = None
 ) -> dict[str, Tensor]:
-    """Every figure of this module, name → (B,).
+    """All metrics of this module, name → (B,).
 
     Args:
-        visible: (B, T, 22) bool, which joints the fit could see.
-        truth_body: Where the truth is on another body than the fit.
+        visible: (B, T, 22) bool, the joints that the fit could see.
+        truth_body: Body of the ground truth, if it is not that of the fit.
     """
     return {
         **joint_errors(fitted, truth, visible),
@@ -142,7 +145,7 @@ def all_metrics(
 
 
 def plausibility(motion: Trajectory, body: BodyModel) -> dict[str, Tensor]:
-    """The figures that need no truth, name → (B,)."""
+    """The metrics that need no ground truth, name → (B,)."""
     return {
         "acceleration": acceleration(motion),
         "foot_skate_mm": foot_skate(motion),
@@ -152,7 +155,7 @@ def plausibility(motion: Trajectory, body: BodyModel) -> dict[str, Tensor]:
 
 
 def _meshes(motion: Trajectory, body: BodyModel, b: int) -> Iterator[Tensor]:
-    """The vertices of one sub-sequence, (frames, V, 3) for some frames at a time."""
+    """The vertices (frames, V, 3) of one sub-sequence, a few frames at a time."""
     for start in range(0, motion.trans.shape[1], FRAMES_AT_ONCE):
         here = slice(start, start + FRAMES_AT_ONCE)
         trans, root, pose = (part[b, None, here] for part in (motion.trans, motion.root_orient, motion.pose_body))

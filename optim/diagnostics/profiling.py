@@ -1,8 +1,9 @@
-"""Where the time of a fit goes, by phase and by part of the evaluation.
+"""The time of a fit by phase and by section of the evaluation.
 
-Time is booked to what spends it, not to the solver that calls it: roll-out, body model, priors and loss terms forward;
-the roll-out's share of the gradient and the rest of it; the solver's own arithmetic; and what is left (packing,
-snapshots, entering a stage)."""
+Time is booked to the section that spends it, not to the solver that calls it. Sections are roll-out, body model, priors
+and loss terms forward; the roll-out's share of the gradient and the rest of it; the solver's own arithmetic; and the
+rest (packing, snapshots, entering a stage).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ class PhaseProfile:
     name: str
     stage: int
     steps: int
-    """Steps of the schedule that was run."""
+    """Number of steps of the phase in the schedule that was run."""
     evaluations: int
     parts: Mapping[str, float]
     """Part → seconds; every name in ``PARTS``."""
@@ -41,7 +42,7 @@ class Profile:
     """Where the time of a fit went."""
 
     loading: float
-    """Seconds to read the models and the clip."""
+    """Time [s] to read the models and the clip."""
     phases: tuple[PhaseProfile, ...]
 
     @property
@@ -64,11 +65,11 @@ class Profile:
         )
 
     def share(self, stage: int) -> float:
-        """Of all the time, loading included, from 0 to 1."""
+        """Share of a stage in the whole time, loading included, from 0 to 1."""
         return self.of_stage(stage).seconds / self.seconds
 
     def scaled(self, schedule: Sequence[Phase]) -> Profile:
-        """What a longer schedule of the same phases would take at this pace: every phase in proportion to its steps."""
+        """Estimate for a longer schedule of the same phases: every phase in proportion to its steps."""
         planned = {phase.name: phase.steps for phase in schedule}
         grown = []
         for phase in self.phases:
@@ -80,21 +81,21 @@ class Profile:
 
 
 class Recorder:
-    """Books the time of a session that is stepped through it; its clock must be running (``timing.clocked``)."""
+    """Books the time of a session that is stepped by it. The clock must be running (``timing.clocked``)."""
 
     def __init__(self, clock: Clock, *, loading: float = 0.0) -> None:
         self._clock, self._loading = clock, loading
         self._spent: dict[str, PhaseProfile] = {}
 
     def step(self, session: Session, interrupt: Interrupt | None = None) -> Snapshot:
-        """``session.step_iteration``; time since the last step counts to the phase that is reached."""
+        """Call ``session.step_iteration`` and book the time since the last step to the phase that is reached."""
         before = session.current
         after = session.step_iteration(interrupt)
         self.book(after, evaluations=after.evaluations_spent - before.evaluations_spent)
         return after
 
     def book(self, snapshot: Snapshot, *, evaluations: int) -> None:
-        """Put all time since the last booking down to a snapshot's phase."""
+        """Book all time since the last booking to the phase of a snapshot."""
         phase, taken = snapshot.schedule[snapshot.phase], self._clock.take()
         known = self._spent.get(phase.name)
         before = known.parts if known else dict.fromkeys(PARTS, 0.0)
@@ -108,7 +109,7 @@ class Recorder:
 
     @property
     def profile(self) -> Profile:
-        """Up to here."""
+        """The profile of all time booked so far."""
         return Profile(self._loading, tuple(self._spent.values()))
 
 
@@ -119,7 +120,7 @@ def profile_fit(
     loading: float = 0.0,
     now: Callable[[], float] = time.perf_counter,
 ) -> Profile:
-    """Run a whole fit and book its time, wall time unless ``now`` says otherwise."""
+    """Run a whole fit and book its time; ``now`` is the clock [s], wall time by default."""
     with clocked(now) as clock:
         recorder = Recorder(clock, loading=loading)
         session = Session(problem, schedule=schedule)
@@ -130,5 +131,5 @@ def profile_fit(
 
 
 def shortened(schedule: Sequence[Phase], steps: int) -> tuple[Phase, ...]:
-    """The same phases, each with at most so many steps."""
+    """The same phases, each with at most ``steps`` steps."""
     return tuple(replace(phase, steps=min(phase.steps, steps)) for phase in schedule)

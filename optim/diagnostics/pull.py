@@ -1,4 +1,4 @@
-"""Where one loss term pulls the joints: its descent direction if every joint could be moved by itself."""
+"""The pull of one loss term on the joints: its descent direction if every joint could move by itself."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _KEYPOINT_VERTICES_FROM = 52
 
 
 def joint_pull(fit: Fit, snapshot: Snapshot, weight: str) -> Tensor | None:
-    """−∂(weighted term)/∂(joint positions), (B, T, 22, 3) [loss/m] in the frame of the input.
+    """Negative gradient −∂(weighted term)/∂(joint positions), (B, T, 22, 3) [loss/m], in the input frame.
 
-    All that moves with a joint moves along: vertices by their skinning weights, keypoints with their joint or vertex.
-    Latents, rotations and floor are held, so this is a force on the points, not what a step of the solver does. A term
-    that looks only at the decoder's joints (bone lengths, say) pulls on those; joint consistency pulls on the body's.
-    Frames that the phase does not observe get 0.
+    Points move with their joints: vertices by their skinning weights, keypoints with their joint or vertex. Latents,
+    rotations and floor are held, so this is a force on the points, not the step of the solver. A term that uses only
+    the decoder's joints (such as bone lengths) pulls on those; joint consistency pulls on the body's joints. Frames
+    that the phase does not observe get 0.
 
     Args:
         weight: Name of the term's weight; terms that share it are summed.
 
     Returns:
-        None if no active term of that name looks at positions.
+        The pull, or None if no active term with that weight uses positions.
     """
     problem, phase = fit.problem_at(snapshot), snapshot.schedule[snapshot.phase]
     objective = Objective(problem, phase, snapshot.prior_frame)
@@ -53,7 +53,7 @@ def joint_pull(fit: Fit, snapshot: Snapshot, weight: str) -> Tensor | None:
 
 
 def _shifted(predicted: Prediction, body: BodyModel, shift: Tensor, decoded: Tensor) -> Prediction:
-    """The same with every joint of the body, and every joint of the decoder, displaced by (B, T, 22, 3)."""
+    """The same prediction with the joints of the body and those of the decoder displaced by (B, T, 22, 3) each."""
     points, inside = predicted.points, predicted.in_prior
 
     def vertices(ids: list[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is measured in more than one place: its name, its unit, its one definition, and the distances it is made of.
+"""The quantities that several places show: name, unit and definition of each, and the distances behind them.
 
 Scene, panels, findings, report, tables and videos show these numbers by these names; docs/diagnostics.md lists them.
 Needs numpy only, so that the window's process can use it.
@@ -14,14 +14,14 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class Quantity:
-    """One thing that can be measured at a frame, a pair or a seam."""
+    """One quantity that can be measured at a frame, a pair of sub-sequences or a seam."""
 
     label: str
     unit: str
     definition: str
 
     def text(self, value: float) -> str:
-        """A value with its unit, as every place writes it."""
+        """A value with its unit, in the form that is used everywhere."""
         return f"{value:.1f} {self.unit}"
 
 
@@ -46,20 +46,20 @@ QUANTITIES = {
     "floor_tilt": Quantity("floor tilt", "°", "angle between the fitted and the observed floor"),
     "mean_px": Quantity("reprojection", "px", "mean distance of projected and detected keypoints that enter the loss"),
 }
-"""Field that holds the values → what they are. The motion that a roll-out encodes is that of stage 2, frames in which
-nothing is seen bridged where the rules of the fit bridge them."""
+"""Name of the field with the values → the quantity. The motion that a roll-out encodes is that of stage 2; its missing
+frames are bridged if the preset says so."""
 
 
 def root_distance_cm(joints: ArrayLike, others: ArrayLike) -> np.ndarray:
-    """(…, J, 3) and the same [m] → (…) distance of the first joints."""
+    """Distance (…) [cm] of the first joints of two sets (…, J, 3) [m]."""
     return distances_cm(np.asarray(joints)[..., 0, :], np.asarray(others)[..., 0, :])
 
 
 def distances_cm(points: ArrayLike, others: ArrayLike) -> np.ndarray:
-    """(…, N, 3) and the same [m] → (…, N) distances."""
+    """Distances (…, N) [cm] of the points of two sets (…, N, 3) [m]."""
     return np.asarray(100.0 * np.linalg.norm(np.asarray(points) - np.asarray(others), axis=-1))
 
 
 def mean_distance_cm(points: ArrayLike, others: ArrayLike) -> np.ndarray:
-    """(…, N, 3) and the same [m] → (…) mean distance of the N points."""
+    """Mean distance (…) [cm] of the points of two sets (…, N, 3) [m]."""
     return np.asarray(distances_cm(points, others).mean(-1))

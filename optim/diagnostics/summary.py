@@ -1,4 +1,4 @@
-"""The figures of a fit to a video in one row a stage: how near the image it is, how it stands, how long it took."""
+"""A summary of a fit to a video with one row per stage: time, reprojection error, foot skate and penetration."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from optim.session.history import Snapshot
 
 @dataclass(frozen=True)
 class StageFigures:
-    """Of one snapshot; NaN where there is nothing to measure."""
+    """Figures of one snapshot; NaN where there is nothing to measure."""
 
     name: str
     minutes: float
     loss: float
     reprojection_px: float
-    """Median over the keypoints that enter the loss."""
+    """Median over the keypoints that enter the loss [px]."""
     skate_mm: float
-    """Mean move between two frames of feet near the floor."""
+    """Mean horizontal move [mm/frame] of feet near the floor."""
     penetration_cm: float
-    """Mean over the frames of the lowest vertex's depth below the floor."""
+    """Depth [cm] of the lowest vertex below the floor, mean over the frames."""
     deep_share: float
-    """Of the frames, deeper than 3 cm."""
+    """Share of frames in which the depth is more than 3 cm."""
 
 
 def stage_figures(fit: Fit, snapshot: Snapshot, *, name: str, minutes: float) -> StageFigures:
-    """Measure a snapshot; poses the whole mesh."""
+    """Compute the figures of a snapshot; this poses the whole mesh."""
     image, feet = reprojection(fit, snapshot), ground(fit, snapshot)
     assert feet.depth_cm is not None
     return StageFigures(
@@ -46,7 +46,7 @@ def stage_figures(fit: Fit, snapshot: Snapshot, *, name: str, minutes: float) ->
 
 
 def table(rows: Sequence[StageFigures]) -> str:
-    """As Markdown."""
+    """The rows as a Markdown table."""
     heads = ("minutes", "reprojection, median [px]", "foot skate [mm/frame]", "in the floor, mean [cm]", "over 3 cm")
     lines = [f"| | {' | '.join(heads)} |", "|---" * 6 + "|"]
     for row in rows:
