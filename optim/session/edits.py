@@ -1,8 +1,8 @@
 """Edits of a fit as values: a window or a script posts them, the session applies them, the run file stores them.
 
-Importing this module does not import torch, so the window's process may use it. Planes are in the frame of the input
-(the camera's, where there is one). An edit that asks for something impossible raises ``InputError`` and leaves the
-session as it was. ``to_record`` and ``from_record`` turn an edit into plain data and back.
+Importing this module does not import torch, so the window's process may use it. Planes are in the input frame (the
+camera's, or the world without a camera). Invalid edits raise ``InputError`` and leave the session unchanged.
+``to_record`` and ``from_record`` turn an edit into plain data and back.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Plane = tuple[float, float, float, float]
 
 
 class Edit(ABC):
-    """Base of all edits; subclasses are frozen dataclasses of plain fields."""
+    """Base class of all edits; subclasses are immutable dataclasses of plain fields."""
 
     @abstractmethod
     def apply(self, session: Session) -> None:
-        """Carry the edit out, to its end or not at all; ``Session.apply`` calls this.
+        """Carry out the whole edit or nothing of it; ``Session.apply`` calls this.
 
         Raises:
             InputError: The edit is impossible at the session's current snapshot.
@@ -44,16 +44,16 @@ class Edit(ABC):
 class SetWeight(Edit):
     """Give a term another weight from here on, in every phase of one stage.
 
-    An unknown term or stage, or a weight that is negative or not finite, is refused.
+    Unknown terms or stages, and weights that are negative or not finite, are refused.
     """
 
     term: str
     value: float
     stage: int | None = None
-    """1, 2 or 3; None: the current one."""
+    """1, 2 or 3; None means the current stage."""
     keep_memory: bool | None = None
-    """Whether the solver keeps its memory, which is of another loss; None: as long as the loss is not
-    ``session.MISLEADING`` times larger under the new weight (measured: docs/lab/weight_rule.md)."""
+    """Whether the solver keeps its memory, which belongs to the old loss. None means: keep it unless the loss is more
+    than ``session.MISLEADING`` times larger under the new weight (measured: docs/lab/weight_rule.md)."""
 
     def apply(self, session: Session) -> None:
         here = session.current
@@ -65,12 +65,12 @@ class SetWeight(Edit):
 
 @dataclass(frozen=True)
 class SetWeights(Edit):
-    """Give several terms other weights in one edit, phase by phase; refuses what ``SetWeight`` refuses."""
+    """Give several terms other weights in one edit, phase by phase. ``SetWeight`` says what is refused."""
 
     weights: tuple[tuple[int, str, float], ...]
-    """Index of a phase, term, weight."""
+    """Triples of the index of a phase, the name of a weight, and its value."""
     text: str
-    """The edit in words."""
+    """Description of the edit."""
 
     def apply(self, session: Session) -> None:
         by_phase: dict[int, dict[str, float]] = {}
@@ -82,7 +82,7 @@ class SetWeights(Edit):
 
 @dataclass(frozen=True)
 class UsePreset(Edit):
-    """Take over the weights and steps of a preset, or of the start, from here on (see ``with_preset``)."""
+    """Use the weights and steps of a preset, or those of the start, from here on (see ``with_preset``)."""
 
     name: str
 
@@ -101,14 +101,14 @@ class UsePreset(Edit):
 
 @dataclass(frozen=True)
 class SetSteps(Edit):
-    """Give a phase another number of outer steps; 0 leaves out a later one.
+    """Give a phase another number of outer steps; 0 leaves out a later phase.
 
-    A phase that is over, or fewer steps than it has begun, is refused; ``SkipPhase`` ends the current one where it is.
+    Refused for a phase that is over, and for fewer steps than it has begun. ``SkipPhase`` ends the current phase.
     """
 
     steps: int
     phase: int | None = None
-    """Index; None: the current one."""
+    """Index of the phase; None means the current one."""
 
     def apply(self, session: Session) -> None:
         here, index = session.current, _phase_ahead(session, self.phase)
@@ -122,15 +122,15 @@ class SetSteps(Edit):
 
 @dataclass(frozen=True)
 class SetFrames(Edit):
-    """Roll out and observe only the first so many frames in a phase of stage 3.
+    """Change the number of first frames that a phase of stage 3 rolls out and observes.
 
-    A phase that is over or not of stage 3, or a number that is not between 2 and all, is refused.
+    Refused for a phase that is over or not of stage 3, and for a number that is not between 2 and all frames.
     """
 
     frames: int | None
-    """None: all."""
+    """Number of frames; None means all."""
     phase: int | None = None
-    """Index; None: the current one."""
+    """Index of the phase; None means the current one."""
 
     def apply(self, session: Session) -> None:
         index = _phase_ahead(session, self.phase)
@@ -141,9 +141,9 @@ class SetFrames(Edit):
 
 @dataclass(frozen=True)
 class Plan(Edit):
-    """Put other phases after the current one, for instance those of another preset's stage 3.
+    """Replace the phases after the current one, for example by those of another preset's stage 3.
 
-    Stages that are out of order are refused.
+    Phases whose stages are not in order are refused.
     """
 
     phases: tuple[Phase, ...]
@@ -182,9 +182,9 @@ def _phase_ahead(session: Session, phase: int | None) -> int:
 
 @dataclass(frozen=True)
 class Hold(Edit):
-    """Hold a variable where it is until it is released.
+    """Hold a variable at its value until it is released.
 
-    An unknown name is refused, and holding the last variables that move.
+    Refused for an unknown name, and if no variable would be left to move.
     """
 
     variable: str
@@ -197,7 +197,7 @@ class Hold(Edit):
 
 @dataclass(frozen=True)
 class Release(Edit):
-    """Let a variable that is held move again."""
+    """Let a held variable move again."""
 
     variable: str
 
@@ -213,13 +213,13 @@ class Release(Edit):
 class Perturb(Edit):
     """Add normal noise to a variable, ``x_0`` or a range of frames.
 
-    The same noise at the same snapshot of a session with the same seed. A variable that is not there or is held, or a
-    scale that is not a finite number above 0, is refused.
+    The noise depends only on the seed of the session and the snapshot. Refused for a variable that does not exist or is
+    held, and for a scale that is not a finite number above 0.
     """
 
     variable: str
     scale: float = 0.01
-    """Standard deviation, in the variable's unit."""
+    """Standard deviation of the noise, in the unit of the variable."""
 
     def apply(self, session: Session) -> None:
         import torch
@@ -239,9 +239,10 @@ class Perturb(Edit):
 
 @dataclass(frozen=True)
 class Reset(Edit):
-    """Put a variable, ``x_0`` or a range of frames back to where the current stage began.
+    """Set a variable, ``x_0`` or a range of frames back to its value at the beginning of the current stage.
 
-    The nodes of multiple shooting go back to where shooting began. A variable that is not there or is held is refused.
+    The nodes of multiple shooting go back to their values when shooting began. Refused for a variable that does not
+    exist or is held.
     """
 
     variable: str
@@ -262,17 +263,17 @@ class Reset(Edit):
 
 @dataclass(frozen=True)
 class DropFrames(Edit):
-    """Leave what was seen in frames start to end - 1 out of the fit from here on (see ``Observations.without``).
+    """Leave the observations of frames ``start`` to ``end - 1`` out of the fit (see ``Observations.without``).
 
-    What is not there to drop is refused, and dropping all that there is to fit.
+    Refused if there is nothing to drop, or nothing would be left to fit.
     """
 
     start: int
     end: int
     modality: str | None = None
-    """``joints2d``, ``joints3d``, …; None: all of them."""
+    """Name of a modality, such as ``joints2d``; None means all."""
     sub_sequence: int | None = None
-    """None: in all of them."""
+    """Index of the sub-sequence; None means all."""
 
     def apply(self, session: Session) -> None:
         seen = session.problem.observations.without(
@@ -284,18 +285,18 @@ class DropFrames(Edit):
 
 @dataclass(frozen=True)
 class ScaleConfidence(Edit):
-    """Trust 2D keypoints in frames start to end - 1 more or less (see ``Observations.reweighted``).
+    """Multiply the confidence of 2D keypoints in frames ``start`` to ``end - 1`` (see ``Observations.reweighted``).
 
-    What is not there to scale is refused, and leaving nothing to fit.
+    Refused if there is nothing to scale, or nothing would be left to fit.
     """
 
     factor: float
     start: int
     end: int
     keypoint: int | None = None
-    """None: all of them."""
+    """Index of the keypoint; None means all."""
     sub_sequence: int | None = None
-    """None: in all of them."""
+    """Index of the sub-sequence; None means all."""
 
     def apply(self, session: Session) -> None:
         seen = session.problem.observations.reweighted(
@@ -308,13 +309,13 @@ class ScaleConfidence(Edit):
 
 @dataclass(frozen=True)
 class SetFloor(Edit):
-    """Give the fit another observed floor; the fitted floor moves there.
+    """Give the fit another observed floor; the fitted floor is moved there.
 
-    Refused without a camera, for what is no plane, and while the floor is held.
+    Refused without a camera, for values that are not a plane, and while the floor is held.
     """
 
     plane: Plane | tuple[Plane, ...]
-    """Normal and offset (n·p = offset, metres) in the camera frame, one for all sub-sequences or one for each."""
+    """Normal and offset [m] with n·p = offset in the camera frame; one for all sub-sequences, or one for each."""
 
     def apply(self, session: Session) -> None:
         problem = session.problem
@@ -335,11 +336,11 @@ class SetFloor(Edit):
 
 @dataclass(frozen=True)
 class Bookmark(Edit):
-    """Mark a snapshot by a name (see ``History.bookmark``)."""
+    """Give a snapshot a bookmark (see ``History.bookmark``)."""
 
     name: str
     snapshot: int | None = None
-    """None: the current one."""
+    """Id of the snapshot; None means the current one."""
 
     def apply(self, session: Session) -> None:
         session.history.bookmark(session.current.id if self.snapshot is None else self.snapshot, self.name)
@@ -347,10 +348,10 @@ class Bookmark(Edit):
 
 @dataclass(frozen=True)
 class RemoveBookmark(Edit):
-    """Take a snapshot's mark away."""
+    """Remove the bookmark of a snapshot."""
 
     snapshot: int | None = None
-    """None: the current one."""
+    """Id of the snapshot; None means the current one."""
 
     def apply(self, session: Session) -> None:
         session.history.remove_bookmark(session.current.id if self.snapshot is None else self.snapshot)
@@ -362,7 +363,7 @@ class NameBranch(Edit):
 
     name: str
     branch: int | None = None
-    """None: that of the current snapshot."""
+    """Number of the branch; None means that of the current snapshot."""
 
     def apply(self, session: Session) -> None:
         here = session.history.entry(session.current.id).branch
@@ -374,7 +375,7 @@ class NameBranch(Edit):
 
 @dataclass(frozen=True)
 class Rewind(Edit):
-    """Go back to a snapshot; the next iteration grows a new branch from there (see ``Session.rewind``)."""
+    """Go back to a snapshot; the next iteration begins a new branch there (see ``Session.rewind``)."""
 
     snapshot: int
 
@@ -401,24 +402,24 @@ class Redo(Edit):
 # Edits as plain data
 
 EDITS: dict[str, type[Edit]] = {edit.__name__: edit for edit in Edit.__subclasses__()}
-"""Name in a record → edit."""
+"""Name in a record → class of the edit."""
 _INSIDE: dict[str, type] = {kind.__name__: kind for kind in (Phase, Preset)}
-"""Dataclasses that fields of edits may hold."""
+"""Dataclasses that may occur in fields of edits."""
 _RECORDED: dict[type, dict[str, str]] = {Preset: {"missing_frames": "gaps", "preconditioner": "units"}}
 """Class → field → its name in records, for fields that had another name when records were first written."""
 _TYPE = "type"
 
 
 def to_record(edit: Edit) -> dict[str, Any]:
-    """An edit as data that JSON can hold: its name under ``edit``, and its fields; tuples become lists."""
+    """An edit as data for JSON: its name under ``edit``, and its fields; tuples become lists."""
     return {"edit": type(edit).__name__, **_fields(edit)}
 
 
 def from_record(record: Mapping[str, Any]) -> Edit:
-    """The edit that ``to_record`` was given.
+    """The edit from a record that ``to_record`` made.
 
     Raises:
-        InputError: An edit or a field that this version does not know.
+        InputError: This version does not know the edit or one of its fields, or a field is missing.
     """
     given = dict(record)
     name = given.pop("edit", None)

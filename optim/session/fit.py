@@ -1,4 +1,4 @@
-"""What can be read off a fit: motions, roll-outs, the ends of its stages. Reading changes nothing of it."""
+"""Answers to questions about a fit: motions, roll-outs, the ends of its stages. Asking does not change the fit."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _PREDICTIONS_KEPT = 8
 
 @dataclass(frozen=True)
 class RolloutComparison:
-    """The motion of stage 2 that stage 3 encodes and its first roll-out, both in the frame of the input.
+    """The motion of stage 2 that stage 3 encodes, and the first roll-out of stage 3, both in the input frame.
 
-    How far they are apart is in ``optim.diagnostics.drift``.
+    ``optim.diagnostics.drift`` measures their difference.
     """
 
     stage2: Trajectory
-    """Frames in which nothing is seen are bridged, where the rules of stage 3 bridge them."""
+    """Missing frames are bridged if the preset of stage 3 says so."""
     rollout: Trajectory
 
 
 @dataclass(frozen=True)
 class NodeDefects:
-    """Where the segments of multiple shooting should meet, and by how much they do not."""
+    """The defects of multiple shooting: ends of segments, and the nodes that they should meet."""
 
     frames: tuple[int, ...]
     before: Tensor
-    """(B, N, 3) [m] root joint at the end of a segment, in the frame of the input."""
+    """(B, N, 3) [m] root joint at the end of a segment, in the input frame."""
     after: Tensor
-    """(B, N, 3) [m] root joint of the node that the next segment begins at."""
+    """(B, N, 3) [m] root joint of the node at which the next segment begins."""
     distance_cm: Tensor
     """(B, N) mean distance of the 22 joints."""
     angle_deg: Tensor
@@ -49,23 +49,23 @@ class NodeDefects:
 
 
 class Fit:
-    """A problem, the history of fitting it and where that stands; answers questions about any snapshot.
+    """A problem, the history of its fit and the current snapshot; answers questions about any snapshot.
 
     Args:
-        problem: As it was given to the session.
-        current: Snapshot of the history that the fit stands at; the session alone moves it, by ``go_to``.
+        problem: The problem as it was given to the session.
+        current: The current snapshot of the history. Only the session changes it, by ``go_to``.
     """
 
     def __init__(self, problem: Problem, history: History, current: Snapshot) -> None:
         self._given = problem
         self.problem = problem
-        """As it is at the current snapshot: observations and floor may have been edited."""
+        """The problem at the current snapshot; observations and floor may have been edited."""
         self.history = history
         self._predictions: OrderedDict[int, tuple[Snapshot, Prediction]] = OrderedDict()
         self.go_to(current)
 
     def go_to(self, snapshot: Snapshot) -> Snapshot:
-        """Make a snapshot of the history the current one; called by the session alone."""
+        """Make a snapshot of the history the current one. Only the session calls this."""
         self.problem = self.problem_at(snapshot)
         self.current = snapshot
         return snapshot
@@ -74,7 +74,7 @@ class Fit:
         """The problem with the observations and the floor that hold at a snapshot.
 
         Raises:
-            InputError: These do not fit together.
+            InputError: The observations and the floor do not fit together.
         """
         given, now = self._given, self.problem
         seen = given.observations if snapshot.observations is None else snapshot.observations
@@ -85,7 +85,7 @@ class Fit:
         return replace(given, observations=seen, floor=floor)
 
     def trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
-        """The whole motion at a snapshot, in the frame of the input."""
+        """The whole motion at a snapshot, in the input frame."""
         snapshot = snapshot or self.current
         predicted = self.prediction(snapshot)
         floor = snapshot.variables.get("floor_plane")
@@ -100,7 +100,7 @@ class Fit:
         )
 
     def prior_trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
-        """The same in the prior frame (z up, floor at z = 0); before stage 3, on the current snapshot's floor."""
+        """The motion in the prior frame (z up, floor at z = 0); before stage 3 on the current snapshot's floor."""
         snapshot = snapshot or self.current
         frame = self.prior_frame(snapshot)
         seen = self.trajectory(snapshot)
@@ -114,7 +114,7 @@ class Fit:
         )
 
     def prior_frame(self, snapshot: Snapshot | None = None) -> PriorFrame:
-        """From the frame of the input to the prior frame at a snapshot."""
+        """The transform from the input frame to the prior frame at a snapshot."""
         snapshot = snapshot or self.current
         predicted = self.prediction(snapshot)
         if predicted.in_prior is not None:
@@ -125,17 +125,17 @@ class Fit:
         return prior_frame_of(self.problem, variables, snapshot.schedule[snapshot.phase].preset)
 
     def rollout(self, snapshot: Snapshot | None = None) -> Rollout | None:
-        """What the prior itself puts out, in the prior frame; None before stage 3."""
+        """The output of the motion prior, in the prior frame; None before stage 3."""
         in_prior = self.prediction(snapshot or self.current).in_prior
         return None if in_prior is None else in_prior.rollout
 
     def predicted(self, snapshot: Snapshot) -> bool:
-        """Whether ``prediction`` has its answer at hand."""
+        """Whether ``prediction`` of a snapshot is in memory and need not be computed."""
         kept = self._predictions.get(snapshot.id)
         return kept is not None and kept[0] is snapshot
 
     def node_defects(self, snapshot: Snapshot | None = None) -> NodeDefects | None:
-        """How far segments are apart at the nodes of multiple shooting; None in a single roll-out."""
+        """The defects at the nodes of multiple shooting; None in a single roll-out."""
         in_prior = self.prediction(snapshot or self.current).in_prior
         if in_prior is None or in_prior.defects is None:
             return None
@@ -144,7 +144,7 @@ class Fit:
         return NodeDefects(defects.frames, before, after, defects.centimetres(), defects.degrees())
 
     def prediction(self, snapshot: Snapshot) -> Prediction:
-        """Everything derived from a snapshot's variables, over all frames and without gradients."""
+        """The prediction from a snapshot's variables, for all frames and without gradients; the latest few are kept."""
         if not self.predicted(snapshot):
             self.remember(snapshot, self._predict(snapshot))
         self._predictions.move_to_end(snapshot.id)
@@ -165,18 +165,18 @@ class Fit:
             )
 
     def remember(self, snapshot: Snapshot, predicted: Prediction) -> None:
-        """Keep a prediction over all frames while it is likely to be asked for."""
+        """Keep a prediction for all frames; the oldest one is dropped when there are too many."""
         self._predictions[snapshot.id] = snapshot, predicted
         if len(self._predictions) > _PREDICTIONS_KEPT:
             self._predictions.popitem(last=False)
 
     def end_of_stage(self, stage: int) -> Snapshot | None:
-        """The last snapshot of a stage on the current branch; None where the fit has not got so far or left it out."""
+        """The last snapshot of a stage on the current branch; None if the fit has not reached it or left it out."""
         path = self.history.path_back(self.current.id)
         return next((self.history[entry.id] for entry in path if entry.stage == stage), None)
 
     def stage_start(self, snapshot: Snapshot | None = None) -> Snapshot:
-        """Where the stage of a snapshot was entered on its branch."""
+        """The snapshot at which the stage of a given snapshot was entered on its branch."""
         snapshot = snapshot or self.current
         first = snapshot.id
         for entry in self.history.path_back(snapshot.id):
@@ -187,7 +187,7 @@ class Fit:
 
     @property
     def stage3_start(self) -> Snapshot | None:
-        """Where the current branch enters stage 3."""
+        """The snapshot at which the current branch enters stage 3; None before stage 3."""
         path = takewhile(lambda entry: entry.stage == 3, self.history.path_back(self.current.id))
         ids = [entry.id for entry in path]
         return self.history[ids[-1]] if ids else None
@@ -208,11 +208,11 @@ class Fit:
         return replace(seen, **same)
 
     def encoded_variables(self, before: Snapshot, first: Snapshot) -> Variables:
-        """The free motion that stage 3 encodes: that of stage 2, with missing frames bridged where its rules say so.
+        """The free motion that stage 3 encodes: that of stage 2, with missing frames bridged if the preset says so.
 
         Args:
             before: The last snapshot of stage 2.
-            first: The first one of stage 3 after it.
+            first: The first snapshot of stage 3 after it.
         """
         if first.schedule[first.phase].preset.missing_frames != "bridged":
             return before.variables
@@ -220,7 +220,7 @@ class Fit:
 
     @property
     def stage3_init(self) -> RolloutComparison | None:
-        """The first roll-out of stage 3 beside the motion that its latents were inferred from."""
+        """The first roll-out of stage 3 and the motion from which its latents were inferred; None before stage 3."""
         first, before = self.stage3_start, self.stage2_trajectory
         if first is None or before is None:
             return None

@@ -1,4 +1,4 @@
-"""Every state that a fit has been in: snapshots, and the tree they form. No snapshot is changed after it is made."""
+"""The history of a fit: a tree of snapshots, which are never changed after they are made."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
     from optim.session.edits import Edit
 
 START, ITERATION, PHASE = "start", "iteration", "phase"
-"""Causes that are no edits."""
+"""Causes of snapshots that were not made by an edit."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that going on depends on, and what was found there."""
+    """Everything that the next iteration depends on, and the results at this point."""
 
     id: int
     parent: int | None
     cause: str
-    """``start``, ``iteration``, ``phase``, or the words of an edit, such as ``held x_0``."""
+    """``start``, ``iteration``, ``phase``, or the description of an edit, such as ``held x_0``."""
     schedule: tuple[Phase, ...]
-    """As edited up to here."""
+    """The schedule as edited up to this snapshot."""
     phase: int
     """Index into the schedule."""
     step: int
     """Outer step within the phase, from 0."""
     iteration: int
-    """L-BFGS iterations done in this step."""
+    """Number of L-BFGS iterations done in this step."""
     total_iterations: int
     variables: Variables
     packing: Packing
     solver: LbfgsState
     held: frozenset[str]
-    """Names of what does not move until it is released, such as ``x_0`` or ``latent_motion[10:20]``."""
+    """Names of held variables, such as ``x_0`` or ``latent_motion[10:20]``; they do not move until released."""
     prior_frame: PriorFrame | None
-    """Stage 3 without a camera: from the input frame to the frame that the variables are in."""
+    """Only in stage 3 without a camera: transform from the input frame to the frame of the variables."""
     evaluation: Evaluation
     evaluations_spent: int
-    """Evaluations of objective and gradient from the start of the fit to here."""
+    """Number of evaluations of objective and gradient since the start of the fit."""
     seconds: float
     """Time that this snapshot took to compute."""
     observations: Observations | None = None
-    """As edited up to here; None: as the problem has them."""
+    """The observations as edited up to this snapshot; None means those of the problem."""
     floor: Tensor | None = None
-    """(B, 4) the observed floor as edited up to here; None: as the problem has it."""
+    """(B, 4) the observed floor as edited up to this snapshot; None means that of the problem."""
     edit: Edit | None = None
-    """What made this snapshot, where that was an edit; ``cause`` has its words."""
+    """The edit that made this snapshot; None where it was no edit. ``cause`` describes it."""
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """Of the current phase."""
+        """Weights of the current phase."""
         return self.schedule[self.phase].weights
 
     @property
@@ -71,12 +71,12 @@ class Snapshot:
 
     @property
     def stop(self) -> str | None:
-        """Why this outer step ended here; None while it goes on."""
+        """Reason why the outer step ended here; None while it goes on."""
         return self.solver.stop
 
     @property
     def phase_done(self) -> bool:
-        """The steps of this phase are spent, or more of them would move nothing."""
+        """Whether all steps of this phase are done, or further steps would not move anything."""
         last = self.step >= self.schedule[self.phase].steps - 1
         return self.stop is not None and (last or self.solver.stalled)
 
@@ -88,24 +88,24 @@ class Snapshot:
 
     @property
     def done(self) -> bool:
-        """This is the end of the whole schedule."""
+        """Whether this is the end of the whole schedule."""
         return self.phase_done and self.next_phase is None
 
     @property
     def gradient(self) -> dict[str, Tensor]:
-        """Gradient of the loss by variable, moving entries only."""
+        """Gradient of the loss by variable; only moving entries."""
         return self.packing.split(self.solver.point.gradient)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a snapshot without fetching it."""
+    """A summary of a snapshot, which is in memory even if the snapshot is not."""
 
     id: int
     parent: int | None
     cause: str
     branch: int
-    """Number of the branch that it was made on."""
+    """Number of the branch on which the snapshot was made."""
     phase: int
     stage: int
     step: int
@@ -113,34 +113,34 @@ class Entry:
     total_iterations: int
     held: frozenset[str]
     evaluation: Evaluation
-    """Without the figures per frame."""
+    """The evaluation without values per frame."""
     frames: int | None = None
-    """That were rolled out and observed; None: all."""
+    """Number of frames that were rolled out and observed; None means all."""
 
     @property
     def edited(self) -> bool:
-        """It was made by an edit, which ``cause`` names."""
+        """Whether the snapshot was made by an edit, which ``cause`` describes."""
         return self.cause not in (START, ITERATION, PHASE)
 
 
 @dataclass(frozen=True)
 class Branch:
-    """Snapshots in a row, from where they leave another branch."""
+    """A line of successive snapshots, from the point where it leaves another branch."""
 
     number: int
     name: str
-    """As given, or ``branch 2``."""
+    """Name that the user gave, or a default such as ``branch 2``."""
     first: int
     last: int
     forked_from: int | None
-    """Snapshot on another branch; None for the first branch."""
+    """Snapshot of another branch that the first one follows; None for the first branch."""
 
 
 class History:
-    """Snapshots in the order they were made; ``parent`` links make the branches.
+    """All snapshots in the order in which they were made; their ``parent`` links form branches.
 
     Args:
-        keep_iterations: Otherwise an iteration takes the place of the iteration before it.
+        keep_iterations: Keep every iteration; if false, an iteration replaces the iteration before it.
         memory_limit: Bytes of tensors beyond which older iterations of a recorded run leave memory; they are read
             from its file when they are asked for. Edits, the ends of phases and the newest snapshot stay in memory.
     """
@@ -162,7 +162,7 @@ class History:
         branch_names: Mapping[int, str] | None = None,
         bookmarks: Mapping[int, str] | None = None,
     ) -> History:
-        """A history as it was, its snapshots fetched from an archive when they are asked for."""
+        """A history from its entries; its snapshots are fetched from an archive when they are asked for."""
         history = cls(memory_limit=memory_limit)
         history.store.archive = archive
         for entry in entries:
@@ -179,12 +179,12 @@ class History:
 
     @property
     def snapshots(self) -> Sequence[Snapshot]:
-        """All of them; each is fetched when it is looked at."""
+        """All snapshots; each is fetched when it is accessed."""
         return _Snapshots(self)
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """What is known of all of them without fetching any."""
+        """The entries of all snapshots; no snapshot is fetched."""
         return tuple(self._entries)
 
     def __len__(self) -> int:
@@ -194,12 +194,13 @@ class History:
         return self.store.get(self.entry(snapshot_id).id)
 
     def entry(self, snapshot_id: int) -> Entry:
+        """The entry of a snapshot; raises ``InputError`` if there is no such snapshot."""
         if not 0 <= snapshot_id < len(self._entries):
             raise InputError(f"no snapshot {snapshot_id}; there are 0 to {len(self._entries) - 1}")
         return self._entries[snapshot_id]
 
     def add(self, snapshot: Snapshot) -> Snapshot:
-        """Append; its id must be the next one. Returns the snapshot as kept."""
+        """Append a snapshot, whose id must be the next one; returns the snapshot as it is kept."""
         assert snapshot.id == len(self._entries)
         last = self._entries[-1] if self._entries else None
         follows = last is not None and snapshot.parent == last.id and snapshot.cause == last.cause == ITERATION
@@ -234,7 +235,7 @@ class History:
         )
 
     def _branch_for(self, snapshot: Snapshot) -> int:
-        """Its parent's branch if the parent is the end of that; otherwise a new one."""
+        """Number of the branch of a new snapshot: its parent's if the parent is the end of it, otherwise a new one."""
         parent = snapshot.parent
         number = len(self._branches)
         if parent is not None and self._branches[self._entries[parent].branch].last == parent:
@@ -247,15 +248,15 @@ class History:
     # Lines of work
 
     def ancestors(self, snapshot_id: int) -> Iterator[Snapshot]:
-        """From a snapshot back to the root."""
+        """The snapshots from a given one back to the root."""
         return (self[entry.id] for entry in self.path_back(snapshot_id))
 
     def branch(self, snapshot_id: int) -> list[Snapshot]:
-        """From the root to a snapshot."""
+        """The snapshots from the root to a given one."""
         return list(self.ancestors(snapshot_id))[::-1]
 
     def path_back(self, snapshot_id: int) -> Iterator[Entry]:
-        """From a snapshot back to the root, without fetching any."""
+        """The entries from a given snapshot back to the root; no snapshot is fetched."""
         here: int | None = snapshot_id
         while here is not None:
             entry = self.entry(here)
@@ -263,21 +264,21 @@ class History:
             here = entry.parent
 
     def path(self, snapshot_id: int) -> list[Entry]:
-        """From the root to a snapshot, without fetching any."""
+        """The entries from the root to a given snapshot; no snapshot is fetched."""
         return list(self.path_back(snapshot_id))[::-1]
 
     # Names
 
     @property
     def branches(self) -> tuple[Branch, ...]:
-        """All of them, in the order they were begun."""
+        """All branches, in the order in which they were begun."""
         return tuple(self._branches)
 
     def name_branch(self, number: int, name: str) -> None:
         """Give a branch another name.
 
         Raises:
-            InputError: No such branch, or a name that is empty or taken.
+            InputError: There is no such branch, or the name is empty or taken.
         """
         if not 0 <= number < len(self._branches):
             raise InputError(f"no branch {number}; there are 0 to {len(self._branches) - 1}")
@@ -290,24 +291,24 @@ class History:
         return dict(sorted(self._bookmarks.items()))
 
     def bookmark(self, snapshot_id: int, name: str) -> None:
-        """Mark a snapshot by a name; one that has a name already gets another.
+        """Give a snapshot a bookmark; an existing bookmark of the snapshot is replaced.
 
         Raises:
-            InputError: No such snapshot, or a name that is empty or taken.
+            InputError: There is no such snapshot, or the name is empty or taken.
         """
         others = (known for marked, known in self._bookmarks.items() if marked != snapshot_id)
         self._bookmarks[self.entry(snapshot_id).id] = _new_name(name, others, what="bookmark")
 
     def remove_bookmark(self, snapshot_id: int) -> None:
-        """Raises ``InputError`` where there is none."""
+        """Remove the bookmark of a snapshot; raises ``InputError`` if it has none."""
         if self._bookmarks.pop(snapshot_id, None) is None:
             raise InputError(f"snapshot {snapshot_id} has no bookmark; bookmarks are at {list(self.bookmarks)}")
 
     def find(self, name: str) -> Snapshot:
-        """The snapshot with a bookmark, or the end of the branch, of that name.
+        """The snapshot whose bookmark has this name, or the end of the branch that has it.
 
         Raises:
-            InputError: Nothing is called that.
+            InputError: No bookmark and no branch has this name.
         """
         by_name = {branch.name: branch.last for branch in self._branches}
         by_name |= {text: marked for marked, text in self._bookmarks.items()}
@@ -317,7 +318,7 @@ class History:
 
 
 class _Snapshots(Sequence[Snapshot]):
-    """A history's snapshots as a sequence that fetches one at a time."""
+    """The snapshots of a history as a sequence that fetches one at a time."""
 
     def __init__(self, history: History) -> None:
         self._history = history

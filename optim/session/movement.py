@@ -1,4 +1,4 @@
-"""How far each variable has moved, and what is held and since when: figures for a report, worked out on demand."""
+"""Movement of each variable, and what is held and since when; computed on request."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from optim.session.history import Entry, Snapshot
 
 @dataclass(frozen=True)
 class Held:
-    """Something that does not move at a snapshot."""
+    """A variable, or a range of one, that does not move at a snapshot."""
 
     name: str
     """``x_0``, a variable, or a range such as ``latent_motion[10:20]``."""
     by: str
-    """``freeze`` or, for what the schedule leaves out, the phase's name."""
+    """``freeze`` if an edit holds it, or the name of the phase whose schedule leaves it out."""
     since: int
-    """Snapshot from which on it has been held."""
+    """Id of the snapshot since which it has been held."""
     iteration: int
-    """Total iterations done then."""
+    """Total number of iterations at that snapshot."""
     moved: float
-    """Largest change of any of its entries since; 0.0 unless it was perturbed, reset or set by hand before that."""
+    """Largest change of any of its entries since then; 0.0 unless an edit has changed it."""
 
     def __str__(self) -> str:
         return f"{self.name}: moved {self.moved:g} since iteration {self.iteration} (held by {self.by})"
@@ -36,18 +36,18 @@ class Held:
 
 @dataclass(frozen=True)
 class Moved:
-    """Way of a variable from where it was when its stage began; in stage 3 that is x_0 as initialised."""
+    """Change of a variable since its stage began; in stage 3, since x_0 was initialised."""
 
     largest: float
-    """Of any entry, in the variable's unit."""
+    """Largest change of any entry, in the variable's unit."""
     rms: float
     """Root mean square over all entries."""
     per_frame: Tensor | None
-    """(B, T) root mean square per frame; None for what has no frames."""
+    """(B, T) root mean square per frame; None for variables without a time axis."""
 
 
 def held(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Held, ...]:
-    """What is held by an edit, and what the phase's schedule leaves out, at a snapshot (default: the current one)."""
+    """The variables that do not move at a snapshot, because of an edit or because the phase leaves them out."""
     snapshot = snapshot or fit.current
     path = list(fit.history.path_back(snapshot.id))
     found = []
@@ -67,7 +67,7 @@ def held(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Held, ...]:
 
 
 def moved(fit: Fit, snapshot: Snapshot | None = None) -> dict[str, Moved]:
-    """Variable → how far it is from where the snapshot's stage began; nodes that were not there then are left out."""
+    """Variable → its change since the snapshot's stage began; nodes that did not exist then are left out."""
     snapshot = snapshot or fit.current
     began = fit.stage_start(snapshot).variables
     return {
@@ -84,7 +84,7 @@ def _way(before: Tensor, now: Tensor) -> Moved:
 
 
 def _is_free_motion(parts: list[str]) -> bool:
-    """Variables that mean a motion in stages 1 and 2 and its first frame in stage 3: they begin anew there."""
+    """Whether some variables have a new meaning in stage 3, where they stand for the first frame only."""
     return any(part in INITIAL_STATE or part == "latent_motion" for part in parts)
 
 
@@ -93,7 +93,7 @@ def _holds(name: str, entry: Entry) -> bool:
 
 
 def _since(path: list[Entry], holds: Callable[[Entry], bool], *, whole_stages: bool = True) -> Entry:
-    """The earliest entry of an unbroken row, from the newest on, in which something holds."""
+    """The earliest entry of the unbroken row of entries, counted from the newest, for which ``holds`` is true."""
     first = path[0]
     for entry in path:
         if not holds(entry) or (whole_stages and (entry.stage == 3) != (path[0].stage == 3)):

@@ -1,4 +1,4 @@
-"""Past iterations under other weights, from the raw terms that were kept; nothing is evaluated again."""
+"""The loss of past iterations under other weights, from stored raw terms; nothing is evaluated again."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _WEIGHT_OF = {term.name: term.weight for term in TERMS}
 
 @dataclass(frozen=True)
 class Rescored:
-    """What one evaluation would have been under other weights."""
+    """The result of one evaluation under other weights."""
 
     total: float
-    """Of the terms that are known; comparable with another one's only if both miss the same terms."""
+    """Sum of the known terms. Two totals are comparable only if they miss the same terms."""
     terms: Mapping[str, float]
     """Term → share of the total."""
     missing: tuple[str, ...]
-    """Terms that have a weight now but were not evaluated then, so that their raw value is not known."""
+    """Terms that have a weight now but were not evaluated then, so that their raw values are unknown."""
 
 
 def rescore(evaluation: Evaluation, weights: Mapping[str, float], *, wanted: tuple[str, ...] = ()) -> Rescored:
     """An evaluation's loss under other weights.
 
     Args:
-        weights: By weight name (``rgb_overlap_consist`` for all terms of the overlap); what is not named is 0.
-        wanted: Terms that should be in the total; those with a weight that the evaluation lacks are ``missing``.
+        weights: Name of a weight (``rgb_overlap_consist`` for all overlap terms) → value; other weights are 0.
+        wanted: Terms that should be in the total; those that have a weight but were not evaluated become ``missing``.
 
     Raises:
-        InputError: A weight that is unknown, negative or not finite.
+        InputError: A weight or term is unknown, or a weight is negative or not finite.
     """
     for name, value in weights.items():
         check_weight(name, value)
@@ -51,13 +51,13 @@ def rescore(evaluation: Evaluation, weights: Mapping[str, float], *, wanted: tup
 def rescored_path(
     history: History, snapshot_id: int, *, weights: Mapping[str, float] | None = None
 ) -> list[tuple[int, Rescored]]:
-    """Snapshots of one phase on the way to a snapshot, all under the same weights: a curve without jumps at edits.
+    """The losses of the current phase up to a snapshot under the same weights: a curve without jumps at edits.
 
     Args:
-        weights: Default: those that hold at the snapshot.
+        weights: The weights to use; None means those of the snapshot.
 
     Returns:
-        Snapshot → its loss, in the order of the path. Scales (frames observed) are those of each snapshot's own time.
+        Pairs of snapshot id and loss, in order. The scales of the terms (frames observed) are those of each snapshot.
     """
     last = history[snapshot_id]
     weights = last.weights if weights is None else weights

@@ -1,7 +1,7 @@
-"""A fit that can be entered anywhere: step, pause, rewind, edit. Prints nothing, knows no thread and no window.
+"""The session: one fit that can be stepped, paused, rewound and edited. It prints nothing and needs no window.
 
-The session is the one mutable object; everything it hands out is a value. The newest snapshot of the current line of
-work is ``current``; rewinding and stepping on makes a branch, and no branch is ever lost.
+The session is the only mutable object; everything that it returns is an immutable value. ``current`` is the snapshot at
+which the fit stands. Rewinding and then stepping makes a new branch; no branch is ever deleted.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 Interrupt = Callable[[], bool]
 MISLEADING = 10.0
-"""Where an edit of a weight makes the loss more than so many times larger, the solver's memory is worse than none."""
+"""Factor by which an edit may make the loss larger; beyond it the solver's memory does more harm than good."""
 
 
 @dataclass
 class _Iteration:
-    """One L-BFGS iteration under way; it can wait between two evaluations."""
+    """One unfinished L-BFGS iteration; it can wait between two evaluations."""
 
     snapshot: Snapshot
     objective: Objective
@@ -51,7 +51,7 @@ class _Iteration:
     seconds: float = 0.0
 
     def advance(self, interrupt: Interrupt | None) -> lbfgs.LbfgsState | None:
-        """The state after the iteration, or None when interrupted before that."""
+        """Continue the iteration; returns the state after it, or None if it was interrupted before that."""
         began = time.perf_counter()
         try:
             if self.x is None:
@@ -71,16 +71,19 @@ class _Iteration:
 
 
 class Session:
-    """One fit of one problem: steps it, applies edits to it, goes back and forth in its history.
+    """One fit of one problem: steps it, applies edits to it, and goes back and forth in its history.
 
-    What can be read off the fit is in ``fit``; what can be edited is in ``edits``.
+    ``fit`` answers questions about the fit; the edits are in ``optim.session.edits``.
 
     Args:
         schedule: The phases, from ``stages.schedule``.
-        seed: For what is drawn at random: perturbations, samples of the prior; the fit itself draws nothing.
-        keep_iterations: Keep every iteration, to be rewound to. Otherwise a phase keeps its first and latest snapshot,
-            for runs that only want results.
+        seed: Seed of random numbers for perturbations and samples of the prior. The fit itself draws none.
+        keep_iterations: Keep every iteration, to be able to rewind to it. If false, a phase keeps only its first and
+            its latest snapshot, for runs that only need results.
         memory_limit: Bytes beyond which older iterations of a recorded run leave memory (see ``History``).
+
+    Raises:
+        InputError: The schedule has no phase.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class Session:
 
     @property
     def problem(self) -> Problem:
-        """As it is at the current snapshot: observations and floor may have been edited."""
+        """The problem at the current snapshot; observations and floor may have been edited."""
         return self.fit.problem
 
     @property
@@ -119,7 +122,7 @@ class Session:
 
     @property
     def schedule(self) -> tuple[Phase, ...]:
-        """As edited up to the current snapshot."""
+        """The schedule as edited up to the current snapshot."""
         return self.current.schedule
 
     @property
@@ -129,10 +132,10 @@ class Session:
     # Going forward
 
     def step_iteration(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """One L-BFGS iteration; at the end of a phase, entering the next one instead. Returns the current snapshot.
+        """Do one L-BFGS iteration, or enter the next phase at the end of a phase; returns the current snapshot.
 
-        ``interrupt`` is asked before every evaluation. When it says yes the iteration waits where it is: the current
-        snapshot stays, and the next call goes on without repeating an evaluation.
+        ``interrupt`` is called before every evaluation. If it returns true, the iteration waits: the current snapshot
+        stays, and the next call continues without repeating an evaluation.
         """
         here = self.current
         if here.done:
@@ -145,19 +148,19 @@ class Session:
         return self._go_to(self._enter(here, next_phase, cause=PHASE))
 
     def step_outer(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """To the end of the current step (one call of torch's L-BFGS)."""
+        """Run to the end of the current outer step (one call of torch's L-BFGS)."""
         return self._advance(lambda snapshot: snapshot.stop is not None, interrupt)
 
     def finish_phase(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """To the end of the current phase; from there, to the end of the next."""
+        """Run to the end of the current phase, or of the next one if the fit stands at its end."""
         return self._advance(lambda snapshot: snapshot.phase_done, interrupt)
 
     def finish_stage(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """To the end of the current stage; from there, to the end of the next."""
+        """Run to the end of the current stage, or of the next one if the fit stands at its end."""
         return self._advance(_stage_done, interrupt)
 
     def run(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """To the end of the schedule."""
+        """Run to the end of the schedule."""
         return self._advance(lambda snapshot: snapshot.done, interrupt)
 
     def _advance(self, until: Callable[[Snapshot], bool], interrupt: Interrupt | None) -> Snapshot:
@@ -170,7 +173,7 @@ class Session:
     # Going elsewhere
 
     def rewind(self, snapshot_id: int) -> Snapshot:
-        """Make an earlier snapshot the current one; going on from it gives the same bits, or a branch after an edit."""
+        """Make another snapshot the current one. Stepping on from it gives the same bits again, on a new branch."""
         target = self.history[snapshot_id]
         if target.id != self.current.id:
             self._remember_edit()
@@ -186,20 +189,20 @@ class Session:
         return bool(self._redo)
 
     def undo(self) -> Snapshot:
-        """Back to before the last edit or rewind; what was done since stays in the history, ``redo`` returns to it."""
+        """Go back to before the last edit or rewind. Later snapshots stay in the history; ``redo`` returns to them."""
         return self._travel(self._undo, self._redo)
 
     def redo(self) -> Snapshot:
-        """To where ``undo`` was called."""
+        """Return to the snapshot at which ``undo`` was called."""
         return self._travel(self._redo, self._undo)
 
     @property
     def travels(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Snapshots that ``undo`` and ``redo`` lead back to, the next one last."""
+        """Ids of the snapshots to which ``undo`` and ``redo`` return; the next one is last."""
         return tuple(self._undo), tuple(self._redo)
 
     def take_up(self, history: History, *, current: int, undo: Sequence[int] = (), redo: Sequence[int] = ()) -> None:
-        """Go on where another session of the same problem stood, with its history in place of this one's."""
+        """Continue where another session of the same problem stood, with its history in place of this one's."""
         self.fit = Fit(self._given, history, history[current])
         self._undo, self._redo, self._waiting = list(undo), list(redo), None
 
@@ -223,25 +226,25 @@ class Session:
         """Carry out an edit (see ``edits``) and return the current snapshot.
 
         Raises:
-            InputError: The edit is impossible here; the session is as it was.
+            InputError: The edit is invalid here; the session is unchanged.
         """
         edit.apply(self)
         return self.current
 
     def change(self, edit: Edit, cause: str, *, keep_memory: bool | None = False, **fields: Any) -> Snapshot:
-        """Go on from the current snapshot with other values in some of its fields; for edits: ``undo`` takes it back.
+        """Continue from the current snapshot with other values of some fields. Only edits call this.
 
-        Where that concerns the current phase (what moves, where it is, what is observed, under which weights), the loss
-        is evaluated anew and the solver begins again from there.
+        If the change concerns the current phase (moving variables and their values, observations, weights), the loss is
+        evaluated again and the solver restarts from there. ``undo`` takes the change back.
 
         Args:
-            cause: The edit in words.
-            keep_memory: Whether the solver keeps its memory where it begins again; None: as long as the loss is not
-                ``MISLEADING`` times larger than before.
-            fields: Of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations`` or ``floor``.
+            cause: Description of the edit.
+            keep_memory: Whether the solver keeps its memory when it restarts. None means: keep it unless the loss is
+                more than ``MISLEADING`` times larger than before.
+            fields: New values of fields of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations`` or ``floor``.
 
         Raises:
-            InputError: Nothing would be left to move or to fit.
+            InputError: No variable would be left to move, or nothing would be left to fit.
         """
         before, began = self.current, time.perf_counter()
         here = replace(before, edit=edit, **fields)
@@ -263,20 +266,20 @@ class Session:
         return self._go_to(self._add(here, cause, solver, objective, evaluations=1 + asked, began=began, edit=edit))
 
     def skip_to(self, phase: int, edit: Edit, cause: str) -> Snapshot:
-        """Enter a later phase, by its index, from the current snapshot; for edits: ``undo`` takes it back."""
+        """Enter a later phase, given by its index, from the current snapshot. Only edits call this."""
         entered = self._enter(self.current, phase, cause=cause, edit=edit)
         self._remember_edit()
         return self._go_to(entered)
 
     def movable(self, name: str) -> list[tuple[str, slice]]:
-        """Variables of the current snapshot that a name covers, each with its entries along axis 1.
+        """The variables of the current snapshot that a name covers, each with its range along axis 1.
 
         Raises:
-            InputError: No such variable here, or one that is held.
+            InputError: There is no such variable here, or it is held.
         """
         here = self.current
         if name == X_0 and here.stage < 3:
-            raise InputError("x_0 begins with stage 3; before, name one of " + ", ".join(here.variables))
+            raise InputError("x_0 exists from stage 3 on; before that, name one of " + ", ".join(here.variables))
         asked = covered(name, here.variables)
         for held in here.held:
             still = covered(held, here.variables) if held != X_0 or here.stage == 3 else []
@@ -290,7 +293,7 @@ class Session:
     # Inside
 
     def _first(self, schedule: tuple[Phase, ...]) -> Snapshot:
-        """The first snapshot of all."""
+        """The first snapshot of the session."""
         began = time.perf_counter()
         phase = schedule[0]
         variables = start_variables(self._given, phase.preset)
@@ -317,7 +320,7 @@ class Session:
         )
 
     def _enter(self, here: Snapshot, index: int, *, cause: str, edit: Edit | None = None) -> Snapshot:
-        """The first snapshot of a later phase, with a fresh solver."""
+        """The first snapshot of a later phase, with a new solver state."""
         began = time.perf_counter()
         phase, problem = here.schedule[index], self.fit.problem_at(here)
         variables, frame = here.variables, here.prior_frame
@@ -359,7 +362,7 @@ class Session:
         )
 
     def _iterate(self, here: Snapshot, interrupt: Interrupt | None) -> Snapshot:
-        """One iteration from a snapshot, or as much of it as the interrupt allows."""
+        """Do one iteration from a snapshot, or the part of it that the interrupt allows."""
         began = time.perf_counter()
         phase = here.schedule[here.phase]
         objective = self._objective(here)
@@ -387,7 +390,7 @@ class Session:
         began: float,
         edit: Edit | None = None,
     ) -> Snapshot:
-        """A child of a snapshot in the same phase, where the solver has got to."""
+        """A child of a snapshot in the same phase, at the point that the solver has reached."""
         point = solver.point
         begun = cause == ITERATION and here.stop is not None
         known = point.extra is None
@@ -415,7 +418,7 @@ class Session:
         return added
 
     def _objective(self, snapshot: Snapshot) -> Objective:
-        """The objective at a snapshot; the last one is kept for what it has worked out about the observations."""
+        """The objective at a snapshot. The last one is kept, because it caches values of the observations."""
         phase, frame = snapshot.schedule[snapshot.phase], snapshot.prior_frame
         return self._objective_of(self.fit.problem_at(snapshot), phase, frame)
 
@@ -438,7 +441,7 @@ def _stage_done(snapshot: Snapshot) -> bool:
 
 
 def _same_objective(before: Snapshot, after: Snapshot, free: Packing) -> bool:
-    """Whether an edit after which ``free`` moves leaves the loss and its gradient at the current point as they are."""
+    """Whether an edit leaves the loss and its gradient unchanged; ``free`` are the moving entries after it."""
     was, now = (snapshot.schedule[snapshot.phase] for snapshot in (before, after))
     return (
         (now.weights, now.frames) == (was.weights, was.frames)
@@ -450,10 +453,10 @@ def _same_objective(before: Snapshot, after: Snapshot, free: Packing) -> bool:
 
 
 def _light(solver: lbfgs.LbfgsState) -> lbfgs.LbfgsState:
-    """Without the residuals of its point, which the evaluation has taken over."""
+    """The solver state without the residuals of its point, which are in the evaluation already."""
     return replace(solver, point=replace(solver.point, extra=None))
 
 
 def _size(evaluation: Evaluation) -> float:
-    """Of a loss, by its terms; some of them may be negative."""
+    """Size of a loss: the sum of the absolute values of its terms, some of which may be negative."""
     return sum(abs(term.weighted) for term in evaluation.terms.values())

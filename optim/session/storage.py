@@ -1,7 +1,6 @@
-"""Keeps snapshots in memory, up to a limit where the run is recorded: those that are in its file can be read back.
+"""Keeps snapshots in memory. In a recorded run there is a limit, because snapshots can be read back from the run file.
 
-Snapshots share their immutable tensors, and a tensor that several of them share is counted once. Knows nothing of what
-a snapshot means.
+Snapshots share immutable tensors; a tensor that several of them share is counted once.
 """
 
 from __future__ import annotations
@@ -23,22 +22,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_LIMIT = 500_000_000
-"""Bytes of tensors and arrays."""
+"""Default limit in bytes of tensors and arrays."""
 _NOT_COUNTED = ("schedule", "observations", "floor")
-"""Fields shared by long stretches of a fit."""
+"""Fields that many successive snapshots share."""
 
 
 @dataclass
 class _Storage:
-    """Memory that one or more tensors lie in."""
+    """A block of memory that holds one or more tensors."""
 
     size: int
     users: int = 0
-    """Snapshots in memory that need it."""
+    """Number of snapshots in memory that need it."""
 
 
 class Archive(Protocol):
-    """Where snapshots are kept for good, so that they can be read back."""
+    """Permanent storage of snapshots, from which they can be read back."""
 
     def __contains__(self, snapshot_id: int) -> bool: ...
 
@@ -51,11 +50,11 @@ class Store:
     """Snapshots by id.
 
     With an archive, the least recently used snapshots that are in it leave memory when the limit is exceeded, and come
-    back when they are asked for. The newest and the pinned snapshots stay, and so does what is in no archive. Where
-    this is more than the limit, a warning is logged once.
+    back when they are asked for. The newest snapshot, pinned snapshots and those that are not in the archive stay in
+    memory. If these exceed the limit, a warning is logged once.
 
     Args:
-        limit: Bytes that the tensors and arrays of the snapshots in memory may take.
+        limit: Largest number of bytes of the tensors and arrays of the snapshots in memory.
 
     Raises:
         InputError: The limit is below 0.
@@ -71,24 +70,24 @@ class Store:
         self._pinned: set[int] = set()
         self._warned = False
         self.archive: Archive | None = None
-        """Of the recorded run, where there is one."""
+        """Archive of the recorded run; None where the run is not recorded."""
         self.bytes_in_memory = 0
-        """Of tensors and arrays, those that snapshots share counted once."""
+        """Bytes of tensors and arrays in memory; shared ones are counted once."""
 
     @property
     def number_in_memory(self) -> int:
-        """Number of snapshots that can be had without reading the archive."""
+        """Number of snapshots in memory."""
         return len(self._in_memory)
 
     def put(self, snapshot: Snapshot) -> None:
-        """Add a snapshot or replace the one of the same id."""
+        """Add a snapshot, or replace the one with the same id."""
         if snapshot.id in self._in_memory:
             self._forget(snapshot.id)
         self._hold(snapshot)
         self._make_room()
 
     def get(self, snapshot_id: int) -> Snapshot:
-        """The snapshot, read from the archive where it is not in memory."""
+        """The snapshot with this id; it is read from the archive if it is not in memory."""
         if snapshot_id not in self._in_memory:
             assert self.archive is not None  # without one nothing has left memory
             self._hold(self.archive.read(snapshot_id))
@@ -97,7 +96,7 @@ class Store:
         return self._in_memory[snapshot_id]
 
     def pin(self, snapshot_id: int) -> None:
-        """Keep a snapshot in memory for good."""
+        """Keep a snapshot in memory permanently."""
         self._pinned.add(snapshot_id)
 
     def _hold(self, snapshot: Snapshot) -> None:
@@ -136,7 +135,7 @@ class Store:
 
 
 def _add_memory_of(value: Any, memory: dict[int, int]) -> None:
-    """Add to ``memory`` the address and size of what the tensors and arrays inside a value lie in."""
+    """Add to ``memory`` the address and size of the blocks that hold the tensors and arrays inside a value."""
     if isinstance(value, Tensor):
         storage = value.untyped_storage()
         if storage.nbytes():
