@@ -1,4 +1,4 @@
-"""Gaussian mixture over the first frame of a motion: joints, their velocities, root velocities (138 numbers)."""
+"""Prior of the first frame of a motion: a Gaussian mixture over joints, their velocities and root velocities."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from optim.common.errors import InputError
 from optim.common.timing import timed
 
 DIMENSIONS = 138
-"""joints 66, joints_vel 66, trans_vel 3, root_orient_vel 3, all in the prior frame."""
+"""Joints 66, joints_vel 66, trans_vel 3, root_orient_vel 3, all in the prior frame."""
 
 
 @dataclass(frozen=True)
 class InitStatePrior:
-    """K full-covariance components; the factors that ``log_prob`` needs are worked out once, in double precision.
+    """A mixture of K components with full covariance. Factors for ``log_prob`` are computed once, in double precision.
 
     Raises:
-        InputError: Another number of dimensions.
+        InputError: The number of dimensions is not 138.
     """
 
     weights: Tensor  # (K,)
@@ -43,6 +43,6 @@ class InitStatePrior:
 
     @timed("priors")
     def log_prob(self, state: Tensor) -> Tensor:
-        """(B, 138) → (B,)."""
+        """Log-density (B,) [nats] of first frames (B, 138)."""
         whitened = torch.einsum("kij,bkj->bki", self.whitening, state[:, None] - self.means)
         return torch.logsumexp(self.offsets - 0.5 * (whitened * whitened).sum(-1), dim=-1)

@@ -1,4 +1,4 @@
-"""The multi-layer perceptrons of HuMoR's networks, in plain torch. Sizes and state-dict keys as in its checkpoints."""
+"""The multi-layer perceptrons of HuMoR's networks, in plain torch; state-dict keys are those of its checkpoints."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 GROUPS = 16
-"""Groups of each normalisation."""
+"""Number of groups of each group normalisation."""
 
 
 class GroupNorm16(nn.GroupNorm):
-    """Group normalisation with 16 groups on (N, C), as a layer norm over each group.
+    """Group normalisation with 16 groups on (N, C), computed as a layer norm over each group.
 
-    The same numbers and the same parameters; forward and backward take less than half the time from 64 rows on.
+    Numbers and parameters are those of ``nn.GroupNorm``. From 64 rows on, forward and backward take less than half the
+    time.
     """
 
     def __init__(self, channels: int) -> None:
@@ -26,9 +27,9 @@ class GroupNorm16(nn.GroupNorm):
 
 
 class Mlp(nn.Module):
-    """Linear → GroupNorm(16) → ReLU blocks; the last Linear stands alone.
+    """Blocks of Linear → GroupNorm(16) → ReLU, and a last Linear without norm and ReLU.
 
-    With ``skip`` the trailing part of the input is fed again to every Linear after the first.
+    The last ``skip`` columns of the input are also an input of every Linear after the first.
     """
 
     def __init__(self, sizes: tuple[int, ...], *, skip: int = 0) -> None:
@@ -48,11 +49,11 @@ class Mlp(nn.Module):
 
     @property
     def norms(self) -> list[nn.GroupNorm]:
-        """The norms, one after each linear layer but the last."""
+        """The norms, one after each linear layer except the last."""
         return [layer for layer in self.net if isinstance(layer, nn.GroupNorm)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in) → (N, out)."""
+        """The output (N, out) for inputs (N, in)."""
         again = x[:, x.shape[1] - self.skip :] if self.skip else None
         for index, layer in enumerate(self.net):
             if again is not None and index and isinstance(layer, nn.Linear):

@@ -1,6 +1,6 @@
 """HuMoR's conditional VAE: encoder (posterior), conditional prior and decoder over one-frame transitions.
 
-Knows nothing of frames of reference or roll-outs (see ``rollout.py``); inputs are canonical already.
+Inputs are in canonical frames already; frames of reference and roll-outs are in ``rollout.py``.
 Source: HuMoR, Rempe et al., ICCV 2021; layer sizes and state-dict keys as in the public checkpoints.
 """
 
@@ -15,9 +15,10 @@ from optim.common.timing import timed
 from optim.priors.mlp import Mlp
 
 STATE_SIZE = 339
-"""trans 3, trans_vel 3, root_orient 9, root_orient_vel 3, pose_body 189, joints 66, joints_vel 66."""
+"""Length of a flat state: trans 3, trans_vel 3, root_orient 9, root_orient_vel 3, pose_body 189, joints 66, joints_vel
+66."""
 DECODED_SIZE = 216
-"""The same list as a delta with rotations as axis-angle (207), then 9 contact logits."""
+"""Length of the decoder's output: a change of the state with rotations as axis-angle (207), then 9 contact logits."""
 CHANGE_PARTS = {
     "trans": slice(0, 3),
     "trans_vel": slice(3, 6),
@@ -32,9 +33,9 @@ LATENT_SIZE = 48
 
 
 class MotionPrior(nn.Module):
-    """The three networks, 9,725,976 parameters.
+    """The three networks, with 9,725,976 parameters.
 
-    All methods take canonical states flattened in the order of ``STATE_SIZE`` and work on a batch axis N.
+    All methods take flat canonical states (N, 339) in the order given at ``STATE_SIZE``.
     """
 
     WIDTHS: ClassVar[tuple[int, ...]] = (1024, 1024, 1024, 1024)

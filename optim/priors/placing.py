@@ -1,8 +1,8 @@
-"""Predictions, each in the canonical frame of the frame before, brought into the frame of the first, all at once.
+"""Transform of all predictions of a roll-out into the frame of the first one, in one operation.
 
-A canonical frame differs from the next by a turn about z and a shift over the floor. x and y of a vector are one
-complex number here, and a turn is another that it is multiplied by; z and local rotations stay as they are. This is
-the readable form of ``fast.kernels.chain.place``, in plain autograd.
+Each prediction is given in the canonical frame of the frame before it. Canonical frames differ by a turn about z and a
+shift over the floor. Here x and y of a vector are one complex number, and a turn is a multiplication by another one; z
+and local rotations do not change. This is the readable form of ``fast.kernels.chain.place``, in plain autograd.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ _X = torch.tensor([0, *range(207, 273, 3), 3, 15, *range(273, 339, 3), 6, 7, 8])
 _Y = torch.tensor([1, *range(208, 273, 3), 4, 16, *range(274, 339, 3), 9, 10, 11])
 """Flat positions of the x and y of trans, joints, velocities, and of the first two rows of the root's rotation."""
 _SHIFTED, _ABOUT_PIVOT = torch.arange(50) < 23, (torch.arange(50) < 23) & (torch.arange(50) > 0)
-"""Among these 50 complex numbers: the joints with trans, and the joints."""
+"""Masks over these 50 complex numbers: trans and the joints, and only the joints."""
 
 
 def place(local: Tensor, turns: Tensor, pivot: Tensor) -> Tensor:
-    """Put predictions, each in the canonical frame of the frame before, into the frame of the first.
+    """Transform predictions into the frame of the first one.
 
     Args:
-        local: (B, S, 339); entry s is given in the canonical frame of the state before it.
-        turns: (B, S, 2) cosine and sine that canonicalise entry s.
+        local: (B, S, 339) flat states; entry s is given in the canonical frame of the state before it.
+        turns: (B, S, 2) cosine and sine of the turn that canonicalises entry s.
         pivot: (B, 3), see ``rollout.joint_pivot``.
 
     Returns:
-        (B, S, 339).
+        Flat states (B, S, 339) in the frame of the first one.
     """
     x, y, shifted, about_pivot = (table.to(local.device) for table in (_X, _Y, _SHIFTED, _ABOUT_PIVOT))
     about = about_pivot * torch.complex(pivot[:, 0], pivot[:, 1])[:, None, None]
@@ -38,5 +38,5 @@ def place(local: Tensor, turns: Tensor, pivot: Tensor) -> Tensor:
 
 
 def _later(values: Tensor) -> Tensor:
-    """One step later along axis 1, 0 first."""
+    """The values moved one step later along axis 1, with 0 first."""
     return torch.cat((torch.zeros_like(values[:, :1]), values[:, :-1]), dim=1)

@@ -1,7 +1,7 @@
-"""VPoser v1, the prior of single body poses: 32 numbers for 21 rotations. Knows no motion and no body.
+"""VPoser v1, the prior of single body poses: 32 numbers for 21 rotations.
 
-The network and its file layout are human_body_prior's own, so that its weights and ours can be exchanged.
-Of that class only the layers are used: its rotation logarithm and its sampler fail beside current torch.
+The network and its file layout are those of human_body_prior, so that weights can be exchanged. Only the layers of that
+class are used: its rotation logarithm and its sampler fail with current versions of torch.
 Source: Pavlakos et al., "Expressive Body Capture", CVPR 2019.
 """
 
@@ -30,7 +30,7 @@ Rotations = Float[Tensor, "*batch 21 3 3"]
 
 
 class PosePrior:
-    """A trained VPoser: for inference only, dropout off. ``latent_dim`` is the length of ``latent_pose``."""
+    """A trained VPoser for inference only, without dropout. ``latent_dim`` is the length of ``latent_pose``."""
 
     def __init__(self, network: VPoser) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -38,7 +38,7 @@ class PosePrior:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], *, name: str = "pose prior") -> PosePrior:
-        """Build from VPoser's own state dict; the layer sizes are those of the weights.
+        """A pose prior from VPoser's state dict; the layer sizes follow from the weights.
 
         Raises:
             InputError: A weight is missing, has another shape than VPoser's for 21 joints, or is not finite.
@@ -57,7 +57,7 @@ class PosePrior:
 
     @timed("priors")
     def encode(self, pose_body: Rotations) -> Float[Tensor, "*batch latent"]:
-        """Mean of q(latent | pose). Gradients are finite everywhere, the identity included."""
+        """Mean of q(latent | pose). Gradients are finite everywhere, also at the identity."""
         mean, _ = posterior(self.network, matrix_to_axis_angle(pose_body).reshape(-1, 3 * NUM_POSE_JOINTS))
         return mean.reshape(*pose_body.shape[:-3], self.latent_dim)
 
@@ -81,9 +81,9 @@ def posterior(network: VPoser, pose: Float[Tensor, "n 63"]) -> tuple[Latents, La
 def decode_rotations(network: VPoser, latent: Float[Tensor, "*batch latent"]) -> Rotations:
     """VPoser's decoder: two hidden layers, then Gram–Schmidt on the 3×2 numbers of every joint.
 
-    Equals the class's ``decode(latent, output_type='matrot')`` to rounding, for any batch shape, and is a tenth
-    faster: 60 poses forward and backward 1.4 against 1.6 ms on one thread, 1.0 ms of it in the layers.
-    Dropout acts while the network trains.
+    Up to rounding this equals the class's ``decode(latent, output_type='matrot')`` for any batch shape, and it is
+    faster: 60 poses forward and backward take 1.4 instead of 1.6 ms on one thread, of which the layers take 1.0 ms.
+    Dropout is active while the network is trained.
     Source of the 6D form: Zhou et al., CVPR 2019.
     """
     hidden = network.dropout(leaky_relu(network.bodyprior_dec_fc1(latent), _SLOPE))
@@ -102,10 +102,10 @@ def _unit(vector: Tensor) -> Tensor:
 def load_pose_prior(folder: Path | str) -> PosePrior:
     """Read a VPoser v1 folder: the newest of ``snapshots/*.pt``, as human_body_prior chooses it.
 
-    The ``.ini`` beside it is not read: the sizes it names are those of the weights.
+    The ``.ini`` file in the folder is not read, because the sizes in it follow from the weights.
 
     Raises:
-        InputError: No such folder, no snapshot in it, or one that is not VPoser's.
+        InputError: The folder or a snapshot in it does not exist, or the snapshot is not VPoser's.
     """
     folder = Path(folder)
     found = (folder / "snapshots").glob("*.pt")

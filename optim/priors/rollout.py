@@ -1,11 +1,11 @@
 """Motion as a chain of transitions: canonical frames, roll-out through the prior, and latents inferred from a motion.
 
-One function, ``canonical_turn``, decides what "canonical" means for training, inference and roll-out alike. The prior
-frame is z up, floor at z = 0; a canonical frame is a prior frame turned about z and moved over the floor so that the
-body's right (minus the x column of the root rotation) points along +x and ``trans`` stands at x = y = 0.
+``canonical_turn`` defines the canonical frame for training, inference and roll-out. The prior frame has z up and the
+floor at z = 0. A canonical frame is a prior frame that is turned about z and moved over the floor, so that the body's
+right (minus the x column of the root rotation) points along +x and ``trans`` is at x = y = 0.
 
-Because every canonical frame differs from the next by a turn about z and a shift over the floor, the loop below works
-in local frames only, and all frames are brought to the prior frame at once after it.
+Canonical frames differ only by a turn about z and a shift over the floor. The loop below therefore works in local
+frames only, and all frames are transformed to the prior frame in one operation after it.
 Source: HuMoR, Rempe et al., ICCV 2021, and its public implementation.
 """
 
@@ -26,12 +26,12 @@ from optim.priors.placing import place
 
 TRANS, TRANS_VEL, ROOT, ROOT_VEL = slice(0, 3), slice(3, 6), slice(6, 15), slice(15, 18)
 POSE, JOINTS, JOINTS_VEL = slice(18, 207), slice(207, 273), slice(273, 339)
-"""Where each part of a state lies in its flat form of 339 numbers."""
+"""Blocks of a state in its flat form of 339 numbers."""
 
 
 @dataclass(frozen=True)
 class State:
-    """One frame (leading axes (B,)) or a motion ((B, T)) as the prior sees it; metres, m/s, rad/s."""
+    """One frame (leading axes (B,)) or a motion (B, T) in the prior's representation; units are m, m/s, rad/s."""
 
     trans: Tensor  # (..., 3)
     trans_vel: Tensor  # (..., 3)
@@ -61,13 +61,13 @@ class State:
         )
 
     def at(self, frame: int) -> State:
-        """One frame of a motion, (B, T, …) → (B, …)."""
+        """The state (B, …) at one frame of a motion (B, T, …)."""
         return State(**{f.name: getattr(self, f.name)[:, frame] for f in fields(self)})
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """A motion produced by the prior, in the prior frame; frame 0 is x_0 as given."""
+    """A motion that the prior predicts, in the prior frame; frame 0 is the given x_0."""
 
     trans: Tensor  # (B, T, 3)
     trans_vel: Tensor
@@ -87,8 +87,8 @@ def canonical_turn(root_orient: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         root_orient: (..., 3, 3).
 
-    The public code goes through ``arccos(r_x / (|r| + 1e-6))``; this is the angle that it approximates, with a
-    gradient that is finite everywhere but for a body whose right is vertical.
+    The public code uses ``arccos(r_x / (|r| + 1e-6))``, which approximates this angle. The gradient is finite except
+    for a body whose right is vertical.
     """
     right = -root_orient[..., :2, 0]
     unit = right / right.norm(dim=-1, keepdim=True).clamp_min(1e-8)
@@ -96,10 +96,10 @@ def canonical_turn(root_orient: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def published_turn(root_orient: Tensor) -> tuple[Tensor, Tensor]:
-    """``canonical_turn`` exactly as the public code computes it, for runs that must equal its numbers.
+    """``canonical_turn`` exactly as the public code computes it, for runs that must reproduce its numbers.
 
-    Near alignment it overshoots by up to 1.4e-3 rad (the 1e-6 in the norm, seen through arccos) and its gradient
-    fades or jumps there; it differs from ``canonical_turn`` by up to 1.4e-4 m in a roll-out and 2 % in gradients.
+    Near alignment it overshoots by up to 1.4e-3 rad, because of the 1e-6 in the norm inside arccos, and its gradient
+    vanishes or jumps there. It differs from ``canonical_turn`` by up to 1.4e-4 m in a roll-out and 2 % in gradients.
     """
     right = -root_orient[..., :2, 0]
     cosine = (right[..., 0] / (right.norm(dim=-1) + 1e-6)).clamp(-1.0, 1.0)
@@ -112,23 +112,23 @@ Turn = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def turn_matrix(cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotation about z, (...) → (..., 3, 3)."""
+    """Rotation about z (..., 3, 3) from cosine and sine (...)."""
     zero, one = torch.zeros_like(cos), torch.ones_like(cos)
     return torch.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), dim=-1).unflatten(-1, (3, 3))
 
 
 def joint_pivot(joints: Tensor) -> Tensor:
-    """The point the joint cloud turns about, (B, 22, 3) of frame 0 → (B, 3): minus x, y of the root joint, 0.
+    """The point (B, 3) about which the joints (B, 22, 3) of frame 0 turn: minus x and y of the root joint, and 0.
 
-    SMPL's ``trans`` is not at the root joint: their offset stays fixed in the axes while the body turns.
+    SMPL's ``trans`` is not at the root joint. The offset between them keeps its direction while the body turns.
     """
     return functional.pad(-joints[:, 0, :2], (0, 1))
 
 
 def move(flat: Tensor, turn: Tensor, shift: Tensor, pivot: Tensor) -> Tensor:
-    """Bring flat states into another frame: turn (N, 3, 3) about z after adding shift (N, 3); (N, 339) → (N, 339).
+    """Flat states (N, 339) in another frame: add ``shift`` (N, 3), then apply ``turn`` (N, 3, 3) about z.
 
-    Vectors only turn; joints turn about ``pivot``; local rotations (pose_body) stay.
+    Vectors only turn, joints turn about ``pivot``, and local rotations (pose_body) do not change.
     """
     n = flat.shape[0]
     root = flat[:, ROOT].reshape(n, 3, 3).transpose(1, 2)
@@ -159,7 +159,7 @@ def move(flat: Tensor, turn: Tensor, shift: Tensor, pivot: Tensor) -> Tensor:
 
 
 def canonicalise(flat: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, 339) → the same states each in its own canonical frame, and the turn's cosine and sine (N,)."""
+    """Flat states (N, 339), each in its own canonical frame, and the cosine and sine (N,) of the turns."""
     cos, sin = turn(flat[:, ROOT].reshape(-1, 3, 3))
     shift = functional.pad(-flat[:, :2], (0, 1))
     return move(flat, turn_matrix(cos, sin), shift, pivot), cos, sin
@@ -191,13 +191,13 @@ def rollout(
     """Run the prior from x_0 through the latents.
 
     Args:
-        start: x_0, (B, …), in the prior frame; it enters the decoder as it stands.
+        start: x_0 (B, …) in the prior frame; the decoder gets it without canonicalisation.
         latents: (B, T-1, 48).
-        with_prior: Evaluate the conditional prior along the roll-out (nothing in the roll-out depends on it).
+        with_prior: Also evaluate the conditional prior along the roll-out; the motion does not depend on it.
         turn: ``canonical_turn`` or ``published_turn``.
 
     Returns:
-        T frames in the prior frame.
+        A motion of T frames in the prior frame.
     """
     first = start.flat()
     pivot = joint_pivot(start.joints)
@@ -207,7 +207,7 @@ def rollout(
 
 
 def rolled_out(prior: MotionPrior, motion: Tensor, inputs: Tensor, contacts: Tensor, *, with_prior: bool) -> Rollout:
-    """Flat states (B, T, 339) in the prior frame, what the decoder was given (B, T-1, 339) and its contact logits."""
+    """A ``Rollout`` from flat states (B, T, 339), decoder inputs (B, T-1, 339) and contact logits (B, T-1, 9)."""
     batch, steps = inputs.shape[:2]
     if with_prior:
         mean, variance = fast.conditional_prior(prior, inputs.flatten(0, 1))
@@ -225,7 +225,7 @@ def rolled_out(prior: MotionPrior, motion: Tensor, inputs: Tensor, contacts: Ten
 def chained(
     prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``transitions`` in the fastest way there is."""
+    """``transitions``, with compiled code where that is possible."""
     if turn in (canonical_turn, published_turn):
         found = fast.transitions(prior, state, latents, pivot, published=turn is published_turn)
         if found is not None:
@@ -236,7 +236,7 @@ def chained(
 def transitions(
     prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The chain of decodings from a flat state, in plain autograd; takes and gives what ``fast.transitions`` does."""
+    """The chain of decodings from a flat state, in plain autograd; arguments and results as ``fast.transitions``."""
     inputs, local, contacts, turns = [], [], [], []
     for latent in latents.unbind(1):
         inputs.append(state)
@@ -250,11 +250,12 @@ def transitions(
 
 
 def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Generator) -> tuple[Rollout, Tensor]:
-    """A future drawn from the prior: every latent from the conditional prior of the state it starts in.
+    """A future drawn from the prior: every latent is drawn from the conditional prior of the state before it.
 
     Args:
-        start: x_0, (B, …).
+        start: x_0 (B, …) in the prior frame.
         frames: Length of the motion, x_0 included.
+        generator: Source of the random numbers.
 
     Returns:
         The roll-out of ``frames`` frames and the latents (B, frames-1, 48) that give it.
@@ -270,7 +271,7 @@ def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Ge
 
 
 def canonical_pairs(flat: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn) -> tuple[Tensor, Tensor]:
-    """Every transition of a motion in the canonical frame of its first frame, (B, T, 339) → two (B, T-1, 339)."""
+    """Both states (B, T-1, 339) of every transition of a motion (B, T, 339), in the first one's canonical frame."""
     batch, steps = flat.shape[0], flat.shape[1] - 1
     past, now = flat[:, :-1].flatten(0, 1), flat[:, 1:].flatten(0, 1)
     pivot = pivot[:, None].expand(batch, steps, 3).flatten(0, 1)
@@ -281,9 +282,9 @@ def canonical_pairs(flat: Tensor, pivot: Tensor, *, turn: Turn = canonical_turn)
 
 
 def infer_latents(prior: MotionPrior, motion: State, *, turn: Turn = canonical_turn) -> Tensor:
-    """The posterior mean of every transition, (B, T, …) → (B, T-1, 48).
+    """The posterior mean (B, T-1, 48) of every transition of a motion (B, T, …).
 
-    Each is right for its own transition; rolled out from x_0 they drift, since nothing ties them together.
+    Each latent fits its own transition. A roll-out from x_0 drifts, because the errors of the transitions add up.
     """
     pivot = joint_pivot(motion.joints[:, 0] - motion.trans[:, :1])  # trans need not stand at the origin here
     past, now = canonical_pairs(motion.flat(), pivot, turn=turn)
@@ -292,21 +293,21 @@ def infer_latents(prior: MotionPrior, motion: State, *, turn: Turn = canonical_t
 
 
 def central_difference(values: Tensor, *, fps: float) -> Tensor:
-    """Velocity of (B, T, …): central inside, forward at the first frame, backward at the last."""
+    """Velocity (B, T, …) of values: central differences, but forward at the first and backward at the last frame."""
     inner = (values[:, 2:] - values[:, :-2]) * (0.5 * fps)
     ends = (values[:, 1:] - values[:, :-1]) * fps
     return torch.cat((ends[:, :1], inner, ends[:, -1:]), dim=1)
 
 
 def angular_velocity(rotation: Tensor, *, fps: float) -> Tensor:
-    """(B, T, 3, 3) → (B, T, 3) [rad/s]: the skew part of (dR/dt) Rᵀ, in the frame R maps to."""
+    """Angular velocity (B, T, 3) [rad/s] of rotations R (B, T, 3, 3): skew part of (dR/dt) Rᵀ, in R's target frame."""
     skew = central_difference(rotation, fps=fps) @ rotation.transpose(-1, -2)
     pairs = ((2, 1), (0, 2), (1, 0))
     return torch.stack([0.5 * (skew[..., i, j] - skew[..., j, i]) for i, j in pairs], dim=-1)
 
 
 def estimate_states(trans: Tensor, root_orient: Tensor, pose_body: Tensor, joints: Tensor, *, fps: float) -> State:
-    """A motion with its velocities by finite differences.
+    """A motion with velocities from finite differences.
 
     Args:
         trans: (B, T, 3); root_orient: (B, T, 3, 3); pose_body: (B, T, 21, 3, 3); joints: (B, T, 22, 3), T ≥ 2.

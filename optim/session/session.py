@@ -241,7 +241,8 @@ class Session:
             cause: Description of the edit.
             keep_memory: Whether the solver keeps its memory when it restarts. None means: keep it unless the loss is
                 more than ``MISLEADING`` times larger than before.
-            fields: New values of fields of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations`` or ``floor``.
+            fields: New values of fields of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations`` or
+                ``floor``.
 
         Raises:
             InputError: No variable would be left to move, or nothing would be left to fit.

@@ -1,8 +1,8 @@
-"""The networks of the motion prior, folded and compiled. This is the only door to numba.
+"""The networks of the motion prior, folded and compiled. Only this package uses numba.
 
-Everything here gives the numbers of the plain torch modules in ``optim.priors``, to rounding, and takes a fraction of
-their time. It is used where weights are for inference only and on the CPU. Within ``plain_torch`` nothing of it is
-used; tests compare the two.
+Up to rounding, the functions give the results of the plain torch modules in ``optim.priors`` in a fraction of their
+time. They are used if weights are for inference only and on the CPU. Within ``plain_torch`` they are not used; tests
+compare the two.
 """
 
 from __future__ import annotations
@@ -29,17 +29,16 @@ def conditional_prior(prior: MotionPrior, past: Tensor) -> tuple[Tensor, Tensor]
 def transitions(
     prior: MotionPrior, state: Tensor, latents: Tensor, pivot: Tensor, *, published: bool = False
 ) -> tuple[Tensor, Tensor, Tensor] | None:
-    """``rollout.transitions``, or None where only plain torch can do it.
+    """``rollout.transitions``, or None where only plain torch can compute it.
 
     Args:
-        state: x_0 flat, (B, 339), given to the decoder as it stands.
+        state: x_0 flat (B, 339); the decoder gets it without canonicalisation.
         latents: (B, S, 48).
         pivot: (B, 3), see ``rollout.joint_pivot``.
-        published: Turn by ``rollout.published_turn``; default ``rollout.canonical_turn``.
+        published: Use ``rollout.published_turn`` instead of ``rollout.canonical_turn``.
 
     Returns:
-        What the decoder was given and what it predicted, brought into the frame of the start, both (B, S, 339), and
-        contact logits (B, S, 9).
+        Inputs of the decoder (B, S, 339), its predictions in the frame of x_0 (B, S, 339), contact logits (B, S, 9).
     """
     layers = decoder_layers(prior)
     return None if layers is None else Chain.apply(state, latents, pivot, layers, published)

@@ -29,7 +29,7 @@ _COMPILES = "HUMORSCOPE_COMPILES"
 
 
 def fingerprint(sources: Path = SOURCES) -> str:
-    """A name for what these sources, the constant they take from elsewhere, this compiler and this Python make."""
+    """A name that depends on the kernels' sources, the constant that they import, and the numba and Python version."""
     digest = hashlib.sha256(f"{version('numba')} {sys.version} {GROUPS}".encode())
     for path in sorted(sources.glob("*.py")):
         digest.update(path.read_bytes())
@@ -70,18 +70,18 @@ def _is_own(place: Path) -> bool:
 
 
 folder = cache(choose_folder)
-"""The folder that this process uses: it is chosen once."""
+"""The folder that this process uses; it is chosen once."""
 
 
 def marker() -> Path:
-    """The file that is there once all is compiled, by what the result depends on."""
-    # What is compiled is kept by place and time of its source.
+    """The file that exists if everything is compiled; its name depends on what the compiled code depends on."""
+    # numba identifies compiled code by the path and the time of its source file.
     sources = "".join(f"{path} {path.stat().st_mtime_ns} " for path in sorted(SOURCES.glob("*.py")))
     return folder() / f"compiled-{fingerprint()}-{hashlib.sha256(sources.encode()).hexdigest()[:16]}"
 
 
 def is_compiled() -> bool:
-    """Whether a roll-out can start at once."""
+    """Whether everything is compiled, so that a roll-out starts at once."""
     return marker().exists()
 
 

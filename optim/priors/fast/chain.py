@@ -1,14 +1,14 @@
 """The sequential part of a roll-out, as one function with a hand-derived gradient.
 
-Each of T-1 steps decodes a change, applies it and canonicalises the result. In autograd such a step is some hundred
-small tensor operations forward and twice that backward. Here it is one compiled loop (``kernels.chain``), over which
-threads share out the sub-sequences of a batch. What does not depend on the step before is one operation over all steps:
-the latent's share of every layer and its gradient. The same numbers as ``rollout.transitions``, which stays the
-readable form of it and serves where weights are trained or the prior is not on the CPU.
+Each of T-1 steps decodes a change, applies it and canonicalises the result. In autograd such a step takes about a
+hundred small tensor operations forward and twice as many backward. Here it is one compiled loop (``kernels.chain``);
+threads share the sub-sequences of a batch. Whatever does not depend on the step before is one operation over all
+steps: the latent's share of every layer, and its gradient. The numbers are those of ``rollout.transitions``, which is the
+readable form and is used where weights are trained or the prior is not on the CPU.
 
-Inside, a state is 47 points and vectors (trans, 22 joints, trans_vel, root_orient_vel, 22 joint velocities), first
-their z, then x, then y, and 22 rotations, root first: what turns about z lies together. Joints are held relative to
-the pivot they turn about, so that turning them is a plain product; the decoder's first layer takes that back.
+Inside, a state consists of 47 points and vectors (trans, 22 joints, trans_vel, root_orient_vel, 22 joint velocities),
+first all z, then all x, then all y, and of 22 rotations, root first. Joints are stored relative to the pivot about which
+they turn, so that a turn is a plain product; the decoder's first layer corrects for that.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from optim.priors.mlp import GROUPS, Mlp
 from optim.priors.motion_prior import STATE_SIZE, MotionPrior
 
 _ROOT_RIGHT = slice(141, 147, 3)
-"""x and y of the root's first column, minus the body's right."""
+"""x and y of the root's first column, which is minus the body's right."""
 _JOINTS_X, _JOINTS_Y = slice(48, 70), slice(95, 117)
 _CONTACTS = slice(207, None)
 _X = np.r_[0, 207:273:3, 3, 15, 273:339:3]
 _CHANGED_X = np.r_[0, 75:141:3, 3, 9, 141:207:3]
-# Flat positions, in the networks' input and in the decoder's output, of what is held here in another order.
+# Flat positions, in the networks' input and in the decoder's output, of the numbers in the order used here.
 _STATE_ORDER = np.r_[_X + 2, _X, _X + 1, 6:15, 18:207]
 _CHANGE_ORDER = np.r_[_CHANGED_X + 2, _CHANGED_X, _CHANGED_X + 1, 6:9, 12:75, 207:216]
 _FLAT_ORDER = np.argsort(_STATE_ORDER)
 
 
 class _Decoder:
-    """The decoder's layers as the chain uses them."""
+    """The decoder's layers in the form that the chain uses."""
 
     def __init__(self, network: Mlp) -> None:
         self.layers = folded(network, inputs=_STATE_ORDER, outputs=_CHANGE_ORDER)
@@ -46,7 +46,7 @@ class _Decoder:
 
 
 def decoder_layers(prior: MotionPrior) -> _Decoder | None:
-    """The decoder as the chain uses it; None where its weights are trained or not on the CPU, and in plain torch."""
+    """The decoder for the chain; None if its weights are trained or not on the CPU, and in ``plain_torch``."""
     return made_once(prior.decoder, _Decoder)
 
 
@@ -54,14 +54,14 @@ class Chain(torch.autograd.Function):
     """``apply(start, latents, pivot, layers)`` → inputs, motion (B, S, 339), contacts (B, S, 9).
 
     Args:
-        start: x_0 flat, (B, 339), given to the decoder as it stands.
+        start: x_0 flat (B, 339); the decoder gets it without canonicalisation.
         latents: (B, S, 48).
         pivot: (B, 3), see ``rollout.joint_pivot``.
         layers: From ``decoder_layers``.
-        published: Turn by ``rollout.published_turn``; default ``rollout.canonical_turn``.
+        published: Use ``rollout.published_turn`` instead of ``rollout.canonical_turn``.
 
     Returns:
-        What the decoder was given, what it predicted brought into the frame of the start, and contact logits.
+        Inputs of the decoder, its predictions in the frame of x_0, and contact logits.
     """
 
     @staticmethod
@@ -97,12 +97,12 @@ def _joined(parts: tuple[np.ndarray, ...]) -> Tensor:
 
 
 def _swapped(array: np.ndarray) -> np.ndarray:
-    """Sub-sequences first ↔ steps first."""
+    """The array with its first two axes (sub-sequences and steps) exchanged."""
     return np.ascontiguousarray(array.swapaxes(0, 1))
 
 
 class _Run:
-    """One roll-out and all that its gradient needs. Arrays of steps come first: (S, B, …)."""
+    """One roll-out and everything that its gradient needs. Arrays have the axis of steps first: (S, B, …)."""
 
     def __init__(self, decoder: _Decoder, latents: np.ndarray, pivot: np.ndarray, published: bool) -> None:
         self.decoder, self.pivot, self.published = decoder, pivot, published
@@ -118,7 +118,7 @@ class _Run:
         self.scale = tuple(np.empty((steps, batch, GROUPS), kind) for _ in leasts)
 
     def _by_layer(self) -> list[np.ndarray]:
-        """What does not depend on the states: every layer's bias and the latents' share, (S, B, out)."""
+        """The share of every layer (S, B, out) that does not depend on the states: from the bias and the latents."""
         decoder, lead = self.decoder, self.local.shape[:2]
         shares = []
         for matrix, layer in zip(decoder.from_latent, decoder.layers.each, strict=True):
@@ -143,7 +143,7 @@ class _Run:
         kernel("chain").forward(*given, *self._saved, self.published)
 
     def results(self) -> tuple[np.ndarray, ...]:
-        """What ``Chain`` gives."""
+        """The results of ``Chain``."""
         steps, batch = self.local.shape[:2]
         inputs, motion = (np.empty((batch, steps, STATE_SIZE), self.local.dtype) for _ in range(2))
         kernel("chain").flatten(self.states[:-1], _STATE_ORDER, self.pivot, inputs)

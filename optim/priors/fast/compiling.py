@@ -1,6 +1,6 @@
-"""Compiles the roll-out ahead of the first fit, which else waits for it: ``python -m optim.priors.fast.compiling``.
+"""Compiles the roll-out before the first fit needs it: ``python -m optim.priors.fast.compiling``.
 
-What is compiled stays in the user's cache folder (``cache``); a file in it says that it is all there.
+Compiled code stays in the user's cache folder (``cache``); a file in it marks that everything is compiled.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Inference-only networks: folded and packed once, with a gradient towards their input only.
+"""Inference-only networks: folded and packed once, with a gradient with respect to their input only.
 
-A group norm after a linear layer subtracts a mean, divides by a spread and applies a gain and an offset to what a
-linear map has put out. All of that but the division and the offset is linear, so it is put into the weights: the mean
-and the spread's constant into the layer before, the gain's sign there too and its size into the layer after. What is
+A group norm after a linear layer subtracts a mean, divides by a standard deviation, and applies a gain and an offset.
+Everything except the division and the offset is linear and is put into the weights: the mean, the constant of the
+standard deviation and the sign of the gain into the layer before, the size of the gain into the layer after. What is
 left of ``Linear → GroupNorm → ReLU`` is ``y = W x + b; n = y / √(Σ y² + ε); max(n − least, 0)``.
 
-The loops over layers are compiled (``kernels``). Knows no motion; the networks are those of ``mlp``.
+The loops over layers are compiled (``kernels``). The networks are those of ``mlp``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from optim.priors.fast.cache import wait_until_compiled
 from optim.priors.mlp import GROUPS, Mlp
 
 _UNIT, _LEAST = 4, 16
-"""A thread takes rows by fours, as the products do, and at least so many."""
+"""Rows per thread: a multiple of the first number, as in the products, and at least the second."""
 _SMALLEST_GAIN = 1e-20
-"""Stands for a gain of 0, which cannot be divided by; what comes out is the offset then, to rounding."""
+"""Replaces a gain of 0, by which one cannot divide; up to rounding, the result is then the offset."""
 
 
 @cache
@@ -45,17 +45,17 @@ def kernel(name: str) -> ModuleType:
 
 
 class Matrix:
-    """A constant linear map (out, in), packed for products forward and back."""
+    """A constant linear map (out, in), packed for products with itself and with its transpose."""
 
     def __init__(self, matrix: np.ndarray) -> None:
         self.panels, self.panels_back = (kernel("products").pack(m) for m in (matrix.T, matrix))
 
     def add_to(self, out: np.ndarray, rows: np.ndarray) -> None:
-        """out (N, out) += the map of rows (N, in)."""
+        """Add the map of rows (N, in) to ``out`` (N, out)."""
         kernel("products").add_product(rows, self.panels, out)
 
     def add_back_to(self, out: np.ndarray, rows: np.ndarray) -> None:
-        """out (N, in) += the transposed map of gradients (N, out)."""
+        """Add the transposed map of gradients (N, out) to ``out`` (N, in)."""
         kernel("products").add_product(rows, self.panels_back, out)
 
 
@@ -64,9 +64,9 @@ class Layer(Matrix):
 
     Args:
         matrix: (out, in), without the columns of the skipped input.
-        skipped: (out, skip), the columns of the input that every layer sees again.
+        skipped: (out, skip), the columns for the input that every layer gets again.
         bias: (out,).
-        least: (out,), what a norm's result must exceed to pass the ReLU, and is counted from; 0 where none follows.
+        least: (out,), threshold of the ReLU, which is subtracted from the norm's result; 0 where no norm follows.
     """
 
     def __init__(self, matrix: np.ndarray, skipped: np.ndarray, bias: np.ndarray, *, least: np.ndarray) -> None:
@@ -80,11 +80,11 @@ class Layer(Matrix):
 
 @dataclass(frozen=True)
 class Layers:
-    """Those of a network, as the kernels take them."""
+    """The layers of a network in the form that the kernels need."""
 
     each: tuple[Layer, ...]
     eps: float
-    """Of its norms."""
+    """The ε of the norms."""
 
     @cached_property
     def panels(self) -> tuple[np.ndarray, ...]:
@@ -100,7 +100,7 @@ class Layers:
 
     @cached_property
     def leasts(self) -> tuple[np.ndarray, ...]:
-        """Of all layers but the last."""
+        """The thresholds of all layers except the last."""
         return tuple(layer.least for layer in self.each[:-1])
 
 
@@ -130,7 +130,7 @@ def folded(network: Mlp, *, inputs: np.ndarray | None = None, outputs: np.ndarra
 
 
 def _centred(rows: np.ndarray) -> np.ndarray:
-    """Less the mean over each group along the first axis."""
+    """The rows minus their mean over each group along the first axis."""
     groups = rows.reshape(GROUPS, -1, *rows.shape[1:])
     return (groups - groups.mean(1, keepdims=True)).reshape(rows.shape)
 
@@ -142,7 +142,7 @@ _in_plain_torch = ContextVar("in plain torch", default=False)
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
-    """Have every network inside run as the torch module that it is."""
+    """Within this context every network runs as a plain torch module."""
     before = _in_plain_torch.set(True)
     try:
         yield
@@ -151,9 +151,9 @@ def plain_torch() -> Iterator[None]:
 
 
 def made_once(network: Mlp, make: Callable[[Mlp], Made]) -> Made | None:
-    """``make(network)`` of an inference-only network on the CPU, once per set of weights.
+    """``make(network)`` for an inference-only network on the CPU; computed once per set of weights.
 
-    None for any other network: one whose weights require gradients, or are on another device. None in ``plain_torch``.
+    None if the weights require gradients or are on another device, and in ``plain_torch``.
     """
     weights = list(network.parameters())
     if _in_plain_torch.get() or not weights or any(w.requires_grad or w.device.type != "cpu" for w in weights):
