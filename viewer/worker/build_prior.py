@@ -1,4 +1,4 @@
-"""What only the motion prior knows of an iteration, brought to the display frame; runs on the worker's side."""
+"""Values of an iteration that only the motion prior has, in the display frame; runs in the worker's process."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def prior_frames(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray:
 
 
 def regressed_joints(builder: ViewBuilder, snapshot: Snapshot) -> np.ndarray | None:
-    """(B, T, 22, 3) joints that the decoder puts out; None before stage 3."""
+    """Joints (B, T, 22, 3) [m] that the decoder predicts, in the display frame; None before stage 3."""
     found = builder.session.fit.prediction(snapshot).in_prior
     return None if found is None else builder.frame.points(np.asarray(found.frame.points_back(found.rollout.joints)))
 
 
-def node_gaps(builder: ViewBuilder, snapshot: Snapshot) -> vm.Nodes | None:
-    """Where the segments of multiple shooting meet; None in a single roll-out."""
+def shooting_nodes(builder: ViewBuilder, snapshot: Snapshot) -> vm.Nodes | None:
+    """The nodes at which the segments of multiple shooting should meet; None in a single roll-out."""
     found = builder.session.fit.prediction(snapshot).in_prior
     if found is None or found.defects is None:
         return None

@@ -1,6 +1,6 @@
-"""From a session to what may be drawn: tensors become numpy, the input frame becomes the display frame.
+"""Builds views of a session for the window: tensors become numpy arrays in the display frame.
 
-Runs on the worker's side. The display frame has z up and, where a floor was observed, the floor at z = 0.
+Runs in the worker's process. The display frame has z up and, where a floor was observed, the floor at z = 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from viewer.protocol import view_model as vm
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
 from viewer.protocol.pace import progress
-from viewer.worker.build_prior import node_gaps, prior_frames, regressed_joints
+from viewer.worker.build_prior import prior_frames, regressed_joints, shooting_nodes
 from viewer.worker.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 
 _PARTS = (
@@ -44,7 +44,7 @@ _PARTS = (
 
 
 class ViewBuilder:
-    """Builds views of one session; keeps what need not be built again."""
+    """Builds views of one session and keeps the parts that need not be built again."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -60,11 +60,11 @@ class ViewBuilder:
 
     @property
     def session(self) -> Session:
-        """That the views are of."""
+        """The session that the views show."""
         return self._session
 
     def refresh(self) -> bool:
-        """Make the scene anew if the problem has been edited; whether it was."""
+        """Rebuild the scene if the problem has been edited; returns whether it has."""
         if self._session.problem is self._problem:
             return False
         self._problem = self._session.problem
@@ -72,7 +72,7 @@ class ViewBuilder:
         return True
 
     def view(self, snapshot: Snapshot, status: vm.Status, *, obeyed: int = 0) -> vm.ViewModel:
-        """What is to be shown of ``snapshot``, with the session's present state."""
+        """The view of a snapshot, with the present state of the session."""
         session, now = self._session, self._session.current
         self._version += 1
         trajectory = session.fit.trajectory(snapshot)
@@ -97,7 +97,7 @@ class ViewBuilder:
             can_redo=session.can_redo,
             regressed=regressed_joints(self, snapshot),
             prior_frames=prior_frames(self, snapshot),
-            nodes=node_gaps(self, snapshot),
+            nodes=shooting_nodes(self, snapshot),
             scene=self.scene,
         )
 
@@ -106,11 +106,11 @@ class ViewBuilder:
         return _phases(snapshot.schedule)
 
     def weights(self, snapshot: Snapshot) -> np.ndarray:
-        """(P, K) as they were at a snapshot."""
+        """Weights (P, K) of the K rows in the P phases, as they were at a snapshot."""
         return _weights(snapshot.schedule, self.scene.terms)
 
     def _history(self) -> vm.History:
-        """Everything up to now, and the branch to the current snapshot."""
+        """The whole history, with the branch that leads to the current snapshot."""
         session, known = self._session, self._session.history
         for index in range(len(self._rows), len(known)):
             entry = known.entry(index)
@@ -131,7 +131,7 @@ class ViewBuilder:
         )
 
     def _movement(self, snapshot: Snapshot) -> dict[str, vm.Movement]:
-        """Of every variable that there is at a snapshot, and of groups that are held."""
+        """How far each variable of a snapshot has moved and what holds it; also for groups that are held."""
         ways = {name: (way.largest, way.rms) for name, way in moved(self._session.fit, snapshot).items()}
         holds = {hold.name: hold for hold in held(self._session.fit, snapshot)}
         found = {}
@@ -144,7 +144,7 @@ class ViewBuilder:
         return found
 
     def progress(self, snapshot: Snapshot) -> float:
-        """Share of the schedule's outer steps done, 0 to 1."""
+        """Share of the schedule's outer steps that are done, from 0 to 1."""
         return progress(
             snapshot.schedule,
             snapshot.phase,
@@ -155,11 +155,11 @@ class ViewBuilder:
         )
 
     def motion(self, trajectory: Trajectory) -> vm.Motion:
-        """A trajectory of the input frame in the display frame."""
+        """Express a trajectory of the input frame in the display frame."""
         return motion_of(trajectory, self.frame, self._body)
 
     def floors(self, trajectory: Trajectory) -> np.ndarray | None:
-        """(B, 4) planes in the display frame: as estimated, else as observed, else z = 0."""
+        """Floor planes (B, 4) in the display frame: the estimated ones, else the observed ones, else z = 0."""
         plane = trajectory.floor_plane
         if plane is None and self._session.problem.camera is None:
             return np.tile(np.array([0.0, 0.0, 1.0, 0.0], np.float32), (len(trajectory.trans), 1))
@@ -168,7 +168,7 @@ class ViewBuilder:
         return self.frame.planes(numpy(plane))
 
     def _comparison(self) -> vm.Drift | None:
-        """The roll-out that stage 3 of the current branch started from; built once."""
+        """The first roll-out of stage 3 on the current branch, beside the stage-2 motion; built once."""
         start = self._session.fit.stage3_start
         if start is None:
             return None
@@ -217,7 +217,7 @@ class ViewBuilder:
 
 
 def _footage(problem: Problem, first: int) -> vm.Footage | None:
-    """From the first frame of the sub-sequences on."""
+    """The clip's video from the first frame of the sub-sequences on."""
     seen = problem.footage
     return None if seen is None else vm.Footage(path=str(seen.path.resolve()), frames=seen.frames[first:])
 
@@ -250,7 +250,7 @@ def _parts(problem: Problem, schedule: tuple[Any, ...]) -> tuple[vm.Part, ...]:
 
 
 def _presets(schedule: tuple[Any, ...]) -> tuple[vm.Preset, ...]:
-    """What the fit began with, then all that are known by name."""
+    """The rules that the fit began with, then all presets by name."""
     mine = schedule[0].preset
     named = (vm.Preset(name=name, fixed=fixed_rules(mine, rules)) for name, rules in PRESETS.items())
     return (vm.Preset(name=AS_STARTED, fixed=()), *named)
@@ -262,7 +262,7 @@ def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarra
 
 
 def members_of(problem: Problem, schedule: tuple[Phase, ...] = ()) -> Members:
-    """Which of the loss terms that a problem and the phases of its schedule allow stand under which weight."""
+    """Assign the loss terms that a problem and the phases of its schedule allow to the rows of the weights table."""
     usable = usable_terms(problem.offers.union(*(phase.offers for phase in schedule)))
     groups: dict[str, list[Any]] = {}
     for term in usable:

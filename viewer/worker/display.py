@@ -1,6 +1,7 @@
-"""From the optimiser's values to what may be drawn: tensors become numpy, the input frame becomes the display frame.
+"""Converts the optimiser's values for the window: tensors become numpy arrays in the display frame.
 
-The display frame has z up and, where a floor was observed, the floor at z = 0. Knows neither sessions nor windows.
+The display frame has z up and, where a floor was observed, the floor at z = 0. This module knows neither sessions nor
+windows.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class DisplayFrame:
         return (points @ self.R_display_input.T + self.t).astype(np.float32)
 
     def planes(self, planes: np.ndarray) -> np.ndarray:
-        """(B, 4) unit normal and offset, n·p = offset; normals end up facing up."""
+        """Planes (B, 4), unit normal and offset with n·p = offset, in the display frame; their normals point up."""
         normal = planes[:, :3] @ self.R_display_input.T
         offset = planes[:, 3] + normal @ self.t
         moved = np.concatenate((normal, offset[:, None]), axis=1)
@@ -42,7 +43,7 @@ class DisplayFrame:
 
 
 def display_frame(floor: np.ndarray | None) -> DisplayFrame:
-    """Identity for data with z up; else the frame that stands on the observed floor, below the camera.
+    """The display frame: for data with z up the frame itself, else one on the observed floor, below the camera.
 
     Args:
         floor: (4,) normal and offset in the camera frame, or None without a camera.
@@ -74,7 +75,7 @@ def motion_of(trajectory: Trajectory, frame: DisplayFrame, body: vm.BodyMesh) ->
 
 
 def observed_of(seen: Observations, frame: DisplayFrame) -> vm.Observed:
-    """What was seen, NaN where nothing was."""
+    """The observations in the display frame; NaN where nothing was observed."""
 
     def points(value: Any) -> np.ndarray | None:
         if value is None:
@@ -98,7 +99,7 @@ def observed_of(seen: Observations, frame: DisplayFrame) -> vm.Observed:
 
 
 def camera_of(camera: Camera | None, frame: DisplayFrame) -> vm.Camera | None:
-    """The camera of the first sub-sequence, where it stands in the display frame."""
+    """The camera of the first sub-sequence, with its pose in the display frame."""
     if camera is None:
         return None
     focal, center = numpy(camera.focal)[0], numpy(camera.centre)[0]
@@ -112,7 +113,7 @@ def camera_of(camera: Camera | None, frame: DisplayFrame) -> vm.Camera | None:
 
 
 def body_mesh(body: BodyModel) -> vm.BodyMesh:
-    """The arrays that the window skins with."""
+    """The arrays with which the window skins the body."""
     joints = body.weights.shape[1]
     directions = body.pose_directions
     return vm.BodyMesh(

@@ -1,4 +1,4 @@
-"""Writes what the window shows into files, on the worker's side."""
+"""Exports the motion that the window shows to files; runs in the worker's process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from optim.session.session import Session
 
 
 def export(session: Session, formats: Sequence[str], folder: str, *, frame: int) -> list[Path]:
-    """The current motion in the formats of ``optim.results.saving``, and all stages in HuMoR's layout for ``humor``.
+    """Write the current motion in the formats of ``optim.results.saving``, or all stages in HuMoR's layout.
+
+    Args:
+        frame: Frame for formats that hold one body only.
+
+    Returns:
+        The files that were written.
 
     Raises:
-        InputError: A folder that cannot be written to, a format that is not known.
+        InputError: The folder cannot be written to, or a format is not known.
     """
     # Loading these takes a third of a second, most of it for scipy.spatial, and most fits are not exported.
     import assets

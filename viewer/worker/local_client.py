@@ -1,4 +1,4 @@
-"""A worker in this process, for tests and for rendering without a window."""
+"""Runs the worker in this process, for tests and for rendering without a window."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from viewer.worker.worker import Worker, load
 
 
 class LocalClient:
-    """See ``viewer.window.client.Client``; the worker does one turn per ``poll``."""
+    """A ``viewer.window.client.Client`` whose worker does one turn per call of ``poll``."""
 
     def __init__(self, make_session: SessionMaker, *, record: Record | None = None) -> None:
         self._published: list[Message] = []
@@ -21,7 +21,7 @@ class LocalClient:
 
     @property
     def alive(self) -> bool:
-        """Until it is told to quit."""
+        """Whether the worker was loaded and has not been told to quit."""
         return self.worker is not None and not self.worker.quitting
 
     def post(self, command: Command) -> None:

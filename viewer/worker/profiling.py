@@ -1,4 +1,4 @@
-"""Times every iteration of a session part by part, without the pauses between them."""
+"""Times every iteration of a session, section by section; the pauses between iterations do not count."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Profiler:
         self.clear()
 
     def step(self, session: Session, interrupt: Callable[[], bool]) -> Snapshot:
-        """``session.step_iteration``, timed."""
+        """Call ``session.step_iteration`` and time it."""
         with clocked(clock=self._clock):
             self._clock.take()
             return self._recorder.step(session, interrupt)
 
     def clear(self) -> None:
-        """Count anew."""
+        """Set all times back to zero."""
         self._recorder = Recorder(self._clock)
 
     @property
     def phases(self) -> tuple[PhaseTimes, ...]:
-        """Seconds by phase and part."""
+        """Seconds of each phase, by section."""
         return tuple(
             PhaseTimes(name=phase.name, evaluations=phase.evaluations, seconds=dict(phase.parts))
             for phase in self._recorder.profile.phases

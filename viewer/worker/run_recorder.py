@@ -1,8 +1,9 @@
-"""Writes a session into its run file as it goes: its history to go on from, and views to look at without the models.
+"""Records a session in its run file while it runs: the history, to resume from, and views that need no models.
 
-Runs on the worker's side. What an iteration adds is noticed on the optimiser's thread, and encoded, compressed and
-written by a thread of its own every half second. A motion is written where it has moved visibly since the last one;
-what the optimiser has not worked out itself is written when the window shows it anyway, or while nothing else is done.
+Runs in the worker's process. The optimiser's thread only collects what an iteration adds; another thread encodes,
+compresses and writes it every half second. A motion is written if it differs visibly from the last one that was
+written. A motion that the optimiser has not computed itself is written when the window shows it, or while the worker is
+idle.
 """
 
 from __future__ import annotations
@@ -28,28 +29,31 @@ if TYPE_CHECKING:
     from viewer.worker.build_view import ViewBuilder
 
 GOLDEN = 0.6180339887498949
-"""Multiples of it, modulo 1, fall everywhere alike."""
-LAST_MOMENT = 0.3  # seconds, of catching up when a session ends
+"""The golden ratio: its multiples, modulo 1, are spread evenly between 0 and 1."""
+LAST_MOMENT = 0.3  # seconds for which missing views are still built when a session ends
 SHARE = 0.01
-"""Of the time, to spend on motions that no window has shown; the rest waits until nothing else is done."""
-WRITE_AFTER, WRITE_AT = 0.5, 64  # seconds, iterations: what is newer may be lost when the process is killed
+"""Share of the time to spend on motions that no window has shown; the others wait until the worker is idle."""
+WRITE_AFTER, WRITE_AT = (
+    0.5,
+    64,
+)  # seconds, iterations; what is newer is lost if the process is killed
 STILL = 0.002
-"""m: a motion in which no joint is further than this from the last one that was written is taken for the same."""
+"""A motion counts as unchanged if no joint has moved further than this since the last motion that was written [m]."""
 
 
 @dataclass
 class _News:
-    """What is to be written of views."""
+    """Parts of views that wait to be written."""
 
     setups: list[tuple[int, Setup]] = field(default_factory=list)
-    """With the first snapshot that they hold for."""
+    """Id of the first snapshot that a setup holds for, and the setup."""
     motions: list[tuple[int, vm.Motion, np.ndarray | None]] = field(default_factory=list)
-    """Snapshot, its motion, joints that the prior's decoder puts out."""
+    """Id of a snapshot, its motion, and the joints that the prior's decoder predicts."""
     still: list[tuple[int, int]] = field(default_factory=list)
-    """Snapshot, another one whose motion is the same."""
+    """Id of a snapshot, and the id of an earlier one with the same motion."""
     details: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     shown: set[int] = field(default_factory=set)
-    """Snapshots of which all details are there."""
+    """Ids of snapshots with all their details."""
     answers: list[vm.Analysis] = field(default_factory=list)
     notes: list[vm.Note] = field(default_factory=list)
 
@@ -58,11 +62,11 @@ class _News:
 
 
 class Recorder:
-    """Follows one session.
+    """Records one session.
 
     Args:
-        recording: Of this session; may hold its past.
-        publish: Where messages go; what goes through ``publish`` of this object is recorded on its way there.
+        recording: The recording of this session; it may hold earlier iterations.
+        publish: Publishes messages to the window. Messages given to ``Recorder.publish`` are recorded and passed on.
     """
 
     def __init__(self, recording: Recording, builder: ViewBuilder, publish: Callable[[Any], None]) -> None:
@@ -87,7 +91,7 @@ class Recorder:
 
     @property
     def path(self) -> Path:
-        """Of the run file."""
+        """Path of the run file."""
         return self._recording.file.path
 
     def publish(self, message: Any) -> None:
@@ -106,9 +110,9 @@ class Recorder:
                 self._notice({message.shown: message})
 
     def follow(self) -> None:
-        """Notice what is new, and have it written now and then.
+        """Collect what is new, and have it written at intervals.
 
-        Where that cannot be done, say so once and record no more.
+        If that fails, a message says so once, and nothing more is recorded.
         """
         with self._guarded():
             self._notice({})
@@ -117,15 +121,15 @@ class Recorder:
                 self._hand_over()
 
     def flush(self) -> None:
-        """Write what has been noticed, and wait for that."""
+        """Write everything that has been collected, and wait until it is written."""
         with self._guarded():
             self._hand_over()
             self._writer.wait()
 
     def catch_up(self) -> bool:
-        """Write the view of one iteration that no window has shown; whether there was one.
+        """Write the view of one iteration that no window has shown; returns whether there was one.
 
-        They are taken from all over the fit, so that what is missing at any time is missing in small gaps.
+        The iterations are taken from all over the fit, so that views are never missing over a long stretch of it.
         """
         if self._broken or not self._unseen:
             return False
@@ -143,14 +147,14 @@ class Recorder:
         return True
 
     def close(self) -> None:
-        """Leave one whole file behind, with as many of the missing views as a moment allows."""
+        """Complete the file and close it; a few of the missing views are still added."""
         try:
             self.follow()
             end = time.perf_counter() + LAST_MOMENT
             while time.perf_counter() < end and self.catch_up():
                 pass
             self.flush()
-        finally:  # also where nobody is there any more to be told that it cannot be written
+        finally:  # even if the window is gone and nobody can be told that writing failed
             self._writer.close()
             self._recording.file.close()
             self._broken = True
@@ -159,14 +163,14 @@ class Recorder:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Whatever fails inside stops the recording: no fit ends because it cannot be recorded."""
+        """Stop the recording on any error inside, since a fit must not end because it cannot be recorded."""
         try:
             yield
         except Exception as error:
             self._stop(error)
 
     def _stop(self, error: Exception) -> None:
-        """Record no more, and say why."""
+        """Stop recording, and tell the user why."""
         from optim.common.errors import InputError
 
         if self._broken:
@@ -177,7 +181,7 @@ class Recorder:
         self._pass_on(vm.Note(level="warning", text=text, advice=advice))
 
     def _hand_over(self) -> None:
-        """What has been noticed goes to the thread that writes."""
+        """Give everything that has been collected to the thread that writes."""
         if self._broken:
             return
         self._wrote = time.perf_counter()
@@ -188,7 +192,7 @@ class Recorder:
         self._writer.do(lambda: self._recording.write(news, lambda new: self._views.write(views)))
 
     def _notice(self, views: Mapping[int, vm.ViewModel]) -> None:
-        """Little of every iteration, all of what is shown, and of what is no iteration, since there is little of it."""
+        """Collect little of most iterations, but everything of those that are shown and of edits and phase starts."""
         if self._broken:
             return
         builder, known = self._builder, self._builder.session.history
@@ -210,7 +214,7 @@ class Recorder:
             self._noticed = snapshot.id + 1
 
     def _motion_in_passing(self, snapshot: Snapshot) -> None:
-        """Take a motion that the optimiser has just worked out, where there is time for it."""
+        """Collect a motion that the optimiser has just computed, if there is time for it."""
         builder, began = self._builder, time.perf_counter()
         if self._spent > SHARE * (began - self._began) or not builder.session.fit.predicted(snapshot):
             return
@@ -228,7 +232,7 @@ class Recorder:
         self._spent += time.perf_counter() - began
 
     def _take(self, view: vm.ViewModel) -> None:
-        """A whole view is to be written; of its motion, what is not there yet."""
+        """Collect a whole view; its motion only if that is not written yet."""
         waiting = self._waiting
         if self._unseen.pop(view.shown, None) is None:
             waiting.motions.append((view.shown, view.motion, view.regressed))
@@ -236,7 +240,7 @@ class Recorder:
         waiting.shown.add(view.shown)
 
     def _setup_at(self, snapshot: Snapshot) -> Setup:
-        """The same object as long as nothing of it changes, so that it is written once."""
+        """The setup of a snapshot; the same object as long as nothing in it changes, so that it is written once."""
         builder = self._builder
         made_of = (builder.scene, snapshot.schedule, snapshot.held)
         if self._setup is None or any(a is not b for a, b in zip(self._setup[0], made_of, strict=True)):
@@ -251,7 +255,7 @@ class Recorder:
         return self._setup[1]
 
     def _slim(self, scene: vm.Scene) -> vm.Scene:
-        """The same object for the same scene, so that it is written once; its body too."""
+        """The slim scene; the same object for the same scene, so that it and its body are written once."""
         if self._scene is None:
             self._scene = scene, compact.slim(scene)
         elif self._scene[0] is not scene:
@@ -259,7 +263,7 @@ class Recorder:
         return self._scene[1]
 
     def _status(self, index: int) -> vm.Status:
-        """Views need one; a run file has its parts in columns."""
+        """The status that a view needs; the run file does not store it, since it has these values in columns."""
         snapshot = self._builder.session.history[index]
         return vm.Status(
             state="done" if snapshot.done else "paused",
@@ -273,7 +277,7 @@ class Recorder:
 
 
 class _ViewTables:
-    """The tables of what is drawn and told; writes on the thread of the writer."""
+    """The tables of views, answers and notes in the run file; written by the writer's thread."""
 
     def __init__(self, recording: Recording) -> None:
         self._file = recording.file
@@ -282,13 +286,13 @@ class _ViewTables:
         self._next_block = recording.file.next_id("motions")
 
     def unseen(self, count: int) -> dict[int, str | None]:
-        """Snapshots of which something is missing, in order, and "motion" where that is there."""
+        """Ids of incomplete snapshots, in order; the value is "motion" if at least the motion is written."""
         rows = self._file.rows("SELECT snapshot, max(motion IS NOT NULL), max(shown) FROM views GROUP BY snapshot")
         known = {snapshot: ("shown" if shown else "motion" if moves else None) for snapshot, moves, shown in rows}
         return {row: known.get(row) for row in range(count) if known.get(row) != "shown"}
 
     def write(self, news: _News) -> None:
-        """Inside a transaction."""
+        """Write the collected parts; call it inside a transaction."""
         encode, insert = self._values.encode, self._file.insert
         insert("setups", *((snapshot, encode(setup)) for snapshot, setup in news.setups))
         new = self._motions(news)
@@ -308,7 +312,7 @@ class _ViewTables:
                 insert("analyses", (None, now, answer.snapshot, answer.kind, *texts))
 
     def _motions(self, news: _News) -> dict[int, tuple[int, int]]:
-        """Write them in blocks of those that have the same arrays; where each is."""
+        """Write the motions, those of equal shapes in one block; returns the block and the place of each snapshot."""
         from optim.recording.packing import pack
 
         places: dict[int, tuple[int, int]] = {}
@@ -327,7 +331,7 @@ class _ViewTables:
 
 
 def _apart(now: Mapping[str, np.ndarray], then: Mapping[str, np.ndarray]) -> float:
-    """The largest difference of any coordinate [m]; infinite where there is something else or more of it."""
+    """The largest difference of any coordinate [m]; infinite if the arrays or their shapes differ."""
     if {name: value.shape for name, value in now.items()} != {name: value.shape for name, value in then.items()}:
         return float("inf")
     return max(float(np.abs(value - then[name]).max()) for name, value in now.items())

@@ -1,7 +1,7 @@
-"""The names under which a run file knows what is drawn. What is written here is in files: it never changes.
+"""The names that run files use for the classes and fields of views. They are in users' files and must never change.
 
-Whoever renames a class or a field of ``view_model`` or ``findings`` changes the code's side only, here and nowhere
-else: ``form(vm.Renamed, "OldName", "old_field:new_field")``.
+After renaming a class or a field of ``view_model`` or ``findings``, adapt its row here and keep the stored names:
+``form(vm.Renamed, "OldName", "old_field:new_field")``.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ DETAILS = {
     "prior_frames": "prior_frames",
     "nodes": "nodes",
 }
-"""Stored name → field of a view: what is written of a view that was shown, besides its motion."""
+"""Stored name → field of a view, for everything that is written of a view besides its motion."""
 NO_EDITS = ("start", "iteration", "phase")
 """Causes of snapshots that are no edits, as in ``optim.session.history``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What one iteration after the other has in common."""
+    """The values that successive iterations share, written once for all of them."""
 
     scene: vm.Scene
     phases: tuple[vm.Phase, ...]
@@ -43,14 +43,14 @@ class Setup:
 
 
 def view_values(file: RunFile) -> Values:
-    """Reads and writes what views are made of."""
+    """Reads and writes the values that views consist of."""
     from optim.recording.values import Values
 
     return Values(file, forms())
 
 
 def forms() -> tuple[Form, ...]:
-    """Of all that ``Recorder`` writes as values."""
+    """The forms of all classes that ``Recorder`` writes."""
     return (*_drawn(), *_found())
 
 

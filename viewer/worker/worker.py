@@ -40,8 +40,8 @@ PUBLISH_INTERVAL = 0.08  # seconds between two views while running, at least
 PUBLISH_SHARE = 0.05  # of the time that views may take; where they cost more there are fewer
 LOADING_LOG = "optim.common.progress"
 """Where loaders log, at level INFO, how far they have got."""
-TELL_INTERVAL = 0.25  # seconds between two words on the evaluation under way, within a long iteration
-IDLE_WAIT = 0.02  # seconds between two looks into the inbox while paused
+TELL_INTERVAL = 0.25  # seconds between two messages about the evaluation under way, within a long iteration
+IDLE_WAIT = 0.02  # seconds between two checks of the inbox while paused
 
 _URGENT = (c.Pause, edits.Rewind, edits.Undo, edits.Redo, c.Quit)
 """Commands that break off the iteration in progress; the others wait for its end."""
@@ -55,7 +55,7 @@ _GOALS: dict[type[c.Request], str] = {
 
 
 class Worker:
-    """The loop around a session; ``turn`` is one round of it. With a recording, all that happens is written into it."""
+    """The loop around a session; ``turn`` is one round of it. Everything that happens is written to the recording."""
 
     def __init__(
         self,
@@ -89,11 +89,11 @@ class Worker:
 
     @property
     def running(self) -> bool:
-        """On the way to a goal."""
+        """Whether the optimiser is running towards a goal."""
         return self._goal is not None
 
     def turn(self) -> bool:
-        """Obey what is in the inbox, then do one iteration if running; False if there was nothing to do."""
+        """Carry out the commands in the inbox, then do one iteration if running; False if there was nothing to do."""
         busy = self._work()
         if self._recorder is not None:
             self._recorder.follow()
@@ -124,12 +124,12 @@ class Worker:
         return bool(obeyed) or stepping
 
     def _resting(self) -> bool:
-        """Whether the next iteration is still to wait, so that there are no more of them than are asked for."""
+        """Whether the next iteration must wait because of the speed limit."""
         limit = self._speed_limit
         return limit is not None and self._clock() - self._iteration_began < 1.0 / limit
 
     def publish_view(self) -> None:
-        """Send what is to be shown now; a view that cannot be built pauses the run."""
+        """Publish the present view; if it cannot be built, the run is paused."""
         self._last_published, self._stale = self._clock(), False
         self._last_told = self._last_published
         shown = self._session.current.id if self._shown is None else self._shown
@@ -158,7 +158,7 @@ class Worker:
         return obeyed
 
     def _superseded(self, command: c.Command) -> bool:
-        """Whether the same question about something newer is waiting."""
+        """Whether a newer question of the same kind is waiting in the inbox."""
         if not isinstance(command, c.Analyse):
             return False
         return any(isinstance(other, c.Analyse) and other.kind == command.kind for other in self._inbox)
@@ -203,7 +203,7 @@ class Worker:
                 self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
 
     def _analyse(self, command: c.Analyse) -> None:
-        """Answer a question; one that cannot be answered is a message, and no reason to pause."""
+        """Answer a question. If that fails, publish a message; the run is not paused."""
         snapshot, began, error = self._session.history[command.snapshot], self._clock(), ""
         try:
             value = ANALYSES[command.kind](self._builder, snapshot, **dict(command.options))
@@ -264,7 +264,10 @@ class Worker:
             self._goal = None
 
     def _interrupted(self) -> bool:
-        """Asked by the session at every evaluation: obey what can be in passing, break off for the rest."""
+        """Whether the session must break off the iteration; the session asks at every evaluation.
+
+        A command that only changes what is shown is carried out here, without breaking off.
+        """
         self._evaluations += 1
         if self._clock() - self._last_told >= TELL_INTERVAL:
             self._last_told = self._clock()
@@ -278,7 +281,7 @@ class Worker:
         return False
 
     def _fail(self, what: str, error: Exception) -> None:
-        """Pause, tell the user, and leave the traceback on stderr."""
+        """Pause, tell the user about the error, and print its traceback to stderr."""
         self._goal = None
         traceback.print_exception(error, file=sys.stderr)
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -335,7 +338,7 @@ def load(
 
 
 class NotesHandler(logging.Handler):
-    """Turns what libraries and loaders log as a warning into a message in the window."""
+    """Shows the warnings that libraries and loaders log as messages in the window."""
 
     def __init__(self, publish: Publish) -> None:
         super().__init__(logging.WARNING)
@@ -348,7 +351,7 @@ class NotesHandler(logging.Handler):
 
 
 class LoadingHandler(logging.Handler):
-    """Shows in the window what a loader that takes long says of its progress."""
+    """Shows the progress that a slow loader logs in the window."""
 
     def __init__(self, publish: Publish) -> None:
         super().__init__(logging.INFO)
@@ -384,13 +387,17 @@ def worker_main(make_session: Callable[[], Any], connection: Connection, record:
 
 
 def compile_ahead() -> Callable[[], bool] | None:
-    """Have the roll-out compiled in a process of its own; tells whether that is over. None where it was before."""
+    """Start compiling the roll-out in a process of its own.
+
+    Returns:
+        A function that says whether the compiler has finished; None if everything was compiled before.
+    """
     process = start_compiling()
     return None if process is None else lambda: process.poll() is not None
 
 
 def _read(connection: Connection, inbox: deque[c.Command]) -> None:
-    """Move commands into the inbox as they come, so the window never waits; a lost window means ``Quit``."""
+    """Move commands into the inbox as they arrive, so that the window never waits; a lost window means ``Quit``."""
     try:
         while True:
             inbox.append(connection.recv())

@@ -1,7 +1,7 @@
-"""Questions about a snapshot that are answered only when asked: one module a subject, one row here a question.
+"""Analyses of a snapshot, computed only when the window asks for them.
 
-Runs on the worker's side. A question is a function of the view builder, a snapshot and its options; the answer is a
-value of ``viewer.protocol.findings``, or None where there is nothing to measure.
+They run in the worker's process. An analysis is a function of the view builder, a snapshot and options; its result is a
+value of ``viewer.protocol.findings``, or None if there is nothing to measure. Each has one row in the table below.
 """
 
 from __future__ import annotations
@@ -32,4 +32,4 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "stitched": stitched,
     "joint_pull": joint_pull,
 }
-"""Kind of question → what answers it."""
+"""Kind of analysis → the function that computes it."""

@@ -1,6 +1,7 @@
-"""Which frame, which term and which variable is to blame: a look at all diagnostics at once, in plain sentences.
+"""Summarises all diagnostics in plain sentences: which frame, which term and which variable causes the trouble.
 
-The bounds are rules of thumb for people at 30 frames/s, there to direct the eye; the numbers are in every sentence.
+The bounds are rules of thumb for human motion at 30 frames/s. They only choose the colour; every sentence has its
+number.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ STANDS_OUT = 2.0  # times the median frame's loss
 CONFLICT = -0.5  # cosine of two gradients
 DRIFT_CM, DISAGREE_CM, DEPTH_CM, SKATE_MM = 15.0, 5.0, 3.0, 8.0
 TILT_DEG, OVERLAP_CM, EXPONENT = 5.0, 5.0, 2.0
-SEEN_CM = 0.1  # less is nothing
+SEEN_CM = 0.1  # a smaller penetration counts as none
 
 
 def diagnosis(builder: ViewBuilder, snapshot: Snapshot) -> Diagnosis:
-    """All verdicts on a snapshot, the worst first, with the gradients and the growth that they rest on."""
+    """All verdicts on a snapshot, the worst first, with the gradients and the error growth that they are based on."""
     fit = builder.session.fit
     gradients, growth = term_gradients(fit, snapshot), lyapunov(fit, snapshot)
     found = [
@@ -60,7 +61,7 @@ def _clip_frame(builder: ViewBuilder, sequence: int, frame: int) -> int:
 
 
 def _level(value: float, bound: float) -> str:
-    """Good up to a bound, bad from twice the bound on."""
+    """Level of a value: "good" up to a bound, "warn" up to twice the bound, "bad" above."""
     return "good" if value <= bound else "warn" if value <= 2 * bound else "bad"
 
 

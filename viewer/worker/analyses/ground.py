@@ -1,4 +1,4 @@
-"""The feet and the floor."""
+"""Measures foot skate, penetration and the tilt of the floor, and guesses a floor from the feet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Motions beside the fitted one: decoded frame by frame, sampled from the prior, stitched; and where a term pulls."""
+"""Further motions: decoded frame by frame, sampled from the prior, and stitched; and the pull of a term on joints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from viewer.worker.build_view import ViewBuilder
 
 
 def one_step(builder: ViewBuilder, snapshot: Snapshot) -> OneStep | None:
-    """Every frame of stage 2 decoded from the true one before it; None before stage 3."""
+    """The stage-2 motion with every frame decoded from the true frame before it; None before stage 3."""
     found = teacher_forced(builder.session.fit, snapshot)
     return None if found is None else OneStep(motion=builder.motion(found))
 
@@ -23,7 +23,7 @@ def one_step(builder: ViewBuilder, snapshot: Snapshot) -> OneStep | None:
 def futures(
     builder: ViewBuilder, snapshot: Snapshot, *, frame: int, samples: int, frames: int, seed: int
 ) -> Futures | None:
-    """What the prior expects after a frame of the clip; None where no sub-sequence has that frame."""
+    """Motions that the prior samples after a frame of the clip; None if no sub-sequence has that frame."""
     scene = builder.scene
     reached = {b: scene.local_frame(b, frame) for b in range(len(scene.starts))}
     begin = {b: local for b, local in reached.items() if local is not None}
@@ -57,7 +57,7 @@ def stitched(builder: ViewBuilder, snapshot: Snapshot) -> Stitched | None:
 
 
 def joint_pull(builder: ViewBuilder, snapshot: Snapshot, *, term: str) -> JointPull | None:
-    """Where a loss term pulls every joint; None if it looks at no positions in this phase."""
+    """The pull of a loss term on every joint; None if the term depends on no joint positions in this phase."""
     found = pull(builder.session.fit, snapshot, term)
     if found is None:
         return None

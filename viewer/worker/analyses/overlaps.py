@@ -1,4 +1,4 @@
-"""How neighbouring sub-sequences agree where they share frames, and what stitching makes of it."""
+"""Measures how well neighbouring sub-sequences agree in shared frames, and the jumps at the seams."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from viewer.worker.build_view import ViewBuilder
 
 
 def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
-    """Gaps over the shared frames and jumps at the seams; None for a single sub-sequence."""
+    """Distances over the shared frames and jumps at the seams; None for a single sub-sequence."""
     fit = builder.session.fit
     interval = fit.problem_at(snapshot).observations.seq_interval
     if interval is None or len(interval) < 2:

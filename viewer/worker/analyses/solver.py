@@ -1,4 +1,4 @@
-"""What the solver did in an iteration, and what past iterations would be worth under other weights."""
+"""The line search of an iteration, the loss of past iterations under other weights, and the pull of each term."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from viewer.worker.build_view import ViewBuilder
 
 
 def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
-    """The line search that led to a snapshot; None where an edit or the start of a phase did."""
+    """The line search that led to a snapshot; None if an edit or the start of a phase made the snapshot."""
     solver = snapshot.solver
     if snapshot.cause != ITERATION or snapshot.parent is None or not (solver.trials or solver.slope):
         return None
@@ -45,7 +45,7 @@ def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
 
 
 def rescored(builder: ViewBuilder, snapshot: Snapshot, *, current: int) -> RescoredCurve:
-    """The snapshot's phase on the way to it, under the weights that the phase has in the schedule of ``current``."""
+    """The loss of the iterations of a snapshot's phase up to it, under the weights of that phase at ``current``."""
     history = builder.session.history
     weights = history[current].schedule[snapshot.phase].weights
     path = rescored_path(history, snapshot.id, weights=weights)
@@ -57,7 +57,7 @@ def rescored(builder: ViewBuilder, snapshot: Snapshot, *, current: int) -> Resco
 
 
 def term_pull(builder: ViewBuilder, snapshot: Snapshot) -> TermPull:
-    """How strongly every row of the weights table pulls; terms under one weight count as if at right angles."""
+    """Gradient norm of every row of the weights table; terms of one row are added as if they were orthogonal."""
     found, rows = term_gradients(builder.session.fit, snapshot), builder.members.rows
     squares = {name: np.full(len(rows), np.nan) for name in found.norm}
     for index, term in enumerate(found.terms):
