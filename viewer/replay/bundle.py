@@ -1,6 +1,6 @@
-"""A recorded run as one file to pass on: the pictures of its video inside, no folders of this machine named.
+"""Writes a recorded run as one file to pass on: with the pictures of its video, and without names of folders.
 
-It opens and resumes like any run. Of the models it holds what is needed to draw: the body's template and skinning.
+The bundle opens and resumes like any run. Of the models it holds only the body's template and skinning, for drawing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from optim.recording.runfile import RunFile
 from viewer.scene.footage import shrunk_jpeg
 
 GENDERS = ("female", "male", "neutral")
-"""Folders that tell bodies apart, so that their name is kept."""
+"""Names of folders that distinguish bodies and are therefore kept in paths."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Bundled:
     path: Path
     pictures: int
     body: str | None
-    """The body's file, where it is not the free one that is shipped: its licence says who may have the bundle."""
+    """The body's file if it is not the free body that is shipped; its licence says who may have the bundle."""
     missing: Path | None = None
-    """The video, where it cannot be read any more; the bundle is without its pictures then."""
+    """The video if it can no longer be read; the bundle then has no pictures."""
 
 
 def bundle(run: Path, target: Path) -> Bundled:
@@ -44,7 +44,7 @@ def bundle(run: Path, target: Path) -> Bundled:
     import assets
 
     if target.exists():
-        raise InputError(f"{target}: is there already; give the bundle another name")
+        raise InputError(f"{target}: the file exists already; give the bundle another name")
     source = RunFile(run, mode="read")
     data = Recording(source).data
     source.copy_to(target)
@@ -70,7 +70,7 @@ def _add_pictures(copy: RunFile, footage: Any) -> int:
 
 
 def _pictures(path: Path, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
-    """Number in the video and JPEG of each of these frames; nothing where it cannot be read."""
+    """Number in the video and JPEG of each of these frames; frames that cannot be read are left out."""
     if not path.is_file():
         return
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)

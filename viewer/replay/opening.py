@@ -1,4 +1,4 @@
-"""Which kind of replay a file or folder is shown by."""
+"""Chooses the kind of replay for a file or folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def replay_of(path: Path, *, body: Path | None = None, clip: str | None = None) 
 
     Args:
         body: Model file or folder for results; None: the shipped body.
-        clip: Of a folder that holds several.
+        clip: Name of the clip, for a folder that holds several.
     """
     if path.is_dir() or path.suffix == ".npz":
         from viewer.replay.results_source import ResultsSource  # needs torch, which a recorded run does not

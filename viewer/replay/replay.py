@@ -1,6 +1,6 @@
-"""Looks at what was fitted before: takes the place of the worker, needs neither models nor torch.
+"""Shows an earlier fit in place of the worker; needs neither models nor torch.
 
-Whatever can say how a fit looked at each of its iterations is a ``Source``. Nothing in here changes a fit.
+A ``Source`` provides the view of each iteration of the fit. Nothing here changes a fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from viewer.protocol import commands as c
 from viewer.protocol.messages import Message, load_failed
 from viewer.protocol.view_model import Analysis, Finished, Loading, Note, Scene, ViewModel
 
-LOOK_AGAIN = 0.5  # seconds between two looks for what a run in progress has added
+LOOK_AGAIN = 0.5  # seconds between two checks of what a run in progress has added
 
 
 class Source(Protocol):
@@ -25,13 +25,13 @@ class Source(Protocol):
 
     @property
     def current(self) -> int:
-        """Id of the snapshot that the fit stands at."""
+        """Id of the snapshot at which the fit stands."""
 
     def refresh(self) -> bool:
-        """Look whether there is more than at the last call; true if there is."""
+        """Read what has been added since the last call; returns whether there was anything."""
 
     def view(self, snapshot: int) -> ViewModel:
-        """What is to be shown of a snapshot; ``version``, ``obeyed`` and ``current`` are filled in by the client.
+        """The view of a snapshot; ``version``, ``obeyed`` and ``current`` are filled in by the client.
 
         Views of unchanged data hold the same ``scene`` object.
 
@@ -40,21 +40,21 @@ class Source(Protocol):
         """
 
     def analysis(self, command: c.Analyse) -> Analysis | None:
-        """The answer to a question about a snapshot; None where nobody asked while there were models."""
+        """The answer to a question about a snapshot; None if it was not asked while the fit was recorded."""
 
     def notes(self) -> list[Note]:
-        """What to tell since the last call."""
+        """New messages since the last call."""
 
     def close(self) -> None:
-        """It will not be looked at again."""
+        """Close the source; it is not used again."""
 
 
 class ReplayClient:
-    """See ``viewer.window.client.Client``; answers from a source, in this process.
+    """A ``viewer.window.client.Client`` that answers from a source, in this process.
 
     Args:
-        open_source: Called at the first ``poll``; may raise ``InputError``.
-        advice: What to do for going on, told where somebody wants to.
+        open_source: Opens the source; called by ``poll``, may raise ``InputError``.
+        advice: What to do to continue the fit; told to a user who tries to.
     """
 
     def __init__(self, open_source: Callable[[], Source], *, advice: str = "") -> None:
@@ -70,25 +70,25 @@ class ReplayClient:
 
     @property
     def alive(self) -> bool:
-        """Until it is told to quit."""
+        """Whether it has not been closed yet."""
         return not self._closed
 
     @property
     def obituary(self) -> str:
-        """Nothing in here dies."""
+        """Why it is not alive: only because it was closed."""
         return "The recording is closed."
 
     @property
     def recorded(self) -> bool:
-        """It is all there is."""
+        """Always true: everything that can be shown is in the source."""
         return True
 
     def post(self, command: c.Command) -> None:
-        """Answered at the next ``poll``."""
+        """Queue a command for the next ``poll``."""
         self._inbox.append(command)
 
     def poll(self) -> list[Message]:
-        """Obey what was asked, and look now and then whether the run has gone on."""
+        """Carry out the queued commands, and check at intervals whether the recorded run has gone on."""
         if self._source is None:
             opening = bool(self._messages)  # told first, then done
             if not opening and not self._failed:
@@ -144,7 +144,7 @@ class ReplayClient:
             case c.Analyse(kind, snapshot, options):
                 unknown = Analysis(
                     kind=kind, options=options, snapshot=snapshot, seconds=0.0, value=None,
-                    error="not worked out while this was recorded",
+                    error="Nobody asked for this while the fit was recorded.",
                 )  # fmt: skip
                 self._messages.append(source.analysis(command) or unknown)
             case c.Pause():

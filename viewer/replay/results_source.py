@@ -1,6 +1,6 @@
-"""Results on disk as a source of views: one for each moment of the fit that was written down. Nothing is fitted again.
+"""Provides views of results on disk, one for each moment of the fit that was saved. Nothing is fitted again.
 
-Needs torch, for the bodies' joints, and no priors.
+Needs torch for the joints of the body, but no priors.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _MOMENTS = {
     "stage2": ("stage 2", 2, "end of stage 2"),
     "stage3_init": ("stage 3, first roll-out", 3, "the latents of stage 2, rolled out"),
     "stage3": ("stage 3", 3, "end of stage 3"),
-    "stitched": ("stitched", 3, "all parts as one motion"),
+    "stitched": ("stitched", 3, "all sub-sequences as one motion"),
     "motion": ("motion", 1, "as it is in the file"),
 }
-"""Moment of ``Opened`` → name of a phase, stage, what is told of it."""
+"""Moment of ``Opened`` → name of its phase, stage, description."""
 
 
 class ResultsSource:
-    """See ``viewer.replay.replay.Source``.
+    """A ``viewer.replay.replay.Source`` of results.
 
     Args:
-        path: Of a folder of results, or of an .npz.
+        path: A folder of results, or an .npz file.
         body, clip: See ``optim.results.opened.open_results``.
 
     Raises:
-        InputError: Nothing there, or files that cannot be used.
+        InputError: There are no results, or the files cannot be used.
     """
 
     def __init__(self, path: Path, *, body: Path | None = None, clip: str | None = None) -> None:
@@ -54,15 +54,15 @@ class ResultsSource:
 
     @property
     def current(self) -> int:
-        """The last moment."""
+        """Number of the last moment."""
         return len(self._names) - 1
 
     def refresh(self) -> bool:
-        """Nothing is added to results."""
+        """Always false: nothing is added to results."""
         return False
 
     def view(self, snapshot: int) -> vm.ViewModel:
-        """Of one moment."""
+        """The view of one moment."""
         if not 0 <= snapshot < len(self._names):
             raise InputError(f"no moment {snapshot}; there are 0 to {len(self._names) - 1}")
         name = self._names[snapshot]
@@ -90,11 +90,11 @@ class ResultsSource:
         )
 
     def analysis(self, command: c.Analyse) -> vm.Analysis | None:
-        """Nothing was asked."""
+        """Always None: results hold no answers."""
         return None
 
     def notes(self) -> list[vm.Note]:
-        """What was found, once."""
+        """Messages about what was found; only the first call returns them."""
         told, self._notes = self._notes, []
         return told
 
@@ -105,14 +105,14 @@ class ResultsSource:
         return motion_of(motion, self._frame, self._body)
 
     def _floors(self, name: str) -> np.ndarray:
-        """(B, 4): as estimated at the moment, else as observed, else z = 0."""
+        """Floor planes (B, 4) in the display frame: the estimated ones, else the observed ones, else z = 0."""
         fitted, given = self._opened.moments[name].floor_plane, self._opened.floor
         if given is None:
             return np.tile(np.array([0.0, 0.0, 1.0, 0.0], np.float32), (len(self._opened.intervals), 1))
         return self._frame.planes(numpy(given if fitted is None else fitted))
 
     def _terms(self, suffix: str) -> np.ndarray:
-        """(moments, K) a value of every term; NaN where it took no part, or nothing is known."""
+        """One value (moments, K) of every term; NaN where the term took no part or was not saved."""
         rows = [self._opened.losses.get(name, {}) for name in self._names]
         values = [[float(row.get(term.name + suffix, "nan")) for term in self._scene.terms] for row in rows]
         return np.array(values).reshape(len(rows), len(self._scene.terms))
@@ -183,13 +183,13 @@ def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
 
 
 def _ratio(weighted: np.ndarray, raw: np.ndarray) -> np.ndarray:
-    """The weights that they had; 0 where that cannot be told."""
+    """The weights, from weighted and raw values; 0 where they cannot be determined."""
     told = np.isfinite(raw) & (np.abs(np.nan_to_num(raw)) > 1e-12)
     return np.where(told, weighted, 0.0) / np.where(told, raw, 1.0)
 
 
 def _told(opened: Opened, names: list[str]) -> list[vm.Note]:
-    """What there is, how far the first roll-out drifts, and what the seams are like."""
+    """Messages about the moments found, the drift of the first roll-out, and the seams."""
     told: list[str] = [f"{opened.name}: " + "; ".join(f"{_MOMENTS[n][0]} ({_MOMENTS[n][2]})" for n in names)]
     apart = opened.drift_cm
     if apart is not None:

@@ -1,6 +1,7 @@
-"""A recorded run as a source of views: needs its file alone, which may still be written.
+"""Provides views of a recorded run from its file alone, which may still be written to.
 
-What was not written of an iteration (see ``worker.run_recorder``) is taken from the nearest one before it, and said.
+Parts of a view that were not recorded (see ``worker.run_recorder``) are taken from the nearest earlier iteration, and a
+message says so.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from viewer.worker.stored import DETAILS, NO_EDITS, Setup, view_values
 
 VIEWS_KEPT, BLOCKS_KEPT = 32, 8
 _FROM_BEFORE = ("motion", "floors", "prior_frames")
-"""What holds, or nearly so, until it is worked out anew."""
+"""Parts of a view that may be taken from an earlier iteration, since they change little between iterations."""
 _HISTORY = "SELECT id, parent, cause, branch, phase, step, iteration FROM snapshots WHERE id >= ? ORDER BY id"
 _STATUS = "SELECT phase, step, iteration, total_iterations, stopped, done FROM snapshots WHERE id = ?"
 
 
 class RunSource:
-    """See ``viewer.replay.replay.Source``.
+    """A ``viewer.replay.replay.Source`` of a run file.
 
     Raises:
-        InputError: No run file, a damaged one, or one without anything to look at.
+        InputError: The file is no run file, is damaged, or has nothing to show yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +61,7 @@ class RunSource:
 
     @property
     def current(self) -> int:
-        """Where the session stood last."""
+        """Id of the snapshot at which the session stood last."""
         return min(self._names.position.current, len(self._branch_of) - 1)
 
     def refresh(self) -> bool:
@@ -83,7 +84,7 @@ class RunSource:
         return changed
 
     def _add_rows(self, snapshots: list[tuple], evaluations: dict[int, dict[str, Any]]) -> None:
-        """The history's new rows, from what ``_HISTORY`` finds and the loss terms."""
+        """Add rows to the history, from the result of the query ``_HISTORY`` and the loss terms."""
         for snapshot, parent, cause, branch, phase, step, iteration in snapshots:
             setup = self._setup_of(snapshot)
             members, scene = _members(setup), setup.scene
@@ -104,7 +105,7 @@ class RunSource:
             self._branch_of.append(branch)
 
     def view(self, snapshot: int) -> vm.ViewModel:
-        """Of one snapshot, as the session would have shown it."""
+        """The view of one snapshot, as the session would have shown it."""
         from optim.common.errors import InputError
 
         if not 0 <= snapshot < len(self._branch_of):
@@ -151,7 +152,7 @@ class RunSource:
         )
 
     def analysis(self, command: c.Analyse) -> vm.Analysis | None:
-        """The loss over the frames is always there; of other questions, the answers that were given then."""
+        """The answer to a question: the loss over the frames, or another answer that was recorded."""
         known: dict[str, Any] = {"kind": command.kind, "options": command.options, "snapshot": command.snapshot}
         if command.kind == "frame_terms":
             members = _members(self._setup_of(command.snapshot))
@@ -167,7 +168,7 @@ class RunSource:
         return _evaluated(self._file.figures(snapshot, snapshot)[snapshot])
 
     def notes(self) -> list[vm.Note]:
-        """What the session told, and what to know of the recording."""
+        """Recorded messages of the session, and messages about the recording itself."""
         query = "SELECT id, level, text, advice FROM notes WHERE id > ? ORDER BY id"
         for row, level, text, advice in self._file.rows(query, self._last_note):
             self._last_note = row
@@ -176,7 +177,7 @@ class RunSource:
         return told
 
     def close(self) -> None:
-        """Leave the file."""
+        """Close the file."""
         self._file.close()
 
     def _tell_when(self) -> None:
@@ -189,7 +190,7 @@ class RunSource:
         return self._setups[bisect_right(self._setups, snapshot, key=lambda known: known[0]) - 1][1]
 
     def _read(self, snapshot: int) -> dict[str, Any]:
-        """All that was written of a snapshot's view; later rows win."""
+        """All recorded parts of a snapshot's view; later rows replace earlier ones."""
         if snapshot not in self._parts:
             parts: dict[str, Any] = {}
             for row in self._rows.get(snapshot, ()):
@@ -204,7 +205,7 @@ class RunSource:
         return self._parts[snapshot]
 
     def _block(self, row: int) -> dict[str, np.ndarray]:
-        """The arrays of several motions."""
+        """The arrays of one block of motions."""
         if row not in self._blocks:
             (data,) = self._file.one("SELECT data FROM motions WHERE id = ?", row)
             self._blocks[row] = self._file.unpacked(data)
@@ -214,7 +215,7 @@ class RunSource:
         return self._blocks[row]
 
     def _borrow(self, name: str, parts: dict[str, Any], snapshot: int) -> None:
-        """Take what is missing from the nearest snapshot before it on its branch."""
+        """Take a missing part from the nearest earlier snapshot of the branch."""
         assert self._history_rows is not None
         path = self._history_rows.path(snapshot)
         for number in reversed(range(len(path))):
