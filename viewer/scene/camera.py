@@ -1,4 +1,4 @@
-"""The viewpoint: where it starts, following the body, and world points to pixels."""
+"""Moves the viewpoint of the 3D view and projects world points to pixels."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def frame_points(
 
     Args:
         up: The direction that is up, z or minus y.
-        margin: Distance against that from which a sphere around the points just fits.
+        margin: Factor for the distance; at 1 a sphere around the points just fits.
     """
     low, high = points.min(axis=0), points.max(axis=0)
     center, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 0.8)
@@ -83,7 +83,7 @@ def camera_fov_degrees(camera: Camera) -> float:
 
 
 def extent(view: ViewModel) -> np.ndarray:
-    """Points (N, 3) that a viewpoint should take in: the motion, and what was observed or is known of it."""
+    """Points (N, 3) that the viewpoint should show: the motion, 3D observations and the ground truth."""
     seen, truth = view.scene.observed.joints3d, view.scene.ground_truth
     known = [view.motion.joints] + ([] if seen is None else [seen]) + ([] if truth is None else [truth.joints])
     points = np.concatenate([array.reshape(-1, 3) for array in known])
@@ -91,7 +91,7 @@ def extent(view: ViewModel) -> np.ndarray:
 
 
 def reach(view: ViewModel, frame: int) -> np.ndarray:
-    """Points (N, 3) that the bodies take up around their roots during the clip, placed where they are at a frame."""
+    """Points (N, 3) around the bodies at one frame: all poses of the clip, moved to the roots of that frame."""
     root = view.motion.joints[:, :, :1]
     here = body_position(view, frame)
     middle = root.mean(axis=(0, 1, 2)) if here is None else here
@@ -107,13 +107,13 @@ def body_position(view: ViewModel, frame: int) -> np.ndarray | None:
 
 
 class Viewpoint:
-    """Moves Polyscope's camera: home, the video camera's place, and along with the body."""
+    """Moves Polyscope's camera: to the home view, to the video camera's pose, or along with the body."""
 
     def __init__(self) -> None:
         self._target: np.ndarray | None = None
 
     def home(self, view: ViewModel, free: Rect, frame: int, *, following: bool) -> None:
-        """Show the body where it is now, if the viewpoint follows it, or else the whole clip."""
+        """Show the body at the current frame if the viewpoint follows it, else the whole clip."""
         points, margin = (reach(view, frame), 1.45) if following else (extent(view), 0.9)
         ps.set_vertical_fov_degrees(FOV_DEGREES)
         size = ps.get_window_size()

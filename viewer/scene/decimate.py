@@ -1,4 +1,4 @@
-"""A coarse copy of the body mesh for ghosts: triangles are what drawing costs."""
+"""Makes a coarse copy of the body mesh for ghosts, since the cost of drawing grows with the triangles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from viewer.protocol.view_model import BodyMesh
 from viewer.scene.skinning import part
 
-SHARE = 0.1  # of the triangles that a ghost keeps, about
+SHARE = 0.1  # approximate share of the triangles that a ghost keeps
 
 
 def decimated(body: BodyMesh, *, share: float = SHARE) -> BodyMesh:

@@ -1,6 +1,6 @@
-"""The pictures of a video, read as they are looked at, in a thread of their own; those seen last are kept as JPEG.
+"""Reads the pictures of a video when they are needed, in a thread of its own; the latest ones are kept as JPEG.
 
-Nothing that is drawn waits for it. Knows no window.
+Drawing never waits for it. This module knows no window.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ RUN_FILE = ".humorscope"
 MEMORY = 128 * 2**20  # bytes of JPEG
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 PATIENCE = 5.0  # seconds
-_AHEAD = 12  # frames read beyond the one asked for
+_AHEAD = 12  # frames read beyond the wanted one
 _READ_ON = 60
-"""A frame at most so far ahead is reached by reading on; beyond, and backwards, by a jump."""
+"""A frame up to this many frames ahead is reached by reading on; any other frame by a jump in the file."""
 
 
 class FilmError(RuntimeError):
-    """The video cannot be read (any more); says why and what to do."""
+    """The video cannot be read; the message says why and what to do."""
 
 
 class Film:
@@ -48,10 +48,12 @@ class Film:
         atexit.register(self.close)  # a thread that is ended inside OpenCV takes the process with it
 
     def look(self, frame: int) -> tuple[int, np.ndarray] | None:
-        """Number in the file and picture (RGB uint8) of a frame of the clip, or of the last one shown until it is read.
+        """Number in the file and picture (RGB uint8) of a frame of the clip.
+
+        Until that frame has been read, the picture that was returned last is returned again.
 
         Raises:
-            FilmError: It cannot be read.
+            FilmError: The video cannot be read.
         """
         number = self.footage.frames[min(max(frame, 0), len(self.footage.frames) - 1)]
         with self._change:
@@ -65,7 +67,7 @@ class Film:
         return self._decoded
 
     def wait_for(self, frame: int, *, seconds: float = 20.0) -> tuple[int, np.ndarray] | None:
-        """The same, but waits until the frame itself is there, for pictures that are not for the screen."""
+        """The same as ``look``, but wait for the frame itself; for pictures that go to a file."""
         self.look(frame)
         number = self.footage.frames[min(max(frame, 0), len(self.footage.frames) - 1)]
         with self._change:
@@ -81,7 +83,7 @@ class Film:
         atexit.unregister(self.close)
 
     def _read(self) -> None:
-        """The thread; whatever ends it is told to those who look."""
+        """Body of the thread; an error that ends it is raised by ``look``."""
         path = self.footage.path
         try:
             if not os.path.isfile(path):
@@ -91,10 +93,10 @@ class Film:
             else:
                 self._read_video(path)
         except Exception as error:
-            self._fail(f"{path}: cannot be read ({type(error).__name__}: {error}); switch the layer off")
+            self._fail(f"{path}: the video cannot be read ({type(error).__name__}: {error}); switch the layer off")
 
     def _read_video(self, path: str) -> None:
-        """Fetch what is wanted, then a little more."""
+        """Read the wanted frames and a few that follow them."""
         capture, position = cv2.VideoCapture(path, cv2.CAP_FFMPEG), 0
         while (number := self._awaited()) is not None:
             if not position <= number <= position + _READ_ON:
@@ -112,7 +114,7 @@ class Film:
             self._keep(number, shrunk_jpeg(np.asarray(image)))
 
     def _read_bundled(self, path: str) -> None:
-        """The same from the pictures in a recorded run."""
+        """Read the pictures that are stored in a recorded run."""
         with closing(sqlite3.connect(path)) as database:
             while (number := self._awaited()) is not None:
                 found = database.execute("SELECT data FROM pictures WHERE id = ?", (number,)).fetchone()
@@ -155,7 +157,7 @@ class Film:
 
 
 def shrunk_jpeg(image: np.ndarray) -> bytes:
-    """A picture as it is kept: no side longer than ``LONGEST_SIDE``."""
+    """A picture as JPEG, reduced so that no side is longer than ``LONGEST_SIDE``."""
     scale = LONGEST_SIDE / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -1,7 +1,7 @@
-"""What all layers share: redraw on change, hide what is switched off, hold no Polyscope handle.
+"""The base class of all layers: it redraws a layer when something has changed and hides it when it is switched off.
 
-Structures are looked up by name, since a handle that outlives its structure crashes the process. All options
-are given on every registration, since Polyscope remembers them per name.
+A layer looks up Polyscope structures by name and keeps no handles, since a handle that outlives its structure crashes
+the process. It gives all options on every registration, since Polyscope remembers them by name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Label(NamedTuple):
 
 
 class Layer:
-    """Base of all layers; a subclass says what it depends on (``key``) and draws it (``update``)."""
+    """Base class of all layers. A subclass says what its drawing depends on (``key``) and draws it (``update``)."""
 
     name = ""
 
@@ -44,7 +44,7 @@ class Layer:
         return True
 
     def key(self, view: ViewModel, ui: UiState) -> Hashable:
-        """What the drawing depends on."""
+        """A value that changes whenever the layer must be drawn again."""
         return view.version, ui.frame
 
     def update(self, view: ViewModel, ui: UiState) -> None:
@@ -52,7 +52,7 @@ class Layer:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Give back what is no structure; called once, before the layer is replaced."""
+        """Release resources other than structures; called once, before the layer is replaced."""
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
         """Texts to draw over the scene."""
@@ -62,15 +62,15 @@ class Layer:
         """Flat drawings over the scene, inside the part of the window that no panel covers."""
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
-        """What the worker must be asked for the drawing, while the layer is on."""
+        """Commands that ask the worker for the data of the layer, while it is shown."""
         yield from ()
 
     def picked(self, view: ViewModel, ui: UiState, structure: str, position: np.ndarray) -> Selection | None:
-        """What a click onto one of the structures at a place (3,) selects."""
+        """The selection for a click on one of the layer's structures, at a position (3,)."""
         return None
 
     def visible(self, view: ViewModel, ui: UiState) -> bool:
-        """Switched on, and there is something to see."""
+        """Whether the layer is switched on and has something to draw."""
         return ui.layers[self.name] and self.exists(view)
 
     def draw(self, view: ViewModel, ui: UiState) -> None:
@@ -99,7 +99,7 @@ class Layer:
         smooth: bool = True,
         edge_width: float = 0.0,
     ) -> None:
-        """A surface, moved in place where it has as many vertices as before."""
+        """Draw a surface; if it has as many vertices as before, they are only moved."""
         name = self._touch("mesh", name)
         if ps.has_surface_mesh(name) and ps.get_surface_mesh(name).n_vertices() == len(vertices):
             mesh = ps.get_surface_mesh(name)
@@ -122,7 +122,11 @@ class Layer:
         _keep_simple(opacity)
 
     def picture(self, name: str, corners: np.ndarray, image: np.ndarray) -> None:
-        """An RGB uint8 image (H, W, 3) in its own colours; corners (4, 3): lower left, lower right, then the upper."""
+        """Draw an RGB uint8 image (H, W, 3) in its own colours.
+
+        Args:
+            corners: (4, 3) lower left, lower right, upper right, upper left.
+        """
         name = self._touch("mesh", name)
         mesh = ps.register_surface_mesh(
             name,
@@ -149,10 +153,10 @@ class Layer:
     def points(
         self, name: str, positions: np.ndarray, *, color: Color, radius: float, colors: np.ndarray | None = None
     ) -> None:
-        """Spheres of a radius in metres; none at all where there are no positions.
+        """Draw spheres at positions (N, 3), with a radius in metres; draws nothing if N is 0.
 
         Args:
-            colors: (N, 3), one each.
+            colors: (N, 3), one for each sphere.
         """
         if len(positions) == 0:
             return
@@ -162,7 +166,7 @@ class Layer:
             cloud.add_color_quantity("color", colors, enabled=True)
 
     def arrows(self, name: str, positions: np.ndarray, vectors: np.ndarray, *, color: Color, radius: float) -> None:
-        """Arrows (N, 3) in metres, as long as they are."""
+        """Draw arrows (N, 3) [m] at positions (N, 3), in their true length."""
         if len(positions) == 0:
             return
         cloud = self._cloud(name, positions, color)
@@ -197,10 +201,10 @@ class Layer:
         opacity: float = 1.0,
         colors: np.ndarray | None = None,
     ) -> None:
-        """Tubes of a radius in metres along (E, 2) edges; none where there are no edges.
+        """Draw tubes along edges (E, 2) between nodes (N, 3), with a radius in metres; draws nothing if E is 0.
 
         Args:
-            colors: (E, 3), one each.
+            colors: (E, 3), one for each edge.
         """
         if len(edges) == 0:
             return
@@ -232,18 +236,18 @@ class Layer:
         radius: float,
         colors: np.ndarray | None = None,
     ) -> None:
-        """Separate tubes from (N, 3) to (N, 3), of ``colors`` (N, 3) where given."""
+        """Draw separate tubes from starts (N, 3) to ends (N, 3), in ``colors`` (N, 3) if given."""
         count = len(starts)
         edges = np.stack((np.arange(count), np.arange(count) + count), axis=1)
         self.lines(name, np.concatenate((starts, ends)), edges, color=color, radius=radius, colors=colors)
 
     def path(self, name: str, nodes: np.ndarray, *, color: Color, radius: float) -> None:
-        """A tube through (N, 3)."""
+        """Draw one tube through nodes (N, 3)."""
         edges = np.stack((np.arange(len(nodes) - 1), np.arange(1, len(nodes))), axis=1)
         self.lines(name, np.ascontiguousarray(nodes), edges, color=color, radius=radius)
 
     def crosses(self, name: str, centers: np.ndarray, *, color: Color, size: float, radius: float) -> None:
-        """Three short tubes through each of (N, 3)."""
+        """Draw three short tubes through each of the centres (N, 3)."""
         arms = size / 2 * np.eye(3)
         middle = np.repeat(centers, 3, axis=0)
         arms = np.tile(arms, (len(centers), 1))
@@ -266,7 +270,7 @@ def _keep_simple(opacity: float) -> None:
 
 
 def sequences_at(view: ViewModel, frame: int) -> Iterator[tuple[int, int]]:
-    """(sub-sequence, its own frame number) for all that reach a frame of the clip."""
+    """Pairs (sub-sequence, its own frame number) of all sub-sequences that have a frame of the clip."""
     for sequence in range(len(view.scene.starts)):
         local = view.scene.local_frame(sequence, frame)
         if local is not None:
@@ -274,5 +278,5 @@ def sequences_at(view: ViewModel, frame: int) -> Iterator[tuple[int, int]]:
 
 
 def bones(parents: tuple[int, ...]) -> np.ndarray:
-    """(J - 1, 2) edges from parent to child."""
+    """Edges (J - 1, 2) from each parent joint to its child."""
     return np.array([(parent, joint) for joint, parent in enumerate(parents) if parent >= 0])

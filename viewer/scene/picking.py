@@ -1,4 +1,4 @@
-"""Clicks into the scene: the joint, or the vertex of a body, that lies under the mouse."""
+"""Turns clicks into the scene into selections: a joint, or a vertex of a body, under the mouse."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ STILL = 4.0  # pixels that the mouse may move between press and release
 
 
 class Clicks:
-    """Tells clicks from drags, which move the viewpoint."""
+    """Distinguishes clicks from drags, which move the viewpoint."""
 
     def __init__(self) -> None:
         self._pressed: tuple[float, float] | None = None
 
     def follow(self, layers: list[Layer], view: ViewModel, ui: UiState, size: tuple[int, int]) -> None:
-        """Select what is clicked; a click beside everything selects nothing."""
+        """Select the joint or vertex that is clicked; a click on the background clears the selection."""
         io = psim.GetIO()
         place = float(io.MousePos[0]), float(io.MousePos[1])
         if psim.IsMouseClicked(0):
@@ -40,7 +40,7 @@ class Clicks:
 
 
 def joint_at(view: ViewModel, ui: UiState, place: tuple[float, float], size: tuple[int, int]) -> Selection | None:
-    """The joint whose image is nearest, of all bodies at the current frame."""
+    """The joint nearest to a position on the screen, of all bodies at the current frame; None if none is near."""
     best, found = NEAR * ps.get_ui_scale(), None
     matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
     for b, local in sequences_at(view, ui.frame):
@@ -52,7 +52,7 @@ def joint_at(view: ViewModel, ui: UiState, place: tuple[float, float], size: tup
 
 
 def surface_at(layers: list[Layer], view: ViewModel, ui: UiState, place: tuple[float, float]) -> Selection | None:
-    """The vertex of a body that is seen there; nothing on a backend that cannot tell."""
+    """The vertex of a body at a position on the screen; None without one, or on the mock backend."""
     if ps.get_render_engine_backend_name() == "openGL_mock":
         return None
     hit = ps.pick(screen_coords=place)
@@ -65,7 +65,7 @@ def surface_at(layers: list[Layer], view: ViewModel, ui: UiState, place: tuple[f
 
 
 def marker(view: ViewModel, ui: UiState) -> Label | None:
-    """What is selected, by name, at its place; None where it is not in the current frame."""
+    """A label at the selected joint or vertex; None if it does not exist at the current frame."""
     chosen = ui.selection
     if chosen is None or chosen.sequence >= len(view.scene.starts):
         return None
@@ -81,6 +81,6 @@ def marker(view: ViewModel, ui: UiState) -> Label | None:
 
 
 def joint_name(view: ViewModel, joint: int) -> str:
-    """In words."""
+    """Name of a joint, with spaces."""
     names = view.scene.joint_names
     return names[joint].replace("_", " ") if joint < len(names) else f"joint {joint}"

@@ -1,6 +1,7 @@
-"""The same scene in another frame of reference: the camera's, the prior's, or the world's that everything is sent in.
+"""Shows views in another frame of reference: the camera's or the prior's, instead of the world's.
 
-Which fields hold places, and of what kind, is said where they are declared (``view_model.placed``).
+The worker sends everything in the world frame, the display frame. Fields that change with the frame are declared with
+``view_model.placed``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Rigid:
-    """A rigid motion of places: p' = R p + t."""
+    """A rigid transform of points: p' = R p + t."""
 
     R: np.ndarray  # (3, 3)
     t: np.ndarray  # (3,)
@@ -44,13 +45,13 @@ class Rigid:
         return (self.R @ rotations).astype(np.float32)
 
     def poses(self, rotations: np.ndarray) -> np.ndarray:
-        """(..., J, 3, 3); only the root's changes."""
+        """(..., J, 3, 3) rotations of all joints; only the root's changes."""
         turned = rotations.copy()
         turned[..., 0, :, :] = self.R @ rotations[..., 0, :, :]
         return turned
 
     def frames(self, matrices: np.ndarray) -> np.ndarray:
-        """(..., 4, 4) that lead to some other frame."""
+        """(..., 4, 4) transforms from the old frame to another one."""
         return matrices @ self.inverse.matrix
 
     @property
@@ -62,12 +63,12 @@ class Rigid:
 
     @property
     def inverse(self) -> Rigid:
-        """The way back."""
+        """The inverse transform."""
         return Rigid(self.R.T, -self.R.T @ self.t)
 
 
 def rigid_to(view: ViewModel, frame: str) -> Rigid:
-    """From the world to a frame in ``FRAMES``; the prior's is that of the first sub-sequence."""
+    """The transform from the world to a frame of ``FRAMES``; the prior frame is that of the first sub-sequence."""
     camera = view.scene.camera
     if frame == "camera" and camera is not None:
         return Rigid(camera.R_display_camera, camera.t_display_camera).inverse
@@ -76,7 +77,7 @@ def rigid_to(view: ViewModel, frame: str) -> Rigid:
 
 
 def moved(value: Value, rigid: Rigid, body: BodyMesh) -> Value:
-    """A frozen dataclass, with those within it, in another frame."""
+    """A dataclass, with the dataclasses inside it, in another frame."""
     changed: dict[str, Any] = {}
     for item in fields(value):  # type: ignore[arg-type]
         old, kind = getattr(value, item.name), item.metadata.get("placed")
@@ -97,13 +98,13 @@ def moved(value: Value, rigid: Rigid, body: BodyMesh) -> Value:
 
 
 class Reframer:
-    """Shows views in a frame; what seldom changes is moved once."""
+    """Transforms views to a frame; parts that seldom change are transformed only once."""
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[object, bytes, Any]] = {}
 
     def __call__(self, view: ViewModel, frame: str) -> ViewModel:
-        """The view as it is to be drawn."""
+        """The view in the given frame."""
         if frame == "world" or (frame == "camera" and view.scene.camera is None):
             return view
         rigid, body = rigid_to(view, frame), view.scene.body

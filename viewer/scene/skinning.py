@@ -1,6 +1,6 @@
-"""Linear blend skinning in numpy, on the window's side: scrubbing frames never waits for the optimiser.
+"""Linear blend skinning in numpy for the window, so that moving through frames never waits for the optimiser.
 
-Gives the vertices of one frame of one sub-sequence as the optimiser's body model does; a test compares them.
+It computes the vertices of one frame of one sub-sequence like the optimiser's body model; a test compares the two.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from viewer.protocol.view_model import BodyMesh, Motion
 
 
 def part(body: BodyMesh, vertices: Sequence[int] | np.ndarray) -> BodyMesh:
-    """Only some vertices of a body, and no triangles."""
+    """A body with only some of its vertices and no triangles."""
     ids = np.asarray(vertices)
     return replace(
         body,
@@ -27,7 +27,7 @@ def part(body: BodyMesh, vertices: Sequence[int] | np.ndarray) -> BodyMesh:
 
 
 class Skinner:
-    """Poses one body mesh; keeps the shaped template of the last betas."""
+    """Poses one body mesh; the shaped template is kept while the betas stay the same."""
 
     def __init__(self, body: BodyMesh) -> None:
         self.body = body

@@ -1,4 +1,4 @@
-"""Asking the worker a question once per snapshot, for the panels that show answers."""
+"""Asks the worker each question once per snapshot, for the panels that show the answers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def ask(view: ViewModel, ui: UiState, kind: str, *, live: bool = False, **option
     """Have ``view.analyses[kind]`` brought up to date with the iteration that is shown.
 
     Args:
-        live: Also while the optimiser runs or the iteration bar is dragged, which it slows down; otherwise as soon as
-            there is time.
-        options: Of the question; another value is another question.
+        live: Ask even while the optimiser runs or the iteration bar is dragged, which slows them down. Otherwise the
+            question waits until neither is the case.
+        options: Options of the question; with other values it is another question.
     """
     wanted = (view.shown, tuple(options.items()))
     busy = view.status.state == "running" or ui.scrubbing is not None

@@ -1,4 +1,4 @@
-"""The places in the window that panels go to: two columns, the 3D view between them, the timeline below."""
+"""Computes the places of the panels: two columns, the 3D view between them, and the timeline below."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def layout(
     Args:
         width: Of the window [px]. height: Of the window [px].
         scale: Of fonts and fixed sizes; 1 at 96 dpi.
-        wide: Plots enlarged; the weights make room for them.
-        broad: The right column as broad as then, with everything in it, for all columns of the weights.
+        wide: The plots are enlarged and take the place of the weights.
+        broad: The right column is as broad as with enlarged plots, so that the weights table has all its columns.
     """
     gap = GAP * scale
     left, right, timeline = LEFT_WIDTH * scale, RIGHT_WIDTH * scale, TIMELINE_HEIGHT * scale

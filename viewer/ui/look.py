@@ -1,4 +1,4 @@
-"""How the 3D view is looked at: frame of reference, ghosts, sizes, futures, what is selected, saved viewpoints."""
+"""Settings of the 3D view: frame of reference, ghosts, sizes, futures, selection and saved viewpoints."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Selection:
     sequence: int
     joint: int
     vertex: int | None = None
-    frame: int | None = None  # of the clip, where it is one of a ghost; None: whichever is shown
+    frame: int | None = None  # frame of the clip if a ghost was clicked; None: the frame that is shown
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Futures that the prior is asked for."""
+    """A request for sampled futures of the prior."""
 
     frame: int  # of the clip, where they begin
     samples: int
@@ -40,10 +40,10 @@ class Sampling:
 
 @dataclass
 class Look:
-    """One per window."""
+    """The settings of one window's 3D view."""
 
-    frame: str = "world"  # of ``viewer.scene.reframe.FRAMES``
-    point_size: float = 1.0  # of spheres, against the ordinary
+    frame: str = "world"  # a name of ``viewer.scene.reframe.FRAMES``
+    point_size: float = 1.0  # factor for the size of spheres
     line_size: float = 1.0
     ghosts: int = 4
     ghost_spacing: int = 15  # frames
@@ -55,30 +55,30 @@ class Look:
     saved: list[SavedView] = field(default_factory=list)
 
     def save(self, view: SavedView) -> None:
-        """Keep a viewpoint, in place of another one of its name."""
+        """Keep a viewpoint; it replaces another one of the same name."""
         self.saved = [known for known in self.saved if known.name != view.name][: MOST_VIEWS - 1] + [view]
 
     def rename(self, view: SavedView, name: str) -> None:
-        """Give a viewpoint another name, unless there is one of that name."""
+        """Rename a viewpoint, unless the new name is empty or taken."""
         if name and all(known.name != name for known in self.saved):
             self.saved = [replace(known, name=name) if known is view else known for known in self.saved]
 
     def forget(self, name: str) -> None:
-        """Drop a viewpoint."""
+        """Delete a viewpoint."""
         self.saved = [known for known in self.saved if known.name != name]
 
 
 _KEPT = {"point_size": (0.3, 3.0), "line_size": (0.3, 3.0), "ghosts": (1, 12), "ghost_spacing": (2, 60)}
-"""What outlives a window, and the smallest and largest value."""
+"""Name of a setting that is kept for the next window → its smallest and largest value."""
 
 
 def kept(look: Look) -> dict[str, Any]:
-    """What is remembered, besides viewpoints."""
+    """The settings to keep for the next window, besides viewpoints."""
     return {name: getattr(look, name) for name in _KEPT}
 
 
 def recall(look: Look, settings: object, views: object) -> None:
-    """Take over what was remembered, as far as it makes sense."""
+    """Take over settings and viewpoints of an earlier window; invalid ones are ignored."""
     for name, value in settings.items() if isinstance(settings, dict) else ():
         least, most = _KEPT.get(name, (1, 0))
         if isinstance(value, type(least)) and least <= value <= most:

@@ -1,4 +1,4 @@
-"""Curves over the frames of the clip, with the current frame marked; a click goes to a frame."""
+"""Plots curves over the frames of the clip and marks the current frame; a click goes to a frame."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ALWAYS = int(implot.ImPlotCond_Always)
 
 
 class Curve(NamedTuple):
-    """One line of a plot; NaN leaves a gap."""
+    """One line of a plot; it is interrupted where a value is NaN."""
 
     label: str
     start: int  # frame of the clip that the first value belongs to
@@ -34,10 +34,10 @@ class Curve(NamedTuple):
 
 
 def frame_plot(name: str, view: ViewModel, ui: UiState, curves: Sequence[Curve], *, height: float = -1.0) -> None:
-    """A plot with the frames of the clip on its x axis.
+    """Draw a plot with the frames of the clip on its x axis.
 
     Args:
-        height: In pixels; all that is left where negative.
+        height: Height in pixels; a negative value takes all the space that is left.
     """
     last = max(view.scene.clip_frames - 1, 1)
     legend(curves)
@@ -59,7 +59,7 @@ def frame_plot(name: str, view: ViewModel, ui: UiState, curves: Sequence[Curve],
 
 
 def legend(curves: Sequence[Curve]) -> None:
-    """The labels in their colours, in lines above the plot."""
+    """Write the labels in their colours, in lines above the plot."""
     right = psim.GetCursorScreenPos()[0] + psim.GetContentRegionAvail()[0]
     with font(theme.SMALL_FONT):
         for index, curve in enumerate(curves):
@@ -69,7 +69,7 @@ def legend(curves: Sequence[Curve]) -> None:
 
 
 def limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Of the y axis: all values and 0, with a margin."""
+    """Limits of the y axis: they include all values and 0, with a margin."""
     values = np.concatenate([np.ravel(curve.values) for curve in curves] or [np.zeros(1)])
     values = values[np.isfinite(values)]
     low, high = min(0.0, float(values.min(initial=0.0))), float(values.max(initial=0.0))

@@ -1,6 +1,6 @@
-"""Colours, fonts and widget style of the window, in one place; dark unless ``use`` says otherwise.
+"""Colours, font sizes and widget style of the window. The theme is dark until ``use`` chooses another one.
 
-Colours are read as ``theme.TEXT`` when something is drawn, so that they follow a change.
+Code that draws must read a colour as ``theme.TEXT`` at the time of drawing, so that it follows a change of theme.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEQUENCES: tuple[Color, ...] = (
     (0.620, 0.760, 0.520),
     (0.780, 0.580, 0.760),
 )
-"""Bodies of the sub-sequences, in turn."""
+"""Colours of the sub-sequences' bodies, used in turn."""
 LAYER_COLORS: dict[str, Color] = {
     "body": SEQUENCES[0],
     "skeleton": (0.950, 0.950, 0.960),
@@ -98,11 +98,11 @@ _DARK = {
     for name, value in globals().items()
     if name.isupper() and isinstance(value, tuple | dict) and not name.startswith("_") and name != "THEMES"
 }
-"""Every palette as it stands above."""
+"""All palettes of the dark theme, as they are written above."""
 
 
 def _widget_colors() -> dict[str, tuple[float, ...]]:
-    """By ImGui's names."""
+    """Colours of widgets, by ImGui's names."""
     return {
         "Text": (*TEXT, 1.0),
         "TextDisabled": (*DIM, 1.0),
@@ -134,14 +134,14 @@ def _widget_colors() -> dict[str, tuple[float, ...]]:
 
 
 def use(name: str) -> None:
-    """Make a theme of ``THEMES`` the one that everything is drawn in from now on."""
+    """Draw everything in one of the ``THEMES`` from now on."""
     light = name == "light"
     for key, value in _DARK.items():
         globals()[key] = _LIGHT.get(key, _darkened(value)) if light else value
     if light:
         globals()["LAYER_COLORS"] |= {**_LIGHT_LAYERS, "body": _DARK["SEQUENCES"][0]}
         globals()["SEQUENCES"] = _DARK["SEQUENCES"]
-        globals()["PHASES"] = _DARK["PHASES"]  # their names stand on them in dark letters
+        globals()["PHASES"] = _DARK["PHASES"]  # the names of the phases are written on them in dark letters
     style_colors()
 
 
@@ -167,12 +167,12 @@ def phase_color(index: int) -> Color:
 
 
 def heat(shares: np.ndarray) -> np.ndarray:
-    """Colours (N, 3) from good over warning to bad for shares (N,) in 0..1; beyond that as at the ends."""
+    """Colours (N, 3) from good over warning to bad, for shares (N,) in 0..1; shares outside are clipped."""
     return _between(shares, (GOOD, WARN, BAD))
 
 
 def strength(shares: np.ndarray, color: Color) -> np.ndarray:
-    """Colours (N, 3) from nearly nothing to a full colour for shares (N,) in 0..1."""
+    """Colours (N, 3) from nearly the background to a full colour, for shares (N,) in 0..1."""
     return _between(shares, (mix(BACKGROUND, color, 0.25), color))
 
 
@@ -182,17 +182,17 @@ def _between(shares: np.ndarray, colors: tuple[Color, ...]) -> np.ndarray:
 
 
 def rgba(color: Color, alpha: float = 1.0) -> tuple[float, float, float, float]:
-    """A colour with an alpha, as ImGui takes it."""
+    """A colour with an alpha value, in ImGui's form."""
     return (*color, alpha)
 
 
 def packed(color: Color, alpha: float = 1.0) -> int:
-    """A colour for draw lists."""
+    """A colour in the form that ImGui's draw lists take."""
     return psim.GetColorU32(rgba(color, alpha))
 
 
 def mix(a: Color, b: Color, share: float) -> Color:
-    """``a`` with a share of ``b``."""
+    """A mixture of two colours; ``share`` is that of ``b``."""
     return tuple(x + (y - x) * share for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
 
 

@@ -1,4 +1,4 @@
-"""What only the screen knows: frame cursor, switches, drafts of edits. Never read by the optimiser."""
+"""The state of the screen: frame cursor, switches, unfinished edits. The optimiser never reads it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ LAYER_GROUPS = {
         "rollout_now": "Roll-out now",
         "one_step": "One step",
         "futures": "Futures",
-        "nodes": "Node gaps",
+        "nodes": "Defects",
     },
-    "Parts": {"overlaps": "Overlap gaps", "stitched": "Stitched"},
+    "Sub-sequences": {"overlaps": "Overlaps", "stitched": "Stitched"},
     "Loss": {"pull": "Pull of a term"},
 }
 """Heading in the panel → layer name → label."""
@@ -36,28 +36,28 @@ LAYERS = {name: label for group in LAYER_GROUPS.values() for name, label in grou
 """Layer name → label, in the order of the panel; the first nine have a number key."""
 ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overlaps"}
 SHOWN_FROM_THE_START = {1: ALWAYS, 2: ALWAYS, 3: ALWAYS | {"rollout", "contacts", "nodes"}}
-"""Stage → layers that are on until the user says otherwise."""
+"""Stage → layers that are shown until the user switches them."""
 MAX_NOTES = 100
 
 
 @dataclass
 class Draft:
-    """A value being edited; shown until the worker has obeyed the command that carries it."""
+    """A value that is being edited; it is shown until the worker has carried out the command with it."""
 
     value: float
     sent: bool = False
-    number: int | None = None  # of the command, once posted
+    number: int | None = None  # number of the command, once it is posted
 
 
 @dataclass
 class FilmingState:
-    """What the screen knows of recordings."""
+    """The state of filming: a video of the window."""
 
     request: str | None = None  # "start", "stop", or a script to play: ``viewer.film.studio`` takes it from here
     active: bool = False
     frames: int = 0  # pictures taken
-    total: int = 0  # of a script; 0 where nobody knows
-    pictures: bool = False  # PNG files too
+    total: int = 0  # pictures of the whole script; 0 without a script
+    pictures: bool = False  # write PNG files too
     folder: str = ""
     script: str = ""
     last: Path | None = None  # the file written last
@@ -65,7 +65,7 @@ class FilmingState:
 
 @dataclass
 class UiState:
-    """One per window."""
+    """The state of one window."""
 
     frame: int = 0
     playing: bool = False
@@ -77,7 +77,7 @@ class UiState:
     stage: int = 1  # whose layers are shown
     look: Look = field(default_factory=Look)
     selection: Selection | None = None
-    exact: bool = False  # no picture may show less than there is, as when it goes to a file; drawing may wait
+    exact: bool = False  # every picture must be complete, since it goes to a file; drawing may wait for data
     follow: bool = True
     camera_request: str | None = None  # "home" or "camera": where to put the viewpoint next
     weight_stage: int | None = None  # None follows the running stage
@@ -89,29 +89,29 @@ class UiState:
     plot_zoom: bool = False  # losses of the current phase only
     heat_rows: bool = False  # every row of the heat map on its own scale
     wide_weights: bool = False  # the right column is wide enough for all columns of the weights
-    weight_measure: str = "share"  # column shown while it is not
+    weight_measure: str = "share"  # the one measure shown while the table is not wide
     saved_weights: dict[tuple[int, str], tuple[tuple[int, str, float], ...]] = field(default_factory=dict)
-    """Stage, term (or "solo") → (phase, term, weight) as they were before they were switched off."""
-    names: dict[tuple[str, int], str] = field(default_factory=dict)  # of bookmarks and branches, being typed
+    """Stage and term (or "solo") → (phase, term, weight) before the weights were switched off."""
+    names: dict[tuple[str, int], str] = field(default_factory=dict)  # names of bookmarks and branches being typed
     open_parts: bool = False  # the six parts of x_0 are listed
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # variable → first and last entry to freeze
     noise: dict[str, float] = field(default_factory=dict)  # variable → scale of perturbations
     tabs: dict[str, str] = field(default_factory=dict)  # slot of the layout → panel in front
     slots: dict[str, str] = field(default_factory=dict)  # panel → its slot; set by the window from the table of panels
-    wide: bool = False  # the slot of plots takes most of the right column
+    wide: bool = False  # the plots take most of the right column
     drift_quantity: str = "root_cm"
     floor_draft: tuple[float, float, float] = (0.0, 0.0, 0.0)  # lean x, y [deg], lift [cm]
     sequence: int = 0  # sub-sequence that plots are about
     asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     """Kind of analysis → snapshot and options last asked for."""
-    data_frames: tuple[int, int] = (0, 0)  # to leave out or to trust less, of the sub-sequence
+    data_frames: tuple[int, int] = (0, 0)  # first and last frame to leave out or to trust less, in the sub-sequence
     trust: float = 0.5
     export_formats: frozenset[str] = frozenset({"gltf"})
     export_folder: str = ""
     theme: str = "dark"  # of ``viewer.ui.theme.THEMES``
-    scale: float | None = None  # of texts and widgets; None: as the desktop has it
+    scale: float | None = None  # factor for texts and widgets; None: as on the desktop
     desktop_scale: float = 1.0
-    panels: bool = True  # hidden where False
+    panels: bool = True  # whether panels are shown
     panels_while_filming: bool = True
     filming: FilmingState = field(default_factory=FilmingState)
     scrubbing: int | None = None  # snapshot asked for while the iteration bar is dragged
@@ -131,14 +131,14 @@ class UiState:
         """Show a layer or hide it; from now on it stays so in all stages."""
         self.layers[layer] = not self.layers[layer]
         self.chosen.add(layer)
-        self.broken.pop(f"layer {layer}", None)  # another chance
+        self.broken.pop(f"layer {layer}", None)  # a layer that has failed is tried again
 
     def show_panel(self, name: str) -> None:
         """Bring a panel to the front of the place that it shares with others."""
         self.tabs[self.slots[name]] = name
 
     def follow_stage(self, stage: int) -> None:
-        """Show what is worth seeing in a stage, but for what the user has chosen."""
+        """Show the layers that are useful in a stage; layers that the user has switched stay as they are."""
         if stage != self.stage:
             self.stage = stage
             free = (name for name in LAYERS if name not in self.chosen)

@@ -1,4 +1,4 @@
-"""Small ImGui pieces that several panels share: icon buttons, captions, tooltips, numbers as text."""
+"""Small ImGui widgets that several panels share: icon buttons, captions, tooltips, numbers as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BAR_LABEL, BAR_BUTTONS = 76.0, 238.0  # widths before and behind the bars of the
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number to so many digits, with an exponent only where it is long without; a dash where there is none."""
+    """A number as text: with an exponent only if it would be long otherwise, a dash for NaN or None."""
     if value is None or math.isnan(value):
         return "–"
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
@@ -36,7 +36,7 @@ def duration(seconds: float) -> str:
 
 
 def scale() -> float:
-    """Of fixed sizes: 1 where fonts have their ordinary size."""
+    """Factor for fixed sizes: 1 if fonts have their ordinary size."""
     return float(psim.GetFontSize()) / theme.FONT_SIZE
 
 
@@ -71,7 +71,7 @@ def tab_row(titles: dict[str, str], front: str, *, marked: str | None = None) ->
 
 
 def wide_switch(wide: bool, what: str = "plots") -> bool:
-    """A button at the right end of the line that makes plots, or a table, larger or smaller again."""
+    """Draw a button at the right end of the line that enlarges plots or a table; returns the new state."""
     align_right(20.0 * scale())
     with font(theme.SMALL_FONT), styled(FramePadding=(4.0, 1.0)):
         pressed = psim.Button(f"{'→' if wide else '←'}##wide {what}", (20.0 * scale(), 0.0))
@@ -129,7 +129,7 @@ def styled(**values: float | Point) -> Iterator[None]:
 
 
 def align_right(width: float) -> None:
-    """Continue the line so that something of this width ends at the right edge."""
+    """Continue the line so that a widget of this width ends at the right edge."""
     psim.SameLine()
     free = psim.GetContentRegionAvail()[0] - width
     if free > 0:
@@ -152,7 +152,7 @@ def icon_button(label: str, icon: str, size: Point, *, fill: theme.Color | None 
 
     Args:
         icon: ``play``, ``pause``, ``step``, ``skip``, ``end``, ``start``, ``back`` or ``reset``.
-        fill: Its colour; the ordinary button's where None.
+        fill: Colour of the button; None: the ordinary colour.
     """
     text = label.split("##")[0]
     if fill:
@@ -211,7 +211,7 @@ def draw_icon(icon: str, center: Point, side: float, color: int) -> None:
 
 
 def table_row(cells: Iterable[str], *, dim: bool = False) -> None:
-    """A row of texts in the table that is open."""
+    """Add a row of texts to the current table."""
     psim.TableNextRow()
     for cell in cells:
         psim.TableNextColumn()
@@ -219,7 +219,7 @@ def table_row(cells: Iterable[str], *, dim: bool = False) -> None:
 
 
 def sequence_choice(label: str, chosen: int, count: int) -> int:
-    """A list to choose one of the sub-sequences from; nothing where there is but one."""
+    """Draw a list of sub-sequences and return the index of the chosen one; draws nothing if there is only one."""
     if count < 2:
         return 0
     chosen = min(chosen, count - 1)
@@ -258,7 +258,7 @@ def strip(name: str, height: float) -> Strip:
 
 
 def bar_label(text: str, value: str) -> None:
-    """Two small lines before a bar."""
+    """Write two small lines in front of a bar: its label and its value."""
     x, y = psim.GetCursorPosX(), psim.GetCursorPosY()
     with font(theme.SMALL_FONT), styled(ItemSpacing=(7.0, 0.0)):
         psim.SetCursorPosY(y - 3.0)
@@ -271,7 +271,7 @@ def bar_label(text: str, value: str) -> None:
 
 
 def bar_handle(x: float, y: float, height: float) -> None:
-    """The cursor of a bar."""
+    """Draw the cursor of a bar."""
     draw = psim.GetWindowDrawList()
     draw.AddRectFilled((x - 2.5, y - 3), (x + 2.5, y + height + 3), theme.packed(theme.TEXT), 2.0)
 
