@@ -1,10 +1,10 @@
-"""``python -m optim.evaluate``: the paper's figures of many fits, stage 2 (VPoser-t) against stage 3 (HuMoR).
+"""``python -m optim.evaluate``: the paper's metrics of many fits, stage 2 (VPoser-t) against stage 3 (HuMoR).
 
-With a folder, of the fits that lie in it (``results_out``, or a folder of runs; ``python -m optim.evaluate DIR``). With
-``--data`` and ``--protocol``, of clips of motion capture that it degrades and fits itself: every batch's figures go to
-the CSV file as soon as they are known, and a run that is stopped and started again goes on after the last one written;
-a file belongs to one protocol and preset. With ``--csv`` alone, the table of an earlier evaluation. What each figure is
-stands in ``optim.diagnostics.metrics``.
+With a folder (``results_out``, or a folder of runs) it evaluates the fits in it. With ``--data`` and ``--protocol`` it
+degrades clips of motion capture and fits them itself. The metrics of every batch are written to the CSV file at once; a
+run that was stopped continues after the last batch when it is started again. A CSV file belongs to one protocol and one
+preset. With ``--csv`` alone it prints the table of an earlier evaluation. ``optim.diagnostics.metrics`` defines the
+metrics.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ MODEL_FLAGS = {
 
 
 def evaluate_folder(folder: Path, *, csv_path: Path | None, body_path: Path | None) -> list[Row]:
-    """Figures of all results below a folder; those that cannot be read are named and left out.
+    """Metrics of all results below a folder; results that cannot be read are named and left out.
 
-    Stitched motions count only where nothing else is there: their frames are those of the parts.
+    Stitched motions count only if there are no sub-sequences, because their frames are the same.
 
     Raises:
-        InputError: Nothing could be read.
+        InputError: No result could be read.
     """
     places = find_results(folder)
     parts = [place for place in places if place.name != STITCHED] or places
@@ -62,7 +62,7 @@ def evaluate_folder(folder: Path, *, csv_path: Path | None, body_path: Path | No
 
 
 def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
-    """Fit every batch that the CSV file does not hold yet; returns all rows."""
+    """Fit every batch that is not in the CSV file yet; returns all rows."""
     body = load_body(options.smpl or assets.BODY_FOLDER)
     models = Models(
         body,
@@ -87,7 +87,7 @@ def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
 
 
 def run(options: argparse.Namespace) -> list[Row]:
-    """Either evaluation, as the options ask for, or the rows of an earlier one."""
+    """Run the evaluation that the options ask for, or read the rows of an earlier one."""
     if options.folder is None and options.data is None and options.csv is not None and options.csv.is_file():
         return read_rows(options.csv)
     if (options.folder is None) == (options.data is None):
@@ -95,16 +95,16 @@ def run(options: argparse.Namespace) -> list[Row]:
     if options.folder is not None:
         return evaluate_folder(options.folder, csv_path=options.csv, body_path=options.smpl)
     if options.csv is None:
-        raise InputError("--csv FILE: where the figures of the clips go while they are fitted")
+        raise InputError("--csv is missing; give the file to which the metrics of the clips are written")
     return evaluate_protocol(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m optim.evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="results to evaluate")
-    parser.add_argument("--csv", type=Path, help="figures per clip and stage; with --data, gone on with if it exists")
-    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body (of results: the one they name)")
-    group = parser.add_argument_group("to fit clips first")
+    parser.add_argument("--csv", type=Path, help="metrics per clip and stage; with --data, an old file is continued")
+    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body model (the one that results name)")
+    group = parser.add_argument_group("options to fit clips first")
     group.add_argument("--data", type=Path, metavar="FOLDER", help="AMASS-format .npz clips")
     group.add_argument("--protocol", choices=sorted(PROTOCOLS), default="noisy")
     group.add_argument("--clips", type=int, default=24)
@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @with_exit_status
 def main(arguments: list[str] | None = None) -> int:
-    """Evaluate, print the table; returns the exit status."""
+    """Evaluate and print the table; returns the exit status."""
     options = _parser().parse_args(arguments)
     threads.use(options.threads)
     try:

@@ -1,7 +1,7 @@
 """``python -m optim.export RUN --to gltf,bvh``: write the motions of a run in other formats.
 
-RUN is ``results_out/CLIP``, ``final_results``, a folder that holds such, or a recorded run; what every format is in
-(axes, units) stands in docs/frames.md.
+RUN is ``results_out/CLIP``, ``final_results``, a folder with such folders, or a recorded run. docs/frames.md has the
+axes and units of every format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from optim.results.saving.exports import export
 
 
 def run(options: argparse.Namespace) -> list[Path]:
-    """Write what the options ask for and return the files."""
+    """Write the files that the options ask for, and return them."""
     formats = formats_of(options.to)
     results = load_results(options.results, body_path=options.smpl)
     names = [result.name for result in results]
@@ -32,11 +32,11 @@ def run(options: argparse.Namespace) -> list[Path]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m optim.export", description=__doc__)
     parser.add_argument("results", type=Path, metavar="RUN")
-    parser.add_argument("--to", nargs="+", required=True, metavar="FORMAT", help=f"of {','.join(FORMATS)}")
-    parser.add_argument("--out", type=Path, default=Path("export"), metavar="DIR", help="(export)")
-    parser.add_argument("--stage", choices=STAGES, help="(the last one reached)")
-    parser.add_argument("--frame", type=int, default=0, metavar="N", help="for obj; negative: from the end (0)")
-    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body, where meta.txt names none that is here")
+    parser.add_argument("--to", nargs="+", required=True, metavar="FORMAT", help=f"one or more of {','.join(FORMATS)}")
+    parser.add_argument("--out", type=Path, default=Path("export"), metavar="DIR", help="folder to write to (export)")
+    parser.add_argument("--stage", choices=STAGES, help="stage to export (the last one reached)")
+    parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame for obj; negative: from the end (0)")
+    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body model, if meta.txt's is not there")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""``python -m optim.parity``: hold the optimiser against golden runs of the public implementation, as a table.
+"""``python -m optim.parity``: compare the optimiser with golden runs of the public implementation, in a table.
 
 A golden case is an ``.npz`` with inputs, losses, terms, gradients, roll-outs and the evaluations of every line search.
 Reads the cases and the random models that they were made with; writes docs/parity.md.
@@ -44,7 +44,7 @@ MODELS = ROOT.parent / "shared" / "golden"
 CASES = Path(os.environ.get("GOLDEN_DIR", MODELS))
 _PREVIOUS = "in/prev_batch_overlap_res/"
 TRACE_HEAD = 5
-"""Evaluations of a run before differences in the last digits have had time to grow."""
+"""Number of first evaluations of a run in which differences in the last digits have not grown yet."""
 
 LOSS_TOLERANCE, TERM_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-4, 1e-3
 """Largest errors of the loss, of a term (``term_errors``) and of the gradient of a variable (``gradient_errors``)."""
@@ -94,7 +94,7 @@ class Case:
         return torch.from_numpy(self.arrays[name]) if name in self.arrays else None
 
     def group(self, prefix: str) -> dict[str, Tensor]:
-        """Arrays under a prefix, by the rest of their names."""
+        """The arrays whose names begin with a prefix, by the rest of their names."""
         tensors = {k: torch.as_tensor(v) for k, v in self.arrays.items() if k.startswith(prefix)}
         return {name.removeprefix(prefix): value for name, value in tensors.items()}
 
@@ -170,7 +170,7 @@ class Trace:
 
     @property
     def same_counts(self) -> bool:
-        """Every outer step took as many evaluations."""
+        """Whether every outer step took as many evaluations as in the golden run."""
         return [len(step) for step in self.ours] == [len(step) for step in self.theirs]
 
 
@@ -202,9 +202,9 @@ class Errors:
     terms: float = 0.0
     gradients: float = 0.0
     rollout_m: float = 0.0
-    """Of positions and rotation matrix entries in the prior frame."""
+    """Largest error of positions [m] and rotation matrix entries in the prior frame."""
     init: float = 0.0
-    """Of the variables that stage 3 starts with, given the golden end of stage 2 (absolute)."""
+    """Largest absolute error of the variables that stage 3 starts with, from the golden end of stage 2."""
     at: dict[str, str] = field(default_factory=dict)
 
     def note(self, kind: str, error: float, where: str) -> None:
@@ -333,7 +333,7 @@ def table(rows: Mapping[str, tuple[Errors, Trace]]) -> str:
 
 @with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run all cases and write the page; the exit status."""
+    """Run all cases and write the page; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m optim.parity", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "parity.md", metavar="FILE.md")
     options = parser.parse_args(arguments)

@@ -1,8 +1,8 @@
-"""``python -m optim.profile``: where the time of a fit goes, by stage and by part of the closure.
+"""``python -m optim.profile``: the time of a fit by stage and by section of an evaluation.
 
-Time is booked to what spends it, not to the solver that calls it: roll-out, body model, priors and loss terms forward;
-the roll-out's share of the gradient and the rest of it; the solver's own arithmetic; and what is left (packing,
-snapshots, entering a stage). All flags of ``run_viewer.py`` that say what to fit are understood.
+Time is booked to the section that spends it, not to the solver that calls it. Sections are roll-out, body model, priors
+and loss terms forward; the roll-out's share of the gradient and the rest of it; the solver's own arithmetic; and the
+rest (packing, snapshots, entering a stage). All flags of ``run_viewer.py`` that say what to fit can be given.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from optim.diagnostics.profiling import PARTS, Profile, profile_fit, shortened
 from optim.loading.problem import load_problem
 
 PUBLIC_SHARE = {1: 0.01, 2: 0.04, 3: 0.89}
-"""Stage → share of the public code's run time, as its users have measured it (video, GPU)."""
+"""Stage → share in the run time of the public code, as its users have measured it (video, GPU)."""
 
 
 def stage_table(profile: Profile, full: Profile) -> str:
-    """A row per stage: what was run, its pace, and its share of a full run beside the public code's."""
+    """A table with one row per stage: what was run, its speed, and its share in a full run, also of the public code."""
     lines = ["            steps  evaluations  seconds  ms/evaluation   full run [s]   share   public code"]
     lines.append(_row("loading", "", "", profile.loading, "", full.loading, full.loading / full.seconds, ""))
     for stage in profile.stages:

@@ -1,8 +1,8 @@
 """``python -m optim.report RUN``: one self-contained HTML page about a fit.
 
-RUN is a folder of results (``results_out/CLIP``, ``results_out``, or the folder above) or a recorded run. On the page:
-losses, pictures of the stages, figures of the paper where there is a ground truth, curves per frame, drift of the first
-roll-out, floor, seams, settings and versions.
+RUN is a folder of results (``results_out/CLIP``, ``results_out``, or the folder above) or a recorded run. The page
+shows losses, pictures of the stages, the metrics of the paper where there is a ground truth, curves per frame, drift of
+the first roll-out, floor, seams, settings and versions.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m optim.report", description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--out", type=Path, metavar="FILE.html", help="(RUN/report.html)")
-    parser.add_argument("--no-pictures", action="store_true", help="leave out what must be drawn")
-    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body, where meta.txt names none that is here")
+    parser.add_argument("--out", type=Path, metavar="FILE.html", help="file to write (RUN/report.html)")
+    parser.add_argument("--no-pictures", action="store_true", help="leave out the pictures, which must be rendered")
+    parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body model, if meta.txt's is not there")
     return parser
 
 

@@ -44,9 +44,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "lab" / "shooting.md"
 MARKS = ("<!-- shooting_bench: begin -->", "<!-- shooting_bench: end -->")
 EXACT, SHOOTING = "exact", "shooting"
 WITHIN = 0.01
-"""Of the sum of the terms' sizes (some are negative) at the end of the exact mode: that much counts as its loss."""
+"""Share of the sum of the terms' sizes at the end of the exact mode within which its loss counts as reached."""
 LOOK_EVERY = 5
-"""Iterations from look to look at the exact loss in phases with another one."""
+"""Number of iterations between evaluations of the exact loss in phases with another loss."""
 ERRORS = ("joints_all", "joints_visible", "joints_occluded")
 
 
@@ -68,7 +68,7 @@ def ways() -> dict[str, tuple[Phase, ...]]:
 
 @dataclass(frozen=True)
 class Look:
-    """The exact loss at a point of the way."""
+    """The exact loss at one point of a variant."""
 
     seconds: float
     evaluations: int
@@ -106,7 +106,7 @@ def walk(session: Session, phases: Sequence[Phase], target: Phase) -> tuple[list
 
 
 def exact_loss(problem: Problem, snapshot: Snapshot, target: Phase) -> float:
-    """Of a snapshot's first frame and latents in a single roll-out over all frames."""
+    """The loss of a snapshot's first frame and latents in a single roll-out over all frames."""
     objective = Objective(problem, target, snapshot.prior_frame)
     with torch.no_grad():
         return float(objective.total(objective.residuals(objective.predict(snapshot.variables))))
@@ -177,7 +177,7 @@ def _share(value: float) -> str:
 
 
 def run(options: argparse.Namespace) -> list[Row]:
-    """Measure the clips that the CSV file does not hold yet; all rows."""
+    """Measure the clips that are not in the CSV file yet; returns all rows."""
     body = load_body(options.smpl)
     models = Models(
         body,
@@ -199,10 +199,12 @@ def run(options: argparse.Namespace) -> list[Row]:
 
 @with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write; the exit status."""
+    """Measure and write the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m optim.shooting_bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of AMASS-format .npz clips with an index.json")
-    parser.add_argument("--csv", type=Path, required=True, help="figures per clip and way; gone on with if it is there")
+    parser.add_argument(
+        "--csv", type=Path, required=True, help="figures per clip and variant; an old file is continued"
+    )
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE.md")
     parser.add_argument("--clips", type=int, default=6)
     parser.add_argument("--frames", type=int, default=60)

@@ -1,7 +1,7 @@
-"""``python -m optim.split_timing``: fit the same clip in one piece and split into parts, and print what each costs.
+"""``python -m optim.split_timing``: fit a clip once as a whole and once split into sub-sequences.
 
-Prints times, evaluations, final errors where the truth is known, distances in the image where one was seen, foot skate,
-and the seams of the parts. Flags besides its own are those of ``run_viewer.py``: a video is given by ``--data-path``.
+It prints times, evaluations, final errors where a ground truth is known, reprojection errors where there are keypoints,
+foot skate, and the seams. Other flags are those of ``run_viewer.py``: a video is given by ``--data-path``.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ from optim.split.stitching import Stitched
 
 @dataclass(frozen=True)
 class Timed:
-    """One way of fitting a clip, and what came of it."""
+    """One way of fitting a clip, and its results."""
 
     name: str
     split: Split
     seconds: float
     evaluations: int
     frames_evaluated: int
-    """Evaluations times the frames of the batch, summed: the work, whatever the batches."""
+    """Sum of evaluations times frames of the batch: the work, independent of the batches."""
     error_cm: float | None
-    """Mean distance of the 22 joints from the truth."""
+    """Mean distance of the 22 joints from the ground truth."""
     root_relative_cm: float | None
-    """The same with both bodies at the root."""
+    """Mean distance of the 22 joints with the root joints on each other."""
     reprojection_px: float | None
-    """Median distance of the keypoints in the image."""
+    """Median reprojection error of the keypoints that enter the loss."""
     skate_mm: float
-    """Mean move between two frames of feet near the floor."""
+    """Mean horizontal move [mm/frame] of feet near the floor."""
     motion: Stitched
 
 
 def fit_timed(name: str, problem: Problem, split: Split, settings: Settings) -> Timed:
-    """Fit to the end of the schedule, by wall clock; loading is not counted."""
+    """Fit to the end of the schedule and measure the wall time, without loading."""
     fit = BatchedFit(
         problem, split, schedule=settings.schedule(), batch_size=settings.batch_size, keep_iterations=False
     )
@@ -82,7 +82,7 @@ def _errors(motion: Stitched, problem: Problem) -> tuple[float | None, float | N
 
 
 def reprojection_px(motion: Stitched, problem: Problem) -> float | None:
-    """Median distance [px] of the body's keypoints from those seen, of those that enter the loss; None without any."""
+    """Median reprojection error [px] of the keypoints that enter the loss; None where there are none."""
     seen, body = problem.observations, problem.body
     if seen.joints2d is None or problem.camera is None:
         return None
@@ -95,7 +95,7 @@ def reprojection_px(motion: Stitched, problem: Problem) -> float | None:
 
 
 def skate_mm(motion: Stitched, problem: Problem) -> float:
-    """Mean move [mm] between two frames of feet near the floor; 0 where none is."""
+    """Mean horizontal move [mm/frame] of feet near the floor; 0 where none is."""
     pelvis = problem.body.rest_joints(motion.betas[:1])[:, 0]
     first = motion.trans[:1], motion.root_orient[:1], pelvis
     plane = motion.floor_plane
@@ -105,10 +105,10 @@ def skate_mm(motion: Stitched, problem: Problem) -> float:
 
 
 def compare(settings: Settings) -> tuple[Timed, Timed]:
-    """The clip in one piece, then in parts.
+    """Fit the clip as a whole, then split into sub-sequences.
 
     Raises:
-        InputError: What is given cannot be used, or the clip fits into one part.
+        InputError: The settings or files are invalid, or the clip is not longer than one sub-sequence.
     """
     problem = load_problem(settings)
     parts = load_split(problem, settings)
@@ -122,7 +122,7 @@ def compare(settings: Settings) -> tuple[Timed, Timed]:
 
 
 def report(results: Sequence[Timed]) -> str:
-    """The table and the seams."""
+    """The table and the seams as text."""
     rows = ["", "seconds", "evaluations", "frames evaluated", "joint error [cm]", "root-relative [cm]"]
     rows += ["reprojection [px]", "foot skate [mm]"]
     table = [f"{row:20s}" for row in rows]
@@ -140,10 +140,10 @@ def report(results: Sequence[Timed]) -> str:
 
 @with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare and print; returns the exit status."""
+    """Compare and print the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m optim.split_timing", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--seq-len", default="60", metavar="N", help="frames of a part, at most (60)")
-    parser.add_argument("--overlap", default="10", metavar="N", help="frames that neighbours share (10)")
+    parser.add_argument("--seq-len", default="60", metavar="N", help="largest number of frames of a sub-sequence (60)")
+    parser.add_argument("--overlap", default="10", metavar="N", help="number of frames that neighbours share (10)")
     parser.add_argument("--threads", type=int, default=1, metavar="N")
     options, rest = parser.parse_known_args(arguments)
     threads.use(options.threads)
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _as_motion(settings: Settings) -> Settings:
-    """``--data FILE.npz`` may name a motion without observations of its own; its joints are then what is observed."""
+    """The settings, where ``--data FILE.npz`` may name a motion without observations: its joints are observed then."""
     path = Path(settings.data)
     if settings.data_path is not None or not path.is_file():
         return settings

@@ -1,8 +1,8 @@
-"""``python -m optim.weight_rule``: what a solver should do with its memory when a weight is edited, measured.
+"""``python -m optim.weight_rule``: measures whether a solver should keep its memory when a weight is edited.
 
-Fits a clip up to the middle of a stage, changes one weight by a factor, and goes on once with the curvature that the
-solver remembers and once without. Writes the table between two marks in docs/lab/weight_rule.md. Flags besides its
-own are those of ``run_viewer.py``.
+It fits a clip up to the middle of a stage, changes one weight by a factor, and continues once with the solver's memory
+and once without. It writes the table between two marks in docs/lab/weight_rule.md. Other flags are those of
+``run_viewer.py``.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ BEGIN, END = "<!-- weight_rule: begin -->", "<!-- weight_rule: end -->"
 TERMS = {2: ("joints3d", "joints3d_smooth", "pose_prior"), 3: ("joints3d", "joint_consistency")}
 FACTORS = (100.0, 10.0, 0.1, 0.01)
 WARM, AFTER, LONG = 30, 20, 40
-"""Iterations before the edit; after it; and after it when the lowest loss is looked for."""
+"""Numbers of iterations: before the edit, after it, and after it in the search for the lowest loss."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One edit, gone on from in both ways."""
+    """The result of one edit, continued in both ways."""
 
     stage: int
     term: str
@@ -43,19 +43,19 @@ class Outcome:
     reset: float
     """Loss after the iterations without memory."""
     kept: float
-    """The same with it."""
+    """Loss after the iterations with memory."""
     lowest: float
-    """The least loss that either reached in ``LONG`` iterations."""
+    """Lowest loss that either way reached in ``LONG`` iterations."""
 
     @property
     def left(self) -> tuple[float, float]:
-        """Share of what could be gained that is still to be gained: without memory, with it."""
+        """Share of the possible gain that is still left, without memory and with it."""
         gain = max(self.edited - self.lowest, 1e-12)
         return (self.reset - self.lowest) / gain, (self.kept - self.lowest) / gain
 
 
 def go_on(session: Session, iterations: int) -> list[float]:
-    """Losses of so many iterations, steps begun anew as they end; fewer where the phase is over."""
+    """Losses of the next iterations, across outer steps; fewer than ``iterations`` where the phase ends."""
     losses = [session.current.evaluation.total]
     while len(losses) <= iterations and not session.current.phase_done:
         losses.append(session.step_iteration().evaluation.total)
@@ -63,7 +63,7 @@ def go_on(session: Session, iterations: int) -> list[float]:
 
 
 def measure(session: Session, warm: Snapshot, term: str, factor: float) -> Outcome:
-    """Both ways from a snapshot; the session is left somewhere after it."""
+    """Continue from a snapshot in both ways; the session is not rewound afterwards."""
     ways = {}
     for keep in (False, True):
         session.rewind(warm.id)
@@ -74,7 +74,7 @@ def measure(session: Session, warm: Snapshot, term: str, factor: float) -> Outco
 
 
 def measure_all(settings: Settings, stages: Sequence[int], told: Progress) -> list[Outcome]:
-    """All terms and factors of the stages, on one clip of 3D joints."""
+    """Measure all terms and factors of the stages on one clip with 3D joints."""
     problem, found = load_problem(settings), []
     phases = schedule(settings.preset, "3d", num_iters=(5, 10, 10), tune_init=False)
     session = Session(problem, schedule=phases)
@@ -94,7 +94,7 @@ def measure_all(settings: Settings, stages: Sequence[int], told: Progress) -> li
 
 
 def table(found: Sequence[Outcome], what: str) -> str:
-    """The outcomes as Markdown, with what they come to."""
+    """The outcomes and their summary as Markdown tables."""
     lines = [
         f"{what}, edits {WARM} iterations into the stage. Left: share of the way from the loss",
         f"right after the edit to the lowest found within {LONG} iterations that remains after {AFTER}.",
@@ -119,10 +119,10 @@ def table(found: Sequence[Outcome], what: str) -> str:
 
 
 def write_between_marks(page: Path, text: str, *, marks: tuple[str, str] = (BEGIN, END)) -> None:
-    """Replace what stands between the two marks of a page.
+    """Replace the text between the two marks of a page.
 
     Raises:
-        InputError: The page lacks a mark.
+        InputError: A mark is missing in the page.
     """
     before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
     _, end, after = rest.partition(marks[1])
@@ -133,7 +133,7 @@ def write_between_marks(page: Path, text: str, *, marks: tuple[str, str] = (BEGI
 
 @with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write; the exit status."""
+    """Measure and write the table; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m optim.weight_rule", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE.md")
     parser.add_argument("--stages", type=int, nargs="+", choices=tuple(TERMS), default=tuple(TERMS))

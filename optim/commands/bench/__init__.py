@@ -1,1 +1,1 @@
-"""How fast an evaluation is, held against the matrix products that it cannot do without: ``python -m optim.bench``."""
+"""Speed of an evaluation, compared with the time of the matrix products that it needs: ``python -m optim.bench``."""

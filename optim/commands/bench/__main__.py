@@ -1,4 +1,4 @@
-"""``python -m optim.bench``: what an evaluation costs, held against its floor, as a table and as JSON.
+"""``python -m optim.bench``: the time of an evaluation, compared with its lower limit, as a table and as JSON.
 
 Everything is measured in one process, in turns: on one thread, and once more on as many as there are processors. A row
 is the median of the rounds, a ratio the median of the rounds' ratios. The floor is the decoder's matrix products alone.
@@ -28,19 +28,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m optim.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="few rounds; the whole fit from its first steps (30 s)")
-    parser.add_argument("--rounds", type=int, help="how often everything is run (25; quick: 5)")
+    parser.add_argument("--quick", action="store_true", help="few rounds; the whole fit scaled up from a few steps (30 s)")
+    parser.add_argument("--rounds", type=int, help="number of rounds in which everything is run (25; with --quick 5)")
     both = sorted({1, threads.processors()})
     parser.add_argument("--threads", type=int, nargs="+", default=both, metavar="N", help=f"default: {both}")
     parser.add_argument("--no-fit", action="store_true", help="leave out the whole fit")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
-    parser.add_argument("--page", type=Path, metavar="FILE.md", help=f"write the table there, as in {PAGE.name}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
+    parser.add_argument("--page", type=Path, metavar="FILE.md", help=f"write the table to this file, as in {PAGE.name}")
     return parser
 
 
 @with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, write; returns the exit status."""
+    """Measure, print and write the numbers; returns the exit status."""
     options = _parser().parse_args(arguments)
     rounds = options.rounds or (5 if options.quick else 25)
     if rounds < 1 or min(options.threads) < 1:

@@ -1,4 +1,4 @@
-"""What is timed: evaluations of a clip in a stage, longer clips and batches made from it, and the floor under them."""
+"""The cases that are timed: evaluations of a clip, longer clips and batches made from it, and their lower limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HISTORY = 100
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation, ready to be called: the loss and all its gradients at a snapshot."""
+    """A function that does one evaluation: the loss and all its gradients at a snapshot."""
 
     problem: Problem
     objective: Objective
@@ -63,7 +63,7 @@ def at_stage(problem: Problem, settings: Settings, stage: int) -> Evaluation:
 
 
 def in_segments(segment: int) -> Evaluation:
-    """Multiple shooting of the clip, a node at every so-manieth frame."""
+    """Multiple shooting of the clip, with a node at every n-th frame."""
     settings = parse(("--preset", "shooting"))
     phases = settings.schedule()
     shots = next(phase for phase in phases if phase.segment is not None)
@@ -81,7 +81,7 @@ def _entered(problem: Problem, phases: Sequence[Phase], phase: Phase) -> Evaluat
 
 
 def enlarged(problem: Problem, *, batch: int = 1, frames: int | None = None) -> Problem:
-    """The same motion in so many copies, over so many frames."""
+    """The same motion with another number of copies and of frames."""
     length = problem.frames if frames is None else frames
     there_and_back = [*range(problem.frames), *range(problem.frames - 2, 0, -1)]
     index = torch.tensor([there_and_back[t % len(there_and_back)] for t in range(length)])
@@ -148,7 +148,7 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
 
 
 def _forth_and_back(network: Mlp, *, rows: int, fastest: bool) -> tuple[list[Callable[[], object]], ...]:
-    """The products of a network's layers with so many rows, and those of their gradients."""
+    """The products of a network's layers with a number of rows, and those of their gradients."""
     weights = [layer.weight.detach() for layer in network.linears]
     inputs = [torch.ones(rows, weight.shape[1]) for weight in weights]
     outputs = [torch.ones(rows, weight.shape[0]) for weight in weights]
@@ -170,7 +170,7 @@ def one_product(prior: MotionPrior, *, steps: int) -> Callable[[], None]:
 
 
 def all_products(prior: MotionPrior, *, steps: int, batch: int) -> Callable[[], None]:
-    """What no evaluation of stage 3 can do without, on one thread: the decoder step by step, the conditional prior."""
+    """The work that every evaluation of stage 3 needs, on one thread: decoder step by step, and conditional prior."""
     decoder = floor(prior, steps=steps, batch=batch, fastest=True)
     at_once = _forth_and_back(prior.prior_net, rows=batch * steps, fastest=True)
 
@@ -184,7 +184,7 @@ def all_products(prior: MotionPrior, *, steps: int, batch: int) -> Callable[[], 
 
 
 def solver_iteration(size: int) -> Callable[[], LbfgsState]:
-    """One iteration of L-BFGS with a full memory on a function that costs next to nothing; ``size`` numbers move."""
+    """One iteration of L-BFGS with a full memory on a very cheap function of ``size`` variables."""
     scale = torch.logspace(0, 4, size)
     options = Options(max_iterations=10 * HISTORY, history=HISTORY)
 

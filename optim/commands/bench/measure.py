@@ -1,4 +1,4 @@
-"""Times of several functions, taken in turns, so that whatever else the machine does falls on all of them alike.
+"""Times of several functions, measured in turns, so that other load on the machine affects all of them equally.
 
 On one thread the processor's time for this process is what counts: another process that takes a core away does not
 then lengthen anything, though one that fills the caches or the memory bus still does. Knows nothing of what is timed.
@@ -25,7 +25,7 @@ from optim.common import threads
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds of one function, a number per round."""
+    """Times [ms] of one function, one number per round."""
 
     rounds: tuple[float, ...]
 
@@ -56,12 +56,12 @@ def in_turns(functions: Mapping[str, Callable[[], object]], *, rounds: int) -> d
 
 
 def ratio(over: Times, under: Times) -> float:
-    """Median over the rounds of one time by the other: what slows a round down is in both."""
+    """Median over the rounds of the ratio of two times; whatever slows a round down is in both of them."""
     return statistics.median(a / b for a, b in zip(over.rounds, under.rounds, strict=True))
 
 
 def clock() -> Callable[[], float]:
-    """Seconds: the processor's time for this process on one thread, else the clock on the wall."""
+    """A clock [s]: processor time of this process on one thread, otherwise wall time."""
     return time.process_time if threads.used() == 1 else time.perf_counter
 
 
@@ -75,7 +75,7 @@ def _log(value: float) -> float:
 
 
 def load() -> str:
-    """How busy the machine is."""
+    """The load of the machine."""
     processes = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return f"{os.cpu_count()} cores, {processes} processes running (mean of 1, 5, 15 min)"
 
@@ -97,7 +97,7 @@ def _peak(function: Callable[..., Callable[[], object]], arguments: tuple) -> fl
         # What is free again but still held would hide what the call takes; not every libc can give it back.
         getattr(ctypes.CDLL(None), "malloc_trim", id)(0)
     if _RESET.exists():
-        _RESET.write_text("5")  # the largest amount so far becomes the present one
+        _RESET.write_text("5")  # resets the peak to the present amount
     before = _most_so_far()
     ready()
     return _most_so_far() - before

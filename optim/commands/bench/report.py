@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """One thing that was timed."""
+    """One case that was timed."""
 
     what: str
     median_ms: float
     least_ms: float
     floors: float
-    """Times the floor of one roll-out of 59 steps."""
+    """Time in multiples of the lower limit of one roll-out of 59 steps."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """One thing that is asked of the speed."""
+    """One requirement on the speed."""
 
     what: str
     measured: float
@@ -33,7 +33,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Result:
-    """All that a bench has found."""
+    """All results of a benchmark."""
 
     machine: str
     load_before: str
@@ -46,7 +46,7 @@ class Result:
 
 
 def as_text(result: Result) -> str:
-    """Two tables: what everything costs, and what was asked for."""
+    """Two tables: the time of each case, and the requirements."""
     how = "1 thread, processor time" if result.threads == 1 else f"{result.threads} threads, wall time"
     lines = [
         f"{result.machine}; {how}, median of {result.rounds} rounds.",

@@ -1,4 +1,4 @@
-"""What ``python -m optim.bench`` measures, and what is asked of it."""
+"""The measurements of ``python -m optim.bench``, and the requirements on them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ BATCHES = (4, 8)
 SEGMENTS = (3, 10, 30)
 SOLVER = f"solver, one iteration, {cases.HISTORY} pairs remembered"
 PUBLIC_MS = {1: 160.0, 2: 160.0, 3: 1100.0}
-"""An evaluation of the public code on a processor, T = 60, B = 1, 3D joints; stages 1 and 2 took 160 to 190 ms.
-Measured by others, on a machine of this kind but not on this one."""
+"""Time [ms] of an evaluation of the public code on a CPU, T = 60, B = 1, 3D joints; stages 1 and 2 took 160 to 190 ms.
+Measured by others on another machine of the same kind."""
 
 
 def run(*, count: int, rounds: int, fit: bool, whole_fit: bool) -> Result:
@@ -108,7 +108,7 @@ def _memory() -> Reach:
 
 
 def _four_sequences() -> Callable[[], object]:
-    """Entering stage 3 with four sub-sequences and evaluating there; models are loaded and ready before."""
+    """Enter stage 3 with four sub-sequences and evaluate there; the models are loaded before."""
     settings = parse(())
     problem = load_problem(settings)
     cases.at_stage(cases.enlarged(problem, batch=2, frames=20), settings, 3)()

@@ -3,12 +3,12 @@
 Each of T-1 steps decodes a change, applies it and canonicalises the result. In autograd such a step takes about a
 hundred small tensor operations forward and twice as many backward. Here it is one compiled loop (``kernels.chain``);
 threads share the sub-sequences of a batch. Whatever does not depend on the step before is one operation over all
-steps: the latent's share of every layer, and its gradient. The numbers are those of ``rollout.transitions``, which is the
-readable form and is used where weights are trained or the prior is not on the CPU.
+steps: the latent's share of every layer, and its gradient. The numbers are those of ``rollout.transitions``, which is
+the readable form and is used where weights are trained or the prior is not on the CPU.
 
 Inside, a state consists of 47 points and vectors (trans, 22 joints, trans_vel, root_orient_vel, 22 joint velocities),
-first all z, then all x, then all y, and of 22 rotations, root first. Joints are stored relative to the pivot about which
-they turn, so that a turn is a plain product; the decoder's first layer corrects for that.
+first all z, then all x, then all y, and of 22 rotations, root first. Joints are stored relative to the pivot about
+which they turn, so that a turn is a plain product; the decoder's first layer corrects for that.
 """
 
 from __future__ import annotations
