@@ -1,1 +1,1 @@
-"""One file a layer of the 3D view; each turns part of a view into Polyscope structures."""
+"""The layers of the 3D view, one file each; a layer turns part of a view into Polyscope structures."""

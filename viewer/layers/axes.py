@@ -1,4 +1,4 @@
-"""The prior's frame of each sub-sequence as three arrows: x red, y green, z blue."""
+"""Draws the prior frame of each sub-sequence as three arrows: x red, y green, z blue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LENGTH = 0.4  # metres
 
 
 class AxesLayer(Layer):
-    """Where the motion prior has its origin and its directions."""
+    """The origin and the axes of the motion prior's frame."""
 
     name = "axes"
 
@@ -31,12 +31,12 @@ class AxesLayer(Layer):
                 self.arrows(f"{b} {'xyz'[axis]}", origin(matrix)[None], arrow, color=color, radius=0.012)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """Whose they are."""
+        """The number of the sub-sequence beside each set of arrows."""
         several = len(view.prior_frames) > 1
         for b, matrix in enumerate(view.prior_frames):
             yield Label(origin(matrix), f"prior {b + 1}" if several else "prior", theme.LAYER_COLORS[self.name])
 
 
 def origin(matrix: np.ndarray) -> np.ndarray:
-    """The place (3,) that a rigid motion (4, 4) brings to 0."""
+    """The point (3,) that a rigid transform (4, 4) maps to 0."""
     return np.asarray(-matrix[:3, :3].T @ matrix[:3, 3])

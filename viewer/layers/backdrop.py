@@ -1,4 +1,4 @@
-"""A dark dome around the scene: see-through bodies look solid where nothing is behind them."""
+"""Draws a dome around the scene, since transparent bodies look solid where nothing is drawn behind them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RADIUS, RINGS, SECTORS = 25.0, 8, 16  # metres
 
 
 class BackdropLayer(Layer):
-    """Always there; its colour is the background's."""
+    """The dome; it is always drawn, in the colour of the background."""
 
     name = "backdrop"
 

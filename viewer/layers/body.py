@@ -1,4 +1,4 @@
-"""Bodies: the fitted one at the current frame, the true one, and coarse ghosts of other frames."""
+"""Draws bodies: the fitted one at the current frame, the ground truth, and coarse ghosts at other frames."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class SkinnedLayer(Layer):
         self._coarse: Skinner | None = None
 
     def skinner(self, view: ViewModel) -> Skinner:
-        """Of the whole body."""
+        """The skinner of the whole body."""
         self._forget_others(view)
         if self._skinner is None:
             self._skinner = Skinner(view.scene.body)
         return self._skinner
 
     def coarse(self, view: ViewModel) -> Skinner:
-        """Of the body with a tenth of its triangles."""
+        """The skinner of a body with about a tenth of the triangles."""
         self._forget_others(view)
         if self._coarse is None:
             self._coarse = Skinner(decimated(view.scene.body))
@@ -56,7 +56,7 @@ class SkinnedLayer(Layer):
     def ghosts(
         self, view: ViewModel, name: str, motion: Motion, poses: Sequence[tuple[int, int]], *, color: theme.Color
     ) -> None:
-        """Coarse bodies of a motion as one mesh, at (row of the motion, its own frame number) each."""
+        """Draw coarse bodies of a motion as one mesh, one for each pose (sub-sequence, its own frame number)."""
         skinner = self.coarse(view)
         faces, count = skinner.body.faces, len(skinner.body.template)
         if not poses:
@@ -88,7 +88,7 @@ class BodyLayer(SkinnedLayer):
 
 
 class GhostsLayer(SkinnedLayer):
-    """The motion that is shown at other frames, every so many; those nearest to the current one."""
+    """The motion that is shown at every n-th frame; only the ghosts nearest to the current frame."""
 
     name = "ghosts"
 
@@ -107,7 +107,7 @@ class GhostsLayer(SkinnedLayer):
         return [(row, local) for row, local in found if local is not None]
 
     def picked(self, view: ViewModel, ui: UiState, structure: str, position: np.ndarray) -> Selection | None:
-        """The joint that moves the place most, and the ghost's frame."""
+        """The joint that moves the clicked vertex most, and the ghost's frame."""
         b, skinner = int(structure), self.coarse(view)
         poses = self._poses(view, ui, b)
         apart = [np.linalg.norm(skinner.vertices(view.motion, *pose) - position, axis=1) for pose in poses]
@@ -117,7 +117,7 @@ class GhostsLayer(SkinnedLayer):
 
 
 def ghost_frames(view: ViewModel, ui: UiState) -> list[int]:
-    """Frames of the clip that have a ghost; they stand still while the body walks past them."""
+    """Frames of the clip that have a ghost. They are multiples of the spacing, so that ghosts stay where they are."""
     spacing = max(ui.look.ghost_spacing, 1)
     there = [frame for frame in range(0, view.scene.clip_frames, spacing) if frame != ui.frame]
     return sorted(sorted(there, key=lambda frame: abs(frame - ui.frame))[: ui.look.ghosts])

@@ -1,4 +1,4 @@
-"""The video camera: where it stands and what part of space it sees. And pixels to points and back."""
+"""Draws the video camera and what it sees; converts pixels to points and back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CameraLayer(Layer):
         return view.scene.camera is not None
 
     def key(self, view: ViewModel, ui: UiState) -> tuple[float, bool]:
-        """It stands still but for the plane, which keeps its share of the way."""
+        """The distance of the image plane, which follows the motion, and whether the viewpoint is at the camera."""
         return plane_depth(view), self._inside(view)
 
     def _inside(self, view: ViewModel) -> bool:
@@ -50,7 +50,7 @@ class CameraLayer(Layer):
 
 
 def plane_depth(view: ViewModel) -> float:
-    """How far before the camera its image plane is drawn [m], in steps of 5 cm so that it does not quiver."""
+    """Distance of the drawn image plane from the camera [m], in steps of 5 cm so that the plane does not tremble."""
     camera = view.scene.camera
     assert camera is not None
     depths = (view.motion.joints[:, :, 0] - camera.t_display_camera) @ camera.R_display_camera[:, 2]

@@ -1,4 +1,4 @@
-"""Floors: as estimated now, a chequered plane under the motion; as observed and of each sub-sequence, with numbers."""
+"""Draws floors: the estimated one as a chequered plane; the observed ones and all estimates as grids with numbers."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class FloorsLayer(Layer):
 
 
 def difference(plane: np.ndarray, other: np.ndarray, place: np.ndarray) -> str:
-    """Tilt and offset in words."""
+    """Angle and height between two planes at a point, as text."""
     angle, height = apart(plane, other, place)
     return f"{angle:.2f}°, {round(100 * height, 1) + 0.0:+.1f} cm"
 

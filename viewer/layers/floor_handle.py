@@ -1,4 +1,4 @@
-"""A handle to lay the floor by hand: drags a new estimate, which the fit gets when it is applied."""
+"""A handle to move the floor by hand; the fit gets the new floor when the user applies it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZE = 0.45  # of the handle, against the scene
 
 
 class FloorHandleLayer(Layer):
-    """Has no switch: it is there while the floor is dragged, in the world's frame.
+    """The handle and a grid of the new floor. It has no switch: it is shown while the floor is dragged.
 
     The handle and the entries of the floor panel are two ways to change ``ui.floor_draft``.
     """
@@ -36,11 +36,11 @@ class FloorHandleLayer(Layer):
         return ui.look.drag_floor and view.floors is not None
 
     def key(self, view: ViewModel, ui: UiState) -> Hashable:
-        """The floor as it would be."""
+        """The new floor."""
         return ui.floor_draft
 
     def draw(self, view: ViewModel, ui: UiState) -> None:
-        """Take over what the hand did since the last frame, then draw."""
+        """Read the position of the handle since the last frame, then draw."""
         if not self.visible(view, ui):
             self.close()
         elif self._gizmo is None:

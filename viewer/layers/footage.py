@@ -1,4 +1,4 @@
-"""The video as a picture behind the body, in its place when seen from the video camera."""
+"""Draws the video as a picture behind the body; seen from the video camera, it matches the body."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from viewer.scene.layer import Layer
 from viewer.ui.ui_state import UiState
 
 BEHIND = 1.2
-"""How far away the picture hangs, in distances of the farthest body."""
+"""Distance of the picture from the camera, relative to that of the farthest body."""
 
 
 class FilmLayer(Layer):
-    """The current frame; an earlier one while it is being read, unless each picture must be exact."""
+    """The video's picture of the current frame; while that is being read, the previous picture stays."""
 
     name = "film"
 
@@ -31,7 +31,7 @@ class FilmLayer(Layer):
         return view.scene.footage is not None and view.scene.camera is not None
 
     def key(self, view: ViewModel, ui: UiState) -> Hashable:
-        """The frame that can be had, and how far away it hangs."""
+        """The frame that has been read, and the distance of the picture."""
         footage = view.scene.footage
         assert footage is not None and view.scene.camera is not None
         if self._film is not None and self._film.footage != footage:
@@ -41,7 +41,7 @@ class FilmLayer(Layer):
         try:
             self._picture = self._film.wait_for(ui.frame) if ui.exact else self._film.look(ui.frame)
         except FilmError:
-            self.close()  # switched on again, the layer tries anew
+            self.close()  # the layer tries again when it is switched on again
             raise
         return None if self._picture is None else self._picture[0], distance(view.scene.camera, view)
 
@@ -52,14 +52,14 @@ class FilmLayer(Layer):
         self._film = None
 
     def update(self, view: ViewModel, ui: UiState) -> None:
-        """Hang up the picture."""
+        """Draw the picture."""
         camera = view.scene.camera
         if self._picture is not None and camera is not None:
             self.picture("picture", image_corners(camera, distance(camera, view)), self._picture[1])
 
 
 def distance(camera: Camera, view: ViewModel) -> float:
-    """How far before the camera the picture hangs [m]: behind every body of the clip, in whole metres."""
+    """Distance of the picture from the camera [m]: behind every body of the clip, in whole metres."""
     depths = (view.motion.joints - camera.t_display_camera) @ camera.R_display_camera[:, 2]
     return float(max(math.ceil(BEHIND * float(np.nanmax(depths))), 1))
 

@@ -1,4 +1,4 @@
-"""What was observed at the current frame: 3D joints and points, or keypoints on the camera's image plane."""
+"""Draws the observations at the current frame: 3D joints and points, or keypoints on the camera's image plane."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BODY25_JOINTS = (12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7)
 """Body joints that are BODY_25 keypoints 1 to 14; keypoints 0 and 15 to 24 are vertices of the mesh."""
 INSET_WIDTH = 230.0  # pixels
 LEAST_SHARE = 0.05
-"""Of the image that is drawn at least, half its width: keypoints may all lie in one place."""
+"""Smallest half width of the inset, as a share of the whole image, since all keypoints may lie in one place."""
 
 
 class ObservationsLayer(Layer):
-    """Green: observed. Thin lines lead to what of the fit should be there; crosses stand where nothing was seen."""
+    """Observations in green, with thin lines to the fitted points; crosses mark points that were not observed."""
 
     name = "observations"
 
@@ -51,7 +51,7 @@ class ObservationsLayer(Layer):
             self._keypoints(view, b, local)
 
     def _matched(self, name: str, observed: np.ndarray, fitted: np.ndarray, *, radius: float) -> None:
-        """Spheres where something was seen and lines to where the fit has it; crosses there where it was not seen."""
+        """Draw observed points as spheres with lines to the fitted points; crosses at those that were not observed."""
         seen, color = np.isfinite(observed).all(axis=-1), theme.LAYER_COLORS[self.name]
         self.points(name, observed[seen], color=color, radius=radius)
         self.segments(f"residuals, {name}", observed[seen], fitted[seen], color=color, radius=0.004)
@@ -74,7 +74,7 @@ class ObservationsLayer(Layer):
         self.crosses(f"missing keypoints {b}", missing, color=theme.MISSING, size=1.2 * size, radius=0.1 * size)
 
     def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
-        """The image as the camera saw it, small, with keypoints, reprojections and what lies between them."""
+        """A small image in a corner, with keypoints, reprojected points, and the lines between them."""
         camera = view.scene.camera
         if camera is None or view.scene.observed.joints2d is None:
             return
@@ -114,7 +114,7 @@ class ObservationsLayer(Layer):
 
 
 def crop(keypoints: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Opposite corners [px] of the part of the image, in its proportions, that holds all keypoints.
+    """Opposite corners [px] of the smallest part of the image, in its proportions, that holds all keypoints.
 
     Args:
         keypoints: (B, T, 25, 3) with NaN where nothing was seen.

@@ -1,4 +1,4 @@
-"""A clip in parts: how far neighbouring sub-sequences are apart, and the motion that stitching makes of them."""
+"""Draws how far neighbouring sub-sequences of one clip are apart, and the stitched motion around the seams."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from viewer.ui import theme
 from viewer.ui.asking import ask, is_current
 from viewer.ui.ui_state import UiState
 
-WORST_MM = 100.0  # gap that is drawn in full red
+WORST_MM = 100.0  # distance that is drawn in full red
 AROUND = 15  # frames before and after a seam that are drawn
 
 
@@ -27,8 +27,8 @@ class OverlapsLayer(Layer):
     name = "overlaps"
 
     def exists(self, view: ViewModel) -> bool:
-        """Only a clip in parts has neighbours."""
-        return in_parts(view)
+        """Only the sub-sequences of one clip have neighbours."""
+        return is_split(view)
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Measure the overlaps."""
@@ -40,17 +40,17 @@ class OverlapsLayer(Layer):
             earlier, later = shared(view, b)
             if len(earlier) == 0:
                 continue
-            self._gap(f"root {b}", view.motion.joints[b, earlier, 0], view.motion.joints[b + 1, later, 0], 0.006)
+            self._distances(f"root {b}", view.motion.joints[b, earlier, 0], view.motion.joints[b + 1, later, 0], 0.006)
             here, there = (view.scene.local_frame(side, ui.frame) for side in (b, b + 1))
             if here is not None and there is not None:
-                self._gap(f"joints {b}", view.motion.joints[b, here], view.motion.joints[b + 1, there], 0.010)
+                self._distances(f"joints {b}", view.motion.joints[b, here], view.motion.joints[b + 1, there], 0.010)
 
-    def _gap(self, name: str, ones: np.ndarray, others: np.ndarray, radius: float) -> None:
+    def _distances(self, name: str, ones: np.ndarray, others: np.ndarray, radius: float) -> None:
         colors = theme.heat(1000.0 * np.linalg.norm(ones - others, axis=-1) / WORST_MM)
         self.segments(name, ones, others, color=theme.LAYER_COLORS[self.name], radius=radius, colors=colors)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """How far they are apart at the current frame; where the overlap begins, how long it is and was to be."""
+        """The distance at the current frame; the length of each overlap, and the length that was asked for."""
         for b in range(len(view.scene.starts) - 1):
             here, there = (view.scene.local_frame(side, ui.frame) for side in (b, b + 1))
             apart = self._apart(view, b, ui.frame)
@@ -64,7 +64,7 @@ class OverlapsLayer(Layer):
 
     @staticmethod
     def _apart(view: ViewModel, b: int, frame: int) -> float | None:
-        """The overlap distance [cm] of a pair at a frame; None while that is not known of the iteration shown."""
+        """The overlap distance [cm] of a pair at a frame; None while it is not known for the iteration shown."""
         found = view.analyses["overlaps"].value if is_current(view, "overlaps") else None
         for gap in () if found is None else found.gaps:
             if gap.before == b and frame in gap.frames:
@@ -85,8 +85,8 @@ class StitchedLayer(Layer):
     name = "stitched"
 
     def exists(self, view: ViewModel) -> bool:
-        """Only a clip in parts is stitched."""
-        return in_parts(view)
+        """Only the sub-sequences of one clip are stitched."""
+        return is_split(view)
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Stitch the motion that is shown."""
@@ -111,7 +111,7 @@ class StitchedLayer(Layer):
             self.lines(f"{name} bones", posed, bones(view.scene.body.parents), color=color, radius=0.007)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """What each seam jumps by, before and after."""
+        """The jump at each seam, with a hard cut and with blending."""
         found = _answer(view)
         for seam in () if found is None else found.seams:
             if found is not None and seam.cut_cm is not None and seam.blend_cm is not None:
@@ -120,13 +120,13 @@ class StitchedLayer(Layer):
                 yield Label(place, text, theme.GOOD)
 
 
-def in_parts(view: ViewModel) -> bool:
-    """Whether the sub-sequences are stretches of one clip, not clips of their own."""
+def is_split(view: ViewModel) -> bool:
+    """Whether the sub-sequences belong to one clip, and are not clips of their own."""
     return max(view.scene.starts) > 0
 
 
 def shared(view: ViewModel, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """Their own numbers (F,) of the frames that a sub-sequence and the next one both have."""
+    """The frames (F,) that a sub-sequence shares with the next one, in the own numbers of both."""
     first, last = view.scene.starts[b + 1], view.scene.starts[b] + view.scene.num_frames
     frames = np.arange(first, max(last, first))
     return frames - view.scene.starts[b], frames - view.scene.starts[b + 1]

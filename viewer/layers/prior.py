@@ -1,4 +1,4 @@
-"""What the motion prior says: every frame decoded from the true one before it, and futures sampled from any frame."""
+"""Draws motions of the motion prior: every frame decoded from the true one before it, and sampled futures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from viewer.ui.ui_state import UiState
 
 
 class OneStepLayer(Layer):
-    """Stage 2 decoded step by step, each from the true frame before: what of the drift encoding alone has lost."""
+    """The stage-2 motion with each frame decoded from the true one before: the drift that encoding alone causes."""
 
     name = "one_step"
 
@@ -50,7 +50,7 @@ class OneStepLayer(Layer):
             self.segments(f"apart now {b}", joints, true[b, local], color=theme.RESIDUAL, radius=0.006)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """How much of the root's drift is lost in one step."""
+        """The root's error after one step, beside its whole drift."""
         found = _one_step(view)
         if found is None or view.drift is None:
             return
@@ -62,7 +62,7 @@ class OneStepLayer(Layer):
 
 
 class FuturesLayer(SkinnedLayer):
-    """Root paths of samples, their bodies at the current frame where they reach it, and where they end."""
+    """Root paths of sampled motions, their bodies at the current frame, and skeletons at their ends."""
 
     name = "futures"
 
@@ -92,7 +92,7 @@ class FuturesLayer(SkinnedLayer):
             self.ghosts(view, f"{b}", motion, [(k, now) for k in range(samples) if 0 < now < frames], color=color)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """How far into the future the paths lead, at the mean of their ends."""
+        """The number and the length of the futures, at the mean of their ends."""
         found = _futures(view)
         for motion in () if found is None else found.motions:
             assert found is not None

@@ -1,4 +1,4 @@
-"""Where one loss term pulls each joint: minus its gradient, as arrows."""
+"""Draws the pull of one loss term on each joint, minus its gradient, as arrows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class PullLayer(Layer):
 
 
 def pulling(view: ViewModel, ui: UiState) -> str:
-    """The term that is chosen; else the one with the largest share of the loss."""
+    """Name of the chosen term; if none is chosen, the term with the largest share of the loss."""
     names = [term.name for term in view.scene.terms]
     if ui.look.pull_term in names:
         return str(ui.look.pull_term)
@@ -73,5 +73,5 @@ def pull_of(view: ViewModel) -> JointPull | None:
 
 
 def words(term: str) -> str:
-    """A term's name as it is read."""
+    """A term's name with spaces."""
     return term.replace("_", " ")

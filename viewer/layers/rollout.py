@@ -1,4 +1,4 @@
-"""Roll-outs beside the stage-2 motion that they come from: paths of root and feet, skeletons, drift in numbers."""
+"""Draws roll-outs beside the stage-2 motion that they come from: paths of root and feet, skeletons, and the drift."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FEET = (10, 11)
 
 
 class RolloutLayer(Layer):
-    """Blue: stage 2. Orange: the roll-out of its latents, before stage 3 has moved anything. Segments: the drift."""
+    """The stage-2 motion in blue, the first roll-out of its latents in orange, and segments for the drift."""
 
     name = "rollout"
     title = "first roll-out"
     measured = QUANTITIES["root_cm"].label
-    place = 0  # of its curve, counted from the bottom
+    place = 0  # position of its curve in the corner, counted from the bottom
 
     def exists(self, view: ViewModel) -> bool:
         """From stage 3 on."""
@@ -76,7 +76,7 @@ class RolloutLayer(Layer):
                 yield Label(middle[b, frame], f"{drift[b, frame]:.0f}", theme.LAYER_COLORS[self.name])
 
     def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
-        """The drift over the frames as a small curve, and which line is which."""
+        """The drift over the frames as a small curve, with a legend."""
         drift, size = self.drift_cm(view), scale()
         width, height = 210.0 * size, 92.0 * size
         top = free.y + free.height - (self.place + 1) * (height + 8.0)
@@ -106,7 +106,7 @@ class RolloutLayer(Layer):
 
 
 class RolloutNowLayer(RolloutLayer):
-    """The same for the motion of the iteration that is shown: where stage 3 has gone from stage 2."""
+    """The motion of the iteration that is shown beside the stage-2 motion."""
 
     name = "rollout_now"
     title = "roll-out now"
@@ -122,13 +122,13 @@ class RolloutNowLayer(RolloutLayer):
         return view.motion
 
     def drift_cm(self, view: ViewModel) -> np.ndarray:
-        """(B, T) how far stage 3 has taken the root from stage 2 by now."""
+        """(B, T) distance [cm] of the root from that of stage 2."""
         assert view.drift is not None
         return root_distance_cm(view.motion.joints, view.drift.stage2.joints)
 
 
 class NodesLayer(Layer):
-    """Multiple shooting: where a segment of the roll-out ends (red) and where the next one begins (blue)."""
+    """Defects of multiple shooting: where a segment of the roll-out ends (red) and where the next one begins (blue)."""
 
     name = "nodes"
 
@@ -141,7 +141,7 @@ class NodesLayer(Layer):
         return view.version
 
     def update(self, view: ViewModel, ui: UiState) -> None:
-        """Both skeletons at every node, and what lies between them."""
+        """Draw both skeletons at every node, and the segments between them."""
         assert view.nodes is not None
         edges, color = bones(view.scene.body.parents), theme.LAYER_COLORS[self.name]
         for b in range(len(view.scene.starts)):
@@ -149,16 +149,16 @@ class NodesLayer(Layer):
                 ends, begins = view.nodes.before[b, index], view.nodes.after[b, index]
                 self.lines(f"end {b} {index}", np.ascontiguousarray(ends), edges, color=color, radius=0.005)
                 self.lines(f"begin {b} {index}", np.ascontiguousarray(begins), edges, color=theme.STAGE2, radius=0.005)
-                self.segments(f"gap {b} {index}", ends, begins, color=theme.WARN, radius=0.007)
+                self.segments(f"defect {b} {index}", ends, begins, color=theme.WARN, radius=0.007)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
         """Mean distance of the joints at each node."""
         assert view.nodes is not None
-        gaps = 100.0 * np.linalg.norm(view.nodes.before - view.nodes.after, axis=-1).mean(axis=-1)
+        defects = 100.0 * np.linalg.norm(view.nodes.before - view.nodes.after, axis=-1).mean(axis=-1)
         for b in range(len(view.scene.starts)):
             for index in range(len(view.nodes.frames)):
                 place = (view.nodes.before[b, index, 0] + view.nodes.after[b, index, 0]) / 2
-                yield Label(place, f"{gaps[b, index]:.2f} cm", theme.WARN)
+                yield Label(place, f"{defects[b, index]:.2f} cm", theme.WARN)
 
 
 def numbered_frames(count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Joints at the current frame: those of the body model, those of the prior's decoder, and which touch the floor."""
+"""Draws joints at the current frame: those of the body model, those of the prior's decoder, and the contacts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SkeletonLayer(Layer):
 
 
 class RegressedLayer(Layer):
-    """What the prior's decoder says the joints are, and lines to those of the body model, which should be the same."""
+    """The joints that the prior's decoder predicts, and lines to those of the body model, which should agree."""
 
     name = "regressed"
 
@@ -48,7 +48,7 @@ class RegressedLayer(Layer):
         return view.regressed is not None
 
     def update(self, view: ViewModel, ui: UiState) -> None:
-        """A second skeleton and the disagreement."""
+        """Draw a second skeleton and the lines to the first."""
         assert view.regressed is not None
         edges, color = bones(view.scene.body.parents), theme.LAYER_COLORS[self.name]
         for b, local in sequences_at(view, ui.frame):
@@ -58,7 +58,7 @@ class RegressedLayer(Layer):
             self.segments(f"apart {b}", view.motion.joints[b, local], joints, color=theme.RESIDUAL, radius=0.007)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """The joint that is worst."""
+        """The joint with the largest distance."""
         assert view.regressed is not None
         for b, local in sequences_at(view, ui.frame):
             apart = distances_cm(view.regressed[b, local], view.motion.joints[b, local])
@@ -68,7 +68,7 @@ class RegressedLayer(Layer):
 
 
 class ContactsLayer(Layer):
-    """Joints that may touch the floor; the more probable, the brighter and the larger."""
+    """Joints that may touch the floor; the more probable the contact, the brighter and larger the joint is drawn."""
 
     name = "contacts"
 
