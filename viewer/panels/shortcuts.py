@@ -1,4 +1,4 @@
-"""Keyboard: which key does what; acts only while no text field has the focus."""
+"""Keyboard shortcuts; they act only while no text field has the focus."""
 
 from __future__ import annotations
 

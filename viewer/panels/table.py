@@ -1,4 +1,4 @@
-"""The table of panels, one row each: the title on its tab, its place in the window, and what draws it."""
+"""The table of panels, one row each: the title on its tab, its place in the window, and the function that draws it."""
 
 from __future__ import annotations
 

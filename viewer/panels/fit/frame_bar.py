@@ -1,4 +1,4 @@
-"""The frames of the clip as a bar: what was observed, feet on the floor, where sub-sequences overlap; playback."""
+"""The bar of the clip's frames: what was observed, foot contacts, overlaps of sub-sequences, and playback."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def frame_bar(view: ViewModel, ui: UiState) -> None:
 
 
 def seen_frames(view: ViewModel) -> np.ndarray:
-    """Share of what could have been observed that was, per frame of the clip, (N,)."""
+    """Share (N,) of the possible observations that exist, for each frame of the clip."""
     scene, observed = view.scene, view.scene.observed
     values, count = np.zeros(scene.clip_frames), np.zeros(scene.clip_frames)
     for b, start in enumerate(scene.starts):
@@ -76,7 +76,7 @@ def contacts(view: ViewModel) -> dict[str, np.ndarray]:
 
 
 def shared_frames(view: ViewModel) -> list[tuple[int, int, int]]:
-    """First and last frame that a sub-sequence shares with the one before it, and the later one's number."""
+    """First and last frame that a sub-sequence shares with the one before it, and the index of the later one."""
     starts, length = view.scene.starts, view.scene.num_frames
     pairs = enumerate(zip(starts, starts[1:], strict=False), 1)
     return [(later, earlier + length - 1, b) for b, (earlier, later) in pairs if later < earlier + length]
@@ -117,7 +117,7 @@ def _draw(view: ViewModel, place: Strip) -> None:
 def _runs(
     place: Strip, values: np.ndarray, top: float, bottom: float, color: theme.Color, least: float, span: float
 ) -> None:
-    """Stretches of equal values (0 to 1) as rectangles, the more opaque the larger."""
+    """Draw each run of equal values (0 to 1) as a rectangle; the larger the value, the more opaque it is."""
     draw, cell = psim.GetWindowDrawList(), place.width / len(values)
     edges = np.flatnonzero(np.diff(values, prepend=-1.0))
     for first, last in zip(edges, np.append(edges[1:], len(values)), strict=True):

@@ -1,6 +1,7 @@
-"""Losses: the weighted terms over the iterations, on a logarithmic axis; other branches, edits, a click to look back.
+"""The panel Loss: weighted terms over the iterations, on a logarithmic axis, with other branches and edits.
 
-Where the total falls below 0, as negative log likelihoods may, the axis is logarithmic on both sides of 0.
+A click shows an earlier iteration. If the total falls below 0, as negative log likelihoods may, the axis is logarithmic
+on both sides of 0.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _SWITCHES = (
     (
         "re-scored",
         "plot_rescored",
-        "Yellow: past iterations of this phase under the weights of today, from the raw terms that were kept",
+        "Yellow: past iterations of this phase under the present weights, from the raw terms that were kept",
     ),
     ("zoom", "plot_zoom", "Only from where the phase of the current iteration begins"),
 )
@@ -218,7 +219,7 @@ def _shown_marker(view: ViewModel, unit: np.ndarray, suffix: str) -> None:
 
 
 def _hovered(view: ViewModel, unit: np.ndarray, others: list[np.ndarray]) -> int | None:
-    """Tells what is under the cursor; its snapshot if it was clicked."""
+    """Show a tooltip for the iteration under the cursor; returns its snapshot if it was clicked."""
     history = view.history
     row = nearest_row(view, unit, others)
     lines = [

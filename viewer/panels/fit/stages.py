@@ -1,4 +1,4 @@
-"""Schedule: stages and phases as bars on a common axis of outer steps; their ends can be dragged, phases skipped."""
+"""The panel Schedule: phases as bars on an axis of outer steps; bars can be dragged, and phases skipped."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stages_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
 
 def _presets(view: ViewModel) -> Iterator[Command]:
-    """Reference or ours: weights and steps of a preset for all that is still to come."""
+    """Draw the list of presets, whose weights and steps can replace those of the rest of the schedule."""
     psim.SetNextItemWidth(112.0 * scale())
     if psim.BeginCombo("##preset", "use preset…"):
         for preset in view.scene.presets:
@@ -96,7 +96,7 @@ def _row(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
 
 
 def least_steps(view: ViewModel, index: int) -> int:
-    """That a phase can be given: what it has begun if it runs, none if it is still to come."""
+    """Smallest number of steps that a phase can be given: those begun in the running phase, 0 in a later one."""
     return view.status.step + 1 if index == view.status.phase else 0
 
 

@@ -1,4 +1,4 @@
-"""Timeline: one bar to look back through the iterations of all branches, one to move through the frames of the clip."""
+"""The timeline: a bar of the iterations of all branches, and a bar of the clip's frames."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from viewer.ui.widgets import (
 )
 
 SCHEDULE, LANE, MOST_LANES = 20.0, 4.0, 3
-NEAR = 5.0  # pixels from a mark that still mean it
+NEAR = 5.0  # distance in pixels within which the cursor snaps to a mark
 
 
 class Lane(NamedTuple):
@@ -49,7 +49,7 @@ def timeline_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
 
 def positions(view: ViewModel, rows: np.ndarray) -> np.ndarray:
-    """Where iterations lie on the bar, 0 to 1; every outer step of the schedule as it is now is equally long."""
+    """Positions of iterations on the bar, 0 to 1; all outer steps of the present schedule are equally long."""
     history = view.history
     steps = np.array([phase.steps for phase in view.phases])
     size = np.array([max(phase.iterations, 1) for phase in view.phases])
@@ -65,7 +65,7 @@ def places(view: ViewModel, snapshots: list[int]) -> np.ndarray:
 
 
 def lanes(view: ViewModel) -> list[Lane]:
-    """The branches that lead elsewhere, newest first, in as few lines as they fit; what finds no room is left out."""
+    """The branches other than the current one, newest first, in few lines; branches without room are left out."""
     history = view.history
     ours = np.zeros(len(history.ids), bool)
     ours[history.branch] = True

@@ -1,4 +1,4 @@
-"""Transport: run, pause and step the optimiser; where it stands, how fast it goes and how long it takes."""
+"""The panel Optimiser: run, pause and step; position in the schedule, speed and time left."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _edits(view: ViewModel) -> Iterator[Command]:
     with disabled(not view.can_redo):
         if psim.SmallButton("Redo"):
             yield Redo()
-    tooltip("Do again what was taken back (Ctrl+Y)")
+    tooltip("Repeat the edit that was undone last (Ctrl+Y)")
     psim.SameLine()
     yield from _speed(view)
     status = view.status

@@ -1,4 +1,4 @@
-"""Cells of the weights table that say what a term is worth: share, value, gradient, and its trend as a sparkline."""
+"""Cells of the weights table: share of the loss, value, gradient, and trend of a term."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEASURES = ("share", "value", "gradient")
 MEASURE_HELP = {
     "share": "Of the sum of all terms' absolute weighted values",
     "value": "Of the term itself, before its weight, in its unit",
-    "gradient": "Norm of the weighted term's gradient over all that moves; worked out while the run is paused",
+    "gradient": "Norm of the weighted term's gradient over all moving variables; computed while the run is paused",
 }
 
 

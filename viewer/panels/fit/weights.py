@@ -1,4 +1,4 @@
-"""Weights: one row per loss term, to steer the fit while it runs; what the term is worth, and how hard it pulls."""
+"""The panel Weights: one row for each weight, to steer the fit while it runs, with the term's share and gradient."""
 
 from __future__ import annotations
 

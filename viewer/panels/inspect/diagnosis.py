@@ -1,4 +1,4 @@
-"""Diagnosis: in plain sentences which frame, term and variable is to blame; click one to go and see."""
+"""The panel Why?: says in plain sentences which frame, term and variable causes the trouble; links to the frames."""
 
 from __future__ import annotations
 

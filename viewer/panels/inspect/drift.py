@@ -1,4 +1,4 @@
-"""Drift: how far the first roll-out of stage 3 leaves the motion of stage 2, and which part of it is encoding loss."""
+"""The panel Drift: distance of the first roll-out of stage 3 from the stage-2 motion, and the share of encoding."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     ui.sequence = sequence_choice("drift of", ui.sequence, len(view.scene.starts))
     found = view.analyses.get("drift")
     if found is None or found.value is None:
-        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        psim.TextDisabled(found.error if found is not None and found.error else "Computed when the run pauses…")
         return
     b = min(ui.sequence, len(view.scene.starts) - 1)
     unit = QUANTITIES[ui.drift_quantity].unit

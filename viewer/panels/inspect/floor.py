@@ -1,4 +1,4 @@
-"""Floor: estimated against observed, how deep the body is in it and how much the feet skate; a new estimate by hand."""
+"""The panel Floor: estimated and observed floor, penetration and foot skate, and entries for a new floor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     found = view.analyses.get("ground")
     yield from _new_floor(view, ui)
     if found is None or found.value is None:
-        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        psim.TextDisabled(found.error if found is not None and found.error else "Computed when the run pauses…")
         return
     ui.sequence = sequence_choice("floor of", ui.sequence, len(view.scene.starts))
     b = min(ui.sequence, len(view.scene.starts) - 1)
@@ -75,7 +75,7 @@ def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
     tooltip(
         "Without a camera the floor is z = 0"
         if fixed
-        else "The fit goes on with this floor as observed and as estimated (undo: Ctrl+Z)"
+        else "Makes this floor the observed and the estimated one from now on (undo: Ctrl+Z)"
     )
     psim.SameLine()
     with disabled(fixed):
@@ -92,7 +92,7 @@ def _guesses(view: ViewModel, ui: UiState) -> Iterator[Command]:
     yield from ask(view, ui, "floor_guesses")
     found = view.analyses.get("floor_guesses")
     if found is None or found.value is None or found.snapshot != view.shown:
-        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        psim.TextDisabled(found.error if found is not None and found.error else "Computed when the run pauses…")
         return
     for guess in found.value:
         if psim.Selectable(f"{guess.name}: {guess.confidence}"):

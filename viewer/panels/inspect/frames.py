@@ -1,4 +1,4 @@
-"""Heat map: which term costs how much in which frame of the clip; a click goes there."""
+"""The panel Frames: a heat map of the loss of every term in every frame of the clip; a click goes to a frame."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def frames_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     yield from ask(view, ui, "frame_terms")
     found = view.analyses.get("frame_terms")
     if found is None or found.value is None:
-        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        psim.TextDisabled(found.error if found is not None and found.error else "Computed when the run pauses…")
         return
     costs = over_clip(view, found.value)
     shown = [index for index in range(len(costs)) if np.nan_to_num(costs[index]).any()]

@@ -1,4 +1,4 @@
-"""Overlaps: how far neighbouring sub-sequences are apart where they share frames, and what stitching makes of it."""
+"""The panel Overlaps: distances of neighbouring sub-sequences in shared frames, and the jumps at the seams."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from viewer.ui.widgets import font, table_row, tooltip
 _COLUMNS = ("pair", "frames", "most apart", "betas", "floor", "seam: cut → stitched")
 _HELP = (
     f"most apart: the largest overlap distance, {QUANTITIES['position_cm'].definition}. betas: distance of the "
-    "shape coefficients. floor: angle [°] and offset [cm] between the two floors. seam: what one step jumps by when "
-    "the earlier motion is cut off, and in the stitched motion [cm]."
+    "shape coefficients. floor: angle [°] and offset [cm] between the two floors. seam: the jump from one frame to the "
+    "next after a hard cut, and in the stitched motion [cm]."
 )
 
 
@@ -32,7 +32,7 @@ def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     yield from ask(view, ui, "overlaps")
     found = view.analyses.get("overlaps")
     if found is None or found.value is None:
-        psim.TextDisabled(found.error if found is not None and found.error else "Worked out when the run pauses…")
+        psim.TextDisabled(found.error if found is not None and found.error else "Computed when the run pauses…")
         return
     _table(view, ui, found.value)
     curves = []

@@ -1,4 +1,4 @@
-"""Profile: where the time of the optimiser goes, phase by phase, since it was started or the counts were cleared."""
+"""The panel Profile: the time that each phase of the fit has taken, by section, since the counts were cleared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def profile_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     with disabled(not phases):
         if psim.SmallButton("Clear"):
             yield ClearProfile()
-    tooltip("Begin to count anew")
+    tooltip("Set all counts back to zero")
     psim.SameLine()
     psim.TextColored(theme.rgba(theme.DIM), "seconds of the optimiser, by part")
     if not phases:

@@ -1,4 +1,4 @@
-"""Line search: the points that an iteration tried, which Wolfe conditions each of them meets, and what came of it."""
+"""The panel Search: the points that a line search tried, the Wolfe conditions that each meets, and its outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selection: the numbers of the joint or vertex that was clicked, at the current frame."""
+"""The panel Selection: figures of the clicked joint or vertex at the current frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data: leave out what was seen in some frames, or trust 2D keypoints less there; the fit goes on without it."""
+"""The panel Data: leaves out the observations of some frames, or lowers the confidence of their 2D keypoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES = {"joints3d": "3D joints", "points3d": "points", "joints2d": "2D keypoin
 
 
 def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """What is observed and how much of it; a range of frames; what to do with it."""
+    """Draw the share of each kind of observation, a range of frames, and the edits for that range."""
     seen = {name: getattr(view.scene.observed, name) for name in _NAMES}
     for name, data in seen.items():
         if data is not None:
@@ -28,7 +28,7 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     sub_sequence = ui.sequence if len(view.scene.starts) > 1 else None
     if psim.Button("Leave out"):
         yield DropFrames(first, last + 1, sub_sequence=sub_sequence)
-    tooltip("What was seen in these frames is no longer fitted (undo: Ctrl+Z)")
+    tooltip("The observations of these frames are no longer fitted (undo: Ctrl+Z)")
     psim.SameLine()
     with disabled(seen["joints2d"] is None):
         psim.SetNextItemWidth(62.0 * scale())

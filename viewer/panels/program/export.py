@@ -1,4 +1,4 @@
-"""Export: the motion at the current iteration as files for other programs."""
+"""The panel Export: writes the motion of the current iteration to files for other programs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _formats(ui: UiState) -> None:
 def _folder(view: ViewModel, ui: UiState) -> Iterator[Command]:
     psim.SetNextItemWidth(-70.0 * scale())
     _, ui.export_folder = psim.InputTextWithHint("##export folder", "folder, e.g. ~/fits", ui.export_folder)
-    tooltip("Where to; made if it is missing. docs/frames.md says what every file is in")
+    tooltip("Folder for the files; it is made if missing. docs/frames.md names the units and frames of each file")
     psim.SameLine()
     running = view.status.state == "running"
     with disabled(running or not ui.export_folder or not ui.export_formats):

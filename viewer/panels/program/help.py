@@ -1,4 +1,4 @@
-"""Help: the shortcut sheet and the hint on first start, both as windows over the 3D view."""
+"""Help windows over the 3D view: the sheet of shortcuts, and the hint at the first start."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ HELP = {
     "body": "The fitted body; each sub-sequence has its colour",
     "skeleton": "Joints and bones of the body model",
     "ghosts": "The body at other frames, coarse; how many and how far apart is set under View",
-    "regressed": "Joints as the prior's decoder puts them out, and how far they are from the body's",
+    "regressed": "Joints that the prior's decoder predicts, and how far they are from the body's",
     "contacts": "How probable it is that a joint touches the floor",
     "ground_truth": "The true motion",
     "observations": "What was seen (green), and crosses where something was not seen",
@@ -75,9 +75,9 @@ HELP = {
     "rollout": "The motion that stage 3 starts with (orange) against that of stage 2 (blue)",
     "rollout_body": "Bodies of the first roll-out",
     "rollout_now": "The motion at this iteration against that of stage 2 (blue)",
-    "one_step": "Every frame decoded from the true one before it: what encoding loses, without what adds up",
+    "one_step": "Every frame decoded from the true one before it: the error of encoding, without accumulated errors",
     "futures": "Samples of the prior from a frame on; set under View",
-    "nodes": "Where the segments of multiple shooting do not meet",
+    "nodes": "Defects of multiple shooting: where its segments do not meet",
     "overlaps": "How far neighbouring sub-sequences are apart in frames that both have",
     "stitched": "The joined motion: cut (red) and blended (green)",
     "pull": "Where a loss term pulls each joint; the term is chosen under View",
@@ -86,7 +86,7 @@ _FROM_STAGE_3 = {"rollout", "rollout_body", "rollout_now", "one_step"}
 
 
 def missing(view: ViewModel, layer: str) -> str | None:
-    """Why a layer has nothing to draw; None if it has."""
+    """Why a layer has nothing to draw; None if it has something."""
     scene = view.scene
     reasons = {
         "The roll-out exists from stage 3 on": layer in _FROM_STAGE_3 and view.drift is None,
@@ -97,6 +97,6 @@ def missing(view: ViewModel, layer: str) -> str | None:
         "The data has no video": layer == "film" and scene.footage is None,
         "There is no floor": layer == "floor" and view.floors is None,
         "Only a fit by multiple shooting has nodes": layer == "nodes" and view.nodes is None,
-        "The clip is not in parts": layer in ("overlaps", "stitched") and max(scene.starts) == 0,
+        "The clip is not split into sub-sequences": layer in ("overlaps", "stitched") and max(scene.starts) == 0,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)

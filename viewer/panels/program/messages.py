@@ -1,4 +1,4 @@
-"""Messages: what went wrong or is worth knowing, newest first, with what to do about it."""
+"""The panel Messages: errors, warnings and notes, the newest first, with advice."""
 
 from __future__ import annotations
 

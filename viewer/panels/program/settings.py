@@ -1,4 +1,4 @@
-"""Settings of the window: theme and size; kept for the next time."""
+"""The panel Settings: theme and size of the window, which are kept for the next start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""View: the frame that the scene is shown in, ghosts, futures, arrows, the floor's handle, saved viewpoints, sizes."""
+"""The panel View: frame of reference, ghosts, arrows, futures, the floor's handle, saved viewpoints and sizes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def view_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
 
 def _name(text: str) -> None:
-    """A line's name; what follows stands in the second column."""
+    """Write the name of a line; the widgets that follow stand in the second column."""
     psim.AlignTextToFramePadding()
     psim.TextColored(theme.rgba(theme.DIM), text)
     psim.SameLine(LABELS * scale())
@@ -91,7 +91,7 @@ def _pull(view: ViewModel, ui: UiState) -> None:
                 if not ui.layers["pull"]:
                     ui.switch("pull")
         psim.EndCombo()
-    tooltip("Term whose pull on each joint is drawn: minus the gradient of its share of the loss by the joint's place")
+    tooltip("The term whose pull on each joint is drawn: minus the gradient of its loss by the joint's position")
 
 
 def _futures(view: ViewModel, ui: UiState) -> None:
@@ -112,7 +112,7 @@ def _futures(view: ViewModel, ui: UiState) -> None:
         look.sampling = Sampling(ui.frame, look.futures, look.future_frames, seed)
         if not ui.layers["futures"]:
             ui.switch("futures")
-    tooltip("Draw futures from the prior, from this frame on; again: others")
+    tooltip("Sample futures of the prior from this frame on; press again for other samples")
 
 
 def _floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -121,12 +121,12 @@ def _floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
     if not look.drag_floor:
         if psim.Button("Drag floor"):
             look.drag_floor, look.frame = True, "world"
-        tooltip("Lay a new floor by a handle in the scene: arrows lift, rings tilt")
+        tooltip("Move the floor by a handle in the scene: its arrows lift the floor, its rings tilt it")
         return
     if psim.Button("Apply"):
         look.drag_floor = False
         yield SetFloor(seen_from_camera(plane_of(*ui.floor_draft), view.scene.camera))
-    tooltip("The fit goes on with this floor as observed and as estimated (undo: Ctrl+Z)")
+    tooltip("Makes this floor the observed and the estimated one from now on (undo: Ctrl+Z)")
     psim.SameLine()
     if psim.Button("Cancel"):
         look.drag_floor = False
@@ -152,7 +152,7 @@ def _saved(ui: UiState) -> None:
         psim.SameLine()
         if psim.Button("x"):
             look.forget(saved.name)
-        tooltip("Forget it")
+        tooltip("Delete this viewpoint")
         psim.SameLine()
         psim.SetNextItemWidth(-1.0)
         changed, name = psim.InputText("##name", saved.name)
@@ -168,4 +168,4 @@ def _sizes(look: Look) -> None:
     psim.SameLine()
     psim.SetNextItemWidth(-1.0)
     _, look.line_size = psim.DragFloat("##lines", look.line_size, 0.01, 0.3, 3.0, "lines %.1f")
-    tooltip("Thickness against the ordinary; drag, or double-click to type")
+    tooltip("Factor for the thickness; drag, or double-click to type")
