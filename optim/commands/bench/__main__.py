@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m optim.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="few rounds; the whole fit scaled up from a few steps (30 s)")
+    parser.add_argument("--quick", action="store_true", help="few rounds; the whole fit from a few steps (30 s)")
     parser.add_argument("--rounds", type=int, help="number of rounds in which everything is run (25; with --quick 5)")
     both = sorted({1, threads.processors()})
     parser.add_argument("--threads", type=int, nargs="+", default=both, metavar="N", help=f"default: {both}")
