@@ -17,7 +17,7 @@ Plain = dict[str, Any]
 """``total``; ``names`` and ``numbers`` (K, 3) of the terms: raw, weighted, scale; ``per_frame``: rows of these and
 their (R, B, T) shares, for each shape there is; ``norms`` of the gradient by variable."""
 MOST = 64
-"""Iterations in one block."""
+"""Number of iterations in one block."""
 _CUT = 13
 """Bits that shares of frames lose of float32's 23 bits of a fraction; they are right to 1 in 2000."""
 
@@ -56,7 +56,7 @@ def packed(evaluations: Sequence[Plain]) -> bytes:
 
 
 def unpacked(layout: str, arrays: dict[str, np.ndarray]) -> list[Plain]:
-    """The evaluations of a block."""
+    """The evaluations that are stored in a block."""
     known = json.loads(layout)
     shares = [
         (rows, np.left_shift(arrays[f"per_frame{group}"], _CUT).view(np.float32))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 LEVEL = 3
-"""Of zlib: higher levels take several times as long for a few percent."""
+"""Level of zlib; higher levels take several times as long and save only a few percent."""
 _HEAD = struct.Struct("<I")
 
 

@@ -36,8 +36,8 @@ from optim.session.session import Session
 
 _MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")
 SAME_LOSS = 1e-3
-"""Relative difference of the first loss up to which two problems are taken for the same: other processors round
-differently."""
+"""Largest relative difference of the first loss of two problems that count as the same. It is not 0, because other
+processors round differently."""
 
 
 WHOLE_EVERY = 1500
@@ -95,7 +95,7 @@ class Recording:
 
     @property
     def settings(self) -> Settings | None:
-        """What was fitted, and how; None: it was not begun by the command line."""
+        """The settings of the fit; None if it was not started from the command line."""
         found = self.file.logged("settings")
         given = self._values.decode(found[0][1]) if found else {}
         unknown = given.keys() - {f.name for f in fields(Settings)}
@@ -106,7 +106,7 @@ class Recording:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The fields of the problem that are no models, by name; empty where they were not recorded."""
+        """Name → value of the fields of the problem that are not models; empty if they were not recorded."""
         found = self.file.logged("problem")
         return self._values.decode(found[0][1]) if found else {}
 
@@ -133,7 +133,7 @@ class Recording:
         return range(0) if news is None else news.ids
 
     def look(self, session: Session) -> News | None:
-        """What is new in a session since the last call; None: nothing."""
+        """The changes of a session since the last call; None if there are none."""
         history = session.history
         new = range(self._seen, len(history))
         changes = self._changes(session)
@@ -235,7 +235,7 @@ class Recording:
     # Out of the file
 
     def read(self, snapshot_id: int) -> Snapshot:
-        """A snapshot, bit for bit; what it shares with others that are alive is shared again.
+        """A snapshot, bit for bit. Objects that it shares with snapshots in memory are shared again.
 
         Where the file has no state of it, the iterations from the last one that it has are worked out again.
         """
@@ -355,7 +355,7 @@ class Recording:
         return sum(known[snapshot_id] for snapshot_id in snapshot_ids)
 
     def restore(self, session: Session) -> None:
-        """Put a new session of the same problem where the recorded one was; nothing is computed again.
+        """Bring a new session of the same problem to the state of the recorded one, without computing anything again.
 
         Raises:
             InputError: The session's problem is another one, or nothing has been recorded.
@@ -382,7 +382,7 @@ class Recording:
 
 
 def recorded_session(session: Session, *, path: Path, settings: Settings | None = None) -> Recording:
-    """Begin to record a session; where the file is there already, first put the session where that one was.
+    """Begin to record a session. If the file exists, the session is first brought to the recorded state.
 
     Raises:
         InputError: The file cannot be written, is no run, or one of other data.
@@ -406,7 +406,7 @@ def _read(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_the_fit(settings: Settings) -> dict[str, Any]:
-    """What differs from the defaults and concerns the fit itself."""
+    """The settings that differ from the defaults and concern the fit itself."""
     given = {name: value for name, value in settings.given.items() if name not in OF_ONE_RUN}
     return {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
 
@@ -417,7 +417,7 @@ def _names(session: Session) -> Names:
 
 
 def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """Its numbers as arrays under the terms' names, so that a reader needs no type of ours."""
+    """The numbers of an evaluation as arrays and names, so that a reader needs no class of this project."""
     terms = evaluation.terms.values()
     framed = [(row, term.per_frame) for row, term in enumerate(terms) if term.per_frame is not None]
     groups: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
@@ -521,7 +521,7 @@ def _together(apart: dict[str, Tensor | None], packing: Packing, x: Tensor, *, a
 
 
 def _real(value: float) -> float:
-    """SQLite turns NaN into NULL; the exact number stands among the figures."""
+    """The value, but infinite for NaN, which SQLite would turn into NULL; the exact number is among the figures."""
     return value if math.isfinite(value) else math.inf
 
 

@@ -1,4 +1,4 @@
-"""Iterations worked out again: a session of its own that starts at a known snapshot and does what was done then."""
+"""Repetition of recorded iterations: a separate session starts at a known snapshot and does the same steps again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Go on with a recorded run: its data are in its file, the models are read from where they are here."""
+"""Resuming a recorded run: its data come from the run file, the models from the files on this machine."""
 
 from __future__ import annotations
 

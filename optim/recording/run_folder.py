@@ -1,4 +1,4 @@
-"""Where a session is recorded: the file that was asked for, or one of the last few in the user's data folder."""
+"""The file of a recording: the one that the user gave, or one of the last few in the user's data folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from optim.config.settings import Settings
 from optim.recording.runfile import SUFFIX, RunFile
 
 KEPT, KEPT_BYTES = 20, 5_000_000_000
-"""Older runs in the data folder are deleted when there are more, or when all take more."""
+"""Limits of number and size; beyond them the oldest runs in the data folder are deleted."""
 IN_USE = 3600.0  # seconds: what was written to since then may still be written to
 LONGEST = 50  # characters of a clip's name: file systems take 255 bytes for the whole, a character up to four
 log = logging.getLogger(__name__)
@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Place:
-    """A run file, there already or not."""
+    """A run file, which may not exist yet."""
 
     path: Path
     kept: bool = True
-    """Otherwise it is deleted, with its folder, when the session is over."""
+    """Whether the file is kept; otherwise it is deleted, with its folder, at the end of the session."""
 
     def settle(self) -> Path | None:
         """Call it when the session is over: the file, or None where nothing is left of it.
@@ -87,7 +87,7 @@ def runs_folder() -> Path:
 
 
 def new_run(clip: str, *, folder: Path) -> Path:
-    """A file name that is not taken, from a clip and the time."""
+    """A file name that does not exist yet, made from the clip and the time."""
     name = re.sub(r"[^\w.-]+", "_", clip)[:LONGEST].strip("._") or "run"
     stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = (f"{stem}{SUFFIX}" if number == 1 else f"{stem}-{number}{SUFFIX}" for number in range(1, 10_000))
@@ -95,7 +95,7 @@ def new_run(clip: str, *, folder: Path) -> Path:
 
 
 def remove_run(path: Path) -> None:
-    """Delete a run and what a killed session has left beside it; there may be none."""
+    """Delete a run and the files that a killed session has left beside it, if they exist."""
     for name in _files_of(path):
         name.unlink(missing_ok=True)
 

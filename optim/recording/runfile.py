@@ -42,11 +42,11 @@ class Position:
 
 @dataclass(frozen=True)
 class Names:
-    """What of a run is not part of any snapshot."""
+    """Data of a run that do not belong to a snapshot."""
 
     bookmarks: dict[int, str]
     branches: dict[int, str]
-    """Only those that were given a name."""
+    """Number → name of the branches that the user named."""
     position: Position
 
 
@@ -224,7 +224,7 @@ class RunFile:
         return [(row, json.loads(text)) for row, text in found]
 
     def names(self) -> Names:
-        """Bookmarks, names of branches and position as they were left."""
+        """The latest bookmarks, names of branches and position."""
         bookmarks: dict[int, str] = {}
         for _, (snapshot, name) in self.logged("bookmark"):
             if name is None:
@@ -290,7 +290,7 @@ class RunFile:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """SQLite's complaints in our words."""
+        """Translate errors of SQLite into ``InputError``."""
         try:
             yield
         except sqlite3.IntegrityError:

@@ -1,4 +1,4 @@
-"""The tables of a run file, version 2. docs/runs.md says what each is for."""
+"""The tables of a run file, version 2. docs/runs.md describes them."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class States:
         self._next_pair = file.next_id("pairs")
 
     def whole(self, snapshot_id: int) -> bool:
-        """There is a state of this snapshot, with its pairs."""
+        """Whether the file has the state of this snapshot with its pairs."""
         return snapshot_id in self._rows and self._rows[snapshot_id].pairs is not None
 
     # Into the file, inside a transaction
@@ -151,7 +151,7 @@ class States:
     # Out of the file
 
     def read(self, snapshot_id: int) -> Bare | None:
-        """A state; None where the file has none of this snapshot."""
+        """The state of a snapshot; None if the file does not have it."""
         query = "SELECT x, gradient, solver, evaluation, pairs FROM states WHERE snapshot = ?"
         found = self._file.rows(query, snapshot_id)
         if not found:

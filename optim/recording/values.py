@@ -23,21 +23,21 @@ from optim.common.errors import InputError
 from optim.recording.runfile import RunFile
 
 INLINE = 2048
-"""Arrays of fewer bytes stand inside the value that has them."""
+"""Arrays with fewer bytes are written inside the value that has them."""
 _written = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _AS_THEY_ARE = (type(None), bool, int, float, str)
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a dataclass is written: the name of its kind, and the stored name of each of its fields."""
+    """The stored form of a dataclass: the name of the class, and the name of each of its fields."""
 
     kind: type
     name: str
     stored: Mapping[str, str]
     """Field → name in the file; a field that is not named here is not written and must have a default."""
     shared: bool = False
-    """Several values hold the same object, which is written once."""
+    """Whether several values hold the same object, which is then written once."""
 
 
 def form(kind: type, name: str, names: str, *, shared: bool = False) -> Form:
@@ -197,7 +197,7 @@ class Values:
 
 
 class Known:
-    """Which objects that are alive lie in which rows."""
+    """The rows of the file in which objects that are in memory are stored."""
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[weakref.ref, int]] = {}

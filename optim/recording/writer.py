@@ -1,4 +1,4 @@
-"""A thread that writes, so that a fit does not wait for its recording."""
+"""A thread that writes the recording, so that the fit does not wait for the disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 WAITING = 4
-"""Jobs that may wait; who brings more waits too, so that memory stays bounded where the disk is slow."""
+"""Largest number of waiting jobs; with more, the caller waits, so that a slow disk does not fill the memory."""
 
 
 class Writer:
@@ -25,12 +25,12 @@ class Writer:
         self._jobs.put(job)
 
     def wait(self) -> None:
-        """Until all jobs are done. Raises what one of them has raised."""
+        """Wait until all jobs are done; raises what one of them has raised."""
         self._jobs.join()
         self._raise()
 
     def close(self) -> None:
-        """Do what is waiting and end the thread."""
+        """Do the waiting jobs and end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
