@@ -1,4 +1,4 @@
-"""The joints that can touch the floor, and the rule that says when they touch it."""
+"""The rule that says when a joint touches the floor."""
 
 from __future__ import annotations
 

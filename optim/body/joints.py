@@ -1,4 +1,4 @@
-"""The joints of the body by number. Knows no torch, so that the window may import it."""
+"""Numbers and names of the body's joints. Does not import torch, so that the window may import it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ JOINT_NAMES = (
     "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder",
     "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
 )  # fmt: skip
-"""SMPL's body joints, in its order."""
+"""Names of SMPL's 22 body joints, in SMPL's order."""
 CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
-"""Root, knees, ankles ("heels"), toes, wrists ("hands"): the order of the contact logits."""
+"""Root, knees, ankles ("heels"), toes and wrists ("hands"), in the order of the motion prior's contact logits."""
