@@ -1,1 +1,1 @@
-"""Where the variables begin: at the start of a fit, and where a free motion becomes a roll-out."""
+"""Initialisation of the variables: at the beginning of a fit, and when a free motion becomes a roll-out."""

@@ -1,7 +1,7 @@
-"""Where a fit to a point cloud begins: upright or along the points' longest way, turned so that it fits best.
+"""Initialise a fit to point clouds: find the root rotation and translation of a given pose in every frame.
 
-Each frame tries turns all around; the cheapest way through the frames that does not spin is taken. Knows no loss term
-and no stage.
+In each frame, rotations about the vertical and about the longest axis of the points are tried. Dynamic programming
+takes the sequence of rotations with the lowest cost, turning included. Knows no loss term and no stage.
 """
 
 from __future__ import annotations
@@ -18,22 +18,27 @@ from optim.problem.missing_frames import ENOUGH_POINTS, fill_gaps, fill_rotation
 from optim.problem.problem import Problem
 
 HEADINGS = 16
+"""Number of rotations that are tried about the vertical, and about the longest axis of the points."""
 TURN_COST = 0.05
-"""Of turning from frame to frame [m of mean distance per radian], so that a frame does not flip on its own."""
+"""Cost of turning between two frames [m of mean distance per radian], so that no single frame flips."""
 _EVERY = 4
-"""Vertices that stand for the mesh: every so-manieth."""
+"""Every n-th vertex of the mesh is compared with the points."""
 _POINTS = 256
-"""Points of a frame that are compared."""
+"""About so many points of a frame are compared with the body."""
 
 
 def placed_in_cloud(problem: Problem, pose: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
-    """Root rotations (B, T, 3, 3) and translations (B, T, 3) of a body in a given pose; (B, 1, 21, 3, 3), (B, 16).
+    """Root rotations (B, T, 3, 3) and translations (B, T, 3) [m] that place a body in the observed point clouds.
 
-    Frames with too few points take the way between their neighbours'.
+    Frames with too few points are interpolated between their neighbours.
+
+    Args:
+        pose: (B, 1, 21, 3, 3) rotations of the body joints, the same in all frames.
+        betas: (B, 16).
     """
     seen = problem.observations.visible["points3d"]
     known = seen.sum(-1) >= ENOUGH_POINTS
-    known[~known.any(1)] = True  # nothing to go by: stands at the origin
+    known[~known.any(1)] = True  # a sequence without data is placed at the origin
     eye, origin = torch.eye(3).expand(problem.batch, 1, 3, 3), torch.zeros(problem.batch, 1, 3)
     rest = body_points(problem, origin, eye, pose, betas, Parts(mesh=True, keypoints=problem.has_camera))
     assert rest.mesh is not None
@@ -61,7 +66,7 @@ def placed_in_cloud(problem: Problem, pose: Tensor, betas: Tensor) -> tuple[Tens
 
 
 def _floor_of(problem: Problem, b: int) -> tuple[np.ndarray, float]:
-    """Up (3,) and the floor's height along it, in the frame of the input."""
+    """Upward unit normal (3,) of the floor and its offset [m] along it, in the frame of the input."""
     if problem.floor is None:
         return np.array([0.0, 0.0, 1.0]), 0.0
     plane = problem.floor[b].double().numpy()
@@ -71,7 +76,11 @@ def _floor_of(problem: Problem, b: int) -> tuple[np.ndarray, float]:
 
 
 def _turns(up: np.ndarray, cloud: np.ndarray | None) -> np.ndarray:
-    """(2 HEADINGS, 3, 3): standing and turned about ``up``; along the cloud's longest axis, either way, and rolled."""
+    """Rotations (2 · HEADINGS, 3, 3) to try.
+
+    In the first half the body stands and is turned about ``up``. In the second half it lies along the longest axis of
+    the cloud, in either direction, and is turned about that axis.
+    """
     standing = _about(up, HEADINGS)
     if cloud is None:
         return np.concatenate((standing, standing))
@@ -80,7 +89,7 @@ def _turns(up: np.ndarray, cloud: np.ndarray | None) -> np.ndarray:
 
 
 def _about(axis: np.ndarray, count: int) -> np.ndarray:
-    """(count, 3, 3): the body's y axis along a direction, turned about it."""
+    """Rotations (count, 3, 3) that bring the body's y axis to a direction, evenly turned about it."""
     side = np.cross(axis, [1.0, 0.0, 0.0] if abs(axis[0]) < 0.9 else [0.0, 0.0, 1.0])
     side /= np.linalg.norm(side)
     first = np.stack([side, axis, np.cross(side, axis)], axis=1)
@@ -91,9 +100,10 @@ def _about(axis: np.ndarray, count: int) -> np.ndarray:
 def _tried(
     cloud: np.ndarray, model: np.ndarray, turns: np.ndarray, up: np.ndarray, height: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distance from the points to the body (H,) [m] and the root joint's place (H, 3), per turn.
+    """Mean distance from the points to the body (H,) [m] and position of the root joint (H, 3) [m] for each rotation.
 
-    The middle of the body is put into that of the points, or with its feet on the floor beneath, whichever fits better.
+    Two positions are compared: the middle of the body in the middle of the points, and the same moved along ``up``
+    until the body touches the floor. The one with the smaller distance is taken.
     """
     from scipy.spatial import cKDTree  # takes a third of a second to load, and only data of points need it
 
@@ -113,7 +123,10 @@ def _tried(
 def _image_cost(
     problem: Problem, b: int, t: int, points: np.ndarray, turns: np.ndarray, place: np.ndarray
 ) -> np.ndarray:
-    """(H,) mean distance [m] at the body's depth between its keypoints and those seen: tells front from back."""
+    """Mean distance (H,) [m], at the body's depth, between its keypoints and the observed ones.
+
+    It distinguishes front from back, which a point cloud alone often does not.
+    """
     camera, seen = problem.camera, problem.observations.joints2d
     assert camera is not None and seen is not None
     confidence = seen[b, t, :, 2].numpy()
@@ -127,7 +140,12 @@ def _image_cost(
 
 
 def _cheapest_way(cost: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """Index (T,) of the turn in each frame, least in cost (T, H) and in turning between them (T, H, 3, 3); Viterbi."""
+    """Index (T,) of the rotation in each frame with the lowest total cost, by the Viterbi algorithm.
+
+    Args:
+        cost: (T, H) cost of each rotation in each frame [m].
+        turns: (T, H, 3, 3) rotations; turning between frames costs ``TURN_COST``.
+    """
     total, back = cost[0], []
     for t in range(1, len(cost)):
         trace = np.einsum("aij,bij->ab", turns[t - 1], turns[t])

@@ -1,8 +1,8 @@
-"""Where the floor is, from a free motion seen by a camera: feet that stand still stand on it, nothing is below it.
+"""Estimate the floor from a free motion in a camera's frame: feet at rest stand on it, and nothing is below it.
 
-The direction of "up" is what feet alone leave open (a person who stays in one place stands on any floor), so that the
-upright body and the level of the camera count as evidence too. What is found comes with how sure it is, and with what
-else it could be. Camera frame: x right, y down, z forward, metres.
+Feet alone do not determine the upward direction, because a person who stays in one place can stand on any floor.
+Therefore the upright body and a level camera also count as evidence. The estimate comes with its uncertainty and with
+alternatives. Camera frame: x right, y down, z forward, metres.
 """
 
 from __future__ import annotations
@@ -22,34 +22,35 @@ from optim.problem.variables import Trajectory, Variables
 
 PELVIS, LEFT_ANKLE, RIGHT_ANKLE, NECK = 0, 7, 8, 12
 SOLE = 0.015
-"""Vertices of the feet this close to the lowest of the rest pose are its sole [m]."""
-SOLE_POINTS = 12  # a foot
+"""Height [m] above the lowest vertex of a foot, in the rest pose, up to which vertices belong to the sole."""
+SOLE_POINTS = 12
+"""Number of vertices of each sole that are used."""
 STILL = 0.25
-"""Speed of a foot [m/s] at which it counts e⁻¹ as a foot that stands."""
+"""Speed [m/s] at which the weight of a foot as a standing foot has fallen to e⁻¹."""
 HEIGHT_ERROR, BELOW_ERROR = 0.03, 0.015
-"""Of a standing sole above the floor, and of one below it [m]."""
+"""Standard deviations of the height of a standing sole, and of the depth of a sole below the floor [m]."""
 RUN = 10.0
-"""Frames that err together: ten of them tell as much as one."""
+"""Number of successive frames whose errors are taken as one, because they are correlated."""
 UPRIGHT = 25.0
-"""Legs and trunk of an upright body lie within so many degrees."""
+"""Largest angle between legs and trunk of an upright body [deg]."""
 LEAN_ERROR = {"roll": 2.5, "pitch": 8.0}
-"""How far an upright body of stage 2 leans from the vertical [deg]: seen across the image, guessed along the view."""
+"""Standard deviations of the lean of an upright body after stage 2 [deg]. Only roll is visible in the image."""
 CAMERA_ERROR = {"roll": 4.0, "pitch": 10.0}
-"""How far a camera is held from level [deg]."""
+"""Standard deviations of the tilt of a camera that is held level [deg]."""
 GOOD, FAIR = (3.0, 0.03), (6.0, 0.06)
-"""Standard deviations of tilt [deg] and height [m] up to which an estimate is called so."""
+"""Largest standard deviations of tilt [deg] and height [m] of an estimate that is called good, and of a fair one."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FloorGuess:
-    """One floor for a whole clip."""
+    """Estimate of one floor for a whole clip."""
 
     name: str
-    plane: np.ndarray  # (4,) unit normal that points up, and offset: n · p = offset
-    tilt_error_deg: float  # standard deviation
+    plane: np.ndarray  # (4,) unit normal that points up, and offset [m]: n · p = offset, camera frame
+    tilt_error_deg: float  # standard deviation of the tilt
     height_error_m: float
-    """The same for the height under the feet; that of the camera follows from the tilt."""
+    """Standard deviation of the height under the feet. The error of the camera's height follows from the tilt."""
 
     @property
     def confidence(self) -> str:
@@ -70,21 +71,23 @@ class FloorGuess:
 
 @dataclass(frozen=True)
 class Feet:
-    """What a free motion says of the floor; N frames of all sub-sequences together."""
+    """Evidence for the floor in a free motion. N counts the frames of all sub-sequences."""
 
-    soles: np.ndarray  # (N, 2, K, 3) m
-    still: np.ndarray  # (N, 2) 1 for a foot that stands, towards 0 the faster it moves
-    up: np.ndarray | None  # (3,) mean direction of the upright body; None where it never is
+    soles: np.ndarray  # (N, 2, K, 3) [m] vertices of the soles
+    still: np.ndarray  # (N, 2) weight of a foot as a standing foot: 1 at rest, towards 0 the faster it moves
+    up: np.ndarray | None  # (3,) mean direction of the upright body; None if it is never upright
 
 
 def guess_floor(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = None) -> tuple[FloorGuess, ...]:
-    """Floors that a motion (B, T, …) in the camera frame may stand on, the likeliest first.
+    """Floors that a motion may stand on, the most likely one first.
 
     Args:
-        seen: (B, T) frames to go by; None: all.
+        motion: (B, T, …) in the camera frame.
+        seen: (B, T) frames to use. None uses all.
 
     Returns:
-        From all evidence; from a level camera; from the upright body alone, where it is upright. All touch the feet.
+        One floor from all evidence, one of a level camera, and one perpendicular to the upright body if it is ever
+        upright. All lie under the standing feet.
     """
     feet = look_at_feet(motion, body, seen=seen)
     found = _fitted(feet)
@@ -96,9 +99,12 @@ def guess_floor(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = No
 
 
 def on_found_floor(problem: Problem, motion: Trajectory, variables: Variables) -> tuple[Problem, Variables]:
-    """The problem and its variables on the floor that the feet of a free motion tell of, if none was observed.
+    """Replace an assumed floor by the one that the feet of a free motion show. An observed floor is kept.
 
-    All sub-sequences get one floor. What was found is logged as a warning, since a bad floor spoils what comes after.
+    All sub-sequences get the same floor. A warning describes it, because later stages depend on it.
+
+    Returns:
+        The problem and the variables with this floor.
     """
     if problem.floor is None or problem.floor_known:
         return problem, variables
@@ -110,7 +116,12 @@ def on_found_floor(problem: Problem, motion: Trajectory, variables: Variables) -
 
 
 def look_at_feet(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = None) -> Feet:
-    """Soles, which of them stand, and the upright body's direction."""
+    """Soles, their weights as standing feet, and the direction of the upright body.
+
+    Args:
+        motion: (B, T, …) in the camera frame.
+        seen: (B, T) frames to use. None uses all.
+    """
     ids = sole_vertices(body)
     with torch.no_grad():
         arguments = motion.trans, motion.root_orient, motion.pose_body, motion.betas
@@ -130,7 +141,7 @@ def look_at_feet(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = N
 
 
 def sole_vertices(body: BodyModel) -> np.ndarray:
-    """(2, K) vertices under the left and the right foot, from heel to toes."""
+    """Indices (2, K) of vertices under the left and the right foot, from heel to toes."""
     template = body.template.double().numpy()
     owner = body.weights.argmax(1).numpy()
     rows = []
@@ -143,7 +154,10 @@ def sole_vertices(body: BodyModel) -> np.ndarray:
 
 
 def _upright(joints: np.ndarray) -> np.ndarray | None:
-    """Mean direction from ankles to neck over the frames (of N, 22, 3) in which legs and trunk are in line."""
+    """Mean direction (3,) from ankles to neck over the frames in which legs and trunk are nearly in line.
+
+    None if there is no such frame, or if the direction points down in the image. ``joints`` is (N, 22, 3).
+    """
     ankles = joints[:, [LEFT_ANKLE, RIGHT_ANKLE]].mean(1)
     legs, trunk = _unit(joints[:, PELVIS] - ankles), _unit(joints[:, NECK] - joints[:, PELVIS])
     upright = (legs * trunk).sum(1) > np.cos(np.radians(UPRIGHT))
@@ -154,7 +168,7 @@ def _upright(joints: np.ndarray) -> np.ndarray | None:
 
 
 def _fitted(feet: Feet) -> tuple[np.ndarray, float, float]:
-    """Plane, and the standard deviations of its tilt [deg] and of its height under the feet [m], from all evidence."""
+    """Plane (4,) from all evidence, and the standard deviations of its tilt [deg] and height under the feet [m]."""
     from scipy.optimize import least_squares  # takes a fifth of a second to load, and only videos need it
 
     tilt = (0.0, 0.0) if feet.up is None else angles_deg(feet.up)
@@ -180,14 +194,14 @@ def _fitted(feet: Feet) -> tuple[np.ndarray, float, float]:
 
 
 def _under(name: str, up: np.ndarray, feet: Feet, tilt_error: float) -> FloorGuess:
-    """The floor of a given direction under the feet that stand."""
+    """Floor with a given upward normal under the standing feet."""
     reach = np.linalg.norm(feet.soles.mean(2) - feet.soles.mean((0, 1, 2)), axis=-1).mean()
     height_error = float(np.hypot(HEIGHT_ERROR, reach * np.sin(np.radians(tilt_error))))
     return FloorGuess(name, np.array([*up, _height_under(up, feet)]), tilt_error, height_error)
 
 
 def _height_under(up: np.ndarray, feet: Feet) -> float:
-    """Offset below which a tenth of the standing soles lie; of all soles where none stands."""
+    """Offset [m] of a plane below which 30 % of the standing soles lie, or of all soles if none stands."""
     lowest = (feet.soles @ up).min(-1).ravel()
     weights = feet.still.ravel() + 1e-6
     order = np.argsort(lowest)
@@ -195,18 +209,18 @@ def _height_under(up: np.ndarray, feet: Feet) -> float:
 
 
 def _robust(values: np.ndarray) -> np.ndarray:
-    """Residuals whose squares grow like a Cauchy loss."""
+    """Residuals whose squares are a Cauchy loss of the values."""
     return np.sign(values) * np.sqrt(2.0 * np.log1p(values**2 / 2.0))
 
 
 def normal_of(pitch: float, roll: float) -> np.ndarray:
-    """Up (3,) of a level floor before a camera that looks ``pitch`` up and is rolled by ``roll`` [deg]."""
+    """Upward normal (3,) of a level floor in the frame of a camera with this pitch (positive: up) and roll [deg]."""
     p, r = np.radians((pitch, roll))
     return np.array([np.sin(r) * np.cos(p), -np.cos(r) * np.cos(p), np.sin(p)])
 
 
 def angles_deg(plane: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """Pitch (up is positive) and roll [deg] of the camera over a floor whose normal points up."""
+    """Pitch (positive when looking up) and roll [deg] of the camera above a floor whose normal points up."""
     x, y, z = (float(v) for v in plane[:3])
     return float(np.degrees(np.arcsin(np.clip(z, -1.0, 1.0)))), float(np.degrees(np.arctan2(x, -y)))
 

@@ -1,4 +1,4 @@
-"""How the variables come about: at the start of a fit, and where a free motion becomes first frame plus latents."""
+"""Initialise the variables before stage 1, and turn a free motion into an initial state and latents before stage 3."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ from optim.problem.variables import Variables, root_matrix, root_variable
 from optim.schedule.presets import Preset
 
 TORSO = (0, 1, 2, 3, 6, 9, 12, 13, 14, 16, 17)
-"""Joints that move little against the root: pelvis, hips, spine, neck, collars, shoulders."""
+"""Joints that move little relative to the root: pelvis, hips, spine, neck, collars and shoulders."""
 NUM_BETAS = 16
 
 
 def start_variables(problem: Problem, preset: Preset) -> dict[str, Tensor]:
-    """Variables before stage 1: mean pose and shape, placed by ``preset.start`` and by what the camera sees."""
+    """Variables before stage 1: mean pose and mean shape, placed by ``preset.start`` and by the camera's observations.
+
+    Returns:
+        The variables of stages 1 and 2 by name, in the frame of the input.
+    """
     batch, count = problem.batch, problem.frames
     root = torch.zeros(batch, count, 3)
     root[..., 0] = math.pi
@@ -49,7 +53,10 @@ def start_variables(problem: Problem, preset: Preset) -> dict[str, Tensor]:
 
 
 def _seen_place(problem: Problem, variables: Variables) -> Tensor:
-    """(B, T, 3) from the camera: mean of the points of each frame, or straight ahead at the depth the bones suggest."""
+    """Translations (B, T, 3) [m] from the observations of a camera.
+
+    It is the mean of the points of each frame, or a point straight ahead at the depth that the bone lengths give.
+    """
     trans, seen = variables["trans"], problem.observations
     if seen.points3d is not None:
         points = seen.masked("points3d")
@@ -69,9 +76,9 @@ def _seen_place(problem: Problem, variables: Variables) -> Tensor:
 
 
 def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> None:
-    """Place the rest pose by a rigid fit per frame to the torso joints, or key vertices, that are seen, or in a cloud.
+    """Place the mean pose in every frame by a rigid fit to the visible torso joints, key vertices or point cloud.
 
-    Frames with too few take the way between their neighbours'; a sub-sequence with no other frames keeps its start.
+    Frames with too few points are interpolated. A sub-sequence without any other frame keeps its initial values.
     """
     seen, pose = problem.observations, problem.pose_prior.decode(variables["latent_pose"][:, :1])
     if seen.points3d is not None and seen.joints3d is None and seen.verts3d is None:
@@ -104,15 +111,17 @@ def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> No
 def enter_stage_3(
     problem: Problem, variables: Variables, preset: Preset, *, segment: int | None = None
 ) -> tuple[dict[str, Tensor], PriorFrame | None]:
-    """A free motion as its first frame, the velocities there, and the latents of its transitions.
+    """Variables of stage 3 for a free motion: its initial state and the latents of its transitions.
 
-    Every latent is the posterior mean of its own transition, so rolling them out drifts from the motion they came from.
+    Every latent is the posterior mean of its own transition. The roll-out of these latents therefore drifts away from
+    the motion.
 
     Args:
-        segment: With a node at every so-manieth frame of the motion (see ``shooting``).
+        variables: Variables of stage 2.
+        segment: Number of frames between two nodes of multiple shooting (see ``shooting``). None uses no nodes.
 
     Returns:
-        The variables of stage 3, and without a camera the frame they are in (``preset.prior_frame``).
+        The variables of stage 3 and, without a camera, the frame that they are in (``preset.prior_frame``).
     """
     with torch.no_grad():
         trans, betas = variables["trans"], variables["betas"]
@@ -148,7 +157,10 @@ def enter_stage_3(
 
 
 def prior_frame_of(problem: Problem, variables: Variables, preset: Preset) -> PriorFrame:
-    """Where the prior frame of a free motion lies, by its first frame and the floor."""
+    """Transform from the frame of the input to the prior frame of a free motion.
+
+    It follows from the first frame of the motion and from the floor.
+    """
     if not problem.has_camera and preset.prior_frame == "input":
         return frames.identity(problem.batch, dtype=variables["trans"].dtype)
     trans, root = variables["trans"][:, 0], root_matrix(variables["root_orient"][:, 0])
