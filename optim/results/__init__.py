@@ -1,1 +1,1 @@
-"""What a fit leaves behind: as values, read from disk, and written in any format."""
+"""Results of a fit: as values, read from disk, and written in several formats."""

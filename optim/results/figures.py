@@ -1,7 +1,7 @@
-"""Figures of a fit's results, per frame, per stage and against the truth: what tables, report and evaluation show.
+"""Measure a fit's results per frame and per stage, and against the ground truth, for tables, report and evaluation.
 
-Everything is measured in a world with z up and the floor at z = 0: that of the true floor where there is one, otherwise
-of the stage's own.
+Everything is measured in a world with z up and the floor at z = 0. It is the world of the true floor if that is known,
+otherwise of the stage's own floor.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from optim.problem.frames import PriorFrame
 from optim.results.results import FitResult, in_world
 
 BODY25_OF_JOINT = {joint: k for k, joint in enumerate(BODY25_FROM_JOINTS) if joint < 22} | {10: 19, 11: 22, 15: 0}
-"""Body joint → the keypoint of BODY_25 that shows it; toes by the big ones, the head by the nose."""
+"""Body joint → keypoint of BODY_25 that shows it. Feet are shown by the big toes and the head by the nose."""
 
 
 @dataclass(frozen=True)
 class FloorOfStage:
-    """A stage's floor, seen from the camera."""
+    """Floor of a stage relative to the camera, the observed floor and the true floor."""
 
     stage: str
     offset_m: float
     """Distance of the camera from the floor."""
     from_observed_deg: float
-    """Angle to the floor that the fit was given."""
+    """Angle to the floor that was given to the fit. NaN if there is none."""
     from_true_deg: float | None
+    """Angle to the true floor. None if it is unknown."""
     offset_from_true_cm: float | None
+    """Difference of the camera's distance from the two floors. None if the true floor is unknown."""
 
 
 def stage_metrics(result: FitResult) -> dict[str, dict[str, float]]:
-    """Stage → figure → value; against the truth where there is one, otherwise what needs none."""
+    """Stage → metric → value. Without ground truth, only the metrics that need none are there."""
     table = {}
     for stage in result.stages:
         frame = world_of(result, stage)
@@ -56,9 +58,10 @@ def stage_metrics(result: FitResult) -> dict[str, dict[str, float]]:
 
 
 def visible_joints(result: FitResult) -> Tensor:
-    """(1, T, 22) bool: what the fit could see of every joint; all of it where the observations are not known.
+    """Whether each joint was observed (1, T, 22) bool. All are taken as observed if the observations are not known.
 
-    Of keypoints, a joint is seen where its own keypoint is; the spine and collars where the neck or the hips are.
+    With keypoints, a joint is observed if its own keypoint is. Spine and collars are observed if the neck or the mid
+    hip is.
     """
     seen, frames = result.observations, result.frames
     everything = torch.ones(1, frames, 22, dtype=torch.bool)
@@ -76,7 +79,11 @@ def visible_joints(result: FitResult) -> Tensor:
 
 
 def per_frame(result: FitResult, stage: str | None = None) -> dict[str, np.ndarray]:
-    """Name with unit → (T,) of one stage in the world of its own floor; NaN where there is nothing to measure."""
+    """Measurements (T,) of one stage by name with unit, in the world of its own floor. NaN where nothing is measured.
+
+    Args:
+        stage: Name in ``STAGES``. None takes the last stage reached.
+    """
     name = stage or result.last_stage
     motion, _ = result.in_world(name)
     speed, near = feet_near_floor(motion.joints)
@@ -100,7 +107,7 @@ def per_frame(result: FitResult, stage: str | None = None) -> dict[str, np.ndarr
 
 
 def reprojection(result: FitResult, stage: str | None = None) -> Tensor | None:
-    """Mean image distance (T,) [px] of the keypoints that enter the loss; None without keypoints or camera."""
+    """Mean distance in the image (T,) [px] of the keypoints that enter the loss. None without keypoints or camera."""
     seen, camera, body = result.observations, result.camera, result.body
     if seen is None or seen.joints2d is None or camera is None:
         return None
@@ -115,7 +122,10 @@ def reprojection(result: FitResult, stage: str | None = None) -> Tensor | None:
 
 
 def drift_curves(result: FitResult) -> Mapping[str, np.ndarray] | None:
-    """Field of ``optim.diagnostics.drift.Drift`` → (T,) of the first roll-out; None without it or without stage 2."""
+    """Drift of the first roll-out per frame (T,), by field of ``optim.diagnostics.drift.Drift``.
+
+    None if stage 2 or the first roll-out is missing.
+    """
     if result.encoded is None or "stage3_init" not in result.stages:
         return None
     frame = in_world(result.stages["stage3_init"], result.body, result.floor("stage3_init"))[1]
@@ -125,7 +135,7 @@ def drift_curves(result: FitResult) -> Mapping[str, np.ndarray] | None:
 
 
 def floors(result: FitResult) -> list[FloorOfStage]:
-    """The floor of every stage that has its own; empty without a camera."""
+    """Floor of every stage that has its own. The list is empty without a camera."""
     observed = result.observed_floor
     true = None if result.truth is None or result.truth.floor_plane is None else result.truth.floor_plane[0]
     rows = []
@@ -146,7 +156,7 @@ def floors(result: FitResult) -> list[FloorOfStage]:
 
 
 def world_of(result: FitResult, stage: str) -> PriorFrame:
-    """The way to the world that a stage is measured in."""
+    """Transform from the frame of the input to the world in which a stage is measured."""
     if result.truth is not None and result.truth.floor_plane is not None:
         return in_world(result.truth, result.body_truth or result.body, result.truth.floor_plane[0])[1]
     return result.in_world(stage)[1]

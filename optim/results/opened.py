@@ -1,4 +1,4 @@
-"""Results opened for looking at: a folder of HuMoR's or ours, parts of a video together, or a motion in an .npz.
+"""Open results to look at them: a folder of HuMoR or of this program, all sub-sequences of a video, or a motion .npz.
 
 Nothing is fitted again. Knows no window.
 """
@@ -44,41 +44,45 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Opened:
-    """B sub-sequences (parts of a video, or people) of T frames at the moments of the fit that were written down."""
+    """B sequences (sub-sequences of a video, or people) of T frames at the moments of the fit that were stored."""
 
     name: str
     body: BodyModel
     moments: Mapping[str, Trajectory]
-    """Name in ``results.STAGES``, ``WHOLE`` or ``motion`` → batch of B, in the order of the fit."""
+    """Name in ``results.STAGES``, ``WHOLE`` or ``motion`` → batch of B motions, in the order of the fit."""
     intervals: tuple[Interval, ...]
+    """Interval of each sequence in the video."""
     encoded: Trajectory | None = None
-    """Stage 2 as the first roll-out of stage 3 encodes it."""
-    floor: Tensor | None = None  # (B, 4) as given to the fit; None: the frame is a world with z up
+    """Motion of stage 2 that the first roll-out of stage 3 encodes."""
+    floor: Tensor | None = None  # (B, 4) as given to the fit; None if the frame is a world with z up
     truth: Trajectory | None = None
     observations: Observations | None = None
     camera: Camera | None = None
     seams: tuple[Seam, ...] = ()
     losses: Mapping[str, LossRow] = field(default_factory=dict)
-    """Moment → its loss and terms (``results.loss_row``), where a run has written them down."""
+    """Moment → its loss and terms (``results.loss_row``), if they were stored."""
 
     @property
     def drift_cm(self) -> np.ndarray | None:
-        """(B, T) distance of the root joints between the first roll-out and what it encodes; None without both."""
+        """Distance (B, T) [cm] of the root joint between the first roll-out and the motion that it encodes.
+
+        None if one of them is missing.
+        """
         if self.encoded is None or "stage3_init" not in self.moments:
             return None
         return root_distance_cm(self.moments["stage3_init"].joints, self.encoded.joints)
 
 
 def open_results(path: Path, *, body_path: Path | None = None, clip: str | None = None) -> Opened:
-    """Read what there is to be looked at.
+    """Read results or a motion.
 
     Args:
-        path: ``results_out``, a folder in it, any folder above, or an .npz of motion (AMASS, HuMoR, SLAHMR).
-        body_path: SMPL+H; None: what ``meta.txt`` names, or the shipped one.
-        clip: Of several, by name or number; None: the first, with a note.
+        path: ``results_out``, a folder in it, any folder above it, or an .npz of a motion (AMASS, HuMoR, SLAHMR).
+        body_path: SMPL+H body. None takes the one that ``meta.txt`` names, or the shipped one.
+        clip: Name or number of a clip. None takes the first one, and a warning lists the others.
 
     Raises:
-        InputError: Nothing there, or files that cannot be used.
+        InputError: There are no results, or their files cannot be used.
     """
     if not is_folder(path):
         return _motion(path, body_path)
@@ -91,7 +95,11 @@ def open_results(path: Path, *, body_path: Path | None = None, clip: str | None 
 
 
 def interval_of(folder: Path) -> Interval | None:
-    """Which frames of a video a folder of results covers; None where it does not say."""
+    """Interval of a video that a folder of results covers. None if the folder does not store it.
+
+    Raises:
+        InputError: The stored interval is not one.
+    """
     file = folder / "observations.npz"
     if "seq_interval" not in array_names(file):
         return None
@@ -104,7 +112,7 @@ def interval_of(folder: Path) -> Interval | None:
 
 
 def _groups(folders: Sequence[Path]) -> dict[str, list[Path]]:
-    """Name → folders that belong together: the parts of one video with its ``final_results``, else single ones."""
+    """Name → folders that belong together: the sub-sequences of a video with ``final_results``, or a single folder."""
     groups: dict[str, list[Path]] = {}
     stitched = [folder for folder in folders if folder.name == STITCHED]
     for folder in folders:
@@ -128,11 +136,11 @@ def _joined(name: str, folders: Sequence[Path], body_path: Path | None) -> Opene
     parts: dict[Interval | None, Path] = {}
     for folder in folders:
         if folder not in final:
-            parts.setdefault(interval_of(folder), folder)  # HuMoR repeats a part to fill its last batch
+            parts.setdefault(interval_of(folder), folder)  # HuMoR repeats a sub-sequence to fill its last batch
     results = [read_result(folder, body_path=body_path) for folder in parts.values()]
     frames = results[0].frames
     if len({result.frames for result in results}) > 1:
-        raise InputError(f"{folders[0].parent}: parts of different lengths; open one of them by its folder")
+        raise InputError(f"{folders[0].parent}: sub-sequences of different lengths; open one of them by its folder")
     intervals = [(0, frames) if interval is None else interval for interval in parts]
     if any(end - start != frames for start, end in intervals):
         raise InputError(
@@ -158,7 +166,10 @@ def _joined(name: str, folders: Sequence[Path], body_path: Path | None) -> Opene
 
 
 def _with_seams(opened: Opened, final: Sequence[Path], stage: str) -> Opened:
-    """The same with the whole motion, from ``final_results`` or as HuMoR cuts it, and how its parts fit together."""
+    """Add the motion of the whole video and its seams.
+
+    The motion comes from ``final_results`` or is stitched with a hard cut, as in HuMoR.
+    """
     last = opened.moments[stage]
     clips = [Clip(interval, row_of(last, row)) for row, interval in enumerate(opened.intervals)]
     file = final[0] / f"{stage}_results.npz" if final else None
@@ -174,7 +185,7 @@ def _with_seams(opened: Opened, final: Sequence[Path], stage: str) -> Opened:
 
 
 def _motion(path: Path, body_path: Path | None) -> Opened:
-    """A file of one motion, or of several people's."""
+    """Read a file with the motion of one person or of several."""
     names = set(array_names(path))
     body_folder = body_path or assets.BODY_FOLDER
     if set(_ROTATIONS) <= names and (people := _people(path)) is not None:
@@ -195,7 +206,10 @@ def _motion(path: Path, body_path: Path | None) -> Opened:
 
 
 def _people(path: Path) -> tuple[Trajectory, Tensor | None] | None:
-    """Motions (P, T, ...) and floors as SLAHMR writes them, joints still to be worked out; None for a single motion."""
+    """Read motions (P, T, ...) of several people and their floors (P, 4), as SLAHMR writes them.
+
+    The joints are not computed here. None if the file holds a single motion.
+    """
     what = "motions of several people (trans, root_orient, pose_body, betas)"
     arrays = read_arrays(path, ("trans", *_ROTATIONS, "betas"), optional=("floor_plane", "floor_idcs"), what=what)
     trans = arrays["trans"]
@@ -237,7 +251,7 @@ def _encoded(results: Sequence[FitResult]) -> Trajectory | None:
 
 
 def _floors(results: Sequence[FitResult]) -> Tensor | None:
-    """(B, 4): as given, else as the last stage has it."""
+    """Floors (B, 4) as given to the fit, otherwise those of the last stage. None if one is missing."""
     found = [result.floor() if result.observed_floor is None else result.observed_floor for result in results]
     known = [floor for floor in found if floor is not None]
     return torch.stack(known) if len(known) == len(results) else None
@@ -256,7 +270,7 @@ def _seen(results: Sequence[FitResult]) -> Observations | None:
 
 
 def _losses(result: FitResult) -> dict[str, LossRow]:
-    """From ``losses.csv``: of a stage's last row, and of stage 3's first for the first roll-out."""
+    """Moment → row of ``losses.csv``: the last row of its stage, or the first row of stage 3 for the first roll-out."""
     found = {}
     for name, stage in (("stage1", 1), ("stage2", 2), ("stage3_init", 3), ("stage3", 3)):
         rows = [row for row in result.losses if row.get("stage") == stage and "total" in row]

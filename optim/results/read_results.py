@@ -1,7 +1,8 @@
-"""Read a folder of results in HuMoR's layout (``results_out/CLIP`` or ``final_results``), ours or the public code's.
+"""Read a folder of results in HuMoR's layout (``results_out/CLIP`` or ``final_results``), from any program.
 
-Per folder at least one ``stageN_results.npz``; ``gt_results.npz``, ``observations.npz``, ``meta.txt`` and what a run
-without a window adds (``losses.csv``, ``run.json``) where they are there. Arrays are as ``saving.humor_results`` says.
+A folder holds at least one ``stageN_results.npz``. It may also hold ``gt_results.npz``, ``observations.npz``,
+``meta.txt``, and the ``losses.csv`` and ``run.json`` of a run without a window. ``saving.humor_results`` describes the
+arrays.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ _INTEGERS = ("iteration", "stage", "step")
 
 
 def find_results(path: Path) -> list[Path]:
-    """The results folders at or below a path, in sorted order.
+    """Folders of results at or below a path, sorted.
 
     Raises:
-        InputError: No such folder, or no results in it.
+        InputError: There is no such folder, or there are no results in it.
     """
     if not is_folder(path):
         raise InputError(f"{path}: no such folder; give results_out/CLIP, results_out, or a folder of runs")
@@ -54,14 +55,15 @@ def find_results(path: Path) -> list[Path]:
 
 
 def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
-    """Read one folder.
+    """Read one folder of results.
 
     Args:
-        body_path: SMPL+H file or folder; None: the one that ``meta.txt`` names, or the shipped one where there is no
+        body_path: SMPL+H file or folder. None takes the one that ``meta.txt`` names, or the shipped one if there is no
             ``meta.txt``.
 
     Raises:
-        InputError: No stage in it, arrays missing, of wrong shapes or not finite, or the body cannot be found.
+        InputError: The folder holds no stage, arrays are missing, have wrong shapes or are not finite, or the body
+            cannot be found.
     """
     files = {name: file for name in STAGES if is_file(file := folder / f"{name}_results.npz")}
     if not files:
@@ -96,10 +98,10 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
 
 
 def read_motion_file(file: Path, body: BodyModel) -> Trajectory:
-    """One ``stageN_results.npz`` or ``gt_results.npz`` as a batch of one; betas per frame become their mean.
+    """Read one ``stageN_results.npz`` or ``gt_results.npz`` as a batch of one. Betas per frame become their mean.
 
     Raises:
-        InputError: Arrays missing, of wrong shapes, or not finite.
+        InputError: Arrays are missing, have wrong shapes, or are not finite.
     """
     frames = _read_frames(file, body)
     if len(frames.betas) > 1:
@@ -112,22 +114,23 @@ def read_motion_file(file: Path, body: BodyModel) -> Trajectory:
 
 
 def read_stitched_file(file: Path, body: BodyModel, clips: Sequence[Clip]) -> Stitched:
-    """A motion of a whole video as it was written, betas per frame, and how the parts of the video meet in it.
+    """Read the stored motion of a whole video, with betas per frame, and measure the seams of its sub-sequences in it.
 
     Raises:
-        InputError: Arrays missing, of wrong shapes, not finite, or fewer frames than the parts cover.
+        InputError: Arrays are missing, have wrong shapes or are not finite, or there are fewer frames than the
+            sub-sequences cover.
     """
     frames = _read_frames(file, body)
     count, end = len(frames.trans), max(clip.interval[1] for clip in clips)
     if count < end:
-        raise InputError(f"{file}: {count} frames, fewer than its parts cover; they are of different fits")
+        raise InputError(f"{file}: {count} frames, fewer than its sub-sequences cover; they are of different fits")
     rotations = torch.cat((frames.root_orient[:, None], frames.pose_body), dim=1)
     betas = frames.betas.expand(count, -1)
     return replace(frames, betas=betas, seams=seams_of(clips, frames.joints, rotations))
 
 
 def _read_frames(file: Path, body: BodyModel) -> Stitched:
-    """The arrays of a motion with their joints; betas are (1, 16) or (N, 16), as in the file."""
+    """Arrays of a motion, and its joints from the body model. Betas are (1, 16) or (N, 16), as in the file."""
     arrays = read_arrays(file, _MOTION, optional=("contacts", "floor_plane"), what=WHAT)
     count = len(arrays["trans"])
     betas = np.atleast_2d(np.asarray(arrays["betas"], np.float32))[:, :NUM_BETAS]
@@ -151,7 +154,11 @@ def _read_frames(file: Path, body: BodyModel) -> Stitched:
 
 
 def read_losses(folder: Path) -> tuple[LossRow, ...]:
-    """Rows of ``losses.csv``; terms that were not active in an iteration are left out of its row."""
+    """Rows of ``losses.csv``, one per iteration. Terms that were not active are absent from the row.
+
+    Raises:
+        InputError: The file is not a table of losses.
+    """
     file = folder / LOSSES
     if not is_file(file):
         return ()
@@ -163,7 +170,11 @@ def read_losses(folder: Path) -> tuple[LossRow, ...]:
 
 
 def read_meta(folder: Path) -> dict[str, Path]:
-    """The body files that ``meta.txt`` names, ``optim_bm`` and ``gt_bm``; nothing where there is no such file."""
+    """Body files that ``meta.txt`` names, ``optim_bm`` and ``gt_bm``. Empty if there is no ``meta.txt``.
+
+    Raises:
+        InputError: A body file that it names does not exist.
+    """
     file = folder / "meta.txt"
     if not is_file(file):
         return {}

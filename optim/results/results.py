@@ -1,7 +1,7 @@
-"""What a finished (or broken off) fit leaves behind, one value per sub-sequence: what exports, report and figures read.
+"""Results of a finished or interrupted fit, one value per sub-sequence. Exports, report and evaluation read them.
 
-Made from a session here, from a folder of results in ``read_results``. Motions are batches of one in the frame of the
-input; ``in_world`` brings them to a world with z up and the floor at z = 0.
+They are made from a session here, and from a folder of results in ``read_results``. Motions are batches of one in the
+frame of the input. ``in_world`` transforms them to a world with z up and the floor at z = 0.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from optim.split.batches import row_of
 from optim.split.stitching import Clip, Seam, Stitched, stitch
 
 STAGES = ("stage1", "stage2", "stage3_init", "stage3")
-"""In the order of the fit; ``stage3_init`` is the first roll-out, before stage 3 moves anything."""
+"""Stages in the order of the fit. ``stage3_init`` is the first roll-out, before the first step of stage 3."""
 LossRow = Mapping[str, float | int | str]
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """One sub-sequence of T frames (or the stitched motion of a whole video)."""
+    """Result for one sub-sequence of T frames, or for the stitched motion of a whole video."""
 
     name: str
     body: BodyModel
     stages: Mapping[str, Trajectory]
-    """Name in ``STAGES`` → motion, a batch of one; only those that were reached."""
+    """Name in ``STAGES`` → motion as a batch of one, for the stages that were reached."""
     bridged: Trajectory | None = None
-    """Stage 2 as stage 3 encoded it, where that bridged frames in which nothing is seen; a batch of one."""
+    """Motion of stage 2 that stage 3 encoded, if missing frames were interpolated for it, as a batch of one."""
     truth: Trajectory | None = None
     observations: Observations | None = None
     camera: Camera | None = None
@@ -50,22 +50,22 @@ class FitResult:
     """One row per iteration (``loss_row``), of the whole batch that the sub-sequence was fitted in."""
     seams: tuple[Seam, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
-    """Settings, versions, times: what the run wrote down about itself."""
+    """Settings, versions and times that the run stored about itself."""
     gender: str = "neutral"
     body_truth: BodyModel | None = None
-    """Of the truth where it is another one."""
+    """Body of the ground truth if it differs from ``body``, otherwise None."""
     fps: float = PRIOR_FPS
 
     @property
     def last_stage(self) -> str:
-        """The last one reached."""
+        """Name of the last stage that was reached."""
         return [name for name in STAGES if name in self.stages][-1]
 
     def motion(self, stage: str | None = None) -> Trajectory:
-        """The motion of a stage, by default the last.
+        """Motion of a stage, by default of the last one.
 
         Raises:
-            InputError: The fit has not reached it.
+            InputError: The fit has not reached the stage.
         """
         name = stage or self.last_stage
         if name not in self.stages:
@@ -74,30 +74,32 @@ class FitResult:
 
     @property
     def encoded(self) -> Trajectory | None:
-        """The motion of stage 2 that the first roll-out encodes; None where stage 2 was not reached."""
+        """Motion of stage 2 that the first roll-out encodes. None if stage 2 was not reached."""
         return self.stages.get("stage2") if self.bridged is None else self.bridged
 
     def floor(self, stage: str | None = None) -> Tensor | None:
-        """The floor (4,) that a stage stands on, in the frame of the input; None where that is a world already."""
+        """Floor (4,) of a stage in the frame of the input. None if that frame is a world with the floor at z = 0."""
         fitted = self.motion(stage).floor_plane
         return self.observed_floor if fitted is None else fitted[0]
 
     def in_world(self, stage: str | None = None) -> tuple[Trajectory, PriorFrame]:
-        """The motion of a stage in the world of its own floor, and the way from the frame of the input to there."""
+        """Motion of a stage in the world of its own floor, and the transform from the frame of the input to it."""
         motion = self.motion(stage)
         return in_world(motion, self.body, self.floor(stage))
 
     @property
     def frames(self) -> int:
+        """Number of frames."""
         return next(iter(self.stages.values())).trans.shape[1]
 
 
 def in_world(motion: Trajectory, body: BodyModel, floor: Tensor | None) -> tuple[Trajectory, PriorFrame]:
-    """A batch of one in a world with z up and the floor at z = 0, and the frame that took it there.
+    """A motion in a world with z up and the floor at z = 0, and the transform to it from the frame of the input.
 
     Args:
-        floor: (4,) unit normal n and offset d of n·p = d in the frame of the input: the body then starts at
-            x = y = 0 heading along +y, as in the prior frame. None: the input is such a world; nothing is moved.
+        motion: Batch of one in the frame of the input.
+        floor: (4,) unit normal n and offset d of n·p = d in the frame of the input. The body then begins at x = y = 0
+            and faces +y, as in the prior frame. None means that the input is such a world; the motion is unchanged.
     """
     if floor is None:
         return motion, identity(1)
@@ -109,11 +111,11 @@ def in_world(motion: Trajectory, body: BodyModel, floor: Tensor | None) -> tuple
 def of_session(
     fit: Fit, *, losses: Sequence[LossRow] | None = None, info: Mapping[str, Any] | None = None
 ) -> list[FitResult]:
-    """What the current branch has reached, one result per sub-sequence; overlapping ones joined as one more.
+    """Results of a fit's current branch, one per sub-sequence. Overlapping sub-sequences give one more, stitched.
 
     Args:
-        losses: One row per iteration; None: those that the history has kept.
-        info: What to remember of the run.
+        losses: One row per iteration. None takes those that the history has kept.
+        info: Facts about the run to store with the results.
     """
     problem = fit.problem
     rows = tuple(losses) if losses is not None else tuple(loss_rows(fit))
@@ -143,7 +145,7 @@ def of_session(
 
 
 def stage_ends(fit: Fit) -> dict[str, Snapshot]:
-    """Name in ``STAGES`` → the snapshot on the current branch that ends it; only those that were begun."""
+    """Name in ``STAGES`` → snapshot at its end on the current branch, for the stages that were begun."""
     reached = {
         "stage1": fit.end_of_stage(1),
         "stage2": fit.end_of_stage(2),
@@ -154,7 +156,10 @@ def stage_ends(fit: Fit) -> dict[str, Snapshot]:
 
 
 def bridged_stage2(fit: Fit) -> Trajectory | None:
-    """Stage 2 as stage 3 encoded it; None where that is what stage 2 ended with, or stage 3 has not begun."""
+    """Motion of stage 2 that stage 3 encoded.
+
+    None if it is the motion at the end of stage 2, or if stage 3 has not begun.
+    """
     first, encoded = fit.stage3_start, fit.stage2_trajectory
     if first is None or first.parent is None or encoded is None:
         return None
@@ -163,12 +168,15 @@ def bridged_stage2(fit: Fit) -> Trajectory | None:
 
 
 def loss_rows(fit: Fit) -> list[LossRow]:
-    """The iterations of the current branch that the history has kept."""
+    """One row for each iteration of the current branch that the history has kept."""
     return [loss_row(entry, fit.current.schedule[entry.phase]) for entry in fit.history.path(fit.current.id)]
 
 
 def loss_row(at: Entry | Snapshot, phase: Phase) -> LossRow:
-    """One iteration as numbers: where it was, the loss, every term weighted and, as ``NAME_raw``, unweighted."""
+    """One iteration as numbers: its position in the schedule, the loss, and every term.
+
+    ``NAME`` holds the weighted value of a term and ``NAME_raw`` the unweighted one.
+    """
     evaluation = at.evaluation
     terms: dict[str, float | int | str] = {}
     for name, value in evaluation.terms.items():
@@ -184,10 +192,10 @@ def loss_row(at: Entry | Snapshot, phase: Phase) -> LossRow:
 
 
 def constant_shape(motion: Stitched, body: BodyModel) -> tuple[Trajectory, float]:
-    """A motion whose betas (N, 16) change, on the mean of them, its root joint where it was.
+    """Replace the changing betas (N, 16) of a motion by their mean. The root joint stays in its place.
 
     Returns:
-        A batch of one, and by how much a joint moves at most [mm].
+        The motion as a batch of one, and the largest distance by which a joint moves [mm].
     """
     betas = motion.betas.mean(0, keepdim=True)
     pelvis = body.rest_joints(torch.cat((betas, motion.betas)))[:, 0]
@@ -201,7 +209,7 @@ def constant_shape(motion: Stitched, body: BodyModel) -> tuple[Trajectory, float
 
 
 def _joined(parts: Iterable[FitResult], intervals: Sequence[tuple[int, int]], *, name: str) -> FitResult:
-    """The stitched motion of the last stage; observations and truth stay with the parts."""
+    """Stitched motion of the last stage. It has no observations and no ground truth."""
     parts = list(parts)
     stage, body = parts[0].last_stage, parts[0].body
     clips = [Clip(interval, part.motion(stage)) for interval, part in zip(intervals, parts, strict=True)]

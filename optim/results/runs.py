@@ -1,4 +1,4 @@
-"""Results of a run, whatever it was kept as: a folder in HuMoR's layout, a folder of such, or a recorded run file."""
+"""Load the results of a run from a folder in HuMoR's layout, from a folder of such folders, or from a run file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from optim.results.saving.run_record import run_info
 
 
 def load_results(path: Path, *, body_path: Path | None = None) -> list[FitResult]:
-    """Everything at a path, one result per sub-sequence and one per stitched motion.
+    """Load all results at a path, one per sub-sequence and one per stitched motion.
 
     Args:
-        body_path: SMPL+H in place of the one that the run names.
+        body_path: SMPL+H body in place of the one that the run names.
 
     Raises:
-        InputError: Nothing there, or something that cannot be read.
+        InputError: There are no results, or they cannot be read.
     """
     if is_file(path) or path.suffix == SUFFIX:
         return read_run(path, body_path=body_path)
@@ -30,10 +30,12 @@ def load_results(path: Path, *, body_path: Path | None = None) -> list[FitResult
 
 
 def read_run(path: Path, *, body_path: Path | None = None) -> list[FitResult]:
-    """What a recorded session had reached where it stood last; its data are in the file, its models where they were.
+    """Load the results of a recorded session at its last position.
+
+    The data of the session are in the run file. Its models are read from the paths that the session used.
 
     Raises:
-        InputError: No run file, one that does not say what was fitted, or models that are not those of then.
+        InputError: The file is not a run file, does not say what was fitted, or the models have changed since.
     """
     body = [] if body_path is None else ["--smpl", str(body_path)]
     settings = resumed_settings(parse(["--resume", str(path), *body]))

@@ -1,1 +1,1 @@
-"""From values to files: results and exports, one module a format."""
+"""Write results and exports to files, with one module for each format."""

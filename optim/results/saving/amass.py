@@ -1,7 +1,7 @@
 """Write a motion in AMASS format: z up, floor at z = 0, metres, axis-angle [rad].
 
 Arrays: ``trans`` (T, 3), ``poses`` (T, 156: root, 21 body joints, 30 hand joints at rest), ``betas`` (16),
-``mocap_framerate`` [Hz], ``gender``. Read back by ``--data-path``, by ``smplx`` and by Blender's SMPL add-on.
+``mocap_framerate`` [Hz], ``gender``. ``--data-path``, ``smplx`` and Blender's SMPL add-on read such files.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from optim.common.rotations import matrix_to_axis_angle
 from optim.results.saving.take import Take
 
 HAND_NUMBERS = 90
+"""Number of axis-angle entries of the hands in a frame."""
 
 
 def write_amass(take: Take, folder: Path) -> list[Path]:
-    """Write ``STEM_poses.npz``."""
+    """Write ``STEM_poses.npz`` and return its path."""
     motion = take.motion
     root = matrix_to_axis_angle(motion.root_orient)[0]
     pose = matrix_to_axis_angle(motion.pose_body)[0].flatten(1)

@@ -1,9 +1,9 @@
 """Write a motion as BVH: SMPL's 22 body joints, y up, **metres**, degrees, floor at y = 0.
 
 The rest pose is the T-pose facing +z. The root has position and rotation channels and a zero offset, so its positions
-are absolute; all others rotate only. Channels are Z, X, Y: R = Rz Rx Ry on column vectors. Ends are the vertex that
-lies farthest out: finger tips, toes, top of the head. Programs that take BVH for centimetres want a scale of 100.
-Lost: the surface, and the shape but for its bone lengths.
+are absolute. All other joints have rotation channels only. The channels are Z, X, Y, which means R = Rz Rx Ry on column
+vectors. The end of a limb is its outermost vertex: finger tips, toes, top of the head. A program that expects
+centimetres needs a scale of 100. The format holds bone lengths but no surface and no shape.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ROTATION = "Zrotation Xrotation Yrotation"
 
 
 def write_bvh(take: Take, folder: Path) -> list[Path]:
-    """Write ``STEM.bvh``."""
+    """Write ``STEM.bvh`` and return its path."""
     order: list[int] = []
     lines = ["HIERARCHY", *_joint(0, take, _ends(take), order, depth=0)]
     lines += ["MOTION", f"Frames: {take.frames}", f"Frame Time: {1.0 / take.fps:.8f}"]
@@ -33,7 +33,7 @@ def write_bvh(take: Take, folder: Path) -> list[Path]:
 
 
 def _joint(joint: int, take: Take, ends: dict[int, np.ndarray], order: list[int], *, depth: int) -> list[str]:
-    """The block of a joint and of all below it; ``order`` collects the joints as they come."""
+    """Lines of a joint and of all joints below it. The joints are appended to ``order`` as they occur."""
     order.append(joint)
     parents, rest = take.body.parents[:NUM_JOINTS], take.rest_joints
     indent = "  " * depth
@@ -54,7 +54,7 @@ def _joint(joint: int, take: Take, ends: dict[int, np.ndarray], order: list[int]
 
 
 def _ends(take: Take) -> dict[int, np.ndarray]:
-    """Leaf joint → offset (3,) of the vertex farthest from it among those that hang mostly on it."""
+    """Leaf joint → offset (3,) [m] of the vertex farthest from it, among the vertices that mainly belong to it."""
     owner = take.body.weights.argmax(1).numpy()
     rest, vertices = take.rest_joints, take.rest_vertices
     ends = {}
@@ -65,7 +65,7 @@ def _ends(take: Take) -> dict[int, np.ndarray]:
 
 
 def _angles(take: Take) -> np.ndarray:
-    """(T, 22, 3) degrees, without jumps of a whole turn from frame to frame."""
+    """Euler angles (T, 22, 3) [deg] in the order Z, X, Y, without jumps of 360° between frames."""
     rotations = take.rotations.copy()
     rotations[:, 0] = Y_UP_FROM_Z_UP @ rotations[:, 0]
     angles = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_euler("ZXY").reshape(take.frames, NUM_JOINTS, 3)

@@ -1,6 +1,6 @@
-"""Every format that a motion can be exported to, in one table, and the function that writes what is asked for.
+"""Export motions: one table of all formats, and the function that writes the chosen ones.
 
-Units and axes of each format stand in its module and in docs/frames.md.
+The module of each format and docs/frames.md give its units and axes.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ def export(
     stage: str | None = None,
     frame: int = 0,
 ) -> list[Path]:
-    """Write motions in the formats asked for, files of each named after its clip and stage.
+    """Write motions in the chosen formats. The files are named after the clip and the stage.
 
     Args:
-        what: A session (each of its sub-sequences, and, where they overlap, their stitched motion), or results.
-        formats: Of ``formats.FORMATS``.
-        folder: Made where it is missing.
-        stage: Of ``optim.results.results.STAGES``; None: the last one reached.
-        frame: For ``obj``.
+        what: A fit or results. A fit gives each of its sub-sequences and, if they overlap, their stitched motion.
+        formats: Names in ``formats.FORMATS``.
+        folder: Folder for the files. It is made if it does not exist.
+        stage: Name in ``optim.results.results.STAGES``. None takes the last stage reached.
+        frame: Frame for ``obj``, from 0. Negative numbers count from the end.
 
     Returns:
-        The files written.
+        Paths of the written files.
 
     Raises:
-        InputError: An unknown format or stage, a stage that was not reached, a frame that is not there, or a folder
-            that cannot be written to.
+        InputError: A format or a stage is unknown, the stage was not reached, the frame does not exist, or the folder
+            cannot be written to.
     """
     names = formats_of(formats)
     if stage is not None and stage not in STAGES:

@@ -1,4 +1,4 @@
-"""The container of binary glTF 2.0: arrays become accessors of one buffer, the rest is JSON. Knows nothing of bodies.
+"""Write binary glTF 2.0 files: arrays become accessors of one buffer, all else is JSON. Knows nothing of bodies.
 
 Source of the layout: Khronos, glTF 2.0 specification, sections 3.6 (accessors) and 4 (GLB).
 """
@@ -19,13 +19,13 @@ _COMPONENTS = {
 }
 _TYPES = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
 VERTICES, INDICES = 34962, 34963
-"""Buffer view targets: what the graphics card does with the data."""
+"""Targets of a buffer view, which say how the graphics card uses the data."""
 
 
 class GlbBuilder:
     """Collects arrays and objects, then writes them as one file.
 
-    ``content`` is the JSON document; whoever builds the file fills its lists (``nodes``, ``meshes``, …).
+    ``content`` is the JSON document. The caller fills its lists (``nodes``, ``meshes``, …).
     """
 
     def __init__(self, *, generator: str) -> None:
@@ -33,15 +33,17 @@ class GlbBuilder:
         self._buffer = bytearray()
 
     def add(self, kind: str, value: dict[str, Any]) -> int:
-        """Append to one of the lists of the document; returns the index there."""
+        """Append a value to one of the lists of the document, and return its index."""
         self.content.setdefault(kind, []).append(value)
         return len(self.content[kind]) - 1
 
     def accessor(self, array: np.ndarray, *, target: int | None = None, bounds: bool = False) -> int:
-        """An array (N,), (N, 3), (N, 4) or (N, 4, 4), matrices by rows, as accessor; returns its index.
+        """Add an array as an accessor and return its index.
 
         Args:
-            bounds: State the least and the largest value of each component, as positions and times must.
+            array: (N,), (N, 3), (N, 4), or (N, 4, 4) for matrices in the usual order of rows and columns.
+            target: ``VERTICES`` or ``INDICES``. None for animation data.
+            bounds: Whether to store the bounds of each component, which positions and times must have.
         """
         tail = array.shape[1:]
         flat = array.swapaxes(1, 2) if tail == (4, 4) else array  # glTF stores matrices by columns
@@ -62,7 +64,7 @@ class GlbBuilder:
         return self.add("accessors", value)
 
     def write(self, path: Path) -> None:
-        """Write header, JSON chunk and binary chunk."""
+        """Write the file: header, JSON chunk and binary chunk."""
         self._buffer += b"\0" * (-len(self._buffer) % 4)
         content = self.content | {"buffers": [{"byteLength": len(self._buffer)}]}
         text = json.dumps(content, separators=(",", ":"), ensure_ascii=True).encode("ascii")

@@ -1,10 +1,10 @@
 """Write a motion as binary glTF: a skinned mesh on 22 joints, animated frame by frame; y up, metres, floor at y = 0.
 
-The bind pose is the shaped T-pose, facing +z. Every joint has a rotation per frame, the root a translation too. A body
-with pose blend shapes (SMPL+H; the shipped one has none) carries them as morph targets with animated weights, so that
-nothing of the surface is lost (``pose_morphs``); programs without morph targets show plain linear blend skinning. Skin
-weights come in sets of four (the shipped body has a fifth at three vertices). Where the input had a camera of known
-image size, the file has it as a camera node (glTF has no principal point: the image centre is taken).
+The bind pose is the shaped T-pose, facing +z. Every joint has a rotation per frame, and the root also a translation. A
+body with pose blend shapes (SMPL+H has them, the shipped body has not) gets morph targets with animated weights, so
+that the surface is complete (``pose_morphs``). Programs that ignore morph targets show plain linear blend skinning.
+Skin weights come in sets of four. If the input had a camera of known image size, the file has a camera node. glTF knows
+no principal point, so it is taken to be the image centre.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 _FLIP_YZ = np.diag([1.0, -1.0, -1.0])  # glTF's cameras look along -z with y up
 LEAST_WEIGHT = 1e-5
-"""Blend shapes that never weigh more are left out: less than 0.001 mm on a body of human size."""
+"""Blend shapes whose weight never exceeds this are left out. They move a body by less than 0.001 mm."""
 _SKIN_COLOR = [0.78, 0.69, 0.60, 1.0]
 
 
 def write_gltf(take: Take, folder: Path) -> list[Path]:
-    """Write ``STEM.glb``."""
+    """Write ``STEM.glb`` and return its path."""
     file = GlbBuilder(generator="humorscope")
     joints = _add_joints(file, take)
     mesh = _add_mesh(file, take)
@@ -42,7 +42,7 @@ def write_gltf(take: Take, folder: Path) -> list[Path]:
 
 
 def _add_joints(file: GlbBuilder, take: Take) -> list[int]:
-    """One node a joint, in the rest pose; indices of the nodes."""
+    """Add one node per joint in the rest pose, and return the indices of the nodes."""
     rest, parents = take.rest_joints, take.body.parents[:NUM_JOINTS]
     first = len(file.content.get("nodes", []))
     for joint, parent in enumerate(parents):
@@ -105,7 +105,7 @@ def _add_animation(file: GlbBuilder, take: Take, joints: list[int], body: int) -
 
 
 def _add_camera(file: GlbBuilder, take: Take) -> list[int]:
-    """The node of the camera; none where its image size is not known."""
+    """Add a node for the camera and return its index in a list. The list is empty if the image size is not known."""
     camera = take.result.camera
     if camera is None or camera.image_size is None:
         return []
@@ -123,9 +123,9 @@ def _add_camera(file: GlbBuilder, take: Take) -> list[int]:
 def pose_morphs(take: Take) -> tuple[np.ndarray, np.ndarray]:
     """Pose blend shapes as morph targets (M, V, 3) and their weights (T, M) between 0 and 1.
 
-    A blend shape is weighted by an entry of R − 1 of a body joint, between −2 and 1. Blender cuts off what its first
-    frame does not lead it to expect, so each has a target for its positive and one for its negative weights, scaled by
-    the largest; those that a motion does not use are left out.
+    The weight of a blend shape is an entry of R − 1 of a body joint, between −2 and 1. Blender clips weights to a range
+    that it derives from the first frame. Therefore each blend shape has one target for its positive and one for its
+    negative weights, and both are scaled by the largest weight. Targets that a motion does not use are left out.
     """
     directions = take.body.pose_directions
     if directions is None:
@@ -140,7 +140,7 @@ def pose_morphs(take: Take) -> tuple[np.ndarray, np.ndarray]:
 
 
 def skin_sets(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weights (V, J) as sets of joints (V, 4) and their weights (V, 4), largest first; joint 0 where a weight is 0."""
+    """Weights (V, J) as sets of joints (V, 4) and weights (V, 4), largest first. The joint is 0 where a weight is 0."""
     most = int((weights > 0).sum(1).max())
     order = np.argsort(-weights, axis=1, kind="stable")[:, : 4 * -(-most // 4)]
     kept = np.take_along_axis(weights, order, axis=1)
@@ -149,7 +149,10 @@ def skin_sets(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def smooth_quaternions(rotations: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) → (T, 4) x, y, z, w, each on the side of the one before: between frames the short way is taken."""
+    """Quaternions (T, 4) x, y, z, w of rotations (T, 3, 3).
+
+    Their signs are chosen so that interpolation between frames takes the short way.
+    """
     quaternions = Rotation.from_matrix(rotations).as_quat()
     turn = np.sign((quaternions[1:] * quaternions[:-1]).sum(1))
     quaternions[1:] *= np.cumprod(np.where(turn == 0, 1.0, turn))[:, None]
@@ -157,7 +160,7 @@ def smooth_quaternions(rotations: np.ndarray) -> np.ndarray:
 
 
 def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals (V, 3), faces weighing by their area; +y at vertices of no face."""
+    """Unit normals (V, 3) of the vertices: means over the faces, weighted by area. +y at vertices without a face."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     of_faces = np.cross(b - a, c - a)
     summed = np.stack([np.bincount(faces.ravel(), of_faces[:, k].repeat(3), len(vertices)) for k in range(3)], axis=1)

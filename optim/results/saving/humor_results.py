@@ -1,4 +1,4 @@
-"""Write a fit in the layout of HuMoR's ``results_out``: one folder a sub-sequence, one .npz a stage.
+"""Write a fit in the layout of HuMoR's ``results_out``: one folder per sub-sequence, one .npz per stage.
 
 Per folder: ``stage1_results``, ``stage2_results``, ``stage3_init_results`` (the first roll-out of stage 3)
 and ``stage3_results`` with betas (16), trans (T, 3), root_orient (T, 3), pose_body (T, 63) and, where known,
@@ -37,15 +37,15 @@ Arrays = dict[str, np.ndarray]
 def save_results(
     session: Session, folder: Path, *, body_file: Path, numbers: Sequence[int] | None = None
 ) -> list[Path]:
-    """Write what the current branch of a session has reached, stages that it has not begun left out.
+    """Write the stages that the current branch of a session has begun.
 
     Args:
-        folder: ``results_out``; each of the B sub-sequences gets a folder in it, named after the problem.
-        body_file: The SMPL+H file of the fit, for ``meta.txt``.
-        numbers: Of the sub-sequences within a split video, for the folders' names.
+        folder: ``results_out``. Each sub-sequence gets a folder in it, named after the problem.
+        body_file: SMPL+H file of the fit, for ``meta.txt``.
+        numbers: Numbers of the sub-sequences within a split video, for the names of their folders.
 
     Returns:
-        The sub-sequences' folders.
+        Folders of the sub-sequences.
     """
     problem = session.problem
     if numbers is None and problem.batch > 1:
@@ -68,15 +68,16 @@ def save_results(
 
 
 def save_stitched(motion: Stitched, whole: Problem, folder: Path, *, body_file: Path, stage: int = 3) -> Path:
-    """Write the stitched motion of a split video to ``final_results``, betas per frame.
+    """Write the stitched motion of a split video to ``final_results``, with betas per frame.
 
     Args:
+        whole: Problem before it was split.
         folder: ``results_out``.
-        whole: The problem before it was split.
-        stage: The one that the sub-sequences have reached.
+        body_file: SMPL+H file of the fit, for ``meta.txt``.
+        stage: Stage that the sub-sequences have reached.
 
     Returns:
-        ``final_results``.
+        Path of ``final_results``.
     """
     place = folder / "final_results"
     place.mkdir(parents=True, exist_ok=True)
@@ -95,7 +96,7 @@ def save_stitched(motion: Stitched, whole: Problem, folder: Path, *, body_file: 
 
 
 def _stitched_arrays(motion: Stitched) -> Arrays:
-    """Without the batch axis."""
+    """Arrays of a stitched motion, without the batch axis."""
     floor = motion.floor_plane
     batch = Trajectory(
         motion.trans[None],
@@ -110,7 +111,7 @@ def _stitched_arrays(motion: Stitched) -> Arrays:
 
 
 def _in_prior_frame(motion: Stitched, body: BodyModel) -> tuple[Tensor, Tensor]:
-    """trans (N, 3) and root_orient (N, 3, 3) in the prior frame of the first frame, on the first floor."""
+    """trans (N, 3) [m] and root_orient (N, 3, 3) in the prior frame of the first frame and the first floor."""
     pelvis = body.rest_joints(motion.betas)[:, 0]
     first = motion.trans[:1], motion.root_orient[:1], pelvis[:1]
     plane = motion.floor_plane
@@ -120,10 +121,12 @@ def _in_prior_frame(motion: Stitched, body: BodyModel) -> tuple[Tensor, Tensor]:
 
 
 def writable_folder(folder: Path) -> Path:
-    """The folder, made if need be; asked before a long fit rather than after it.
+    """Return the folder itself if files can be written to it. It is made if it does not exist.
+
+    Call it before a long fit, so that the fit does not fail when it writes its results.
 
     Raises:
-        InputError: It cannot be made or written to.
+        InputError: The folder cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +137,7 @@ def writable_folder(folder: Path) -> Path:
 
 
 def _stages(session: Session) -> dict[str, Arrays]:
-    """File stem → arrays of all sub-sequences."""
+    """File name without ending → arrays of all sub-sequences, for the stages that were begun."""
     reached: dict[str, Snapshot | None] = {
         "stage1": session.fit.end_of_stage(1),
         "stage2": session.fit.end_of_stage(2),
@@ -191,7 +194,7 @@ def _of(arrays: Arrays, index: int) -> Arrays:
 
 
 def _write(path: Path, arrays: Arrays) -> None:
-    """Whole or not at all: a run that is stopped while writing leaves the earlier file."""
+    """Write a file completely or not at all. A run that is stopped while it writes leaves the earlier file."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Write the mesh of one frame as Wavefront OBJ: y up, metres, floor at y = 0; faces counter-clockwise from outside.
 
-As in the glTF file: (x, y, z) of the world with z up is (x, z, −y) here.
+As in the glTF file, the point (x, y, z) of the world with z up is (x, z, −y) here.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 
 def write_obj(take: Take, folder: Path, *, frame: int = 0) -> list[Path]:
-    """Write ``STEM_FRAME.obj``.
+    """Write ``STEM_FRAME.obj`` and return its path.
 
     Args:
-        frame: From 0; negative ones count from the end.
+        frame: Number of the frame, from 0. Negative numbers count from the end.
 
     Raises:
         InputError: The motion has no such frame.
@@ -23,7 +23,7 @@ def write_obj(take: Take, folder: Path, *, frame: int = 0) -> list[Path]:
     if not -take.frames <= frame < take.frames:
         raise InputError(f"frame {frame} of {take.stem}: there are 0 to {take.frames - 1}")
     frame %= take.frames
-    import trimesh  # takes as long to import as everything else that saving needs
+    import trimesh  # its import takes as long as all others of this package
 
     mesh = trimesh.Trimesh(take.vertices(frame) @ Y_UP_FROM_Z_UP.T, take.body.faces, process=False)
     about = f"{take.stem}, frame {frame} of {take.frames} at {take.fps:g} Hz; metres, y up, floor at y = 0"

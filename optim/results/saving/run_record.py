@@ -1,4 +1,4 @@
-"""What a run without a window notes beside its results: ``losses.csv`` and ``run.json`` (settings, versions, times)."""
+"""Write facts about a run beside its results: ``losses.csv``, and ``run.json`` with settings, versions and times."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior"
 
 
 def run_info(settings: Settings, session: Session, *, seconds: float) -> dict[str, Any]:
-    """What to remember of one fit; ``seconds`` is the wall clock's."""
+    """Content of ``run.json`` for one fit. ``seconds`` is its duration by the wall clock."""
     here = session.current
     return _info(settings, session.problem, seconds, evaluations=here.evaluations_spent, done=here.done)
 
 
 def split_info(settings: Settings, fit: BatchedFit, whole: Stitched) -> dict[str, Any]:
-    """The same of a clip in parts, and the seams of their stitched motion."""
+    """Content of ``run.json`` for a split clip, with the seams of its stitched motion."""
     now = fit.progress
     info = _info(settings, fit.whole, now.seconds, evaluations=now.evaluations, done=now.done)
     return info | {"seams": [asdict(seam) for seam in whole.seams]}
@@ -50,7 +50,11 @@ def _info(settings: Settings, problem: Problem, seconds: float, *, evaluations: 
 
 
 def write_record(folders: Sequence[Path], info: Mapping[str, Any], *, losses: Sequence[LossRow] = ()) -> None:
-    """Write both files into each folder of results; ``losses`` are those of the batch that they were fitted in."""
+    """Write ``run.json`` and, if there are losses, ``losses.csv`` into each folder of results.
+
+    Args:
+        losses: Rows of the batch in which these sub-sequences were fitted.
+    """
     text = json.dumps(dict(info), indent=1, ensure_ascii=False, default=_plain) + "\n"
     for folder in folders:
         (folder / RUN).write_text(text, encoding="utf-8")
@@ -59,7 +63,7 @@ def write_record(folders: Sequence[Path], info: Mapping[str, Any], *, losses: Se
 
 
 def versions() -> dict[str, str]:
-    """Of what a fit depends on, and of the machine."""
+    """Versions of the packages that a fit depends on, of Python and of the operating system."""
     found = {"python": platform.python_version(), "system": platform.platform()}
     for name in PACKAGES:
         try:
@@ -70,5 +74,5 @@ def versions() -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """Paths and other values as text."""
+    """Value that JSON can hold: dataclasses as objects, all others as text."""
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)

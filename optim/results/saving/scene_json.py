@@ -1,7 +1,7 @@
-"""Write camera, floor and world of a motion as JSON: metres, pixels; every frame of reference named in the file.
+"""Write camera, floor and world frame of a motion as JSON. The file names every frame of reference and unit.
 
-The input frame is the camera's (x right, y down, z forward) where there is a camera, otherwise the world of the input.
-The world is that of the other exports before they turn y up: z up, floor at z = 0.
+The input frame is that of the camera (x right, y down, z forward) if there is one, otherwise the world of the input.
+The world frame is that of the other exports before they turn y up: z up, floor at z = 0.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _ABOUT = {
 
 
 def write_scene_json(take: Take, folder: Path) -> list[Path]:
-    """Write ``STEM_scene.json``."""
+    """Write ``STEM_scene.json`` and return its path."""
     path = folder / f"{take.stem}_scene.json"
     path.write_text(json.dumps(scene(take), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return [path]
 
 
 def scene(take: Take) -> dict[str, Any]:
-    """What the file holds."""
+    """Content of the file."""
     fitted, observed = take.result.floor(take.stage), take.result.observed_floor
     return {
         "about": _ABOUT,
@@ -48,7 +48,7 @@ def scene(take: Take) -> dict[str, Any]:
 
 
 def camera_numbers(camera: Camera) -> dict[str, Any]:
-    """Intrinsics of the first camera of a batch."""
+    """Intrinsics [px] of the first camera of a batch."""
     (fx, fy), (cx, cy) = camera.focal[0].tolist(), camera.centre[0].tolist()
     size = None if camera.image_size is None else list(camera.image_size)
     return {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "image_size": size}

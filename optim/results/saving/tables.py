@@ -1,8 +1,8 @@
-"""Write losses and diagnostics as CSV: comma, point, one header row; units stand in the column names.
+"""Write losses and diagnostics as CSV with commas, decimal points and one header row. Column names give the units.
 
-``losses``: one row per L-BFGS iteration: iteration, phase, stage, step (from 0, within the phase), total, and for every
-term its weighted share of the total and, as ``NAME_raw``, its unweighted value (units: docs/frames.md); empty where a
-term is not active. ``diagnostics``: one row per frame in the world with z up and the floor at z = 0.
+``losses`` has one row per L-BFGS iteration: iteration, phase, stage, step (from 0, within the phase), total, and every
+term weighted and, as ``NAME_raw``, unweighted (units: docs/frames.md). A cell is empty if its term is not active.
+``diagnostics`` has one row per frame, in the world with z up and the floor at z = 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from optim.results.saving.take import Take
 
 
 def write_tables(take: Take, folder: Path) -> list[Path]:
-    """Write ``STEM_diagnostics.csv`` and, where losses are known, ``CLIP_losses.csv``."""
+    """Write ``STEM_diagnostics.csv`` and, if the losses are known, ``CLIP_losses.csv``. Returns their paths."""
     paths = [folder / f"{take.stem}_diagnostics.csv"]
     columns = per_frame(take.result, take.stage)
     with paths[0].open("w", newline="", encoding="utf-8") as file:
@@ -32,7 +32,7 @@ def write_tables(take: Take, folder: Path) -> list[Path]:
 
 
 def write_losses(rows: Sequence[LossRow], path: Path) -> Path:
-    """Write the rows of ``optim.results.results.loss_row``, a column for every term that is active in any of them."""
+    """Write rows of ``optim.results.results.loss_row``. Every term that is active in any row has a column."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=names, restval="")

@@ -1,6 +1,6 @@
-"""One motion ready to be exported: on one shape, in a world with z up and the floor at z = 0, named for its files.
+"""A motion ready to be exported: with one body shape, in a world with z up and the floor at z = 0.
 
-Knows no file format. Formats that have y up turn it by ``Y_UP_FROM_Z_UP``: (x, y, z) → (x, z, −y).
+Knows no file format. Formats with y up rotate the motion by ``Y_UP_FROM_Z_UP``: (x, y, z) → (x, z, −y).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Y_UP_FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
 
 @dataclass(frozen=True)
 class Take:
-    """T frames of one body; rotations are matrices, lengths metres."""
+    """T frames of one body. Rotations are matrices; lengths are in metres."""
 
     stem: str
-    """Of the files' names: clip and stage."""
+    """Beginning of the names of exported files: clip and stage."""
     result: FitResult
     stage: str
     motion: Trajectory  # batch of one, world with z up
-    R_world_input: np.ndarray  # (3, 3) from the frame of the input
-    t_world_input: np.ndarray  # (3,) m
+    R_world_input: np.ndarray  # (3, 3) from the frame of the input to the world
+    t_world_input: np.ndarray  # (3,) [m]
 
     @property
     def body(self) -> BodyModel:
@@ -43,28 +43,28 @@ class Take:
 
     @property
     def rotations(self) -> np.ndarray:
-        """(T, 22, 3, 3) local rotations, root first, z up; float64."""
+        """Local rotations (T, 22, 3, 3) float64, root first. That of the root is in the world with z up."""
         root, pose = (t[0].double().numpy() for t in (self.motion.root_orient, self.motion.pose_body))
         return np.concatenate((root[:, None], pose), axis=1)
 
     @property
     def rest_joints(self) -> np.ndarray:
-        """(22, 3) of the shaped rest pose: T-pose, y up, facing +z, as the body model has it."""
+        """Joints (22, 3) [m] of the shaped rest pose: a T-pose with y up, facing +z, as in the body model."""
         return self.body.rest_joints(self.motion.betas)[0, :NUM_JOINTS].double().numpy()
 
     @property
     def root_positions(self) -> np.ndarray:
-        """(T, 3) of the root joint, z up."""
+        """Positions (T, 3) [m] of the root joint in the world with z up."""
         return self.motion.trans[0].double().numpy() + self.rest_joints[0]
 
     @property
     def rest_vertices(self) -> np.ndarray:
-        """(V, 3) of the shaped rest pose, y up."""
+        """Vertices (V, 3) [m] of the shaped rest pose, y up."""
         shaped = self.body.template + self.body.shape_directions @ self.motion.betas[0]
         return shaped.double().numpy()
 
     def vertices(self, frame: int) -> np.ndarray:
-        """(V, 3) of one frame, z up."""
+        """Vertices (V, 3) [m] of one frame in the world with z up."""
         here = slice(frame, frame + 1)
         motion = self.motion
         parts = (motion.trans[:, here], motion.root_orient[:, here], motion.pose_body[:, here], motion.betas)
@@ -72,7 +72,7 @@ class Take:
 
 
 def take_of(result: FitResult, *, stage: str | None = None) -> Take:
-    """The motion of a stage (by default the last) of a result.
+    """Motion of a stage of a result, ready to be exported. None takes the last stage reached.
 
     Raises:
         InputError: The fit has not reached the stage.

@@ -85,7 +85,7 @@ def test_final_results_are_the_whole(tmp_path):
     alone = open_results(tmp_path / "final_results")
     assert list(alone.moments) == ["stage3"] and alone.intervals == ((0, 38),)
     np.savez(tmp_path / "final_results" / "stage3_results.npz", **motion(30))
-    with pytest.raises(InputError, match="30 frames, fewer than its parts cover"):
+    with pytest.raises(InputError, match="30 frames, fewer than its sub-sequences cover"):
         open_results(tmp_path)
 
 
