@@ -1,1 +1,1 @@
-"""How good fits are: figures of results, and the paper's protocols on motion capture."""
+"""Evaluate fits: the paper's protocols on motion capture, and tables of metrics."""

@@ -1,7 +1,7 @@
 """The paper's protocols on motion capture: degrade clips, fit them in batches, measure every stage against the truth.
 
-``noisy``: 4 cm noise on every joint; ``occluded``: joints below 0.9 m hidden. Clips are fitted with one L-BFGS over
-each batch, as the public evaluation does.
+The protocol ``noisy`` adds noise of 4 cm to every joint. The protocol ``occluded`` hides joints below 0.9 m. One L-BFGS
+fits all clips of a batch, as in HuMoR's public evaluation.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Row = dict[str, float | str]
 
 @dataclass(frozen=True)
 class Models:
-    """What a fit stands on; names as in ``Problem``."""
+    """Models of a fit, named as in ``Problem``."""
 
     body: BodyModel
     pose_prior: PosePrior
@@ -47,14 +47,20 @@ class Models:
 
 @dataclass(frozen=True)
 class Extract:
-    """One stretch of a clip that is to be fitted."""
+    """Some frames of a clip that are fitted."""
 
     name: str
     truth: Trajectory  # batch of one
 
 
 def choose_extracts(folder: Path, body: BodyModel, *, count: int, frames: int, split: str | None) -> list[Extract]:
-    """The middle ``frames`` frames of ``count`` clips, spread evenly over those long enough, in sorted order.
+    """Choose the middle frames of several clips, evenly among the sorted clips that are long enough.
+
+    Args:
+        folder: Folder of clips in AMASS format.
+        count: Number of clips.
+        frames: Number of frames of each clip, at 30 frames/s.
+        split: "train", "val", or None for all clips.
 
     Raises:
         InputError: No clip is long enough.
@@ -82,7 +88,19 @@ def fit_batch(
     seed: int,
     num_iters: Sequence[int] | None,
 ) -> list[Row]:
-    """Fit a batch to the end; one row of figures per clip and stage."""
+    """Fit a batch to the end of its schedule.
+
+    Args:
+        extracts: Clips of the batch, of equal length.
+        models: Models of the fit.
+        protocol: Name in ``PROTOCOLS``.
+        preset: Name of the preset.
+        seed: Seed of the noise.
+        num_iters: Number of steps of each stage. None takes the default.
+
+    Returns:
+        One row of metrics for each clip and stage.
+    """
     truth = joined([e.truth for e in extracts])
     generator = torch.Generator().manual_seed(seed)
     seen = degrade(truth.joints, PROTOCOLS[protocol], generator=generator)

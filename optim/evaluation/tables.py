@@ -1,4 +1,4 @@
-"""Figures of many fits as rows of a CSV file, and their means as a table with a column for each stage."""
+"""Metrics of many fits as rows of a CSV file, and their means as a table with a column for each stage."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from optim.evaluation.protocols import Row
 from optim.results.results import STAGES
 
 NAMES = {"stage1": "stage 1", "stage2": "VPoser-t", "stage3_init": "roll-out", "stage3": "HuMoR"}
-"""Stage → what the paper calls the method that ends there; the roll-out is what stage 3 begins with."""
+"""Stage → name in the paper of the method that ends with it. The roll-out is the beginning of stage 3."""
 NO_FIGURES = ("clip", "stage", "seconds_of_batch")
+"""Columns that are not metrics."""
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Mean of every figure over the clips, a column per stage, and the ratio of stage 3 to stage 2."""
+    """Text table of the mean of every metric over the clips, by stage, and the ratio of stage 3 to stage 2."""
     stages = [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]
     clips = len({row["clip"] for row in rows})
     lines = [f"{clips} clip{'s' if clips > 1 else ''}".ljust(26) + "".join(f"{NAMES[s]:>10}" for s in stages)]
@@ -34,19 +35,19 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def figures_of(rows: Sequence[Row]) -> list[str]:
-    """Names of the figures in any of the rows, in their order."""
+    """Names of the metrics in any of the rows, in the order of the columns."""
     return [name for name in dict.fromkeys(key for row in rows for key in row) if name not in NO_FIGURES]
 
 
 def mean_of(rows: Sequence[Row], stage: str, name: str) -> float:
-    """Mean of a figure over the clips that have it; NaN where none has."""
+    """Mean of a metric over the clips that have it. NaN if no clip has it."""
     values = [float(row[name]) for row in rows if row["stage"] == stage and row.get(name) not in (None, "")]
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan
 
 
 def read_rows(path: Path) -> list[Row]:
-    """What an earlier run wrote; nothing where there was none."""
+    """Rows that earlier runs wrote. The list is empty if there is no file."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -54,10 +55,10 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def append_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Add rows, with a header where the file is new.
+    """Append rows to a CSV file. A new file gets a header.
 
     Raises:
-        InputError: The file there has other columns.
+        InputError: The existing file has other columns.
     """
     names = list(rows[0])
     known = read_rows(path)
