@@ -1,1 +1,1 @@
-"""Pieces of the report of a fit: charts, tables, pictures, sections of the page."""
+"""The report of a fit as an HTML page: charts, tables and pictures."""

@@ -1,6 +1,6 @@
-"""Line charts as SVG text: axes, a legend, marks where phases begin. Draws numbers, knows nothing of fits.
+"""Draw line charts as SVG text: axes, a legend, and marks where phases begin. Knows nothing of fits.
 
-Works out where things lie; ``templates/chart.svg`` has the elements. A plotting library was measured instead:
+Computes where things lie; ``templates/chart.svg`` holds the elements. A plotting library was measured instead:
 matplotlib takes 76 MB and 2.5 s to import, and draws a chart in 0.2 to 0.7 s into a file twice as large.
 """
 
@@ -22,7 +22,7 @@ COLORS = (
 LEFT, RIGHT, TOP, BOTTOM = 62, 12, 22, 34
 MOST_POINTS = 1200
 Curve = tuple[np.ndarray, np.ndarray]
-"""x and y; gaps are NaN."""
+"""Arrays x and y. A missing value of y is NaN."""
 
 
 def line_chart(
@@ -34,13 +34,15 @@ def line_chart(
     marks: Sequence[tuple[float, str]] = (),
     size: tuple[int, int] = (760, 260),
 ) -> Markup:
-    """One chart.
+    """Draw one chart.
 
     Args:
-        curves: Name → curve; the first is drawn thickest.
-        title: What is measured, with its unit.
-        logarithmic: Decades; on both sides of 0 where values are negative.
-        marks: Vertical lines at x, with a name.
+        curves: Name → curve. The first curve is drawn with the thickest line.
+        title: Quantity on the vertical axis, with its unit.
+        x_label: Quantity on the horizontal axis.
+        logarithmic: Whether the vertical axis is logarithmic. Negative values have their own decades below 0.
+        marks: Positions x of vertical lines, each with a name.
+        size: Width and height of the picture [px].
     """
     colors = {name: COLORS[index % len(COLORS)] for index, name in enumerate(curves)}
     drawn = {name: _thinned(curve) for name, curve in curves.items() if np.isfinite(curve[1]).any()}
@@ -69,7 +71,7 @@ def line_chart(
 
 @dataclass(frozen=True)
 class _Paper:
-    """Where numbers lie in the picture."""
+    """Positions of numbers in the picture."""
 
     size: tuple[int, int]
     x_range: tuple[float, float]
@@ -96,18 +98,18 @@ class _Paper:
 
 
 def _rows(paper: _Paper) -> list[dict[str, str]]:
-    """Numbers of the vertical axis and where their lines are."""
+    """Numbers of the vertical axis and the positions of their lines."""
     heights = [(value, float(paper.y(value))) for value in paper.scale.ticks]
     return [{"at": f"{y:.1f}", "text_at": f"{y + 4:.1f}", "text": f"{value:.4g}"} for value, y in heights]
 
 
 def _columns(paper: _Paper) -> list[dict[str, str]]:
-    """Numbers of the horizontal axis."""
+    """Numbers of the horizontal axis and their positions."""
     return [{"at": f"{float(paper.x(v)):.1f}", "text": f"{v:.4g}"} for v in _even(*paper.x_range, 8)]
 
 
 def _polylines(paper: _Paper, curve: Curve) -> list[str]:
-    """Points of every stretch without a gap."""
+    """Points of every run of values without a missing one, as text for a polyline."""
     x, y = paper.x(curve[0]), paper.y(curve[1])
     return [
         " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x[stretch], y[stretch], strict=True))
@@ -116,7 +118,7 @@ def _polylines(paper: _Paper, curve: Curve) -> list[str]:
 
 
 def _mark(paper: _Paper, x: float, name: str) -> dict[str, str]:
-    """A vertical line and its name, to its right or, where there is no room, to its left and one line lower."""
+    """A vertical line and its name. The name is on its right or, without room there, on its left and one line lower."""
     at = float(paper.x(x))
     left = at + 7 * len(name) > paper.size[0] - RIGHT
     return {
@@ -129,7 +131,7 @@ def _mark(paper: _Paper, x: float, name: str) -> dict[str, str]:
 
 
 class _Scale:
-    """Values to shares of the height, and where the axis has its numbers."""
+    """Converts values to fractions of the height, and chooses the numbers at the axis."""
 
     def __init__(self, low: float, high: float, ticks: Sequence[float], *, linear_below: float | None) -> None:
         self.ticks, self._linear_below = tuple(ticks), linear_below
@@ -157,12 +159,12 @@ class _Scale:
         return np.clip((self._bend(values) - self._low) / (self._high - self._low), 0.0, 1.0)
 
     def _bend(self, values: np.ndarray) -> np.ndarray:
-        """Nearly the logarithm above ``linear_below``, straight through 0."""
+        """Values on the scale of the axis: nearly logarithmic above ``linear_below`` and linear near 0."""
         return values if self._linear_below is None else np.arcsinh(values / self._linear_below)
 
 
 def _even(low: float, high: float, most: int) -> list[float]:
-    """Round numbers from at or above low to at or below high, and one step around them where that is near."""
+    """Evenly spaced round numbers between ``low`` and ``high``, about ``most`` of them."""
     raw = (high - low) / most
     size = 10.0 ** math.floor(math.log10(raw))
     step = next(size * k for k in (1, 2, 5, 10) if size * k >= raw)
@@ -178,7 +180,7 @@ def _thinned(curve: Curve) -> Curve:
 
 
 def _stretches(y: np.ndarray) -> list[slice]:
-    """Where values follow each other without a gap."""
+    """Runs of finite values without a missing one."""
     known = np.flatnonzero(np.isfinite(y))
     ends = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
     return [slice(int(run[0]), int(run[-1]) + 1) for run in ends if len(run)]

@@ -1,6 +1,6 @@
-"""The page: sections of one clip and of all of them, without anything from outside the file.
+"""Write the page of a report: one section per clip and the means over all clips. The file needs no other file.
 
-Gathers what ``templates/page.html`` shows.
+Computes the values that ``templates/page.html`` shows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FIGURES = {
     **{f"penetration_over_{k}_cm": (f"… by more than {k} cm, share", "") for k in (0, 3, 6, 9, 12, 15)},
     "mesh_penetration_mean_cm": ("lowest vertex below the floor, mean", "cm"),
 }
-"""Figure → what the page calls it, and its unit."""
+"""Metric → its label on the page, and its unit."""
 LARGER_IS_BETTER = ("contact_accuracy",)
 NOT_COMPARED = ("acceleration", "acceleration_of_truth")
 TERM_UNITS = {term.name: term.unit for term in TERMS}
@@ -48,7 +48,7 @@ TERM_UNITS = {term.name: term.unit for term in TERMS}
 
 @dataclass(frozen=True)
 class Table:
-    """Text, or Markup where a cell is set in bold."""
+    """Head and rows of a table. Cells are text, or Markup if they are bold."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -56,16 +56,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Of the stages, or why there are none."""
+    """Pictures of the stages, or the reason why there are none."""
 
     images: Mapping[str, str]
-    """Name of the stage → PNG file, base64."""
+    """Name of the stage → PNG file in base64."""
     about: str
     problem: str | None
 
 
 @dataclass(frozen=True)
 class Losses:
+    """Losses of a fit as a chart, a table at the end of every phase, and the units of the terms."""
+
     chart: Markup
     table: Table
     units: str
@@ -73,13 +75,13 @@ class Losses:
 
 @dataclass(frozen=True)
 class Clip:
-    """The sections of one clip; None and empty ones are left out."""
+    """Sections of one clip. Those that are None or empty are not shown."""
 
     name: str
     facts: str
     pictures: Pictures | None
     fitted_whole: bool
-    """Not stitched from parts, so it has losses of its own."""
+    """Whether the clip was fitted without a split, so that it has losses of its own."""
     losses: Losses | None
     figures: Table
     frames: Sequence[Markup]
@@ -90,7 +92,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Run:
-    """Settings and versions."""
+    """Settings and versions of a run."""
 
     changed: Table
     others: Table
@@ -98,11 +100,12 @@ class Run:
 
 
 def page(results: Sequence[FitResult], *, title: str, pictures: bool = True) -> str:
-    """The whole document.
+    """The whole document as HTML.
 
     Args:
-        results: One, or all of a run: then means over the clips stand first.
-        pictures: Draw the stages; of several clips only the last stage of each.
+        results: One result, or all results of a run. The means over several clips come first.
+        title: Title of the page.
+        pictures: Whether to draw the stages. With several clips, only the last stage of each is drawn.
     """
     measured = [stage_metrics(result) for result in results]
     averaged = [figures for result, figures in zip(results, measured, strict=True) if not result.seams]
@@ -191,7 +194,7 @@ def _losses(rows: Sequence[LossRow]) -> Losses:
 
 
 def _figures_table(figures: Mapping[str, Mapping[str, float]]) -> Table:
-    """A row for each figure that is known; the best stage in bold."""
+    """Table with a row for each metric that is known. The value of the best stage is bold."""
     stages = list(figures)
     rows = []
     for name, (label, unit) in FIGURES.items():
@@ -286,7 +289,7 @@ def _run(info: Mapping[str, Any]) -> Run | None:
 
 
 def _means(figures: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
-    """Stage → figure → mean over the clips that have it."""
+    """Stage → metric → mean over the clips that have it."""
     found: dict[str, dict[str, float]] = {}
     for stage in NAMES:
         of_stage = [clip[stage] for clip in figures if stage in clip]
@@ -297,7 +300,7 @@ def _means(figures: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, di
 
 
 def _plain(value: Any) -> Any:
-    """Sequences alike, whatever their type."""
+    """Tuples as lists, so that settings from JSON compare equal to the defaults."""
     return list(value) if isinstance(value, (tuple, list)) else value
 
 

@@ -1,4 +1,4 @@
-"""The report's templates, in the folder ``templates``. What is put into one is escaped, unless it is Markup."""
+"""Render the report's templates in the folder ``templates``. Values are escaped unless they are Markup."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ _TEMPLATES = Environment(
 
 
 def render(name: str, values: dict[str, Any]) -> Markup:
-    """A template of this name with values put in; it is not escaped again where it is put into another."""
+    """Text of a template with its values filled in. It is Markup, so it is not escaped again in another template."""
     return Markup(_TEMPLATES.get_template(name).render(values))

@@ -1,6 +1,6 @@
 """Pictures of every stage for a report: a few frames side by side, drawn by ``viewer.commands.stills``.
 
-That runs as a process of its own, since drawing may be impossible here and a driver may take its process with it.
+The command runs in a process of its own, because drawing may be impossible, and a graphics driver can end its process.
 """
 
 from __future__ import annotations
@@ -23,15 +23,22 @@ from optim.results.figures import world_of
 from optim.results.results import FitResult
 
 SHOWN = 6
-SPACING = 1.15  # m between frames
+"""Largest number of frames in a picture."""
+SPACING = 1.15
+"""Distance between neighbouring frames in a picture [m]."""
 SECONDS = 180.0
+"""Time after which drawing is given up [s]."""
 
 
 def stage_pictures(result: FitResult, stages: Sequence[str]) -> tuple[dict[str, bytes], str]:
-    """Stage → PNG, and why there is none where nothing can be drawn.
+    """Pictures of some stages.
 
-    Every frame is moved sideways only, by the root of the truth (without one, of the last stage) to its place in the
-    row: what is left is the error. All stages stand on one floor, the true one where it is known.
+    Each frame is moved horizontally to its place in the row, by the root of the true motion or, without one, of the
+    last stage. The error of a stage therefore stays visible. All stages stand on one floor, the true one if it is
+    known.
+
+    Returns:
+        Stage → PNG, and the reason if nothing could be drawn.
     """
     with tempfile.TemporaryDirectory() as name, torch.no_grad():
         folder = Path(name)
@@ -63,7 +70,7 @@ def _scenes(result: FitResult, stages: Sequence[str]) -> dict[str, np.ndarray]:
     place[:, 0] = SPACING * torch.arange(len(rows))
 
     def arranged(points: Tensor) -> np.ndarray:
-        """(K, N, 3) in the world to where they are drawn."""
+        """Points (K, N, 3) in the world, moved to where they are drawn."""
         return ((points - root[:, None]) @ turn.T + place[:, None]).numpy()
 
     scenes = {"faces": result.body.faces, "faces_truth": truth_body.faces}
@@ -79,7 +86,7 @@ def _scenes(result: FitResult, stages: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _facing(motion: Trajectory) -> Tensor:
-    """Rotation (3, 3) about z after which the first frame's body looks at the viewer, three quarters."""
+    """Rotation (3, 3) about z that turns the body of the first frame to a three-quarter view."""
     left = motion.root_orient[0, 0, :, 0]
     angle = -torch.atan2(left[1], left[0]) + 0.6
     cos, sin = float(angle.cos()), float(angle.sin())
@@ -87,14 +94,14 @@ def _facing(motion: Trajectory) -> Tensor:
 
 
 def _vertices(motion: Trajectory, frame: PriorFrame, body: BodyModel, rows: np.ndarray) -> Tensor:
-    """(K, V, 3) in the world."""
+    """Vertices (K, V, 3) [m] of some frames in the world."""
     placed = moved(motion, frame, body)
     parts = (placed.trans[:, rows], placed.root_orient[:, rows], placed.pose_body[:, rows], placed.betas)
     return body.mesh(*parts)[0]
 
 
 def _seen(result: FitResult, frame: PriorFrame, rows: np.ndarray) -> Tensor | None:
-    """Observed points (K, N, 3) in the world; None of what is only seen in an image."""
+    """Observed points (K, N, 3) [m] in the world. None if the observations are only keypoints in an image."""
     seen = result.observations
     if seen is None:
         return None
