@@ -1,1 +1,1 @@
-"""Training of the priors from any folder of AMASS-format motion: ``python -m optim.train``."""
+"""Train the priors on any folder of motion in AMASS format: ``python -m optim.train``."""

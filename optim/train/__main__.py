@@ -1,4 +1,4 @@
-"""``python -m optim.train``: train the priors on a folder of AMASS-format motion, or measure them."""
+"""``python -m optim.train``: train the priors on a folder of motion in AMASS format, or evaluate them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _motion_prior(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
         trainer.resume(checkpoint)
-        print(f"going on from {checkpoint} at update {trainer.update}", file=sys.stderr)
+        print(f"continuing from {checkpoint} at update {trainer.update}", file=sys.stderr)
     progress = Progress(trainer.recipe.updates, done=trainer.update)
     smooth: dict[str, float] = {}
 
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--seed", type=int)
         return sub
 
-    motion = command("motion-prior", _motion_prior, "train HuMoR's motion prior; goes on where a stopped run ended")
+    motion = command("motion-prior", _motion_prior, "train HuMoR's motion prior; a stopped run is continued")
     motion.add_argument("--out", type=Path, required=True, help="folder for last.pth (resumable) and best_model.pth")
     motion.add_argument("--device", default="cpu", help="cpu or cuda")
     motion.add_argument(
@@ -101,8 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("learning_rate", "kl", "world", "input_noise", "beta_std"):
         motion.add_argument(f"--{name.replace('_', '-')}", type=float)
 
-    pose = command("pose-prior", _pose_prior, "train VPoser, the pose prior; goes on where a stopped run ended")
-    pose.add_argument("--out", type=Path, required=True, help="folder that becomes a VPoser v1 folder")
+    pose = command("pose-prior", _pose_prior, "train VPoser, the pose prior; a stopped run is continued")
+    pose.add_argument("--out", type=Path, required=True, help="folder to write in VPoser v1's layout")
     pose.add_argument("--device", default="cpu", help="cpu or cuda")
     pose.add_argument(
         "--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16"
@@ -112,32 +112,32 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("learning_rate", "kl", "joint_sigma", "rotation_sigma", "dropout", "swapped"):
         pose.add_argument(f"--{name.replace('_', '-')}", type=float)
 
-    state = command("init-state", _init_state, "fit the Gaussian mixture over first frames (needs scikit-learn)")
+    state = command("init-state", _init_state, "fit the prior of the initial state (needs scikit-learn)")
     state.add_argument("--out", type=Path, required=True, help="the prior_gmm.npz to write")
     state.add_argument("--components", type=int, default=12)
     state.add_argument("--samples", type=int, default=60_000)
 
-    measure = command("evaluate", _evaluate, "measure a motion prior on a split of the data")
-    measure.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE, help="checkpoint to measure")
+    measure = command("evaluate", _evaluate, "evaluate a motion prior on a split of the data")
+    measure.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE, help="checkpoint to evaluate")
     measure.add_argument("--split", default="val", choices=("train", "val", "all"))
     measure.add_argument("--frames", type=int, default=60, help="length of the roll-outs")
 
-    measure_pose = command("evaluate-pose-prior", _evaluate_pose, "measure a pose prior and draw samples from it")
+    measure_pose = command("evaluate-pose-prior", _evaluate_pose, "evaluate a pose prior and draw samples from it")
     measure_pose.add_argument("--vposer", type=Path, default=assets.POSE_PRIOR_FOLDER)
     measure_pose.add_argument("--split", default="val", choices=("train", "val", "all"))
-    measure_pose.add_argument("--picture", type=Path, help="write a picture of samples from N(0, I) here")
+    measure_pose.add_argument("--picture", type=Path, help="file for a picture of samples from N(0, I)")
     return parser
 
 
 @with_exit_status
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
         options.run(options)
     except KeyboardInterrupt:
-        print("stopped; run the same command again to go on", file=sys.stderr)
+        print("stopped; run the same command again to continue", file=sys.stderr)
         raise
     return 0
 

@@ -1,7 +1,7 @@
-"""Motion capture as training material: clips in memory, contact labels, augmented windows of prior states.
+"""Prepare motion capture for training: clips in memory, contact labels, and augmented windows of prior states.
 
-Reads any folder of AMASS-format ``.npz`` files. A window is brought to the canonical frame of its first frame by the
-same function that inference and roll-out use.
+Reads any folder of ``.npz`` files in AMASS format. The function that brings a window to the canonical frame of its
+first frame is the one that inference and roll-out use.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ MIRROR = torch.tensor([-1.0, 1.0, 1.0])
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips of one split, frames of all clips one after another; z up, floor at z = 0, 30 frames/s."""
+    """Clips of one split, with the frames of all clips one after another; z up, floor at z = 0, 30 frames/s."""
 
-    trans: Tensor  # (N, 3) m
+    trans: Tensor  # (N, 3) [m]
     rotations: Tensor  # (N, 22, 3, 3), root first
     contacts: Tensor  # (N, 9) 0 or 1
     starts: tuple[int, ...]  # first frame of each clip, then N
     names: tuple[str, ...]
 
     def windows(self, length: int) -> Tensor:
-        """First frames of all windows of ``length`` frames that lie in one clip with a frame to spare at both ends."""
+        """First frames of all windows of ``length`` frames in one clip that have a further frame at both ends."""
         spans = zip(self.starts[:-1], self.starts[1:], strict=True)
         return torch.cat([torch.arange(a + 1, max(b - length, a + 1)) for a, b in spans])
 
@@ -55,17 +55,23 @@ class Clips:
 class Windows:
     """W windows of L frames as prior states, each in the canonical frame of its first frame."""
 
-    flat: Tensor  # (W, L, 339)
-    pivot: Tensor  # (W, 3)
-    contacts: Tensor  # (W, L, 9)
+    flat: Tensor  # (W, L, 339) prior states
+    pivot: Tensor  # (W, 3) [m] pivot of the canonical frames
+    contacts: Tensor  # (W, L, 9) 0 or 1
     betas: Tensor  # (W, 16)
 
 
 def find_clips(folder: Path, *, split: str | None = None, val_share: float = 0.1) -> list[Path]:
-    """The ``*_poses.npz`` files below ``folder`` that belong to ``split`` ("train", "val" or None for all).
+    """Motion files below a folder that belong to a split: ``*_poses.npz``, or else all ``.npz`` files.
 
-    The split is that of ``index.json`` where the folder has one (``clips``: file, split); otherwise whole subfolders
-    (subjects) go to val, every ``1/val_share``-th of them in sorted order.
+    If the folder has an ``index.json`` (``clips``: file, split), it gives the split. Otherwise every n-th subfolder
+    (subject) in sorted order belongs to "val", where n is 1 / ``val_share``.
+
+    Args:
+        split: "train", "val", or None for all files.
+
+    Raises:
+        InputError: There is no ``.npz`` file.
     """
     paths = sorted(folder.rglob("*_poses.npz")) or sorted(folder.rglob("*.npz"))
     if not paths:
@@ -83,10 +89,10 @@ def find_clips(folder: Path, *, split: str | None = None, val_share: float = 0.1
 
 
 def load_clips(folder: Path, body: BodyModel, *, split: str | None = None) -> Clips:
-    """Read clips and label their contacts.
+    """Read the clips of a split and label their contacts. Clips of fewer than 3 frames are ignored.
 
     Raises:
-        InputError: No usable file, or a file that is not AMASS format.
+        InputError: There is no usable file, or a file is not in AMASS format.
     """
     from optim.loading.files.amass import read_motion
 
@@ -109,14 +115,20 @@ def load_clips(folder: Path, body: BodyModel, *, split: str | None = None) -> Cl
 
 
 class Augmenter:
-    """Cuts windows from clips, mirrored, turned and on random bodies as asked; one seeded generator decides all."""
+    """Cuts windows from clips, and mirrors, rotates and reshapes them. All random numbers come from one generator."""
 
     def __init__(self, clips: Clips, body: BodyModel, generator: torch.Generator) -> None:
         self.clips, self.body, self.generator = clips, body, generator
         self.sole = int(body.template[:, 1].argmin())
 
     def draw(self, count: int, length: int, *, beta_std: float = 0.8) -> Windows:
-        """``count`` random windows; half mirrored, each turned by a random yaw, 60 % on a random body."""
+        """Draw random windows. Half are mirrored, all are rotated by a random yaw, and 60 % have a random body shape.
+
+        Args:
+            count: Number of windows.
+            length: Number of frames of a window.
+            beta_std: Standard deviation of the random betas.
+        """
         starts = self.clips.windows(length)
         chosen = starts[torch.randint(len(starts), (count,), generator=self.generator)]
         mirrored = torch.rand(count, generator=self.generator) < 0.5
@@ -126,7 +138,15 @@ class Augmenter:
         return self.cut(chosen, length, mirrored=mirrored, yaw=yaw, betas=betas)
 
     def cut(self, starts: Tensor, length: int, *, mirrored: Tensor, yaw: Tensor, betas: Tensor) -> Windows:
-        """Windows at given starts; mirrored (W,) bool, yaw (W,) rad, betas (W, 16)."""
+        """Cut windows with chosen augmentations.
+
+        Args:
+            starts: (W,) first frames.
+            length: Number of frames of a window.
+            mirrored: (W,) bool, whether left and right are exchanged.
+            yaw: (W,) rotation about the vertical [rad].
+            betas: (W, 16) shape coefficients.
+        """
         frames = starts[:, None] + torch.arange(-1, length + 1)
         trans, rotations = self.clips.trans[frames], self.clips.rotations[frames]
         contacts = self.clips.contacts[frames[:, 1:-1]]
@@ -143,7 +163,10 @@ class Augmenter:
         return Windows(*_canonical_window(flat, joints[:, 1]), contacts=contacts, betas=betas)
 
     def _refit(self, trans: Tensor, turn: Tensor, betas: Tensor) -> Tensor:
-        """Turn the root path (W, L, 3) and scale it to the legs of another body; its feet still meet the floor."""
+        """Rotate the root's path (W, L, 3) [m] and scale it to the leg length of the body.
+
+        The feet stay on the floor.
+        """
         legs, sole, pelvis = self._leg_measures(betas)
         legs0, sole0, pelvis0 = self._leg_measures(torch.zeros_like(betas[:1]))
         ratio = (legs / legs0)[:, None]
@@ -152,7 +175,10 @@ class Augmenter:
         return torch.cat((root[..., :2] * ratio[..., None], height[..., None]), dim=-1) - pelvis[:, None]
 
     def _leg_measures(self, betas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pelvis above ankle (W,), ankle above sole (W,), pelvis position at trans = 0 (W, 3)."""
+        """Height of the pelvis above the ankle (W,) and of the ankle above the sole (W,), and the pelvis (W, 3) [m].
+
+        They are measured in the rest pose with trans = 0.
+        """
         rest = self.body.rest_joints(betas)
         sole = self.body.template[self.sole, 1] + betas @ self.body.shape_directions[self.sole, 1]
         ankle = rest[:, 7:9, 1].mean(1)
@@ -174,7 +200,7 @@ def _flat_states(trans: Tensor, root: Tensor, pose: Tensor, joints: Tensor) -> T
 
 
 def _canonical_window(flat: Tensor, first_joints: Tensor) -> tuple[Tensor, Tensor]:
-    """Bring (W, L, 339) to the canonical frame of its first frame; returns it and the pivot (W, 3) of that frame."""
+    """Windows (W, L, 339) in the canonical frame of their first frame, and the pivot (W, 3) of that frame."""
     count, length = flat.shape[:2]
     cos, sin = canonical_turn(flat[:, 0, ROOT].reshape(-1, 3, 3))
     shift = functional.pad(-flat[:, 0, :2], (0, 1))

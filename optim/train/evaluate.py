@@ -1,4 +1,4 @@
-"""Measures a motion prior on motion capture: reconstruction, roll-out drift, contacts, and samples from the prior."""
+"""Evaluate a motion prior on motion capture: reconstruction, roll-out drift, contacts, and samples from the prior."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from optim.train.data import Augmenter, Clips, Windows
 
 HEAD = 15
 LABELLED = slice(1, 9)
-"""All contact joints but the root, which is never labelled."""
+"""Contact joints with labels: all but the root."""
 
 
 @dataclass(frozen=True)
 class PriorReport:
-    """Figures of one prior on one split; lengths in cm unless the name says otherwise."""
+    """Metrics of one prior on one split. Lengths are in cm unless the name says otherwise."""
 
     windows: int
     one_step_joints: float
@@ -48,7 +48,7 @@ class PriorReport:
     skate_data_mm: float
 
     def lines(self) -> list[str]:
-        """One ``name  value`` line per figure."""
+        """One line ``name  value`` for each metric."""
         return [f"{f.name:28s} {getattr(self, f.name):.3f}" for f in fields(self)]
 
 
@@ -56,7 +56,13 @@ class PriorReport:
 def evaluate(
     prior: MotionPrior, clips: Clips, body: BodyModel, *, frames: int = 60, samples: int = 200, seed: int = 0
 ) -> PriorReport:
-    """All figures on every non-overlapping window of ``frames`` frames of ``clips`` (β = 0, as recorded)."""
+    """All metrics on the non-overlapping windows of some clips, with β = 0 and without augmentation.
+
+    Args:
+        frames: Number of frames of a window.
+        samples: Number of motions drawn from the prior.
+        seed: Seed of these samples.
+    """
     windows = _all_windows(clips, body, frames)
     step, step_body, parted, accuracy = _one_step(prior, windows, body)
     rolled = rollout(prior, _first(windows), _latents(prior, windows), with_prior=False)
@@ -108,7 +114,12 @@ def _latents(prior: MotionPrior, windows: Windows) -> Tensor:
 
 
 def _one_step(prior: MotionPrior, windows: Windows, body: BodyModel) -> tuple[float, float, float, float]:
-    """Joint error [m] of the regressed and of the body's joints, their distance, contact accuracy; true past."""
+    """Metrics of single transitions from a true past state.
+
+    Returns:
+        Errors of the regressed joints and of the body model's joints, the distance between both [m], and the contact
+        accuracy.
+    """
     past, now = (x.flatten(0, 1) for x in canonical_pairs(windows.flat, windows.pivot))
     mean, _ = prior.posterior(past, now)
     states, logits = apply_change(past, prior.decode(past, mean))
@@ -124,7 +135,7 @@ def _one_step(prior: MotionPrior, windows: Windows, body: BodyModel) -> tuple[fl
 
 
 def _heading_error(rolled: Rollout, truth: State) -> Tensor:
-    """Angle [rad] between the bodies' right on the floor, (B, T)."""
+    """Angle (B, T) [rad] between the headings of two motions on the floor."""
     angles = [torch.atan2(x.root_orient[..., 1, 0], x.root_orient[..., 0, 0]) for x in (rolled, truth)]
     turn = angles[0] - angles[1]
     return torch.atan2(turn.sin(), turn.cos()).abs()
@@ -133,11 +144,16 @@ def _heading_error(rolled: Rollout, truth: State) -> Tensor:
 def _samples(
     prior: MotionPrior, windows: Windows, body: BodyModel, count: int, seed: int
 ) -> tuple[Tensor, Tensor, float, float]:
-    """Upright (S,), exploded (S,), foot skate [m/frame] of samples and of the data they start from.
+    """Metrics of motions drawn from the prior.
 
-    Starts are drawn from the windows whose data stay upright. Upright: head at least 0.3 m above the pelvis and pelvis
-    above 0.5 m throughout. Exploded: a joint moves faster than 12 m/s, the lowest joint leaves [−0.15, 0.6] m, or the
-    regressed joints part from the body's by more than 30 cm on average. All but the last on the joints of the body.
+    They start from random windows whose data stay upright. A motion is upright if the head is always at least 0.3 m
+    above the pelvis and the pelvis always above 0.5 m. It has exploded if a joint moves faster than 12 m/s, if the
+    height of the lowest joint leaves [−0.15, 0.6] m, or if the mean distance between regressed joints and the body
+    model's joints exceeds 30 cm in a frame. All metrics of samples use the body model's joints.
+
+    Returns:
+        Whether each sample is upright (S,), whether it has exploded (S,), and the foot skate [m/frame] of the samples
+        and of the data that they start from.
     """
     truth = windows.flat[..., JOINTS].unflatten(-1, (22, 3))
     fit = torch.nonzero(_upright(truth))[:, 0]
@@ -159,6 +175,6 @@ def _upright(joints: Tensor) -> Tensor:
 
 
 def foot_skate(joints: Tensor) -> float:
-    """Mean horizontal speed [m/frame] of toe joints below 4 cm and ankles below 10 cm, (B, T, 22, 3)."""
+    """Mean horizontal speed [m/frame] of toe joints below 4 cm and of ankles below 10 cm. Joints are (B, T, 22, 3)."""
     speed, touching = feet_near_floor(joints)
     return float(speed[touching].mean()) if touching.any() else 0.0

@@ -1,4 +1,4 @@
-"""Measures a pose prior on motion capture, and draws poses sampled from it."""
+"""Evaluate a pose prior on motion capture, and draw poses sampled from it."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from optim.train.data import load_clips
 from optim.train.pose import joint_positions
 
 END_EFFECTORS = (7, 8, 15, 20, 21)
-"""Ankles, head and wrists."""
+"""Joints of ankles, head and wrists."""
 _LIGHT = np.array([0.35, 0.65, 0.67])
 
 
 @dataclass(frozen=True)
 class PosePriorReport:
-    """Figures of one pose prior on one split; lengths in cm, of 22 joints with the root at rest."""
+    """Metrics of one pose prior on one split. Lengths are in cm, over 22 joints with the root at rest."""
 
-    poses: int
-    joints: float  # encode → decode
-    joints_end_effectors: float
-    joints_worst_poses: float  # mean over joints, 95th percentile over poses
-    joints_random_latent: float  # the same from a latent drawn from q(latent | pose), as the KL term sees it
-    kl: float  # of q(latent | pose) from N(0, I), nats
-    aggregate_std_least: float  # of q averaged over training poses, along its axes; 1 in N(0, I)
-    aggregate_std_most: float
-    sample_to_train: float  # RMS over joints, N(0, I) sample to nearest training pose; median
-    data_to_train: float  # the same of the measured poses
+    poses: int  # number of poses
+    joints: float  # mean joint error after encoding and decoding
+    joints_end_effectors: float  # the same for ankles, head and wrists
+    joints_worst_poses: float  # joint error of a pose, 95th percentile over the poses
+    joints_random_latent: float  # mean joint error with a latent drawn from q(latent | pose), as in training
+    kl: float  # KL divergence of q(latent | pose) from N(0, I) [nats]
+    aggregate_std_least: float  # smallest standard deviation of q averaged over training poses; 1 for N(0, I)
+    aggregate_std_most: float  # the largest one
+    sample_to_train: float  # median distance from a sample of N(0, I) to the nearest training pose, RMS over joints
+    data_to_train: float  # the same for the poses of the split
 
     def lines(self) -> list[str]:
-        """One ``name  value`` line per figure."""
+        """One line ``name  value`` for each metric."""
         return [f"{f.name:22s} {getattr(self, f.name):.3f}" for f in fields(self)]
 
 
@@ -55,7 +55,15 @@ def evaluate(
     samples: int = 2000,
     seed: int = 0,
 ) -> PosePriorReport:
-    """All figures for ``poses``; neighbours and aggregate from at most 30,000 of ``train_poses``."""
+    """All metrics of a pose prior.
+
+    Args:
+        poses: Rotations of the poses to evaluate on.
+        train_poses: Rotations of the training poses. At most 30,000 of them are used.
+        body: Body model whose joints are compared.
+        samples: Number of poses drawn from the prior.
+        seed: Seed of all random choices.
+    """
     generator = torch.Generator().manual_seed(seed)
     joints_of = joint_positions(body)
     truth = joints_of(poses)
@@ -80,13 +88,13 @@ def evaluate(
 
 
 def _aggregate_std(prior: PosePrior, poses: Tensor) -> Tensor:
-    """Standard deviations of q(latent | pose) averaged over the poses, along its principal axes, rising."""
+    """Standard deviations, rising, of q(latent | pose) averaged over the poses, along its principal axes."""
     mean, std = posterior(prior.network, matrix_to_axis_angle(poses).flatten(1))
     return torch.linalg.eigvalsh(torch.cov(mean.T) + (std**2).mean(0).diag()).sqrt()
 
 
 def sample_poses(prior: PosePrior, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 21 3 3"]:
-    """Decoded draws from N(0, I)."""
+    """Poses decoded from latents drawn from N(0, I)."""
     return prior.decode(torch.randn(count, prior.latent_dim, generator=generator))
 
 
@@ -95,7 +103,7 @@ def _some(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def _nearest(joints: Tensor, reference: Tensor) -> float:
-    """Median distance [cm], RMS over joints, from each of (n, 22, 3) to the nearest of (m, 22, 3)."""
+    """Median distance [cm] from joints (n, 22, 3) to the nearest of the references (m, 22, 3), RMS over joints."""
     known = reference.flatten(1)
     distances = [torch.cdist(part.flatten(1), known).amin(1) for part in joints.split(500)]
     return 100 * float(torch.cat(distances).median()) / joints.shape[1] ** 0.5
@@ -109,7 +117,12 @@ def draw_poses(
     columns: int = 8,
     cell: tuple[int, int] = (130, 190),
 ) -> np.ndarray:
-    """Meshes of the poses in a grid, seen from the front left: grey (height, width) uint8."""
+    """Picture of the poses' meshes in a grid, seen from the front left: grey (height, width) uint8.
+
+    Args:
+        columns: Number of poses in a row.
+        cell: Width and height of the picture of one pose [px].
+    """
     count = len(pose_body)
     turn = axis_angle_to_matrix(torch.tensor([[0.15, 0.0, 0.0], [0.0, -0.5, 0.0]]))
     view = (turn[0] @ turn[1]).expand(1, count, 3, 3)
@@ -120,7 +133,10 @@ def draw_poses(
 
 
 def _draw_mesh(vertices: np.ndarray, faces: np.ndarray, cell: tuple[int, int]) -> np.ndarray:
-    """One mesh (V, 3), y up, viewer at +z: flat shading, far triangles first, drawn at double size."""
+    """Picture of one mesh (V, 3) with y up, seen from +z, with flat shading.
+
+    Far triangles are drawn first. The picture is drawn at double size and reduced, for smooth edges.
+    """
     width, height = 2 * cell[0], 2 * cell[1]
     scale = height / 1.9  # pixels per metre
     middle = vertices[:, :2].min(0) / 2 + vertices[:, :2].max(0) / 2
@@ -138,7 +154,7 @@ def _draw_mesh(vertices: np.ndarray, faces: np.ndarray, cell: tuple[int, int]) -
 
 
 def run(options: argparse.Namespace) -> None:
-    """The command ``evaluate-pose-prior``: print the figures for ``--split``, draw ``--picture``."""
+    """Run the command ``evaluate-pose-prior``: print the metrics for ``--split`` and draw ``--picture``."""
     body, prior = load_body(options.smpl), load_pose_prior(options.vposer)
     split = None if options.split == "all" else options.split
     poses = load_clips(options.data, body, split=split).rotations[:, 1:]

@@ -1,4 +1,4 @@
-"""Fits the Gaussian mixture over initial states, p(x_0), with scikit-learn (the ``train`` extra)."""
+"""Fit the prior of the initial state, a Gaussian mixture p(x_0), with scikit-learn (the ``train`` extra)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from optim.priors.rollout import JOINTS, JOINTS_VEL, ROOT_VEL, TRANS_VEL
 from optim.train.data import Augmenter, Clips
 
 FEATURES = 138
-"""joints 66, joints_vel 66, trans_vel 3, root_orient_vel 3 of a canonical frame."""
+"""Number of entries: joints 66, joints_vel 66, trans_vel 3 and root_orient_vel 3, in the canonical frame."""
 
 
 def features(flat: Tensor) -> Tensor:
-    """(N, 339) canonical states → (N, 138)."""
+    """Entries (N, 138) of canonical states (N, 339) over which the mixture is fitted."""
     return torch.cat([flat[:, part] for part in (JOINTS, JOINTS_VEL, TRANS_VEL, ROOT_VEL)], dim=1)
 
 
@@ -29,11 +29,13 @@ def draw_features(clips: Clips, body: BodyModel, count: int, *, seed: int = 0, b
 
 
 def fit_mixture(samples: Tensor, *, components: int = 12, seed: int = 0, floor: float = 1e-4) -> dict[str, np.ndarray]:
-    """Weights (K,), means (K, 138), covariances (K, 138, 138) by expectation–maximisation.
+    """Fit a mixture by expectation–maximisation: weights (K,), means (K, 138), covariances (K, 138, 138).
 
     Args:
-        floor: Added to every variance: the root joint's x, y hardly vary in the canonical frame, and without it the
-            density there would be a needle.
+        samples: (N, 138) from ``draw_features``.
+        components: Number K of Gaussians.
+        floor: Number added to every variance. Without it the density would be extremely narrow in x and y of the root
+            joint, which hardly vary in the canonical frame.
     """
     from sklearn.mixture import GaussianMixture
 

@@ -1,10 +1,11 @@
-"""Weights to start training from: the best linear predictor, its residual's principal components as the latent.
+"""Initial weights for training: the best linear predictor, with the principal components of its residual as the latent.
 
-From random weights the decoder learns to do without the latent before the encoder has anything to say, and stays there:
-5 nats a transition where the loss asks for 35. Here four ridge regressions on the training data set the networks so
-that decoder(x, z) is the linear prediction of the change plus the 48 strongest directions of what it misses, and the
-encoder's mean is the transition's share of each. All layers keep their form: half of every group-normalised layer is
-put where normalisation and ReLU pass a signal on unbent ("carriers"), the other half keeps its random weights.
+From random weights, the decoder learns to ignore the latent before the encoder is useful, and training does not leave
+this state: a latent then carries 5 nats per transition where the loss favours 35. Here four ridge regressions on the
+training data set the weights. The decoder then adds the linear prediction of the change and the 48 strongest directions
+of its residual, weighted by the latent; the encoder's mean is the transition's component along each direction. All
+layers keep their form. Half of the units of every group-normalised layer ("carriers") work where normalisation and ReLU
+pass a signal linearly; the other half keep their random weights.
 """
 
 from __future__ import annotations
@@ -23,23 +24,26 @@ from optim.train.data import Windows
 
 _STATE_PARTS = (TRANS, TRANS_VEL, ROOT, ROOT_VEL, POSE, JOINTS, JOINTS_VEL)
 _SIGNAL = 0.15
-"""Root mean square of a signal in a carrier, beside a constant of ±1 that fixes the group's variance."""
+"""Root mean square of a signal in a carrier. A constant of ±1 is added to it, which fixes the variance of the group."""
 _LIFT = 1.4
-"""Added after normalisation, so that carriers stay on the straight part of the ReLU."""
+"""Offset after normalisation that keeps carriers on the linear part of the ReLU."""
 
 
 @dataclass(frozen=True)
 class LinearModel:
-    """output = past @ predict + scores @ directions, scores = [past, now] @ encode; rows of 1 append a constant."""
+    """Linear model of transitions: output = past @ predict + scores @ directions, scores = [past, now] @ encode.
 
-    predict: Tensor  # (340, 216): the change, then contact logits
-    directions: Tensor  # (48, 207), per unit of latent
+    A constant 1 is appended to ``past`` and to ``[past, now]``.
+    """
+
+    predict: Tensor  # (340, 216) to the change, followed by the contact logits
+    directions: Tensor  # (48, 207) change per unit of each latent
     encode: Tensor  # (679, 48)
-    variance: Tensor  # (48,) of the posterior that the KL weight makes worth its price
+    variance: Tensor  # (48,) posterior variance that is optimal under the KL weight
 
 
 def change_of(past: Tensor, now: Tensor) -> Tensor:
-    """The decoder's output, contacts left out, that leads from ``past`` to ``now``: (N, 339) × 2 → (N, 207)."""
+    """Output of the decoder, without contacts, that leads from ``past`` to ``now``: (N, 339) × 2 → (N, 207)."""
     parts = []
     for part in _STATE_PARTS:
         if part in (ROOT, POSE):
@@ -51,12 +55,17 @@ def change_of(past: Tensor, now: Tensor) -> Tensor:
 
 
 def fit_linear_model(windows: Windows, weights: dict[str, float], *, kl: float) -> LinearModel:
-    """Fit on transitions; ``weights`` and ``kl`` are those of the loss, which decide what the latent is spent on."""
+    """Fit a linear model to the transitions of some windows.
+
+    Args:
+        weights: Weights of the loss by part of the state. They decide which residuals the latent represents.
+        kl: Weight of the KL term of the loss.
+    """
     past, now = (x.flatten(0, 1).double() for x in canonical_pairs(windows.flat, windows.pivot))
     change, contacts = change_of(past, now), windows.contacts[:, 1:].flatten(0, 1).double()
     scale = torch.ones(207, dtype=torch.float64)
     for name, part in CHANGE_PARTS.items():
-        # A rotation by a small angle moves the entries of its matrix by twice its square in sum, spread over nine.
+        # A rotation by a small angle changes the nine entries of its matrix by twice its square in total.
         size = (part.stop - part.start) * (1.5 if name in ("root_orient", "pose_body") else 1.0)
         scale[part] = math.sqrt(weights[name] / size)
     predict = _ridge(past, change)
@@ -73,7 +82,7 @@ def fit_linear_model(windows: Windows, weights: dict[str, float], *, kl: float) 
 
 
 def _contact_logits(past: Tensor, contacts: Tensor) -> Tensor:
-    """(340, 9): a regression of the labels, spread so that a certain 0 or 1 is a logit of −3 or 3."""
+    """Coefficients (340, 9) of a regression of the labels, scaled so that the labels 0 and 1 are logits of −3 and 3."""
     predict = 6 * _ridge(past, contacts)
     predict[-1] -= 3
     return predict
@@ -81,7 +90,12 @@ def _contact_logits(past: Tensor, contacts: Tensor) -> Tensor:
 
 @torch.no_grad()
 def start_from(prior: MotionPrior, model: LinearModel, inputs: Tensor, pairs: Tensor) -> None:
-    """Write a linear model into the networks; ``inputs`` (N, 339) and ``pairs`` (N, 678) scale the signals."""
+    """Write a linear model into the networks of a motion prior.
+
+    Args:
+        prior: The motion prior, which is changed.
+        inputs, pairs: (N, 339) past states and (N, 678) transitions, from which the scale of the signals is taken.
+    """
     predict = torch.cat((model.predict[:-1], torch.zeros(LATENT_SIZE, model.predict.shape[1])))
     padded = torch.cat((inputs, torch.zeros(len(inputs), LATENT_SIZE)), dim=1)
     _carry(prior.decoder, predict, model.predict[-1], padded)
@@ -93,12 +107,12 @@ def start_from(prior: MotionPrior, model: LinearModel, inputs: Tensor, pairs: Te
 
 
 def _carry(network: Mlp, matrix: Tensor, offset: Tensor, inputs: Tensor) -> None:
-    """Make the first outputs of ``network`` equal ``inputs @ matrix + offset``; its other outputs start at 0."""
+    """Make the first outputs of ``network`` equal ``inputs @ matrix + offset``, and its other outputs 0."""
     linears, norms = network.linears, network.norms
     count = matrix.shape[1]
     wanted = inputs @ matrix
     size, centre = wanted.std(0).clamp_min(1e-6), wanted.mean(0)
-    before: tuple[Tensor, Tensor, Tensor] | None = None  # units of the layer below that carry the signals
+    before: tuple[Tensor, Tensor, Tensor] | None = None  # carriers of the layer below, their signals and constants
     for linear, norm in zip(linears[:-1], norms, strict=True):
         width = linear.out_features
         carriers = _carriers(width)
@@ -123,12 +137,12 @@ def _carry(network: Mlp, matrix: Tensor, offset: Tensor, inputs: Tensor) -> None
 
 
 def _carriers(width: int) -> Tensor:
-    """The units of the first 8 of 16 groups."""
+    """Indices of the carriers: the units of the first 8 of 16 groups."""
     return torch.arange(width // 2)
 
 
 def _read(linear: nn.Linear, rows: Tensor, signals: Tensor, units: Tensor, carried: Tensor, constants: Tensor) -> None:
-    """Let each row of ``linear`` take the mean of the units that carry its signal, less their constants."""
+    """Set each row of ``linear`` to the mean of the units that carry its signal, minus their constants."""
     same = (signals[:, None] == carried[None]).float()
     weight = same / same.sum(1, keepdim=True)
     full = torch.zeros(len(rows), linear.in_features)
@@ -142,7 +156,7 @@ def _with_one(x: Tensor) -> Tensor:
 
 
 def _ridge(x: Tensor, y: Tensor, *, strength: float = 1e-4) -> Tensor:
-    """Regression coefficients with a constant, on inputs scaled to their own size; (N, a), (N, b) → (a + 1, b)."""
+    """Ridge regression with a constant on standardised inputs: (N, a), (N, b) → coefficients (a + 1, b)."""
     size = torch.cat((x.std(0).clamp_min(1e-3), torch.ones(1, dtype=x.dtype)))
     scaled = _with_one(x) / size
     gram = scaled.T @ scaled / len(x) + strength * torch.eye(len(size), dtype=x.dtype)

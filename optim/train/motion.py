@@ -1,8 +1,9 @@
-"""Trains HuMoR's motion prior on its own roll-outs, from any AMASS-format folder; resumable at any checkpoint.
+"""Train HuMoR's motion prior on its own roll-outs, from any folder in AMASS format. A run can be resumed.
 
-Recipe (HuMoR's; docs/lab/models.md has what was added to make roll-outs hold over seconds): a supervised start on
-single transitions, then a growing share of windows is rolled out closed-loop through the decoder with gradients through
-the whole window, the windows growing over time; KL to the conditional prior annealed in; contacts as in the paper.
+The recipe is HuMoR's. docs/lab/models.md describes what was added to keep roll-outs stable over seconds. Training
+begins with single transitions. Then a growing share of the windows is rolled out closed-loop through the decoder, with
+gradients through the whole window, and the windows become longer. The weight of the KL divergence from the conditional
+prior rises at the beginning. The contact terms are those of the paper.
 """
 
 from __future__ import annotations
@@ -49,22 +50,23 @@ PARTS = {
     "joints_vel": JOINTS_VEL,
 }
 TOLERANCE = {"trans": 0.05, "joints": 0.05, "root_orient": 0.2, "pose_body": 0.3, "world": 0.15}
-"""Error [m or matrix entries] from which a residual counts linearly, so that a few fast windows do not rule a batch."""
-VELOCITY_TOLERANCE = 0.5  # m/s, rad/s
+"""Residual [m or matrix entries] above which a loss is linear, so that a few fast windows do not dominate a batch."""
+VELOCITY_TOLERANCE = 0.5
+"""The same for velocities [m/s, rad/s]."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All numbers of a training run. Lengths in frames, times as shares of ``updates``."""
+    """All numbers of a training run. Lengths are in frames, and times are fractions of ``updates``."""
 
     updates: int = 9_000
-    transitions: int = 640  # per update, more where windows are long
-    fewest_windows: int = 22
+    transitions: int = 640  # per update; more if windows are long
+    fewest_windows: int = 22  # per update
     learning_rate: float = 5e-5
-    warm_up: float = 0.02  # of the learning rate, linear
-    linear_start: int = 20_000  # transitions that the starting weights are fitted to; 0 for random weights
-    supervised: float = 0.08  # single transitions only
-    full_closed_loop: float = 0.25  # from here on 80 % of the windows are rolled out closed-loop
+    warm_up: float = 0.02  # end of the linear rise of the learning rate
+    linear_start: int = 20_000  # transitions to which the initial weights are fitted; 0 gives random weights
+    supervised: float = 0.08  # end of the time with single transitions only
+    full_closed_loop: float = 0.25  # time from which 80 % of the windows are rolled out closed-loop
     window_growth: tuple[tuple[float, int], ...] = ((0.0, 10), (0.3, 15), (0.45, 22), (0.6, 32), (0.8, 45))
     kl: float = 4e-4
     kl_annealed: float = 0.05
@@ -90,16 +92,16 @@ class Recipe:
     seed: int = 0
 
     def window(self, progress: float) -> int:
-        """Transitions per window at a share of the run."""
+        """Number of transitions per window at a fraction of the run."""
         return next(length for start, length in reversed(self.window_growth) if progress >= start)
 
     def closed_loop_share(self, progress: float) -> float:
-        """Share of windows rolled out through their own predictions."""
+        """Share of the windows that are rolled out through their own predictions."""
         ramp = (progress - self.supervised) / (self.full_closed_loop - self.supervised)
         return 0.8 * min(max(ramp, 0.0), 1.0)
 
     def learning_rate_at(self, progress: float) -> float:
-        """Linear warm-up, then a cosine to 1 % of the peak."""
+        """Learning rate at a fraction of the run: a linear rise, then a cosine to 1 % of the peak."""
         if progress < self.warm_up:
             return self.learning_rate * (progress / self.warm_up + 1e-3)
         decay = (progress - self.warm_up) / (1 - self.warm_up)
@@ -108,19 +110,23 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the network says about the transitions of one update, flattened to N = windows × steps."""
+    """Predictions for the transitions of one update, flattened to N = windows × steps."""
 
     states: Tensor  # (N, 339) in the frame of the state before
-    targets: Tensor  # (N, 339)
+    targets: Tensor  # (N, 339) true states in the same frame
     contact_logits: Tensor  # (N, 9)
-    contacts: Tensor  # (N, 9)
-    inputs: Tensor  # (N, 339) what the decoder and the prior were given
-    kl: Tensor  # (N,)
+    contacts: Tensor  # (N, 9) labels
+    inputs: Tensor  # (N, 339) inputs of the decoder and of the prior
+    kl: Tensor  # (N,) KL divergence [nats]
     betas: Tensor  # (N, 16)
 
 
 class MotionTrainer:
-    """Holds the network, its optimiser and the data; ``steps`` trains, ``save`` and ``resume`` keep a run alive."""
+    """Network, optimiser and data of a training run. ``steps`` trains; ``save`` and ``resume`` continue a run.
+
+    Args:
+        half: Whether matrix products are computed in bfloat16.
+    """
 
     def __init__(
         self, clips: Clips, body: BodyModel, recipe: Recipe, *, device: str = "cpu", half: bool = True
@@ -147,12 +153,12 @@ class MotionTrainer:
         start_from(self.model, linear, past[:4096], torch.cat((past, now), dim=1)[:4096])
 
     def steps(self, *, until: int | None = None) -> Iterator[dict[str, float]]:
-        """Train one update at a time, yielding its loss terms, until ``until`` or the end of the recipe."""
+        """Train until update ``until`` or the end of the recipe, and yield the loss terms of every update."""
         while self.update < (self.recipe.updates if until is None else until):
             yield self.step()
 
     def step(self) -> dict[str, float]:
-        """One update; returns the loss terms."""
+        """Do one update and return its weighted loss terms."""
         recipe, progress = self.recipe, self.update / self.recipe.updates
         length = recipe.window(progress)
         count = max(recipe.fewest_windows, recipe.transitions // length)
@@ -226,7 +232,7 @@ class MotionTrainer:
         return rolled, 3 * off + 9 * turned
 
     def _disturbed(self, state: Tensor) -> Tensor:
-        """Noise on the first state of half the windows, as a fit to noisy data begins; rotations stay such."""
+        """Add noise to the first state of half the windows, like that of a fit to noisy data. Rotations stay valid."""
         if not self.recipe.input_noise:
             return state
         count = state.shape[0]
@@ -270,7 +276,7 @@ class MotionTrainer:
             self.optimiser.step()
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint in HuMoR's layout (``model``, ``optim``, ``epoch``, …) plus what a resumed run needs."""
+        """Write a checkpoint in HuMoR's layout (``model``, ``optim``, ``epoch``, …) and the state for ``resume``."""
         content = {
             "model": self.model.state_dict(),
             "optim": self.optimiser.state_dict(),
@@ -286,14 +292,16 @@ class MotionTrainer:
         partial.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of ``save``.
+        """Continue from a checkpoint of ``save``.
 
         Raises:
             InputError: The file is not such a checkpoint.
         """
         content = torch.load(path, map_location=self.device, weights_only=True)
         if not {"model", "optim", "random", "epoch"} <= set(content):
-            raise InputError(f"{path}: not a checkpoint of a training run (no optimiser or random state in it)")
+            raise InputError(
+                f"{path}: not a checkpoint of a training run (no optimiser or random state in it); give another --out"
+            )
         self.model.load_state_dict(content["model"])
         self.optimiser.load_state_dict(content["optim"])
         self.generator.set_state(content["random"][0].cpu())
@@ -302,7 +310,7 @@ class MotionTrainer:
 
 
 def robust(values: Tensor, targets: Tensor, tolerance: float) -> Tensor:
-    """Mean squared error for residuals well below ``tolerance``, linear in them well above (pseudo-Huber)."""
+    """Pseudo-Huber loss: the mean squared residual well below ``tolerance``, and linear in the residual well above."""
     residual = (values - targets) / tolerance
     return 2 * tolerance**2 * ((1 + residual.square()).sqrt() - 1).mean()
 
@@ -321,7 +329,11 @@ def _joined(parts: list[Predictions]) -> Predictions:
 def train(
     trainer: MotionTrainer, checkpoint: Path, *, save_every: float = 120.0, report: Callable[[int, int, dict], None]
 ) -> None:
-    """Run to the end of the recipe, saving every ``save_every`` seconds and at the end or on an interrupt."""
+    """Train to the end of the recipe. The checkpoint is written every ``save_every`` seconds and when training ends.
+
+    Args:
+        report: Function called after every update with its number, the total number, and the loss terms.
+    """
     saved = time.monotonic()
     try:
         for terms in trainer.steps():
@@ -334,7 +346,7 @@ def train(
 
 
 def pack(checkpoint: Path, path: Path) -> None:
-    """Write a checkpoint's weights alone, in HuMoR's layout and in half precision (19 MB instead of 117 MB)."""
+    """Write only the weights of a checkpoint, in HuMoR's layout and in half precision (19 MB instead of 117 MB)."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     state = {key: value.half() for key, value in content["model"].items()}
     path.parent.mkdir(parents=True, exist_ok=True)

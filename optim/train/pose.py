@@ -1,9 +1,9 @@
-"""Trains VPoser, the pose prior, on body poses and writes it as a VPoser v1 folder; resumable.
+"""Train VPoser, the pose prior, on body poses and write it as a VPoser v1 folder. A run can be resumed.
 
-Knows poses one by one, nothing of their order. A variational autoencoder in human_body_prior's own class: the
-latent of a pose is pulled towards N(0, I), and the decoded pose is held to the true one in rotation and in
-joint position. Source of network and loss: Pavlakos et al., "Expressive Body Capture", CVPR 2019; joint
-positions stand in for its mesh vertices.
+Knows single poses and not their order. The network is a variational autoencoder in human_body_prior's own class. The
+loss pulls the latent of a pose towards N(0, I), and the decoded pose towards the true one in rotations and joint
+positions. Source of network and loss: Pavlakos et al., "Expressive Body Capture", CVPR 2019, which uses mesh vertices
+in place of joint positions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SNAPSHOT = "snapshots/TR00_E000.pt"
 SETTINGS = "TR00_free_motion.ini"
 CHECKPOINT = "last.pth"
 STILL = 0.01
-"""Standard deviation [rad] of an axis-angle entry over the data below which it counts as never moved."""
+"""Standard deviation [rad] over the data below which an axis-angle entry counts as one that never moves."""
 _MIRRORED_POSE = [joint - 1 for joint in MIRRORED_JOINTS[1:]]
 _MIRROR_AXIS_ANGLE = (1.0, -1.0, -1.0)  # a rotation seen in the mirror x → −x
 _LEGS = (0, 1, 3, 4, 6, 7, 9, 10)
@@ -57,29 +57,32 @@ class PoseRecipe:
     batch: int = 2048
     learning_rate: float = 2e-3
     warm_up: int = 200  # steps
-    kl: float = 2.0  # over 1: the latents of the data fill N(0, I) better, at the price of joint error
+    kl: float = 2.0  # above 1, the latents of the data fill N(0, I) better, but the joint error is larger
     kl_annealed: float = 0.1  # share of the steps over which the KL weight rises to its value
-    joint_sigma: float = 0.02  # [m] standard deviation of a decoded joint, per axis
-    rotation_sigma: float = 0.15  # the same of an entry of a rotation matrix
-    dropout: float = 0.0  # VPoser's is 0.1, which was no better: 1.38 against 1.32 cm after 3,000 steps
-    still_noise: float = 0.2  # [rad] on inputs the data never moves: bent toes then do no harm
+    joint_sigma: float = 0.02  # standard deviation of a decoded joint, per axis [m]
+    rotation_sigma: float = 0.15  # standard deviation of an entry of a decoded rotation matrix
+    dropout: float = 0.0  # VPoser's 0.1 gave a joint error of 1.38 cm instead of 1.32 cm after 3,000 steps
+    still_noise: float = 0.2  # noise [rad] on inputs that never move in the data, so that bent toes do no harm
     swapped: float = 0.3  # share of the poses that get their legs or an arm from another pose
     gradient_norm: float = 100.0
     seed: int = 0
 
     def learning_rate_at(self, step: int) -> float:
-        """Linear warm-up times half a cosine from the peak to 1 % of it."""
+        """Learning rate at a step: a linear rise, and half a cosine from the peak to 1 % of it."""
         cosine = 0.505 + 0.495 * math.cos(math.pi * step / self.steps)
         return self.learning_rate * min(1.0, (step + 1) / self.warm_up) * cosine
 
     def kl_at(self, step: int) -> float:
-        """KL weight, rising linearly at first: under full weight from the start, latents die unused."""
+        """KL weight at a step. It rises linearly at first, because full weight from the start leaves latents unused."""
         return self.kl * min(1.0, step / (self.kl_annealed * self.steps))
 
 
 @dataclass(frozen=True)
 class PoseLoss:
-    """One batch, per pose: sums over joints or latents [nats], KL unweighted; mean joint error [m]."""
+    """Loss of one batch per pose [nats], summed over joints or latents, with ``kl`` unweighted.
+
+    ``joint_error`` is the mean joint error [m].
+    """
 
     total: float
     joints: float
@@ -89,7 +92,12 @@ class PoseLoss:
 
 
 class PoseTrainer:
-    """Holds network, optimiser and poses; ``step`` takes one batch, ``save``, ``resume`` keep a run alive."""
+    """Network, optimiser and poses of a training run. ``step`` trains; ``save`` and ``resume`` continue a run.
+
+    Args:
+        poses: Rotations of the body joints.
+        half: Whether matrix products are computed in bfloat16.
+    """
 
     def __init__(
         self,
@@ -111,7 +119,7 @@ class PoseTrainer:
         self.steps_done = 0
 
     def step(self) -> PoseLoss:
-        """Draw a batch and follow the gradient of its loss once."""
+        """Draw a batch, do one step along the gradient of its loss, and return the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.steps_done)
         total, report = self._loss(self._draw(), kl_weight=self.recipe.kl_at(self.steps_done))
@@ -123,7 +131,7 @@ class PoseTrainer:
         return report
 
     def save(self, path: Path) -> None:
-        """Write everything that the next step depends on."""
+        """Write a checkpoint with everything that the next step depends on."""
         state = {
             "recipe": asdict(self.recipe),
             "steps_done": self.steps_done,
@@ -137,10 +145,10 @@ class PoseTrainer:
         partial.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of ``save``.
+        """Continue from a checkpoint of ``save``.
 
         Raises:
-            InputError: The file is no such checkpoint, or one of another recipe.
+            InputError: The file is not such a checkpoint, or it was made with another recipe.
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -159,7 +167,7 @@ class PoseTrainer:
         self.steps_done = state["steps_done"]
 
     def _draw(self) -> Float[Tensor, "batch 21 3"]:
-        """A batch of poses: half of them mirrored, some with limbs of another."""
+        """A batch of poses. Half are mirrored, and some have limbs of another pose."""
         count = self.recipe.batch
         pose = self._pick(count)
         flip = torch.rand(count, device=self.device) < 0.5
@@ -187,12 +195,15 @@ class PoseTrainer:
 
 
 def mirror_pose(pose: PoseTensor) -> PoseTensor:
-    """Left and right exchanged, axis-angle; twice gives the pose back."""
+    """Mirror poses, axis-angle (..., 21, 3): exchange left and right. Two mirrorings give the pose back."""
     return pose[..., _MIRRORED_POSE, :] * torch.tensor(_MIRROR_AXIS_ANGLE, device=pose.device)
 
 
 def swap_limbs(pose: Float[Tensor, "n 21 3"], other: Float[Tensor, "n 21 3"]) -> Float[Tensor, "n 21 3"]:
-    """First half: the legs of ``other``; the rest: one of its arms. Combines limbs as the data never did."""
+    """Replace limbs by those of other poses: the legs in the first half of the poses, one arm in the rest.
+
+    The results combine limbs that never occur together in the data.
+    """
     half, three = len(pose) // 2, 3 * len(pose) // 4
     taken = torch.zeros(len(pose), NUM_POSE_JOINTS, 1, dtype=torch.bool, device=pose.device)
     taken[:half, _LEGS] = True
@@ -202,7 +213,7 @@ def swap_limbs(pose: Float[Tensor, "n 21 3"], other: Float[Tensor, "n 21 3"]) ->
 
 
 def joint_positions(body: BodyModel, *, device: torch.device | str = "cpu") -> Callable[[Tensor], Tensor]:
-    """The function (n, 21, 3, 3) → (n, 22, 3) [m]: joints of the mean body, root at rest."""
+    """Function from rotations (n, 21, 3, 3) to joints (n, 22, 3) [m] of the mean body with the root at rest."""
     placed = body.to(device)
 
     def joints(pose_body: Tensor) -> Tensor:
@@ -215,12 +226,12 @@ def joint_positions(body: BodyModel, *, device: torch.device | str = "cpu") -> C
 
 
 def save_vposer_folder(network: torch.nn.Module, folder: Path, *, notes: dict[str, Any]) -> Path:
-    """Write ``*.ini`` and ``snapshots/*.pt`` as ``load_vposer`` reads them; returns the snapshot.
+    """Write ``*.ini`` and ``snapshots/*.pt`` as ``load_vposer`` reads them, and return the path of the snapshot.
 
     Matrices are stored in half precision, which moves decoded joints by 0.02 mm (at most 0.5 mm in 2,000 samples).
 
     Args:
-        notes: More lines for the ``.ini``: how the weights came about.
+        notes: Further lines for the ``.ini``, which say how the weights were trained.
     """
     settings = {"num_neurons": NUM_NEURONS, "latentD": LATENT_DIM, "data_shape": [1, NUM_POSE_JOINTS, 3]}
     settings |= {"use_cont_repr": True} | notes
@@ -240,7 +251,11 @@ def train(
     save_every: float = 60.0,
     report: Callable[[int, PoseLoss], None],
 ) -> None:
-    """Run to the end of the recipe, saving every ``save_every`` seconds, at the end and on an interrupt."""
+    """Train to the end of the recipe. The checkpoint is written every ``save_every`` seconds and when training ends.
+
+    Args:
+        report: Function called after every step with the number of steps and the loss.
+    """
     saved = time.monotonic()
     try:
         while trainer.steps_done < trainer.recipe.steps:
@@ -254,7 +269,7 @@ def train(
 
 
 def run(options: argparse.Namespace) -> None:
-    """The command ``pose-prior``: train on ``--data``, from the checkpoint in ``--out`` if any, and write."""
+    """Run the command ``pose-prior``: train on ``--data`` and write ``--out``. A checkpoint there is continued."""
     body = load_body(options.smpl)
     given = {f.name: getattr(options, f.name, None) for f in fields(PoseRecipe)}
     recipe = PoseRecipe(**{key: value for key, value in given.items() if value is not None})
@@ -264,7 +279,7 @@ def run(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
         trainer.resume(checkpoint)
-        print(f"going on from {checkpoint} at step {trainer.steps_done}", file=sys.stderr)
+        print(f"continuing from {checkpoint} at step {trainer.steps_done}", file=sys.stderr)
     progress = Progress(recipe.steps, done=trainer.steps_done, unit="steps")
 
     def report(done: int, loss: PoseLoss) -> None:

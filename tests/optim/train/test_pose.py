@@ -163,7 +163,7 @@ def test_commands_train_resume_measure_and_draw(tmp_path, capsys):
     train = ["pose-prior", "--data", str(data), "--out", str(out), "--steps", "4", "--batch", "16"]
     assert main(train) == 0
     assert main(train) == 0
-    assert "going on from" in capsys.readouterr().err
+    assert "continuing from" in capsys.readouterr().err
     measure = ["evaluate-pose-prior", "--data", str(data), "--vposer", str(out)]
     assert main([*measure, "--picture", str(tmp_path / "samples.png")]) == 0
     assert "joints_end_effectors" in capsys.readouterr().out
