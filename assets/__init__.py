@@ -1,4 +1,4 @@
-"""Where the shipped models and clips lie, and whether they are what they should be. Opens none of them."""
+"""Paths of the shipped models and clips, and a check of their hashes. Does not read their content."""
 
 import hashlib
 from pathlib import Path
@@ -31,22 +31,22 @@ def sha256(path: Path) -> str:
 
 
 def files() -> list[Path]:
-    """Every shipped asset file, sorted, hidden files left out."""
+    """All shipped asset files, sorted. Hidden files are left out."""
     found = (path for folder in ASSET_FOLDERS for path in folder.rglob("*"))
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
 def recorded_hashes() -> dict[str, str]:
-    """The table of hashes: path relative to ``assets/`` → SHA-256, in the format of ``sha256sum``."""
+    """The recorded hashes: path relative to ``assets/`` → SHA-256. The file is in the format of ``sha256sum``."""
     rows = (line.split(maxsplit=1) for line in HASH_FILE.read_text(encoding="utf-8").splitlines() if line.strip())
     return {name.lstrip("*"): digest for digest, name in rows}
 
 
 def verify() -> list[str]:
-    """Compare every asset with the table of hashes.
+    """Compare every asset with its recorded hash.
 
     Returns:
-        One sentence per file that is missing, changed or not in the table; empty when all is well.
+        One sentence for each file that is missing, changed or not recorded. Empty if there is none.
     """
     recorded = recorded_hashes()
     present = {path.relative_to(ASSETS_FOLDER).as_posix(): path for path in files()}

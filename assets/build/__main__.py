@@ -16,7 +16,7 @@ BUILDERS = {
 
 @with_exit_status
 def main(argv: list[str]) -> int:
-    """Run the builder named by ``argv[0]`` on the other arguments; 0 when it worked, 2 for bad input."""
+    """Run the builder named by ``argv[0]`` with the other arguments. The exit status is 2 after bad input."""
     if not argv or argv[0] not in BUILDERS:
         rows = "\n".join(f"  {name:9} {text}" for name, (_, text) in BUILDERS.items())
         print(f"usage: python -m assets.build NAME [options]\n{rows}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``python -m assets.build keypoints``: take BlazePose's two networks out of the npm package @mediapipe/pose."""
+"""``python -m assets.build keypoints``: extract BlazePose's two networks from the npm package @mediapipe/pose."""
 
 import argparse
 import hashlib
@@ -27,9 +27,9 @@ MEMBERS = {
 
 
 def main(argv: list[str]) -> int:
-    """Command line of this builder."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m assets.build keypoints", description=__doc__)
-    parser.add_argument("--source", type=Path, metavar=ARCHIVE, help="the package; else npm is asked for it")
+    parser.add_argument("--source", type=Path, metavar=ARCHIVE, help="the package (default: fetched with npm)")
     parser.add_argument("--out", type=Path, metavar="DIR", default=assets.KEYPOINTS_FOLDER)
     options = parser.parse_args(argv)
     package = _fetch() if options.source is None else _read(options.source)
@@ -41,10 +41,10 @@ def main(argv: list[str]) -> int:
 
 
 def unpack(package: bytes) -> dict[str, bytes]:
-    """Our file names and their contents.
+    """Names and contents of the asset files in the package.
 
     Raises:
-        InputError: Not the package, or a network in it is not the one that was tried.
+        InputError: It is not the package, or one of its networks is another version.
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(package), mode="r:gz") as archive:
@@ -55,7 +55,7 @@ def unpack(package: bytes) -> dict[str, bytes]:
     files = {}
     for member, (name, digest) in MEMBERS.items():
         if hashlib.sha256(contents.get(member, b"")).hexdigest() != digest:
-            raise InputError(f"{member} is not the file that was tried with this program; {PACKAGE} is needed")
+            raise InputError(f"{member} is not the version that this program is tested with; {PACKAGE} is needed")
         files[name] = contents[member]
     return files
 

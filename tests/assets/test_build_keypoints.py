@@ -39,7 +39,7 @@ def test_the_shipped_files_come_out_again(shipped, tmp_path, capsys):
 
 def test_another_network_is_refused(shipped):
     changed = {name: content[:-1] + b"?" for name, content in shipped.items()}
-    with pytest.raises(InputError, match="is not the file that was tried"):
+    with pytest.raises(InputError, match="is not the version that this program is tested with"):
         unpack(package(changed))
 
 

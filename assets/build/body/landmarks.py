@@ -1,4 +1,4 @@
-"""Find named points on the skin: what keypoint detectors see, and 43 key vertices spread over the body."""
+"""Find named points on the skin: the points of keypoint detectors, and 43 key vertices spread over the body."""
 
 from dataclasses import dataclass
 
@@ -38,8 +38,11 @@ def detector_points(
     """Left and middle points that smplx adds to the joints, under its names, and the top of the head.
 
     Args:
-        used: (V,) vertices of the clean mesh; ``middle`` (V,): those on the middle plane.
-        positions: (V, 3) [m] of the mean body in the T-pose; ``heads``, ``tails`` (bones, 3) of its bones.
+        used: (V,) whether a vertex belongs to the clean mesh.
+        middle: (V,) whether a vertex lies on the middle plane.
+        cornea: Vertex of the left cornea.
+        positions: (V, 3) [m] vertices of the mean body in the T-pose.
+        heads, tails: (bones, 3) [m] ends of its bones.
     """
     x, y, z = positions.T
 
@@ -73,10 +76,13 @@ def detector_points(
 def key_vertices(
     vertices: np.ndarray, triangles: np.ndarray, weights: np.ndarray, mirror: np.ndarray
 ) -> dict[str, int]:
-    """43 well-spread vertices, named, symmetric: the free body's counterpart of SMPL's published list.
+    """43 named vertices, symmetric and spread over the body. They correspond to SMPL's published list.
 
     Args:
-        vertices: (V, 3) [m], the T-pose; ``triangles`` (F, 3); ``weights`` (V, 52); ``mirror`` (V,).
+        vertices: (V, 3) [m] in the T-pose.
+        triangles: (F, 3).
+        weights: (V, 52) skinning weights.
+        mirror: (V,) index of the vertex on the other side.
     """
     middle = np.nonzero(mirror == np.arange(len(vertices)))[0]
     surface = _Surface(vertices, vertex_normals(vertices, triangles), weights, middle)
@@ -96,15 +102,15 @@ def key_vertices(
 
 @dataclass(frozen=True)
 class _Surface:
-    """The T-pose: ``vertices``, ``normals`` (V, 3), ``weights`` (V, 52), ``middle``: vertices at x = 0."""
+    """Surface of the body in the T-pose."""
 
-    vertices: np.ndarray
-    normals: np.ndarray
-    weights: np.ndarray
-    middle: np.ndarray
+    vertices: np.ndarray  # (V, 3) [m]
+    normals: np.ndarray  # (V, 3)
+    weights: np.ndarray  # (V, 52)
+    middle: np.ndarray  # indices of the vertices at x = 0
 
     def level(self, share: float) -> float:
-        """The y [m] at a share of the body's height."""
+        """Coordinate y [m] at a fraction of the body's height."""
         y = self.vertices[:, 1]
         return y.min() + share * np.ptp(y)
 
@@ -112,12 +118,12 @@ class _Surface:
         return self.weights[:, [JOINT[name] for name in joints]].sum(1) > 0.4
 
     def on_middle_line(self, share: float, facing: int) -> int:
-        """The vertex of the front (1) or back (-1) middle line nearest to a share of the height."""
+        """Vertex of the front (1) or back (-1) middle line that is nearest to a fraction of the height."""
         ids = self.middle[np.sign(self.normals[self.middle, 2]) == facing]
         return int(ids[np.argmin(np.abs(self.vertices[ids, 1] - self.level(share)))])
 
     def seen_from(self, origin: tuple[float, float, float], direction: np.ndarray, part: np.ndarray) -> int:
-        """The left vertex of ``part`` nearest to a ray from inside, where the skin faces along it."""
+        """Left vertex of ``part`` that is nearest to a ray from inside the body and faces in its direction."""
         offset = self.vertices - np.array(origin)
         along = offset @ direction
         distance = np.linalg.norm(offset - along[:, None] * direction, axis=1)

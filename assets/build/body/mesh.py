@@ -1,4 +1,4 @@
-"""The clean half of MakeHuman's skin, without eye sockets and mouth; and measures of triangle meshes."""
+"""Make a clean half of MakeHuman's skin without eye sockets and mouth, and measure triangle meshes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ EYELID_HEIGHT = 0.7  # [m] above the base mesh's origin: a hole above it is an e
 
 
 def half_mesh(source: HumanSource, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Triangles of the left half with its holes closed; mirrored, they make a closed surface.
+    """Triangles of the left half with its holes closed. Together with their mirror image they are a closed surface.
 
     Args:
-        positions: (V, 3) [m], choose the diagonals of quads and caps.
+        positions: (V, 3) [m], by which the diagonals of quads and caps are chosen.
 
     Returns:
-        Triangles (n, 3); which vertices (V,) lie on the middle plane; the vertex of the cornea.
+        Triangles (n, 3), whether each vertex (V,) lies on the middle plane, and the vertex of the cornea.
     """
     x = source.vertices[:, 0]
     middle = np.abs(x) < 1e-9
@@ -34,7 +34,7 @@ def half_mesh(source: HumanSource, positions: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _split_quads(quads: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Two triangles a quad, along the shorter diagonal."""
+    """Split each quad into two triangles along its shorter diagonal."""
     p = positions[quads]
     first = (((p[:, 0] - p[:, 2]) ** 2).sum(-1) <= ((p[:, 1] - p[:, 3]) ** 2).sum(-1))[:, None]
     one = np.where(first, quads[:, [0, 1, 2]], quads[:, [0, 1, 3]])
@@ -42,13 +42,13 @@ def _split_quads(quads: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _open_edges(quads: np.ndarray, middle: np.ndarray) -> list[tuple[int, int]]:
-    """Directed edges that a cap needs: those with a face on one side only, the middle seam left out."""
+    """Directed edges with a face on one side only, except those on the middle plane. They bound the holes."""
     edges = dict.fromkeys((a, b) for quad in quads for a, b in zip(quad, np.roll(quad, -1), strict=True))
     return [(b, a) for a, b in edges if (b, a) not in edges and not (middle[a] and middle[b])]
 
 
 def _chains(edges: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Directed edges joined into chains of vertices; open chains first, a closed one repeats its start."""
+    """Join directed edges into chains of vertices. Open chains come first. A closed chain repeats its first vertex."""
     following: dict[int, list[int]] = {}
     for a, b in edges:
         following.setdefault(a, []).append(b)
@@ -66,7 +66,7 @@ def _chains(edges: Iterable[tuple[int, int]]) -> list[list[int]]:
 
 
 def _cap(chain: list[int], rest: np.ndarray, positions: np.ndarray, cornea: int) -> np.ndarray:
-    """Close one hole: an eyelid by a fan to the cornea, mouth and nipple by the shortest edges."""
+    """Triangles that close one hole: a fan to the cornea for an eyelid, and the shortest edges for all others."""
     closed = chain[0] == chain[-1]
     loop = chain[:-1] if closed else chain
     if closed and rest[loop].mean(0)[1] > EYELID_HEIGHT:
@@ -75,7 +75,7 @@ def _cap(chain: list[int], rest: np.ndarray, positions: np.ndarray, cornea: int)
 
 
 def _shortest_triangulation(loop: list[int], positions: np.ndarray) -> np.ndarray:
-    """Triangulate a polygon with the least sum of squared edge lengths (dynamic programme over spans)."""
+    """Triangulate a polygon with the smallest sum of squared edge lengths, by dynamic programming."""
     n, points = len(loop), positions[loop]
     squared = ((points[:, None] - points[None]) ** 2).sum(-1)
     cost, middle = np.full((n, n), np.inf), np.zeros((n, n), int)
@@ -97,12 +97,12 @@ def _shortest_triangulation(loop: list[int], positions: np.ndarray) -> np.ndarra
 
 
 def mirror_mesh(triangles: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """The half and its mirror image, with the winding turned round."""
+    """Triangles of a half and of its mirror image, whose winding is reversed."""
     return np.concatenate([triangles, mirror[triangles][:, ::-1]])
 
 
 def surface_faults(triangles: np.ndarray) -> list[str]:
-    """What keeps a mesh from being one closed, oriented surface without handles; empty when nothing does."""
+    """Reasons why a mesh is not one closed, oriented surface without handles. Empty if it is one."""
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     count = Counter(map(tuple, edges.tolist()))
     faults = []
@@ -117,7 +117,7 @@ def surface_faults(triangles: np.ndarray) -> list[str]:
 
 
 def neighbour_mean(triangles: np.ndarray, vertex_count: int) -> sp.csr_matrix:
-    """Sparse (V, V): times values per vertex, it gives the mean over each vertex's neighbours."""
+    """Sparse matrix (V, V) that maps values per vertex to their means over each vertex's neighbours."""
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     a, b = np.unique(np.sort(edges, 1), axis=0).T
     ones = np.ones(2 * len(a))
@@ -132,7 +132,7 @@ def volumes(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def vertex_areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """A third of the area [m²] of its triangles, for every vertex (V,)."""
+    """Area (V,) [m²] of every vertex: a third of the area of its triangles."""
     a, b, c = (vertices[column] for column in triangles.T)
     third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
     areas = np.zeros(len(vertices))
@@ -142,7 +142,7 @@ def vertex_areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Outward unit normals (V, 3), area-weighted."""
+    """Outward unit normals (V, 3), weighted by the area of the triangles."""
     a, b, c = (vertices[column] for column in triangles.T)
     facing = np.cross(b - a, c - a)
     normals = np.zeros_like(vertices)

@@ -1,4 +1,4 @@
-"""MakeHuman's skeleton: bone ends read off the skin, forward kinematics, skinning."""
+"""MakeHuman's skeleton: bone ends computed from the skin, forward kinematics, and skinning."""
 
 import itertools
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ def rotation_about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 def smallest_rotation(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The smallest rotations (..., 3, 3) that turn directions ``start`` into ``end``, not near 180°."""
+    """Smallest rotations (..., 3, 3) that turn directions ``start`` into ``end``. Angles near 180° are not allowed."""
     start, end = np.broadcast_arrays(unit(start), unit(np.asarray(end, float)))
     K = skew(np.cross(start, end))
     return np.eye(3) + K + K @ K / (1 + (start * end).sum(-1)[..., None, None])
 
 
 def twist_angle(rotation: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Signed part (N,) [rad] of rotations (N, 3, 3) that turns about ``axis`` (swing-twist decomposition)."""
+    """Signed angle (N,) [rad] of the twist of rotations (N, 3, 3) about ``axis`` (swing-twist decomposition)."""
     R = rotation
     vector = np.stack([R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0], R[..., 1, 0] - R[..., 0, 1]], -1)
     return 2 * np.arctan2((vector * unit(np.asarray(axis, float))).sum(-1), 1 + np.trace(R, axis1=-2, axis2=-1))
@@ -43,21 +43,17 @@ def twist_angle(rotation: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Rig:
-    """Bones in an order where parents come first.
-
-    ``names``, ``index`` name → number, ``parents`` (-1 at the root); ``head_vertices``/``tail_vertices``: the
-    vertices whose mean is a bone's end; ``weights`` (V, bones), rows sum to 1 where a bone moves the vertex.
-    """
+    """Bones of the skeleton. Parents come before their children."""
 
     names: tuple[str, ...]
-    index: dict[str, int]
-    parents: tuple[int, ...]
-    head_vertices: tuple[np.ndarray, ...]
-    tail_vertices: tuple[np.ndarray, ...]
-    weights: np.ndarray
+    index: dict[str, int]  # name → number
+    parents: tuple[int, ...]  # -1 at the root
+    head_vertices: tuple[np.ndarray, ...]  # of each bone: vertices whose mean is its head
+    tail_vertices: tuple[np.ndarray, ...]  # of each bone: vertices whose mean is its tail
+    weights: np.ndarray  # (V, bones); rows sum to 1, or to 0 if no bone moves the vertex
 
     def bone_vertices(self) -> np.ndarray:
-        """Every vertex that marks an end of a bone, sorted."""
+        """All vertices that mark an end of a bone, sorted."""
         return np.unique(np.concatenate(self.head_vertices + self.tail_vertices))
 
     def bone_ends(self, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +66,7 @@ class Rig:
         return means(self.head_vertices), means(self.tail_vertices)
 
     def share(self, *prefixes: str) -> np.ndarray:
-        """How much (V,) the bones whose names start so move each vertex."""
+        """Total weight (V,) of the bones whose names start with one of the prefixes."""
         return self.weights[:, [i for i, name in enumerate(self.names) if name.startswith(prefixes)]].sum(1)
 
 
@@ -107,7 +103,7 @@ def read_rig(source: HumanSource) -> Rig:
 def forward_kinematics(
     rig: Rig, heads: np.ndarray, tails: np.ndarray, rotations: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Heads and tails (N, bones, 3) after turning every bone by its global rotation (N, bones, 3, 3)."""
+    """Heads and tails (N, bones, 3) after every bone is rotated by its global rotation (N, bones, 3, 3)."""
     new_heads, new_tails = np.zeros_like(heads), np.zeros_like(tails)
     for i, parent in enumerate(rig.parents):
         new_heads[:, i] = heads[:, i]

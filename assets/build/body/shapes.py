@@ -1,4 +1,4 @@
-"""Random adults from MakeHuman's sliders, a population chosen among them, and its principal shapes."""
+"""Draw random adults from MakeHuman's sliders, choose a population among them, and compute its principal shapes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,10 @@ POPULATION_FILE = Path(__file__).with_name("population.txt")
 
 @dataclass(frozen=True)
 class Sliders:
-    """N settings: ``macro`` slider → (N,), "race" → (N, 3) shares; ``local`` (N, L) in [-1, 1]."""
+    """Slider settings of N bodies."""
 
-    macro: dict[str, np.ndarray]
-    local: np.ndarray
+    macro: dict[str, np.ndarray]  # slider → (N,); "race" → (N, 3) shares
+    local: np.ndarray  # (N, L) in [-1, 1]
 
     def __len__(self) -> int:
         return len(self.local)
@@ -29,7 +29,7 @@ class Sliders:
 
 
 def random_sliders(rng: np.random.Generator, count: int) -> Sliders:
-    """Adults at random: no child, mostly near either gender, more young than old."""
+    """Draw random adults, mostly near one of the two genders, and more young than old ones."""
     male = rng.random(count) < 0.5
     macro = {
         "gender": np.where(male, rng.beta(1, 9, count), 1 - rng.beta(1, 9, count)),
@@ -46,7 +46,7 @@ def random_sliders(rng: np.random.Generator, count: int) -> Sliders:
 
 
 def slider_shares(macro: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Share (N,) of each slider end: linear between neighbouring ends, as in MakeHuman."""
+    """Share (N,) of each slider end. It is linear between neighbouring ends, as in MakeHuman."""
     shares = {}
     for slider, ends in SLIDERS.items():
         stops = np.linspace(2 / 3 if slider == "age" else 0.0, 1.0, len(ends))  # ages below 2/3 are children
@@ -73,7 +73,7 @@ def rest_vertices(source: HumanSource, sliders: Sliders, vertex_ids: np.ndarray)
 
 
 def recorded_population() -> np.ndarray:
-    """Which candidates (POPULATION,) the shipped body was made from, in the order they were drawn."""
+    """Indices (POPULATION,) of the candidates from which the shipped body was made, in the order of the draw."""
     return np.loadtxt(POPULATION_FILE, dtype=int).ravel()
 
 
@@ -86,8 +86,8 @@ def draw_population(
 ) -> np.ndarray:
     """Choose candidates so that height and body-mass index follow an adult population.
 
-    The draw hangs on the last bits of the candidates' heights, which differ between processors: with another
-    BLAS a fifth of the choice is another. That is why the choice behind the shipped body is recorded.
+    The draw depends on the last bits of the candidates' heights, which differ between processors: another BLAS changes
+    a fifth of the choice. Therefore the choice for the shipped body is recorded.
     """
     height, volume = np.zeros(len(candidates)), np.zeros(len(candidates))
     for start in range(0, len(candidates), 200):
@@ -109,22 +109,20 @@ def draw_population(
 
 @dataclass(frozen=True)
 class ShapeSpace:
-    """``mean`` (V, 3), ``mean_joints`` (J, 3), ``directions`` (V, 3, n), ``joint_directions`` (J, 3, n) [m].
+    """Linear space of body shapes: the mean, and a direction for each beta."""
 
-    ``explained``: share of the bodies' variance in each direction.
-    """
-
-    mean: np.ndarray
-    mean_joints: np.ndarray
-    directions: np.ndarray
-    joint_directions: np.ndarray
-    explained: np.ndarray
+    mean: np.ndarray  # (V, 3) [m]
+    mean_joints: np.ndarray  # (J, 3) [m]
+    directions: np.ndarray  # (V, 3, n) [m]
+    joint_directions: np.ndarray  # (J, 3, n) [m]
+    explained: np.ndarray  # (n,) share of the bodies' variance in each direction
 
 
 def principal_shapes(vertices: np.ndarray, joints: np.ndarray, triangles: np.ndarray, *, count: int) -> ShapeSpace:
-    """Area-weighted principal components of bodies (N, V, 3), scaled so that betas have variance 1.
+    """Principal components of bodies (N, V, 3), weighted by area and scaled so that betas have variance 1.
 
-    The joints (N, J, 3) follow the same scores. The first direction makes the body taller, the others bigger.
+    The joints (N, J, 3) follow the same scores. A positive first beta makes the body taller; all other positive betas
+    make it bigger.
     """
     bodies = len(vertices)
     mean, mean_joints = vertices.mean(0), joints.mean(0)
@@ -146,13 +144,13 @@ def principal_shapes(vertices: np.ndarray, joints: np.ndarray, triangles: np.nda
 
 
 def _root_areas(mean: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Square roots (V, 1) of the vertices' relative areas: the weights of the components."""
+    """Square roots (V, 1) of the vertices' relative areas, which weight the principal components."""
     areas = vertex_areas(mean, triangles)
     return np.sqrt(areas / areas.mean())[:, None]
 
 
 def reconstruction_errors(space: ShapeSpace, vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Distances (N, V) [m] between bodies (N, V, 3) and their best (area-weighted) fit in the shape space."""
+    """Distances (N, V) [m] between bodies (N, V, 3) and their best fit, weighted by area, in the shape space."""
     root_area = _root_areas(space.mean, triangles)
     basis = (space.directions * root_area[..., None]).reshape(-1, space.directions.shape[-1])
     offsets = ((vertices - space.mean) * root_area).reshape(len(vertices), -1)

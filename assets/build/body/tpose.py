@@ -1,4 +1,4 @@
-"""Bring MakeHuman bodies into SMPL's T-pose and read the 52 SMPL+H joints off their bones."""
+"""Bring MakeHuman bodies into SMPL's T-pose, and compute the 52 SMPL+H joints from their bones."""
 
 from dataclasses import dataclass
 
@@ -29,12 +29,12 @@ _POSED = (*_ARM_BONES, "upperleg", "lowerleg", "foot", "toe")
 
 @dataclass(frozen=True)
 class Side:
-    """One side's bones of N bodies at rest: ``rotations`` (N, bones, 3, 3) is filled in, the rest is read."""
+    """Bones of one side of N bodies at rest. ``turn`` fills in their rotations."""
 
     rig: Rig
-    heads: np.ndarray
-    tails: np.ndarray
-    rotations: np.ndarray
+    heads: np.ndarray  # (N, bones, 3)
+    tails: np.ndarray  # (N, bones, 3)
+    rotations: np.ndarray  # (N, bones, 3, 3)
     letter: str  # "L" or "R"
     sign: float  # +1 on the left, -1 on the right
 
@@ -50,7 +50,7 @@ class Side:
 
 
 def apply(rotation: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Rotations (N, 3, 3) times vectors (N, 3)."""
+    """Products (N, 3) of rotations (N, 3, 3) and vectors (N, 3)."""
     return np.einsum("nij,nj->ni", rotation, vector)
 
 
@@ -61,7 +61,7 @@ def t_pose_rotations(rig: Rig, heads: np.ndarray, tails: np.ndarray) -> np.ndarr
         side = Side(rig, heads, tails, rotations, letter, sign)
         _turn_fingers(side, _turn_arm(side))
         _turn_leg(side)
-    for i, name in enumerate(rig.names):  # what is not posed follows its parent
+    for i, name in enumerate(rig.names):  # bones that are not posed follow their parents
         if rig.parents[i] >= 0 and not name.startswith(_POSED):
             rotations[:, i] = rotations[:, rig.parents[i]]
     return rotations
@@ -78,7 +78,7 @@ def _sideways(angles: tuple[float, float], sign: float) -> np.ndarray:
 
 
 def _turn_arm(side: Side) -> np.ndarray:
-    """Collar to wrist; returns the hand's rotation (N, 3, 3). Twists are shared out along the bones."""
+    """Turn the bones from collar to wrist, with twists spread along them. Returns the hand's rotation (N, 3, 3)."""
     count = len(side.heads)
     collar = rotation_about(Z, np.full(count, side.sign * np.radians(CLAVICLE_LIFT)))
     shoulder = rotation_about(Z, np.full(count, side.sign * np.radians(SHOULDER_LIFT))) @ collar
@@ -104,7 +104,7 @@ def _turn_arm(side: Side) -> np.ndarray:
 
 
 def _hand_rotation(side: Side) -> np.ndarray:
-    """Middle finger along ±x, palm down."""
+    """Rotation (N, 3, 3) that brings the middle finger along ±x with the palm down."""
     along = unit(side.head("finger3-1") - side.head("wrist"))
     across = side.head("finger2-1") - side.head("finger5-1")
     across = unit(across - (across * along).sum(-1, keepdims=True) * along)
@@ -114,7 +114,7 @@ def _hand_rotation(side: Side) -> np.ndarray:
 
 
 def _turn_fingers(side: Side, hand: np.ndarray) -> None:
-    """Four straight fingers in the horizontal plane; the thumb keeps its natural rest, lifted a little."""
+    """Turn the four fingers straight into the horizontal plane. The thumb keeps its rest pose, slightly lifted."""
     side.turn(hand, "wrist", *(f"metacarpal{k}" for k in (1, 2, 3, 4)))
     for k in (2, 3, 4, 5):
         first = apply(hand, side.head(f"finger{k}-2") - side.head(f"finger{k}-1"))
@@ -131,7 +131,7 @@ def _turn_fingers(side: Side, hand: np.ndarray) -> None:
 
 
 def _turn_leg(side: Side) -> None:
-    """Hip to toes; the toe-out is shared between hip and knee so that no single place is twisted."""
+    """Turn the bones from hip to toes. The rotation of the foot is spread over hip and knee to avoid a sharp twist."""
 
     def downward(angles: tuple[float, float]) -> np.ndarray:
         outward, forward = np.tan(np.radians(angles[0])), np.tan(np.radians(angles[1]))
@@ -154,7 +154,7 @@ def _turn_leg(side: Side) -> None:
 
 
 def smplh_joints(rig: Rig, heads: np.ndarray) -> np.ndarray:
-    """The 52 joints (N, 52, 3), placed as SMPL+H has them, from posed bone heads (N, bones, 3)."""
+    """The 52 joints (N, 52, 3) [m] at the places that SMPL+H gives them, from posed bone heads (N, bones, 3)."""
 
     def head(name: str) -> np.ndarray:
         return heads[:, rig.index[name]]
@@ -201,16 +201,22 @@ _SIDE_JOINTS = {
 
 @dataclass(frozen=True)
 class TPosed:
-    """N bodies in the T-pose: ``vertices`` (N, V, 3), ``joints`` (N, 52, 3), bone ``heads``, ``tails``."""
+    """N bodies in the T-pose."""
 
-    vertices: np.ndarray
-    joints: np.ndarray
-    heads: np.ndarray
-    tails: np.ndarray
+    vertices: np.ndarray  # (N, V, 3) [m]
+    joints: np.ndarray  # (N, 52, 3) [m]
+    heads: np.ndarray  # (N, bones, 3) [m]
+    tails: np.ndarray  # (N, bones, 3) [m]
 
 
 def t_pose(rig: Rig, vertices: np.ndarray, vertex_ids: np.ndarray, marks: np.ndarray) -> TPosed:
-    """Pose bodies given at rest by ``vertices`` (N, V, 3), numbered ``vertex_ids``, and their bone marks."""
+    """Bring bodies at rest into the T-pose.
+
+    Args:
+        vertices: (N, V, 3) [m] vertices at rest.
+        vertex_ids: (V,) their indices in the base mesh.
+        marks: (N, marks, 3) [m] positions of ``rig.bone_vertices()``.
+    """
     heads, tails = rig.bone_ends(marks)
     rotations = t_pose_rotations(rig, heads, tails)
     new_heads, new_tails = forward_kinematics(rig, heads, tails, rotations)

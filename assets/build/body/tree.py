@@ -1,4 +1,4 @@
-"""The names of SMPL+H: 52 joints and their tree, and the vertex ids that smplx hard-codes for keypoints."""
+"""Names and tree of SMPL+H's 52 joints, and the vertex indices that smplx uses for keypoints."""
 
 _FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 
@@ -34,7 +34,7 @@ PARENTS = _parents()
 # MIRRORED_JOINTS[j] is the same joint on the other side of the body.
 MIRRORED_JOINTS = tuple(JOINT[_other_side(name)] for name in JOINT_NAMES)
 
-# Where smplx 0.1.28 looks for 21 more keypoints on any SMPL+H body: our vertices are numbered accordingly.
+# Vertices that smplx 0.1.28 takes for 21 more keypoints on any SMPL+H body. This body is numbered accordingly.
 EXTRA_VERTICES = {
     "nose": 332,
     "reye": 6260,

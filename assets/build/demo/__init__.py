@@ -1,1 +1,1 @@
-"""Rebuilds the demo clips from DeepMimic's motions."""
+"""Rebuild the demo clips from DeepMimic's motions."""

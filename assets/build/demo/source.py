@@ -1,7 +1,7 @@
-"""DeepMimic motion files: where they are found, read, brought to 30 Hz and strung together.
+"""Find and read DeepMimic's motion files, resample them to 30 Hz, and join them.
 
-Knows the 15-joint character those files drive and nothing of SMPL. Everything is y up and in metres; at
-rest the character faces +z with its left towards +x and its arms hanging. Quaternions are (x, y, z, w).
+Knows the character with 15 joints of those files and nothing of SMPL. y points up, and lengths are in metres. At rest
+the character faces +z, its left is at +x, and its arms hang down. Quaternions are (x, y, z, w).
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ _HINGE_AXIS = torch.tensor([-1.0, 0.0, 0.0], dtype=torch.float64)
 
 @dataclass(frozen=True)
 class SourceMotion:
-    """Frames at 30 Hz: position of the root and rotation of each joint against its parent."""
+    """Motion at 30 Hz: position of the root, and rotation of each joint relative to its parent."""
 
-    root: Tensor  # (T, 3) metres
+    root: Tensor  # (T, 3) [m]
     local: Tensor  # (T, 15, 4) unit quaternions
 
     def world(self) -> tuple[Tensor, Tensor]:
@@ -69,21 +69,21 @@ class SourceMotion:
         return torch.stack(rotations, dim=1), torch.stack(positions, dim=1)
 
     def heading(self) -> Tensor:
-        """Angle about the vertical of the root's forward axis, (T,) [rad], 0 = +z."""
+        """Angle (T,) [rad] of the root's forward axis about the vertical; 0 points to +z."""
         front = self.root.new_tensor([0.0, 0.0, 1.0]).expand_as(self.root)
         forward = roma.quat_action(self.local[:, 0], front)
         return torch.atan2(forward[:, 0], forward[:, 2])
 
     def frames(self, start: int, stop: int) -> SourceMotion:
-        """A stretch of the motion."""
+        """The frames from ``start`` to ``stop``, which is not included."""
         return SourceMotion(self.root[start:stop], self.local[start:stop])
 
 
 def read_motion(text: str, *, name: str) -> SourceMotion:
     """Parse one DeepMimic motion file and resample it to 30 Hz.
 
-    Each frame is its duration [s], the root's position and 40 numbers of rotation: quaternions (w, x, y, z)
-    or hinge angles, in the order of ``SKELETON``. The file's axes (x forward, z right) are turned into ours.
+    Each frame holds its duration [s], the position of the root, and 40 numbers of rotation: quaternions (w, x, y, z) or
+    hinge angles, in the order of ``SKELETON``. The axes of the file (x forward, z right) are converted.
 
     Raises:
         InputError: The text is not such a file; names it.
@@ -105,10 +105,10 @@ def read_motion(text: str, *, name: str) -> SourceMotion:
 
 
 def append(first: SourceMotion, second: SourceMotion, *, pinned: str, blend: int) -> SourceMotion:
-    """Continue ``first`` with ``second``, whose first frame takes the place of the last of ``first``.
+    """Continue ``first`` with ``second``, whose first frame replaces the last frame of ``first``.
 
-    ``second`` is turned about the vertical to the same heading and moved over the floor so that the joint
-    ``pinned`` stays where it is; the difference left is spread over the last ``blend`` frames of ``first``.
+    ``second`` is turned about the vertical to the same heading, and moved over the floor so that the joint ``pinned``
+    stays in its place. The remaining difference is spread over the last ``blend`` frames of ``first``.
     """
     joint = NAMES.index(pinned)
     turn = first.heading()[-1] - second.heading()[0]
@@ -120,22 +120,26 @@ def append(first: SourceMotion, second: SourceMotion, *, pinned: str, blend: int
     step = (first.world()[1][-1, joint] - turned.world()[1][0, joint]) * root.new_tensor([1.0, 0.0, 1.0])
     ramp = torch.linspace(0.0, 1.0, blend + 1, dtype=root.dtype)[:-1]
     weight = torch.cat((root.new_zeros(len(first.root) - 1 - blend), ramp**2 * (3.0 - 2.0 * ramp)))
-    gap = root[0] + step - first.root[-1]
-    eased_root = first.root[:-1] + weight[:, None] * gap
+    difference = root[0] + step - first.root[-1]
+    eased_root = first.root[:-1] + weight[:, None] * difference
     eased_local = _towards(first.local[:-1], first.local[-1], local[0], weight)
     return SourceMotion(torch.cat((eased_root, root + step)), torch.cat((eased_local, local)))
 
 
 def motion_texts(names: tuple[str, ...], source: Path | None = None) -> dict[str, str]:
-    """The named files below ``pybullet_data/data/motions``, e.g. ``humanoid3d_walk.txt``.
+    """Read motion files below ``pybullet_data/data/motions``, such as ``humanoid3d_walk.txt``.
+
+    The package is never installed or imported.
 
     Args:
         names: Paths below that folder.
-        source: A wheel, an sdist or an unpacked folder of the package; None fetches the pinned one with pip.
-            The package is read, never installed or imported.
+        source: A wheel, an sdist or an unpacked folder of the package. None fetches the pinned version with pip.
+
+    Returns:
+        Name → text of the file.
 
     Raises:
-        InputError: The download failed, or a file is not there.
+        InputError: The download failed, or a file is missing.
     """
     if source is None:
         with tempfile.TemporaryDirectory() as folder:
@@ -175,12 +179,12 @@ def _tar_text(archive: tarfile.TarFile, member: str) -> str:
 
 
 def _our_axes(vectors: Tensor) -> Tensor:
-    """(..., 3) with x forward, y up, z right → z forward, y up, x left."""
+    """Vectors (..., 3) from axes x forward, y up, z right to axes z forward, y up, x left."""
     return torch.stack((-vectors[..., 2], vectors[..., 1], vectors[..., 0]), dim=-1)
 
 
 def _rotation(values: Tensor, numbers: int) -> Tensor:
-    """Quaternions (T, 4) in our axes from a joint's columns (T, 4), (T, 1) or (T, 0)."""
+    """Quaternions (T, 4) in the axes of this module, from a joint's columns (T, 4), (T, 1) or (T, 0)."""
     if numbers == SPHERICAL:
         return roma.quat_normalize(torch.cat((_our_axes(values[:, 1:]), values[:, :1]), dim=-1))
     angle = values if numbers == HINGE else values.new_zeros(len(values), 1)
@@ -188,7 +192,7 @@ def _rotation(values: Tensor, numbers: int) -> Tensor:
 
 
 def _resample(seconds: Tensor, root: Tensor, local: Tensor) -> SourceMotion:
-    """Linear in position and along the shorter arc in rotation, at multiples of 1/30 s."""
+    """Motion at multiples of 1/30 s, interpolated linearly in position and on the shorter arc in rotation."""
     times = torch.arange(int(np.floor(float(seconds[-1]) * FPS + 1e-3)) + 1, dtype=root.dtype) / FPS
     after = torch.searchsorted(seconds, times, right=True).clamp(1, len(seconds) - 1)
     before = after - 1
@@ -198,7 +202,7 @@ def _resample(seconds: Tensor, root: Tensor, local: Tensor) -> SourceMotion:
 
 
 def _towards(start: Tensor, origin: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """``start`` (T, 15, 4) turned by a share (T,) of the rotation from ``origin`` to ``target``."""
+    """``start`` (T, 15, 4) turned by a fraction (T,) of the rotation from ``origin`` to ``target``."""
     change = roma.unitquat_to_rotvec(roma.quat_product(roma.quat_conjugation(origin), target))
     part = roma.rotvec_to_unitquat(weight[:, None, None] * change)
     return roma.quat_normalize(roma.quat_product(start, part))
