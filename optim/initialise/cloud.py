@@ -14,7 +14,7 @@ from torch import Tensor
 
 from optim.common.rotations import axis_angle_to_matrix
 from optim.objective.prediction import Parts, body_points
-from optim.problem.missing_frames import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
+from optim.problem.missing_frames import ENOUGH_POINTS, fill_missing, fill_missing_rotations
 from optim.problem.problem import Problem
 
 HEADINGS = 16
@@ -62,7 +62,7 @@ def placed_in_cloud(problem: Problem, pose: Tensor, betas: Tensor) -> tuple[Tens
         way = np.arange(problem.frames), _cheapest_way(np.stack(costs), np.stack(turns))
         roots.append(torch.from_numpy(np.stack(turns)[way]).float())
         places.append(torch.from_numpy(np.stack(offsets)[way] - pelvis).float())
-    return fill_rotation_gaps(torch.stack(roots), known), fill_gaps(torch.stack(places), known)
+    return fill_missing_rotations(torch.stack(roots), known), fill_missing(torch.stack(places), known)
 
 
 def _floor_of(problem: Problem, b: int) -> tuple[np.ndarray, float]:

@@ -15,7 +15,7 @@ from optim.priors.rollout import estimate_states, infer_latents
 from optim.problem import frames
 from optim.problem.camera import depth_from_bones
 from optim.problem.frames import PriorFrame
-from optim.problem.missing_frames import ENOUGH_POINTS, fill_gaps, fill_rotation_gaps
+from optim.problem.missing_frames import ENOUGH_POINTS, fill_missing, fill_missing_rotations
 from optim.problem.problem import Problem
 from optim.problem.variables import Variables, root_matrix, root_variable
 from optim.schedule.presets import Preset
@@ -25,7 +25,7 @@ TORSO = (0, 1, 2, 3, 6, 9, 12, 13, 14, 16, 17)
 NUM_BETAS = 16
 
 
-def start_variables(problem: Problem, preset: Preset) -> dict[str, Tensor]:
+def initial_variables(problem: Problem, preset: Preset) -> dict[str, Tensor]:
     """Variables before stage 1: mean pose and mean shape, placed by ``preset.start`` and by the camera's observations.
 
     Returns:
@@ -62,7 +62,7 @@ def _seen_place(problem: Problem, variables: Variables) -> Tensor:
         points = seen.masked("points3d")
         number = points.mask.sum(2)
         mean = points.values.sum(2) / number.clamp_min(1.0)
-        return fill_gaps(mean, number[..., 0] > 0)
+        return fill_missing(mean, number[..., 0] > 0)
     if seen.joints2d is None:
         return trans
     assert problem.camera is not None
@@ -102,8 +102,8 @@ def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> No
     weights = torch.where(enough[..., None], visible, torch.ones_like(visible)).to(target.dtype)
     finite = torch.where(visible[..., None], target, torch.zeros_like(target))
     rotation, place = align_points(model, finite, weights)
-    root = root_variable(fill_rotation_gaps(rotation, enough), rotation=preset.rotation)
-    trans = fill_gaps(place, enough) - pelvis
+    root = root_variable(fill_missing_rotations(rotation, enough), rotation=preset.rotation)
+    trans = fill_missing(place, enough) - pelvis
     variables["root_orient"] = torch.where(placed[:, None, None], root, variables["root_orient"])
     variables["trans"] = torch.where(placed[:, None, None], trans, variables["trans"])
 

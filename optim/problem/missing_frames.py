@@ -58,25 +58,25 @@ def bridged(variables: Variables, observations: Observations, *, held: Iterable[
     if bool(known.all()) or not bool(known.any()):
         return variables
     root = variables["root_orient"]
-    turns = fill_rotation_gaps(root_matrix(root), known)
+    turns = fill_missing_rotations(root_matrix(root), known)
     filled = root_variable(turns, rotation="axis-angle" if root.shape[-1] == 3 else "6d")
     new = {
-        "trans": carried_on(fill_gaps(variables["trans"], known), known),
+        "trans": carried_on(fill_missing(variables["trans"], known), known),
         "root_orient": torch.where(known[..., None], root, filled),
-        "latent_pose": fill_gaps(variables["latent_pose"], known),
+        "latent_pose": fill_missing(variables["latent_pose"], known),
     }
     still = {parse_held(name)[0] for name in held}
     return {**variables, **{name: value for name, value in new.items() if name not in still}}
 
 
-def fill_gaps(values: Tensor, known: Tensor) -> Tensor:
+def fill_missing(values: Tensor, known: Tensor) -> Tensor:
     """Values (B, T, D), linear in time between known frames (B, T), constant before the first and after the last."""
     before, after, share = _neighbours(known)
     rows = torch.arange(len(values))[:, None]
     return torch.lerp(values[rows, before], values[rows, after], share[..., None].to(values.dtype))
 
 
-def fill_rotation_gaps(rotation: Tensor, known: Tensor) -> Tensor:
+def fill_missing_rotations(rotation: Tensor, known: Tensor) -> Tensor:
     """The same for rotations (B, T, 3, 3), along the shortest arc."""
     before, after, share = _neighbours(known)
     rows = torch.arange(len(rotation))[:, None]

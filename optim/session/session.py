@@ -17,7 +17,7 @@ from torch import Tensor
 from optim.common.errors import InputError
 from optim.common.timing import section
 from optim.initialise.floor_from_feet import on_found_floor
-from optim.initialise.initialisation import enter_stage_3, start_variables
+from optim.initialise.initialisation import enter_stage_3, initial_variables
 from optim.objective import shooting
 from optim.objective.objective import Evaluation, Objective
 from optim.objective.preconditioner import measured_preconditioner
@@ -297,7 +297,7 @@ class Session:
         """The first snapshot of the session."""
         began = time.perf_counter()
         phase = schedule[0]
-        variables = start_variables(self._given, phase.preset)
+        variables = initial_variables(self._given, phase.preset)
         free = packing(variables, phase)
         objective = self._objective_of(self._given, phase, None)
         point = objective.point(free.pack(variables), variables, free)

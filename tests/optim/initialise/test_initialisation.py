@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from optim.common.rotations import axis_angle_to_matrix, geodesic_angle
-from optim.initialise.initialisation import enter_stage_3, start_variables
-from optim.problem.missing_frames import fill_gaps, fill_rotation_gaps
+from optim.initialise.initialisation import enter_stage_3, initial_variables
+from optim.problem.missing_frames import fill_missing, fill_missing_rotations
 from optim.problem.observations import Observations
 from optim.problem.variables import root_matrix
 from optim.schedule.presets import PRESETS
@@ -24,13 +24,13 @@ def test_gaps_are_filled_in_time():
     known = torch.tensor([[False, True, False, False, True, False], [False] * 6, [True] * 6])
     values = torch.arange(6.0).expand(3, 6)[..., None] ** 2
     spoilt = torch.where(known[..., None], values, torch.full_like(values, 99.0))
-    filled = fill_gaps(spoilt, known)
+    filled = fill_missing(spoilt, known)
     assert filled[0, :, 0].tolist() == [1.0, 1.0, 6.0, 11.0, 16.0, 16.0]
     assert torch.equal(filled[2], values[2])
     angle = torch.tensor([9.0, 0.1, 9.0, 9.0, 0.4, 9.0])
     turns = axis_angle_to_matrix(torch.stack((angle, angle * 0, angle * 0), dim=-1)).expand(3, 6, 3, 3)
     expected = torch.tensor([0.1, 0.1, 0.2, 0.3, 0.4, 0.4])
-    back = fill_rotation_gaps(turns, known)[0]
+    back = fill_missing_rotations(turns, known)[0]
     wanted = axis_angle_to_matrix(torch.stack((expected, expected * 0, expected * 0), dim=-1))
     assert float(geodesic_angle(back, wanted).max()) < 1e-3
 
@@ -39,9 +39,9 @@ def test_gaps_are_filled_in_time():
 @pytest.mark.parametrize("gap", [slice(0, 0), slice(0, 2), slice(3, 5), slice(6, None)])
 def test_aligned_start_is_near_the_body_whatever_is_missing(modality, gap):
     problem = fakes.problem(modality, frames=8)
-    truth = start_variables(problem, OURS)
+    truth = initial_variables(problem, OURS)
     hidden = fakes.hide(getattr(problem.observations, modality), (slice(None), gap))
-    found = start_variables(replace(problem, observations=Observations(**{modality: hidden})), OURS)
+    found = initial_variables(replace(problem, observations=Observations(**{modality: hidden})), OURS)
     assert float((found["trans"] - truth["trans"]).norm(dim=-1).max()) < 0.25
     turn = geodesic_angle(root_matrix(found["root_orient"]), root_matrix(truth["root_orient"]))
     assert float(turn.max()) < 0.3
@@ -54,8 +54,8 @@ def test_aligned_start_is_near_the_body_whatever_is_missing(modality, gap):
 def test_start_without_enough_points_is_the_published_one():
     problem = fakes.problem("joints3d", frames=4)
     few = fakes.hide(problem.observations.joints3d, (slice(None), slice(None), slice(0, 20)))
-    found = start_variables(replace(problem, observations=Observations(joints3d=few)), OURS)
-    rest = start_variables(problem, PRESETS["reference"])
+    found = initial_variables(replace(problem, observations=Observations(joints3d=few)), OURS)
+    rest = initial_variables(problem, PRESETS["reference"])
     assert torch.equal(found["root_orient"], rest["root_orient"])
     assert rest["root_orient"][0, 0].tolist() == pytest.approx([torch.pi, 0.0, 0.0])
 

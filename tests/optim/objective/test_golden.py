@@ -18,7 +18,7 @@ from optim.commands.parity import (
     trace,
 )
 from optim.common.rotations import axis_angle_to_matrix
-from optim.initialise.initialisation import enter_stage_3, start_variables
+from optim.initialise.initialisation import enter_stage_3, initial_variables
 from optim.objective.objective import Objective
 from optim.objective.prediction import Parts, predict_rollout, turn_of
 from optim.problem.variables import packing, root_matrix
@@ -88,7 +88,7 @@ def _check_prior_frame(case, step, variables, frame, near):
 
 
 def test_start_values(case):
-    ours = start_variables(case.problem, case.schedule[0].preset)
+    ours = initial_variables(case.problem, case.schedule[0].preset)
     for name, value in case.group("step0/var/").items():
         torch.testing.assert_close(ours[name], value, rtol=1e-5, atol=1e-5)
 

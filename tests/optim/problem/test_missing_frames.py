@@ -10,7 +10,7 @@ import torch
 
 from optim.common.rotations import geodesic_angle
 from optim.config.settings import parse
-from optim.initialise.initialisation import start_variables
+from optim.initialise.initialisation import initial_variables
 from optim.loading.problem import load_problem
 from optim.problem.missing_frames import bridged, carried_on, seen_frames, wait_for_the_first_seen
 from optim.problem.observations import Observations
@@ -94,7 +94,7 @@ def test_a_sub_sequence_in_which_nobody_is_seen_does_not_harm_the_other(modality
     hidden = fakes.hide(getattr(problem.observations, modality), (slice(1, 2),))
     half_empty = replace(problem, observations=Observations(**{modality: hidden}))
     ours = PRESETS["humorscope"]
-    whole, found = start_variables(problem, ours), start_variables(half_empty, ours)
+    whole, found = initial_variables(problem, ours), initial_variables(half_empty, ours)
     for name in found:
         assert torch.isfinite(found[name]).all()
         torch.testing.assert_close(found[name][0], whole[name][0])
