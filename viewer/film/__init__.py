@@ -1,1 +1,1 @@
-"""Videos of the window: recorded as it is used or played from a script, and written as mp4."""
+"""Films the window, as it is used or from a script, and writes the video as mp4."""

@@ -1,4 +1,4 @@
-"""Pictures of the window as the user sees it, read from its own buffer."""
+"""Takes pictures of the window, as the user sees it, from the window's own buffer."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _GLX_WIDTH, _GLX_HEIGHT = 0x801D, 0x801E
 
 
 class CaptureError(RuntimeError):
-    """The window cannot be read here; the message says why."""
+    """The window's picture cannot be read here; the message says why."""
 
 
 class WindowResizing(CaptureError):  # noqa: N818 (a state of affairs, not a fault)
-    """The window's size changes at this moment, so that its buffer does not hold the frame just drawn."""
+    """The window is being resized, so that its buffer does not hold the frame that was just drawn."""
 
 
 def grab() -> np.ndarray:
     """What the window shows, RGB uint8 (height, width, 3), top row first; call it after a frame has been drawn.
 
     Raises:
-        WindowResizing: The picture is lost; a frame drawn once the size has settled can be read again.
-        CaptureError: Nothing is drawn here that could be read.
+        WindowResizing: This picture is lost; call it again after a frame in which the size stayed the same.
+        CaptureError: The window draws nothing that could be read.
     """
     if "mock" in ps.get_render_engine_backend_name().lower():
         raise CaptureError("this window draws nothing (mock backend); open it with OpenGL to film it")
@@ -51,7 +51,7 @@ def _read(gl: ctypes.CDLL, width: int, height: int) -> np.ndarray:
 
 
 def _window_size(gl: ctypes.CDLL) -> tuple[int, int] | None:
-    """Width and height that the X server has for the window at this moment; None where there is no GLX."""
+    """Width and height that the X server has for the window now; None without GLX."""
     if not hasattr(gl, "glXGetCurrentDrawable"):
         return None
     gl.glXGetCurrentDisplay.restype = ctypes.c_void_p
@@ -68,7 +68,7 @@ def _window_size(gl: ctypes.CDLL) -> tuple[int, int] | None:
 
 
 def drawn_by_processor() -> bool:
-    """Whether there is no graphics card behind the window, as far as OpenGL tells."""
+    """Whether the processor draws the window, according to OpenGL's name of the renderer."""
     try:
         gl = _opengl()
     except CaptureError:
@@ -80,7 +80,7 @@ def drawn_by_processor() -> bool:
 
 @lru_cache
 def _opengl() -> ctypes.CDLL:
-    """The library that the window's context dispatches through."""
+    """The OpenGL library that the window uses."""
     names = {"win32": "opengl32", "darwin": "OpenGL"}
     name = names.get(sys.platform, "GL")
     found = ctypes.util.find_library(name) or f"lib{name}.so.1"

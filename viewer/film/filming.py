@@ -1,6 +1,6 @@
-"""Records the window into a video, picture by picture at a fixed rate: as it is used, or played from a script.
+"""Films the window into a video, picture by picture, as it is used or from a script.
 
-The time of the video advances by one picture for each one taken, however long the machine needs for it.
+Each picture taken is one picture of the video at its fixed rate, however long the machine needs for it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from viewer.ui.ui_state import UiState
 
 
 class Filming:
-    """One recording; ``finish`` makes the file whole.
+    """One film of the window; ``finish`` completes the file.
 
     Args:
-        path: Of the .mp4; pictures go to a folder of the same name beside it.
-        size: Of the window in pixels.
-        player: Plays a script; None records what the user does.
+        path: The .mp4 file; PNG pictures go to a folder of the same name beside it.
+        size: Width and height of the window in pixels.
+        fps: Pictures per second of the video.
+        player: Plays a script; None films what the user does.
         pictures: Write every picture as PNG too.
 
     Raises:
@@ -54,31 +55,34 @@ class Filming:
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
         self._orders: Iterator[c.Command] | None = None
-        self._shots: deque[int | None] = deque()  # snapshots to take for this picture; None: what is shown
+        self._shots: deque[int | None] = deque()  # snapshots in this picture; None: the one that is shown
         self._taken: list[np.ndarray] = []
 
     @property
     def frames(self) -> int:
-        """Pictures in the file."""
+        """Number of pictures in the file."""
         return self._video.frames
 
     @property
     def codec(self) -> str:
-        """``h264``, or ``mp4v`` where the encoder is missing; then ``remark`` says so."""
+        """``h264``, or ``mp4v`` if the encoder is missing; ``remark`` then says so."""
         return self._video.codec
 
     @property
     def remark(self) -> str:
-        """What the user should know of the file."""
+        """A remark about the file for the user; may be empty."""
         return self._video.remark
 
     @property
     def over(self) -> bool:
-        """The script has been played."""
+        """Whether the script has been played to its end."""
         return self.player is not None and self.player.done and not self._shots and self._orders is None
 
     def next_order(self, view: ViewModel, ui: UiState, free: Rect) -> c.Command | None:
-        """With everything obeyed so far: the next command on the way to the picture; None when it can be taken."""
+        """The next command that must be carried out before the picture; None if the picture can be taken.
+
+        Call it when all earlier commands have been carried out.
+        """
         if self.player is None:
             return None
         if self._orders is None and not self._shots:
@@ -97,13 +101,13 @@ class Filming:
         return c.Inspect(None if wanted == view.current else wanted)
 
     def take(self) -> None:
-        """Read the window after a frame has been drawn; writes the picture once all its parts are there.
+        """Read the window after a frame has been drawn, and write the picture when all its parts have been taken.
 
-        While the window is being resized nothing is taken: the same picture is due again after the next frame. The
-        video keeps its size, into which a window of another size is fitted.
+        While the window is being resized nothing is taken, and the same picture is due after the next frame. The video
+        keeps its size; pictures of a window of another size are scaled to fit.
 
         Raises:
-            viewer.film.capture.CaptureError, viewer.film.video.VideoError: It cannot be read, or written.
+            viewer.film.capture.CaptureError, viewer.film.video.VideoError: The picture cannot be read or written.
         """
         before, self._window_size = self._window_size, ps.get_buffer_size()
         if self._window_size != before:
@@ -128,12 +132,12 @@ class Filming:
                 raise VideoError(f"{path}: cannot be written; is the disk full?")
 
     def finish(self) -> None:
-        """Close the file; what was recorded so far is in it."""
+        """Close the file; it holds everything that was filmed so far."""
         self._video.close()
 
 
 def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture (H, W, 3) scaled to fit into a width and height without being stretched; black around it."""
+    """A picture (H, W, 3) scaled to fit into a width and height in its own proportions, with black around it."""
     width, height = size
     if picture.shape[:2] == (height, width):
         return picture
@@ -147,7 +151,7 @@ def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def beside(pictures: list[np.ndarray]) -> np.ndarray:
-    """One picture as it is; of several, the middle of each, side by side in the width of one."""
+    """Several pictures side by side in the width of one, each cut to its middle; a single one stays as it is."""
     if len(pictures) == 1:
         return pictures[0]
     width = pictures[0].shape[1]

@@ -1,6 +1,6 @@
-"""Plays a script in the window, picture by picture: posts commands, moves the cursor and the viewpoint.
+"""Plays a script in the window, picture by picture: posts commands, moves the frame cursor and the viewpoint.
 
-Knows only the time of the video, never that of the machine, so that the same script gives the same pictures.
+It uses only the time of the video, never that of the machine, so that the same script gives the same pictures.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Moment:
     """A directive at the time of one picture."""
 
     directive: Directive
-    share: float  # of its stretch of time that is over
+    share: float  # share of its time that has passed
     view: ViewModel
     ui: UiState
     free: Rect  # what no panel covers
@@ -45,7 +45,7 @@ class Moment:
 
 
 class Player:
-    """One performance of a script; ``picture`` counts those that have been prepared."""
+    """Plays one script once; ``picture`` counts the pictures that have been prepared."""
 
     def __init__(self, script: Script, viewpoint: Viewpoint) -> None:
         self.script = script
@@ -53,7 +53,7 @@ class Player:
         self.compared: tuple[int, int] | None = None  # snapshots side by side
         self.caption = ""
         self._viewpoint = viewpoint
-        self._begun: dict[int, object] = {}  # line → what was when its stretch began
+        self._begun: dict[int, object] = {}  # line → state when its time began
         self._over: set[int] = set()
         self._act: dict[str, Callable[[Moment], Iterator[c.Command]]] = {
             name: getattr(self, f"_{name}") for name in DIRECTIVES
@@ -61,18 +61,18 @@ class Player:
 
     @property
     def done(self) -> bool:
-        """All pictures have been prepared."""
+        """Whether all pictures have been prepared."""
         return self.picture >= self.script.frames
 
     def prepare(self, current: Callable[[], ViewModel], ui: UiState, free: Rect) -> Iterator[c.Command]:
-        """Bring everything to where the next picture has it; goes on after a command once the worker has obeyed it.
+        """Prepare the window for the next picture, yielding commands; resume it when the worker has carried one out.
 
         Args:
-            current: The latest view.
-            free: Part of the window that no panel covers.
+            current: Returns the latest view.
+            free: The part of the window that no panel covers.
 
         Raises:
-            ScriptError: Something that the script names is not there.
+            ScriptError: The script names something that does not exist.
         """
         time = self.picture / self.script.fps
         self.picture += 1
@@ -214,14 +214,14 @@ class Player:
 
 
 def _eye_and_target(distance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where the viewpoint is, and what it looks at in a distance."""
+    """Positions of the viewpoint and of the point that it looks at, which is at a given distance."""
     matrix = np.array(ps.get_camera_view_matrix())
     eye = -matrix[:3, :3].T @ matrix[:3, 3]
     return eye, eye - distance * matrix[2, :3]
 
 
 def _orbit(centre: np.ndarray, angle: float, *, up: np.ndarray) -> None:
-    """Turn the viewpoint about the vertical through a point."""
+    """Turn the viewpoint by an angle [rad] about the vertical axis through a point."""
     x, y, z = up
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross

@@ -1,8 +1,8 @@
-"""A recording as text: what happens when, for the viewpoint, the iterations, the frames, the weights.
+"""Reads scripts of films: text files that say what happens at which time of the video.
 
-One line each: ``TIME NAME ARGUMENTS``, TIME in seconds of the video as ``2`` or, for what takes time, ``2-5.5``; a line
-may also be a setting (``size 1280 720``, ``fps 30``, ``panels on``); ``#`` begins a comment. ``DIRECTIVES`` lists what
-there is, ``READY_MADE`` holds scripts that come with the program.
+Each line is ``TIME NAME ARGUMENTS``. TIME is in seconds of the video, ``2`` for a moment or ``2-5.5`` for a stretch of
+time. A line may also be a setting (``size 1280 720``, ``fps 30``, ``panels on``); ``#`` begins a comment.
+``DIRECTIVES`` lists all names, ``READY_MADE`` holds the scripts that come with the program.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class ScriptError(ValueError):
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of directive."""
+    """How one kind of directive is written."""
 
     usage: str
     least: int
     most: int
-    takes_time: bool | None  # None: both
+    takes_time: bool | None  # whether it needs a stretch of time; None: it may have one
 
 
 DIRECTIVES: dict[str, Kind] = {
@@ -54,14 +54,14 @@ class Directive:
 
     line: int
     start: float  # seconds
-    end: float  # the same for what takes no time
+    end: float  # equal to the start if it takes no time
     name: str
     arguments: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Script:
-    """A whole recording."""
+    """A whole script."""
 
     directives: tuple[Directive, ...]
     size: tuple[int, int] = (1280, 720)
@@ -80,10 +80,10 @@ class Script:
 
 
 def read_script(name: str) -> Script:
-    """A ready-made script by name, or a file.
+    """Read a ready-made script by its name, or a file.
 
     Raises:
-        ScriptError: No such file, or a line that cannot be understood.
+        ScriptError: There is no such file, or a line of it cannot be understood.
     """
     if name in READY_MADE:
         return parse_script(READY_MADE[name], where=name)
@@ -96,7 +96,14 @@ def read_script(name: str) -> Script:
 
 
 def parse_script(text: str, *, where: str = "script") -> Script:
-    """Raises ``ScriptError`` with the number of the line."""
+    """Parse a script.
+
+    Args:
+        where: Name of the script, for messages.
+
+    Raises:
+        ScriptError: A line cannot be understood; the message has its number.
+    """
     settings: dict[str, object] = {}
     directives: list[Directive] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -144,7 +151,7 @@ def _time(word: str) -> tuple[float, float]:
 
 
 def _check_arguments(name: str, arguments: tuple[str, ...], *, takes_time: bool) -> None:
-    """What can be told before anything is loaded."""
+    """Check everything that can be checked before a fit is loaded; raises ``ValueError``."""
     numeric = {"step": int, "orbit": float, "play": float}
     if name in numeric:
         for argument in arguments:
@@ -199,7 +206,12 @@ _SETTINGS: dict[str, Callable[[list[str]], object]] = {"size": _size, "fps": _ra
 
 
 def fit_text(progress: float, end: float) -> str:
-    """The iterations of a fit while the clip plays, up to ``progress``; then its motion, up to ``end`` [s]."""
+    """A script that shows the iterations of a fit while the clip plays, then its motion.
+
+    Args:
+        progress: End of the first part [s].
+        end: End of the video [s].
+    """
     return f"""
         0 look home
         0 layer rollout off

@@ -1,4 +1,4 @@
-"""Connects a recording with the window: starts and ends it, decides when a picture is taken, tells how it goes."""
+"""Connects filming with the window: starts and ends a film, decides when a picture is taken, and reports."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from viewer.ui.ui_state import UiState
 
 
 class Filmed(Protocol):
-    """What a recording needs of the window that it films."""
+    """The parts of the window that filming needs."""
 
     ui: UiState
     view: ViewModel | None
 
     @property
     def viewpoint(self) -> Viewpoint:
-        """From where the scene is looked at."""
+        """The viewpoint of the scene."""
 
     def free(self) -> Rect:
         """The part of the window that no panel covers."""
@@ -40,37 +40,37 @@ class Filmed(Protocol):
 
 
 def videos_folder() -> Path:
-    """Where recordings go unless told otherwise: this user's folder for videos, on Linux ``$XDG_VIDEOS_DIR``.
+    """The default folder for videos: the user's own, on Linux ``$XDG_VIDEOS_DIR``.
 
-    The home folder where the user has named none and there is no ``~/Videos``.
+    It is the home folder if the user has named none and there is no ``~/Videos``.
     """
     folder = user_videos_path()
     return Path.home() if folder == Path.home() / "Videos" and not folder.is_dir() else folder
 
 
 class Studio:
-    """At most one recording at a time; ``prepare`` before a frame is drawn, ``take`` after it."""
+    """Films the window, one film at a time; call ``prepare`` before a frame is drawn and ``take`` after it."""
 
     def __init__(self, app: Filmed) -> None:
         self._app = app
         self._ready = self._told_resized = False
         self.filming: Filming | None = None
-        self.error: str | None = None  # of the last recording, which it ended
+        self.error: str | None = None  # the error that ended the last film
 
     @property
     def picture_seconds(self) -> float | None:
-        """How far the window's clock goes on in this frame while recording; None otherwise."""
+        """Seconds by which the clip advances in this frame while filming; None while not filming."""
         if self.filming is None:
             return None
         return 1.0 / self.filming.fps if self._ready and self.filming.player is None else 0.0
 
     @property
     def caption(self) -> str:
-        """Of the script that is played."""
+        """The caption of the script that is played."""
         return self.filming.player.caption if self.filming is not None and self.filming.player is not None else ""
 
     def start(self, path: Path, *, script: Script | None = None, pictures: bool = False, fps: float = 30.0) -> None:
-        """Begin; a recording in progress is ended first. What goes wrong is a message."""
+        """Start filming; a film in progress is ended first. An error becomes a message."""
         self.stop()
         self.error, self._told_resized = None, False
         player = None if script is None else Player(script, self._app.viewpoint)
@@ -83,7 +83,7 @@ class Studio:
         self._app.ui.filming.active = True
 
     def stop(self) -> None:
-        """End the recording; the file is whole then."""
+        """End the film and complete its file."""
         if self.filming is None:
             return
         filming, self.filming, self._ready = self.filming, None, False
@@ -100,7 +100,7 @@ class Studio:
         self._app.ui.note(Note(level="info", text=text, advice=filming.remark))
 
     def obey(self) -> None:
-        """Do what the panel or a key asked for."""
+        """Carry out the request of the panel or of a key."""
         ui, view = self._app.ui.filming, self._app.view
         request, ui.request = ui.request, None
         if request is None or view is None:
@@ -118,7 +118,7 @@ class Studio:
         self.start(folder / name, script=script, pictures=ui.pictures)
 
     def prepare(self) -> bool:
-        """Bring the window to the next picture as far as can be now; whether it can be taken after this frame."""
+        """Prepare the window for the next picture; returns whether it can be taken after this frame."""
         app, filming = self._app, self.filming
         self._ready = False
         if filming is None or app.view is None:
@@ -130,7 +130,7 @@ class Studio:
             return False
         try:
             order = filming.next_order(app.view, app.ui, app.free())
-        except Exception as error:  # whatever a script runs into, the window stays
+        except Exception as error:  # an error in a script must not close the window
             self._failed(error)
             return False
         if order is not None:
@@ -159,7 +159,7 @@ class Studio:
             self.stop()
 
     def _failed(self, error: Exception) -> None:
-        """End with a message; what was recorded before stays."""
+        """End the film with a message; the pictures taken before are kept."""
         told = isinstance(error, ValueError | VideoError | CaptureError | OSError)
         self.error = str(error) if told else f"{type(error).__name__}: {error}"
         if self.filming is not None:

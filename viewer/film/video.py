@@ -1,4 +1,4 @@
-"""Writes frames to an mp4: H.264 by imageio-ffmpeg's encoder, or MPEG-4 by OpenCV where that is missing."""
+"""Writes frames to an mp4 file: H.264 with imageio-ffmpeg's encoder, or MPEG-4 with OpenCV if that is missing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 
 class VideoError(RuntimeError):
-    """No video could be written; the message says why."""
+    """A video cannot be written; the message says why."""
 
 
 class VideoWriter:
-    """Takes RGB frames of one size, as a context manager; ``codec`` and ``remark`` say what was chosen."""
+    """Writes RGB frames of one size; a context manager. ``codec`` and ``remark`` say which encoder was chosen."""
 
     def __init__(self, path: Path, *, size: tuple[int, int], fps: float) -> None:
         self.path, self.size, self.fps = Path(path), size, fps
@@ -37,7 +37,7 @@ class VideoWriter:
         """Append a frame, uint8 (height, width, 3).
 
         Raises:
-            ValueError: Another size or type.
+            ValueError: The frame has another size or type.
             VideoError: The encoder has ended.
         """
         width, height = self.size
@@ -119,7 +119,7 @@ def _start_ffmpeg(path: Path, size: tuple[int, int], fps: float) -> subprocess.P
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for us, who close the file
+        start_new_session=True,  # Ctrl-C must not end the encoder before the file is closed
     )
 
 
