@@ -1,6 +1,6 @@
-"""What is in the window, frame by frame: scene, panels, one guard around each of them, recordings.
+"""Draws the window frame by frame: scene and panels, each guarded against errors, and filming.
 
-Draws the last view that the worker published and posts commands; waits for nothing and knows no optimiser.
+It draws the last view that the worker published and posts commands. It waits for nothing and knows no optimiser.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ from viewer.window.overlay import draw_caption, draw_overlay, free_of_overlay
 from viewer.window.scene_view import SceneView
 
 FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 0.002  # seconds
-"""While the user moves something or the clip plays, also without a graphics card; otherwise, so that the optimiser has
-the processor."""
+"""Seconds per frame while the user acts or the clip plays, with and without a graphics card, and otherwise.
+
+The last is long, so that the optimiser has the processor.
+"""
 SOFTWARE_NICENESS = 10  # of a window that is drawn by the processor, so that the optimiser goes first
 CALM_AFTER = 0.5  # seconds without input
 
@@ -78,7 +80,7 @@ class App:
 
     @property
     def viewpoint(self) -> Viewpoint:
-        """From where the scene is looked at."""
+        """The viewpoint of the scene."""
         return self.scene_view.viewpoint
 
     def frame(self) -> None:
@@ -137,7 +139,7 @@ class App:
         self.ui.count_posted(len(commands))
 
     def tick(self) -> None:
-        """One turn of the window: draw a frame, and record it where a recording is on."""
+        """One turn of the window: draw a frame, and film it while filming is on."""
         self.studio.obey()
         self.studio.prepare()
         ps.frame_tick()
@@ -220,7 +222,7 @@ class App:
         return []
 
     def _guard(self, name: str, draw: Callable[[], list[Command] | None]) -> list[Command] | None:
-        """Run a piece of drawing code; what it raises becomes a message, and the piece is switched off."""
+        """Run a piece of drawing code. If it fails, its error becomes a message, and the piece is not drawn again."""
         if name in self.ui.broken:
             return None
         try:

@@ -1,6 +1,6 @@
-"""Whether a window or an off-screen picture can be had here, found out without Polyscope.
+"""Finds out whether a window or an off-screen picture is possible here, without Polyscope.
 
-A Polyscope that fails to initialise makes the process crash at its end, so it is only asked once these agree.
+If Polyscope fails to initialise, the process crashes at its end. It is therefore started only after these checks.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def window_problem() -> str | None:
 
 @cache
 def _display_problem(display: str) -> str | None:
-    """Why no window can be opened on a display, asked once in the life of the program.
+    """Why no window can be opened on a display; checked once in the life of the program.
 
-    A display that does not answer, or not in time, is asked again: a busy one must not cost a fit its window.
+    A display that does not answer in time is asked again, since it may only be busy.
     """
     for attempt in range(_ATTEMPTS):
         if attempt:
@@ -82,7 +82,7 @@ def offscreen_problem() -> str | None:
 
 
 def desktop_scale() -> float:
-    """How much larger than at 96 dpi the desktop wants texts: 1 to 4, 1 where it does not say."""
+    """The desktop's factor for the size of texts, relative to 96 dpi: 1 to 4, and 1 if it does not say."""
     for name in ("GDK_SCALE", "QT_SCALE_FACTOR"):
         try:
             return min(max(float(os.environ[name]), 1.0), 4.0)
@@ -108,7 +108,7 @@ def screen_size() -> tuple[int, int] | None:
 
 
 def _x_resources() -> str:
-    """What the desktop has told the X server of its settings; empty where there is none."""
+    """The desktop's settings as the X server has them; empty without an X server."""
     with _opened_display() as (x, display):
         text = None if display is None else x.XResourceManagerString(display)
         return (text or b"").decode("latin-1")

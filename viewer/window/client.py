@@ -1,4 +1,4 @@
-"""The window's end of the worker: posts commands, collects what it published, notices its death."""
+"""The window's connection to the worker: posts commands, receives messages, and notices when the worker has died."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Protocol
 from viewer.protocol.commands import Command
 from viewer.protocol.messages import Message, Record, SessionMaker
 
-PATIENCE = 10.0  # seconds that a worker may take to end; the window is gone by then
+PATIENCE = 10.0  # seconds that a worker may take to end; the window is closed already
 
 
 class Client(Protocol):
-    """What the window needs of a worker, wherever it runs."""
+    """The interface of a worker, wherever it runs."""
 
     @property
     def alive(self) -> bool:
-        """Whether commands still have a reader."""
+        """Whether commands are still read."""
 
     @property
     def obituary(self) -> str:
@@ -25,16 +25,16 @@ class Client(Protocol):
 
     @property
     def recorded(self) -> bool:
-        """Whether another one would go on where this one was."""
+        """Whether a new worker would continue where this one stopped."""
 
     def post(self, command: Command) -> None:
-        """Ask for something; never waits."""
+        """Send a command; never waits."""
 
     def poll(self) -> list[Message]:
-        """What was published since the last call; never waits."""
+        """Messages published since the last call; never waits."""
 
     def close(self) -> None:
-        """End it, politely first."""
+        """End the worker; it gets time to finish first."""
 
 
 class ProcessClient:
@@ -53,7 +53,7 @@ class ProcessClient:
 
     @property
     def alive(self) -> bool:
-        """The connection stands; what a dead worker sent before its end is still delivered."""
+        """Whether the connection is open; messages that a worker sent before its death are still received."""
         return self._open
 
     @property
@@ -83,7 +83,7 @@ class ProcessClient:
         return messages
 
     def close(self) -> None:
-        """Wait a little, then insist."""
+        """Wait for the process to end; end it by force if it takes too long."""
         self._connection.close()
         self._open = False
         self.process.join(PATIENCE)

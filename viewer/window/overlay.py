@@ -1,4 +1,4 @@
-"""What stands over the scene where panels are hidden: what is shown, the loss curve, the schedule; and a caption."""
+"""Draws over the scene while panels are hidden: the iteration, the loss curve, the schedule, and a caption."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def free_of_overlay(size: tuple[int, int]) -> Rect:
 
 
 def draw_overlay(view: ViewModel, size: tuple[int, int]) -> None:
-    """Phase, step and loss of the iteration that is shown, where it lies on the curve and in the schedule."""
+    """Draw phase, step and loss of the iteration that is shown, and its place on the curve and in the schedule."""
     width, height = size
     row = view.history.row_of(view.shown)
     phase = view.phases[int(view.history.phase[row])]
@@ -52,7 +52,7 @@ def draw_overlay(view: ViewModel, size: tuple[int, int]) -> None:
 
 
 def draw_caption(text: str, where: Rect) -> None:
-    """A line of text in the middle of the upper edge, over everything."""
+    """Draw a line of text at the middle of the upper edge, over everything else."""
     with font(theme.LARGE_FONT):
         width, height = psim.CalcTextSize(text)
         x, y = where.x + (where.width - width) / 2, where.y + MARGIN

@@ -1,4 +1,4 @@
-"""The 3D view as a whole: layers in the frame that is chosen, viewpoint, texts over the scene, clicks into it."""
+"""Draws the whole 3D view: layers in the chosen frame, viewpoint and labels; and handles clicks into it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UP_NAMES = {(0.0, 0.0, 1.0): "z_up", (0.0, -1.0, 0.0): "neg_y_up"}
 
 
 class SceneView:
-    """One per window."""
+    """The 3D view of one window."""
 
     def __init__(self, guard: Guard) -> None:
         self.layers = [layer() for layer in LAYER_TYPES]
@@ -37,7 +37,7 @@ class SceneView:
         self._frame = "world"
 
     def draw(self, view: ViewModel, ui: UiState, free: Rect, size: tuple[int, int]) -> list[Command]:
-        """Bring the scene up to date; what the layers have to ask of the worker."""
+        """Bring the scene up to date; returns the questions of the layers for the worker."""
         ui.follow_stage(stage_shown(view))
         commands: list[Command] = []
         for layer in self.layers:
@@ -53,7 +53,7 @@ class SceneView:
         return commands
 
     def redraw(self) -> None:
-        """Draw everything anew, in other colours."""
+        """Draw everything again, after a change of colours."""
         ps.remove_all_structures()
         for layer in self.layers:
             layer.close()

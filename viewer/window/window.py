@@ -1,4 +1,4 @@
-"""The window itself: whether one can be had, how Polyscope is set up for it, and its loop."""
+"""Opens the window: checks whether that is possible, sets up Polyscope, and runs the window's loop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
 
 @dataclass(frozen=True)
 class WindowResult:
-    """How a window ended: the exit status for the shell, and why where it was not the user's wish."""
+    """How a window ended: the exit status for the shell, and the error if there was one."""
 
     exit_status: int
     error: str | None = None
@@ -39,7 +39,7 @@ class WindowResult:
 
 
 class WindowUnavailable(RuntimeError):  # noqa: N818 (a state of affairs, and public)
-    """No window can be opened here; the message says what to do instead."""
+    """No window can be opened here; the message says why and what to do."""
 
 
 _PROBLEMS: dict[Backend, Callable[[], str | None]] = {
@@ -50,7 +50,7 @@ _PROBLEMS: dict[Backend, Callable[[], str | None]] = {
 
 
 def require(backend: Backend) -> None:
-    """Raise ``WindowUnavailable`` where a backend cannot be had; asked before anything is loaded."""
+    """Raise ``WindowUnavailable`` if a backend cannot be used here; call it before anything is loaded."""
     problem = _PROBLEMS[backend]()
     if problem is not None:
         raise WindowUnavailable(problem)
@@ -96,8 +96,8 @@ def run_window(
     """Open the window on what a client shows, and return when it is closed.
 
     Args:
-        make_client: Starts a ``ProcessClient`` on a session, or a ``ReplayClient`` on what was recorded; called again
-            where a worker has died. Input that cannot be used closes the window: status 2, its text in ``error``.
+        make_client: Starts a ``ProcessClient`` on a session, or a ``ReplayClient`` on a recording; called again after
+            a worker has died. Input that cannot be used closes the window with status 2 and a text in ``error``.
         backend: Polyscope's.
         opens: Endings of files that may be dropped on the window, which ends it; ``WindowResult.dropped`` names it.
         recognise: Whether a path may be dropped whatever its ending is.
@@ -128,7 +128,7 @@ def run_window(
         size = ps.get_window_size() if ps.is_initialized() else WINDOW_SIZE
         app.client.post(Quit())
         if ps.is_initialized():
-            ps.shutdown()  # the window goes at once, whatever the worker is busy with
+            ps.shutdown()  # close the window at once, even if the worker is busy
         app.client.close()
     save_preferences(path, from_ui(ui, size=size))
     if app.dropped is not None:
