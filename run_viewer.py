@@ -12,7 +12,7 @@ from viewer.commands.sessions import announce_notes, log
 
 @with_exit_status
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line asks; returns the exit status, which is 2 after a message about what was given."""
+    """Do what the command line asks; returns the exit status, which is 2 after a message about bad input."""
     announce_notes()
     settings = parse(arguments)
     for notice in settings.notices:

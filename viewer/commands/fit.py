@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def fit_clip(settings: Settings) -> int:
-    """Run the whole fit; write results, then a video. Returns the exit status; Ctrl-C keeps what there is.
+    """Run the whole fit; write results, then a video. Returns the exit status; Ctrl-C writes the results so far.
 
     Raises:
         InputError: A file, a value or a combination that cannot be used.
@@ -131,7 +131,7 @@ def _stop_on_signals() -> None:
 
 
 def _step_to_the_end(session: Session, losses: list[LossRow], recorder: Recorder | None) -> bool:
-    """Step to the end of the schedule, telling where it is and noting the losses; False: Ctrl-C came before the end."""
+    """Step to the end of the schedule, with progress and a list of losses; returns False if Ctrl-C came before."""
     progress = ProgressLine(session.schedule, sys.stderr)
     try:
         losses += loss_rows(session.fit)

@@ -1,4 +1,4 @@
-"""Plays a script without a window and writes the video: off-screen through EGL, the same pictures on every machine."""
+"""Plays a script without a window and writes the video; drawn off-screen through EGL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Report = Callable[[int, int], None]
 
 
 class LoadError(RuntimeError):
-    """There is nothing to record, since it could not be loaded; the message says why."""
+    """The fit could not be loaded, so there is nothing to film; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def record_script(
             if report is not None and filming is not None:
                 report(filming.frames, script.frames)
         if filming is None or app.studio.error is not None:
-            raise VideoError(app.studio.error or f"{path}: nothing was recorded")
+            raise VideoError(app.studio.error or f"{path}: nothing was filmed")
         return VideoResult(path, filming.frames, filming.codec, filming.remark)
     finally:
         app.studio.stop()

@@ -1,7 +1,7 @@
 """``python -m viewer.record SCRIPT VIDEO [options]``: play a script without a window and write the video.
 
 SCRIPT is a file (docs/recording.md) or the name of a script that comes with the program. The options are those of
-``run_viewer.py``; ``--open FILE`` plays what was recorded, without the optimiser. ``--pictures`` writes every picture
+``run_viewer.py``; ``--open FILE`` plays a recorded run, without the optimiser. ``--pictures`` writes every picture
 as PNG too.
 """
 

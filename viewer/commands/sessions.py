@@ -1,4 +1,4 @@
-"""Make and record the session that settings describe. Called in the worker's process, hence the late imports."""
+"""Makes and records the session that settings describe. It runs in the worker's process, so it imports late."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def choose_threads(*, spare: int = 0) -> None:
 
 
 def record(settings: Settings, path: Path, session: Session) -> Recording:
-    """Record a session in a file, after going on from what that file holds."""
+    """Start recording a session in a file; if the file holds a recording, the session continues from its end."""
     from optim.recording.recording import recorded_session
 
     return recorded_session(session, path=path, settings=settings)

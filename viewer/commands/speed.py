@@ -1,8 +1,8 @@
-"""``python -m viewer.speed [options]``: how fluid the window is, and what it costs the optimiser.
+"""``python -m viewer.speed [options]``: measures how fluid the window is, and how much it slows the optimiser down.
 
-Measures on the display that is there (Xvfb will do): frames per second while the optimiser runs, iterations per second
-beside those of the same iterations without a window, and the seconds from the command to the first picture, the loaded
-scene and the first iteration. The options are those of ``run_viewer.py``.
+On the present display (Xvfb is enough) it measures the frames per second while the optimiser runs, the time of the same
+iterations with and without a window, and the seconds from the command to the first picture, to the loaded scene and to
+the first iteration. The options are those of ``run_viewer.py``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Window:
 
 
 def process_seconds() -> float:
-    """Since this process was started; since its first import where the system does not tell."""
+    """Seconds since this process was started, or since its first import if the system does not tell."""
     try:
         started = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         up = float(Path("/proc/uptime").read_text().split()[0])
@@ -72,7 +72,7 @@ def alone(make_session: Callable[[], Any], iterations: int, connection: Connecti
 
 
 def seconds_alone(make_session: Callable[[], Any], iterations: int) -> float:
-    """In a process of its own, as the window's worker is."""
+    """Seconds of the first iterations of stage 3 in a process of its own, like the window's worker."""
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
     process = context.Process(target=alone, args=(make_session, iterations, theirs))

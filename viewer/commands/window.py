@@ -56,9 +56,9 @@ def is_known(path: str) -> bool:
 
 
 def open_instead(settings: Settings, path: str) -> None:
-    """Become a program that fits another file with the same models and rules.
+    """Replace this process by one that fits another file with the same models and rules.
 
-    Polyscope can be started only once in a process, so the process is replaced.
+    A new process is needed because Polyscope can be started only once in a process.
     """
     kept = ("preset", *MODEL_FILES)
     words = [word for name in kept for word in (flag_of(name), str(getattr(settings, name)))]
