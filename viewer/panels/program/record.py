@@ -21,14 +21,14 @@ _HELP = {
 
 
 def record_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """Start and stop, with or without panels; ready-made recordings; a script by path."""
+    """Draw the buttons to start and stop filming, the ready-made scripts, and fields for a script and the folder."""
     film = ui.filming
     width = psim.GetContentRegionAvail()[0]
     if film.active:
         red = theme.mix(theme.BAD, theme.PANEL, 0.35)
         if icon_button("Stop filming", "pause", (width, 28.0 * scale()), fill=red):
             film.request = "stop"
-        tooltip("The file is whole then (F9)")
+        tooltip("Ends the film and completes the file (F9)")
         _progress(ui)
     elif icon_button("Film the window", "play", (width, 28.0 * scale())):
         film.request = "start"
