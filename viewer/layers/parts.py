@@ -66,9 +66,9 @@ class OverlapsLayer(Layer):
     def _apart(view: ViewModel, b: int, frame: int) -> float | None:
         """The overlap distance [cm] of a pair at a frame; None while it is not known for the iteration shown."""
         found = view.analyses["overlaps"].value if is_current(view, "overlaps") else None
-        for gap in () if found is None else found.gaps:
-            if gap.before == b and frame in gap.frames:
-                return float(gap.position_cm[list(gap.frames).index(frame)])
+        for pair in () if found is None else found.pairs:
+            if pair.before == b and frame in pair.frames:
+                return float(pair.position_cm[list(pair.frames).index(frame)])
         return None
 
     def _length(self, view: ViewModel, b: int) -> Label:

@@ -30,7 +30,7 @@ class DriftCurves:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OverlapGap:
+class OverlapPair:
     """How far two neighbouring sub-sequences disagree over the F frames that they share."""
 
     before: int  # index of the earlier sub-sequence; -1 is the last one of the previous batch
@@ -60,7 +60,7 @@ class Seam:
 class Overlaps:
     """How well neighbouring sub-sequences agree, and how they are stitched."""
 
-    gaps: tuple[OverlapGap, ...]
+    pairs: tuple[OverlapPair, ...]
     seams: tuple[Seam, ...]
     how: str  # way of stitching: "blend" or "cut"
 

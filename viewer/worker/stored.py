@@ -93,12 +93,12 @@ def _found() -> tuple[Form, ...]:
         form(findings.FrameTerms, "FrameTerms", "weighted"),
         form(findings.DriftCurves, "DriftCurves", "total encoding accumulation"),
         form(
-            findings.OverlapGap,
+            findings.OverlapPair,
             "OverlapGap",
             "before frames position_cm velocity_cm betas floor_angle_deg floor_offset_cm",
         ),
         form(findings.Seam, "Seam", "frame shared apart cut stitched"),
-        form(findings.Overlaps, "Overlaps", "gaps seams how"),
+        form(findings.Overlaps, "Overlaps", "gaps:pairs seams how"),
         form(
             findings.GroundCurves,
             "GroundCurves",

@@ -72,7 +72,7 @@ def test_overlaps_are_listed_with_their_seams(open_fit):
     to_stage_3(window)
     show(window, "overlaps")
     (expected,) = overlap_disagreement(window.session.fit)
-    (found,) = window.view.analyses["overlaps"].value.gaps
+    (found,) = window.view.analyses["overlaps"].value.pairs
     np.testing.assert_allclose(found.position_cm, expected.position_cm)
     assert len(window.view.analyses["overlaps"].value.seams) == 1
     window.click("1–2")

@@ -94,11 +94,11 @@ def test_overlap_distance_is_the_same_number_everywhere(open_fit):
     (expected,) = overlap_disagreement(window.session.fit)
     named, worst = QUANTITIES["position_cm"], int(expected.position_cm.argmax())
     window.app.ui.frame = int(expected.frames[worst])
-    (gap,) = window.view.analyses["overlaps"].value.gaps
-    np.testing.assert_array_equal(gap.position_cm, expected.position_cm)
+    (pair,) = window.view.analyses["overlaps"].value.pairs
+    np.testing.assert_array_equal(pair.position_cm, expected.position_cm)
     largest = named.text(expected.position_cm[worst])
     assert texts(OverlapsLayer(), window)[0].startswith(f"1–2: {largest},")
-    assert largest in _cells(gap, None)
+    assert largest in _cells(pair, None)
     verdicts = [verdict.text for verdict in window.view.analyses["diagnosis"].value.verdicts]
     assert any(f"{largest} apart at frame {window.app.ui.frame}" in text for text in verdicts)
 

@@ -8,7 +8,7 @@ import polyscope.imgui as psim
 
 from optim.diagnostics.quantities import QUANTITIES
 from viewer.protocol.commands import Command
-from viewer.protocol.findings import OverlapGap, Overlaps, Seam
+from viewer.protocol.findings import OverlapPair, Overlaps, Seam
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
@@ -36,16 +36,16 @@ def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         return
     _table(view, ui, found.value)
     curves = []
-    for index, gap in enumerate(found.value.gaps):
+    for index, pair in enumerate(found.value.pairs):
         color = theme.term_color(index)
-        curves.append(Curve(f"apart {_pair(gap)} [cm]", int(gap.frames[0]), gap.position_cm, color, 2.0))
+        curves.append(Curve(f"apart {_pair(pair)} [cm]", int(pair.frames[0]), pair.position_cm, color, 2.0))
         dim = theme.mix(color, theme.PANEL, 0.45)
-        curves.append(Curve(f"moves {_pair(gap)} [cm/frame]", int(gap.frames[0]) + 1, gap.velocity_cm, dim, 1.2))
+        curves.append(Curve(f"moves {_pair(pair)} [cm/frame]", int(pair.frames[0]) + 1, pair.velocity_cm, dim, 1.2))
     frame_plot("overlaps", view, ui, curves)
 
 
-def _pair(gap: OverlapGap) -> str:
-    return f"{gap.before + 1}–{gap.before + 2}" if gap.before >= 0 else "before–1"
+def _pair(pair: OverlapPair) -> str:
+    return f"{pair.before + 1}–{pair.before + 2}" if pair.before >= 0 else "before–1"
 
 
 def _table(view: ViewModel, ui: UiState, found: Overlaps) -> None:
@@ -55,24 +55,24 @@ def _table(view: ViewModel, ui: UiState, found: Overlaps) -> None:
             table_row(_COLUMNS, dim=True)
             tooltip(_HELP)
             seams = {seam.frame: seam for seam in found.seams}
-            for gap in found.gaps:
+            for pair in found.pairs:
                 psim.TableNextRow()
                 psim.TableNextColumn()
-                if psim.Selectable(_pair(gap), False):
-                    ui.go_to(int(gap.frames[int(gap.position_cm.argmax())]), view.scene.clip_frames)
+                if psim.Selectable(_pair(pair), False):
+                    ui.go_to(int(pair.frames[int(pair.position_cm.argmax())]), view.scene.clip_frames)
                 tooltip("Go to the frame where they are farthest apart")
-                for text in _cells(gap, seams.get(int(gap.frames[-1]) + 1)):
+                for text in _cells(pair, seams.get(int(pair.frames[-1]) + 1)):
                     psim.TableNextColumn()
                     psim.TextUnformatted(text)
             psim.EndTable()
 
 
-def _cells(gap: OverlapGap, seam: Seam | None) -> tuple[str, ...]:
+def _cells(pair: OverlapPair, seam: Seam | None) -> tuple[str, ...]:
     floor = "–"
-    if gap.floor_angle_deg is not None and gap.floor_offset_cm is not None:
-        floor = f"{gap.floor_angle_deg:.1f}° {gap.floor_offset_cm:+.1f} cm"
+    if pair.floor_angle_deg is not None and pair.floor_offset_cm is not None:
+        floor = f"{pair.floor_angle_deg:.1f}° {pair.floor_offset_cm:+.1f} cm"
     jump = "–"
     if seam is not None and seam.cut is not None and seam.stitched is not None:
         jump = f"{seam.cut[0]:.1f} → {seam.stitched[0]:.1f} cm"
-    frames = f"{len(gap.frames)}: {gap.frames[0]}–{gap.frames[-1]}"
-    return frames, QUANTITIES["position_cm"].text(gap.position_cm.max()), f"{gap.betas:.2f}", floor, jump
+    frames = f"{len(pair.frames)}: {pair.frames[0]}–{pair.frames[-1]}"
+    return frames, QUANTITIES["position_cm"].text(pair.position_cm.max()), f"{pair.betas:.2f}", floor, jump

@@ -177,11 +177,11 @@ def _ground(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
 def _overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
     """Disagreement of neighbouring sub-sequences."""
     found = overlaps(builder, snapshot)
-    for gap in found.gaps if found else ():
-        worst = int(gap.position_cm.argmax())
-        value, where = float(gap.position_cm[worst]), int(gap.frames[worst])
+    for pair in found.pairs if found else ():
+        worst = int(pair.position_cm.argmax())
+        value, where = float(pair.position_cm[worst]), int(pair.frames[worst])
         apart = QUANTITIES["position_cm"].text(value)
-        text = f"Sub-sequences {gap.before + 1} and {gap.before + 2} are {apart} apart at frame {where}."
+        text = f"Sub-sequences {pair.before + 1} and {pair.before + 2} are {apart} apart at frame {where}."
         yield Verdict(level=_level(value, OVERLAP_CM), text=text, frame=where)
 
 

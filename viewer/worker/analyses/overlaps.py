@@ -6,7 +6,7 @@ from optim.diagnostics.agreement import overlap_disagreement
 from optim.session.history import Snapshot
 from optim.split.batches import clips_of
 from optim.split.stitching import Jump, stitch
-from viewer.protocol.findings import OverlapGap, Overlaps, Seam
+from viewer.protocol.findings import OverlapPair, Overlaps, Seam
 from viewer.worker.build_view import ViewBuilder
 
 
@@ -17,17 +17,17 @@ def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
     if interval is None or len(interval) < 2:
         return None
     first = int(interval[:, 0].min())
-    gaps = tuple(
-        OverlapGap(
-            before=gap.before,
-            frames=gap.frames - first,
-            position_cm=gap.position_cm,
-            velocity_cm=gap.velocity_cm,
-            betas=gap.betas,
-            floor_angle_deg=gap.floor_angle_deg,
-            floor_offset_cm=gap.floor_offset_cm,
+    pairs = tuple(
+        OverlapPair(
+            before=pair.before,
+            frames=pair.frames - first,
+            position_cm=pair.position_cm,
+            velocity_cm=pair.velocity_cm,
+            betas=pair.betas,
+            floor_angle_deg=pair.floor_angle_deg,
+            floor_offset_cm=pair.floor_offset_cm,
         )
-        for gap in overlap_disagreement(fit, snapshot)
+        for pair in overlap_disagreement(fit, snapshot)
     )
     how = snapshot.schedule[snapshot.phase].preset.stitching
     clips = clips_of(fit.trajectory(snapshot), [(int(start), int(end)) for start, end in interval.tolist()])
@@ -42,7 +42,7 @@ def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
         )
         for seam in stitched.seams
     )
-    return Overlaps(gaps=gaps, seams=seams, how=how)
+    return Overlaps(pairs=pairs, seams=seams, how=how)
 
 
 def _jump(jump: Jump | None) -> tuple[float, float] | None:
