@@ -82,7 +82,7 @@ def test_a_video_that_is_gone_or_broken_is_named(tmp_path, content):
 def test_an_error_of_the_reading_thread_is_told(video, monkeypatch):
     monkeypatch.setattr(module, "shrunk_jpeg", lambda image: 1 / 0)
     film = Film(Footage(path=str(video), frames=(0, 1)))
-    with pytest.raises(FilmError, match="ein film.mp4: cannot be read .ZeroDivisionError"):
+    with pytest.raises(FilmError, match="ein film.mp4: the video cannot be read .ZeroDivisionError"):
         film.wait_for(0)
 
 
