@@ -13,6 +13,7 @@ from optim.config.options import MODEL_FILES, flag_of
 from optim.config.settings import Settings
 from optim.config.sources import endings, source_of
 from optim.recording.run_folder import choose_place
+from optim.recording.runfile import SUFFIX
 from viewer.commands.sessions import make_session, record
 from viewer.replay.opening import replay_of
 from viewer.window import window
@@ -35,7 +36,7 @@ def show_fit(settings: Settings) -> int:
         place = choose_place(settings)
         make = partial(make_session, settings, spare=1)  # the window's
         client = partial(ProcessClient, make, record=partial(record, settings, place.path))
-        result = window.run_window(client, opens=endings(), recognise=is_known)
+        result = window.run_window(client, opens=(*endings(), SUFFIX), recognise=is_known)
     except window.WindowUnavailable as error:
         from viewer.commands.clips import fit_clips
 
@@ -51,28 +52,44 @@ def show_fit(settings: Settings) -> int:
 
 
 def is_known(path: str) -> bool:
-    """Whether a file or folder can be fitted, by its content or its ending."""
-    return source_of(Path(path)) is not None
+    """Whether a file or folder can be fitted or shown, by its content or its ending."""
+    return _is_shown(Path(path)) or source_of(Path(path)) is not None
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether a path is a recorded run, or a folder with results and no data that could be fitted."""
+    if path.suffix.lower() == SUFFIX:
+        return True
+    return os.path.isdir(path) and source_of(path) is None and any(path.rglob("stage*_results.npz"))
 
 
 def open_instead(settings: Settings, path: str) -> None:
-    """Replace this process by one that fits another file with the same models and rules.
+    """Replace this process by one that fits another file with the same models and rules, or that shows what is stored.
 
     A new process is needed because Polyscope can be started only once in a process.
     """
     kept = ("preset", *MODEL_FILES)
     words = [word for name in kept for word in (flag_of(name), str(getattr(settings, name)))]
-    words += ["--no-record"] if settings.no_record else []
-    os.execv(sys.executable, [sys.executable, str(PROGRAM), "--data-path", path, *words])
+    if _is_shown(Path(path)):
+        words = ["--open", path, *words]
+    else:
+        words = ["--data-path", path, *words, *(["--no-record"] if settings.no_record else [])]
+    os.execv(sys.executable, [sys.executable, str(PROGRAM), *words])
 
 
 def show_replay(settings: Settings, path: Path) -> int:
     """Show a recorded run without models, or results of a fit without its priors; returns the exit status."""
     try:
-        result = window.run_window(partial(replay_of, path, body=settings.own_body, clip=settings.clip))
+        result = window.run_window(
+            partial(replay_of, path, body=settings.own_body, clip=settings.clip),
+            opens=(*endings(), SUFFIX),
+            recognise=is_known,
+        )
     except window.WindowUnavailable as error:
         tell_error(error)
         return 1
+    if result.dropped is not None:
+        open_instead(settings, result.dropped)
     if result.error:
         tell_error(result.error)
     return result.exit_status

@@ -253,7 +253,7 @@ class App:
             self.restart()
 
     def drop(self, paths: Sequence[str]) -> None:
-        """Take note of files dropped on the window: it closes, and the first that can be fitted is opened instead."""
+        """Take note of files dropped on the window: it closes, and the first that can be opened is opened instead."""
         fitting = next((path for path in paths if path.lower().endswith(self.opens) or self.recognise(path)), None)
         if fitting is None:
             can = f"{', '.join(self.opens)} can" if self.opens else "nothing can here"

@@ -1,4 +1,4 @@
-"""A file dropped on the window: one that can be fitted is opened next, any other is a message."""
+"""A file dropped on the window: one that can be opened is opened next, any other is a message."""
 
 from __future__ import annotations
 
@@ -43,3 +43,24 @@ def test_the_next_program_has_the_same_models_and_rules(monkeypatch):
     again = parse(words[2:])
     assert again.no_record and again.kind == "RGB" and str(again.data_path) == "/some where/clip.mp4"
     assert (again.preset, again.smpl, again.humor) == ("reference", settings.smpl, settings.humor)
+
+
+@pytest.mark.parametrize("name", ["a run.humorscope", "A RUN.HUMORSCOPE", "results_out", "results_out/walk"])
+def test_a_recorded_run_and_results_are_shown_next(app, monkeypatch, tmp_path, name):
+    (tmp_path / "results_out" / "walk").mkdir(parents=True)
+    (tmp_path / "results_out" / "walk" / "stage3_results.npz").write_bytes(b"")
+    became = []
+    monkeypatch.setattr(commands.os, "execv", lambda *words: became.append(words))
+    app.recognise = commands.is_known
+    path = str(tmp_path / name)
+    app.drop([path])
+    assert app.dropped == path
+    commands.open_instead(parse(["--preset", "reference", "--no-record"]), path)
+    again = parse(became[0][1][2:])
+    assert str(again.open) == path and again.data_path is None and again.preset == "reference"
+
+
+def test_a_folder_without_data_and_results_is_refused(app, tmp_path):
+    app.recognise = commands.is_known
+    app.drop([str(tmp_path)])
+    assert app.dropped is None and str(tmp_path) in app.ui.notes[0].text
