@@ -19,7 +19,7 @@ from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Note, ViewModel
 from viewer.scene.camera import Viewpoint
 from viewer.ui.layout import Rect
-from viewer.ui.ui_state import UiState
+from viewer.ui.ui_state import Shown, UiState
 
 
 class Filmed(Protocol):
@@ -54,6 +54,7 @@ class Studio:
     def __init__(self, app: Filmed) -> None:
         self._app = app
         self._ready = self._told_resized = False
+        self._before: Shown | None = None  # layers and settings before the script that is played
         self.filming: Filming | None = None
         self.error: str | None = None  # the error that ended the last film
 
@@ -80,15 +81,19 @@ class Studio:
         except (VideoError, OSError) as error:
             self._failed(error)
             return
+        self._before = None if script is None else self._app.ui.shown_now()
         self._app.ui.filming.active = True
 
     def stop(self) -> None:
-        """End the film and complete its file."""
+        """End the recording and complete the file. Layers and settings are restored to those before the script."""
         if self.filming is None:
             return
         filming, self.filming, self._ready = self.filming, None, False
         ui = self._app.ui.filming
         ui.active = False
+        if self._before is not None:
+            self._app.ui.show_again(self._before)
+            self._before = None
         try:
             filming.finish()
         except VideoError as error:

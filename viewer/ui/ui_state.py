@@ -63,6 +63,18 @@ class FilmingState:
     last: Path | None = None  # the file written last
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Layers and settings of a window at one time; the fields are those of ``UiState``."""
+
+    layers: dict[str, bool]
+    chosen: set[str]
+    stage: int
+    follow: bool
+    wide: bool
+    tabs: dict[str, str]
+
+
 @dataclass
 class UiState:
     """The state of one window."""
@@ -143,6 +155,17 @@ class UiState:
             self.stage = stage
             free = (name for name in LAYERS if name not in self.chosen)
             self.layers |= {name: name in SHOWN_FROM_THE_START[stage] for name in free}
+
+    def shown_now(self) -> Shown:
+        """A copy of the layers and settings that a script of a recording may change."""
+        return Shown(dict(self.layers), set(self.chosen), self.stage, self.follow, self.wide, dict(self.tabs))
+
+    def show_again(self, before: Shown) -> None:
+        """Restore what ``shown_now`` returned. Where the stage has changed since, layers that follow it do so."""
+        stage, self.stage = self.stage, before.stage
+        self.layers, self.chosen = dict(before.layers), set(before.chosen)
+        self.follow, self.wide, self.tabs = before.follow, before.wide, dict(before.tabs)
+        self.follow_stage(stage)
 
     def count_posted(self, commands: int) -> None:
         """Note that commands were sent, and give the drafts among them their number."""

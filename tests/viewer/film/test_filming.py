@@ -9,11 +9,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import polyscope as ps
 import pytest
 
+from viewer.film import filming
 from viewer.film.filming import Filming, beside
 from viewer.film.script import parse_script
 from viewer.film.video import VideoError
+from viewer.ui.preferences import from_ui
 from viewer.window.backends import offscreen_problem
 
 ROOT = Path(__file__).parents[3]
@@ -132,6 +135,32 @@ def test_whatever_a_script_runs_into_the_window_stays(window, tmp_path):
     assert studio.filming is None and not window.app.ui.filming.active
     assert any("ZeroDivisionError" in note.text for note in window.app.ui.notes)
     window.frames(2)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+def test_a_script_leaves_layers_and_settings_as_they_were(window, tmp_path, monkeypatch, own, whole):
+    """Also where the user had chosen the layer, and where filming is stopped in the middle."""
+    width, height = ps.get_buffer_size()
+    monkeypatch.setattr(filming, "grab", lambda: np.zeros((height, width, 3), np.uint8))  # nothing is drawn here
+    ui, studio = window.app.ui, window.app.studio
+    if own:
+        ui.switch("rollout")
+    before, shown = from_ui(ui), dict(ui.layers)
+    lines = "0 layer rollout off\n0 layer axes on\n0 look 3 3 2 0 0 1\n0 plots large\n0 tab drift\n0-0.2 play"
+    studio.start(tmp_path / "clip.mp4", script=parse_script(lines))
+    for _ in range(3):
+        window.app.tick()
+    assert studio.error is None
+    assert ui.layers["axes"] and not ui.layers["rollout"] and not ui.follow and ui.wide
+    if not whole:
+        studio.stop()
+    for _ in range(20):
+        window.app.tick()
+    assert studio.filming is None and studio.error is None
+    assert from_ui(ui) == before and ui.layers == shown and not ui.wide
+    ui.follow_stage(3)
+    assert ui.layers["rollout"] and ui.layers["contacts"]
 
 
 def test_another_tab_shows_that_the_window_is_filmed(window):
