@@ -44,7 +44,7 @@ def bundle(run: Path, target: Path) -> Bundled:
     import assets
 
     if target.exists():
-        raise InputError(f"{target}: the file exists already; give the bundle another name")
+        raise InputError(f"{target}: the file is there already; give the bundle another name")
     source = RunFile(run, mode="read")
     data = Recording(source).data
     source.copy_to(target)

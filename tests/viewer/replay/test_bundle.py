@@ -94,7 +94,7 @@ def test_a_video_that_is_gone_is_told(run, home, tmp_path, capsys, caplog):
 
 
 def test_a_bundle_replaces_nothing(run, tmp_path):
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="the file is there already"):
         bundle(run, run)
     with pytest.raises(InputError, match="cannot be written"):
         bundle(run, tmp_path / "no" / "bundle.humorscope")
