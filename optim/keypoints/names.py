@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 BODY_25 = (
@@ -24,8 +26,31 @@ MEDIAPIPE_33 = (
 )  # fmt: skip
 SETS = {25: BODY_25, 17: COCO_17, 33: MEDIAPIPE_33}
 """Number of keypoints → their names, for files that do not give the names."""
+TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+"""Points without which a set says nothing of how a person stands."""
+_SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 _MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
 _ALIASES = {"left_big_toe": "left_foot_index", "right_big_toe": "right_foot_index"}
+
+
+_KNOWN = {
+    "".join(sorted(name.split("_"), key=lambda word: word not in _SIDES)): name
+    for group in SETS.values()
+    for name in group
+}
+"""Known names without separators and with the side first → the names."""
+
+
+def standard_name(name: str) -> str:
+    """The name of a point in the spelling that is used here, whatever the spelling of the file.
+
+    ``leftEye``, ``LEFT-EYE``, ``Left Eye``, ``eye_l`` and ``lefteye`` are all ``left_eye``.
+    """
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip()).lower()
+    words = [word for word in re.split(r"[^a-z0-9]+", apart) if word]
+    sides = [_SIDES[word] for word in words if word in _SIDES]
+    rest = [word for word in words if word not in _SIDES]
+    return _KNOWN.get("".join(sides[:1] + rest), "_".join(sides[:1] + rest))
 
 
 def to_body_25(points: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
@@ -41,7 +66,7 @@ def to_body_25(points: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     Returns:
         (..., 25, 3) x, y [px] and confidence. All three are 0 where nothing is seen.
     """
-    row = {name.strip().lower().replace(" ", "_"): index for index, name in enumerate(names)}
+    row = {standard_name(name): index for index, name in enumerate(names)}
     result = np.zeros((*points.shape[:-2], len(BODY_25), 3), np.float32)
     for index, name in enumerate(BODY_25):
         source = name if name in row else _ALIASES.get(name, name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.config.sources import sources
+from optim.reading.arrays import array_names
 from optim.reading.files import is_folder
 
 SHOWN = 12
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def motion_files(folder: Path, *, datasets: Sequence[str] = ()) -> list[Path]:
-    """Motion files below a folder, sorted: all ``*_poses.npz`` if there are any, otherwise all ``.npz``.
+    """Motion files below a folder, sorted.
 
     Args:
         datasets: Names of the folders in it to search. Empty means all of them.
@@ -32,10 +33,23 @@ def motion_files(folder: Path, *, datasets: Sequence[str] = ()) -> list[Path]:
         there = sorted(path.name for path in folder.iterdir() if is_folder(path))
         raise InputError(f"{folder}: no folder {', '.join(missing)} in it; there are {shortened(there)}")
     files = sorted(path for root in roots for path in root.rglob("*.npz"))
-    named = [path for path in files if path.stem.endswith("_poses")]
     if not files:
         raise InputError(f"{folder}: no .npz file below it; give a motion in AMASS format, or a folder of such")
-    return named or [path for path in files if path.stem != "shape"]
+    motions = [path for path in files if _may_be_motion(path)]
+    if not motions:
+        raise InputError(f"{folder}: none of its {len(files)} .npz files is a motion; give a motion in AMASS format")
+    return motions
+
+
+def _may_be_motion(path: Path) -> bool:
+    """Whether a file is a motion by its name or content; one that cannot be read may be, and its reader says why not.
+
+    AMASS keeps shapes of subjects (``shape.npz``, ``*_stagei.npz``) beside the motions.
+    """
+    if path.stem.endswith(("_poses", "_stageii")):
+        return True
+    names = set(array_names(path))
+    return not names or ("trans" in names and bool(names & {"poses", "root_orient"}))
 
 
 def clip_names(settings: Settings) -> list[str]:

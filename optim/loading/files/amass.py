@@ -24,6 +24,13 @@ _APART = ("root_orient", "pose_body")
 MOST = 1e6
 """Largest absolute value that is accepted in a motion. Diagnostics report values that are merely implausible."""
 _SCALE = "metres and radians of a motion"
+WIDTHS = (66, 72, 156, 165)
+"""Columns of ``poses`` as axis-angle: the body alone, SMPL, SMPL+H, SMPL-X."""
+_OTHER_FORMS = {
+    **{joints * 6: f"the 6D form of {joints} rotations" for joints in (22, 24, 52, 55)},
+    **{joints * 9: f"the matrices of {joints} rotations" for joints in (22, 24, 52, 55)},
+    **{joints * 4: f"the quaternions of {joints} rotations" for joints in (22, 24, 52, 55)},
+}
 _GENDERS = ("neutral", "female", "male")
 
 
@@ -47,10 +54,10 @@ class Motion:
 def read_motion(path: Path) -> Motion:
     """Read an ``.npz`` in AMASS format and resample it to 30 frames/s.
 
-    Needed are ``trans`` (N, 3), ``poses`` (N, 66 or more), and ``mocap_framerate`` or ``mocap_frame_rate``. In the form
-    of HuMoR's preprocessing and fits, ``root_orient`` (N, 3), ``pose_body`` (N, 63) and ``fps`` (default: 30) take the
-    place of the last two. ``betas`` default to zero and are cut or padded to 16. ``gender`` defaults to neutral. Hands
-    and face are ignored.
+    Needed are ``trans`` (N, 3), ``poses`` (N, one of ``WIDTHS``) and ``mocap_framerate`` or ``mocap_frame_rate``. In
+    the form of HuMoR's preprocessing and fits, ``root_orient`` (N, 3), ``pose_body`` (N, 63) and ``fps`` (default: 30)
+    take the place of ``poses`` and the frame rate. ``betas`` default to zero and are cut or padded to 16. ``gender``
+    defaults to neutral. Hands and face are left out.
 
     Raises:
         InputError: The file is missing, is not in AMASS format, has wrong shapes or NaN, or has fewer than 2 frames.
@@ -64,8 +71,7 @@ def read_motion(path: Path) -> Motion:
     trans, poses = (_as_float(arrays[name], name, path) for name in ("trans", "poses"))
     if trans.ndim != 2 or trans.shape[1] != 3:
         raise InputError(f"{path}: trans has shape {trans.shape}; (frames, 3) is expected")
-    if poses.ndim != 2 or poses.shape[1] < 66:
-        raise InputError(f"{path}: poses has shape {poses.shape}; (frames, 66 or more) is expected")
+    _require_axis_angle(poses, path)
     if len(trans) != len(poses):
         raise InputError(f"{path}: trans has {len(trans)} frames but poses has {len(poses)}")
     if len(trans) < 2:
@@ -113,6 +119,20 @@ def resample(trans: np.ndarray, poses: np.ndarray, *, fps: float) -> tuple[np.nd
 
 def _as_float(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     return require_range(array.astype(np.float64), name=name, path=path, low=-MOST, high=MOST, what=_SCALE)
+
+
+def _require_axis_angle(poses: np.ndarray, path: Path) -> None:
+    """Refuse another form of rotations, which the number of columns gives away."""
+    if poses.ndim == 2 and poses.shape[1] in WIDTHS:
+        return
+    expected = f"axis-angle of {', '.join(map(str, WIDTHS))} columns is expected (66: the root and 21 body joints)"
+    if poses.ndim == 2 and poses.shape[1] in _OTHER_FORMS:
+        form = _OTHER_FORMS[poses.shape[1]]
+        raise InputError(f"{path}: poses has {poses.shape[1]} columns, which is {form}; convert it: {expected}")
+    if poses.ndim == 3 and poses.shape[2] == 3 and 3 * poses.shape[1] in WIDTHS:
+        frames, joints = poses.shape[:2]
+        raise InputError(f"{path}: poses has shape {poses.shape}; reshape it to ({frames}, {3 * joints})")
+    raise InputError(f"{path}: poses has shape {poses.shape}; {expected}")
 
 
 def _joined(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from optim.common.errors import InputError
-from optim.keypoints.names import SETS, to_body_25
+from optim.keypoints.names import SETS, TORSO, standard_name, to_body_25
 from optim.keypoints.people import follow
 from optim.loading.files.camera import MOST_PIXELS
 from optim.reading.arrays import read_arrays
@@ -19,6 +19,8 @@ from optim.reading.json_file import json_numbers, read_json
 
 EXPECTED = "OpenPose's folder of *_keypoints.json, or a .json or .npz of BODY_25, COCO-17 or mediapipe-33 keypoints"
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
+NORMALISED = 1.5
+"""Coordinates of a whole clip that are no larger than this are shares of the image: no person is that small [px]."""
 log = logging.getLogger(__name__)
 People = list[np.ndarray]
 """For each frame (P, K, 3): x, y [px] and confidence of all persons in it."""
@@ -45,9 +47,7 @@ def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
     else:
         what = "no such file or folder" if not (is_file(path) or is_folder(path)) else "no keypoints"
         raise InputError(f"{path}: {what}; {EXPECTED} is expected")
-    if not any(set(names) & set(group) for group in SETS.values()):
-        given = ", ".join(names[:4])
-        raise InputError(f"{path}: none of its keypoints ({given}, …) is known; {EXPECTED} is expected")
+    _require_known(names, path)
     found, counts = follow(people, person=person)
     if not found.any():
         most = int(counts.max(initial=0))
@@ -59,7 +59,36 @@ def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
         log.warning(
             "%s: up to %d people in a frame; %s is followed (--person N takes another)", path, counts.max(), who
         )
+    require_pixels(found, name="keypoints", path=path)
     return to_body_25(found, names)
+
+
+def _require_known(names: Sequence[str], path: Path) -> None:
+    """Refuse a set without shoulders and hips, and tell which names of a set are not known."""
+    given = {standard_name(name): name for name in names}
+    known = {name for group in SETS.values() for name in group}
+    others = [given[name] for name in given if name not in known]
+    if not set(TORSO) <= set(given):
+        missing = ", ".join(name for name in TORSO if name not in given)
+        listed = f"{', '.join(others[:4])}{', …' if len(others) > 4 else ''}"
+        told = f" ({listed} {'is' if len(others) == 1 else 'are'} not known)" if others else ""
+        raise InputError(f"{path}: no {missing} among its keypoints{told}; {EXPECTED} is expected")
+    if others:
+        log.warning("%s: %s not known and left out", path, _listed("keypoint", others))
+
+
+def require_pixels(points: np.ndarray, *, name: str, path: Path) -> None:
+    """Refuse keypoints (..., 3) whose coordinates are shares of the image instead of pixels.
+
+    Raises:
+        InputError: All that are seen lie between 0 and 1.
+    """
+    seen = points[points[..., 2] > 0][..., :2]
+    if seen.size and np.abs(seen).max() <= NORMALISED:
+        raise InputError(
+            f"{path}: the {name} lie between {seen.min():.3g} and {seen.max():.3g}, so they are shares of the image and"
+            " not pixels; multiply x by the width and y by the height of the image"
+        )
 
 
 # OpenPose's folder

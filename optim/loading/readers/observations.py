@@ -19,6 +19,7 @@ from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
 from optim.loading.files.camera import camera_matrix, guessed_camera, image_size_of, read_camera
+from optim.loading.files.keypoints import require_pixels
 from optim.loading.files.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.files.rates import NOTHING, frames_at_30
 from optim.loading.models import find_body, load_body
@@ -85,6 +86,7 @@ def _checked(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     array = array.astype(np.float32)
     if name == "joints2d":
         require_finite(array, name=name, path=path)
+        require_pixels(array, name=name, path=path)
         return array
     return np.where(np.isfinite(array).all(-1, keepdims=True), array, np.inf).astype(np.float32)
 

@@ -42,7 +42,7 @@ def test_points_in_a_world(tmp_path):
 
 
 def test_points_of_a_camera_with_keypoints_and_floor(tmp_path):
-    keypoints = np.ones((20, 25, 3))
+    keypoints = np.full((20, 25, 3), 90.0)
     path = write(tmp_path / "a.npz", joints2d=keypoints, camera_matrix=MATRIX, floor_plane=2 * FLOOR)
     settings = parse(["--data-path", str(path)])
     assert settings.through_camera and settings.data_weights == "rgbd"
@@ -120,7 +120,7 @@ def test_a_cloud_in_a_world_is_fitted_from_where_it_is(tmp_path, model_files):
         ({"joints2d": np.zeros((19, 25, 3)), "camera_matrix": MATRIX}, "", "frames differ: points3d 20, joints2d 19"),
         ({"joints2d": np.zeros((20, 24, 3))}, "", r"joints2d has shape \(20, 24, 3\); \(frames, 25, 3\)"),
         ({"joints2d": np.full((20, 25, 3), np.nan)}, "", "joints2d has 1500 values that are NaN"),
-        ({"points3d": None, "joints2d": np.ones((20, 25, 3))}, "", "no camera_matrix or image_size"),
+        ({"points3d": None, "joints2d": np.full((20, 25, 3), 90.0)}, "", "no camera_matrix or image_size"),
         ({"camera_matrix": np.eye(2)}, "", "camera matrix has shape"),
         ({"floor_plane": np.zeros(4)}, "", "floor_plane is"),
         ({"floor_plane": np.ones(5)}, "", "a normal and an offset"),

@@ -19,6 +19,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.config.settings import parse
+from optim.keypoints.names import COCO_17
 from optim.loading.files.amass import read_motion
 from optim.loading.files.camera import read_camera
 from optim.loading.files.depth import read_image, read_lens, read_points
@@ -87,7 +88,7 @@ def openpose(folder: Path) -> Path:
 def keypoints_json(folder: Path) -> Path:
     path = folder / "points.json"
     points = [[[300.0 + k, 200.0 + 4 * k, 0.9] for k in range(17)] for _ in range(3)]
-    path.write_text(json.dumps({"keypoints": points, "names": [f"nose{k}" if k else "nose" for k in range(17)]}))
+    path.write_text(json.dumps({"keypoints": points, "names": list(COCO_17)}))
     return path
 
 
@@ -101,7 +102,7 @@ def coco(folder: Path) -> Path:
 
 def keypoints_npz(folder: Path) -> Path:
     path = folder / "points.npz"
-    np.savez(path, keypoints=np.full((5, 17, 3), 0.7), names=np.array([f"k{k}" if k else "nose" for k in range(17)]))
+    np.savez(path, keypoints=np.full((5, 17, 3), 70.0), names=np.array(COCO_17))
     return path
 
 

@@ -6,6 +6,7 @@ import roma
 import torch
 
 from optim.common.errors import InputError
+from optim.loading.clips import motion_files
 from optim.loading.files.amass import FPS, read_motion, resample
 
 
@@ -162,3 +163,33 @@ def test_unreadable_files_are_refused_by_name(tmp_path):
         with pytest.raises(InputError, match=words) as error:
             read_motion(path)
         assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (132, "the 6D form of 22 rotations"),
+        (216, "the matrices of 24 rotations"),
+        (208, "the quaternions of 52 rotations"),
+    ],
+)
+def test_other_forms_of_rotations_are_named(tmp_path, columns, told):
+    write(tmp_path / "a.npz", poses=np.zeros((40, columns)))
+    with pytest.raises(InputError, match=told):
+        read_motion(tmp_path / "a.npz")
+
+
+def test_rotations_of_joints_apart_are_to_be_reshaped(tmp_path):
+    write(tmp_path / "a.npz", poses=np.zeros((40, 24, 3)))
+    with pytest.raises(InputError, match=r"reshape it to \(40, 72\)"):
+        read_motion(path)
+
+
+def test_shapes_of_subjects_are_no_motions(tmp_path):
+    folder = tmp_path / "s1"
+    folder.mkdir()
+    for name in ("walk_stageii", "walk_poses", "other"):
+        write(folder / f"{name}.npz")
+    np.savez(folder / "female_stagei.npz", gender="female", betas=np.zeros(16))
+    np.savez(folder / "shape.npz", gender="female", betas=np.zeros(16))
+    assert [path.stem for path in motion_files(tmp_path)] == ["other", "walk_poses", "walk_stageii"]

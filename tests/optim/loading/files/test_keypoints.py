@@ -149,7 +149,10 @@ def test_nobody_else_takes_the_place_of_who_has_left(tmp_path):
         (lambda d: saved(d, keypoints=np.ones((5, 3))), r"shape \(5, 3\)"),
         (lambda d: saved(d, keypoints=np.ones((5, 19, 3))), "19 keypoints and no names"),
         (lambda d: saved(d, keypoints=np.ones((5, 19, 3)), names=np.array(["nose"])), "19 keypoints and 1 names"),
-        (lambda d: saved(d, keypoints=np.ones((5, 2, 3)), names=np.array(["tail", "wing"])), "none of its keypoints"),
+        (
+            lambda d: saved(d, keypoints=np.ones((5, 2, 3)), names=np.array(["tail", "wing"])),
+            r"no left_shoulder, .* among its keypoints \(tail, wing are not known\)",
+        ),
         (lambda d: saved(d, points=np.ones((5, 25, 3))), "no array keypoints"),
         (lambda d: saved(d, keypoints=np.array([{}, {}])), "pickled Python objects"),
         (lambda d: written(d, "{"), "not JSON"),
@@ -175,3 +178,40 @@ def saved(folder, **arrays):
 def written(folder, text):
     (folder / "k.json").write_text(text)
     return folder / "k.json"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        lambda name: name.upper(),
+        lambda name: name.title(),
+        lambda name: name.replace("_", "-"),
+        lambda name: name.replace("_", " ").title(),
+        lambda name: name.replace("_", ""),
+        lambda name: "".join(w.capitalize() if k else w for k, w in enumerate(name.split("_"))),
+        lambda name: "_".join(reversed(name.replace("left", "l").replace("right", "r").split("_"))),
+    ],
+)
+def test_names_are_known_in_any_spelling(tmp_path, spelling):
+    points = np.random.default_rng(0).uniform(50, 500, (3, 17, 3))
+    path = tmp_path / "k.npz"
+    np.savez(path, keypoints=points, names=np.array(COCO_17))
+    expected = read_keypoints(path)
+    np.savez(path, keypoints=points, names=np.array([spelling(name) for name in COCO_17]))
+    np.testing.assert_array_equal(read_keypoints(path), expected)
+    assert (expected[..., 2] > 0).all(axis=0).sum() == 19
+
+
+def test_names_that_are_not_known_are_told(tmp_path, caplog):
+    points, names = np.full((3, 18, 3), 90.0), np.array([*COCO_17, "tail"])
+    np.savez(tmp_path / "k.npz", keypoints=points, names=names)
+    with caplog.at_level(logging.WARNING):
+        read_keypoints(tmp_path / "k.npz")
+    assert "keypoint tail not known and left out" in caplog.text
+
+
+def test_shares_of_the_image_are_no_pixels(tmp_path):
+    shares = np.random.default_rng(0).uniform(0, 1, (3, 17, 3))
+    np.savez(tmp_path / "k.npz", keypoints=shares)
+    with pytest.raises(InputError, match="shares of the image.*multiply x by the width"):
+        read_keypoints(tmp_path / "k.npz")
