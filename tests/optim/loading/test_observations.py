@@ -61,7 +61,7 @@ def test_the_first_of_several_decides_and_the_others_are_told(tmp_path, caplog):
     path = write(tmp_path / "a.npz", joints3d=np.ones((20, 22, 3)))
     with caplog.at_level(logging.WARNING):
         assert set(read(path).observations.visible) == {"points3d"}
-    assert "joints3d has no weight and is left out; --joint3d-weight" in caplog.text
+    assert "joints3d has no weight and is left out; give it one with --joint3d-weight" in caplog.text
     assert set(read(path, "--observations", "joints3d").observations.visible) == {"joints3d"}
     both = read(path, "--joint3d-weight", "1", "1", "1").observations
     assert set(both.visible) == {"points3d", "joints3d"}

@@ -216,7 +216,7 @@ def other_names(root):
         (other_size, r"\(20, 10\) px, but the first depth image has \(256, 212\)"),
         (all_hidden, "no point of the body in any of 20 frames"),
         (without_depth, "Depth: no such folder"),
-        (other_names, "names must be alike"),
+        (other_names, "names must match"),
     ],
 )
 def test_broken_recordings_are_named_with_a_remedy(copied, spoil, words):

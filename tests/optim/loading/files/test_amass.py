@@ -182,7 +182,7 @@ def test_other_forms_of_rotations_are_named(tmp_path, columns, told):
 def test_rotations_of_joints_apart_are_to_be_reshaped(tmp_path):
     write(tmp_path / "a.npz", poses=np.zeros((40, 24, 3)))
     with pytest.raises(InputError, match=r"reshape it to \(40, 72\)"):
-        read_motion(path)
+        read_motion(tmp_path / "a.npz")
 
 
 def test_shapes_of_subjects_are_no_motions(tmp_path):

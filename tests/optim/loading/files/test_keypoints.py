@@ -193,7 +193,7 @@ def written(folder, text):
     ],
 )
 def test_names_are_known_in_any_spelling(tmp_path, spelling):
-    points = np.random.default_rng(0).uniform(50, 500, (3, 17, 3))
+    points = np.repeat(np.random.default_rng(0).uniform(50, 500, (1, 17, 3)), 3, axis=0)
     path = tmp_path / "k.npz"
     np.savez(path, keypoints=points, names=np.array(COCO_17))
     expected = read_keypoints(path)
