@@ -36,11 +36,13 @@ class HistoryRows:
         total: float,
         terms: np.ndarray,
         edit: str | None,
+        iterated: bool,
     ) -> None:
         """Append the next snapshot.
 
         Args:
             edit: Description of the edit that made the snapshot; None if no edit did.
+            iterated: Whether an iteration made the snapshot, rather than an edit or the start of a phase.
 
         The other arguments are entries of the arrays of ``view_model.History``.
         """
@@ -49,7 +51,7 @@ class HistoryRows:
             self._total = np.concatenate((self._total, np.zeros_like(self._total)))
             self._terms = np.concatenate((self._terms, np.zeros_like(self._terms)))
         row = self._count
-        depth = 0 if parent is None else self._whole[parent, 6] + 1
+        depth = 0 if parent is None else self._whole[parent, 6] + iterated
         self._whole[row] = row, -1 if parent is None else parent, branch, phase, step, iteration, depth, frames
         self._total[row], self._terms[row] = total, terms
         if edit is not None:

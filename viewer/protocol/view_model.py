@@ -213,7 +213,7 @@ class History:
     iteration: np.ndarray  # (N,) iteration within the step
     total: np.ndarray  # (N,) weighted loss
     terms: np.ndarray  # (N, K) weighted loss per term; NaN where it is not computed
-    depth: np.ndarray  # (N,) number of snapshots before this one on its own branch
+    depth: np.ndarray  # (N,) number of iterations on the way to a row; edits and starts of phases are none
     frames: np.ndarray  # (N,) observed frames of all sub-sequences together
     branch: np.ndarray  # rows from the first snapshot to the current one
     branches: tuple[Branch, ...] = ()
@@ -225,7 +225,7 @@ class History:
         return int(np.searchsorted(self.ids, snapshot))
 
     def number(self, snapshot: int) -> int:
-        """The number under which the screen shows a snapshot: how many snapshots lie before it on its branch."""
+        """The number under which the screen shows a snapshot: how many iterations led to it on its branch."""
         return int(self.depth[self.row_of(snapshot)])
 
     def path(self, snapshot: int) -> np.ndarray:

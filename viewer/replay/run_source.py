@@ -23,7 +23,7 @@ from viewer.protocol.findings import FrameTerms
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
 from viewer.protocol.pace import progress
-from viewer.worker.stored import DETAILS, NO_EDITS, Setup, view_values
+from viewer.worker.stored import DETAILS, ITERATION, NO_EDITS, Setup, view_values
 
 VIEWS_KEPT, BLOCKS_KEPT = 32, 8
 _FROM_BEFORE = ("motion", "floors", "prior_frames")
@@ -101,6 +101,7 @@ class RunSource:
                 total=evaluated.evaluation.total,
                 terms=members.values(evaluated)[1],
                 edit=None if cause in NO_EDITS else cause,
+                iterated=cause == ITERATION,
             )
             self._branch_of.append(branch)
 

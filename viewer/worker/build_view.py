@@ -18,7 +18,7 @@ from optim.schedule.phases import INITIAL_STATE, Phase
 from optim.schedule.preset_change import AS_STARTED, fixed_rules
 from optim.schedule.presets import PRESETS
 from optim.schedule.terms import usable_terms
-from optim.session.history import Snapshot
+from optim.session.history import ITERATION, Snapshot
 from optim.session.movement import held, moved
 from optim.session.session import Session
 from viewer.protocol import view_model as vm
@@ -124,6 +124,7 @@ class ViewBuilder:
                 total=float(entry.evaluation.total),
                 terms=self.members.values(entry)[1],
                 edit=entry.cause if entry.edited else None,
+                iterated=entry.cause == ITERATION,
             )
         branches = tuple(vm.Branch(**vars(branch)) for branch in known.branches)
         return self._rows.history(

@@ -27,7 +27,9 @@ DETAILS = {
     "nodes": "nodes",
 }
 """Stored name → field of a view, for everything that is written of a view besides its motion."""
-NO_EDITS = ("start", "iteration", "phase")
+ITERATION = "iteration"
+"""Cause of snapshots that an iteration made, as in ``optim.session.history``."""
+NO_EDITS = ("start", ITERATION, "phase")
 """Causes of snapshots that are no edits, as in ``optim.session.history``."""
 
 

@@ -48,10 +48,10 @@ def plot_x(window: Window, name: str, share: float) -> None:
 def test_a_click_on_the_plot_shows_that_iteration(window):
     show(window, "losses")
     history = window.view.history
-    last = 1.02 * max(history.depth) + 1
+    last = max(1.02 * max(history.depth) + 1, 10.0)
     wanted = 5
     plot_x(window, "losses", wanted / last)
-    assert window.view.shown == int(history.ids[history.branch[wanted]])
+    assert history.number(window.view.shown) == wanted and history.row_of(window.view.shown) in history.branch
     assert window.session.current.id == window.view.current != window.view.shown
 
 
@@ -81,7 +81,7 @@ def test_hovering_a_mark_tells_the_edit(window, monkeypatch):
     show(window, "losses")
     history = window.view.history
     (event,) = branch_events(window.view)
-    box, last = window.box("plot losses"), 1.02 * max(history.depth) + 1
+    box, last = window.box("plot losses"), max(1.02 * max(history.depth) + 1, 10.0)
     at = history.depth[history.row_of(event.snapshot)] / last
     window.move(box.x0 + at * (box.x1 - box.x0), 0.5 * (box.y0 + box.y1))
     assert any("edit: weight bone_length = 30" in text for text in told)
@@ -283,8 +283,18 @@ def test_speed_limit(open_fit):
 def test_an_iteration_has_the_same_number_everywhere_also_on_another_branch(window):
     current, history = window.view.current, window.view.history
     number = history.number(current)
-    assert number == len(history.branch) - 1 < current  # fewer lie before it than there are on all branches
+    assert number == window.view.status.total_iterations == window.session.current.total_iterations
+    assert number < len(history.branch) - 1 < current  # an edit and the start of a phase are no iterations
     assert window.shows(f"{number} / {number}")
     window.app.ui.panels = False
     window.frames(2)
     assert window.shows(f"iteration {number} ·")
+
+
+def test_an_edit_is_no_iteration(window):
+    before = window.view.history.number(window.view.current)
+    window.app.client.post(SetWeight("bone_length", 20.0, 3))
+    window.settle()
+    history = window.view.history
+    assert history.number(window.view.current) == before
+    assert history.parents[history.row_of(window.view.current)] >= 0 and window.shows(f"{before} / {before}")

@@ -135,7 +135,7 @@ def other_branches(view: ViewModel) -> list[np.ndarray]:
 def phase_start(view: ViewModel) -> int:
     """Depth at which the phase of the current iteration begins."""
     phase = view.history.phase[view.history.branch]
-    return int(np.flatnonzero(np.diff(phase, prepend=-1))[-1])
+    return int(view.history.depth[view.history.branch[np.flatnonzero(np.diff(phase, prepend=-1))[-1]]])
 
 
 def _setup(first: int, last: int, total: np.ndarray) -> None:
@@ -183,7 +183,7 @@ def _boundaries(view: ViewModel) -> None:
     for start in starts:
         name = view.phases[int(phase[start])].name
         implot.SetNextLineStyle(theme.rgba(theme.phase_color(int(phase[start])), 0.9), 1.2)
-        implot.PlotInfLines(f"##start {name}", np.array([float(start)]))
+        implot.PlotInfLines(f"##start {name}", np.array([float(view.history.depth[view.history.branch[start]])]))
 
 
 def branch_events(view: ViewModel) -> list[Event]:
@@ -244,7 +244,8 @@ def nearest_row(view: ViewModel, unit: np.ndarray, others: list[np.ndarray]) -> 
     """Row below the cursor: of the current branch, unless the cursor is at the curve of another one."""
     history, (x, y) = view.history, psim.GetIO().MousePos
     column = implot.GetPlotMousePos()[0]
-    best, least = int(history.branch[int(np.clip(round(column), 0, len(history.branch) - 1))]), NEAR
+    backwards = history.branch[::-1]  # of an iteration and the edits after it, the last edit is found
+    best, least = int(backwards[int(np.abs(history.depth[backwards] - column).argmin())]), NEAR
     for rows in others:
         row = int(rows[int(np.abs(history.depth[rows] - column).argmin())])
         at = implot.PlotToPixels(float(history.depth[row]), float(history.total[row] / unit[row]))
