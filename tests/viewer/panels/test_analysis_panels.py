@@ -11,6 +11,7 @@ from optim.diagnostics.agreement import overlap_disagreement
 from optim.diagnostics.drift import drift
 from optim.diagnostics.ground import ground
 from tests.viewer.conftest import Window
+from viewer.panels.inspect.floor import summary
 from viewer.protocol.commands import Run, RunStage, SetBreakpoints, Step
 from viewer.protocol.planes import plane_of
 from viewer.ui.plots import Curve, limits
@@ -128,6 +129,9 @@ def test_a_new_floor_is_an_edit_of_the_fit(open_fit):
     window.frames(4)
     wanted = np.array(plane_of(3.0, -2.0, 10.0))
     np.testing.assert_allclose(window.view.floors[0], wanted, atol=1e-5)
+    away = np.degrees(np.arccos(wanted[2]))  # the first floor is z = 0
+    said = summary(window.view.analyses["ground"].value, 0)
+    assert f"that one {away:.2f}° and +10.0 cm from z = 0" in said and window.shows(said)
     assert not np.allclose(before, wanted, atol=1e-3)
     assert window.view.can_undo
 

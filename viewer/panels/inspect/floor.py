@@ -10,7 +10,7 @@ import polyscope.imgui as psim
 from optim.session.edits import SetFloor
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import GroundCurves
-from viewer.protocol.planes import plane_of, seen_from_camera
+from viewer.protocol.planes import apart, plane_of, seen_from_camera
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
@@ -48,6 +48,10 @@ def summary(found: GroundCurves, sequence: int) -> str:
     if found.estimated is not None and found.observed is not None:
         lift = 100 * (found.estimated[sequence, 3] - found.observed[sequence, 3])
         parts.append(f"{lift:+.1f} cm")
+    if found.observed is not None:  # the floor observed at first is z = 0 of the display frame
+        angle, height = apart(found.observed[sequence], np.array([0.0, 0.0, 1.0, 0.0]), np.zeros(3))
+        if angle > 0.005 or abs(height) > 5e-4:
+            parts.append(f"that one {angle:.2f}° and {100 * height:+.1f} cm from z = 0")
     skate = found.skate_mm[sequence]
     if np.isfinite(skate).any():
         parts.append(f"skate {np.nanmean(skate):.1f} mm/frame")
