@@ -1,1 +1,1 @@
-"""A session on disk: the run file, what is written into it, and how a session comes out of it again."""
+"""Recordings of sessions on disk: the run file, writing a session into it, and restoring a session from it."""

@@ -1,6 +1,7 @@
-"""The loss terms of iterations in a row as one block: totals, terms and gradient norms exactly, shares of frames not.
+"""Packs the loss terms of successive iterations into one block.
 
-Needs no torch and no type of the optimiser: an evaluation is a table here, as ``plain_evaluation`` makes it.
+Totals, terms and gradient norms are stored exactly, the shares of the frames with less precision. Needs neither torch
+nor a type of the optimiser: an evaluation is a table here, as ``recording.plain_evaluation`` makes it.
 """
 
 from __future__ import annotations
@@ -14,23 +15,27 @@ import numpy as np
 from optim.recording.packing import pack
 
 Plain = dict[str, Any]
-"""``total``; ``names`` and ``numbers`` (K, 3) of the terms: raw, weighted, scale; ``per_frame``: rows of these and
-their (R, B, T) shares, for each shape there is; ``norms`` of the gradient by variable."""
+"""One evaluation as a table.
+
+Its keys are ``total``; ``names`` of the K terms and their ``numbers`` (K, 3), which are raw, weighted and scale;
+``per_frame``, which lists for each shape the rows of R terms and their shares (R, B, T); and ``norms``, the norms of
+the gradient by variable.
+"""
 MOST = 64
-"""Number of iterations in one block."""
+"""Largest number of iterations in one block."""
 _CUT = 13
-"""Bits that shares of frames lose of float32's 23 bits of a fraction; they are right to 1 in 2000."""
+"""Number of the 23 fraction bits of float32 that the shares of frames lose; their relative error is about 1/2000."""
 
 
 def layout_of(evaluation: Plain) -> str:
-    """What evaluations in one block have in common, as JSON."""
+    """The layout of an evaluation, as JSON; all evaluations in one block have the same layout."""
     frames = [[list(rows), list(stack.shape)] for rows, stack in evaluation["per_frame"]]
     layout = {"terms": list(evaluation["names"]), "norms": list(evaluation["norms"]), "per_frame": frames}
     return json.dumps(layout, separators=(",", ":"))
 
 
 def runs(evaluations: Sequence[Plain]) -> Iterator[tuple[str, range]]:
-    """Layout and places of those that go into one block each."""
+    """The layout and the positions of the evaluations of each block."""
     begin, layout = 0, ""
     for place, evaluation in enumerate(evaluations):
         here = layout_of(evaluation)
@@ -43,7 +48,7 @@ def runs(evaluations: Sequence[Plain]) -> Iterator[tuple[str, range]]:
 
 
 def packed(evaluations: Sequence[Plain]) -> bytes:
-    """A block of evaluations of one layout."""
+    """The block of bytes that stores evaluations of the same layout."""
     arrays = {
         "total": np.array([e["total"] for e in evaluations], np.float64),
         "numbers": np.stack([e["numbers"] for e in evaluations]),

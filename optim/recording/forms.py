@@ -1,6 +1,7 @@
-"""The names under which a run file knows the optimiser's values. What is written here is in files: it never changes.
+"""The names under which a run file stores the optimiser's values. Existing files contain them, so they never change.
 
-Whoever renames a class or a field changes the code's side only (``form(Renamed, "OldName", "old_field:new_field")``).
+When a class or a field is renamed in the code, only the code's side of its form changes:
+``form(Renamed, "OldName", "old_field:new_field")``.
 """
 
 from __future__ import annotations
@@ -37,4 +38,4 @@ FORMS = (
         shared=True,
     ),
 )
-"""Of all that ``Recording`` writes as values; the rows of its tables have columns of their own."""
+"""Forms of all values that ``Recording`` writes as JSON; the rows of its tables have columns of their own."""

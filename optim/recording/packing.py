@@ -1,6 +1,7 @@
-"""Arrays of many iterations in one compressed block: what changes little from one to the next takes little room.
+"""Packs arrays of many iterations into one compressed block.
 
-Knows neither torch nor what the arrays mean. zlib works without Python's lock, so that a fit goes on meanwhile.
+Numbers that change little between iterations take little space. Knows neither torch nor the meaning of the arrays.
+zlib releases Python's global lock, so a fit continues meanwhile.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def pack(arrays: Mapping[str, np.ndarray], *, along: Mapping[str, tuple[int, ...
     """Named arrays as one block of bytes.
 
     Args:
-        along: Name of an array of integers → axes along which differences are stored in place of the values.
+        along: For the names of some arrays of integers, the axes along which differences are stored instead of values.
     """
     along = along or {}
     head, bodies = [], []
@@ -37,7 +38,7 @@ def pack(arrays: Mapping[str, np.ndarray], *, along: Mapping[str, tuple[int, ...
 
 
 def unpack(block: bytes) -> dict[str, np.ndarray]:
-    """What ``pack`` was given.
+    """The named arrays of a block that ``pack`` made.
 
     Raises:
         ValueError: The block is damaged.
@@ -64,15 +65,16 @@ def unpack(block: bytes) -> dict[str, np.ndarray]:
 
 
 def _planes(array: np.ndarray) -> bytes:
-    """All first bytes, then all second bytes and so on: the high ones of small numbers are alike."""
+    """All first bytes, then all second bytes and so on. Small numbers have equal high bytes, which compress well."""
     return np.ascontiguousarray(array).view(np.uint8).reshape(-1, array.itemsize).T.tobytes()
 
 
 def _folded(array: np.ndarray) -> np.ndarray:
-    """0, -1, 1, -2, … as 0, 1, 2, 3, …: small negative numbers have small bytes too."""
+    """Map 0, -1, 1, -2, … to 0, 1, 2, 3, …, so that the high bytes of small negative numbers are 0 too."""
     return (array << 1) ^ (array >> (8 * array.itemsize - 1))
 
 
 def _unfolded(array: np.ndarray) -> np.ndarray:
+    """The inverse of ``_folded``."""
     unsigned = array.view(array.dtype.str.replace("i", "u"))
     return ((unsigned >> 1).view(array.dtype)) ^ -(array & 1)

@@ -1,7 +1,7 @@
-"""A session on disk: its history, names, and where it stands; and a session out of it.
+"""Writes a session's history, names and position into a run file, and restores a session from it.
 
-What comes back is bit for bit what went in, so a fit goes on as if it had never been interrupted: snapshots whose state
-is in the file (see ``states``) are read, the iterations between them are worked out again. Knows no window.
+What is read is bit for bit what was written, so a fit continues as if it had never been interrupted. Snapshots whose
+state is in the file (see ``states``) are read; the iterations between them are computed again. Knows no window.
 """
 
 from __future__ import annotations
@@ -36,24 +36,26 @@ from optim.session.session import Session
 
 _MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")
 SAME_LOSS = 1e-3
-"""Largest relative difference of the first loss of two problems that count as the same. It is not 0, because other
-processors round differently."""
+"""Largest relative difference between the first losses of two problems that count as the same.
+
+It is not 0, because other processors round differently.
+"""
 
 
 WHOLE_EVERY = 1500
-"""Iterations after which a state stays in the file, so that no more than these have to be worked out again."""
+"""Number of iterations between states that stay in the file; never more iterations than this are computed again."""
 _AT_HAND = 2000
-"""Snapshots that were worked out again and are kept, as long as the next one is of the same line."""
+"""Largest number of recomputed snapshots in memory; they are kept while the next one asked for follows from them."""
 
 
 @dataclass(frozen=True)
 class News:
-    """What is to be written of a session; holds values alone, so that another thread may write it."""
+    """The changes of a session that are to be written. All values are immutable, so another thread may write them."""
 
     snapshots: tuple[tuple[Entry, Snapshot, float], ...]
-    """With the time at which each was noticed."""
+    """The new snapshots, each with its entry and the time at which it was noticed, in seconds since 1970."""
     pairs_of_parents: dict[int, tuple]
-    """Of the parents of those that are no iterations."""
+    """Id of a parent → its curvature pairs, for the parents of new snapshots that are not iterations."""
     current: Snapshot
     changes: list[tuple[str, Any]]
     names: Names
@@ -61,7 +63,7 @@ class News:
 
     @property
     def ids(self) -> range:
-        """Of the new snapshots."""
+        """The ids of the new snapshots."""
         first = self.snapshots[0][0].id if self.snapshots else 0
         return range(first, first + len(self.snapshots))
 
@@ -69,7 +71,7 @@ class News:
 class Recording:
     """The snapshots of one session in a run file.
 
-    ``look`` belongs to the thread of the session, ``write`` may be called by another one.
+    ``look`` must be called in the thread of the session; ``write`` may be called in another thread.
     """
 
     def __init__(self, file: RunFile) -> None:
@@ -110,10 +112,10 @@ class Recording:
         found = self.file.logged("problem")
         return self._values.decode(found[0][1]) if found else {}
 
-    # Into the file
+    # Writing.
 
     def begin(self, problem: Problem, settings: Settings | None) -> None:
-        """Note what is fitted, and how: what differs from the defaults, paths in full."""
+        """Write the data of the problem and the settings that differ from the defaults, with absolute paths."""
         data = {f.name: getattr(problem, f.name) for f in fields(Problem) if f.name not in _MODELS}
         if problem.body_file is not None:
             data["body_file"] = problem.body_file.absolute()
@@ -125,7 +127,15 @@ class Recording:
                 self.file.log("settings", self._values.encode(_of_the_fit(settings)))
 
     def follow(self, session: Session, also: Callable[[range], None] | None = None, *, always: bool = False) -> range:
-        """Write what is new in a session, here and now; the ids of its new snapshots. See ``look`` and ``write``."""
+        """Look for changes of a session and write them in this thread; returns the ids of the new snapshots.
+
+        Args:
+            also: See ``write``.
+            always: Write, and call ``also``, even if the session has not changed.
+
+        Raises:
+            InputError: See ``write``.
+        """
         news = self.look(session)
         if news is None and not always:
             return range(0)
@@ -149,14 +159,14 @@ class Recording:
         return News(snapshots, pairs, session.current, changes, self._names, history)
 
     def write(self, news: News | None, also: Callable[[range], None] | None = None) -> None:
-        """Write what ``look`` found.
+        """Write the changes that ``look`` found.
 
         Args:
-            also: Called with the ids of the new snapshots inside the same transaction: all of it is in the file
-                afterwards, or nothing.
+            also: Called with the ids of the new snapshots inside the same transaction, so that either everything is
+                in the file afterwards or nothing.
 
         Raises:
-            InputError: It cannot be written: the disk is full, the file is gone or somebody else's.
+            InputError: The file cannot be written: the disk is full, the file is gone, or another session writes to it.
         """
         with self.file.transaction():
             if news is not None:
@@ -174,7 +184,7 @@ class Recording:
             news.history.store.archive = self
 
     def _changes(self, session: Session) -> list[tuple[str, Any]]:
-        """What is to be logged: names given and taken, and going elsewhere in the history."""
+        """The entries for the log: names that were given or removed, and a move to another snapshot of the history."""
         then, now = self._names, _names(session)
         taken = then.bookmarks.keys() - now.bookmarks.keys()
         found: list[tuple[str, Any]] = [("bookmark", [snapshot_id, None]) for snapshot_id in sorted(taken)]
@@ -189,7 +199,7 @@ class Recording:
         return found
 
     def _write_history(self, news: News) -> None:
-        """A row for each snapshot, their loss terms in blocks, and what holds from each begin or edit on."""
+        """Write a row for each snapshot, the loss terms in blocks, and the common values from each start or edit on."""
         self.file.insert("snapshots", *(_row(*new) for new in news.snapshots))
         evaluations = [plain_evaluation(snapshot.evaluation) for _, snapshot, _ in news.snapshots]
         for layout, places in figures.runs(evaluations):
@@ -201,7 +211,7 @@ class Recording:
                 self.file.insert("stretches", (snapshot.id, self._values.encode(_stretch(snapshot))))
 
     def _write_states(self, news: News) -> None:
-        """Of where each branch ends and where the session stands; of the others what is to stay."""
+        """Write the states of the ends of branches and of the current snapshot; of other states, write what stays."""
         states = self._solver_states()
         tips = {entry.branch: entry.id for entry, _, _ in news.snapshots}
         ends = {news.current.id, *tips.values()}
@@ -232,12 +242,16 @@ class Recording:
             self._states = States(self.file, self._values)
         return self._states
 
-    # Out of the file
+    # Reading.
 
     def read(self, snapshot_id: int) -> Snapshot:
-        """A snapshot, bit for bit. Objects that it shares with snapshots in memory are shared again.
+        """The recorded snapshot, bit for bit. Objects that it shares with snapshots in memory are shared again.
 
-        Where the file has no state of it, the iterations from the last one that it has are worked out again.
+        If the file does not hold its state, the iterations since the last state in the file are computed again.
+
+        Raises:
+            InputError: The file is damaged, or iterations must be computed again and the problem is not known
+                yet (see ``restore``).
         """
         with self.file.one_moment():
             found = self._read_state(snapshot_id)
@@ -255,7 +269,7 @@ class Recording:
         return self._work_out(found, [known[there] for there in reversed(path)])
 
     def _work_out(self, start: Snapshot, then: list[Entry]) -> Snapshot:
-        """The last of the snapshots that followed one, from what the file has of them."""
+        """The last of the snapshots that follow ``start``, computed again from their entries."""
         if self._replay is None:
             raise InputError(f"{self.file.path}: has to be restored before iteration {then[-1].id} can be worked out")
         if start.id not in self._replayed:
@@ -280,7 +294,7 @@ class Recording:
         return here
 
     def _read_state(self, snapshot_id: int) -> Snapshot | None:
-        """Of a snapshot that can be had without working anything out."""
+        """The snapshot, if it is in memory or its whole state is in the file; otherwise None."""
         if snapshot_id in self._replayed:
             return self._replayed[snapshot_id]
         bare = self._solver_states().read(snapshot_id)
@@ -315,7 +329,10 @@ class Recording:
         )
 
     def _stretch_of(self, snapshot_id: int) -> dict[str, Any]:
-        """What holds since the last snapshot that is no iteration; its variables are whole, for all that move not."""
+        """The values that are common to all iterations since the last snapshot that is not an iteration.
+
+        Its variables include those that the solver does not change.
+        """
         here = snapshot_id
         while self._iterations[here]:
             parent = self._parents[here]
@@ -327,7 +344,7 @@ class Recording:
         return self._stretches[here]
 
     def entries(self, first: int = 0, last: int | None = None) -> list[Entry]:
-        """What is known of all snapshots, or of some of them."""
+        """The entries of all snapshots, or of those from ``first`` to ``last``, both included."""
         last = len(self) - 1 if last is None else last
         rows = self.file.rows(_ENTRIES, first, last)
         evaluations = self.file.figures(first, last)
@@ -350,22 +367,22 @@ class Recording:
         ]
 
     def seconds(self, snapshot_ids: Iterable[int]) -> float:
-        """That these snapshots took to compute."""
+        """Total time that these snapshots took to compute [s]."""
         known = dict(self.file.rows("SELECT id, seconds FROM snapshots"))
         return sum(known[snapshot_id] for snapshot_id in snapshot_ids)
 
     def restore(self, session: Session) -> None:
-        """Bring a new session of the same problem to the state of the recorded one, without computing anything again.
+        """Bring a new session of the same problem to the state of the recorded one.
 
         Raises:
-            InputError: The session's problem is another one, or nothing has been recorded.
+            InputError: The session has another problem, or nothing has been recorded.
         """
         self._replay = Replay(session.fit.problem_at(session.history[0]))
         with self.file.one_moment():
             entries = self.entries()
             if entries:
                 here = self.read(self._names.position.current)
-                self._replayed[here.id] = here  # a session that goes on meanwhile may take it out of the file
+                self._replayed[here.id] = here  # A session that is still running may delete it from the file.
         if not entries:
             raise InputError(f"{self.file.path}: no iteration has been recorded; begin anew")
         recorded, found = entries[0].evaluation.total, session.history.entry(0).evaluation.total
@@ -385,7 +402,7 @@ def recorded_session(session: Session, *, path: Path, settings: Settings | None 
     """Begin to record a session. If the file exists, the session is first brought to the recorded state.
 
     Raises:
-        InputError: The file cannot be written, is no run, or one of other data.
+        InputError: The file cannot be written, is not a run file, or holds a run of other data.
     """
     recording = Recording(RunFile(path, mode="append" if path.exists() else "new"))
     if len(recording):
@@ -401,7 +418,7 @@ def _stored(name: str) -> str:
 
 
 def _read(stored: dict[str, Any]) -> dict[str, Any]:
-    """Fields of ``Snapshot`` or ``Entry`` by name, as the file names them."""
+    """Values by the names of fields of ``Snapshot`` or ``Entry``, from values by the names in the file."""
     return {"held" if name == "frozen" else name: value for name, value in stored.items()}
 
 
@@ -433,7 +450,7 @@ def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _evaluation(plain: dict[str, Any], *, per_frame: bool = True) -> Evaluation:
-    """What ``plain_evaluation`` was given; without the figures per frame where they are not wanted."""
+    """The evaluation that ``plain_evaluation`` was given, with or without the shares of the frames."""
     figures: dict[int, np.ndarray] = {}
     for rows, stack in plain["per_frame"] if per_frame else ():
         figures |= dict(zip(rows, stack, strict=True))
@@ -443,7 +460,10 @@ def _evaluation(plain: dict[str, Any], *, per_frame: bool = True) -> Evaluation:
 
 
 def _stays(snapshot: Snapshot, pairs_of_parents: dict[int, tuple]) -> Stays:
-    """What is left of a state when the fit has gone on: a bare one where its pairs are those of its parent."""
+    """How much of a state stays in the file after the fit has continued.
+
+    A bare state stays if its curvature pairs are those of its parent.
+    """
     solver = snapshot.solver
     if snapshot.cause == ITERATION:
         return "whole" if solver.iterations and solver.iterations % WHOLE_EVERY == 0 else "no"
@@ -453,7 +473,7 @@ def _stays(snapshot: Snapshot, pairs_of_parents: dict[int, tuple]) -> Stays:
 
 
 def _row(entry: Entry, snapshot: Snapshot, noticed: float) -> tuple[Any, ...]:
-    """Of the table ``snapshots``."""
+    """The row of a snapshot in the table ``snapshots``."""
     return (
         snapshot.id,
         snapshot.parent,
@@ -487,7 +507,7 @@ _ENTRIES = (
 
 
 def _stretch(snapshot: Snapshot) -> dict[str, Any]:
-    """What iterations from here on have in common, under names that stay."""
+    """The values that the iterations from here on have in common, under the names that the file uses."""
     return {
         "schedule": snapshot.schedule,
         "packing": snapshot.packing,
@@ -501,7 +521,7 @@ def _stretch(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _apart(snapshot: Snapshot) -> dict[str, Tensor | None]:
-    """The variables; None for those that are views of the solver's point."""
+    """The variables by name; None for those that are views of the solver's point, which is stored elsewhere."""
     moving = snapshot.solver.point.x.untyped_storage().data_ptr()
     whole = {part.name for part in snapshot.packing.parts if part.frames is None}
     return {
@@ -511,7 +531,11 @@ def _apart(snapshot: Snapshot) -> dict[str, Tensor | None]:
 
 
 def _together(apart: dict[str, Tensor | None], packing: Packing, x: Tensor, *, anew: bool) -> dict[str, Tensor]:
-    """The variables at a point; ``anew``: all that move are taken from there, as an iteration leaves them."""
+    """The variables at a point ``x``; the inverse of ``_apart``.
+
+    Args:
+        anew: Take all variables that the solver changes from ``x``, as they are after an iteration.
+    """
     views = {p.name: v for p, v in zip(packing.parts, packing.split(x).values(), strict=True) if p.frames is None}
     whole = {name: views[name] if value is None else value for name, value in apart.items()}
     if not anew:
@@ -521,7 +545,7 @@ def _together(apart: dict[str, Tensor | None], packing: Packing, x: Tensor, *, a
 
 
 def _real(value: float) -> float:
-    """The value, but infinite for NaN, which SQLite would turn into NULL; the exact number is among the figures."""
+    """The value; infinity for NaN, which SQLite would turn into NULL. The exact number is in the table ``figures``."""
     return value if math.isfinite(value) else math.inf
 
 

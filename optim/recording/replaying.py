@@ -1,4 +1,4 @@
-"""Repetition of recorded iterations: a separate session starts at a known snapshot and does the same steps again."""
+"""Computes recorded iterations again: a separate session starts at a known snapshot and repeats the same steps."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from optim.session.session import Session
 
 log = logging.getLogger(__name__)
 TOLD_FROM = 200
-"""Iterations that take long enough to say so."""
+"""Number of iterations from which on a warning says that they are computed again, because it takes long."""
 
 
 class Replay:
     """Repeats iterations of a recorded fit of one problem.
 
     Args:
-        problem: As it was given, before any edit.
+        problem: The problem of the fit, before any edit.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -28,10 +28,10 @@ class Replay:
         self._warned = False
 
     def iterations(self, start: Snapshot, then: Sequence[Entry]) -> list[Snapshot]:
-        """The iterations that followed a snapshot, bit for bit on the machine that they were recorded on.
+        """The iterations that followed a snapshot. On the machine that recorded them they are equal bit for bit.
 
         Args:
-            then: What is known of them, in order.
+            then: Their entries, in order.
         """
         if len(then) >= TOLD_FROM:
             log.warning("working out %d iterations again that lead to iteration %d", len(then), then[-1].id)

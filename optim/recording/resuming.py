@@ -1,4 +1,4 @@
-"""Resuming a recorded run: its data come from the run file, the models from the files on this machine."""
+"""Resumes a recorded run. Its data come from the run file, its models from the model files on this machine."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _GENDERS = ("female", "male", "neutral")
 
 
 def resumed_settings(settings: Settings) -> Settings:
-    """What the run of ``settings.resume`` was asked to do, with the models and results that are asked for now.
+    """The settings that the run of ``settings.resume`` was started with, but with the paths given now.
 
     Raises:
-        InputError: No recorded run, one that does not say what it was asked to do, or flags that would change the fit.
+        InputError: The file is not a recorded run or holds no settings, or the given flags would change the fit.
     """
     assert settings.resume is not None
     other = [name for name in settings.given if name not in OF_ONE_RUN.union(MODEL_FILES)]
@@ -39,10 +39,10 @@ def resumed_settings(settings: Settings) -> Settings:
 
 
 def load_recorded(settings: Settings) -> Session:
-    """A session of the recorded data at its start; ``recording.recorded_session`` then puts it where the run was left.
+    """A new session of the recorded data; ``recording.recorded_session`` then brings it to the recorded state.
 
     Raises:
-        InputError: The file holds no data, or a model cannot be read here.
+        InputError: The file holds no data, or a model cannot be read on this machine.
     """
     assert settings.resume is not None
     with closing(RunFile(settings.resume, mode="read")) as file:
@@ -65,6 +65,6 @@ def load_recorded(settings: Settings) -> Session:
 
 
 def _gender(body_file: Path | None) -> str:
-    """Of the body that was fitted, by its folder."""
+    """The gender of the body model that was fitted, from the name of its folder; neutral if that is unknown."""
     name = "" if body_file is None else body_file.parent.name
     return name if name in _GENDERS else "neutral"

@@ -1,4 +1,4 @@
-"""The file of a recording: the one that the user gave, or one of the last few in the user's data folder."""
+"""Chooses the file of a recording: the one that the user gave, or a new one in the user's data folder."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from optim.config.settings import Settings
 from optim.recording.runfile import SUFFIX, RunFile
 
 KEPT, KEPT_BYTES = 20, 5_000_000_000
-"""Limits of number and size; beyond them the oldest runs in the data folder are deleted."""
-IN_USE = 3600.0  # seconds: what was written to since then may still be written to
-LONGEST = 50  # characters of a clip's name: file systems take 255 bytes for the whole, a character up to four
+"""Largest number and total size [bytes] of the runs in the data folder; beyond them the oldest runs are deleted."""
+IN_USE = 3600.0  # [s] A file that was changed within this time may still be in use.
+LONGEST = 50  # Characters of a clip's name. A file name has at most 255 bytes, a character up to 4.
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +34,7 @@ class Place:
     """Whether the file is kept; otherwise it is deleted, with its folder, at the end of the session."""
 
     def settle(self) -> Path | None:
-        """Call it when the session is over: the file, or None where nothing is left of it.
+        """Clean up at the end of the session; returns the file, or None if it does not exist any more.
 
         A file without a single iteration is deleted.
         """
@@ -53,12 +53,13 @@ class Place:
 
 
 def choose_place(settings: Settings) -> Place:
-    """Where to record, by ``resume``, ``record`` and ``no_record`` of the settings, else in the data folder.
+    """The file to record into: ``resume`` or ``record`` of the settings, otherwise a new file in the data folder.
 
-    Makes room in the data folder; where that cannot be written to, nothing is kept, and a note says so.
+    Old runs in the data folder are deleted (see ``tidy``). With ``no_record``, or if the data folder cannot be written
+    to, the file is temporary; in the second case a warning says so.
 
     Raises:
-        InputError: The file that was asked for is there already, or its folder cannot be written to.
+        InputError: The file of ``record`` exists already, or the folder of the file cannot be written to.
     """
     asked = settings.resume or settings.record
     if asked is not None:
@@ -104,7 +105,7 @@ def tidy(folder: Path, *, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> lis
     """Delete the oldest runs beyond a number or a size, except those that may still be written to.
 
     Returns:
-        What was deleted.
+        The runs that were deleted.
     """
     found = sorted(folder.glob(f"*{SUFFIX}"), key=_last_written, reverse=True)
     removed, total = [], 0
@@ -130,7 +131,7 @@ def _last_written(path: Path) -> float:
 
 
 def _files_of(path: Path) -> dict[Path, os.stat_result]:
-    """The file and those beside it; another session may delete them at any time."""
+    """The run file and SQLite's files beside it, as far as they exist; another session may delete them at any time."""
     found = {}
     for ending in ("", "-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError):

@@ -1,7 +1,8 @@
-"""One run on disk: an SQLite file that can be read while it is written and after a crash. docs/runs.md has its tables.
+"""Reads and writes the file of one run: an SQLite database that can be read while it is written and after a crash.
 
-Knows rows, arrays and values, not what they mean, and needs no torch. What is committed survives the death of the
-process. Only the solver's memory is ever taken out again (``solver_states``); everything else is appended.
+Its tables are described in docs/runs.md. Knows rows, arrays and values, but not their meaning, and needs no torch.
+Committed data survive a crash of the process. Only states of the solver are ever deleted (see ``states``); everything
+else is appended.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from optim.recording.version1 import upgrade
 
 SUFFIX = ".humorscope"
 APPLICATION = 0x484D5253
-"""Marks in the file's header whose it is; ``PRAGMA user_version`` is the version of its tables."""
+"""The ``PRAGMA application_id`` of a run file; ``PRAGMA user_version`` is the version of its tables."""
 _DTYPES = {"|b1", "|i1", "|u1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8"}
 _NEW_ADVICE = "give another name, or go on with that run by --resume"
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a session stands in its history; ``undo`` and ``redo`` lead back to these snapshots, the next one last."""
+    """The position of a session in its history. ``undo`` and ``redo`` are stacks of snapshot ids, the next one last."""
 
     current: int
     undo: tuple[int, ...] = ()
@@ -46,21 +47,22 @@ class Names:
 
     bookmarks: dict[int, str]
     branches: dict[int, str]
-    """Number → name of the branches that the user named."""
+    """Number of a branch → its name, for the branches that the user named."""
     position: Position
 
 
 class RunFile:
-    """Rows of one run; several threads of this process may use one object.
+    """The rows of one run. Several threads of this process may use the same object.
 
-    A file of version 1 is converted as it is opened: in place where it is to be written to, otherwise in a temporary
-    copy, so that reading changes nothing.
+    A file of version 1 is converted when it is opened: in place if it will be written to, otherwise in a temporary
+    copy, so that reading does not change the file.
 
     Args:
-        mode: ``new`` makes the file, ``append`` goes on with it, ``read`` changes nothing.
+        mode: ``new`` creates the file, ``append`` adds to an existing one, ``read`` does not change the file.
 
     Raises:
-        InputError: A new file is there already or cannot be made; an old one is missing, damaged or of another program.
+        InputError: A new file exists already or cannot be created; an existing one is missing, damaged or of another
+            program.
     """
 
     def __init__(self, path: Path, *, mode: Literal["new", "append", "read"]) -> None:
@@ -82,34 +84,34 @@ class RunFile:
             self._columns = {name: len(self._table_info(name)) for (name,) in self.rows(_NAMES_OF_TABLES)}
 
     def close(self) -> None:
-        """Leave one file behind, without the journal that lies beside it while it is written, and without gaps."""
+        """Close the file. After writing, free its unused pages and delete the journal file beside it."""
         with self._lock:
             if self._writing:
-                with suppress(sqlite3.Error):  # somebody reads it at this moment
+                with suppress(sqlite3.Error):  # Another process is reading the file.
                     self._database.execute("PRAGMA incremental_vacuum").fetchall()
                     self._database.execute("PRAGMA journal_mode = DELETE")
             self._database.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what is written inside is in the file afterwards.
+        """Either everything that is written inside this context is in the file afterwards, or nothing.
 
         Raises:
-            InputError: The disk is full, or somebody else writes into the file.
+            InputError: The disk is full, or another session writes into the file.
         """
         with self._lock, self._translated():
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                with suppress(sqlite3.OperationalError):  # a full disk may have ended it already
+                with suppress(sqlite3.OperationalError):  # A full disk may have ended it already.
                     self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
-        """What is read inside is the file as it was at one moment, whoever writes into it meanwhile."""
+        """What is read inside this context is the file's content at one moment, even if another process writes."""
         with self._lock, self._translated():
             if self._database.in_transaction:
                 yield
@@ -121,13 +123,13 @@ class RunFile:
                 self._database.execute("COMMIT")
 
     def copy_to(self, target: Path) -> None:
-        """Write all of it into a new file, what lies in the journal too.
+        """Copy the whole run into a new file, including what is still in the journal.
 
         Raises:
-            InputError: The file cannot be made.
+            InputError: The new file cannot be created.
         """
         with self._lock, self._translated():
-            self._database.execute("PRAGMA query_only = OFF")  # it concerns this file, but forbids the other
+            self._database.execute("PRAGMA query_only = OFF")  # It would also forbid writing to the new file.
             try:
                 self._database.execute("VACUUM INTO ?", (str(target),))
             except sqlite3.OperationalError as error:
@@ -136,7 +138,7 @@ class RunFile:
                 self._database.execute("PRAGMA query_only = ON")
 
     def rename(self, old: str, new: str) -> None:
-        """Write a path differently wherever it stands. For copies: a run that was recorded is never changed."""
+        """Replace a path wherever the file contains it. Only for copies: an original run is never changed."""
         plain = old, new
         written = tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in plain)
         nested = tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in written)
@@ -147,19 +149,19 @@ class RunFile:
                     query = f"UPDATE {table} SET {column} = replace({column}, ?, ?) WHERE instr({column}, ?)"
                     self._database.execute(query, (before, after, before))
 
-    # Writing, inside a transaction
+    # Writing; these methods are called inside a transaction.
 
     def insert(self, table: str, *rows: tuple[Any, ...]) -> None:
-        """Append rows to a table, values in the order of its columns; an id of None is the next one."""
+        """Append rows to a table, with values in the order of its columns; an id of None becomes the next free id."""
         marks = ", ".join("?" * self._columns[table])
         self._database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
     def change(self, statement: str, *rows: tuple[Any, ...]) -> None:
-        """Carry out an SQL statement once for the values of every row."""
+        """Execute an SQL statement once for each row of values."""
         self._database.executemany(statement, rows)
 
     def add_array(self, array: np.ndarray, *, packed: bool = False) -> int:
-        """Append an array of numbers, compressed or as it is; its id."""
+        """Append an array of numbers, compressed if ``packed``; returns its id."""
         row, self._next_array = self._next_array, self._next_array + 1
         array = np.ascontiguousarray(array)
         code = array.dtype.newbyteorder("<").str
@@ -171,19 +173,19 @@ class RunFile:
         return row
 
     def add_object(self, text: str) -> int:
-        """Append a value that others refer to, as JSON; its id."""
+        """Append the JSON of a value that others refer to; returns its id."""
         row, self._next_object = self._next_object, self._next_object + 1
         self.insert("objects", (row, text))
         return row
 
     def log(self, kind: str, value: Any) -> None:
-        """Append something that happened, a JSON value, with the time."""
+        """Append an event to the log: its kind, a JSON value and the current time."""
         self.insert("log", (None, time.time(), kind, _json(value)))
 
-    # Reading
+    # Reading.
 
     def array(self, row: int) -> np.ndarray:
-        """A stored array; it cannot be written to."""
+        """A stored array, read-only."""
         dtype, shape, data, packed = self.one("SELECT dtype, shape, data, packed FROM arrays WHERE id = ?", row)
         if dtype not in _DTYPES:
             raise InputError(f"{self.path}: array {row} is of type {dtype!r}; {_ADVICE['damaged']}")
@@ -201,12 +203,12 @@ class RunFile:
         return self.one("SELECT value FROM objects WHERE id = ?", row)[0]
 
     def rows(self, query: str, *arguments: Any) -> list[tuple]:
-        """What an SQL query finds."""
+        """All rows that an SQL query finds."""
         with self._lock, self._translated():
             return self._database.execute(query, arguments).fetchall()
 
     def figures(self, first: int, last: int) -> dict[int, dict[str, Any]]:
-        """The loss terms of these snapshots, see ``optim.recording.figures``."""
+        """Id → evaluation of the snapshots from ``first`` to ``last``, both included; see ``recording.figures``."""
         query = "SELECT first, layout, data FROM figures WHERE first <= ? AND first + count > ? ORDER BY first"
         found: dict[int, dict[str, Any]] = {}
         for begin, layout, block in self.rows(query, last, first):
@@ -215,11 +217,11 @@ class RunFile:
         return {snapshot: evaluation for snapshot, evaluation in found.items() if first <= snapshot <= last}
 
     def next_id(self, table: str) -> int:
-        """That a new row of a table may have."""
+        """The id for a new row of a table, one above the largest id."""
         return self.rows(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0][0]
 
     def logged(self, kind: str, *, after: int = 0) -> list[tuple[int, Any]]:
-        """Id and value of what happened, in order."""
+        """Ids and values of the logged events of one kind with an id above ``after``, in order."""
         found = self.rows("SELECT id, value FROM log WHERE kind = ? AND id > ? ORDER BY id", kind, after)
         return [(row, json.loads(text)) for row, text in found]
 
@@ -239,10 +241,10 @@ class RunFile:
         return Names(dict(sorted(bookmarks.items())), branches, position)
 
     def one(self, query: str, row: int) -> tuple:
-        """The row that an SQL query finds.
+        """The first row that an SQL query finds for the value ``row``.
 
         Raises:
-            InputError: There is none.
+            InputError: The query finds nothing.
         """
         found = self.rows(query, row)
         if not found:
@@ -250,7 +252,7 @@ class RunFile:
         return found[0]
 
     def _begin(self) -> None:
-        """Make the tables where there are none: in a new file, or in one whose writer was killed before it could."""
+        """Create the tables if there are none: in a new file, or in one whose writer was killed too early."""
         (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables:
             return
@@ -273,7 +275,7 @@ class RunFile:
             self._convert()
 
     def _convert(self) -> None:
-        """From version 1."""
+        """Convert the tables from version 1, in a temporary copy if the file is only read."""
         if not self._writing:
             copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             self._database.backup(copy)
@@ -316,7 +318,7 @@ _ADVICE = {
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Commits without waiting for the disk: what is committed outlives the process, though not a power cut."""
+    """Open the database. Commits do not wait for the disk: they survive a crash of the process but not a power cut."""
     if mode == "read":
         database = _connect_to_read(path)
     else:
@@ -324,14 +326,14 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         database.execute("PRAGMA page_size = 8192")
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
         (journal,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
-        if journal != "wal":  # folders on a network
+        if journal != "wal":  # Folders on a network have no WAL.
             database.execute("PRAGMA journal_mode = TRUNCATE")
         database.execute("PRAGMA synchronous = NORMAL")
     return database
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """A journal that a killed run has left is read too; in a folder that cannot be written to, the file alone."""
+    """Open the database for reading, with the journal of a killed run; in a read-only folder, without the journal."""
     for options in ("mode=rw", "mode=ro", "mode=ro&immutable=1"):
         address = f"{path.absolute().as_uri()}?{options}"
         database = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
@@ -351,7 +353,7 @@ def _require_run_file(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of a recorded run (…{SUFFIX})")
     with path.open("rb") as file:
-        if file.read(16) not in (b"SQLite format 3\0", b""):  # empty: its writer was killed at once
+        if file.read(16) not in (b"SQLite format 3\0", b""):  # An empty file: its writer was killed at once.
             raise InputError(f"{path}: not a recorded run; those end in {SUFFIX} and are written while a fit goes on")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 FORMAT = 2
 """Version of these tables."""
 TABLES = (
-    # What several rows share.
+    # Arrays and values that several rows share.
     """CREATE TABLE arrays (
         id INTEGER PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, data BLOB NOT NULL,
         packed INTEGER NOT NULL DEFAULT 0)""",
@@ -17,19 +17,19 @@ TABLES = (
         total_iterations INTEGER NOT NULL, frames INTEGER, frozen TEXT NOT NULL, total REAL NOT NULL,
         stopped INTEGER NOT NULL, done INTEGER NOT NULL, seconds REAL NOT NULL, evaluations INTEGER NOT NULL,
         time REAL NOT NULL)""",
-    # The loss terms of snapshots in a row, from ``first`` on; ``layout`` is an object.
+    # The loss terms of ``count`` successive snapshots, beginning with ``first``; ``layout`` is the id of an object.
     """CREATE TABLE figures (
         first INTEGER PRIMARY KEY, count INTEGER NOT NULL, layout INTEGER NOT NULL, data BLOB NOT NULL)""",
-    # What stays the same from a start, a phase's begin or an edit until the next one.
+    # The values that are constant from the start of a fit or phase, or from an edit, until the next of these.
     "CREATE TABLE stretches (snapshot INTEGER PRIMARY KEY, value TEXT NOT NULL)",
-    # Snapshots that can be gone on from; the others are worked out again from the one before.
+    # The states from which a fit can continue; other snapshots are computed again from the last state before them.
     """CREATE TABLE states (
         snapshot INTEGER PRIMARY KEY, x INTEGER NOT NULL, gradient INTEGER NOT NULL, solver TEXT NOT NULL,
         evaluation TEXT NOT NULL, pairs TEXT, stays TEXT NOT NULL)""",
     """CREATE TABLE pairs (
         id INTEGER PRIMARY KEY, s INTEGER NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL,
         rho REAL NOT NULL)""",
-    # What is drawn.
+    # The data that the window draws.
     "CREATE TABLE setups (snapshot INTEGER PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE motions (id INTEGER PRIMARY KEY, data BLOB NOT NULL)",
     """CREATE TABLE views (
@@ -37,7 +37,7 @@ TABLES = (
         shown INTEGER NOT NULL, detail TEXT)""",
     "CREATE INDEX views_of ON views (snapshot)",
     "CREATE TABLE pictures (id INTEGER PRIMARY KEY, data BLOB NOT NULL)",
-    # What was asked, told and named.
+    # Analyses, notes, and a log of the names and positions that the user gave.
     """CREATE TABLE analyses (
         id INTEGER PRIMARY KEY, time REAL NOT NULL, snapshot INTEGER NOT NULL, kind TEXT NOT NULL,
         options TEXT NOT NULL, seconds REAL NOT NULL, error TEXT NOT NULL, value TEXT NOT NULL)""",

@@ -1,8 +1,8 @@
-"""The states of the solver in a run file: what a fit can be gone on from, bit for bit.
+"""Stores states of the solver in a run file. From such a state a fit continues bit for bit.
 
-A state is a point, its gradient and up to a hundred curvature pairs of three vectors each, 2 MB in a fit of 60 frames,
-so not every snapshot keeps one. Vectors and pairs that several states share are in the file once, and leave it with the
-last state that needs them.
+A state is a point, its gradient and up to a hundred curvature pairs of three vectors each. It takes 2 MB in a fit of 60
+frames, so not every snapshot keeps one. Vectors and pairs that several states share are in the file once. They are
+deleted with the last state that needs them.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ from optim.session.history import Snapshot
 from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
 
 Stays = Literal["whole", "bare", "no"]
-"""What is left of a state when the fit has gone on: all, all but its pairs (they are its parent's), or nothing."""
+"""How much of a state stays in the file after the fit has continued.
+
+``whole``: all of it. ``bare``: all except its curvature pairs, which are those of its parent. ``no``: nothing.
+"""
 _INSERT = "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
 class Bare:
-    """A state as it is in the file; pairs None: they are those of the parent."""
+    """A state as it is read from the file."""
 
     x: Tensor
     solver: LbfgsState
     evaluation: dict[str, Any]
     whole: bool
+    """Whether its curvature pairs are in the file; otherwise ``solver`` has none, and they are those of the parent."""
 
 
 @dataclass
@@ -49,8 +53,8 @@ class States:
         self._file, self._values = file, values
         self._pairs, self._vectors = Known(), Known()
         self._rows: dict[int, _Row] = {}
-        self._parts: dict[int, tuple[int, int, int]] = {}  # pair → its vectors
-        self._users: Counter[tuple[str, int]] = Counter()  # of pairs and of vectors
+        self._parts: dict[int, tuple[int, int, int]] = {}  # Id of a pair → ids of its vectors.
+        self._users: Counter[tuple[str, int]] = Counter()  # Number of users of each pair and vector.
         for snapshot, x, gradient, pairs, stays in file.rows("SELECT snapshot, x, gradient, pairs, stays FROM states"):
             self._rows[snapshot] = _Row(stays, (x, gradient), None if pairs is None else _ids(pairs))
         for pair, *vectors in file.rows("SELECT id, s, before, after FROM pairs"):
@@ -65,15 +69,15 @@ class States:
         """Whether the file has the state of this snapshot with its pairs."""
         return snapshot_id in self._rows and self._rows[snapshot_id].pairs is not None
 
-    # Into the file, inside a transaction
+    # Writing; these methods are called inside a transaction.
 
     def keep(self, snapshot: Snapshot, evaluation: dict[str, Any], *, stays: Stays, whole: bool = True) -> None:
         """Write the state of a snapshot.
 
         Args:
-            evaluation: At its point.
-            stays: For a state that is not there yet; the others stay as it was said.
-            whole: With its pairs; otherwise they are those of its parent.
+            evaluation: The plain evaluation at its point.
+            stays: How much of the state stays later; ignored if the file has this state already.
+            whole: Write its curvature pairs too; otherwise they are those of its parent.
         """
         solver = snapshot.solver
         vectors = self._vector(solver.point.x), self._vector(solver.point.gradient)
@@ -90,13 +94,13 @@ class States:
             self._release(old.pairs or (), old.vectors)
 
     def stays(self, snapshot_id: int) -> None:
-        """The state is not to be left out later, if there is a whole one."""
+        """Keep the state of this snapshot permanently, if the file has the whole state."""
         if self.whole(snapshot_id):
             self._rows[snapshot_id].stays = "whole"
             self._file.change("UPDATE states SET stays = 'whole' WHERE snapshot = ?", (snapshot_id,))
 
     def passed(self, snapshot_id: int) -> None:
-        """The fit has gone on from here: take out what is not to stay."""
+        """Delete what does not stay of the state of this snapshot, because the fit has continued from it."""
         row = self._rows.get(snapshot_id)
         if row is None or row.stays == "whole":
             return
@@ -148,7 +152,7 @@ class States:
                 gone.append(row)
         return gone
 
-    # Out of the file
+    # Reading.
 
     def read(self, snapshot_id: int) -> Bare | None:
         """The state of a snapshot; None if the file does not have it."""
@@ -174,7 +178,7 @@ class States:
 
 
 def _solver_text(solver: LbfgsState) -> str:
-    """All but vectors, pairs and the preconditioner, under names that stay."""
+    """The state as JSON without vectors, pairs and preconditioner, under the names that the file uses."""
     trials = [[t.step_length, t.value, t.slope, t.armijo, t.wolfe, t.search] for t in solver.trials]
     return json.dumps(
         {
@@ -194,7 +198,7 @@ def _solver_text(solver: LbfgsState) -> str:
 
 
 def _solver(known: dict[str, Any], x: Tensor, gradient: Tensor, pairs: tuple[Pair, ...]) -> LbfgsState:
-    """Of what ``_solver_text`` wrote; the preconditioner belongs to the stretch."""
+    """The state from what ``_solver_text`` wrote; the caller adds the preconditioner, which is in ``stretches``."""
     return LbfgsState(
         point=Point(x, known["value"], gradient),
         pairs=pairs,
@@ -211,7 +215,7 @@ def _solver(known: dict[str, Any], x: Tensor, gradient: Tensor, pairs: tuple[Pai
 
 
 def _text(rows: Sequence[int]) -> str:
-    """Numbers that rise by one are one range: [[3, 102]]."""
+    """Ids as JSON, with successive ids as one range: [[3, 102]]."""
     ranges: list[list[int]] = []
     for row in rows:
         if ranges and row == ranges[-1][1] + 1:

@@ -1,7 +1,8 @@
-"""Frozen values as rows of a run file and back: numbers, texts, tuples, tables, arrays and the dataclasses it is told.
+"""Writes immutable values into a run file and reads them: numbers, texts, tuples, tables, arrays and given dataclasses.
 
-What several values share is written once and is one object again when they are read. No pickle: only the listed types
-are ever made. Tensors are bits in, bits out; whoever wants them back says how they are made (torch is not needed here).
+An object that several values share is written once, and is one object again when they are read. No pickle is used: only
+the listed types are ever created. Tensors are stored bit for bit; the caller says how they are created when they are
+read, so torch is not needed here.
 
 A file knows a dataclass by the names in its ``Form`` and not by those in the code, so that a class or a field can be
 renamed and old files can still be read: its form then says which stored name the renamed field has.
@@ -35,13 +36,13 @@ class Form:
     kind: type
     name: str
     stored: Mapping[str, str]
-    """Field → name in the file; a field that is not named here is not written and must have a default."""
+    """Name of a field → its name in the file. A field that is not listed is not written and must have a default."""
     shared: bool = False
     """Whether several values hold the same object, which is then written once."""
 
 
 def form(kind: type, name: str, names: str, *, shared: bool = False) -> Form:
-    """A ``Form`` from a list of stored names; ``stored:field`` where the field is called otherwise in the code."""
+    """A ``Form`` from a list of stored names; ``stored:field`` where the field has another name in the code."""
     pairs = (word.partition(":") for word in names.split())
     return Form(kind, name, {field or stored: stored for stored, _, field in pairs}, shared)
 
@@ -50,8 +51,8 @@ class Values:
     """Writes and reads values of some types in one run file.
 
     Args:
-        forms: Of the dataclasses that may occur.
-        tensor: From an array to a tensor; None: tensors are read as arrays.
+        forms: Forms of the dataclasses that may occur.
+        tensor: Creates a tensor from an array; with None, tensors are read as arrays.
     """
 
     def __init__(
@@ -69,14 +70,18 @@ class Values:
         self._encoders: dict[type, Callable[[Any], Any]] = {}
 
     def encode(self, value: Any) -> str:
-        """As JSON; arrays and shared values become rows of the file. Call it inside a transaction."""
+        """The value as JSON; large arrays and shared values become rows of the file. Call it inside a transaction.
+
+        Raises:
+            TypeError: The value contains a type that is not listed.
+        """
         return _written(self._encoded(value))
 
     def decode(self, text: str) -> Any:
-        """What ``encode`` was given; sequences come back as tuples, arrays unwritable.
+        """The value that ``encode`` was given; sequences are returned as tuples, and arrays are read-only.
 
         Raises:
-            InputError: A type that is not known here, or text that is none of ours.
+            InputError: The text contains an unknown type, or ``encode`` did not write it.
         """
         try:
             return self._decoded(json.loads(text))
@@ -90,10 +95,10 @@ class Values:
         return self._texts[text]
 
     def make_tensor(self, array: np.ndarray) -> Any:
-        """As tensors come back: see ``tensor`` above."""
+        """The tensor of an array, see ``tensor`` above."""
         return array if self._make_tensor is None else self._make_tensor(array)
 
-    # There
+    # Encoding.
 
     def _encoded(self, value: Any) -> Any:
         kind = type(value)
@@ -105,7 +110,7 @@ class Values:
         return encode(value)
 
     def _encoder_of(self, value: Any) -> Callable[[Any], Any]:
-        """For all values of this one's type."""
+        """The function that encodes all values of the type of this value."""
         if isinstance(value, np.generic):
             return lambda number: number.item()
         if isinstance(value, tuple | list):
@@ -150,7 +155,7 @@ class Values:
             row = self._objects.note(value, self.text_row(_written(self._encoded_whole(value, known))))
         return {"#": row}
 
-    # And back
+    # Decoding.
 
     def _decoded(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -197,24 +202,29 @@ class Values:
 
 
 class Known:
-    """The rows of the file in which objects that are in memory are stored."""
+    """Maps objects in memory to the rows of the file that store them, and back."""
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[weakref.ref, int]] = {}
         self._live: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
     def row(self, value: Any) -> int | None:
+        """The id of the row that stores an object; None if it is not known."""
         found = self._rows.get(id(value))
         return found[1] if found is not None and found[0]() is value else None
 
     def note(self, value: Any, row: int) -> int:
+        """Note that a row stores an object; returns the row."""
         key = id(value)
         self._rows[key] = weakref.ref(value, lambda gone: self._forget(key, gone)), row
         self._live.setdefault(row, value)
         return row
 
     def get(self, row: Any, read: Callable[[], Any]) -> Any:
-        """The live object of a row, or what is read of it; ``row`` may be a value that stands inside another."""
+        """The object of a row: the one in memory, otherwise the result of ``read``.
+
+        If ``row`` is not an id but an inline value, ``read`` is always called.
+        """
         if not isinstance(row, int):
             return read()
         found = self._live.get(row)

@@ -1,6 +1,6 @@
-"""Run files of version 1 to the tables of today. There every row was JSON under the names that the code had then.
+"""Converts run files of version 1, where every row was JSON under the names of the code at that time, to version 2.
 
-All states of version 1 were kept, and all of them stay, so that nothing of such a run has to be worked out again.
+Version 1 kept the states of all snapshots. All of them stay, so nothing of such a run has to be computed again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _STRETCH = ("schedule", "packing", "frozen", "prior_frame", "observations", "flo
 _NO_DETAIL = ("setup", "status", "motion", "beside_joints")
 _MOTIONS_IN_A_BLOCK = 16
 _Moving = tuple[int, bool, str | None, dict[str, np.ndarray], list[int]]
-"""Snapshot, whether it was shown, details, arrays of its motion, rows that held them."""
+"""Id of a snapshot, whether it was shown, its details, the arrays of its motion, and ids of the rows that held them."""
 
 
 def upgrade(database: sqlite3.Connection) -> None:
     """Convert an open database inside a transaction.
 
     Raises:
-        KeyError, TypeError, ValueError: It is not what version 1 wrote.
+        KeyError, TypeError, ValueError: The database is not what version 1 wrote.
     """
     _Upgrade(database).run()
 
@@ -37,7 +37,7 @@ def upgrade(database: sqlite3.Connection) -> None:
 class _Upgrade:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database, self._do = database, database.execute
-        self._vectors: dict[str, int] = {}  # written inside a value → row
+        self._vectors: dict[str, int] = {}  # JSON of a vector inside a value → its row.
 
     def run(self) -> None:
         for table in ("snapshots", "views"):
@@ -91,7 +91,7 @@ class _Upgrade:
                 self._do("INSERT INTO stretches VALUES (?, ?)", (row, _json({"map": stretch})))
 
     def _done(self, state: dict[str, Any], known: dict[int, int]) -> bool:
-        """Whether the schedule ends here: no later phase has steps, and those of this one are spent."""
+        """Whether the schedule ends here: this phase has no steps left, and no later phase has any steps."""
         solver = state["solver"]
         if solver["stop"] is None:
             return False
@@ -164,7 +164,7 @@ class _Upgrade:
                 self._do("INSERT INTO analyses VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", (*row, _json(found["value"])))
         self._do("DELETE FROM log WHERE kind IN ('note', 'analysis')")
 
-    # What values are made of
+    # Arrays and objects that values refer to.
 
     def _object(self, row: int) -> str:
         return self._do("SELECT value FROM objects WHERE id = ?", (row,)).fetchone()[0]
@@ -177,7 +177,7 @@ class _Upgrade:
         return np.frombuffer(base64.b64decode(text), np.dtype(dtype)).reshape(shape)
 
     def _vector(self, content: Any) -> int:
-        """The row of a tensor; one that stood inside a value gets a row."""
+        """The row of a tensor; a tensor that was written inside a value gets a new row."""
         if isinstance(content, int):
             return content
         dtype, shape, text = content
@@ -191,7 +191,7 @@ class _Upgrade:
 
 
 def _block_of() -> Callable[[tuple[int, _Moving]], tuple]:
-    """Motions in a row that have the same arrays go into one block, up to a number of them."""
+    """A key for ``groupby``: successive motions with arrays of the same shapes go into one block, up to its size."""
 
     def key(numbered: tuple[int, _Moving]) -> tuple:
         number, (_, _, _, motion, _) = numbered
@@ -210,7 +210,7 @@ def _references(value: Any) -> list[int]:
 
 
 def _solver(known: dict[str, Any]) -> str:
-    """As ``states`` writes it."""
+    """The state of the solver in the form that ``states`` writes."""
     trials = [
         [t[name] for name in ("step_length", "value", "slope", "armijo", "wolfe", "search")] for t in known["trials"]
     ]
@@ -221,7 +221,7 @@ def _solver(known: dict[str, Any]) -> str:
 
 
 def _edit(state: dict[str, Any]) -> str | None:
-    """Files of the last days of version 1 have the edit as a value."""
+    """The edit of a snapshot as JSON; only the latest files of version 1 have it."""
     return None if state.get("edit") is None else _json(_plain(state["edit"]))
 
 

@@ -1,4 +1,4 @@
-"""A thread that writes the recording, so that the fit does not wait for the disk."""
+"""Writes the recording in a thread, so that the fit does not wait for the disk."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 
 WAITING = 4
-"""Largest number of waiting jobs; with more, the caller waits, so that a slow disk does not fill the memory."""
+"""Largest number of waiting jobs. At this number, the caller waits, so that a slow disk does not fill the memory."""
 
 
 class Writer:
-    """Does jobs one after the other in a thread of its own, up to the first that fails."""
+    """Runs jobs one after the other in its own thread. After a job has failed, no further job is run."""
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(WAITING)
@@ -20,17 +20,17 @@ class Writer:
         self._thread.start()
 
     def do(self, job: Callable[[], None]) -> None:
-        """Do a job soon. Raises what an earlier job has raised."""
+        """Put a job into the queue. Raises the exception of an earlier job that failed."""
         self._raise()
         self._jobs.put(job)
 
     def wait(self) -> None:
-        """Wait until all jobs are done; raises what one of them has raised."""
+        """Wait until all jobs are done. Raises the exception of a job that failed."""
         self._jobs.join()
         self._raise()
 
     def close(self) -> None:
-        """Do the waiting jobs and end the thread."""
+        """Run the waiting jobs and end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
