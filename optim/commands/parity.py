@@ -94,7 +94,7 @@ class Case:
         return torch.from_numpy(self.arrays[name]) if name in self.arrays else None
 
     def group(self, prefix: str) -> dict[str, Tensor]:
-        """The arrays whose names begin with a prefix, by the rest of their names."""
+        """The arrays whose names begin with a prefix, as tensors by the rest of their names."""
         tensors = {k: torch.as_tensor(v) for k, v in self.arrays.items() if k.startswith(prefix)}
         return {name.removeprefix(prefix): value for name, value in tensors.items()}
 
@@ -151,7 +151,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Trace:
-    """The values of every evaluation of a whole run, ours and those of the golden run, per outer step."""
+    """The losses of all evaluations of a whole run for each outer step: ours and those of the golden run."""
 
     ours: tuple[list[float], ...]
     theirs: tuple[list[float], ...]
@@ -175,7 +175,7 @@ class Trace:
 
 
 def trace(case: Case) -> Trace:
-    """Run a session from the start values to the end of a case's schedule."""
+    """Run a session from the initial values to the end of a case's schedule."""
     session, ours = Session(case.problem, schedule=case.schedule), []
     for _ in range(case.steps):
         if session.current.phase_done:
@@ -193,9 +193,9 @@ def trace(case: Case) -> Trace:
 
 @dataclass
 class Errors:
-    """Worst differences of a case; relative (terms: see ``term_errors``) but for lengths.
+    """The largest errors of a case. They are relative except for lengths; for terms, see ``term_errors``.
 
-    ``at`` tells in which step and quantity they occurred.
+    ``at`` says in which step and quantity they occurred.
     """
 
     loss: float = 0.0
@@ -204,11 +204,11 @@ class Errors:
     rollout_m: float = 0.0
     """Largest error of positions [m] and rotation matrix entries in the prior frame."""
     init: float = 0.0
-    """Largest absolute error of the variables that stage 3 starts with, from the golden end of stage 2."""
+    """Largest absolute error of the initial variables of stage 3, computed from the golden end of stage 2."""
     at: dict[str, str] = field(default_factory=dict)
 
     def note(self, kind: str, error: float, where: str) -> None:
-        """Keep an error if it is the worst of its kind; NaN is infinitely bad."""
+        """Keep an error if it is the largest of its kind; NaN counts as infinite."""
         error = math.inf if math.isnan(error) else error
         if error >= getattr(self, kind):
             setattr(self, kind, error)
@@ -240,7 +240,7 @@ def term_errors(case: Case, step: int, ours: Evaluation) -> dict[str, float]:
     """The error of each golden term, by name; infinite where we have no such term.
 
     The error is relative to the term or to ``SMALL_TERM`` of the golden loss, whichever is larger. The public code
-    rounds to float32, so that a term of a ten-thousandth of the loss has fewer correct digits than the loss has.
+    rounds to float32, so a term that is a ten-thousandth of the loss has fewer correct digits than the loss.
     """
     loss, found = float(case.arrays[f"step{step}/loss"]), {}
     for name, value in case.group(f"step{step}/term/").items():
@@ -254,8 +254,8 @@ def term_error(raw: float, golden: float, weighted: float, loss: float) -> float
 
     Args:
         raw: Our unweighted value of the term.
-        golden: The public code's.
-        weighted: What our value adds to the loss; weighted / raw converts between the two.
+        golden: The public code's unweighted value of the term.
+        weighted: Our weighted value, which is added to the loss; weighted / raw converts between the two.
         loss: The public code's loss.
     """
     if raw == 0 or weighted == 0:
@@ -264,7 +264,7 @@ def term_error(raw: float, golden: float, weighted: float, loss: float) -> float
 
 
 def gradient_errors(case: Case, step: int, gradients: Mapping[str, Tensor]) -> dict[str, float]:
-    """‖ours − golden‖ / ‖golden‖ by variable; frames that we do not move count as 0."""
+    """‖ours − golden‖ / ‖golden‖ by variable; our gradient is 0 for frames that are not optimised."""
     found = {}
     for name, golden in case.group(f"step{step}/grad/").items():
         ours = torch.zeros_like(golden)
@@ -291,7 +291,7 @@ def rollout_errors(case: Case, step: int, phase: Phase, frame: PriorFrame | None
 
 
 def entry_errors(case: Case) -> dict[str, float]:
-    """Largest difference of each variable that stage 3 starts with; empty for a case without stage 3."""
+    """Largest difference of each initial variable of stage 3; empty for a case without stage 3."""
     free = case.meta["num_iter"][0] + case.meta["num_iter"][1]
     if not free or f"step{free}/var/latent_motion" not in case.arrays:
         return {}
@@ -318,7 +318,7 @@ evaluation of all, and whether every line search took the same number of evaluat
 
 
 def table(rows: Mapping[str, tuple[Errors, Trace]]) -> str:
-    """The page: one line per case."""
+    """The Markdown page, with one row of the table per case."""
     allowed = {"loss": LOSS_TOLERANCE, "term": TERM_TOLERANCE, "gradient": GRADIENT_TOLERANCE, "small": SMALL_TERM}
     lines = [_HEAD.format(first=TRACE_HEAD, **allowed)]
     for name, (errors, run) in rows.items():

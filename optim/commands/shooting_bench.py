@@ -1,9 +1,9 @@
 """``python -m optim.shooting_bench``: several ways through stage 3 from the same end of stage 2, on motion capture.
 
-Every way ends in the same loss, that of the exact mode's last phase; how far it has come is measured under that loss
-from iteration to iteration, off the clock. Seconds are of the processor, on one thread. Clips take turns between the
-protocols of ``optim.evaluation.protocols``. Rows go to the CSV file clip by clip, and a run that was stopped goes on;
-the table goes between two marks of docs/lab/shooting.md.
+Every variant ends with the same loss, that of the last phase of the exact mode. During the fit, its progress is also
+measured with that loss; this is not part of the measured time. Seconds are processor time on one thread. Clips
+alternate between the protocols of ``optim.evaluation.protocols``. Rows are written to the CSV file after each clip, so
+a run that was stopped can be continued. The table is written between two marks of docs/lab/shooting.md.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ERRORS = ("joints_all", "joints_visible", "joints_occluded")
 
 
 def ways() -> dict[str, tuple[Phase, ...]]:
-    """Name → phases of stage 3."""
+    """Name of a stage-3 variant → its phases."""
 
     def stage_3(preset: str) -> tuple[Phase, ...]:
         return tuple(phase for phase in schedule(preset, "3d") if phase.stage == 3)
@@ -68,7 +68,7 @@ def ways() -> dict[str, tuple[Phase, ...]]:
 
 @dataclass(frozen=True)
 class Look:
-    """The exact loss at one point of a variant."""
+    """The exact loss at one iteration of a variant, and what was spent on the variant until then."""
 
     seconds: float
     evaluations: int
@@ -76,7 +76,11 @@ class Look:
 
 
 def walk(session: Session, phases: Sequence[Phase], target: Phase) -> tuple[list[Look], dict[str, float]]:
-    """Go a way from the end of stage 2 to the end; what was seen on it, and figures of where segments are joined."""
+    """Fit a variant from the end of stage 2.
+
+    Returns:
+        The exact losses on the way, and the losses and largest defect [cm] where the segments are joined.
+    """
     session.apply(Plan(tuple(phases)))
     first = session.current.evaluations_spent
     looks: list[Look] = []
@@ -113,7 +117,7 @@ def exact_loss(problem: Problem, snapshot: Snapshot, target: Phase) -> float:
 
 
 def measure(extract: Extract, models: Models, *, protocol: str, seed: int) -> list[Row]:
-    """All ways on one clip, the exact mode first."""
+    """Measure all variants on one clip, the exact mode first."""
     seen = degrade(extract.truth.joints, PROTOCOLS[protocol], generator=torch.Generator().manual_seed(seed))
     problem = Problem(observations=Observations(joints3d=seen), ground_truth=extract.truth, **vars(models))
     session = Session(problem, schedule=schedule("humorscope", "3d"), keep_iterations=False)
@@ -145,7 +149,7 @@ def _reached(name: str, look: Look | None) -> dict[str, float]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A line per clip and way, and the medians, as Markdown; times as shares of the exact mode's whole."""
+    """A Markdown table with a row per clip and variant, and medians; times are shares of the exact mode's time."""
     lines = [
         "| clip | way | loss − exact's [% of terms] | joints all, visible, occluded [cm] | seconds | evaluations |"
         " to within 1 % | to the same loss |",

@@ -1,4 +1,4 @@
-"""Keeps snapshots in memory. In a recorded run there is a limit, because snapshots can be read back from the run file.
+"""Keeps snapshots in memory. In a recorded run there is a limit, because the run file can give snapshots back.
 
 Snapshots share immutable tensors; a tensor that several of them share is counted once.
 """
@@ -33,7 +33,7 @@ class _Storage:
 
     size: int
     users: int = 0
-    """Number of snapshots in memory that need it."""
+    """Number of snapshots in memory that use it."""
 
 
 class Archive(Protocol):
@@ -42,16 +42,16 @@ class Archive(Protocol):
     def __contains__(self, snapshot_id: int) -> bool: ...
 
     def read(self, snapshot_id: int) -> Snapshot:
-        """The snapshot, bit for bit."""
+        """The snapshot with this id, bit for bit as it was stored."""
         ...
 
 
 class Store:
     """Snapshots by id.
 
-    With an archive, the least recently used snapshots that are in it leave memory when the limit is exceeded, and come
-    back when they are asked for. The newest snapshot, pinned snapshots and those that are not in the archive stay in
-    memory. If these exceed the limit, a warning is logged once.
+    If there is an archive and the limit is exceeded, the least recently used snapshots that are in the archive are
+    removed from memory. They are read again when they are needed. The newest snapshot, pinned snapshots and those
+    that are not in the archive stay in memory. If these exceed the limit, a warning is logged once.
 
     Args:
         limit: Largest number of bytes of the tensors and arrays of the snapshots in memory.
@@ -89,7 +89,7 @@ class Store:
     def get(self, snapshot_id: int) -> Snapshot:
         """The snapshot with this id; it is read from the archive if it is not in memory."""
         if snapshot_id not in self._in_memory:
-            assert self.archive is not None  # without one nothing has left memory
+            assert self.archive is not None  # Without an archive, no snapshot leaves memory.
             self._hold(self.archive.read(snapshot_id))
             self._make_room()
         self._in_memory.move_to_end(snapshot_id)

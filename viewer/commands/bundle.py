@@ -1,4 +1,4 @@
-"""``run_viewer.py --bundle``: write a recorded run as one file that depends on nothing else."""
+"""Implements ``run_viewer.py --bundle``: writes a recorded run as one file that needs no other file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 
 def write_bundle(run: Path, target: Path) -> int:
-    """Write the bundle and say what is in it; returns the exit status.
+    """Write the bundle and print what it contains; returns the exit status.
 
     Raises:
-        InputError: There is no such run, or the file cannot be written.
+        InputError: The run does not exist, or the file cannot be written.
     """
     found = bundle(run, target)
     if found.missing is not None:

@@ -1,4 +1,4 @@
-"""Name the clips of a folder, or fit them in turn without a window."""
+"""Lists the clips of a folder, or fits them one after the other without a window."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def list_clips(settings: Settings) -> int:
-    """Print what ``--clip`` can name; returns the exit status.
+    """Print the names that ``--clip`` accepts; returns the exit status.
 
     Raises:
-        InputError: The data is one clip.
+        InputError: The data are one clip, not a folder of clips.
     """
     names = clip_names(settings)
     if not names:
@@ -29,12 +29,12 @@ def list_clips(settings: Settings) -> int:
 
 
 def fit_clips(settings: Settings) -> int:
-    """Fit the clip, or every clip of the folder in turn, without a window; returns the exit status.
+    """Fit the clip, or all clips of the folder one after the other, without a window; returns the exit status.
 
-    A clip of a folder that cannot be used is named and left out. How far a long reading is, is shown.
+    A clip of a folder that cannot be used is reported and skipped. The progress of long loading is shown.
 
     Raises:
-        InputError: A file, a value or a combination that cannot be used.
+        InputError: A file, a value or a combination of values cannot be used.
     """
     from optim.common.progress import LineHandler, told_to
     from optim.priors.fast.cache import start_compiling

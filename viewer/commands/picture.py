@@ -1,7 +1,7 @@
-"""Takes a picture of the window in the middle of a real fit, off-screen: ``python -m viewer.picture FILE [options]``.
+"""Takes a picture of the window during a real fit, off-screen: ``python -m viewer.picture FILE [options]``.
 
-The options are those of ``run_viewer.py``; the picture shows the first iterations of stage 3, where the roll-out of
-the inferred latents can be seen to drift from the motion of stage 2.
+The options are those of ``run_viewer.py``. The picture shows the first iterations of stage 3, where one can see how the
+roll-out of the inferred latents drifts from the motion of stage 2.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SETTLE_FRAMES = 4
 
 @with_exit_status
 def main(arguments: list[str]) -> int:
-    """Fit up to stage 3, then write the picture."""
+    """Fit up to the first iterations of stage 3 and write the picture; returns the exit status."""
     import cv2
 
     path, settings = Path(arguments[0]), parse(arguments[1:])
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(app: App, command: Command) -> None:
-    """Let the optimiser do something, without drawing until it has."""
+    """Send a command to the optimiser and wait until it is done, without drawing."""
     app.client.post(command)
     app.receive()
     if app.failed is not None:

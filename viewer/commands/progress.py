@@ -1,4 +1,7 @@
-"""The line that a fit without a window shows: phase, step, loss and time left. Knows a session only by its fields."""
+"""Shows the progress line of a fit without a window: phase, step, loss and time left.
+
+Knows a session only by its fields.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from viewer.protocol.view_model import Phase
 
 
 class ProgressLine:
-    """Shows where a fit is.
+    """Shows how far a fit is.
 
     Args:
         schedule: The phases of an ``optim.session.session.Session``.
+        stream: Stream that the line is written to.
     """
 
     def __init__(self, schedule: Any, stream: TextIO) -> None:
@@ -23,7 +27,7 @@ class ProgressLine:
         self.break_off = self._line.break_off
 
     def tell(self, here: Any, *, done: bool) -> None:
-        """Take note of an ``optim.session.history.Snapshot``, and show it if it is time; always if done."""
+        """Note the time of an ``optim.session.history.Snapshot``; update the line if it is due or the fit is done."""
         if here.cause == ITERATION:
             self._pace.record(here.phase, here.seconds, step_ended=here.stop is not None)
         if not (done or self._line.due()):

@@ -1,8 +1,8 @@
 """Draws bodies side by side into pictures, off-screen: ``python -m viewer.commands.stills SCENES.npz FOLDER``.
 
-For reports, which hand over plain arrays and so need no model here. SCENES.npz holds, z up and in metres: ``faces``
-(F, 3) and, for every picture NAME, ``NAME/bodies`` (K, V, 3), and where there are any ``NAME/truth`` (K, V', 3) with
-``faces_truth``, and ``NAME/seen`` (N, 3) observed points. Every picture has the same view, of all that is in the file.
+Reports use it. They give plain arrays, so no model is needed here. SCENES.npz holds, in metres and with z up, ``faces``
+(F, 3) and for every picture NAME ``NAME/bodies`` (K, V, 3). It may also hold ``NAME/truth`` (K, V', 3) with
+``faces_truth``, and ``NAME/seen`` (N, 3), the observed points. All pictures have the same view, which shows everything.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from viewer.window.window import WindowUnavailable, start_polyscope
 
 SIZE = (1500, 470)
 FOV_DEGREES = 12.0
-TILE = 0.5  # m
-_DIRECTION = np.array([0.0, -1.0, 0.16])  # from the middle to the viewpoint
+TILE = 0.5  # [m]
+_DIRECTION = np.array([0.0, -1.0, 0.16])  # From the middle of the scene to the viewpoint.
 
 
 def main(arguments: list[str]) -> int:
-    """Draw every picture of the file; 3 where nothing can be drawn here."""
+    """Draw every picture of the file; returns the exit status, which is 3 if nothing can be drawn on this machine."""
     scenes, folder = np.load(Path(arguments[0]), allow_pickle=False), Path(arguments[1])
     try:
         start_polyscope("openGL3_egl", size=SIZE)
@@ -62,7 +62,7 @@ def _draw(scenes: Mapping[str, np.ndarray], name: str) -> None:
 
 
 def _place_camera(points: np.ndarray) -> None:
-    """All points in the picture, seen from a little above."""
+    """Place the camera a little above the scene, so that the picture shows all points."""
     low, high = points.min(axis=0), points.max(axis=0)
     half = np.tan(np.radians(FOV_DEGREES) / 2)
     distance = max((high[2] - low[2]) / 2 / half, (high[0] - low[0]) / 2 / (half * SIZE[0] / SIZE[1])) * 1.12 + 1.5
@@ -74,7 +74,7 @@ def _place_camera(points: np.ndarray) -> None:
 
 
 def _floor(points: np.ndarray) -> None:
-    """Tiles at z = 0 under everything."""
+    """Draw tiles at z = 0 under all points."""
     low, high = points[:, :2].min(axis=0) - 1.0, points[:, :2].max(axis=0) + 1.0
     xs, ys = (np.arange(np.floor(a / TILE), np.ceil(b / TILE)) for a, b in zip(low, high, strict=True))
     for parity in (0, 1):

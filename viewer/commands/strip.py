@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from optim.session.session import Session
 
 COLUMNS = 6
-HEIGHT = 460  # px, of one frame before it is cut to where the person is
-MARGIN = 0.12  # of the person's height
-GAP = 4  # px
+HEIGHT = 460  # Height of one frame before it is cropped to the person [px].
+MARGIN = 0.12  # As a share of the person's height.
+GAP = 4  # Space between pictures [px].
 
 
 class _SolidBody(BodyLayer):
@@ -44,7 +44,7 @@ class _SolidBody(BodyLayer):
 
 @with_exit_status
 def main(arguments: Sequence[str]) -> int:
-    """Fit to the end, print the table, write the picture."""
+    """Fit to the end, print the table and write the picture; returns the exit status."""
     import cv2
 
     from optim.diagnostics.summary import stage_figures, table
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def fit_stages(session: Session) -> list[tuple[Snapshot, float]]:
-    """The last snapshot of each stage, and the minutes that the stage took."""
+    """Fit to the end; returns the last snapshot of each stage and the time that the stage took [min]."""
     told = ProgressLine(session.schedule, sys.stderr)
     ends, began = [], time.perf_counter()
     while not session.done:
@@ -82,7 +82,10 @@ def fit_stages(session: Session) -> list[tuple[Snapshot, float]]:
 
 
 def draw_strip(session: Session, snapshots: Sequence[Snapshot]) -> np.ndarray:
-    """RGB: a column for each of a few frames; the video alone, then each snapshot's body over it."""
+    """An RGB picture with a column for each of ``COLUMNS`` frames.
+
+    The first row shows the video alone, each further row the body of one snapshot over the video.
+    """
     builder = ViewBuilder(session)
     camera = builder.scene.camera
     assert camera is not None
@@ -110,7 +113,13 @@ def draw_strip(session: Session, snapshots: Sequence[Snapshot]) -> np.ndarray:
 def _part_with_the_person(
     keypoints: np.ndarray | None, scale: float, size: tuple[int, int]
 ) -> tuple[slice, slice, slice]:
-    """Rows, columns and channels of a picture that hold the keypoints of all frames, (B, T, 25, 3) in video pixels."""
+    """Slices of rows, columns and channels of a picture that contain the keypoints of all frames.
+
+    Args:
+        keypoints: (B, T, 25, 3), in pixels of the video.
+        scale: Pixels of the picture per pixel of the video.
+        size: Width and height of the picture [px].
+    """
     assert keypoints is not None
     seen = keypoints[keypoints[..., 2] > 0][:, :2] * scale
     low, high = seen.min(axis=0), seen.max(axis=0)
@@ -133,7 +142,7 @@ def _status(session: Session, snapshot: Snapshot) -> Status:
 
 
 def _joined(images: Sequence[np.ndarray], *, axis: int) -> np.ndarray:
-    """Images side by side or below each other, with white between them."""
+    """The images side by side (axis 1) or below each other (axis 0), with white space between them."""
     shape = list(images[0].shape)
     shape[axis] = GAP
     between = np.full(shape, 255, np.uint8)

@@ -1,4 +1,4 @@
-"""The few settings that outlive a window: JSON in the user's configuration folder, not the working folder."""
+"""Saves the few settings that the next window takes over, as JSON in the user's configuration folder."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ WINDOW_SIZE, LEAST_SIZE, LARGEST_SIZE = (1280, 720), (640, 400), (7680, 4320)
 
 @dataclass
 class Preferences:
-    """What is remembered."""
+    """The settings of a window that are saved for the next one."""
 
     hint_seen: bool = False
-    layers: dict[str, bool] | None = None  # that the user has switched
+    layers: dict[str, bool] | None = None  # Layer → on, for the layers that the user switched.
     follow: bool = True
     plot_terms: bool = True
     theme: str = "dark"
     scale: float | None = None
-    size: tuple[int, int] | None = None  # of the window
-    videos: str = ""  # folder
-    look: dict[str, Any] | None = None  # of the 3D view, see ``viewer.ui.look``
-    views: list[dict[str, Any]] | None = None  # saved viewpoints
+    size: tuple[int, int] | None = None  # Of the window [px].
+    videos: str = ""  # Folder.
+    look: dict[str, Any] | None = None  # Of the 3D view, see ``viewer.ui.look``.
+    views: list[dict[str, Any]] | None = None  # Saved viewpoints.
 
     def window_size(self, *, scale: float = 1.0, screen: tuple[int, int] | None = None) -> tuple[int, int]:
-        """Width and height of the next window [px]: the last one's, or the ordinary one, no larger than the screen.
+        """Width and height of the next window [px]: the saved size or the default size, but no larger than the screen.
 
         Args:
-            scale: Of texts and widgets; the ordinary window is as many times as large.
-            screen: Width and height [px]; None where they are not known.
+            scale: Scale of texts and widgets; the default size is multiplied by it.
+            screen: Width and height of the screen [px]; None if they are not known.
         """
         size = self.size
         if not isinstance(size, list | tuple) or len(size) != 2 or not all(isinstance(n, int) for n in size):
@@ -52,7 +52,7 @@ def preferences_path() -> Path:
 
 
 def load_preferences(path: Path) -> Preferences:
-    """The saved preferences; the defaults where there is no file or it cannot be read."""
+    """The saved preferences; the defaults if there is no file or it cannot be read."""
     try:
         saved = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -64,7 +64,7 @@ def load_preferences(path: Path) -> Preferences:
 
 
 def save_preferences(path: Path, preferences: Preferences) -> None:
-    """Write the file; a folder that cannot be written is no reason to fail."""
+    """Write the preferences to a file; a file that cannot be written is no error."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(preferences), indent=1) + "\n")
@@ -73,7 +73,7 @@ def save_preferences(path: Path, preferences: Preferences) -> None:
 
 
 def apply_preferences(preferences: Preferences, ui: UiState) -> None:
-    """Set up a new window as the last one was left."""
+    """Set up a new window with the saved preferences of the last one."""
     saved = preferences.layers if isinstance(preferences.layers, dict) else {}
     ui.layers |= {name: bool(on) for name, on in saved.items() if name in LAYERS}
     ui.chosen |= {name for name in saved if name in LAYERS}
@@ -86,7 +86,11 @@ def apply_preferences(preferences: Preferences, ui: UiState) -> None:
 
 
 def from_ui(ui: UiState, *, size: tuple[int, int] | None = None) -> Preferences:
-    """What to remember of a window that closes."""
+    """The preferences to save when a window closes.
+
+    Args:
+        size: Width and height of the window [px].
+    """
     return Preferences(
         hint_seen=True,
         layers={name: ui.layers[name] for name in LAYERS if name in ui.chosen},

@@ -1,8 +1,8 @@
 """Program that asks the X display for an OpenGL 3.3 context, as the window needs it, and says what is missing.
 
-It runs in a process of its own, since drivers crash where they should refuse. It prints nothing and ends with status 0
-where a context can be had; otherwise it prints one line and ends with ``REFUSED``, or with ``NO_ANSWER`` where another
-try may go better. Uses only the standard library.
+It runs in a separate process, because some drivers crash instead of refusing. If a context is available, it prints
+nothing and ends with status 0. Otherwise it prints one line and ends with ``REFUSED``, or with ``NO_ANSWER`` if another
+attempt may succeed. Uses only the standard library.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ REFUSED, NO_ANSWER = 3, 4
 _RGBA_AND_PBUFFER = (0x8011, 1, 0x8010, 4)  # GLX_RENDER_TYPE: RGBA, GLX_DRAWABLE_TYPE: pbuffer
 _CORE_3_3 = (0x2091, 3, 0x2092, 3, 0x9126, 1, 0x2094, 2)  # version 3.3, core profile, forward compatible
 _RGBA_TYPE, _GL_RENDERER, _GL_VERSION = 0x8014, 0x1F01, 0x1F02
-_WIDTH, _HEIGHT = 0x8041, 0x8040  # of a pbuffer
+_WIDTH, _HEIGHT = 0x8041, 0x8040  # Of a pbuffer.
 _ERROR_HANDLER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
 
 @_ERROR_HANDLER
 def _ignore(display: int, error: int) -> int:
-    """Handle a refused request of X by going on: what was asked for is None then."""
+    """Ignore an error of X; the function that caused it then returns None."""
     return 0
 
 
@@ -30,7 +30,7 @@ class NoAnswer(Exception):  # noqa: N818 (a state of affairs)
 
 
 def problem() -> str | None:
-    """Why there is no OpenGL 3.3 at $DISPLAY; None if there is.
+    """Why OpenGL 3.3 is not available at $DISPLAY; None if it is available.
 
     Raises:
         NoAnswer: No X server answers there.
@@ -58,7 +58,7 @@ def problem() -> str | None:
 
 
 def _what_there_is(gl: ctypes.CDLL, display: ctypes.c_void_p, config: ctypes.c_void_p) -> str:
-    """Version and renderer of the context that can be had without asking for a version."""
+    """Version and renderer of the context that is created when no version is requested."""
     context = ctypes.c_void_p(gl.glXCreateNewContext(display, config, _RGBA_TYPE, None, 1))
     if context and not gl.glXIsDirect(display, context):
         return "only indirect OpenGL, as over ssh -X or with LIBGL_ALWAYS_INDIRECT"
@@ -70,7 +70,7 @@ def _what_there_is(gl: ctypes.CDLL, display: ctypes.c_void_p, config: ctypes.c_v
 
 
 def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL]:
-    """Xlib and OpenGL, with the types of what is called in them."""
+    """The libraries Xlib and OpenGL, with the argument and result types of the functions that are called."""
     x, gl = ctypes.CDLL("libX11.so.6"), ctypes.CDLL("libGL.so.1")
     pointer, number, numbers = ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int)
     x.XOpenDisplay.restype = pointer
@@ -90,7 +90,7 @@ def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL]:
 
 
 def _words(values: tuple[int, ...]) -> ctypes.Array[ctypes.c_int]:
-    """A list of attributes with its closing zero."""
+    """A list of attributes, ended by 0."""
     return (ctypes.c_int * (len(values) + 1))(*values, 0)
 
 

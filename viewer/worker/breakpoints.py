@@ -1,4 +1,4 @@
-"""The window's breakpoints on the worker's side: settings become breakpoints that are checked after every iteration."""
+"""Creates the optimiser's breakpoints from the settings of the window, and checks them after every iteration."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DEFAULT_BREAKPOINTS: tuple[BreakpointSetting, ...] = (
     BreakpointSetting(name="phase begins"),
     BreakpointSetting(name="term above", bound=100.0, term="joints3d"),
 )
-"""All breakpoints, as a new window has them."""
+"""Settings of all breakpoints in a new window."""
 
 
 def make_breakpoint(setting: BreakpointSetting) -> Breakpoint:
     """The optimiser's breakpoint for a setting of the window.
 
     Raises:
-        InputError: The bound is negative or not finite, or no term has that name.
+        InputError: The bound is negative or not finite, or there is no term of this name.
     """
     bound = 0.0 if setting.bound is None else setting.bound
     make: dict[str, Callable[[], Breakpoint]] = {
@@ -54,12 +54,16 @@ class Watch:
         self._breakpoints = self._made(self.settings)
 
     def set(self, settings: tuple[BreakpointSetting, ...]) -> None:
-        """Set other breakpoints; invalid ones raise ``InputError`` and leave the old ones in place."""
+        """Replace the breakpoints.
+
+        Raises:
+            InputError: A setting is invalid; the old breakpoints then stay.
+        """
         self._breakpoints = self._made(settings)
         self.settings = settings
 
     def check(self, session: Session, before: Snapshot, after: Snapshot) -> Caught | None:
-        """Check the breakpoints after one iteration; None where none of them is hit."""
+        """Check the breakpoints after one iteration; returns None if none of them was hit."""
         found = check(session.fit, self._breakpoints, before, after)
         if found is None:
             return None

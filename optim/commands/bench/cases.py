@@ -1,4 +1,4 @@
-"""The cases that are timed: evaluations of a clip, longer clips and batches made from it, and their lower limit."""
+"""Makes the cases that are timed: evaluations of a clip, of longer clips and batches, and their lower limits."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Evaluation:
 
 
 def evaluation(*flags: str, stage: int = 3, batch: int = 1, frames: int | None = None) -> Evaluation:
-    """At the start of a stage's last phase; the stages before are entered and left after one iteration.
+    """An evaluation at the start of a stage's last phase, after one iteration in each phase of the stages before.
 
     Args:
-        flags: Those of ``run_viewer.py``.
-        batch: Sub-sequences, all the same.
-        frames: Length; a longer motion than the clip's goes back and forth.
+        flags: Flags of ``run_viewer.py``.
+        batch: Number of sub-sequences, which are all equal.
+        frames: Number of frames; None takes the clip's. A motion longer than the clip goes back and forth.
     """
     settings = parse(flags)
     problem = enlarged(load_problem(settings), batch=batch, frames=frames)
@@ -58,12 +58,13 @@ def evaluation(*flags: str, stage: int = 3, batch: int = 1, frames: int | None =
 
 
 def at_stage(problem: Problem, settings: Settings, stage: int) -> Evaluation:
+    """An evaluation at the start of the last phase of a stage; see ``evaluation``."""
     phases = settings.schedule()
     return _entered(problem, phases, next(phase for phase in reversed(phases) if phase.stage == stage))
 
 
 def in_segments(segment: int) -> Evaluation:
-    """Multiple shooting of the clip, with a node at every n-th frame."""
+    """An evaluation of multiple shooting of the clip, with a node at every ``segment``-th frame."""
     settings = parse(("--preset", "shooting"))
     phases = settings.schedule()
     shots = next(phase for phase in phases if phase.segment is not None)
@@ -71,7 +72,7 @@ def in_segments(segment: int) -> Evaluation:
 
 
 def _entered(problem: Problem, phases: Sequence[Phase], phase: Phase) -> Evaluation:
-    """At the start of a phase, after one iteration in each of the stages before."""
+    """An evaluation at the start of a phase, after one iteration in each phase of the stages before."""
     earlier = [replace(before, steps=1, iterations=1) for before in phases if before.stage < phase.stage]
     session = Session(problem, schedule=(*earlier, phase))
     while session.current.phase < len(earlier):
@@ -81,7 +82,7 @@ def _entered(problem: Problem, phases: Sequence[Phase], phase: Phase) -> Evaluat
 
 
 def enlarged(problem: Problem, *, batch: int = 1, frames: int | None = None) -> Problem:
-    """The same motion with another number of copies and of frames."""
+    """The problem with ``batch`` copies of its motion as sub-sequences, and with another number of frames."""
     length = problem.frames if frames is None else frames
     there_and_back = [*range(problem.frames), *range(problem.frames - 2, 0, -1)]
     index = torch.tensor([there_and_back[t % len(there_and_back)] for t in range(length)])
@@ -101,7 +102,7 @@ def enlarged(problem: Problem, *, batch: int = 1, frames: int | None = None) -> 
 
 
 def point_cloud(*, stage: int = 1) -> tuple[Evaluation, Tensor, Tensor]:
-    """An evaluation on a cloud of the clip's surface; the cloud (1, T, N, 3) and the mesh (1, T, V, 3) it is from."""
+    """An evaluation on a cloud, the cloud (1, T, N, 3), and the mesh (1, T, V, 3) that it was sampled from [m]."""
     settings = parse(())
     problem = load_problem(settings)
     truth = problem.ground_truth
@@ -118,21 +119,25 @@ def point_cloud(*, stage: int = 1) -> tuple[Evaluation, Tensor, Tensor]:
 
 
 def nearest_by_tree(cloud: Tensor, mesh: Tensor) -> Callable[[], Tensor]:
+    """A search of the nearest vertex for every point, as the data term does it."""
     return lambda: nearest_vertices(cloud, mesh)
 
 
 def nearest_by_force(cloud: Tensor, mesh: Tensor) -> Callable[[], Tensor]:
+    """The same search by all distances."""
     return lambda: torch.stack([torch.cdist(cloud[0, t], mesh[0, t]).argmin(1) for t in range(len(cloud[0]))])
 
 
 def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = False) -> Callable[[], None]:
-    """The decoder's matrix products and nothing else: ``steps`` decodings in a row, then back to their inputs.
+    """Only the decoder's matrix products: ``steps`` decodings one after the other, then the gradients of their inputs.
 
-    Torch may take as many threads for them as the roll-out has.
+    Torch may use as many threads for them as the roll-out.
 
     Args:
-        fastest: By the products of the roll-out; default as torch computes a linear layer and the gradient of its
-            input.
+        steps: Number of decodings.
+        batch: Number of rows of each product.
+        fastest: Use the compiled products of the roll-out; otherwise those of torch for a linear layer and for the
+            gradient of its input.
     """
     ways = _forth_and_back(prior.decoder, rows=batch, fastest=fastest)
 
@@ -148,7 +153,7 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
 
 
 def _forth_and_back(network: Mlp, *, rows: int, fastest: bool) -> tuple[list[Callable[[], object]], ...]:
-    """The products of a network's layers with a number of rows, and those of their gradients."""
+    """The matrix products of a network's layers for ``rows`` rows, and those of the gradients of their inputs."""
     weights = [layer.weight.detach() for layer in network.linears]
     inputs = [torch.ones(rows, weight.shape[1]) for weight in weights]
     outputs = [torch.ones(rows, weight.shape[0]) for weight in weights]
@@ -165,12 +170,12 @@ def _forth_and_back(network: Mlp, *, rows: int, fastest: bool) -> tuple[list[Cal
 
 
 def one_product(prior: MotionPrior, *, steps: int) -> Callable[[], None]:
-    """The floor's products with all steps as one batch, which a roll-out cannot do."""
+    """The products of ``floor`` with all steps as one batch, which is not possible in a roll-out."""
     return floor(prior, steps=1, batch=steps, fastest=True)
 
 
 def all_products(prior: MotionPrior, *, steps: int, batch: int) -> Callable[[], None]:
-    """The work that every evaluation of stage 3 needs, on one thread: decoder step by step, and conditional prior."""
+    """The products that every evaluation of stage 3 needs: the decoder step by step, and the conditional prior."""
     decoder = floor(prior, steps=steps, batch=batch, fastest=True)
     at_once = _forth_and_back(prior.prior_net, rows=batch * steps, fastest=True)
 
@@ -184,7 +189,7 @@ def all_products(prior: MotionPrior, *, steps: int, batch: int) -> Callable[[], 
 
 
 def solver_iteration(size: int) -> Callable[[], LbfgsState]:
-    """One iteration of L-BFGS with a full memory on a very cheap function of ``size`` variables."""
+    """One iteration of L-BFGS with a full history, on a very cheap function of ``size`` variables."""
     scale = torch.logspace(0, 4, size)
     options = Options(max_iterations=10 * HISTORY, history=HISTORY)
 

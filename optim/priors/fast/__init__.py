@@ -1,8 +1,8 @@
-"""The networks of the motion prior, folded and compiled. Only this package uses numba.
+"""Evaluates the networks of the motion prior in a folded and compiled form. Only this package uses numba.
 
-Up to rounding, the functions give the results of the plain torch modules in ``optim.priors`` in a fraction of their
-time. They are used if weights are for inference only and on the CPU. Within ``plain_torch`` they are not used; tests
-compare the two.
+Up to rounding, the results are those of the plain torch modules in ``optim.priors``, in a fraction of the time. The
+compiled form is used if the weights are inference-only and on the CPU, except within ``plain_torch``, with which tests
+compare the two forms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["conditional_prior", "plain_torch", "transitions"]
 def conditional_prior(prior: MotionPrior, past: Tensor) -> tuple[Tensor, Tensor]:
     """``prior.prior(past)``: mean and variance (N, 48) of p(z | x_{t-1}), past (N, 339).
 
-    A prior that is not made of the published networks is asked itself.
+    For a prior that is not a ``MotionPrior``, its own method is called.
     """
     return gaussian(run(prior.prior_net, past)) if isinstance(prior, MotionPrior) else prior.prior(past)
 

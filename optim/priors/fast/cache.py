@@ -1,8 +1,8 @@
-"""Where compiled kernels are kept between runs, and the process that compiles them once on a machine.
+"""Chooses the folder of compiled kernels, and starts the process that compiles them once on a machine.
 
-Kernels are compiled in a process of their own and only loaded elsewhere. The compiler inlines differently when it has
-just compiled a callee than when it has loaded it, so a process that compiled for itself would compute other last bits
-in its first fit than in every later one. Knows no numba, which takes a third of a second to load.
+Kernels are compiled in a separate process; other processes only load them. The compiler inlines a function that it has
+just compiled differently from one that it has loaded. A process that compiled its own kernels would therefore compute
+different last bits in its first fit than in later ones. Does not import numba, which takes a third of a second to load.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from optim.priors.mlp import GROUPS
 SOURCES = Path(__file__).parent / "kernels"
 _at_work: list[subprocess.Popen[bytes]] = []
 _COMPILES = "HUMORSCOPE_COMPILES"
-"""Set in the environment of the process that compiles."""
+"""Environment variable that is set in a process that compiles its own kernels."""
 
 
 def fingerprint(sources: Path = SOURCES) -> str:
-    """A name that depends on the kernels' sources, the constant that they import, and the numba and Python version."""
+    """A hash of the kernels' sources, the constant that they import, and the versions of numba and Python."""
     digest = hashlib.sha256(f"{version('numba')} {sys.version} {GROUPS}".encode())
     for path in sorted(sources.glob("*.py")):
         digest.update(path.read_bytes())
@@ -37,7 +37,7 @@ def fingerprint(sources: Path = SOURCES) -> str:
 
 
 def choose_folder() -> Path:
-    """Where this user keeps what can be made again; a folder among the temporary files where that cannot be written."""
+    """A folder in this user's cache folder; if that cannot be written to, a folder among the temporary files."""
     usual = user_cache_path("humorscope", appauthor=False) / "numba"
     chosen = Path(os.environ.get("NUMBA_CACHE_DIR") or usual) / fingerprint()
     if _is_writable(chosen):
@@ -58,7 +58,7 @@ def _is_writable(place: Path) -> bool:
 
 
 def _is_own(place: Path) -> bool:
-    """Whether a folder among the temporary files belongs to this user alone: what lies in it will be executed."""
+    """Whether a folder among the temporary files belongs to this user alone. Code in it will be executed."""
     try:
         place.mkdir(mode=0o700, exist_ok=True)
         found = place.lstat()
@@ -74,19 +74,23 @@ folder = cache(choose_folder)
 
 
 def marker() -> Path:
-    """The file that exists if everything is compiled; its name depends on what the compiled code depends on."""
-    # numba identifies compiled code by the path and the time of its source file.
+    """The file that exists if all kernels are compiled. Its name changes when they have to be compiled again."""
+    # numba identifies compiled code by the path and the modification time of its source file.
     sources = "".join(f"{path} {path.stat().st_mtime_ns} " for path in sorted(SOURCES.glob("*.py")))
     return folder() / f"compiled-{fingerprint()}-{hashlib.sha256(sources.encode()).hexdigest()[:16]}"
 
 
 def is_compiled() -> bool:
-    """Whether everything is compiled, so that a roll-out starts at once."""
+    """Whether all kernels are compiled, so that a roll-out starts without waiting."""
     return marker().exists()
 
 
 def start_compiling() -> subprocess.Popen[bytes] | None:
-    """Compile in a process of its own; the one that is at work already where there is one, None where all is there."""
+    """Start to compile in a separate process, if that is necessary.
+
+    Returns:
+        The process; the running one if this process has started one already, None if all kernels are compiled.
+    """
     if is_compiled():
         return None
     if _at_work and _at_work[-1].poll() is None:
@@ -101,12 +105,12 @@ def start_compiling() -> subprocess.Popen[bytes] | None:
 
 
 def compile_here() -> None:
-    """From now on this process compiles for itself: it is the one that others wait for."""
+    """Let this process compile its own kernels from now on. For the process for which others wait."""
     os.environ[_COMPILES] = "1"
 
 
 def wait_until_compiled() -> None:
-    """Return once the kernels can be loaded; where compiling fails, this process compiles for itself."""
+    """Wait until the kernels can be loaded. If the other process fails, this process compiles its own kernels."""
     if os.environ.get(_COMPILES) or is_compiled():
         return
     process = start_compiling()

@@ -1,14 +1,14 @@
-"""The sequential part of a roll-out, as one function with a hand-derived gradient.
+"""Computes the sequential part of a roll-out as one function with a hand-derived gradient.
 
-Each of T-1 steps decodes a change, applies it and canonicalises the result. In autograd such a step takes about a
-hundred small tensor operations forward and twice as many backward. Here it is one compiled loop (``kernels.chain``);
-threads share the sub-sequences of a batch. Whatever does not depend on the step before is one operation over all
-steps: the latent's share of every layer, and its gradient. The numbers are those of ``rollout.transitions``, which is
-the readable form and is used where weights are trained or the prior is not on the CPU.
+Each of the T-1 steps decodes a change, applies it and canonicalises the result. In autograd, such a step takes about a
+hundred small tensor operations forward and twice as many backward. Here all steps are one compiled loop
+(``kernels.chain``), and threads share the sub-sequences of a batch. The latent's share of every layer and its gradient
+do not depend on the step before, so they are computed for all steps at once. Up to rounding, the results are those of
+``rollout.transitions``, which is easier to read and is used if weights are trained or the prior is not on the CPU.
 
-Inside, a state consists of 47 points and vectors (trans, 22 joints, trans_vel, root_orient_vel, 22 joint velocities),
+Here, a state consists of 47 points and vectors (trans, 22 joints, trans_vel, root_orient_vel, 22 joint velocities),
 first all z, then all x, then all y, and of 22 rotations, root first. Joints are stored relative to the pivot about
-which they turn, so that a turn is a plain product; the decoder's first layer corrects for that.
+which they turn, so that a turn is a matrix product without an offset; the decoder's first layer corrects for that.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from optim.priors.mlp import GROUPS, Mlp
 from optim.priors.motion_prior import STATE_SIZE, MotionPrior
 
 _ROOT_RIGHT = slice(141, 147, 3)
-"""x and y of the root's first column, which is minus the body's right."""
+"""x and y of the first column of the root's rotation matrix, which points opposite to the body's right."""
 _JOINTS_X, _JOINTS_Y = slice(48, 70), slice(95, 117)
 _CONTACTS = slice(207, None)
 _X = np.r_[0, 207:273:3, 3, 15, 273:339:3]
 _CHANGED_X = np.r_[0, 75:141:3, 3, 9, 141:207:3]
-# Flat positions, in the networks' input and in the decoder's output, of the numbers in the order used here.
+# Positions of the numbers in the networks' flat input and in the decoder's flat output, in the order used here.
 _STATE_ORDER = np.r_[_X + 2, _X, _X + 1, 6:15, 18:207]
 _CHANGE_ORDER = np.r_[_CHANGED_X + 2, _CHANGED_X, _CHANGED_X + 1, 6:9, 12:75, 207:216]
 _FLAT_ORDER = np.argsort(_STATE_ORDER)
@@ -46,12 +46,12 @@ class _Decoder:
 
 
 def decoder_layers(prior: MotionPrior) -> _Decoder | None:
-    """The decoder for the chain; None if its weights are trained or not on the CPU, and in ``plain_torch``."""
+    """The decoder for the chain; None if its weights are trained or not on the CPU, and within ``plain_torch``."""
     return made_once(prior.decoder, _Decoder)
 
 
 class Chain(torch.autograd.Function):
-    """``apply(start, latents, pivot, layers)`` → inputs, motion (B, S, 339), contacts (B, S, 9).
+    """``apply(start, latents, pivot, layers, published)`` returns inputs, motion (B, S, 339) and contacts (B, S, 9).
 
     Args:
         start: x_0 flat (B, 339); the decoder gets it without canonicalisation.
@@ -110,15 +110,15 @@ class _Run:
         kind = latents.dtype
         self.latents = _swapped(latents).reshape(steps * batch, latents.shape[2])
         leasts = decoder.layers.leasts
-        self.states = np.empty((steps + 1, batch, STATE_SIZE), kind)  # canonical
-        self.local = np.empty((steps, batch, STATE_SIZE), kind)  # predicted, in the frame of the state before
+        self.states = np.empty((steps + 1, batch, STATE_SIZE), kind)  # Canonical states.
+        self.local = np.empty((steps, batch, STATE_SIZE), kind)  # Predictions in the frame of the state before.
         self.change = np.empty((steps, batch, 22, 3, 3), kind)
-        self.turns = np.empty((steps, batch, 4), kind)  # (2, 2) by rows
+        self.turns = np.empty((steps, batch, 4), kind)  # Matrices (2, 2), row by row.
         self.normed = tuple(np.empty((steps, batch, len(least)), kind) for least in leasts)
         self.scale = tuple(np.empty((steps, batch, GROUPS), kind) for _ in leasts)
 
     def _by_layer(self) -> list[np.ndarray]:
-        """The share of every layer (S, B, out) that does not depend on the states: from the bias and the latents."""
+        """For every layer, the share of its output (S, B, out) that does not depend on the states."""
         decoder, lead = self.decoder, self.local.shape[:2]
         shares = []
         for matrix, layer in zip(decoder.from_latent, decoder.layers.each, strict=True):
@@ -151,7 +151,7 @@ class _Run:
         return inputs, motion, _swapped(self.decoded[..., _CONTACTS])
 
     def backward(self, inputs, motion, contacts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gradients of start (B, 339), latents (B, S, 48), pivot (B, 3) from those of the three results."""
+        """Gradients of start (B, 339), latents (B, S, 48) and pivot (B, 3), from the gradients of the three results."""
         decoder, (steps, batch) = self.decoder, self.local.shape[:2]
         inputs, motion = inputs.swapaxes(0, 1).take(_STATE_ORDER, axis=2), np.ascontiguousarray(motion)
         local, of_turn = np.empty_like(self.local), np.empty((steps, batch), self.local.dtype)
@@ -174,12 +174,12 @@ class _Run:
 
 
 def _joint_sums(own: np.ndarray) -> np.ndarray:
-    """Sum of the joints' x and y, (…, 339) → (…, 2)."""
+    """The sum of the x and the sum of the y of all joints of states, (…, 339) → (…, 2)."""
     return np.stack((own[..., _JOINTS_X].sum(-1), own[..., _JOINTS_Y].sum(-1)), axis=-1)
 
 
 def _canonical_slope(right: np.ndarray) -> np.ndarray:
-    """Derivative of ``canonical_turn``'s angle by the root's first column, (…, 2) → (…, 2)."""
+    """Derivative of the angle of ``canonical_turn`` with respect to the root's first column, (…, 2) → (…, 2)."""
     squared = np.maximum(np.vecdot(right, right), 1e-16)[..., None]
     return right[..., ::-1] * np.array([1, -1], right.dtype) / squared
 
@@ -191,7 +191,7 @@ def _published_parts(right: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _published_slope(right: np.ndarray) -> np.ndarray:
-    """Derivative of ``published_turn``'s angle by the root's first column, (…, 2) → (…, 2)."""
+    """Derivative of the angle of ``published_turn`` with respect to the root's first column, (…, 2) → (…, 2)."""
     x, y, length, cosine, side = _published_parts(right)
     slope = -side / np.sqrt(1 - cosine * cosine)
     wide = (length + 1e-6) ** 2 * np.maximum(length, 1e-20)

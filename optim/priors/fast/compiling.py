@@ -1,6 +1,6 @@
-"""Compiles the roll-out before the first fit needs it: ``python -m optim.priors.fast.compiling``.
+"""Compiles all kernels before the first fit needs them: ``python -m optim.priors.fast.compiling``.
 
-Compiled code stays in the user's cache folder (``cache``); a file in it marks that everything is compiled.
+The compiled code is kept in the folder that ``cache`` chooses; a file in it marks that all kernels are compiled.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Inference-only networks: folded and packed once, with a gradient with respect to their input only.
+"""Folds and packs inference-only networks once, and computes their gradient with respect to the input only.
 
 A group norm after a linear layer subtracts a mean, divides by a standard deviation, and applies a gain and an offset.
-Everything except the division and the offset is linear and is put into the weights: the mean, the constant of the
-standard deviation and the sign of the gain into the layer before, the size of the gain into the layer after. What is
-left of ``Linear → GroupNorm → ReLU`` is ``y = W x + b; n = y / √(Σ y² + ε); max(n − least, 0)``.
+Everything except the division and the offset is linear and is folded into the weights. The mean, the constant factor of
+the standard deviation and the sign of the gain go into the layer before; the size of the gain goes into the layer
+after. ``Linear → GroupNorm → ReLU`` becomes ``y = W x + b; n = y / √(Σ y² + ε); max(n − least, 0)``.
 
 The loops over layers are compiled (``kernels``). The networks are those of ``mlp``.
 """
@@ -29,14 +29,14 @@ from optim.priors.fast.cache import wait_until_compiled
 from optim.priors.mlp import GROUPS, Mlp
 
 _UNIT, _LEAST = 4, 16
-"""Rows per thread: a multiple of the first number, as in the products, and at least the second."""
+"""The number of rows of one thread is a multiple of ``_UNIT``, as in the products, and at least ``_LEAST``."""
 _SMALLEST_GAIN = 1e-20
-"""Replaces a gain of 0, by which one cannot divide; up to rounding, the result is then the offset."""
+"""Replaces a gain of 0, because the offset is divided by the gain. Up to rounding, the result is then the offset."""
 
 
 @cache
 def kernel(name: str) -> ModuleType:
-    """A module of ``kernels``, imported where it is first needed: its compiler takes a third of a second to load.
+    """A module of ``kernels``, imported when it is first needed, because numba takes a third of a second to load.
 
     The first call on a machine waits until the kernels have been compiled.
     """
@@ -60,11 +60,11 @@ class Matrix:
 
 
 class Layer(Matrix):
-    """One linear layer and the norm and ReLU after it, folded.
+    """One linear layer, folded together with the norm and the ReLU after it.
 
     Args:
         matrix: (out, in), without the columns of the skipped input.
-        skipped: (out, skip), the columns for the input that every layer gets again.
+        skipped: (out, skip), the columns for the skipped input, which every layer receives again.
         bias: (out,).
         least: (out,), threshold of the ReLU, which is subtracted from the norm's result; 0 where no norm follows.
     """
@@ -75,6 +75,7 @@ class Layer(Matrix):
 
     @property
     def width(self) -> int:
+        """Number of outputs."""
         return len(self.bias)
 
 
@@ -105,7 +106,12 @@ class Layers:
 
 
 def folded(network: Mlp, *, inputs: np.ndarray | None = None, outputs: np.ndarray | None = None) -> Layers:
-    """The layers of a network; ``inputs`` and ``outputs`` put its first columns and last rows in another order."""
+    """The folded layers of a network.
+
+    Args:
+        inputs: New order of the input without its skipped part, as indices into the old one; None keeps the order.
+        outputs: New order of the output, as indices into the old one; None keeps the order.
+    """
     layers: list[Layer] = []
     gain, eps = np.ones(1), network.norms[0].eps
     for index, (linear, norm) in enumerate(zip(network.linears, [*network.norms, None], strict=True)):
@@ -153,7 +159,7 @@ def plain_torch() -> Iterator[None]:
 def made_once(network: Mlp, make: Callable[[Mlp], Made]) -> Made | None:
     """``make(network)`` for an inference-only network on the CPU; computed once per set of weights.
 
-    None if the weights require gradients or are on another device, and in ``plain_torch``.
+    It is None if the weights require gradients or are on another device, and within ``plain_torch``.
     """
     weights = list(network.parameters())
     if _in_plain_torch.get() or not weights or any(w.requires_grad or w.device.type != "cpu" for w in weights):
@@ -165,7 +171,11 @@ def made_once(network: Mlp, make: Callable[[Mlp], Made]) -> Made | None:
 
 
 class FoldedMlp(torch.autograd.Function):
-    """``apply(x, layers)``: (N, in) → (N, out), the network of these layers."""
+    """``apply(x, layers)``: the output (N, out) of the network of these layers for an input (N, in).
+
+    Raises:
+        ValueError: The input has another width or type of numbers than the network takes.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, layers: Layers) -> Tensor:
@@ -202,6 +212,6 @@ class FoldedMlp(torch.autograd.Function):
 
 
 def run(network: Mlp, x: Tensor) -> Tensor:
-    """A network without skipped input on (N, in), folded where it is for inference only."""
+    """The output (N, out) of a network without skipped input for (N, in); an inference-only network is folded."""
     layers = made_once(network, folded)
     return network(x) if layers is None else FoldedMlp.apply(x, layers)

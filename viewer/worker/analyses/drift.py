@@ -1,4 +1,4 @@
-"""How far roll-outs leave the motion that they encode, and why."""
+"""Measures how far roll-outs drift from the motion that they encode, and from which causes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where along the clip the loss comes from."""
+"""Measures how much each frame of the clip contributes to the loss."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from viewer.worker.build_view import ViewBuilder
 
 
 def frame_terms(builder: ViewBuilder, snapshot: Snapshot) -> FrameTerms:
-    """Every row of the weights table over the frames of every sub-sequence."""
+    """The weighted loss of every row of the weights table, for each frame of each sub-sequence."""
     return FrameTerms(weighted=builder.members.per_frame(snapshot))
