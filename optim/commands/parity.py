@@ -66,6 +66,7 @@ def case_files() -> list[Path]:
 
 @lru_cache(maxsize=1)
 def models() -> dict:
+    """The models that the golden cases were made with, by the names of ``Problem``'s arguments."""
     with np.load(MODELS / "vposer_random.npz") as arrays:
         vposer = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     return {
@@ -86,11 +87,13 @@ class Case:
 
     @staticmethod
     def read(path: Path) -> Case:
+        """The case of an ``.npz`` file."""
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}
         return Case(path.stem, json.loads(str(arrays.pop("meta"))), arrays)
 
     def tensor(self, name: str) -> Tensor | None:
+        """An array of the case as a tensor; None if the case does not have it."""
         return torch.from_numpy(self.arrays[name]) if name in self.arrays else None
 
     def group(self, prefix: str) -> dict[str, Tensor]:
@@ -100,10 +103,12 @@ class Case:
 
     @cached_property
     def steps(self) -> int:
+        """Total number of outer steps."""
         return sum(self.meta["num_iter"])
 
     @cached_property
     def problem(self) -> Problem:
+        """The problem that the golden run fitted."""
         previous = None
         if f"{_PREVIOUS}betas" in self.arrays:
             given = self.group(_PREVIOUS)
@@ -134,6 +139,7 @@ class Case:
 
     @cached_property
     def schedule(self) -> tuple[Phase, ...]:
+        """The phases of preset ``reference`` with the options of the golden run."""
         options = self.meta["options"]
         return schedule(
             "reference",

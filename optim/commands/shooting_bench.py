@@ -51,7 +51,7 @@ ERRORS = ("joints_all", "joints_visible", "joints_occluded")
 
 
 def ways() -> dict[str, tuple[Phase, ...]]:
-    """Name of a stage-3 variant → its phases."""
+    """Name of a stage-3 variant → its phases in stage 3."""
 
     def stage_3(preset: str) -> tuple[Phase, ...]:
         return tuple(phase for phase in schedule(preset, "3d") if phase.stage == 3)

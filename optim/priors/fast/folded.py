@@ -89,14 +89,17 @@ class Layers:
 
     @cached_property
     def panels(self) -> tuple[np.ndarray, ...]:
+        """The packed weights of each layer."""
         return tuple(layer.panels for layer in self.each)
 
     @cached_property
     def panels_back(self) -> tuple[np.ndarray, ...]:
+        """The packed transposed weights of each layer."""
         return tuple(layer.panels_back for layer in self.each)
 
     @cached_property
     def biases(self) -> tuple[np.ndarray, ...]:
+        """The bias of each layer."""
         return tuple(layer.bias for layer in self.each)
 
     @cached_property
