@@ -33,6 +33,8 @@ class Cost:
     process: float
     """Processor time of all threads."""
     iterations: int
+    recording: float = 0.0
+    """Processor time that the optimiser's thread spends on the recording."""
     size: int = 0
     """Bytes of the file."""
 
@@ -41,19 +43,24 @@ def fit(settings: Settings, file: Path | None) -> Cost:
     """Fit from the first iteration to the last, recorded in a file or not; loading is not counted."""
     session = load_session(settings)
     began = time.perf_counter(), time.thread_time(), time.process_time()
-    recorder = None
+    recorder, recording_time = None, 0.0
     if file is not None:
         recording = recorded_session(session, path=file, settings=settings)
         recorder = Recorder(recording, ViewBuilder(session), lambda message: None)
     while not session.done:
         session.step_iteration()
         if recorder is not None:
+            here = time.thread_time()
             recorder.follow()
+            recording_time += time.thread_time() - here
     if recorder is not None:
+        here = time.thread_time()
         recorder.close()
+        recording_time += time.thread_time() - here
     ended = time.perf_counter(), time.thread_time(), time.process_time()
     wall, thread, process = (end - begin for begin, end in zip(began, ended, strict=True))
-    return Cost(wall, thread, process, len(session.history) - 1, 0 if file is None else file.stat().st_size)
+    size = 0 if file is None else file.stat().st_size
+    return Cost(wall, thread, process, len(session.history) - 1, recording_time, size)
 
 
 def told(name: str, costs: list[Cost]) -> str:
@@ -81,8 +88,15 @@ def main(argv: list[str]) -> int:
     print(f"{'':12s} {'gone by':>20s}  {'optimiser thread':>20s}  {'all threads':>20s}")
     print(told("not recorded", plain))
     print(told("recorded", recorded))
+    mine = min(cost.recording for cost in recorded)
+    other = min(cost.process - cost.thread for cost in recorded)
+    count = recorded[0].iterations
+    print(f"recording: {1e3 * mine / count:.3f} ms an iteration on the optimiser's thread,", end=" ")
+    print(
+        f"{1e3 * other / count:.3f} ms on its own thread; {mine / min(cost.thread for cost in recorded):.1%} of the fit"
+    )
     size = max(cost.size for cost in recorded)
-    print(f"file: {size / 1e6:.1f} MB, {size / recorded[0].iterations:.0f} bytes an iteration")
+    print(f"file: {size / 1e6:.1f} MB, {size / count:.0f} bytes an iteration")
     return 0
 
 
