@@ -40,7 +40,10 @@ def grab() -> np.ndarray:
     _read(gl, 1, 1)  # Mesa learns of a new size of the window here; a larger first read would leave the old buffer
     if not ps.is_headless() and _window_size(gl) not in (None, (width, height)):
         raise WindowResizing("the window was resized while its picture was taken")
-    return np.ascontiguousarray(_read(gl, width, height)[::-1, :, :3])
+    pixels = _read(gl, width, height)
+    if not ps.is_headless() and _window_size(gl) not in (None, (width, height)):
+        raise WindowResizing("the window was resized while its picture was read")
+    return np.ascontiguousarray(pixels[::-1, :, :3])
 
 
 def _read(gl: ctypes.CDLL, width: int, height: int) -> np.ndarray:

@@ -21,6 +21,9 @@ from viewer.protocol.view_model import ViewModel
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState
 
+MOST_BLANK = 5
+"""Pictures of one single colour in a row that are left out, because the window may be changing its size."""
+
 
 class Filming:
     """One film of the window; ``finish`` completes the file.
@@ -57,6 +60,7 @@ class Filming:
         self._orders: Iterator[c.Command] | None = None
         self._shots: deque[int | None] = deque()  # snapshots in this picture; None: the one that is shown
         self._taken: list[np.ndarray] = []
+        self._blank = 0  # pictures of one colour in a row that were left out
 
     @property
     def frames(self) -> int:
@@ -116,6 +120,8 @@ class Filming:
             picture = grab()
         except WindowResizing:
             return
+        if self._is_fresh_buffer(picture):
+            return
         self.resized |= self._window_size != self.size
         self._taken.append(fitted(picture, self.size))
         if self._shots:
@@ -123,6 +129,18 @@ class Filming:
         if not self._shots:
             self._write(beside(self._taken))
             self._taken = []
+
+    def _is_fresh_buffer(self, picture: np.ndarray) -> bool:
+        """Whether a picture of one single colour is the buffer of a new size, before anything was drawn into it.
+
+        The size can change between the drawing and the reading without a trace. A window that really shows one colour
+        is taken after some frames.
+        """
+        if picture.min() != picture.max() or self._blank >= MOST_BLANK:
+            self._blank = 0
+            return False
+        self._blank += 1
+        return True
 
     def _write(self, picture: np.ndarray) -> None:
         self._video.write(picture)

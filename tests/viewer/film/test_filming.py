@@ -142,7 +142,8 @@ def test_whatever_a_script_runs_into_the_window_stays(window, tmp_path):
 def test_a_script_leaves_layers_and_settings_as_they_were(window, tmp_path, monkeypatch, own, whole):
     """Also where the user had chosen the layer, and where filming is stopped in the middle."""
     width, height = ps.get_buffer_size()
-    monkeypatch.setattr(filming, "grab", lambda: np.zeros((height, width, 3), np.uint8))  # nothing is drawn here
+    drawn = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    monkeypatch.setattr(filming, "grab", lambda: drawn)  # nothing is drawn here
     ui, studio = window.app.ui, window.app.studio
     if own:
         ui.switch("rollout")
