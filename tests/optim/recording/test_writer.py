@@ -11,12 +11,14 @@ from optim.recording.writer import WAITING, Writer
 
 def test_jobs_are_done_in_order_in_another_thread():
     writer, done = Writer(), []
+    threads: set[threading.Thread] = set()
+    writer.do(lambda: threads.add(threading.current_thread()))
     for number in range(20):
         writer.do(lambda number=number: done.append((number, threading.current_thread().name)))
     writer.wait()
     assert done == [(number, "recording") for number in range(20)]
     writer.close()
-    assert not any(thread.name == "recording" and thread.is_alive() for thread in threading.enumerate())
+    assert [thread.is_alive() for thread in threads] == [False]
 
 
 def test_who_brings_more_than_can_wait_waits():
