@@ -16,12 +16,12 @@ from viewer.window import backends, glx_probe
 
 ROOT = Path(__file__).parents[3]
 WINDOW = """
-from tests.viewer import fakes
 from viewer.window.window import WindowUnavailable, run_window
-from viewer.worker.local_client import LocalClient
+def make_client():
+    raise AssertionError("nothing may be started without a window")
 if __name__ == "__main__":
     try:
-        run_window(lambda: LocalClient(fakes.make_session))
+        run_window(make_client)
     except WindowUnavailable as error:
         print(error)
 """

@@ -20,16 +20,19 @@ from tests.viewer.xserver import xserver
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120.0
 PROGRAM = """
-import json, sys
+import json, os, sys
 from functools import partial
-from tests.viewer import conftest, fakes
 from tests.viewer.uidriver import UiDriver
 from viewer.window import app
 from viewer.window import window
 from viewer.window.client import ProcessClient
 
-driver, out = UiDriver(), open(sys.argv[1], "a", buffering=1)
+driver = UiDriver()
 draw = app.App.frame
+
+def make_session(name):  # in the worker: the window's process has no torch
+    from tests.viewer import conftest, fakes
+    return getattr(fakes, name, conftest.fit)()
 
 def frame(self):
     driver.frame += 1
@@ -43,12 +46,15 @@ def frame(self):
                   "branches": len(view.history.branches), "current": view.current, "shown": view.shown,
                   "recording": self.ui.filming.active, "pictures": self.ui.filming.frames,
                   "notes": [note.text for note in self.ui.notes]}
-    out.write(json.dumps(state) + "\\n")
+    with open(sys.argv[1] + ".new", "w") as file:
+        json.dump(state, file)
+    os.replace(sys.argv[1] + ".new", sys.argv[1])
 
 if __name__ == "__main__":
     driver.install()
     app.App.frame = frame
-    result = window.run_window(partial(ProcessClient, getattr(fakes, sys.argv[2], conftest.fit)))
+    result = window.run_window(partial(ProcessClient, partial(make_session, sys.argv[2])))
+    assert "torch" not in sys.modules
     print(result.error)
     sys.exit(result.exit_status)
 """
@@ -66,7 +72,7 @@ class RealWindow:
     """The program on its display, and a hand on mouse and keyboard."""
 
     def __init__(self, display: str, folder: Path, session: str) -> None:
-        script, self.log = folder / "program.py", folder / "state.jsonl"
+        script, self.log = folder / "program.py", folder / "state.json"
         script.write_text(PROGRAM)
         self.environment = dict(
             os.environ,
@@ -88,8 +94,8 @@ class RealWindow:
 
     def state(self) -> dict:
         try:
-            return json.loads(self.log.read_text().splitlines()[-1])
-        except (OSError, IndexError, ValueError):
+            return json.loads(self.log.read_text())
+        except FileNotFoundError:
             return {}
 
     def wait(self, condition: Callable[[dict], object]) -> dict:
@@ -202,7 +208,7 @@ def test_a_first_minute(open_real):
     window.close_button()
     out, errors = window.process.communicate(timeout=PATIENCE)
     assert (window.process.returncode, out.strip(), errors) == (0, "None", "")
-    assert sorted(path.name for path in window.folder.iterdir()) == ["config", "program.py", "state.jsonl"]
+    assert sorted(path.name for path in window.folder.iterdir()) == ["config", "program.py", "state.json"]
 
 
 @pytest.mark.slow
