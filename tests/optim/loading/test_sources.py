@@ -162,6 +162,7 @@ def joints(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_source_in_one_new_file_is_loaded(tree, joints, model_files):
     assert started(tree, LOAD, "--data-path", joints, *model_files.flags()) == "text my walk (1, 20, 22, 3)\n"
     called_otherwise = joints.rename(joints.with_suffix(".npz"))

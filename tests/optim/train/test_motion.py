@@ -194,6 +194,7 @@ def test_resuming_from_something_else_is_refused(clips, body, tmp_path):
         MotionTrainer(clips, body, TINY).resume(tmp_path / "last.pth")
 
 
+@pytest.mark.slow
 def test_command_trains_measures_and_resumes(folder, tmp_path, capsys):
     train = ["motion-prior", "--data", str(folder), "--out", str(tmp_path), "--transitions", "40"]
     train += ["--no-bfloat16"]  # which many processors have to imitate, slowly

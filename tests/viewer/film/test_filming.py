@@ -96,6 +96,7 @@ def run(program: str, *arguments: object) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_script_steers_the_fit_and_gives_the_same_pictures_again(tmp_path):
     script = tmp_path / "story.txt"
     script.write_text(STORY)

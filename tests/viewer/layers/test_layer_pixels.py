@@ -8,6 +8,8 @@ import pytest
 from tests.viewer.window.test_pixels import around, drawn, has_hue, share
 from viewer.ui import theme
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):

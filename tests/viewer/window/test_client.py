@@ -95,6 +95,7 @@ def test_a_worker_that_dies_is_missed(listen):
     worker.client.post(c.Run())
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_where_it_was(listen, tmp_path):
     """The next one goes on from what was written, which is all iterations that were over a second before."""
     record = partial(recorded.record, tmp_path / "run.humorscope")

@@ -256,6 +256,7 @@ def test_the_main_story(open_real):
     assert capture.read()[1].shape == (720, 1280, 3)
 
 
+@pytest.mark.slow
 def test_a_video_goes_on_while_the_window_is_resized(open_real):
     window = open_real("make_session")
     window.wait(lambda s: s.get("state") == "paused")
