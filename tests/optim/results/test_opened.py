@@ -1,5 +1,6 @@
 """Results opened again: HuMoR's folders and ours, split videos, SLAHMR's people; and what is said of broken ones."""
 
+import json
 import logging
 from dataclasses import replace
 
@@ -10,10 +11,16 @@ import torch
 import assets
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
+from optim.config.settings import parse
 from optim.results.opened import open_results
 from optim.results.read_results import read_motion_file
-from optim.split.batches import row_of
+from optim.results.saving.humor_results import save_results, save_stitched
+from optim.results.saving.run_record import split_info, write_record
+from optim.schedule.stages import schedule
+from optim.split.batches import BatchedFit, row_of
+from optim.split.splitting import split_frames
 from optim.split.stitching import Clip, seams_of, stitch
+from tests import fakes as small
 from tests.motions import walk_arrays
 
 FLOOR = np.array([0.0, 0.0, 1.0, 0.0])
@@ -109,6 +116,31 @@ def test_seams_are_those_of_the_motion_that_was_written(tmp_path, how):
     assert abs(seam.after.cm - written.after.cm) < 1e-3 and abs(seam.after.deg - written.after.deg) < 1e-2
     assert (seam.after.cm < 0.5 * seam.before.cm) == (how == "blend")
     assert seam.before == written.before and seam.apart == written.apart
+
+
+def test_the_seams_of_a_split_fit_are_those_of_its_record(tmp_path):
+    """A real fit in two batches, written as a run without a window writes it."""
+    problem, _ = small.recoverable("joints3d", frames=20)
+    fit = BatchedFit(
+        problem,
+        split_frames(20, length=8, overlap=3),
+        schedule=schedule("humorscope", "3d", num_iters=(1, 1, 0), lbfgs_max_iter=4),
+        batch_size=2,
+    )
+    for session in fit:
+        session.run()
+        save_results(session, tmp_path, body_file=assets.BODY_FILE, numbers=fit.numbers)
+    whole = fit.stitched(how="blend")
+    final = save_stitched(whole, problem, tmp_path, body_file=assets.BODY_FILE, stage=2)
+    write_record([final], split_info(parse([]), fit, whole))
+    recorded, found = json.loads((final / "run.json").read_text())["seams"], open_results(tmp_path).seams
+    assert len(found) == len(recorded) == len(fit.split) - 1 >= 2
+    for seam, kept in zip(found, recorded, strict=True):
+        assert (seam.frame, seam.shared) == (kept["frame"], kept["shared"])
+        for name in ("apart", "before", "after"):
+            jump = getattr(seam, name)
+            assert (jump.cm, jump.deg) == pytest.approx((kept[name]["cm"], kept[name]["deg"]), abs=0.01), name
+        assert seam.after.cm < 0.7 * seam.before.cm, "the blended motion jumps as a hard cut would"
 
 
 def rotations(motion):
