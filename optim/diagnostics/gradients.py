@@ -37,7 +37,7 @@ def term_gradients(fit: Fit, snapshot: Snapshot | None = None) -> TermGradients:
     objective, packing = Objective(fit.problem_at(snapshot), phase, snapshot.prior_frame), snapshot.packing
     matrix = _matrix(objective, snapshot)
     pieces = [packing.split(row) for row in matrix]
-    names = [part.name for part in packing.parts]
+    names = [block.name for block in packing.blocks]
     over_time = [name for name in names if name in PER_FRAME]
     return TermGradients(
         terms=tuple(term.name for term in objective.terms),
@@ -63,8 +63,8 @@ def _matrix(objective: Objective, snapshot: Snapshot) -> Tensor:
 
 
 def _frames(packing: Packing, name: str) -> np.ndarray:
-    part = next(part for part in packing.parts if part.name == name)
-    index = np.arange(part.shape[1]) if part.frames is None else part.frames.numpy()
+    block = next(block for block in packing.blocks if block.name == name)
+    index = np.arange(block.shape[1]) if block.frames is None else block.frames.numpy()
     return index + 1 if name == "latent_motion" else index
 
 

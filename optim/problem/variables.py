@@ -52,7 +52,7 @@ def root_variable(matrix: Tensor, *, rotation: str) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Part:
+class Block:
     """One variable's place in the flat vector: all of it, or only some indices along its second axis."""
 
     name: str
@@ -70,32 +70,32 @@ class Part:
 class Packing:
     """The order of the moving variables in the flat vector of n numbers."""
 
-    parts: tuple[Part, ...]
+    blocks: tuple[Block, ...]
 
     @property
     def size(self) -> int:
-        return sum(part.size for part in self.parts)
+        return sum(block.size for block in self.blocks)
 
     def pack(self, variables: Variables) -> Tensor:
         """The flat vector (n,) of the moving entries."""
         pieces = []
-        for part in self.parts:
-            value = variables[part.name]
-            pieces.append((value if part.frames is None else value[:, part.frames]).reshape(-1))
+        for block in self.blocks:
+            value = variables[block.name]
+            pieces.append((value if block.frames is None else value[:, block.frames]).reshape(-1))
         return torch.cat(pieces)
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
         """The blocks of the flat vector by name, in the shape of the moving entries; views, not copies."""
-        pieces = flat.split([part.size for part in self.parts])
-        return {part.name: piece.view(part.shape) for part, piece in zip(self.parts, pieces, strict=True)}
+        pieces = flat.split([block.size for block in self.blocks])
+        return {block.name: piece.view(block.shape) for block, piece in zip(self.blocks, pieces, strict=True)}
 
     def unpack(self, flat: Tensor, variables: Variables) -> dict[str, Tensor]:
         """All variables with the moving entries from ``flat``; the others are the same tensors as before."""
         result = dict(variables)
-        for part, piece in zip(self.parts, self.split(flat).values(), strict=True):
-            if part.frames is not None:
-                piece = variables[part.name].index_copy(1, part.frames, piece)
-            result[part.name] = piece
+        for block, piece in zip(self.blocks, self.split(flat).values(), strict=True):
+            if block.frames is not None:
+                piece = variables[block.name].index_copy(1, block.frames, piece)
+            result[block.name] = piece
         return result
 
 
@@ -110,7 +110,7 @@ def packing(variables: Variables, phase: Phase, *, held: Iterable[str] = ()) -> 
         if phase.stage == 3 or text != X_0:
             for name, frames in covered(text, variables):
                 still.setdefault(name, []).append(frames)
-    parts = []
+    blocks = []
     for name in phase.variables:
         value = variables[name]
         keep = torch.ones(value.shape[1], dtype=torch.bool) if name in RANGED else torch.ones(1, dtype=torch.bool)
@@ -121,14 +121,14 @@ def packing(variables: Variables, phase: Phase, *, held: Iterable[str] = ()) -> 
         for frames in still.get(name, ()):
             keep[frames] = False
         if len(keep) and keep.all():
-            parts.append(Part(name, tuple(value.shape), None))
+            blocks.append(Block(name, tuple(value.shape), None))
         elif keep.any():
             index = keep.nonzero()[:, 0]
-            parts.append(Part(name, (value.shape[0], len(index), *value.shape[2:]), index))
-    if not parts:
+            blocks.append(Block(name, (value.shape[0], len(index), *value.shape[2:]), index))
+    if not blocks:
         names = ", ".join(sorted(held))
         raise InputError(f"{phase.name}: with {names} held nothing is left to move; release one of them")
-    return Packing(tuple(parts))
+    return Packing(tuple(blocks))
 
 
 def covered(text: str, variables: Variables) -> list[tuple[str, slice]]:

@@ -10,7 +10,7 @@ from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations, PreviousBatch
-from optim.problem.variables import Packing, Part, Trajectory
+from optim.problem.variables import Block, Packing, Trajectory
 from optim.recording.values import form
 from optim.schedule.phases import Phase
 from optim.schedule.presets import Preset
@@ -21,8 +21,8 @@ FORMS = (
     form(PriorFrame, "PriorFrame", "R_prior_input offset", shared=True),
     form(Observations, "Observations", "joints3d verts3d points3d joints2d seq_interval previous", shared=True),
     form(PreviousBatch, "PreviousBatch", "seq_interval verts3d betas floor_plane"),
-    form(Part, "Part", "name shape frames"),
-    form(Packing, "Packing", "parts", shared=True),
+    form(Block, "Part", "name shape frames"),
+    form(Packing, "Packing", "parts:blocks", shared=True),
     form(Trajectory, "Trajectory", "trans root_orient pose_body betas joints contacts floor_plane"),
     form(
         Preset,

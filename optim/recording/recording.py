@@ -523,7 +523,7 @@ def _stretch(snapshot: Snapshot) -> dict[str, Any]:
 def _apart(snapshot: Snapshot) -> dict[str, Tensor | None]:
     """The variables by name; None for those that are views of the solver's point, which is stored elsewhere."""
     moving = snapshot.solver.point.x.untyped_storage().data_ptr()
-    whole = {part.name for part in snapshot.packing.parts if part.frames is None}
+    whole = {block.name for block in snapshot.packing.blocks if block.frames is None}
     return {
         name: None if name in whole and value.untyped_storage().data_ptr() == moving else value
         for name, value in snapshot.variables.items()
@@ -536,7 +536,7 @@ def _together(apart: dict[str, Tensor | None], packing: Packing, x: Tensor, *, a
     Args:
         anew: Take all variables that the solver changes from ``x``, as they are after an iteration.
     """
-    views = {p.name: v for p, v in zip(packing.parts, packing.split(x).values(), strict=True) if p.frames is None}
+    views = {p.name: v for p, v in zip(packing.blocks, packing.split(x).values(), strict=True) if p.frames is None}
     whole = {name: views[name] if value is None else value for name, value in apart.items()}
     if not anew:
         return whole

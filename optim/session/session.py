@@ -449,7 +449,7 @@ def _same_objective(before: Snapshot, after: Snapshot, free: Packing) -> bool:
         and after.variables is before.variables
         and after.observations is before.observations
         and after.floor is before.floor
-        and [(p.name, p.shape) for p in free.parts] == [(p.name, p.shape) for p in before.packing.parts]
+        and [(p.name, p.shape) for p in free.blocks] == [(p.name, p.shape) for p in before.packing.blocks]
     )
 
 

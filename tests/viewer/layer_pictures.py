@@ -24,8 +24,8 @@ from viewer.layers.axes import LENGTH
 from viewer.layers.body import ghost_frames
 from viewer.layers.camera import plane_depth, unproject
 from viewer.layers.floor import grid, middle
-from viewer.layers.parts import WORST_MM, shared
 from viewer.layers.pull import LONGEST, pull_of
+from viewer.layers.sub_sequences import WORST_MM, shared
 from viewer.protocol.planes import plane_of
 from viewer.scene.camera import frame_points, project
 from viewer.scene.picking import surface_at
@@ -53,7 +53,7 @@ def in_the_world() -> Session:
     return Session(problem, schedule=tuple(replace(p, segment=p.segment and SEGMENT) for p in phases))
 
 
-def in_parts() -> Session:
+def in_sub_sequences() -> Session:
     """Keypoints through a camera, in two sub-sequences that share four frames."""
     whole, _ = small.recoverable("joints2d", frames=FRAMES)
     problem = replace(sub_problem(whole, [(0, 8), (4, FRAMES)]), asked_overlap=3)
@@ -266,7 +266,7 @@ def grid_points(studio: Studio, plane: np.ndarray) -> np.ndarray:
 def main(out: Path) -> None:
     start_polyscope("openGL3_egl", size=SIZE)
     arrays = {}
-    for make, draw in ((in_the_world, world_pictures), (in_parts, camera_pictures)):
+    for make, draw in ((in_the_world, world_pictures), (in_sub_sequences, camera_pictures)):
         studio = Studio(make)
         draw(studio)
         arrays |= studio.pictures

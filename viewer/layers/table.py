@@ -10,11 +10,11 @@ from viewer.layers.floor import FloorLayer, FloorsLayer
 from viewer.layers.floor_handle import FloorHandleLayer
 from viewer.layers.footage import FilmLayer
 from viewer.layers.observations import ObservationsLayer
-from viewer.layers.parts import OverlapsLayer, StitchedLayer
 from viewer.layers.prior import FuturesLayer, OneStepLayer
 from viewer.layers.pull import PullLayer
 from viewer.layers.rollout import NodesLayer, RolloutLayer, RolloutNowLayer
 from viewer.layers.skeleton import ContactsLayer, RegressedLayer, SkeletonLayer
+from viewer.layers.sub_sequences import OverlapsLayer, StitchedLayer
 from viewer.scene.layer import Layer
 
 LAYER_TYPES: tuple[type[Layer], ...] = (

@@ -118,7 +118,7 @@ class Preset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Variable:
     """A variable, or a group of variables, that can be held; the ``children`` of a group are held with it."""
 
     name: str
@@ -140,7 +140,7 @@ class Scene:
     observed: Observed
     phases: tuple[Phase, ...]
     terms: tuple[Term, ...]
-    parts: tuple[Part, ...]
+    variables: tuple[Variable, ...]
     default_weights: np.ndarray  # (P, K) for the P phases
     presets: tuple[Preset, ...] = ()
     camera: Camera | None = None

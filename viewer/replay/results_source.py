@@ -170,7 +170,7 @@ def _scene(opened: Opened, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Scene:
         observed=vm.Observed() if opened.observations is None else observed_of(opened.observations, frame),
         phases=phases,
         terms=terms,
-        parts=(),
+        variables=(),
         default_weights=np.zeros((len(phases), len(terms))),
         loss_terms=tuple(term.name for term in terms),
         camera=camera_of(opened.camera, frame),

@@ -105,7 +105,7 @@ class UiState:
     saved_weights: dict[tuple[int, str], tuple[tuple[int, str, float], ...]] = field(default_factory=dict)
     """Stage and term (or "solo") → (phase, term, weight) before the weights were switched off."""
     names: dict[tuple[str, int], str] = field(default_factory=dict)  # names of bookmarks and branches being typed
-    open_parts: bool = False  # the six parts of x_0 are listed
+    open_x_0: bool = False  # the six parts of x_0 are listed
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # variable → first and last entry to freeze
     noise: dict[str, float] = field(default_factory=dict)  # variable → scale of perturbations
     tabs: dict[str, str] = field(default_factory=dict)  # slot of the layout → panel in front

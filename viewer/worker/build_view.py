@@ -28,18 +28,18 @@ from viewer.protocol.pace import progress
 from viewer.worker.build_prior import prior_frames, regressed_joints, shooting_nodes
 from viewer.worker.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
 
-_PARTS = (
-    vm.Part(name="x_0", label="x_0, the first frame", children=INITIAL_STATE),
-    vm.Part(name="trans", label="trans", unit="m"),
-    vm.Part(name="root_orient", label="root_orient", unit="rad"),
-    vm.Part(name="latent_pose", label="latent_pose"),
-    vm.Part(name="trans_vel", label="trans_vel", unit="m/s"),
-    vm.Part(name="joints_vel", label="joints_vel", unit="m/s"),
-    vm.Part(name="root_orient_vel", label="root_orient_vel", unit="rad/s"),
-    vm.Part(name="latent_motion", label="z, latent motion"),
-    vm.Part(name="nodes", label="nodes of segments"),
-    vm.Part(name="betas", label="betas, body shape"),
-    vm.Part(name="floor_plane", label="floor", unit="m"),
+_VARIABLES = (
+    vm.Variable(name="x_0", label="x_0, the first frame", children=INITIAL_STATE),
+    vm.Variable(name="trans", label="trans", unit="m"),
+    vm.Variable(name="root_orient", label="root_orient", unit="rad"),
+    vm.Variable(name="latent_pose", label="latent_pose"),
+    vm.Variable(name="trans_vel", label="trans_vel", unit="m/s"),
+    vm.Variable(name="joints_vel", label="joints_vel", unit="m/s"),
+    vm.Variable(name="root_orient_vel", label="root_orient_vel", unit="rad/s"),
+    vm.Variable(name="latent_motion", label="z, latent motion"),
+    vm.Variable(name="nodes", label="nodes of segments"),
+    vm.Variable(name="betas", label="betas, body shape"),
+    vm.Variable(name="floor_plane", label="floor", unit="m"),
 )
 
 
@@ -202,7 +202,7 @@ class ViewBuilder:
             observed=observed_of(problem.observations, self.frame),
             phases=_phases(phases),
             terms=terms,
-            parts=_parts(problem, phases),
+            variables=_variables(problem, phases),
             default_weights=_weights(self._session.history[0].schedule, terms),
             presets=_presets(phases),
             camera=camera_of(problem.camera, self.frame),
@@ -237,16 +237,16 @@ def _phases(schedule: tuple[Any, ...]) -> tuple[vm.Phase, ...]:
     )
 
 
-def _parts(problem: Problem, schedule: tuple[Any, ...]) -> tuple[vm.Part, ...]:
+def _variables(problem: Problem, schedule: tuple[Any, ...]) -> tuple[vm.Variable, ...]:
     """Everything that can be held: groups, and the variables that move in any phase."""
     entries = {name: problem.frames for name in ("trans", "root_orient", "latent_pose")}
     entries["latent_motion"] = problem.frames - 1
     moving = {name for phase in schedule for name in phase.variables}
     turned = "" if schedule[0].preset.rotation == "6d" else "rad"
     return tuple(
-        replace(part, entries=entries.get(part.name, 0), unit=turned if part.name == "root_orient" else part.unit)
-        for part in _PARTS
-        if part.children or part.name in moving
+        replace(one, entries=entries.get(one.name, 0), unit=turned if one.name == "root_orient" else one.unit)
+        for one in _VARIABLES
+        if one.children or one.name in moving
     )
 
 

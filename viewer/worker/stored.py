@@ -64,8 +64,8 @@ def _drawn() -> tuple[Form, ...]:
         form(
             vm.Scene,
             "Scene",
-            "name fps starts num_frames body observed phases terms parts default_weights presets camera footage"
-            " ground_truth openpose_vertices key_vertices joint_names floors asked_overlap loss_terms",
+            "name fps starts num_frames body observed phases terms parts:variables default_weights presets camera"
+            " footage ground_truth openpose_vertices key_vertices joint_names floors asked_overlap loss_terms",
             shared=True,
         ),
         form(
@@ -81,7 +81,7 @@ def _drawn() -> tuple[Form, ...]:
         form(vm.Term, "Term", "name unit formula stage help"),
         form(vm.Phase, "Phase", "name stage steps iterations variables frames", shared=True),
         form(vm.Preset, "Preset", "name fixed"),
-        form(vm.Part, "Part", "name label unit children entries"),
+        form(vm.Variable, "Part", "name label unit children entries"),
         form(vm.Drift, "Drift", "stage2 initial root_cm", shared=True),
         form(vm.Nodes, "Nodes", "frames before after"),
         form(vm.Movement, "Movement", "largest rms held_by since moved_since"),

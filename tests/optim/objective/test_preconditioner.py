@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 
 from optim.objective.preconditioner import LEAST_CURVATURE, measured_preconditioner
-from optim.problem.variables import Packing, Part
+from optim.problem.variables import Block, Packing
 from optim.schedule.stages import schedule
 from optim.session.edits import Hold, SetWeight
 from optim.session.session import Session
@@ -16,7 +16,7 @@ from optim.solver.lbfgs import Options, Point
 from tests import fakes
 
 CURVATURES = {"trans": 2000.0, "latent_motion": 0.01, "betas": 0.0}
-PACKING = Packing(tuple(Part(name, (1, 4), None) for name in CURVATURES))
+PACKING = Packing(tuple(Block(name, (1, 4), None) for name in CURVATURES))
 
 
 class Bowl:

@@ -96,7 +96,7 @@ def test_frames_observed_change_at_once():
     edited = session.apply(SetFrames(5))
     assert edited.evaluation.terms["joints3d"].per_frame.shape == (2, 5)
     assert session.apply(SetFrames(None)).evaluation.terms["joints3d"].per_frame.shape == (2, 6)
-    latents = next(part for part in session.current.packing.parts if part.name == "latent_motion")
+    latents = next(part for part in session.current.packing.blocks if part.name == "latent_motion")
     assert latents.frames is None, "all transitions move"
     session.step_iteration()
     session.undo()

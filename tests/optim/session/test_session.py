@@ -166,7 +166,7 @@ def test_memory_is_shared_between_snapshots(finished):
         if new.parent == old.id and new.cause == "iteration":
             kept = [pair for pair in new.solver.pairs if any(pair is other for other in old.solver.pairs)]
             assert len(kept) == len(old.solver.pairs)
-            still = set(old.variables) - {part.name for part in old.packing.parts}
+            still = set(old.variables) - {part.name for part in old.packing.blocks}
             assert all(new.variables[name] is old.variables[name] for name in still)
 
 

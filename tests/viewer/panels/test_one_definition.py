@@ -24,10 +24,10 @@ from tests import fakes as small
 from tests.imports import ROOT
 from tests.viewer import conftest
 from tests.viewer.panels.test_analysis_panels import show, to_stage_3
-from viewer.layers.parts import OverlapsLayer
 from viewer.layers.prior import OneStepLayer
 from viewer.layers.rollout import RolloutLayer
 from viewer.layers.skeleton import RegressedLayer
+from viewer.layers.sub_sequences import OverlapsLayer
 from viewer.panels.inspect.overlaps import _cells
 from viewer.protocol.commands import Analyse
 from viewer.replay.results_source import ResultsSource

@@ -92,7 +92,7 @@ def test_x_0_covers_its_parts_in_stage_3(window):
     window.click("Iteration")
     window.click("x_0, the first frame", 0.05)
     window.frames(2)
-    window.click("parts")
+    window.click("variables")
     window.frames(2)
     window.click("trans", 0.05)
     assert window.session.current.held == {"x_0"}

@@ -30,15 +30,15 @@ def test_a_free_motion_has_its_variables_first(open_fit):
 def test_in_stage_3_the_parts_of_x_0_are_folded_away(window):
     names = [part.name for part, _ in rows(window.view, opened=False)]
     assert names == ["x_0", "latent_motion", "betas"]
-    window.click("parts")
+    window.click("variables")
     window.frames(2)
-    assert [part.name for part, inner in rows(window.view, opened=window.app.ui.open_parts) if inner] == PARTS
+    assert [part.name for part, inner in rows(window.view, opened=window.app.ui.open_x_0) if inner] == PARTS
     for name in PARTS[:4]:
         window.box(name)
 
 
 def test_one_part_is_held_alone(window):
-    window.app.ui.open_parts = True
+    window.app.ui.open_x_0 = True
     window.frames(2)
     window.click("root_orient", 0.05)
     assert window.session.current.held == {"root_orient"}
@@ -49,7 +49,7 @@ def test_rows_say_how_far_variables_have_moved(window):
     assert way.largest > 0
     assert window.shows(number(way.largest))
     assert window.view.movement["trans"].largest == pytest.approx(moved(window.session.fit)["trans"].largest)
-    assert window.view.scene.parts[[p.name for p in window.view.scene.parts].index("trans")].unit == "m"
+    assert window.view.scene.variables[[p.name for p in window.view.scene.variables].index("trans")].unit == "m"
 
 
 def test_rows_say_since_when_something_is_held(window):
@@ -57,7 +57,7 @@ def test_rows_say_since_when_something_is_held(window):
     (hold,) = [one for one in held(window.session.fit) if one.name == "x_0"]
     assert hold.since in {event.snapshot for event in window.view.history.events}
     assert window.shows(f"since {window.view.history.number(hold.since)}")
-    part = next(part for part in window.view.scene.parts if part.name == "x_0")
+    part = next(part for part in window.view.scene.variables if part.name == "x_0")
     assert "moved by 0" in state_of(window.view, part, True)[2]
 
 
@@ -74,12 +74,12 @@ def test_late_in_a_long_fit_there_is_still_room_for_the_menu(window, monkeypatch
 def test_what_the_schedule_holds_is_said(window):
     window.post(RunPhase(), Step(), Step())
     assert window.view.phases[window.view.status.phase].name == "stage 3 freeze"
-    window.app.ui.open_parts = True
+    window.app.ui.open_x_0 = True
     window.frames(2)
     assert window.shows("held since")
-    group = next(part for part in window.view.scene.parts if part.name == "x_0")
+    group = next(part for part in window.view.scene.variables if part.name == "x_0")
     text, _, long = state_of(window.view, group, False)
-    assert (text, long) == ("held", "All its parts are held by the schedule of stage 3 freeze")
+    assert (text, long) == ("held", "All its variables are held by the schedule of stage 3 freeze")
     window.post(RunPhase(), Step())
     assert state_of(window.view, group, False)[0] == "moves"
 

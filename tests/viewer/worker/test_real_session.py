@@ -58,7 +58,7 @@ def test_a_whole_run_can_be_shown(modalities):
     shown = np.nansum(last.weighted)
     assert shown == pytest.approx(bench.session.current.evaluation.total, rel=1e-5)
     moving = {name for phase in last.scene.phases for name in phase.variables}
-    assert {part.name for part in last.scene.parts if not part.children} <= moving
+    assert {part.name for part in last.scene.variables if not part.children} <= moving
 
 
 @pytest.mark.parametrize("stages", [2, 3])
