@@ -8,6 +8,12 @@ from types import TracebackType
 
 import numpy as np
 
+BT709 = (
+    "scale=out_color_matrix=bt709:out_range=tv,"
+    "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+)
+"""FFmpeg's filters that convert colours and say so in the file; otherwise players guess by the size of a video."""
+
 
 class VideoError(RuntimeError):
     """A video cannot be written; the message says why."""
@@ -90,30 +96,10 @@ class VideoWriter:
 def _start_ffmpeg(path: Path, size: tuple[int, int], fps: float) -> subprocess.Popen[bytes]:
     import imageio_ffmpeg
 
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error"]
-    command += [
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "rgb24",
-        "-s",
-        f"{size[0]}x{size[1]}",
-        "-r",
-        f"{fps:g}",
-        "-i",
-        "-",
-    ]
-    command += [
-        "-vf",
-        "pad=ceil(iw/2)*2:ceil(ih/2)*2",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-crf",
-        "20",
-    ]
-    command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
+    raw = f"-f rawvideo -pix_fmt rgb24 -s {size[0]}x{size[1]} -r {fps:g} -i -"
+    even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+    coded = f"-vf {even},{BT709} -c:v libx264 -preset veryfast -crf 20 -pix_fmt yuv420p -movflags +faststart"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *raw.split(), *coded.split(), str(path)]
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import cv2
 import imageio_ffmpeg
@@ -40,6 +41,33 @@ def test_h264_reads_back(tmp_path, size):
     assert fourcc.to_bytes(4, "little").lower() in (b"h264", b"avc1")
     assert abs(int(frames[5][20, 10, 0]) - 200) < 25 and frames[5][20, 10, 2] < 40
     assert abs(int(frames[11][20, 55, 2]) - 220) < 30
+
+
+BARS = [
+    (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255), (255, 255, 255), (0, 0, 0),
+    (198, 176, 153), (22, 24, 29), (128, 128, 128),
+]  # fmt: skip
+"""Full colours, and colours of the window."""
+
+
+def test_a_player_that_believes_in_bt709_shows_the_colours_that_were_drawn(tmp_path):
+    """Browsers, YouTube and mpv take videos of this size for BT.709 whatever is in them; the file says so, too."""
+    path, (width, height) = tmp_path / "bars.mp4", (1280, 720)
+    edges = np.linspace(0, width, len(BARS) + 1).astype(int)
+    picture = np.zeros((height, width, 3), np.uint8)
+    for color, left, right in zip(BARS, edges[:-1], edges[1:], strict=True):
+        picture[:, left:right] = color
+    with VideoWriter(path, size=(width, height), fps=30) as video:
+        for _ in range(3):
+            video.write(picture)
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    told = subprocess.run([ffmpeg, "-i", path], capture_output=True, text=True, check=False).stderr
+    assert "yuv420p(tv, bt709, progressive)" in told
+    decode = "-vf scale=in_color_matrix=bt709:in_range=tv,format=rgb24 -f rawvideo -".split()
+    raw = subprocess.run([ffmpeg, "-loglevel", "error", "-i", path, *decode], capture_output=True, check=True).stdout
+    shown = np.frombuffer(raw, np.uint8).reshape(3, height, width, 3)[1]
+    middles = shown[height // 2, (edges[:-1] + edges[1:]) // 2].astype(int)
+    np.testing.assert_allclose(middles, BARS, atol=6)
 
 
 def test_without_ffmpeg_another_codec_is_used_and_named(tmp_path, monkeypatch):
