@@ -102,19 +102,16 @@ class Player:
         yield from [c.Step()] * (wanted - done)
 
     def _iteration(self, now: Moment) -> Iterator[c.Command]:
-        branch = now.view.history.branch
-        ends = [len(branch) - 1 if word == "end" else int(word) for word in (now.words * 2)[:2]]
-        at = min(round(ends[0] + now.share * (ends[1] - ends[0])), len(branch) - 1)
-        wanted = int(now.view.history.ids[branch[at]])
+        ends = [_number(word, now.view) for word in (now.words * 2)[:2]]
+        wanted = now.view.history.numbered(round(ends[0] + now.share * (ends[1] - ends[0])))
         if wanted != now.view.shown:
             yield c.Inspect(None if wanted == now.view.current else wanted)
 
     def _rewind(self, now: Moment) -> Iterator[c.Command]:
-        branch = now.view.history.branch
-        row = len(branch) - 1 if now.words[0] == "end" else int(now.words[0])
-        if row >= len(branch):
-            raise ValueError(f"rewind {row}: this branch has {len(branch)} iterations")
-        yield edits.Rewind(int(now.view.history.ids[branch[row]]))
+        wanted, last = _number(now.words[0], now.view), _number("end", now.view)
+        if wanted > last:
+            raise ValueError(f"rewind {wanted}: this branch has {last} iterations")
+        yield edits.Rewind(now.view.history.numbered(wanted))
 
     def _weight(self, now: Moment) -> Iterator[c.Command]:
         names = [term.name for term in now.view.scene.terms]
@@ -205,12 +202,16 @@ class Player:
             self.compared = None
             yield c.Inspect(None)
             return
-        branch = now.view.history.branch
-        rows = [len(branch) - 1 if word == "end" else min(int(word), len(branch) - 1) for word in now.words]
-        self.compared = (int(now.view.history.ids[branch[rows[0]]]), int(now.view.history.ids[branch[rows[1]]]))
+        one, other = (now.view.history.numbered(_number(word, now.view)) for word in now.words)
+        self.compared = one, other
 
     def _end(self, now: Moment) -> Iterator[c.Command]:
         yield from ()
+
+
+def _number(word: str, view: ViewModel) -> int:
+    """The number of an iteration as the screen shows it; ``end`` is the last one of the current branch."""
+    return view.history.number(view.current) if word == "end" else int(word)
 
 
 def _eye_and_target(distance: float) -> tuple[np.ndarray, np.ndarray]:

@@ -228,6 +228,11 @@ class History:
         """The number under which the screen shows a snapshot: how many iterations led to it on its branch."""
         return int(self.depth[self.row_of(snapshot)])
 
+    def numbered(self, number: int) -> int:
+        """Id of the newest snapshot with a number (see ``number``) on the current branch, at most that of its end."""
+        at = np.searchsorted(self.depth[self.branch], number, side="right") - 1
+        return int(self.ids[self.branch[at]])
+
     def path(self, snapshot: int) -> np.ndarray:
         """Rows from the first snapshot to a given one, which may be on any branch."""
         rows, row = [], self.row_of(snapshot)
