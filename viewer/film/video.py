@@ -1,9 +1,14 @@
-"""Writes frames to an mp4 file: H.264 with imageio-ffmpeg's encoder, or MPEG-4 with OpenCV if that is missing."""
+"""Writes frames to an mp4 file: H.264 with imageio-ffmpeg's encoder, or MPEG-4 with OpenCV if that is missing.
+
+A thread hands the frames to the encoder, so that the next one can be drawn meanwhile.
+"""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from types import TracebackType
 
 import numpy as np
@@ -13,6 +18,8 @@ BT709 = (
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 )
 """FFmpeg's filters that convert colours and say so in the file; otherwise players guess by the size of a video."""
+
+WAITING = 4  # frames that may wait for the encoder
 
 
 class VideoError(RuntimeError):
@@ -38,9 +45,13 @@ class VideoWriter:
                 "do not play. Install imageio-ffmpeg for H.264."
             )
             self._fallback = _start_opencv(self.path, size, fps)
+        self._waiting: Queue[np.ndarray | None] = Queue(WAITING)
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._pass_on, name="video", daemon=True)
+        self._thread.start()
 
     def write(self, rgb: np.ndarray) -> None:
-        """Append a frame, uint8 (height, width, 3).
+        """Append a frame, uint8 (height, width, 3), which must not be changed afterwards.
 
         Raises:
             ValueError: The frame has another size or type.
@@ -49,15 +60,25 @@ class VideoWriter:
         width, height = self.size
         if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
             raise ValueError(f"a frame has shape {rgb.shape} {rgb.dtype}; ({height}, {width}, 3) uint8 is expected")
-        if self._process is not None:
-            assert self._process.stdin is not None
-            try:
-                self._process.stdin.write(np.ascontiguousarray(rgb).tobytes())
-            except OSError as error:
-                raise VideoError(f"{self.path}: {self._complaint()}") from error
-        elif self._fallback is not None:
-            self._fallback.write(np.ascontiguousarray(rgb[: height & ~1, : width & ~1, ::-1]))
+        if self._error is not None:
+            raise VideoError(f"{self.path}: {self._complaint()}") from self._error
+        self._waiting.put(rgb)
         self.frames += 1
+
+    def _pass_on(self) -> None:
+        """Give the encoder all frames up to the end, or up to its first error."""
+        width, height = self.size
+        while (rgb := self._waiting.get()) is not None:
+            try:
+                if self._error is not None:
+                    continue  # whoever writes must not wait for ever
+                if self._process is not None:
+                    assert self._process.stdin is not None
+                    self._process.stdin.write(np.ascontiguousarray(rgb).data)
+                elif self._fallback is not None:
+                    self._fallback.write(np.ascontiguousarray(rgb[: height & ~1, : width & ~1, ::-1]))
+            except Exception as error:
+                self._error = error
 
     def close(self) -> None:
         """Finish the file.
@@ -65,15 +86,21 @@ class VideoWriter:
         Raises:
             VideoError: The encoder reported an error.
         """
+        self._end_thread()
         if self._process is not None:
             complaint = self._complaint()
-            failed = self._process.returncode != 0
+            failed = self._process.returncode != 0 or self._error is not None
             self._process = None
             if failed:
                 raise VideoError(f"{self.path}: {complaint}")
         if self._fallback is not None:
             self._fallback.release()
             self._fallback = None
+
+    def _end_thread(self) -> None:
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join()
 
     def _complaint(self) -> str:
         assert self._process is not None
@@ -88,8 +115,11 @@ class VideoWriter:
     ) -> None:
         if kind is None:
             self.close()
-        elif self._process is not None:
+            return
+        if self._process is not None:
             self._process.kill()
+        self._end_thread()
+        if self._process is not None:
             self._process.communicate()
 
 

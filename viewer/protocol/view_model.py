@@ -235,7 +235,11 @@ class History:
 
     def path(self, snapshot: int) -> np.ndarray:
         """Rows from the first snapshot to a given one, which may be on any branch."""
-        rows, row = [], self.row_of(snapshot)
+        row = self.row_of(snapshot)
+        at = int(np.searchsorted(self.branch, row))
+        if at < len(self.branch) and self.branch[at] == row:
+            return self.branch[: at + 1]
+        rows = []
         while row >= 0:
             rows.append(row)
             row = int(self.parents[row])
