@@ -1,7 +1,7 @@
 """The colours of the window, one palette for each theme. No other module writes down a colour.
 
 Two colours that appear together differ by at least ``LEAST`` (CIEDE2000), for people who see all colours and for those
-with protanopia or deuteranopia (Machado, Oliveira and Fernandes 2009); a test computes it for all that ``together`` lists.
+with protanopia or deuteranopia (Machado, Oliveira and Fernandes 2009); a test computes it for what ``together`` lists.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ LIGHT = Palette(
         (0.195, 0.357, 0.655),
     ),
     phases=(
-        (0.312, 0.488, 0.650),
+        (0.308, 0.484, 0.646),
         (0.240, 0.623, 0.549),
         (0.800, 0.620, 0.244),
         (0.685, 0.379, 0.427),
