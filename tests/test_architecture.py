@@ -30,7 +30,7 @@ ROOMS = {
     "optim.recording": "common solver schedule priors problem objective session config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
     "optim.evaluation": "common body schedule priors problem session split loading diagnostics train results",
-    "optim.reporting": "body schedule diagnostics problem objective config loading results evaluation",
+    "optim.reporting": "common body schedule diagnostics problem objective config loading results evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting",
     "viewer.protocol": "common session",
@@ -54,6 +54,7 @@ MOST_IN_A_FOLDER = 16
 WITHOUT_TORCH = (
     "optim.body.joints",
     "optim.common.errors",
+    "optim.diagnostics.comparison",
     "optim.diagnostics.quantities",
     "optim.schedule",
     "optim.session.edits",

@@ -44,6 +44,12 @@ QUANTITIES = {
     "skate_mm": Quantity("foot skate", "mm/frame", "mean horizontal move of the feet that are near the floor"),
     "depth_cm": Quantity("depth", "cm", "depth of the lowest vertex below the floor, 0 above it"),
     "floor_tilt": Quantity("floor tilt", "°", "angle between the fitted and the observed floor"),
+    "between_joints_cm": Quantity("joint difference", "cm", "mean distance of the 22 joints of two compared motions"),
+    "between_root_cm": Quantity("root difference", "cm", "distance of the root joints of two compared motions"),
+    "between_heading_deg": Quantity(
+        "heading difference", "°", "turn about the vertical between two compared motions; positive: the second is left"
+    ),
+    "between_feet_cm": Quantity("foot difference", "cm", "mean distance of ankles and toes of two compared motions"),
     "mean_px": Quantity("reprojection", "px", "mean distance of projected and detected keypoints that enter the loss"),
 }
 """Name of the field with the values → the quantity. The motion that a roll-out encodes is that of stage 2; its missing

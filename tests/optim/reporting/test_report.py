@@ -1,10 +1,13 @@
 """The report: one page with everything on it and nothing fetched; pictures, or why there are none."""
 
 import base64
+import json
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,10 +17,13 @@ import torch
 import assets
 from optim.commands.export import main as export_main
 from optim.commands.report import main
+from optim.common.errors import InputError
 from optim.config.settings import parse
+from optim.diagnostics.quantities import QUANTITIES
 from optim.loading.problem import load_session
 from optim.recording.recording import recorded_session
 from optim.reporting import stills
+from optim.reporting.comparing import differences, pair_up
 from optim.reporting.page import page
 from optim.results.read_results import read_result
 from optim.results.results import loss_rows
@@ -156,3 +162,34 @@ def test_a_recorded_run_has_a_report_and_exports(model_files, tmp_path, capsys):
     assert export_main([str(tmp_path / "run.humorscope"), "--to", "csv", "--out", str(tmp_path / "x")]) == 0
     lines = (tmp_path / "x" / "clip_losses.csv").read_text().splitlines()
     assert len(lines) == len(session.history.path(session.current.id)) + 1
+
+
+def test_two_runs_are_compared_in_every_frame_term_and_setting(place, tmp_path):
+    """The second run is the first one with its last stage 4 cm to the side and another weight."""
+    other = tmp_path / "other"
+    shutil.copytree(place, other)
+    with np.load(place / "stage3_results.npz") as arrays:
+        moved = {**arrays}
+    moved["trans"] = moved["trans"] + np.float32((0.04, 0.0, 0.0))
+    np.savez(other / "stage3_results.npz", **moved)
+    record = json.loads((place / "run.json").read_text())
+    record["settings"]["seed"] = 7
+    (other / "run.json").write_text(json.dumps(record))
+    assert main([str(place), str(other), "--out", str(tmp_path / "both.html")]) == 0
+    text = (tmp_path / "both.html").read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert not outline.fetched
+    assert outline.cells[:3] == ["seed", "0", "7"]
+    found = differences(read_result(place), read_result(other))
+    for name in ("between_joints_cm", "between_root_cm", "between_feet_cm"):
+        np.testing.assert_allclose(found.values[name], 4.0, atol=1e-3)
+        assert f"{QUANTITIES[name].label}: 4.0 cm in the mean, 4.0 cm at most" in text
+    np.testing.assert_allclose(found.values["between_heading_deg"], 0.0, atol=1e-3)
+    assert "frames 0 to 17, which both have" in text
+
+
+def test_two_runs_without_a_common_clip_are_refused():
+    names = ("a", "b", "c", "d")
+    ours, theirs = ([SimpleNamespace(name=name) for name in part] for part in (names[:2], names[2:]))
+    with pytest.raises(InputError, match="no clip in common: one has a, b, the other c, d"):
+        pair_up(ours, theirs)
