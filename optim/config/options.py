@@ -163,6 +163,11 @@ class Settings:
     rgb_intrinsics: Path | None = option(
         None, "camera matrix of the video", group=IMAGES, metavar="FILE.json", otherwise="guessed: an ordinary lens"
     )
+    rotate: Literal[0, 90, 180, 270] = option(
+        0,
+        "turn a video clockwise [degrees] that is stored on its side; keypoints, masks and camera turn with it",
+        group=IMAGES,
+    )
     depth_scale: float | None = option(
         None,
         "metres per step of a depth image",

@@ -15,6 +15,8 @@ from optim.config.options import DEPTH_UNIT, PROX_DEPTH_UNIT
 from optim.reading.files import is_file, is_folder
 
 POINT_ENDINGS = (".ply", ".npy", ".npz", ".txt", ".xyz")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+"""Endings of the images of a folder that is taken as a video."""
 TRIMMED = 90
 """Number of frames that HuMoR removes at both ends of a PROX recording, because people stand still in them."""
 _FRAMES = ("Depth", "depth", "Points", "points")

@@ -7,6 +7,7 @@ memory than a short one.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,21 @@ import numpy as np
 from optim.common.errors import InputError
 from optim.common.progress import Reading
 from optim.loading.files.amass import FPS
+from optim.loading.files.conversion import complaint
 from optim.reading.files import require_file
 
 SAME_RATE = 0.01
 """Largest relative difference to a multiple of 30 Hz for which a rate, such as 29.97 Hz, counts as that multiple."""
 _SNAP = 0.05
 """Smallest fraction of the time between two frames that is interpolated. Below it, the nearer frame is taken."""
+_PROMISING = (b"RIFF",)
+"""First bytes of containers whose stated number of frames is a promise. Elsewhere it may count frames not shown."""
 log = logging.getLogger(__name__)
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its messages name no file; ours do
+
+
+class NotDecodedError(InputError):
+    """A video was opened, but no frame of it could be decoded. Another decoder may be able to."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +111,10 @@ def open_video(path: Path) -> cv2.VideoCapture:
 def scan_video(path: Path) -> Video:
     """Read a video once to find its size and the times of its frames.
 
-    If frames at its end cannot be read, a warning says how many are used.
+    If the file is damaged or cut off, a warning says how many frames are used.
 
     Raises:
+        NotDecodedError: No frame can be decoded.
         InputError: The video cannot be read, or fewer than two of its frames can.
     """
     capture = open_video(path)
@@ -120,16 +130,32 @@ def scan_video(path: Path) -> Video:
             size = (image.shape[1], image.shape[0]) if fine else size
         told.show(len(times))
     capture.release()
-    if len(times) < 2 or size == (0, 0):
-        raise InputError(f"{path}: only {len(times)} of {promised or '?'} frames can be read; it is damaged or cut off")
-    if len(times) < 0.95 * promised:
+    if len(times) == 1 and size != (0, 0) and promised <= 1:
+        raise InputError(f"{path}: a video of one frame, which is no motion; take a longer one")
+    if not times or size == (0, 0):
+        raise NotDecodedError(f"{path}: none of its {promised or ''} frames can be decoded; copy it again")
+    if len(times) < 0.95 * promised and (said := _cut_off(path)):
         log.warning(
-            "%s: damaged or cut off; only its first %d of %d frames can be read, and these are used",
+            "%s: damaged or cut off; only its first %d of %d frames can be read, and these are used (%s)",
             path,
             len(times),
             promised,
+            said,
         )
+    if len(times) < 2:
+        raise InputError(f"{path}: only {len(times)} of {promised} frames can be read; copy it again")
     return Video(path, size, _rising(np.array(times), rate))
+
+
+def _cut_off(path: Path) -> str | None:
+    """Reason why frames are missing at the end. None if the file is whole.
+
+    Files that were trimmed without encoding them again count frames that no player shows: an edit list hides them, or
+    the first one comes late.
+    """
+    with path.open("rb") as file:
+        promising = file.read(4) in _PROMISING
+    return complaint(path) or ("frames are missing" if promising else None)
 
 
 def _rising(times: np.ndarray, rate: float) -> np.ndarray:

@@ -12,15 +12,20 @@ from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.loading.clip import Clip, chosen_frames
+from optim.loading.files.amass import FPS
 from optim.loading.files.camera import guessed_camera, read_camera
+from optim.loading.files.conversion import codec, converted
 from optim.loading.files.keypoints import read_keypoints
 from optim.loading.files.masks import IN_MASK, hide, mask_files
 from optim.loading.files.planes import ASSUMED_FLOOR, read_floor
-from optim.loading.files.video import Resampling, Video, resampling, scan_video
+from optim.loading.files.turning import advised_turn, turned_matrix, turned_points
+from optim.loading.files.video import NotDecodedError, Resampling, Video, resampling, scan_video
 from optim.loading.models import find_body, load_body
 from optim.loading.watching import keypoints_file, watch
+from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.observations import Observations
+from optim.reading.files import is_folder, require_file
 
 CONFIDENCE = 0.8
 """Factor on BlazePose's confidences, which are nearly always 1. Those of OpenPose, for which the weights are tuned, are
@@ -39,12 +44,18 @@ def read(settings: Settings) -> Clip:
         InputError: The video or its keypoints cannot be read, or nobody is seen in it.
     """
     assert settings.data_path is not None
-    video = scan_video(settings.data_path)
+    video = _opened(settings)
     rate = resampling(video)
     if settings.op_keypts is None:
         points, rate = _found(video, rate, settings)
     else:
         points, rate = _given(video, rate, settings)
+    if turn := advised_turn(points):
+        log.warning(
+            "%s: the person lies in nearly every image; if the video is turned, give --rotate %d",
+            settings.data_path,
+            (settings.rotate + turn) % 360,
+        )
     frames = chosen_frames(len(rate), settings, default=len(rate))
     if settings.rgb_seq_len is None and frames.stop - frames.start > LONG:
         log.warning("fitting %d frames at once takes long; --rgb-seq-len 60 splits them", frames.stop - frames.start)
@@ -53,15 +64,54 @@ def read(settings: Settings) -> Clip:
     planes = settings.rgb_planercnn_res
     floor = np.array(ASSUMED_FLOOR, np.float32) if planes is None else read_floor(planes)
     return Clip(
-        video.path.stem,
+        settings.data_path.stem,
         Observations(joints2d=torch.from_numpy(points[frames])[None]),
         load_body(body_file),
         body_file,
-        camera=guessed_camera(video.size) if camera is None else read_camera(camera, image_size=video.size),
+        camera=guessed_camera(video.size) if camera is None else _turned_camera(camera, video, settings.rotate),
         floor=torch.from_numpy(floor)[None],
         floor_known=planes is not None,
         footage=Footage(video.path, video.size, tuple(map(int, rate.nearest[frames]))),
     )
+
+
+def _opened(settings: Settings) -> Video:
+    """The video, or a copy of it: turned, made of images, or decoded by FFmpeg where OpenCV has no decoder."""
+    path = settings.data_path
+    assert path is not None
+    copies = (settings.out or Path("out") / path.stem) / "video"
+    if is_folder(path):
+        rate = settings.data_fps or FPS
+        if settings.data_fps is None:
+            log.warning("%s: images have no frame rate; %g frames/s are assumed, --data-fps gives another", path, rate)
+        return scan_video(converted(path, copies, rotate=settings.rotate, fps=rate))
+    if settings.data_fps is not None:
+        log.warning("--data-fps has no effect here: the frame rate is read from the file")
+    require_file(path, what="a video")
+    if settings.rotate:
+        return scan_video(converted(path, copies, rotate=settings.rotate))
+    try:
+        return scan_video(path)
+    except NotDecodedError:
+        copy = converted(path, copies)
+        log.warning("%s: %s is decoded by FFmpeg; the copy is kept in %s", path, codec(path), copy)
+        return scan_video(copy)
+
+
+def _stored_size(video: Video, rotate: int) -> tuple[int, int]:
+    """Size [px] of the images before they were turned."""
+    return video.size if rotate % 180 == 0 else (video.size[1], video.size[0])
+
+
+def _turned_camera(file: Path, video: Video, rotate: int) -> Camera:
+    """Camera of the turned video. The file describes the stored one."""
+    size = _stored_size(video, rotate)
+    camera = read_camera(file, image_size=size)
+    if rotate == 0:
+        return camera
+    (fx, fy), (cx, cy) = camera.focal[0].tolist(), camera.centre[0].tolist()
+    matrix = turned_matrix(np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]), rotate, size=size)
+    return Camera.from_matrix(torch.from_numpy(matrix).float(), image_size=video.size)
 
 
 def _found(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarray, Resampling]:
@@ -97,6 +147,7 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     if settings.mask_joints2d == "own":
         raise InputError("--mask-joints2d without a folder uses the network's mask; with --op-keypts give a folder")
     points = read_keypoints(settings.op_keypts, person=settings.person)
+    points = turned_points(points, settings.rotate, size=_stored_size(video, settings.rotate))
     count, of_file, at_30 = len(points), len(video.times), len(rate)
     each = of_file if abs(count - of_file) <= abs(count - at_30) else at_30
     if abs(count - each) > SPARE * each:
@@ -117,7 +168,7 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     hidden = settings.mask_joints2d
     if isinstance(hidden, Path):
         files = [mask_files(hidden, frames=of_file)[number] for number in rate.nearest]
-        return hide(points[:same], files, image_size=video.size), rate
+        return _hidden(points[:same], files, video, settings), rate
     return points[:same], rate
 
 
@@ -126,4 +177,11 @@ def _masked(points: np.ndarray, video: Video, settings: Settings) -> np.ndarray:
     if not isinstance(settings.mask_joints2d, Path):
         return points
     files = mask_files(settings.mask_joints2d, frames=len(video.times))
-    return hide(points, files[: len(points)], image_size=video.size)
+    return _hidden(points, files[: len(points)], video, settings)
+
+
+def _hidden(points: np.ndarray, files: list[Path], video: Video, settings: Settings) -> np.ndarray:
+    """Keypoints hidden by masks. The masks are of the stored images, the keypoints of the turned ones."""
+    size = _stored_size(video, settings.rotate)
+    stored = turned_points(points, -settings.rotate, size=video.size)
+    return turned_points(hide(stored, files, image_size=size), settings.rotate, size=size)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optim.config.sources import DataSource
-from optim.reading.files import is_file
+from optim.loading.files.rgbd_files import IMAGE_ENDINGS, is_plain, is_prox
+from optim.reading.files import is_file, is_folder
 
 if TYPE_CHECKING:
     from optim.config.settings import Settings
@@ -21,10 +22,14 @@ SIGNATURE = re.compile(
     rb"|\x1a\x45\xdf\xa3"  # Matroska and WebM
     rb"|GIF8[79]a"
     rb"|\x00\x00\x01[\xb3\xba]"  # MPEG
+    rb"|FLV\x01"
+    rb"|OggS"
     rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # Windows Media
     re.DOTALL,
 )
 """First bytes of video files."""
+PACKETS = ((0, 188), (4, 192))
+"""Offset and distance [bytes] of the byte 0x47 that begins each packet of an MPEG transport stream."""
 
 
 def read(settings: Settings) -> Clip:
@@ -35,11 +40,16 @@ def read(settings: Settings) -> Clip:
 
 
 def recognise(path: Path) -> bool:
-    """Whether a file begins with the first bytes of a video."""
+    """Whether a file begins with the first bytes of a video, or a folder holds images and no data of another kind."""
+    if is_folder(path):
+        names = {file.suffix.lower() for file in path.iterdir()}
+        return bool(names & set(IMAGE_ENDINGS)) and ".npz" not in names and not is_plain(path) and not is_prox(path)
     if not is_file(path):
         return False
     with path.open("rb") as file:
-        return SIGNATURE.match(file.read(16)) is not None
+        start = file.read(1024)
+    packets = any(len(start) > 3 * step and set(start[first::step]) == {0x47} for first, step in PACKETS)
+    return packets or SIGNATURE.match(start) is not None
 
 
 def through_camera(path: Path | None, observed: str) -> bool:
@@ -51,10 +61,12 @@ SOURCE = DataSource(
     "RGB",
     ("joints2d",),
     read,
-    help="a video of one person",
+    help="a video of one person, or a folder of its images",
     recognise=recognise,
-    endings=(".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".gif"),
+    endings=(
+        *(".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".gif"),
+        *(".mts", ".m2ts", ".ts", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".asf", ".vob"),
+    ),
     through_camera=through_camera,
-    options=OF_IMAGES,
-    knows_rate=True,
+    options=(*OF_IMAGES, "rotate"),
 )

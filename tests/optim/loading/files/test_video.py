@@ -128,7 +128,7 @@ def test_a_video_whose_end_with_the_index_is_missing_is_refused(tmp_path):
 
 
 def test_one_frame_is_no_motion(tmp_path):
-    with pytest.raises(InputError, match="only 1 of 1 frames"):
+    with pytest.raises(InputError, match="a video of one frame, which is no motion"):
         scan_video(write_video(tmp_path / "a.mp4", grey_frames(1), fps=30))
 
 
