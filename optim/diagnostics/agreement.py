@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from optim.diagnostics.quantities import distances_cm, mean_distance_cm
+from optim.diagnostics.drift import distances
+from optim.diagnostics.quantities import (
+    distances_cm,
+    floor_angle_deg,
+    floor_step_cm,
+    mean_distance_cm,
+    shape_distance,
+)
 from optim.objective.prediction import Parts, Points, body_points
 from optim.objective.terms.overlap import overlap_lengths
-from optim.problem.frames import floor_plane
+from optim.problem.frames import PriorFrame, floor_plane
+from optim.problem.variables import Trajectory
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
@@ -45,6 +54,8 @@ class OverlapDisagreement:
     """Angle [°] between the normals of the floors; None without floors."""
     floor_offset_cm: float | None
     """Difference [cm] of the floors' distances from the camera; positive if the later floor is farther away."""
+    curves: Mapping[str, np.ndarray]
+    """Name in ``quantities.PAIR`` → (F,). Floors exist with a camera only; poses of the batch before are not known."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ def overlap_disagreement(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Ov
         return ()
     verts = _points(fit, snapshot, Parts(verts3d=True)).verts3d
     assert verts is not None
-    betas = snapshot.variables["betas"]
+    betas, motion, frames = snapshot.variables["betas"], fit.trajectory(snapshot), fit.prior_frame(snapshot)
     floors = floor_plane(snapshot.variables["floor_plane"]) if fit.problem.has_camera else None
     starts = seen.seq_interval[:, 0].tolist()
     found = []
@@ -89,33 +100,63 @@ def overlap_disagreement(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Ov
         shared = min(max(0, old.seq_interval[1] - starts[0]), len(old.verts3d))
         known = min(shared, verts.shape[1])
         if known:
-            pieces = old.verts3d[len(old.verts3d) - shared :][:known], verts[0, :known]
-            shapes, planes = (old.betas, betas[0]), None if floors is None else (old.floor_plane, floors[0])
-            found.append(_disagreement(PREVIOUS, starts[0], pieces, shapes, planes))
+            before = _Side(old.verts3d[len(old.verts3d) - shared :][:known], old.betas, old.floor_plane)
+            after = _Side(verts[0, :known], betas[0], None if floors is None else floors[0])
+            found.append(_disagreement(PREVIOUS, starts[0], before, after, {}))
     for b, shared in enumerate(overlap_lengths(seen.seq_interval)):
         if shared:
             pieces = verts[b, -shared:], verts[b + 1, :shared]
-            shapes, planes = (betas[b], betas[b + 1]), None if floors is None else (floors[b], floors[b + 1])
-            found.append(_disagreement(b, starts[b + 1], pieces, shapes, planes))
+            before, after = (
+                _Side(piece, betas[row], None if floors is None else floors[row])
+                for row, piece in zip((b, b + 1), pieces, strict=True)
+            )
+            found.append(_disagreement(b, starts[b + 1], before, after, _of_poses(motion, frames, b, shared)))
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class _Side:
+    """One of two sub-sequences over their F shared frames, in the input frame."""
+
+    verts: Tensor  # (F, 43, 3)
+    betas: Tensor  # (16,)
+    floor: Tensor | None  # (4,)
+
+
+def _of_poses(motion: Trajectory, frames: PriorFrame, b: int, shared: int) -> dict[str, np.ndarray]:
+    """The curves of root, heading, joints and feet of sub-sequence b + 1 against b, in the prior frame of b."""
+    frame = PriorFrame(frames.R_prior_input[b : b + 1], frames.offset[b : b + 1])
+    sides = []
+    for row, there in ((b + 1, slice(0, shared)), (b, slice(motion.trans.shape[1] - shared, None))):
+        joints = frame.points(motion.joints[row : row + 1, there])
+        sides += [joints, frame.orient(motion.root_orient[row : row + 1, there])]
+    found = distances(*sides)
+    stored = {"root_cm": "pair_root_cm", "heading_deg": "pair_heading_deg", "joints_cm": "pair_joints_cm"}
+    return {name: found[field][0] for field, name in {**stored, "lowest_foot_cm": "pair_foot_cm"}.items()}
+
+
 def _disagreement(
-    before: int,
-    start: int,
-    verts: tuple[Tensor, Tensor],
-    betas: tuple[Tensor, Tensor],
-    floors: tuple[Tensor, Tensor] | None,
+    before: int, start: int, earlier: _Side, later: _Side, curves: Mapping[str, np.ndarray]
 ) -> OverlapDisagreement:
-    moves = [points[1:] - points[:-1] for points in verts]
+    moves = [side.verts[1:] - side.verts[:-1] for side in (earlier, later)]
+    frames = np.arange(start, start + len(earlier.verts))
+    betas, angle, offset = shape_distance(later.betas, earlier.betas), None, None
+    curves = {**curves, "pair_betas": np.full(len(frames), betas)}
+    if earlier.floor is not None and later.floor is not None:
+        angle = floor_angle_deg(earlier.floor, later.floor)
+        offset = 100.0 * float(later.floor[3] - earlier.floor[3])
+        towards_camera = -earlier.floor[:3] * earlier.floor[3]
+        places = earlier.verts.mean(1)
+        curves["pair_floor_cm"] = floor_step_cm(earlier.floor, later.floor, places, up=towards_camera)
     return OverlapDisagreement(
         before=before,
-        frames=np.arange(start, start + len(verts[0])),
-        position_cm=mean_distance_cm(verts[1], verts[0]),
+        frames=frames,
+        position_cm=mean_distance_cm(later.verts, earlier.verts),
         velocity_cm=mean_distance_cm(moves[1], moves[0]),
-        betas=float((betas[1] - betas[0]).norm()),
-        floor_angle_deg=None if floors is None else float(angle_deg(floors[0][:3], floors[1][:3])),
-        floor_offset_cm=None if floors is None else 100.0 * float(floors[1][3] - floors[0][3]),
+        betas=betas,
+        floor_angle_deg=angle,
+        floor_offset_cm=offset,
+        curves=curves,
     )
 
 

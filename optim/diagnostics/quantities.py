@@ -19,10 +19,11 @@ class Quantity:
     label: str
     unit: str
     definition: str
+    digits: int = 1
 
     def text(self, value: float) -> str:
         """A value with its unit, in the form that is used everywhere."""
-        return f"{value:.1f} {self.unit}"
+        return f"{value:.{self.digits}f} {self.unit}".rstrip()
 
 
 QUANTITIES = {
@@ -39,6 +40,24 @@ QUANTITIES = {
     "position_cm": Quantity(
         "overlap distance", "cm", "mean distance of the 43 key vertices of two sub-sequences at a frame that both hold"
     ),
+    "velocity_cm": Quantity(
+        "overlap velocity", "cm/frame", "mean difference of the moves of the same vertices from frame to frame"
+    ),
+    "pair_root_cm": Quantity(
+        "root distance", "cm", "distance of the root joints of two sub-sequences at a frame that both hold"
+    ),
+    "pair_heading_deg": Quantity(
+        "heading difference", "°", "turn of the body about the vertical; positive: the later one is turned to the left"
+    ),
+    "pair_joints_cm": Quantity("joint distance", "cm", "mean distance of the 22 joints of the same two"),
+    "pair_foot_cm": Quantity(
+        "foot difference", "cm", "height of the lowest ankle or toe joint; positive: the later one is higher"
+    ),
+    "pair_betas": Quantity("shape difference", "", "Euclidean distance of the 16 shape coefficients", digits=2),
+    "pair_floor_cm": Quantity(
+        "floor difference", "cm", "height of the later floor above the earlier one beneath the body"
+    ),
+    "floor_angle_deg": Quantity("floor angle", "°", "angle between the floors of two sub-sequences"),
     "seam_cm": Quantity("seam jump", "cm", "by how much a step across a seam differs, mean of the 22 joints"),
     "distance_cm": Quantity("joint consistency", "cm", "distance of a body joint from the regressed one"),
     "skate_mm": Quantity("foot skate", "mm/frame", "mean horizontal move of the feet that are near the floor"),
@@ -56,6 +75,10 @@ QUANTITIES = {
 frames are bridged if the preset says so."""
 
 
+PAIR = ("pair_root_cm", "pair_heading_deg", "pair_joints_cm", "pair_foot_cm", "pair_betas", "pair_floor_cm")
+"""Quantities of two neighbouring sub-sequences that are shown as curves over the frames that both hold."""
+
+
 def root_distance_cm(joints: ArrayLike, others: ArrayLike) -> np.ndarray:
     """Distance (…) [cm] of the first joints of two sets (…, J, 3) [m]."""
     return distances_cm(np.asarray(joints)[..., 0, :], np.asarray(others)[..., 0, :])
@@ -69,3 +92,28 @@ def distances_cm(points: ArrayLike, others: ArrayLike) -> np.ndarray:
 def mean_distance_cm(points: ArrayLike, others: ArrayLike) -> np.ndarray:
     """Mean distance (…) [cm] of the points of two sets (…, N, 3) [m]."""
     return np.asarray(distances_cm(points, others).mean(-1))
+
+
+def shape_distance(betas: ArrayLike, others: ArrayLike) -> float:
+    """Euclidean distance of two sets (16,) of shape coefficients."""
+    return float(np.linalg.norm(np.asarray(betas) - np.asarray(others)))
+
+
+def floor_angle_deg(plane: ArrayLike, other: ArrayLike) -> float:
+    """Angle [°] between two floors (4,), unit normal and offset; accurate for small angles too."""
+    ours, theirs = (np.asarray(floor, np.float64)[:3] for floor in (plane, other))
+    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(ours, theirs)), ours @ theirs)))
+
+
+def floor_step_cm(plane: ArrayLike, other: ArrayLike, places: ArrayLike, *, up: ArrayLike) -> np.ndarray:
+    """Height (…) [cm] of another floor above a floor, beneath places (…, 3) [m].
+
+    Args:
+        plane: Floor (4,): unit normal n and offset d [m] of n·p = d.
+        other: The other floor (4,), in the same form.
+        up: Direction (3,) that is roughly up in the frame of the planes and places; it only decides the sign.
+    """
+    ours, theirs, points = (np.asarray(value, np.float64) for value in (plane, other, places))
+    ours = ours if ours[:3] @ np.asarray(up) > 0 else -ours
+    beneath = points - (points @ ours[:3] - ours[3])[..., None] * ours[:3]
+    return np.asarray(100.0 * (theirs[3] - beneath @ theirs[:3]) / (theirs[:3] @ ours[:3]))

@@ -25,7 +25,7 @@ from viewer.layers.body import ghost_frames
 from viewer.layers.camera import plane_depth, unproject
 from viewer.layers.floor import grid, middle
 from viewer.layers.pull import LONGEST, pull_of
-from viewer.layers.sub_sequences import WORST_MM, shared
+from viewer.layers.sub_sequences import WORST_MM
 from viewer.protocol.planes import plane_of
 from viewer.scene.camera import frame_points, project
 from viewer.scene.picking import surface_at
@@ -208,8 +208,7 @@ def camera_pictures(studio: Studio) -> None:
     studio.shoot("overlaps", "overlaps", lambda: {"between": (ones + others) / 2})
     apart = 1000 * np.linalg.norm(ones - others, axis=-1)
     studio.pictures["overlaps/colors"] = theme.heat(apart / WORST_MM)
-    earlier, later = shared(view, 0)
-    assert len(earlier) == len(later) == 4
+    assert view.scene.overlaps == {0: (4, 7)}
     studio.shoot(
         "stitched",
         "stitched",

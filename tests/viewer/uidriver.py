@@ -99,7 +99,9 @@ class UiDriver:
     def _before_end_plot(self) -> None:
         """The area inside the axes, as a widget called ``plot`` and the plot's name."""
         (x, y), (width, height) = implot.GetPlotPos(), implot.GetPlotSize()
-        self.widgets[self._plot] = Box(x, y, x + width, y + height, self._open[-1] if self._open else "", self.frame)
+        window = self._open[-1] if self._open else ""
+        y0, y1 = self._within_child(window, y, y + height)
+        self.widgets[self._plot] = Box(x, y0, x + width, y1, window, self.frame)
 
     def _after_widget(self, result: Any, label: str, *_: Any) -> None:
         visible, _, hidden = label.partition("##")

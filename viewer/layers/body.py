@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
+from viewer.protocol.commands import Command
 from viewer.protocol.view_model import BodyMesh, Motion, ViewModel
 from viewer.scene.decimate import decimated
-from viewer.scene.layer import Layer, sequences_at
+from viewer.scene.layer import HEAD, Label, Layer, drawn_at, sequences_at, stitched_motion
 from viewer.scene.skinning import Skinner
 from viewer.ui import theme
+from viewer.ui.asking import ask
 from viewer.ui.look import Selection
 from viewer.ui.ui_state import UiState
 
@@ -72,12 +74,33 @@ class BodyLayer(SkinnedLayer):
     name = "body"
     opacity = 0.8
 
+    def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """Stitch the sub-sequences, where that is drawn in their place."""
+        if ui.blended and view.scene.split:
+            yield from ask(view, ui, "stitched")
+
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """The stitched motion, too."""
+        return view.version, ui.frame, id(stitched_motion(view, ui))
+
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Pose the meshes."""
-        self.bodies(view, view.motion, ui.frame)
+        for drawn in drawn_at(view, ui):
+            vertices = self.skinner(view).vertices(drawn.motion, drawn.sequence, drawn.frame)
+            self.mesh(drawn.name, vertices, view.scene.body.faces, color=drawn.color, opacity=self.opacity)
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """Says that the body is stitched."""
+        whole = stitched_motion(view, ui)
+        if whole is not None:
+            (drawn,) = drawn_at(view, ui)
+            place = whole.joints[0, drawn.frame, HEAD] + 0.22 * np.array(view.up)
+            yield Label(place, "all sub-sequences, stitched", drawn.color)
 
     def picked(self, view: ViewModel, ui: UiState, structure: str, position: np.ndarray) -> Selection | None:
         """The nearest vertex, and the joint that moves it most."""
+        if not structure.isdecimal():  # the stitched motion belongs to no sub-sequence
+            return None
         b = int(structure)
         local = view.scene.local_frame(b, ui.frame)
         if local is None:

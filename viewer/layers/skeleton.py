@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 
 from optim.body.joints import CONTACT_JOINTS
 from optim.diagnostics.quantities import QUANTITIES, distances_cm
 from viewer.protocol.view_model import ViewModel
-from viewer.scene.layer import Label, Layer, bones, sequences_at
+from viewer.scene.layer import Label, Layer, bones, drawn_at, sequences_at, stitched_motion
 from viewer.scene.picking import joint_name
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
@@ -22,20 +22,18 @@ class SkeletonLayer(Layer):
 
     name = "skeleton"
 
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """The stitched motion, too."""
+        return view.version, ui.frame, id(stitched_motion(view, ui))
+
     def update(self, view: ViewModel, ui: UiState) -> None:
-        """One network per sub-sequence."""
-        edges = bones(view.scene.body.parents)
-        for b, local in sequences_at(view, ui.frame):
-            joints = view.motion.joints[b, local]
-            color = theme.LAYER_COLORS[self.name]
-            self.lines(
-                f"bones {b}",
-                joints,
-                edges,
-                color=theme.mix(color, theme.sequence_color(b), 0.3),
-                radius=0.009,
-            )
-            self.points(f"joints {b}", np.ascontiguousarray(joints), color=color, radius=0.017)
+        """One network per body."""
+        edges, color = bones(view.scene.body.parents), theme.LAYER_COLORS[self.name]
+        for drawn in drawn_at(view, ui):
+            joints = np.ascontiguousarray(drawn.motion.joints[drawn.sequence, drawn.frame])
+            shade = theme.mix(color, drawn.color, 0.3)
+            self.lines(f"bones {drawn.name}", joints, edges, color=shade, radius=0.009)
+            self.points(f"joints {drawn.name}", joints, color=color, radius=0.017)
 
 
 class RegressedLayer(Layer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from viewer.layers.rollout import FEET
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import Stitched
 from viewer.protocol.view_model import ViewModel
-from viewer.scene.layer import Label, Layer, bones
+from viewer.scene.layer import HEAD, Label, Layer, bones, stitched_motion
 from viewer.scene.picking import joint_name
 from viewer.ui import theme
 from viewer.ui.asking import ask, is_current
@@ -22,45 +22,51 @@ AROUND = 15  # frames before and after a seam that are drawn
 
 
 class OverlapsLayer(Layer):
-    """Lines between the same joints of two neighbours, from green to red as they are further apart."""
+    """The two sub-sequences of one pair in their colours, and lines between their joints at the current frame."""
 
     name = "overlaps"
 
     def exists(self, view: ViewModel) -> bool:
         """Only the sub-sequences of one clip have neighbours."""
-        return is_split(view)
+        return view.scene.split
+
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """Which pair, too."""
+        return view.version, ui.frame, pair_at(view, ui)
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Measure the overlaps."""
         yield from ask(view, ui, "overlaps")
 
     def update(self, view: ViewModel, ui: UiState) -> None:
-        """All joints at the current frame, the root at all shared ones."""
-        for b in range(len(view.scene.starts) - 1):
-            earlier, later = shared(view, b)
-            if len(earlier) == 0:
-                continue
-            self._distances(f"root {b}", view.motion.joints[b, earlier, 0], view.motion.joints[b + 1, later, 0], 0.006)
-            here, there = (view.scene.local_frame(side, ui.frame) for side in (b, b + 1))
-            if here is not None and there is not None:
-                self._distances(f"joints {b}", view.motion.joints[b, here], view.motion.joints[b + 1, there], 0.010)
-
-    def _distances(self, name: str, ones: np.ndarray, others: np.ndarray, radius: float) -> None:
+        """Lines between the joints, from green to red as they are longer; both roots' paths over the shared frames."""
+        b = pair_at(view, ui)
+        if b is None:
+            return
+        frames = np.arange(view.scene.overlaps[b][0], view.scene.overlaps[b][1] + 1)
+        for side in (b, b + 1):
+            path = view.motion.joints[side, frames - view.scene.starts[side], 0]
+            if len(path) > 1:
+                self.path(f"path {side - b}", path, color=theme.sequence_color(side), radius=0.006)
+        ones, others = pair_joints(view, b, ui.frame)
         colors = theme.heat(1000.0 * np.linalg.norm(ones - others, axis=-1) / WORST_MM)
-        self.segments(name, ones, others, color=theme.LAYER_COLORS[self.name], radius=radius, colors=colors)
+        self.segments("gap", ones, others, color=theme.LAYER_COLORS[self.name], radius=0.010, colors=colors)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """The distance at the current frame; the length of each overlap, and the length that was asked for."""
-        for b in range(len(view.scene.starts) - 1):
-            here, there = (view.scene.local_frame(side, ui.frame) for side in (b, b + 1))
-            apart = self._apart(view, b, ui.frame)
-            if here is not None and there is not None and apart is not None:
-                ones, others = view.motion.joints[b, here], view.motion.joints[b + 1, there]
-                worst = int(np.linalg.norm(ones - others, axis=-1).argmax())
-                text = f"{b + 1}–{b + 2}: {QUANTITIES['position_cm'].text(apart)}, most at {joint_name(view, worst)}"
-                color = tuple(theme.heat(np.array([10.0 * apart / WORST_MM]))[0])
-                yield Label((ones[worst] + others[worst]) / 2, text, color)
-            yield self._length(view, b)
+        """The distance, once; and which body is which."""
+        b = pair_at(view, ui)
+        if b is None:
+            return
+        ones, others = pair_joints(view, b, ui.frame)
+        apart = self._apart(view, b, ui.frame)
+        if apart is not None:
+            worst = int(np.linalg.norm(ones - others, axis=-1).argmax())
+            text = f"{b + 1}–{b + 2}: {QUANTITIES['position_cm'].text(apart)}, most at {joint_name(view, worst)}"
+            color = tuple(theme.heat(np.array([10.0 * apart / WORST_MM]))[0])
+            yield Label((ones[worst] + others[worst]) / 2, text, color)
+        above = 0.22 * np.array(view.up)
+        for side, joints in ((b, ones), (b + 1, others)):
+            yield Label(joints[HEAD] + above, f"sub-sequence {side + 1}", theme.sequence_color(side))
 
     @staticmethod
     def _apart(view: ViewModel, b: int, frame: int) -> float | None:
@@ -71,13 +77,6 @@ class OverlapsLayer(Layer):
                 return float(pair.position_cm[list(pair.frames).index(frame)])
         return None
 
-    def _length(self, view: ViewModel, b: int) -> Label:
-        earlier, _ = shared(view, b)
-        asked = view.scene.asked_overlap
-        wanted = "" if asked is None else f", asked {asked}"
-        place = view.motion.joints[b + 1, 0, 15] + 0.25 * np.array(view.up)
-        return Label(place, f"overlap {b + 1}–{b + 2}: {len(earlier)} frames{wanted}", theme.LAYER_COLORS[self.name])
-
 
 class StitchedLayer(Layer):
     """The joined motion around its seams: a hard cut in red, blended in green."""
@@ -86,7 +85,7 @@ class StitchedLayer(Layer):
 
     def exists(self, view: ViewModel) -> bool:
         """Only the sub-sequences of one clip are stitched."""
-        return is_split(view)
+        return view.scene.split
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Stitch the motion that is shown."""
@@ -120,16 +119,21 @@ class StitchedLayer(Layer):
                 yield Label(place, text, theme.GOOD)
 
 
-def is_split(view: ViewModel) -> bool:
-    """Whether the sub-sequences belong to one clip, and are not clips of their own."""
-    return max(view.scene.starts) > 0
+def pair_at(view: ViewModel, ui: UiState) -> int | None:
+    """Index of the earlier sub-sequence of the pair that is drawn at the current frame: the chosen one, or another.
+
+    None where no two sub-sequences share the frame, and where the stitched motion is drawn in their place.
+    """
+    sharing = [b for b, (first, last) in view.scene.overlaps.items() if first <= ui.frame <= last]
+    if not sharing or stitched_motion(view, ui) is not None:
+        return None
+    return ui.pair if ui.pair in sharing else sharing[0]
 
 
-def shared(view: ViewModel, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """The frames (F,) that a sub-sequence shares with the next one, in the own numbers of both."""
-    first, last = view.scene.starts[b + 1], view.scene.starts[b] + view.scene.num_frames
-    frames = np.arange(first, max(last, first))
-    return frames - view.scene.starts[b], frames - view.scene.starts[b + 1]
+def pair_joints(view: ViewModel, b: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (J, 3) of both sub-sequences of a pair at a frame of the clip that both hold."""
+    ones, others = (view.motion.joints[side, frame - view.scene.starts[side]] for side in (b, b + 1))
+    return ones, others
 
 
 def _answer(view: ViewModel) -> Stitched | None:

@@ -6,7 +6,8 @@ module knows neither torch nor the optimiser.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class OverlapPair:
     betas: float  # distance between the two shape coefficients, no unit
     floor_angle_deg: float | None  # angle between the two floors; None without a camera
     floor_offset_cm: float | None
+    curves: Mapping[str, np.ndarray] = field(default_factory=dict)  # name in ``quantities.PAIR`` → (F,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,7 @@ class Stitched:
     cut: np.ndarray = placed("points")  # (N, J, 3)
     blend: np.ndarray = placed("points")
     seams: tuple[StitchedSeam, ...]
+    motion: Motion | None = None  # the blended one as one sequence of N frames, with one shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,6 +158,18 @@ class Scene:
         """Number of frames from the first to the last frame of all sub-sequences."""
         return max(self.starts) + self.num_frames
 
+    @property
+    def split(self) -> bool:
+        """Whether the sub-sequences belong to one clip, and are not clips of their own."""
+        return max(self.starts) > 0
+
+    @property
+    def overlaps(self) -> dict[int, tuple[int, int]]:
+        """Index of a sub-sequence → first and last frame of the clip that it shares with the next one."""
+        ends = [start + self.num_frames - 1 for start in self.starts]
+        pairs = enumerate(zip(self.starts[1:], ends[:-1], strict=True)) if self.split else ()
+        return {b: (first, last) for b, (first, last) in pairs if first <= last}
+
     def local_frame(self, sequence: int, frame: int) -> int | None:
         """A sub-sequence's own number of a frame of the clip; None if the sub-sequence does not have that frame."""
         local = frame - self.starts[sequence]

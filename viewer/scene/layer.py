@@ -13,11 +13,15 @@ import numpy as np
 import polyscope as ps
 
 from viewer.protocol.commands import Command
-from viewer.protocol.view_model import ViewModel
+from viewer.protocol.view_model import Motion, ViewModel
+from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.look import Selection
 from viewer.ui.theme import Color
 from viewer.ui.ui_state import UiState
+
+HEAD = 15
+"""Joint of the head, above which a body's label is written."""
 
 
 class Label(NamedTuple):
@@ -25,6 +29,16 @@ class Label(NamedTuple):
 
     position: np.ndarray  # (3,)
     text: str
+    color: Color
+
+
+class Drawn(NamedTuple):
+    """A body to draw: one frame of a motion."""
+
+    name: str
+    motion: Motion
+    sequence: int
+    frame: int  # its own number
     color: Color
 
 
@@ -275,6 +289,23 @@ def sequences_at(view: ViewModel, frame: int) -> Iterator[tuple[int, int]]:
         local = view.scene.local_frame(sequence, frame)
         if local is not None:
             yield sequence, local
+
+
+def stitched_motion(view: ViewModel, ui: UiState) -> Motion | None:
+    """The stitched motion of the whole clip, if it is to be drawn in place of the sub-sequences and is known."""
+    found = view.analyses.get("stitched") if ui.blended and view.scene.split else None
+    return None if found is None or found.value is None else found.value.motion
+
+
+def drawn_at(view: ViewModel, ui: UiState) -> Iterator[Drawn]:
+    """The bodies to draw at the current frame: of the sub-sequences that hold it, or of the stitched motion."""
+    whole = stitched_motion(view, ui)
+    if whole is not None:
+        frame = min(ui.frame, whole.joints.shape[1] - 1)
+        yield Drawn("stitched", whole, 0, frame, theme.LAYER_COLORS["stitched"])
+        return
+    for b, local in sequences_at(view, ui.frame):
+        yield Drawn(f"{b}", view.motion, b, local, theme.sequence_color(b))
 
 
 def bones(parents: tuple[int, ...]) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 GAP = 6.0
+LANE_HEIGHT, MOST_LANES = 6.0, 8
+"""Height of a sub-sequence's lane on the timeline, and the number of lanes; later sub-sequences use them again."""
 LEFT_WIDTH, RIGHT_WIDTH, TIMELINE_HEIGHT = 268.0, 400.0, 86.0
 LEFT = {"transport": 216.0, "variables": 180.0, "layers": 0.0}  # heights; 0 takes what is left
 RIGHT = {"weights": 0.48, "losses": 0.36, "messages": 0.16}  # shares of the column
@@ -29,7 +31,7 @@ class Rect(NamedTuple):
 
 
 def layout(
-    width: float, height: float, *, scale: float = 1.0, wide: bool = False, broad: bool = False
+    width: float, height: float, *, scale: float = 1.0, wide: bool = False, broad: bool = False, lanes: int = 0
 ) -> dict[str, Rect]:
     """Rectangles of all slots and of the free ``view`` between them, without overlaps.
 
@@ -37,10 +39,12 @@ def layout(
         width: Of the window [px]. height: Of the window [px].
         scale: Of fonts and fixed sizes; 1 at 96 dpi.
         wide: The plots are enlarged and take the place of the weights.
+        lanes: Lanes of sub-sequences on the timeline, which becomes higher by them.
         broad: The right column is as broad as with enlarged plots, so that the weights table has all its columns.
     """
     gap = GAP * scale
-    left, right, timeline = LEFT_WIDTH * scale, RIGHT_WIDTH * scale, TIMELINE_HEIGHT * scale
+    left, right = LEFT_WIDTH * scale, RIGHT_WIDTH * scale
+    timeline = (TIMELINE_HEIGHT + lanes * LANE_HEIGHT) * scale
     right = max(right, WIDE_SHARE * width) if wide or broad else right
     squeeze = min(1.0, (width - 4 * gap) / (left + right + 200.0 * scale))
     left, right = left * squeeze, right * squeeze
@@ -51,6 +55,11 @@ def layout(
     inner = left + 2 * gap
     rects["view"] = Rect(inner, gap, max(width - inner - right - 2 * gap, 1.0), column)
     return rects
+
+
+def lanes_of(count: int) -> int:
+    """Number of lanes on the timeline for a number of sub-sequences of one clip; 0 for a single one."""
+    return min(count, MOST_LANES) if count > 1 else 0
 
 
 def _fixed_column(x: float, y: float, width: float, height: float, gap: float, scale: float) -> dict[str, Rect]:

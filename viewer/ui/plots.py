@@ -58,6 +58,24 @@ def frame_plot(name: str, view: ViewModel, ui: UiState, curves: Sequence[Curve],
             implot.EndPlot()
 
 
+def pair_plot(view: ViewModel, ui: UiState, curve: Curve, *, size: tuple[float, float], name: str) -> None:
+    """Draw a small plot of one curve over its own frames; a click goes to a frame. ``size`` is in pixels."""
+    first, last = curve.start, curve.start + max(len(curve.values) - 1, 1)
+    with font(theme.SMALL_FONT):
+        if implot.BeginPlot(f"##{name}", size, FLAGS):
+            plain = int(implot.ImPlotAxisFlags_NoHighlight)
+            implot.SetupAxis(int(implot.ImAxis_X1), "", plain | int(implot.ImPlotAxisFlags_NoTickLabels))
+            implot.SetupAxisLimits(int(implot.ImAxis_X1), first - 0.3, last + 0.3, _ALWAYS)
+            implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
+            implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits([curve]), _ALWAYS)
+            _line(curve)
+            implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.45), 1.0)
+            implot.PlotInfLines("##frame", np.array([float(ui.frame)]))
+            if implot.IsPlotHovered() and psim.IsMouseClicked(0):
+                ui.go_to(round(implot.GetPlotMousePos()[0]), view.scene.clip_frames)
+            implot.EndPlot()
+
+
 def legend(curves: Sequence[Curve]) -> None:
     """Write the labels in their colours, in lines above the plot."""
     right = psim.GetCursorScreenPos()[0] + psim.GetContentRegionAvail()[0]

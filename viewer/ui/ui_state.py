@@ -114,6 +114,8 @@ class UiState:
     drift_quantity: str = "root_cm"
     floor_draft: tuple[float, float, float] = (0.0, 0.0, 0.0)  # lean x, y [deg], lift [cm]
     sequence: int = 0  # sub-sequence that plots are about
+    pair: int = 0  # the earlier one of the two sub-sequences that are compared; -1: that of the batch before
+    blended: bool = False  # the stitched motion is drawn in place of the sub-sequences
     asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     """Kind of analysis → snapshot and options last asked for."""
     data_frames: tuple[int, int] = (0, 0)  # first and last frame to leave out or to trust less, in the sub-sequence

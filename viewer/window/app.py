@@ -24,7 +24,7 @@ from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.scene.camera import Viewpoint
 from viewer.ui import theme
-from viewer.ui.layout import Rect, layout
+from viewer.ui.layout import Rect, lanes_of, layout
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
 from viewer.window.client import Client
@@ -126,7 +126,9 @@ class App:
 
     def _rects(self) -> dict[str, Rect]:
         size, ui = ps.get_window_size(), self.ui
-        return layout(*size, scale=ps.get_ui_scale(), wide=ui.wide, broad=ui.wide_weights)
+        split = self.view is not None and self.view.scene.split
+        lanes = lanes_of(len(self.view.scene.starts)) if self.view is not None and split else 0
+        return layout(*size, scale=ps.get_ui_scale(), wide=ui.wide, broad=ui.wide_weights, lanes=lanes)
 
     def free(self) -> Rect:
         """The part of the window in which the scene can be seen."""

@@ -97,7 +97,7 @@ def _found() -> tuple[Form, ...]:
         form(
             findings.OverlapPair,
             "OverlapGap",
-            "before frames position_cm velocity_cm betas floor_angle_deg floor_offset_cm",
+            "before frames position_cm velocity_cm betas floor_angle_deg floor_offset_cm curves",
         ),
         form(findings.Seam, "Seam", "frame shared apart cut stitched"),
         form(findings.Overlaps, "Overlaps", "gaps:pairs seams how"),
@@ -120,6 +120,6 @@ def _found() -> tuple[Form, ...]:
         form(findings.OneStep, "OneStep", "motion"),
         form(findings.Futures, "Futures", "frame sequences motions"),
         form(findings.StitchedSeam, "StitchedSeam", "frame shared cut_cm blend_cm"),
-        form(findings.Stitched, "Stitched", "cut blend seams"),
+        form(findings.Stitched, "Stitched", "cut blend seams motion"),
         form(findings.JointPull, "JointPull", "term vectors"),
     )

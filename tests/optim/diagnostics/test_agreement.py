@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from optim.common.rotations import axis_angle_to_matrix
+from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.diagnostics.agreement import PREVIOUS, angle_deg, joint_agreement, overlap_disagreement, reprojection
+from optim.diagnostics.quantities import PAIR
 from optim.objective.prediction import Parts, body_points
 from optim.problem.camera import IGNORED_KEYPOINTS
 from optim.problem.observations import PreviousBatch
@@ -56,6 +57,30 @@ def test_neighbours_that_agree():
     assert found.position_cm.shape == (3,) and found.velocity_cm.shape == (2,)
     for value in (found.position_cm, found.velocity_cm, found.betas, found.floor_angle_deg, found.floor_offset_cm):
         np.testing.assert_allclose(value, 0.0, atol=1e-4)
+
+
+def test_the_curves_of_a_pair_have_the_planted_sizes():
+    """In the camera's frame up is −y; the later one is moved by 4 cm along and 3 cm down, turned by 20°."""
+    session = overlapping()
+    trans = torch.tensor([0.0, 0.0, 3.0]).expand(2, FRAMES, 3).clone()
+    trans[1] += torch.tensor([0.04, 0.03, 0.0])
+    upright = torch.tensor([np.pi, 0.0, 0.0]).expand(2, FRAMES, 3).clone()
+    floor = torch.tensor([[0.0, -1.0, 0.0], [0.0, -1.1, 0.0]])
+    (found,) = overlap_disagreement(session.fit, edited(session, trans=trans, root_orient=upright, floor_plane=floor))
+    curves = found.curves
+    assert set(curves) == set(PAIR) and all(values.shape == (3,) for values in curves.values())
+    for name in ("pair_root_cm", "pair_joints_cm"):
+        np.testing.assert_allclose(curves[name], 5.0, atol=0.01, err_msg=name)
+    np.testing.assert_allclose(curves["pair_heading_deg"], 0.0, atol=0.01)
+    up = session.current.variables["floor_plane"][0] / -session.current.variables["floor_plane"][0].norm()
+    up = -up if up[1] > 0 else up
+    np.testing.assert_allclose(curves["pair_foot_cm"], 100 * float(torch.tensor([0.04, 0.03, 0.0]) @ up), atol=0.01)
+    np.testing.assert_allclose(curves["pair_floor_cm"], -10.0, atol=0.01)  # farther below the camera
+    turn = axis_angle_to_matrix(torch.tensor([0.0, np.deg2rad(-20.0), 0.0]).float())  # about up, to the left
+    turned = matrix_to_axis_angle(turn @ axis_angle_to_matrix(upright[1]))
+    turned = torch.stack((upright[0], turned))
+    (found,) = overlap_disagreement(session.fit, edited(session, root_orient=turned))
+    np.testing.assert_allclose(found.curves["pair_heading_deg"], 20.0, atol=0.01)
 
 
 def test_planted_disagreements_of_neighbours():

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polyscope as ps
 import pytest
 
 from optim.diagnostics.agreement import overlap_disagreement
 from optim.diagnostics.drift import drift
 from optim.diagnostics.ground import ground
+from optim.diagnostics.quantities import PAIR, QUANTITIES
 from tests.viewer.conftest import Window
 from viewer.panels.inspect.floor import summary
+from viewer.panels.inspect.overlaps import shape_and_floor
 from viewer.protocol.commands import Run, RunStage, SetBreakpoints, Step
 from viewer.protocol.planes import plane_of
 from viewer.ui.plots import Curve, limits
@@ -78,6 +81,75 @@ def test_overlaps_are_listed_with_their_seams(open_fit):
     assert len(window.view.analyses["overlaps"].value.seams) == 1
     window.click("1–2")
     assert window.app.ui.frame == int(found.frames[found.position_cm.argmax()])
+
+
+def test_the_curves_of_a_pair_lead_to_their_worst_frames(open_fit):
+    window = open_fit("joints2d", batch=3, overlap=3)
+    to_stage_3(window)
+    window.app.ui.wide = True
+    show(window, "overlaps")
+    expected = overlap_disagreement(window.session.fit)
+    pairs = window.view.analyses["overlaps"].value.pairs
+    assert [pair.before for pair in pairs] == [0, 1]
+    window.click("2–3")
+    ui, pair = window.app.ui, pairs[1]
+    assert ui.pair == 1 and ui.frame == int(pair.frames[pair.position_cm.argmax()])
+    assert set(pair.curves) == set(PAIR)
+    for name in PAIR:
+        np.testing.assert_array_equal(pair.curves[name], expected[1].curves[name])
+        title = next(w for w in window.widgets if w.startswith(QUANTITIES[name].label))
+        ui.frame = 0
+        window.frames(2)
+        title = next(w for w in window.widgets if w.startswith(QUANTITIES[name].label) and is_drawn(window, w))
+        window.scroll_to(title, "losses")
+        window.click(title, 0.1)
+        assert ui.frame == int(pair.frames[np.abs(pair.curves[name]).argmax()]), name
+    window.frames(2)
+    box = window.box(f"plot {PAIR[0]}")
+    window.move(box.x0 + 0.02 * (box.x1 - box.x0), (box.y0 + box.y1) / 2)
+    window.press()
+    window.release()
+    assert ui.frame == int(pair.frames[0])
+
+
+def is_drawn(window: Window, name: str) -> bool:
+    return window.widgets[name].frame >= window.frame
+
+
+def test_shape_and_floor_of_every_sub_sequence_are_listed(open_fit):
+    window = open_fit("joints2d", batch=3, overlap=3)
+    to_stage_3(window)
+    window.app.ui.wide = True
+    show(window, "overlaps")
+    pairs = window.view.analyses["overlaps"].value.pairs
+    frames, betas, floor = shape_and_floor(window.view, 1)
+    assert (frames, betas) == ("5–12", QUANTITIES["pair_betas"].text(pairs[0].betas))
+    assert floor.startswith(QUANTITIES["floor_angle_deg"].text(pairs[0].floor_angle_deg))
+    assert shape_and_floor(window.view, 0)[1:] == ("0.00", "0.0 °, +0.0 cm")
+    assert window.shows(floor)
+
+
+def test_raw_sub_sequences_and_the_stitched_motion_take_turns(open_fit):
+    window = open_fit("joints2d", batch=2, overlap=3)
+    to_stage_3(window)
+    show(window, "overlaps")
+    window.app.ui.frame = window.view.scene.overlaps[0][0]
+    window.frames(2)
+    overlaps = next(layer for layer in window.app.scene_view.layers if layer.name == "overlaps")
+    texts = [label.text for label in overlaps.labels(window.view, window.app.ui)]
+    assert texts[0].startswith("1–2: ") and texts[1:] == ["sub-sequence 1", "sub-sequence 2"]
+    shown = {name for name in ("0", "1", "stitched") if ps.has_surface_mesh(f"body {name}")}
+    assert shown == {"0", "1"}
+    window.click("stitched", 0.1)
+    window.frames(6)
+    enabled = [ps.get_surface_mesh(f"body {name}").is_enabled() for name in ("0", "1", "stitched")]
+    assert enabled == [False, False, True] and list(overlaps.labels(window.view, window.app.ui)) == []
+    found = window.view.analyses["stitched"].value
+    assert found.motion.joints.shape[:2] == (1, window.view.scene.clip_frames)
+    np.testing.assert_allclose(found.motion.joints[0], found.blend, atol=0.03)  # with one shape
+    window.click("stitched", 0.1)
+    window.frames(3)
+    assert [ps.get_surface_mesh(f"body {name}").is_enabled() for name in ("0", "1", "stitched")] == [True, True, False]
 
 
 def test_diagnosis_names_frame_term_and_variable_and_leads_there(open_fit):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,15 @@ from optim.session.history import ITERATION
 from optim.session.rescoring import rescored_path
 from optim.solver.lbfgs import SUFFICIENT_DECREASE
 from tests.viewer.conftest import Window
-from viewer.panels.fit.frame_bar import contacts, shared_frames
+from tests.viewer.uidriver import Box
+from viewer.panels.fit.frame_bar import contacts, lane_of
 from viewer.panels.fit.losses import branch_events, other_branches, phase_start
 from viewer.panels.fit.timeline import lanes, positions
 from viewer.panels.inspect.frames import brightness, over_clip
 from viewer.protocol.commands import Inspect, RunStage, Step, StepOuter
 from viewer.protocol.findings import FrameTerms
+from viewer.ui.layout import LANE_HEIGHT
+from viewer.ui.widgets import Strip
 
 
 def show(window: Window, panel: str) -> None:
@@ -259,8 +264,24 @@ def test_contacts_and_seams_of_the_clip(open_fit):
     assert set(touching) == {"left", "right"}
     assert all(((p >= 0) & (p <= 1)).all() and len(p) == window.view.scene.clip_frames for p in touching.values())
     scene = window.view.scene
-    assert shared_frames(window.view) == [(5, 7, 1), (10, 12, 2)]
+    assert scene.split and scene.overlaps == {0: (5, 7), 1: (10, 12)}
     assert scene.clip_frames == 18
+
+
+def test_every_sub_sequence_has_a_lane_on_the_bar(open_fit):
+    window = open_fit(batch=3, overlap=3)
+    bar, scene = window.box("frame bar"), window.view.scene
+    place = Strip(bar.x0, bar.y0, bar.x1 - bar.x0, bar.y1 - bar.y0, None, False, 0.0, 0.0)
+    lanes = [lane_of(window.view, place, b) for b in range(3)]
+    assert not any(a.overlaps(b) for a, b in combinations(lanes, 2))
+    for b, lane in enumerate(lanes):
+        assert Box(lane.x, lane.y, lane.x + lane.width, lane.y + lane.height).inside(bar)
+        shares = (lane.x - bar.x0) / place.width, (lane.x + lane.width - bar.x0) / place.width
+        first, last = scene.starts[b], scene.starts[b] + scene.num_frames - 1
+        assert shares == pytest.approx((first / (scene.clip_frames - 1), last / (scene.clip_frames - 1)))
+    window.click("frame bar", shares[0], (lanes[2].y + 1 - bar.y0) / place.height)
+    assert window.app.ui.frame == scene.starts[2]
+    assert bar.y1 - bar.y0 > 3 * LANE_HEIGHT + 25 and bar.inside(window.windows["timeline"])
 
 
 # Transport

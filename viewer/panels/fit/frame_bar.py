@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import polyscope.imgui as psim
 
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.layout import LANE_HEIGHT, MOST_LANES, Rect, lanes_of
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import Strip, bar_handle, bar_label, icon_button, scale, strip, tooltip
 
@@ -23,7 +26,8 @@ def frame_bar(view: ViewModel, ui: UiState) -> None:
     count = view.scene.clip_frames
     ui.frame = min(ui.frame, count - 1)
     bar_label("frame", f"{ui.frame} / {count - 1}")
-    place = strip("frame bar", HEIGHT * scale())
+    lanes = lanes_of(len(view.scene.starts)) if view.scene.split else 0
+    place = strip("frame bar", (HEIGHT + LANE_HEIGHT * lanes) * scale())
     if place.held is not None:
         ui.go_to(round(place.held * (count - 1)), count)
     elif place.hovered:
@@ -75,34 +79,22 @@ def contacts(view: ViewModel) -> dict[str, np.ndarray]:
     return found
 
 
-def shared_frames(view: ViewModel) -> list[tuple[int, int, int]]:
-    """First and last frame that a sub-sequence shares with the one before it, and the index of the later one."""
-    starts, length = view.scene.starts, view.scene.num_frames
-    pairs = enumerate(zip(starts, starts[1:], strict=False), 1)
-    return [(later, earlier + length - 1, b) for b, (earlier, later) in pairs if later < earlier + length]
-
-
 def _tell(view: ViewModel, frame: int) -> str:
     lines = [f"frame {frame}, {frame / view.scene.fps:.2f} s: {100 * seen_frames(view)[frame]:.0f} % observed"]
     for foot, probability in contacts(view).items():
         lines.append(f"{foot} foot on the floor with probability {probability[frame]:.2f}")
-    for first, last, b in shared_frames(view):
-        if first <= frame <= last:
-            lines.append(f"shared by sub-sequences {b} and {b + 1}, frames {first} to {last}")
+    lines += _sub_sequences(view, frame)
     lines.append("drag to move through the clip (arrows, Home, End)")
     return "\n".join(lines)
 
 
 def _draw(view: ViewModel, place: Strip) -> None:
-    """From above: seconds, overlaps as bands, both feet, and what was observed, red where nothing was."""
+    """From above: a lane for each sub-sequence, seconds, both feet, what was observed, red where nothing was."""
     draw = psim.GetWindowDrawList()
     corner, end = (place.x, place.y), (place.x + place.width, place.y + place.height)
     draw.AddRectFilled(corner, end, theme.packed(theme.RAISED), 3.0)
-    last, bottom = max(view.scene.clip_frames - 1, 1), place.y + place.height
-    for first, final, b in shared_frames(view):
-        left, right = (place.x + place.width * frame / last for frame in (first, final))
-        draw.AddRectFilled((left, place.y), (right, bottom), theme.packed(theme.sequence_color(b), 0.30))
-        draw.AddLine((left, place.y), (left, bottom), theme.packed(theme.sequence_color(b), 0.9), 1.2)
+    bottom = place.y + place.height
+    _lanes(view, place)
     top = bottom - _SEEN * scale()
     seen = seen_frames(view)
     _runs(place, np.round(seen, 2), top, bottom, theme.LAYER_COLORS["observations"], 0.05, 0.6)
@@ -112,6 +104,43 @@ def _draw(view: ViewModel, place: Strip) -> None:
         touches = (probability > TOUCHES).astype(float)
         _runs(place, touches, y, y + _FOOT * scale(), theme.LAYER_COLORS["contacts"], 0.0, 0.9)
     _seconds(view, place)
+
+
+def _sub_sequences(view: ViewModel, frame: int) -> Iterator[str]:
+    """Which sub-sequences hold a frame, and which two share it."""
+    scene = view.scene
+    for b, start in enumerate(scene.starts) if scene.split else ():
+        if scene.local_frame(b, frame) is not None:
+            yield f"sub-sequence {b + 1}: frames {start} to {start + scene.num_frames - 1}"
+    asked = "" if scene.asked_overlap is None else f"; asked for were {scene.asked_overlap}"
+    for b, (first, last) in scene.overlaps.items():
+        if first <= frame <= last:
+            yield f"shared by {b + 1} and {b + 2}: frames {first} to {last}, {last - first + 1} of them{asked}"
+
+
+def lane_of(view: ViewModel, place: Strip, b: int) -> Rect:
+    """The lane of a sub-sequence on the bar."""
+    scene, last = view.scene, max(view.scene.clip_frames - 1, 1)
+    left = place.x + place.width * scene.starts[b] / last
+    right = place.x + place.width * (scene.starts[b] + scene.num_frames - 1) / last
+    y = place.y + LANE_HEIGHT * (b % MOST_LANES) * scale()
+    return Rect(left, y, right - left, (LANE_HEIGHT - 1.5) * scale())
+
+
+def _lanes(view: ViewModel, place: Strip) -> None:
+    """A bar in its colour for each sub-sequence, and a band behind the frames that two share, opaque in their lanes."""
+    draw, scene, last = psim.GetWindowDrawList(), view.scene, max(view.scene.clip_frames - 1, 1)
+    bottom = place.y + place.height
+    for b in range(len(scene.starts)) if scene.split else ():
+        x, y, width, height = lane_of(view, place, b)
+        draw.AddRectFilled((x, y), (x + width, y + height), theme.packed(theme.sequence_color(b), 0.5), 2.0)
+    for b, frames in scene.overlaps.items():
+        left, right = (place.x + place.width * frame / last for frame in frames)
+        draw.AddRectFilled((left, place.y), (right, bottom), theme.packed(theme.LAYER_COLORS["overlaps"], 0.16))
+        for one in (b, b + 1):
+            _, y, _, height = lane_of(view, place, one)
+            draw.AddRectFilled((left, y), (right, y + height), theme.packed(theme.sequence_color(one)), 0.0)
+            draw.AddRect((left, y), (right, y + height), theme.packed(theme.TEXT, 0.8))
 
 
 def _runs(
@@ -128,10 +157,11 @@ def _runs(
 
 
 def _seconds(view: ViewModel, place: Strip) -> None:
-    """A tick per second, fewer where there is no room for the numbers."""
+    """A tick per second below the lanes, fewer where there is no room for the numbers."""
+    y = place.y + place.height - HEIGHT * scale()
     draw, last, fps = psim.GetWindowDrawList(), max(view.scene.clip_frames - 1, 1), view.scene.fps
     every = max(1, int(np.ceil(40.0 * scale() * last / (place.width * fps))))
     for second in range(every, int(last / fps) + 1, every):
         x = place.x + place.width * second * fps / last
-        draw.AddLine((x, place.y), (x, place.y + 10.0 * scale()), theme.packed(theme.DIM, 0.6))
-        draw.AddText((x + 4.0, place.y - 2.0), theme.packed(theme.DIM), f"{second} s")
+        draw.AddLine((x, y), (x, y + 10.0 * scale()), theme.packed(theme.DIM, 0.6))
+        draw.AddText((x + 4.0, y - 2.0), theme.packed(theme.DIM), f"{second} s")

@@ -1,54 +1,125 @@
-"""The panel Overlaps: distances of neighbouring sub-sequences in shared frames, and the jumps at the seams."""
+"""The panel Overlaps: how far two neighbouring sub-sequences differ in the frames that both hold, and the seams."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import polyscope.imgui as psim
 
-from optim.diagnostics.quantities import QUANTITIES
+from optim.diagnostics.quantities import PAIR, QUANTITIES, floor_angle_deg, floor_step_cm, shape_distance
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import OverlapPair, Overlaps, Seam
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
-from viewer.ui.plots import Curve, frame_plot
+from viewer.ui.plots import Curve, pair_plot
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import font, table_row, tooltip
+from viewer.ui.widgets import colored, font, scale, table_row, tooltip
 
+PLOT_WIDTH, PLOT_HEIGHT = 176.0, 62.0
+"""Least width and height of a curve in unscaled pixels."""
 _COLUMNS = ("pair", "frames", "most apart", "betas", "floor", "seam: cut → stitched")
 _HELP = (
     f"most apart: the largest overlap distance, {QUANTITIES['position_cm'].definition}. betas: distance of the "
     "shape coefficients. floor: angle [°] and offset [cm] between the two floors. seam: the jump from one frame to the "
     "next after a hard cut, and in the stitched motion [cm]."
 )
+_EACH = ("sub-sequence", "frames", "betas", "floor")
+_EACH_HELP = (
+    "Against the first sub-sequence of the batch. betas: "
+    f"{QUANTITIES['pair_betas'].definition}. floor: {QUANTITIES['floor_angle_deg'].definition} [°], and "
+    f"{QUANTITIES['pair_floor_cm'].definition} [cm]."
+)
 
 
 def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """A row per pair of neighbours; below, their distance over the shared frames."""
-    if len(view.scene.starts) < 2:
+    """The pair to look at, its curves, then tables of all pairs and of all sub-sequences."""
+    if not view.scene.split:
         psim.TextWrapped("One sub-sequence only. A long clip is split by --rgb-seq-len and --rgb-overlap-len.")
         return
     yield from ask(view, ui, "overlaps")
     found = view.analyses.get("overlaps")
-    if found is None or found.value is None:
+    psim.BeginChild("overlaps body")
+    if found is None or found.value is None or not found.value.pairs:
         psim.TextDisabled(found.error if found is not None and found.error else "Computed when the run pauses…")
+    else:
+        pair = chosen_pair(found.value, ui)
+        _choice(view, ui, found.value, pair)
+        _curves(view, ui, pair)
+        _pairs(found.value)
+        _each(view)
+    psim.EndChild()
+
+
+def chosen_pair(found: Overlaps, ui: UiState) -> OverlapPair:
+    """The pair under view; the first one where the chosen one does not exist."""
+    return next((pair for pair in found.pairs if pair.before == ui.pair), found.pairs[0])
+
+
+def worst_frame(pair: OverlapPair, values: np.ndarray | None = None) -> int:
+    """Frame of the clip in which a quantity of a pair is largest in size, by default the overlap distance."""
+    return int(pair.frames[int(np.abs(pair.position_cm if values is None else values).argmax())])
+
+
+def _choice(view: ViewModel, ui: UiState, found: Overlaps, pair: OverlapPair) -> None:
+    """A button for each pair, which goes to its worst frame; raw or stitched; the numbers of the pair at the frame."""
+    with font(theme.SMALL_FONT):
+        for one in found.pairs:
+            shade = theme.rgba(theme.mix(theme.PANEL, theme.ACCENT, 0.6 if one is pair else 0.15))
+            with colored(Button=shade):
+                if psim.SmallButton(_pair(one)):
+                    ui.pair = one.before
+                    ui.go_to(worst_frame(one), view.scene.clip_frames)
+            tooltip(f"Look at this pair, and go to the frame where it is farthest apart, {worst_frame(one)}")
+            psim.SameLine()
+        changed, ui.blended = psim.Checkbox("stitched", ui.blended)
+        tooltip("Draw the stitched motion (after) in place of the sub-sequences as they were fitted (before)")
+        if changed and ui.blended and not ui.layers["body"]:
+            ui.switch("body")
+        _numbers(ui, pair)
+
+
+def _numbers(ui: UiState, pair: OverlapPair) -> None:
+    for b in (pair.before, pair.before + 1):
+        psim.TextColored(theme.rgba(theme.sequence_color(b)), f"{b + 1}" if b >= 0 else "batch before")
+        psim.SameLine()
+    named, here = QUANTITIES["position_cm"], np.flatnonzero(pair.frames == ui.frame)
+    now = "not shared here" if not len(here) else f"{named.text(pair.position_cm[here[0]])} here"
+    psim.TextUnformatted(f"{named.label} {now}, most {named.text(pair.position_cm.max())} at {worst_frame(pair)}")
+
+
+def _curves(view: ViewModel, ui: UiState, pair: OverlapPair) -> None:
+    """A plot for each quantity of the pair; its title has the value and goes to the worst frame."""
+    free = psim.GetContentRegionAvail()[0]
+    columns = max(1, min(3, int(free / (PLOT_WIDTH * scale()))))
+    if not psim.BeginTable("curves", columns, int(psim.ImGuiTableFlags_SizingStretchSame)):
         return
-    _table(view, ui, found.value)
-    curves = []
-    for index, pair in enumerate(found.value.pairs):
-        color = theme.term_color(index)
-        curves.append(Curve(f"apart {_pair(pair)} [cm]", int(pair.frames[0]), pair.position_cm, color, 2.0))
-        dim = theme.mix(color, theme.PANEL, 0.45)
-        curves.append(Curve(f"moves {_pair(pair)} [cm/frame]", int(pair.frames[0]) + 1, pair.velocity_cm, dim, 1.2))
-    frame_plot("overlaps", view, ui, curves)
+    color = theme.sequence_color(pair.before + 1)
+    for name in PAIR:
+        if name not in pair.curves:
+            continue
+        psim.TableNextColumn()
+        named, values = QUANTITIES[name], np.asarray(pair.curves[name])
+        here = np.flatnonzero(pair.frames == ui.frame)
+        value = named.text(values[here[0]]) if len(here) else f"[{named.unit}]" if named.unit else ""
+        with font(theme.SMALL_FONT):
+            if psim.Selectable(f"{named.label} {value}##{name}"):
+                ui.go_to(worst_frame(pair, values), view.scene.clip_frames)
+        worst = worst_frame(pair, values)
+        largest = named.text(values[np.abs(values).argmax()])
+        tooltip(f"{named.definition}. Largest: {largest} at frame {worst}; a click goes there")
+        width = psim.GetContentRegionAvail()[0]
+        curve = Curve(named.label, int(pair.frames[0]), values, color, 2.0)
+        pair_plot(view, ui, curve, size=(width, PLOT_HEIGHT * scale()), name=name)
+    psim.EndTable()
 
 
 def _pair(pair: OverlapPair) -> str:
     return f"{pair.before + 1}–{pair.before + 2}" if pair.before >= 0 else "before–1"
 
 
-def _table(view: ViewModel, ui: UiState, found: Overlaps) -> None:
+def _pairs(found: Overlaps) -> None:
     flags = int(psim.ImGuiTableFlags_BordersInnerH) | int(psim.ImGuiTableFlags_SizingFixedFit)
     with font(theme.SMALL_FONT):
         if psim.BeginTable("overlap table", len(_COLUMNS), flags):
@@ -56,14 +127,7 @@ def _table(view: ViewModel, ui: UiState, found: Overlaps) -> None:
             tooltip(_HELP)
             seams = {seam.frame: seam for seam in found.seams}
             for pair in found.pairs:
-                psim.TableNextRow()
-                psim.TableNextColumn()
-                if psim.Selectable(_pair(pair), False):
-                    ui.go_to(int(pair.frames[int(pair.position_cm.argmax())]), view.scene.clip_frames)
-                tooltip("Go to the frame where they are farthest apart")
-                for text in _cells(pair, seams.get(int(pair.frames[-1]) + 1)):
-                    psim.TableNextColumn()
-                    psim.TextUnformatted(text)
+                table_row((_pair(pair), *_cells(pair, seams.get(int(pair.frames[-1]) + 1))))
             psim.EndTable()
 
 
@@ -75,4 +139,35 @@ def _cells(pair: OverlapPair, seam: Seam | None) -> tuple[str, ...]:
     if seam is not None and seam.cut is not None and seam.stitched is not None:
         jump = f"{seam.cut[0]:.1f} → {seam.stitched[0]:.1f} cm"
     frames = f"{len(pair.frames)}: {pair.frames[0]}–{pair.frames[-1]}"
-    return frames, QUANTITIES["position_cm"].text(pair.position_cm.max()), f"{pair.betas:.2f}", floor, jump
+    betas = QUANTITIES["pair_betas"].text(pair.betas)
+    return frames, QUANTITIES["position_cm"].text(pair.position_cm.max()), betas, floor, jump
+
+
+def _each(view: ViewModel) -> None:
+    """One person and one floor should have one answer in all sub-sequences."""
+    flags = int(psim.ImGuiTableFlags_BordersInnerH) | int(psim.ImGuiTableFlags_SizingFixedFit)
+    with font(theme.SMALL_FONT):
+        if psim.BeginTable("sub-sequences", len(_EACH), flags):
+            table_row(_EACH, dim=True)
+            tooltip(_EACH_HELP)
+            for b in range(len(view.scene.starts)):
+                psim.TableNextRow()
+                psim.TableNextColumn()
+                psim.TextColored(theme.rgba(theme.sequence_color(b)), f"{b + 1}")
+                for text in shape_and_floor(view, b):
+                    psim.TableNextColumn()
+                    psim.TextUnformatted(text)
+            psim.EndTable()
+
+
+def shape_and_floor(view: ViewModel, b: int) -> tuple[str, str, str]:
+    """Frames of a sub-sequence, and its shape and floor against those of the first one."""
+    scene, motion = view.scene, view.motion
+    frames = f"{scene.starts[b]}–{scene.starts[b] + scene.num_frames - 1}"
+    betas, floor = QUANTITIES["pair_betas"].text(shape_distance(motion.betas[b], motion.betas[0])), "–"
+    if view.floors is not None and scene.camera is not None:
+        first, own = view.floors[0], view.floors[b]
+        step = float(floor_step_cm(first, own, motion.joints[b, :, 0].mean(0), up=(0.0, 0.0, 1.0)))
+        angle = QUANTITIES["floor_angle_deg"].text(floor_angle_deg(first, own))
+        floor = f"{angle}, {step:+.1f} {QUANTITIES['pair_floor_cm'].unit}"
+    return frames, betas, floor

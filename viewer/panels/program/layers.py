@@ -78,7 +78,7 @@ HELP = {
     "one_step": "Every frame decoded from the true one before it: the error of encoding, without accumulated errors",
     "futures": "Samples of the prior from a frame on; set under View",
     "nodes": "Defects of multiple shooting: where its segments do not meet",
-    "overlaps": "How far neighbouring sub-sequences are apart in frames that both have",
+    "overlaps": "The two sub-sequences that share this frame, how far they are apart, and where",
     "stitched": "The joined motion: cut (red) and blended (green)",
     "pull": "Where a loss term pulls each joint; the term is chosen under View",
 }
@@ -97,6 +97,6 @@ def missing(view: ViewModel, layer: str) -> str | None:
         "The data has no video": layer == "film" and scene.footage is None,
         "There is no floor": layer == "floor" and view.floors is None,
         "Only a fit by multiple shooting has nodes": layer == "nodes" and view.nodes is None,
-        "The clip is not split into sub-sequences": layer in ("overlaps", "stitched") and max(scene.starts) == 0,
+        "The clip is not split into sub-sequences": layer in ("overlaps", "stitched") and not scene.split,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from optim.diagnostics.drift import teacher_forced
 from optim.diagnostics.futures import futures as sampled
 from optim.diagnostics.pull import joint_pull as pull
+from optim.results.results import constant_shape
 from optim.session.history import Snapshot
 from optim.split.batches import clips_of
 from optim.split.stitching import stitch
@@ -43,6 +46,8 @@ def stitched(builder: ViewBuilder, snapshot: Snapshot) -> Stitched | None:
     first = int(interval[:, 0].min())
     clips = clips_of(fit.trajectory(snapshot), [(int(start), int(end)) for start, end in interval.tolist()])
     cut, blend = (stitch(clips, body=fit.problem.body, how=how) for how in ("cut", "blend"))
+    whole = constant_shape(blend, fit.problem.body)[0]
+    per_frame = {name: getattr(whole, name)[:, first:] for name in ("trans", "root_orient", "pose_body", "joints")}
     joints = [builder.frame.points(motion.joints.numpy()[first:]) for motion in (cut, blend)]
     seams = tuple(
         StitchedSeam(
@@ -53,7 +58,8 @@ def stitched(builder: ViewBuilder, snapshot: Snapshot) -> Stitched | None:
         )
         for seam in blend.seams
     )
-    return Stitched(cut=joints[0], blend=joints[1], seams=seams)
+    motion = builder.motion(replace(whole, **per_frame, contacts=None))
+    return Stitched(cut=joints[0], blend=joints[1], seams=seams, motion=motion)
 
 
 def joint_pull(builder: ViewBuilder, snapshot: Snapshot, *, term: str) -> JointPull | None:

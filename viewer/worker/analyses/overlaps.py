@@ -26,6 +26,7 @@ def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
             betas=pair.betas,
             floor_angle_deg=pair.floor_angle_deg,
             floor_offset_cm=pair.floor_offset_cm,
+            curves=dict(pair.curves),
         )
         for pair in overlap_disagreement(fit, snapshot)
     )
