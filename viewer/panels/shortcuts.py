@@ -38,6 +38,9 @@ SHEET = (
     ("B  PgUp PgDn", "bookmark it or not, go from one to the next"),
     ("← →  Home End", "frame by frame, first, last"),
     ("K", "play the clip"),
+    (",  .", "in and out point: play from here, to here"),
+    ("T  S  V", "see it from the top, the side, the front"),
+    ("U", "orthographic or in perspective"),
     ("1 … 9", "layers"),
     ("Click", "the numbers of a joint or a place on the body"),
     ("D  E", "diagnose, larger plots"),
@@ -147,6 +150,15 @@ def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
                 ui.move_frame(step, count)
     if _pressed("K"):
         ui.playing = not ui.playing
+    if _pressed("Comma"):
+        ui.mark_in()
+    if _pressed("Period"):
+        ui.mark_out()
+    for key, side in (("T", "top"), ("S", "side"), ("V", "front")):
+        if _pressed(key):
+            ui.camera_request = side
+    if _pressed("U"):
+        ui.orthographic = not ui.orthographic
     if _pressed("Tab"):
         ui.panels = not ui.panels
     if _pressed("F9"):

@@ -7,7 +7,7 @@ import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer.protocol.view_model import ViewModel
-from viewer.scene.camera import project
+from viewer.scene.camera import on_screen
 from viewer.scene.layer import Label, Layer, sequences_at
 from viewer.scene.skinning import Skinner, part
 from viewer.ui import theme
@@ -42,9 +42,8 @@ class Clicks:
 def joint_at(view: ViewModel, ui: UiState, place: tuple[float, float], size: tuple[int, int]) -> Selection | None:
     """The joint nearest to a position on the screen, of all bodies at the current frame; None if none is near."""
     best, found = NEAR * ps.get_ui_scale(), None
-    matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
     for b, local in sequences_at(view, ui.frame):
-        pixels, front = project(view.motion.joints[b, local], view_matrix=matrix, fov_degrees=fov, size=size)
+        pixels, front = on_screen(view.motion.joints[b, local], size)
         distance = np.where(front, np.linalg.norm(pixels - place, axis=1), np.inf)
         if distance.min() < best:
             best, found = float(distance.min()), Selection(b, int(distance.argmin()))

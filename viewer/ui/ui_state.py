@@ -84,6 +84,7 @@ class UiState:
     loop: bool = True
     rate: float = 1.0
     play_clock: float = 0.0  # seconds not yet turned into frames
+    span: tuple[int | None, int | None] = (None, None)  # in and out point: first and last frame that are played
     layers: dict[str, bool] = field(default_factory=lambda: {name: name in SHOWN_FROM_THE_START[1] for name in LAYERS})
     chosen: set[str] = field(default_factory=set)  # layers that the user has switched
     stage: int = 1  # whose layers are shown
@@ -91,7 +92,9 @@ class UiState:
     selection: Selection | None = None
     exact: bool = False  # every picture must be complete, since it goes to a file; drawing may wait for data
     follow: bool = True
-    camera_request: str | None = None  # "home" or "camera": where to put the viewpoint next
+    camera_request: str | None = None
+    """Where to put the viewpoint next: "home", "camera", "top", "side", "front", or "saved" and a name."""
+    orthographic: bool = False  # lines that are parallel in space are parallel on the screen
     weight_stage: int | None = None  # None follows the running stage
     drafts: dict[tuple[int, str], Draft] = field(default_factory=dict)
     plot_terms: bool = True
@@ -193,12 +196,31 @@ class UiState:
         """Move the frame cursor on by real time while playing."""
         if not self.playing or num_frames < 2:
             return
+        first, last = self.played(num_frames)
         self.play_clock += seconds * fps * self.rate
         whole, self.play_clock = int(self.play_clock), self.play_clock % 1.0
-        frame = self.frame + whole
-        if frame >= num_frames and not self.loop:
-            self.playing, frame = False, num_frames - 1
-        self.frame = frame % num_frames
+        frame = self.frame + whole if first <= self.frame <= last else first
+        if frame > last and not self.loop:
+            self.playing, frame = False, last
+        self.frame = first + (frame - first) % (last - first + 1)
+
+    def played(self, num_frames: int) -> tuple[int, int]:
+        """First and last frame that are played: from the in to the out point, without them the whole clip."""
+        first, last = self.span
+        end = num_frames - 1
+        return min(first or 0, end), end if last is None else min(last, end)
+
+    def mark_in(self) -> None:
+        """Make the frame under the cursor the in point; an in point that is there already is taken away."""
+        first, last = self.span
+        first = None if first == self.frame else self.frame
+        self.span = first, None if first is not None and last is not None and last < first else last
+
+    def mark_out(self) -> None:
+        """Make the frame under the cursor the out point; an out point that is there already is taken away."""
+        first, last = self.span
+        last = None if last == self.frame else self.frame
+        self.span = None if first is not None and last is not None and last < first else first, last
 
     def go_to(self, frame: int, num_frames: int) -> None:
         """Put the cursor on a frame; stops playback and stays within the clip."""

@@ -13,7 +13,7 @@ import polyscope.imgui as psim
 from viewer.ui import theme
 
 Point = tuple[float, float]
-BAR_LABEL, BAR_BUTTONS = 76.0, 238.0  # widths before and behind the bars of the timeline
+BAR_LABEL, BAR_BUTTONS = 76.0, 300.0  # widths before and behind the bars of the timeline
 
 
 def number(value: float, digits: int = 4) -> str:

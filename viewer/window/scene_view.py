@@ -12,7 +12,7 @@ import polyscope.imgui as psim
 from viewer.layers.table import LAYER_TYPES
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
-from viewer.scene.camera import Viewpoint, project
+from viewer.scene.camera import SIDES, Viewpoint, on_screen
 from viewer.scene.layer import Label, Layer
 from viewer.scene.picking import Clicks, marker
 from viewer.scene.reframe import Reframer
@@ -68,14 +68,18 @@ class SceneView:
 
     def _place(self, view: ViewModel, ui: UiState, free: Rect) -> None:
         request, ui.camera_request = ui.camera_request, None
-        if request == "home":
-            self.viewpoint.home(view, free, ui.frame, following=ui.follow)
+        if request == "camera" or (request or "").startswith("saved "):
+            ui.orthographic = False
+        self.viewpoint.project(ui.orthographic)
+        if request == "home" or request in SIDES:
+            side = None if request == "home" else request
+            self.viewpoint.home(view, free, ui.frame, following=ui.follow, side=side)
         elif request == "camera":
             self.viewpoint.from_camera(view)
         elif request is not None:
             name = request.removeprefix("saved ")
             self.viewpoint.recall(next(saved for saved in ui.look.saved if saved.name == name))
-        self.viewpoint.follow(view, ui.frame, active=ui.follow)
+        self.viewpoint.follow(view, ui.frame, free, ps.get_window_size(), active=ui.follow)
 
 
 def stage_shown(view: ViewModel) -> int:
@@ -127,5 +131,4 @@ def _ring(label: Label, size: tuple[int, int]) -> None:
 
 
 def _pixels(points: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    matrix, fov = np.array(ps.get_camera_view_matrix()), ps.get_vertical_fov_degrees()
-    return project(points, view_matrix=matrix, fov_degrees=fov, size=size)
+    return on_screen(points, size)

@@ -36,6 +36,7 @@ class DisplayFrame:
 
     def planes(self, planes: np.ndarray) -> np.ndarray:
         """Planes (B, 4), unit normal and offset with n·p = offset, in the display frame; their normals point up."""
+        planes = planes / np.linalg.norm(planes[:, :3], axis=1, keepdims=True)  # those of the input may have any length
         normal = planes[:, :3] @ self.R_display_input.T
         offset = planes[:, 3] + normal @ self.t
         moved = np.concatenate((normal, offset[:, None]), axis=1)

@@ -203,7 +203,8 @@ def test_a_new_floor_is_an_edit_of_the_fit(open_fit):
     np.testing.assert_allclose(window.view.floors[0], wanted, atol=1e-5)
     away = np.degrees(np.arccos(wanted[2]))  # the first floor is z = 0
     said = summary(window.view.analyses["ground"].value, 0)
-    assert f"that one {away:.2f}° and +10.0 cm from z = 0" in said and window.shows(said)
+    assert f"moved to {away:.2f}° and +10.0 cm from z = 0 · the estimate has not left it yet" in said
+    assert "leans" not in said and window.shows(said)
     assert not np.allclose(before, wanted, atol=1e-3)
     assert window.view.can_undo
 
@@ -211,6 +212,8 @@ def test_a_new_floor_is_an_edit_of_the_fit(open_fit):
 def test_a_floor_under_the_feet_can_be_chosen(open_fit):
     window = open_fit("joints2d")
     show(window, "floor")
+    before = summary(window.view.analyses["ground"].value, 0)
+    assert before.startswith("leans 0.00° against the observed one")
     window.click("From feet")
     window.frames(4)
     guesses = window.view.analyses["floor_guesses"].value
@@ -219,6 +222,12 @@ def test_a_floor_under_the_feet_can_be_chosen(open_fit):
     window.frames(4)
     np.testing.assert_allclose(window.view.floors[0], guesses[-1].plane, atol=1e-4)
     assert window.view.can_undo
+    away = np.degrees(np.arccos(guesses[-1].plane[2]))
+    said = summary(window.view.analyses["ground"].value, 0)
+    assert f"observed floor moved to {away:.2f}°" in said and "leans 0.00°" not in said
+    window.key("Z", ctrl=True)
+    window.frames(4)
+    assert summary(window.view.analyses["ground"].value, 0) == before
 
 
 def test_the_floor_entry_is_off_without_a_camera(open_fit):

@@ -11,7 +11,7 @@ from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.layout import LANE_HEIGHT, MOST_LANES, Rect, lanes_of
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import Strip, bar_handle, bar_label, icon_button, scale, strip, tooltip
+from viewer.ui.widgets import Strip, bar_handle, bar_label, colored, icon_button, scale, strip, styled, tooltip
 
 RATES = (0.1, 0.25, 0.5, 1.0, 2.0)
 HEIGHT = 30.0
@@ -33,6 +33,7 @@ def frame_bar(view: ViewModel, ui: UiState) -> None:
     elif place.hovered:
         psim.SetTooltip(_tell(view, round(place.cursor * (count - 1))))
     _draw(view, place)
+    _shade_unplayed(ui, place, count)
     bar_handle(place.x + place.width * ui.frame / max(count - 1, 1), place.y, place.height)
     psim.SameLine()
     if icon_button("##play frames", "pause" if ui.playing else "play", (34.0 * scale(), 24.0 * scale())):
@@ -40,7 +41,9 @@ def frame_bar(view: ViewModel, ui: UiState) -> None:
     tooltip("Play the clip (K)")
     psim.SameLine()
     _, ui.loop = psim.Checkbox("Loop", ui.loop)
-    tooltip("Begin again at the end")
+    tooltip("Begin again at the end: of the clip, or of the range between the in and the out point")
+    psim.SameLine()
+    _marks(ui, count, view.scene.fps)
     psim.SameLine()
     psim.SetNextItemWidth(-1.0)
     if psim.BeginCombo("##rate", f"{ui.rate:g} × speed"):
@@ -49,6 +52,23 @@ def frame_bar(view: ViewModel, ui: UiState) -> None:
                 ui.rate = rate
         psim.EndCombo()
     tooltip(f"Playback speed; 1 is {view.scene.fps:g} frames per second")
+
+
+def _marks(ui: UiState, count: int, fps: float) -> None:
+    """Buttons for the two ends of the range that is played."""
+    for label, key, mark, end, what in (
+        ("In", ",", ui.mark_in, ui.span[0], "begins"),
+        ("Out", ".", ui.mark_out, ui.span[1], "ends"),
+    ):
+        shade = theme.RAISED if end is None else theme.mix(theme.ACCENT, theme.PANEL, 0.45)
+        with colored(Button=theme.rgba(shade)), styled(ItemSpacing=(3.0, 5.0)):
+            if psim.Button(label):
+                mark()
+            first, last = ui.played(count)
+            text = f"What is played {what} at the frame under the cursor; at the same frame again: no longer ({key})"
+            tooltip(f"{text}\nplayed: frames {first} to {last}, {first / fps:.2f} s to {last / fps:.2f} s")
+            if label == "In":
+                psim.SameLine()
 
 
 def seen_frames(view: ViewModel) -> np.ndarray:
@@ -141,6 +161,19 @@ def _lanes(view: ViewModel, place: Strip) -> None:
             _, y, _, height = lane_of(view, place, one)
             draw.AddRectFilled((left, y), (right, y + height), theme.packed(theme.sequence_color(one)), 0.0)
             draw.AddRect((left, y), (right, y + height), theme.packed(theme.TEXT, 0.8))
+
+
+def _shade_unplayed(ui: UiState, place: Strip, count: int) -> None:
+    """Darken what lies outside of the in and the out point, with a bracket at each."""
+    draw, last = psim.GetWindowDrawList(), max(count - 1, 1)
+    for end, outer, inwards in ((ui.span[0], place.x, 1.0), (ui.span[1], place.x + place.width, -1.0)):
+        if end is not None:
+            x, bottom, arm = place.x + place.width * min(end, last) / last, place.y + place.height, 5.0 * scale()
+            shade = theme.packed(theme.PANEL, 0.72)
+            draw.AddRectFilled((min(x, outer), place.y), (max(x, outer), bottom), shade)
+            for y in (place.y, bottom):
+                draw.AddLine((x, y), (x + inwards * arm, y), theme.packed(theme.ACCENT), 2.5)
+            draw.AddLine((x, place.y), (x, bottom), theme.packed(theme.ACCENT), 2.5)
 
 
 def _runs(

@@ -19,6 +19,7 @@ from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, font, sequence_choice, tooltip
 
 LEAN_DEG, LIFT_CM = 45.0, 200.0  # largest entries
+SAME_DEG, SAME_CM = 0.005, 0.05  # differences of floors that would be written as 0
 
 
 def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -42,21 +43,30 @@ def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
 def summary(found: GroundCurves, sequence: int) -> str:
     """The floor of one sub-sequence in a line."""
-    parts = []
-    if found.tilt_deg is not None:
-        parts.append(f"leans {found.tilt_deg[sequence]:.2f}° against the observed one")
-    if found.estimated is not None and found.observed is not None:
-        lift = 100 * (found.estimated[sequence, 3] - found.observed[sequence, 3])
-        parts.append(f"{lift:+.1f} cm")
-    if found.observed is not None:  # the floor observed at first is z = 0 of the display frame
-        angle, height = apart(found.observed[sequence], np.array([0.0, 0.0, 1.0, 0.0]), np.zeros(3))
-        if angle > 0.005 or abs(height) > 5e-4:
-            parts.append(f"that one {angle:.2f}° and {100 * height:+.1f} cm from z = 0")
+    parts = _places(found, sequence)
     skate = found.skate_mm[sequence]
     if np.isfinite(skate).any():
         parts.append(f"skate {np.nanmean(skate):.1f} mm/frame")
     parts.append(f"penetration up to {found.depth_cm[sequence].max():.1f} cm")
     return " · ".join(parts)
+
+
+def _places(found: GroundCurves, sequence: int) -> list[str]:
+    """Where the estimated floor lies against the observed one, and that one against the floor observed at first.
+
+    A floor that was set by hand is observed and estimated at once, so that the two agree whatever it is; the line then
+    says how far the floor was moved. The floor observed at first is z = 0 of the display frame.
+    """
+    if found.tilt_deg is None or found.estimated is None or found.observed is None:
+        return []
+    tilt, lift = found.tilt_deg[sequence], 100 * (found.estimated[sequence, 3] - found.observed[sequence, 3])
+    angle, height = apart(found.observed[sequence], np.array([0.0, 0.0, 1.0, 0.0]), np.zeros(3))
+    if angle <= SAME_DEG and abs(100 * height) <= SAME_CM:
+        return [f"leans {tilt:.2f}° against the observed one", f"{lift:+.1f} cm"]
+    moved = f"observed floor moved to {angle:.2f}° and {100 * height:+.1f} cm from z = 0"
+    if tilt <= SAME_DEG and abs(lift) <= SAME_CM:
+        return [moved, "the estimate has not left it yet"]
+    return [moved, f"the estimate leans {tilt:.2f}° against it", f"{lift:+.1f} cm"]
 
 
 def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:

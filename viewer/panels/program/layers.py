@@ -18,7 +18,7 @@ COLUMNS = 2
 def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """A switch per layer, in two columns under small headings; scrolls where it does not fit."""
     psim.PushID("show")
-    psim.BeginChild("layers list", (0.0, -30.0 * scale()))
+    psim.BeginChild("layers list", (0.0, -56.0 * scale()))
     with font(theme.SMALL_FONT), styled(ItemSpacing=(5.0, 2.0)):
         for title, group in LAYER_GROUPS.items():
             psim.TextColored(theme.rgba(theme.DIM), title)
@@ -46,6 +46,22 @@ def _viewpoint(view: ViewModel, ui: UiState) -> None:
         if psim.Button("From camera"):
             ui.camera_request, ui.follow = "camera", False
     tooltip("See the scene as the video camera did" if view.scene.camera else "The data has no camera")
+    with font(theme.SMALL_FONT), styled(FramePadding=(6.0, 2.0)):
+        for side, (label, text) in SIDES.items():
+            if psim.Button(label):
+                ui.camera_request = side
+            tooltip(text)
+            psim.SameLine()
+        _, ui.orthographic = psim.Checkbox("Ortho", ui.orthographic)
+        tooltip("Orthographic: no perspective, so that lengths [m] can be compared over the whole picture (U)")
+
+
+SIDES = {
+    "top": ("Top", "From above; where the body faces at this frame is up (T)"),
+    "side": ("Side", "From the left of the body at this frame (S)"),
+    "front": ("Front", "From where the body faces at this frame (V)"),
+}
+"""Viewpoint → label and help."""
 
 
 def _switch(view: ViewModel, ui: UiState, name: str, label: str) -> None:
