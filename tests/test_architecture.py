@@ -41,7 +41,7 @@ ROOMS = {
     "viewer.replay": "common body schedule problem objective session loading recording results"
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",
-    "viewer.film": "session viewer.protocol viewer.ui viewer.scene",
+    "viewer.film": "common session viewer.protocol viewer.ui viewer.scene",
     "viewer.panels": "diagnostics session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
     "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
     "viewer.commands": "common schedule priors session split config loading diagnostics recording results"
@@ -55,6 +55,7 @@ WITHOUT_TORCH = (
     "optim.body.joints",
     "optim.common.errors",
     "optim.diagnostics.comparison",
+    "optim.common.writing",
     "optim.diagnostics.quantities",
     "optim.schedule",
     "optim.session.edits",

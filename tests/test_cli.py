@@ -85,7 +85,7 @@ def test_a_folder_of_clips_is_fitted_in_turn(model_files, tmp_path, capsys):
     assert files_of(tmp_path / "one" / "results_out") == {"01_walk"}
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
     motion = write_walk(tmp_path / "walk.npz")
     words = command("--headless", "--data-path", motion, "--out", tmp_path / "out", *model_files.flags())
@@ -103,6 +103,33 @@ def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
     assert "stopped early" in errors and "Traceback" not in errors
     assert "stage1_results.npz" in files_of(tmp_path / "out" / "results_out" / "walk")
     assert "results: " in output
+
+
+@pytest.mark.parametrize("words", [["--data-path", ""], ["--humor", " "], ["--out", ""], ["--bundle", "a", ""]])
+def test_an_empty_path_is_refused(words, capsys):
+    """It comes from a shell's variable that is not set, and would name the working folder."""
+    assert run_viewer.main(words) == 2
+    assert "empty path" in capsys.readouterr().err
+
+
+FULL = """
+import resource, sys
+import run_viewer
+resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
+sys.exit(run_viewer.main(sys.argv[1:]))
+"""
+
+
+def test_results_that_cannot_be_written_end_with_one_message(model_files, tmp_path):
+    """A limit on the size of files stands for a full disk: what is complete stays, and nothing half-written does."""
+    motion = write_walk(tmp_path / "walk.npz")
+    words = ["--headless", "--no-video", "--no-record", "--num-iters", "1", "1", "1", "--data-path", str(motion)]
+    words += ["--out", str(tmp_path / "out"), *model_files.flags()]
+    done = subprocess.run([sys.executable, "-c", FULL, *words], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "_results.npz: cannot be written (File too large); make room there, or give another place" in done.stderr
+    assert not [path for path in (tmp_path / "out").rglob("*") if "partial" in path.name]
 
 
 def test_a_wrong_flag_ends_at_once_with_one_line(tmp_path):

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from optim.common.exit_status import with_exit_status
+from optim.common.writing import write_text
 from optim.reporting.comparing import comparison_page
 from optim.reporting.page import page
 from optim.results.results import FitResult
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> Path:
         options.run / "report.html" if options.run.is_dir() else options.run.with_suffix(".html")
     )
     writable_folder(path.parent)
-    path.write_text(page(results, title=title, pictures=not options.no_pictures), encoding="utf-8")
+    write_text(path, page(results, title=title, pictures=not options.no_pictures))
     return path
 
 

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from optim.common.errors import InputError
 
@@ -28,6 +28,11 @@ class Check:
 def positive(unit: str = "") -> Check:
     """Check for a finite number above 0. ``unit`` is put in front of the range in the message."""
     return Check(lambda value: math.isfinite(value) and value > 0, f"{unit}more than 0")
+
+
+def up_to(most: float) -> Check:
+    """Check for a number from 1 to ``most``."""
+    return Check(lambda value: 1 <= value <= most, f"from 1 to {most:,}")
 
 
 def not_negative(unit: str = "") -> Check:
@@ -101,6 +106,40 @@ def check_values(values: Any) -> None:
             raise InputError(f"{one.flag} {value}: {one.check.told}")
 
 
+def has_type(value: Any, hint: Any) -> bool:
+    """Whether a value has the type that the field of an option declares; whole numbers count as floats too."""
+    kind = get_origin(hint)
+    if kind is Literal:
+        return value in get_args(hint)
+    if kind in (Union, UnionType):
+        return any(has_type(value, part) for part in get_args(hint))
+    if kind is tuple:
+        parts = get_args(hint)
+        if not isinstance(value, tuple):
+            return False
+        kinds = [parts[0]] * len(value) if parts[-1] is ... else list(parts)
+        return len(kinds) == len(value) and all(map(has_type, value, kinds))
+    if kind is not None and issubclass(kind, Mapping):
+        key, item = get_args(hint)
+        return isinstance(value, Mapping) and all(has_type(k, key) and has_type(v, item) for k, v in value.items())
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is hint or (hint is Path and isinstance(value, Path))
+
+
+def path_of(word: str) -> Path:
+    """The path that a word of the command line names.
+
+    Raises:
+        argparse.ArgumentTypeError: The word is empty, as from a variable of the shell that is not set, or no path.
+    """
+    if not word.strip():
+        raise argparse.ArgumentTypeError("an empty path; is a variable not set?")
+    if "\0" in word:
+        raise argparse.ArgumentTypeError("a path cannot contain the character 0")
+    return Path(word)
+
+
 def _of_type(hint: Any, default: Any) -> dict[str, Any]:
     """Keyword arguments for ``add_argument`` that follow from the type of a field. None in a union is ignored."""
     kinds = [kind for kind in get_args(hint) if kind is not NoneType] if NoneType in get_args(hint) else [hint]
@@ -111,8 +150,12 @@ def _of_type(hint: Any, default: Any) -> dict[str, Any]:
         return {"choices": get_args(kind)}
     if get_origin(kind) is tuple:
         element, *rest = get_args(kind)
-        return {"type": element, "nargs": "+" if rest == [...] else 1 + len(rest)}
-    return {"type": kind}
+        return {"type": _reader(element), "nargs": "+" if rest == [...] else 1 + len(rest)}
+    return {"type": _reader(kind)}
+
+
+def _reader(kind: Any) -> Any:
+    return path_of if kind is Path else kind
 
 
 def _shown(item: Field[Any]) -> str:

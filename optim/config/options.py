@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import assets
-from optim.config.declaring import Check, not_negative, option, options_of, positive
+from optim.config.declaring import Check, not_negative, option, options_of, path_of, positive, up_to
 from optim.config.formats import FORMATS
 from optim.config.sources import DEMO, NOT_READ, sources
 from optim.schedule.data_types import data_type_of
@@ -38,6 +38,12 @@ Source: HuMoR. Its default weights are tuned for these numbers.
 """
 DEPTH_UNIT, PROX_DEPTH_UNIT = 1e-3, 1 / 8000
 """Metres per step of a depth image. Most images store millimetres; those of PROX's Kinect store eighths of them."""
+MOST_POINTS = 100_000
+"""Largest number of points in a frame's cloud: more than a depth image of 320 × 240 has, and 72 MB for 60 frames."""
+MOST_FRAMES = 1_000_000
+"""Largest number of frames that is asked for at once: nine hours at 30 Hz."""
+MOST_ITERATIONS = 1_000_000
+"""Largest number of steps in a stage, and of iterations in a step."""
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
 
 
@@ -55,7 +61,7 @@ def _about_data_types() -> str:
 
 
 def _own_or_path(word: str) -> str | Path:
-    return word if word == "own" else Path(word)
+    return word if word == "own" else path_of(word)
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class Settings:
         group=DATA,
         metavar="N",
         otherwise=f"{SAMPLED_POINTS} sampled, {MEASURED_POINTS} measured",
-        check=positive(),
+        check=up_to(MOST_POINTS),
     )
     amass_start_frame: int = option(0, "first frame, counted at 30 Hz", group=DATA, metavar="N")
     amass_seq_len: int | None = option(
@@ -217,7 +223,9 @@ class Settings:
         metavar="N",
         otherwise=", ".join(f"{name} {' '.join(map(str, values))}" for name, values in PUBLIC_STEPS.items()),
     )
-    lbfgs_max_iter: int = option(20, "largest number of L-BFGS iterations in a step", group=FIT, metavar="N")
+    lbfgs_max_iter: int = option(
+        20, "largest number of L-BFGS iterations in a step", group=FIT, metavar="N", check=up_to(MOST_ITERATIONS)
+    )
     joint2d_sigma: float = option(
         100.0, "scale of the robust 2D residual [px]", group=FIT, metavar="PX", check=positive("pixels, ")
     )

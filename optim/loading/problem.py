@@ -12,6 +12,7 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
+from optim.common.writing import file_name
 from optim.config.settings import Settings
 from optim.config.sources import sources
 from optim.loading.clip import Clip, moved
@@ -102,7 +103,7 @@ def load_problem(settings: Settings) -> Problem:
         floor_known=source.floor_known,
         footage=source.footage,
         ground_truth=truth,
-        name=source.name,
+        name=file_name(source.name, otherwise="clip"),
         joint2d_sigma=settings.joint2d_sigma,
         robust_loss=settings.robust_loss,
         robust_tuning_const=settings.robust_tuning_const,

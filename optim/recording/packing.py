@@ -7,14 +7,17 @@ zlib releases Python's global lock, so a fit continues meanwhile.
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 LEVEL = 3
 """Level of zlib; higher levels take several times as long and save only a few percent."""
+MOST_BYTES = 1 << 31
+"""Largest size of an array in a block."""
 _HEAD = struct.Struct("<I")
 
 
@@ -46,13 +49,13 @@ def unpack(block: bytes) -> dict[str, np.ndarray]:
     try:
         (length,) = _HEAD.unpack_from(block)
         head = json.loads(block[_HEAD.size : _HEAD.size + length])
-        body = memoryview(zlib.decompress(block[_HEAD.size + length :]))
-    except (struct.error, zlib.error) as error:
+        sizes = [_size(code, shape) for _, code, shape, _ in head]
+        body = memoryview(zlib.decompressobj().decompress(block[_HEAD.size + length :], max(sum(sizes), 1)))
+    except (struct.error, zlib.error, RecursionError) as error:
         raise ValueError(f"a block of arrays cannot be read ({error})") from None
     arrays, place = {}, 0
-    for name, code, shape, axes in head:
+    for (name, code, shape, axes), size in zip(head, sizes, strict=True):
         kind = np.dtype(code)
-        size = int(np.prod(shape)) * kind.itemsize
         stored = np.frombuffer(body[place : place + size], np.uint8).reshape(kind.itemsize, -1)
         array = np.ascontiguousarray(stored.T).view(kind).reshape(shape)
         if axes:
@@ -62,6 +65,15 @@ def unpack(block: bytes) -> dict[str, np.ndarray]:
         arrays[name] = array
         place += size
     return arrays
+
+
+def _size(code: str, shape: Sequence[int]) -> int:
+    """Number of bytes of an array; sizes that no fit has are refused before any memory is taken for them."""
+    kind = np.dtype(code)
+    size = math.prod(shape) * kind.itemsize
+    if kind.kind not in "biuf" or not all(type(n) is int and n >= 0 for n in shape) or size > MOST_BYTES:
+        raise ValueError(f"an array of {shape} {code} cannot be in a run")
+    return size
 
 
 def _planes(array: np.ndarray) -> bytes:

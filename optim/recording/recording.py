@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from optim.common.errors import InputError
+from optim.config.declaring import check_values, has_type
 from optim.config.options import OF_ONE_RUN
 from optim.config.settings import Settings
 from optim.objective.objective import Evaluation, TermValue
@@ -27,7 +28,7 @@ from optim.problem.variables import Packing
 from optim.recording import figures
 from optim.recording.forms import FORMS
 from optim.recording.replaying import Replay
-from optim.recording.runfile import Names, Position, RunFile
+from optim.recording.runfile import Names, Position, RunFile, damage_told
 from optim.recording.states import Bare, States, Stays
 from optim.recording.values import Values
 from optim.session.edits import from_record, to_record
@@ -79,6 +80,7 @@ class Recording:
         self._values = Values(file, FORMS, tensor=_tensor)
         self._states: States | None = None
         found = file.rows("SELECT id, parent, cause, branch FROM snapshots ORDER BY id")
+        _require_tree(found, file.path)
         self._parents = [parent for _, parent, _, _ in found]
         self._iterations = [cause == ITERATION for _, _, cause, _ in found]
         self._tips = {branch: snapshot for snapshot, _, _, branch in found}
@@ -97,20 +99,26 @@ class Recording:
 
     @property
     def settings(self) -> Settings | None:
-        """The settings of the fit; None if it was not started from the command line."""
-        found = self.file.logged("settings")
-        given = self._values.decode(found[0][1]) if found else {}
-        unknown = given.keys() - {f.name for f in fields(Settings)}
-        if unknown:
-            names = ", ".join(sorted(unknown))
-            raise InputError(f"{self.file.path}: settings {names} of another version of humorscope; take that one")
-        return Settings(**given) if found else None
+        """The settings of the fit; None if it was not started from the command line.
+
+        The file may come from anybody: what belongs to one run only, such as the folders to write to, is not taken from
+        it.
+        """
+        with damage_told(self.file.path):
+            found = self.file.logged("settings")
+            given = self._values.decode(found[0][1]) if found else {}
+            unknown = given.keys() - {f.name for f in fields(Settings)}
+            if unknown:
+                names = ", ".join(sorted(unknown))
+                raise InputError(f"{self.file.path}: settings {names} of another version of humorscope; take that one")
+            return _checked(given, self.file.path) if found else None
 
     @property
     def data(self) -> dict[str, Any]:
         """Name → value of the fields of the problem that are not models; empty if they were not recorded."""
-        found = self.file.logged("problem")
-        return self._values.decode(found[0][1]) if found else {}
+        with damage_told(self.file.path):
+            found = self.file.logged("problem")
+            return self._values.decode(found[0][1]) if found else {}
 
     # Writing.
 
@@ -253,20 +261,21 @@ class Recording:
             InputError: The file is damaged, or iterations must be computed again and the problem is not known
                 yet (see ``restore``).
         """
-        with self.file.one_moment():
-            found = self._read_state(snapshot_id)
-            if found is not None:
-                return found
-            path, here = [], snapshot_id
-            while found is None:
-                path.append(here)
-                parent = self._parents[here]
-                if parent is None:
-                    raise InputError(f"{self.file.path}: holds no state to begin from; the file is damaged")
-                here = parent
-                found = self._read_state(here)
-            known = {entry.id: entry for entry in self.entries(min(path), max(path))}
-        return self._work_out(found, [known[there] for there in reversed(path)])
+        with damage_told(self.file.path):
+            with self.file.one_moment():
+                found = self._read_state(snapshot_id)
+                if found is not None:
+                    return found
+                path, here = [], snapshot_id
+                while found is None:
+                    path.append(here)
+                    parent = self._parents[here]
+                    if parent is None:
+                        raise InputError(f"{self.file.path}: holds no state to begin from; the file is damaged")
+                    here = parent
+                    found = self._read_state(here)
+                known = {entry.id: entry for entry in self.entries(min(path), max(path))}
+            return self._work_out(found, [known[there] for there in reversed(path)])
 
     def _work_out(self, start: Snapshot, then: list[Entry]) -> Snapshot:
         """The last of the snapshots that follow ``start``, computed again from their entries."""
@@ -345,26 +354,27 @@ class Recording:
 
     def entries(self, first: int = 0, last: int | None = None) -> list[Entry]:
         """The entries of all snapshots, or of those from ``first`` to ``last``, both included."""
-        last = len(self) - 1 if last is None else last
-        rows = self.file.rows(_ENTRIES, first, last)
-        evaluations = self.file.figures(first, last)
-        return [
-            Entry(
-                id=snapshot,
-                parent=parent,
-                cause=cause,
-                branch=branch,
-                phase=phase,
-                stage=stage,
-                step=step,
-                iteration=iteration,
-                total_iterations=total,
-                held=frozenset(json.loads(frozen)),
-                evaluation=_evaluation(evaluations[snapshot], per_frame=False),
-                frames=frames,
-            )
-            for snapshot, parent, cause, branch, phase, stage, step, iteration, total, frozen, frames in rows
-        ]
+        with damage_told(self.file.path):
+            last = len(self) - 1 if last is None else last
+            rows = self.file.rows(_ENTRIES, first, last)
+            evaluations = self.file.figures(first, last)
+            return [
+                Entry(
+                    id=snapshot,
+                    parent=parent,
+                    cause=cause,
+                    branch=branch,
+                    phase=phase,
+                    stage=stage,
+                    step=step,
+                    iteration=iteration,
+                    total_iterations=total,
+                    held=frozenset(json.loads(frozen)),
+                    evaluation=_evaluation(evaluations[snapshot], per_frame=False),
+                    frames=frames,
+                )
+                for snapshot, parent, cause, branch, phase, stage, step, iteration, total, frozen, frames in rows
+            ]
 
     def seconds(self, snapshot_ids: Iterable[int]) -> float:
         """Total time that these snapshots took to compute [s]."""
@@ -377,25 +387,26 @@ class Recording:
         Raises:
             InputError: The session has another problem, or nothing has been recorded.
         """
-        self._replay = Replay(session.fit.problem_at(session.history[0]))
-        with self.file.one_moment():
-            entries = self.entries()
-            if entries:
-                here = self.read(self._names.position.current)
-                self._replayed[here.id] = here  # A session that is still running may delete it from the file.
-        if not entries:
-            raise InputError(f"{self.file.path}: no iteration has been recorded; begin anew")
-        recorded, found = entries[0].evaluation.total, session.history.entry(0).evaluation.total
-        if not math.isclose(recorded, found, rel_tol=SAME_LOSS):
-            raise InputError(
-                f"{self.file.path}: was recorded from other data or models: its fit began with a loss of"
-                f" {recorded:.6g}, this one with {found:.6g}; give the same clip, body and flags"
+        with damage_told(self.file.path):
+            self._replay = Replay(session.fit.problem_at(session.history[0]))
+            with self.file.one_moment():
+                entries = self.entries()
+                if entries:
+                    here = self.read(self._names.position.current)
+                    self._replayed[here.id] = here  # A session that is still running may delete it from the file.
+            if not entries:
+                raise InputError(f"{self.file.path}: no iteration has been recorded; begin anew")
+            recorded, found = entries[0].evaluation.total, session.history.entry(0).evaluation.total
+            if not math.isclose(recorded, found, rel_tol=SAME_LOSS):
+                raise InputError(
+                    f"{self.file.path}: was recorded from other data or models: its fit began with a loss of"
+                    f" {recorded:.6g}, this one with {found:.6g}; give the same clip, body and flags"
+                )
+            limit, names, where = session.history.store.limit, self._names, self._names.position
+            history = History.recorded(
+                entries, self, memory_limit=limit, branch_names=names.branches, bookmarks=names.bookmarks
             )
-        limit, names, where = session.history.store.limit, self._names, self._names.position
-        history = History.recorded(
-            entries, self, memory_limit=limit, branch_names=names.branches, bookmarks=names.bookmarks
-        )
-        session.take_up(history, current=where.current, undo=where.undo, redo=where.redo)
+            session.take_up(history, current=where.current, undo=where.undo, redo=where.redo)
 
 
 def recorded_session(session: Session, *, path: Path, settings: Settings | None = None) -> Recording:
@@ -420,6 +431,36 @@ def _stored(name: str) -> str:
 def _read(stored: dict[str, Any]) -> dict[str, Any]:
     """Values by the names of fields of ``Snapshot`` or ``Entry``, from values by the names in the file."""
     return {"held" if name == "frozen" else name: value for name, value in stored.items()}
+
+
+def _require_tree(rows: Sequence[tuple], path: Path) -> None:
+    """Check that the snapshots are numbered without a hole, and that each one's parent comes before it.
+
+    Only then does every walk along the parents end.
+    """
+    for place, (snapshot, parent, _, branch) in enumerate(rows):
+        follows = parent is None if place == 0 else type(parent) is int and 0 <= parent < place
+        if snapshot != place or not follows or type(branch) is not int:
+            raise InputError(f"{path}: snapshot {snapshot!r} follows {parent!r}, which cannot be; the file is damaged")
+
+
+def _checked(recorded: dict[str, Any], path: Path) -> Settings:
+    """The recorded settings that concern the fit itself.
+
+    Raises:
+        InputError: A value has another type than its option, or is out of its range.
+    """
+    given = {name: value for name, value in recorded.items() if name not in OF_ONE_RUN}
+    for name, value in given.items():
+        if not has_type(value, get_type_hints(Settings)[name]):
+            raise InputError(f"{path}: setting {name} is {value!r}, which this option cannot be; the file is damaged")
+    settings = Settings(**given)
+    try:
+        check_values(settings)
+        settings.schedule()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return settings
 
 
 def _of_the_fit(settings: Settings) -> dict[str, Any]:

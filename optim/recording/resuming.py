@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.common.writing import file_name
 from optim.config.options import MODEL_FILES, OF_ONE_RUN, flag_of
 from optim.config.settings import Settings
 from optim.loading.models import find_body, load_body, load_init_state_prior, load_motion_prior
@@ -51,6 +52,7 @@ def load_recorded(settings: Settings) -> Session:
             raise InputError(f"{settings.resume}: holds no data to fit; it was not begun by run_viewer.py")
         if data["footage"] is not None and file.rows("SELECT 1 FROM pictures LIMIT 1"):
             data["footage"] = replace(data["footage"], path=settings.resume)
+    data["name"] = file_name(data["name"], otherwise="clip")
     known = data.pop("body_file")
     body_file = find_body(settings.smpl, gender=_gender(known))
     problem = Problem(

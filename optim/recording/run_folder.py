@@ -102,7 +102,7 @@ def remove_run(path: Path) -> None:
 
 
 def tidy(folder: Path, *, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> list[Path]:
-    """Delete the oldest runs beyond a number or a size, except those that may still be written to.
+    """Delete the oldest runs beyond a number or a size, except the newest and those that may still be written to.
 
     Returns:
         The runs that were deleted.
@@ -111,7 +111,7 @@ def tidy(folder: Path, *, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> lis
     removed, total = [], 0
     for place, path in enumerate(found):
         total += sum(known.st_size for known in _files_of(path).values())
-        if (place >= kept or total > kept_bytes) and time.time() - _last_written(path) > IN_USE:
+        if place > 0 and (place >= kept or total > kept_bytes) and time.time() - _last_written(path) > IN_USE:
             remove_run(path)
             removed.append(path)
     return removed

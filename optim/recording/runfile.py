@@ -77,6 +77,7 @@ class RunFile:
         except sqlite3.Error as error:
             advice = _ADVICE[mode if isinstance(error, sqlite3.OperationalError) else "damaged"]
             raise InputError(f"{self.path}: cannot be {_DOING[mode]} ({error}); {advice}") from None
+        self._database.execute("PRAGMA trusted_schema = OFF")
         with self._translated():
             self._begin()
             self._check()
@@ -269,6 +270,11 @@ class RunFile:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if mark != APPLICATION:
             raise InputError(f"{self.path}: a database of another program; runs end in {SUFFIX}")
+        foreign = self.rows("SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')")
+        if foreign:
+            raise InputError(
+                f"{self.path}: contains a {' '.join(foreign[0])}, but runs have only tables; do not use it"
+            )
         if not 1 <= version <= FORMAT:
             raise InputError(f"{self.path}: format {version}, but {FORMAT} is the newest known here; update humorscope")
         if version < FORMAT:
@@ -301,6 +307,27 @@ class RunFile:
             full = "full" in str(error) or "I/O" in str(error)
             advice = "make room, or record elsewhere" if full else _ADVICE["damaged"]
             raise InputError(f"{self.path}: {error}; {advice}") from None
+
+
+MISFITS = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""Errors that values of a wrong type, size or relation lead to, wherever they are used."""
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Turn errors that unexpected content of a run file leads to into the one message that says so.
+
+    Raises:
+        InputError: The content cannot be used.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except MISFITS as error:
+        raise InputError(f"{path}: {type(error).__name__}: {error}; {_ADVICE['damaged']}") from error
 
 
 _NAMES_OF_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"

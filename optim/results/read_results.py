@@ -21,6 +21,7 @@ import assets
 from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
+from optim.common.writing import file_name
 from optim.loading.files.camera import image_size_of
 from optim.loading.files.planes import unit_plane
 from optim.loading.models import find_body, load_body
@@ -84,7 +85,7 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
     gender = body_file.parent.name if body_file.parent.name in ("male", "female") else "neutral"
     stitched = folder.name == STITCHED and "clip" in info
     result = FitResult(
-        f"{info['clip']}_stitched" if stitched else folder.name,
+        f"{file_name(str(info['clip']), otherwise='clip')}_stitched" if stitched else folder.name,
         body,
         stages,
         bridged=bridged,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from optim.common.errors import InputError
@@ -11,6 +10,8 @@ from optim.schedule.terms import TERMS, Need, Triple, Weights
 
 WEIGHTS: dict[str, Weights] = {term.weight: term.weights for term in TERMS}
 """Name of a weight → its default values."""
+MOST = 1e9
+"""Largest weight. The largest in HuMoR's configurations is 2,000; above 1e9 sums of squares overflow float32."""
 WEIGHT_NAMES = tuple(WEIGHTS)
 WEIGHT_FLAGS = {term.flag: term.weight for term in TERMS}
 """Flag of the command line → name of the weight."""
@@ -62,11 +63,11 @@ def split_weights(data_type: str) -> dict[str, Triple]:
 
 
 def check_weight(name: str, value: float) -> None:
-    """Raise ``InputError`` unless ``name`` is a term's weight and ``value`` a finite number of at least 0."""
+    """Raise ``InputError`` unless ``name`` is a term's weight and ``value`` a number from 0 to ``MOST``."""
     if name not in WEIGHTS:
         raise InputError(f"no weight is called {name!r}; there are {', '.join(WEIGHTS)}")
-    if not math.isfinite(value) or value < 0:
-        raise InputError(f"weight {name} is {value}; a finite number of at least 0 is needed")
+    if not (0 <= value <= MOST):
+        raise InputError(f"weight {name} is {value}; a finite number of at least 0 and at most {MOST:g} is needed")
 
 
 def checked_weights(weights: Mapping[str, Sequence[float]]) -> dict[str, Triple]:

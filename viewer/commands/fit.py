@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from optim.common.errors import InputError
 from optim.common.exit_status import STOPPED
 from optim.common.progress import clock
 from optim.config.settings import Settings
@@ -54,8 +55,15 @@ def fit_clip(settings: Settings) -> int:
 
 
 def _fit_whole(settings: Settings, session: Session, out: Path, recorder: Recorder | None) -> int:
-    finished, folders = _fit_session(settings, session, out, recorder=recorder)
-    _export(settings, folders, out)
+    try:
+        finished, folders = _fit_session(settings, session, out, recorder=recorder)
+        _export(settings, folders, out)
+    except InputError as error:  # The disk is full, most likely; what the fit has found is not lost.
+        if recorder is None:
+            raise
+        recorder.flush()
+        again = f"--headless --resume {recorder.path} --out DIR"
+        raise InputError(f"{error}. The fit is in {recorder.path}; {again} writes its results") from None
     if recorder is not None:
         print(f"recorded: {recorder.path}", flush=True)
     if not finished:
@@ -125,8 +133,14 @@ def _fit_split(settings: Settings) -> int:
 
 
 def _stop_on_signals() -> None:
-    """Ctrl-C and SIGTERM end a fit with its results; SIGINT is named as background jobs inherit it ignored."""
-    for stop in (signal.SIGINT, signal.SIGTERM):
+    """Ctrl-C, SIGTERM and a closed terminal (SIGHUP) end a fit with its results.
+
+    SIGINT is named as background jobs inherit it ignored. ``nohup`` ignores SIGHUP, and that stays.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        stop = getattr(signal, name, None)  # Windows has no SIGHUP.
+        if stop is None or (name == "SIGHUP" and signal.getsignal(stop) is signal.SIG_IGN):
+            continue
         signal.signal(stop, signal.default_int_handler)
 
 

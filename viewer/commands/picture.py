@@ -14,6 +14,7 @@ import numpy as np
 import polyscope as ps
 
 from optim.common.exit_status import with_exit_status
+from optim.common.writing import replacing
 from optim.config.settings import parse
 from viewer.commands.sessions import make_session
 from viewer.protocol.commands import Command, RunStage, Step
@@ -41,8 +42,8 @@ def main(arguments: list[str]) -> int:
     for _ in range(SETTLE_FRAMES):
         ps.frame_tick()
     image = ps.screenshot_to_buffer(transparent_bg=False, include_UI=True)[:, :, :3]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.ascontiguousarray(image[:, :, ::-1]))
+    with replacing(path) as beside:
+        cv2.imwrite(str(beside), np.ascontiguousarray(image[:, :, ::-1]))
     return 0
 
 

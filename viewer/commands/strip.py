@@ -17,6 +17,7 @@ import polyscope as ps
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 from optim.common.progress import LineHandler, told_to
+from optim.common.writing import replacing
 from optim.config.settings import parse
 from viewer.commands.progress import ProgressLine
 from viewer.commands.sessions import make_session
@@ -61,8 +62,8 @@ def main(arguments: Sequence[str]) -> int:
     print(table(rows))
     picture = draw_strip(session, [end for end, _ in ends if end.stage > 1])
     path = Path(arguments[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    with replacing(path) as beside:
+        cv2.imwrite(str(beside), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     print(f"picture: {path}")
     return 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,7 @@ from typing import Protocol
 import polyscope as ps
 from platformdirs import user_videos_path
 
+from optim.common.writing import file_name
 from viewer.film.capture import CaptureError
 from viewer.film.filming import Filming
 from viewer.film.player import Player
@@ -113,7 +113,7 @@ class Studio:
         if request == "stop":
             self.stop()
             return
-        name = f"{view.scene.name}-{time.strftime('%Y%m%d-%H%M%S')}.mp4".replace(os.sep, "-")
+        name = f"{file_name(view.scene.name, otherwise='clip')}-{time.strftime('%Y%m%d-%H%M%S')}.mp4"
         try:
             script = None if request == "start" else read_script(request)
         except ScriptError as error:

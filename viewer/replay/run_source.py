@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +34,19 @@ _HISTORY = "SELECT id, parent, cause, branch, phase, step, iteration FROM snapsh
 _STATUS = "SELECT phase, step, iteration, total_iterations, stopped, done FROM snapshots WHERE id = ?"
 
 
+def _tells_damage(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a method of ``RunSource`` so that content that cannot be used is an ``InputError``."""
+
+    @wraps(method)
+    def told(self: RunSource, *arguments: Any) -> Any:
+        from optim.recording.runfile import damage_told
+
+        with damage_told(self.path):
+            return method(self, *arguments)
+
+    return told
+
+
 class RunSource:
     """A ``viewer.replay.replay.Source`` of a run file.
 
@@ -43,6 +58,7 @@ class RunSource:
         from optim.common.errors import InputError
         from optim.recording.runfile import RunFile
 
+        self.path = Path(path)
         self._file = RunFile(path, mode="read")
         self._values = view_values(self._file)
         self._rows: dict[int, list[int]] = {}  # snapshot → rows of the table of views
@@ -64,6 +80,7 @@ class RunSource:
         """Id of the snapshot at which the session stood last."""
         return min(self._names.position.current, len(self._branch_of) - 1)
 
+    @_tells_damage
     def refresh(self) -> bool:
         """Read what was added since the last call."""
         with self._file.one_moment():
@@ -105,6 +122,7 @@ class RunSource:
             )
             self._branch_of.append(branch)
 
+    @_tells_damage
     def view(self, snapshot: int) -> vm.ViewModel:
         """The view of one snapshot, as the session would have shown it."""
         from optim.common.errors import InputError
@@ -152,6 +170,7 @@ class RunSource:
             loss=loss,
         )
 
+    @_tells_damage
     def analysis(self, command: c.Analyse) -> vm.Analysis | None:
         """The answer to a question: the loss over the frames, or another answer that was recorded."""
         known: dict[str, Any] = {"kind": command.kind, "options": command.options, "snapshot": command.snapshot}
@@ -168,6 +187,7 @@ class RunSource:
     def _evaluated(self, snapshot: int) -> SimpleNamespace:
         return _evaluated(self._file.figures(snapshot, snapshot)[snapshot])
 
+    @_tells_damage
     def notes(self) -> list[vm.Note]:
         """Recorded messages of the session, and messages about the recording itself."""
         query = "SELECT id, level, text, advice FROM notes WHERE id > ? ORDER BY id"

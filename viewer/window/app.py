@@ -275,7 +275,11 @@ class App:
         self.ui.note(Note(level="info", text="The optimiser was restarted."))
 
     def yield_to_worker(self) -> None:
-        """Where the processor draws, let the optimiser go first."""
+        """Where the processor draws, let the optimiser go first.
+
+        On Linux only the calling thread, which draws, becomes nicer, and so do processes that it starts. The optimiser
+        is therefore started by a thread of its own (see ``ProcessClient``).
+        """
         self.software = drawn_by_processor()
         if self.software and hasattr(os, "nice"):
             os.nice(SOFTWARE_NICENESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Protocol
 
@@ -10,6 +11,12 @@ from viewer.protocol.commands import Command
 from viewer.protocol.messages import Message, Record, SessionMaker
 
 PATIENCE = 10.0  # seconds that a worker may take to end; the window is closed already
+
+
+_STARTER = ThreadPoolExecutor(1, thread_name_prefix="starter")
+"""The thread that starts workers. It begins with this module, before the drawing thread becomes nicer: a process
+inherits the niceness of the thread that starts it, and a restarted worker would otherwise be as slow as the drawing."""
+_STARTER.submit(int).result()
 
 
 class Client(Protocol):
@@ -46,7 +53,7 @@ class ProcessClient:
         self.process = context.Process(
             target=run_worker, args=(make_session, theirs, record), name="humorscope worker", daemon=True
         )
-        self.process.start()
+        _STARTER.submit(self.process.start).result()
         theirs.close()
         self._open = True
         self.recorded = record is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from optim.common.rotations import matrix_to_axis_angle
+from optim.common.writing import replacing
 from optim.results.saving.take import Take
 
 HAND_NUMBERS = 90
@@ -24,12 +25,13 @@ def write_amass(take: Take, folder: Path) -> list[Path]:
     pose = matrix_to_axis_angle(motion.pose_body)[0].flatten(1)
     hands = np.zeros((take.frames, HAND_NUMBERS), np.float32)
     path = folder / f"{take.stem}_poses.npz"
-    np.savez(
-        path,
-        trans=motion.trans[0].numpy(),
-        poses=np.concatenate((root.numpy(), pose.numpy(), hands), axis=1),
-        betas=motion.betas[0].numpy(),
-        mocap_framerate=np.array(take.fps),
-        gender=np.array(take.result.gender),
-    )
+    with replacing(path) as beside:
+        np.savez(
+            beside,
+            trans=motion.trans[0].numpy(),
+            poses=np.concatenate((root.numpy(), pose.numpy(), hands), axis=1),
+            betas=motion.betas[0].numpy(),
+            mocap_framerate=np.array(take.fps),
+            gender=np.array(take.result.gender),
+        )
     return [path]

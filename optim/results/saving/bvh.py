@@ -14,6 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from optim.body.joints import JOINT_NAMES, NUM_JOINTS
+from optim.common.writing import write_text
 from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 _ROTATION = "Zrotation Xrotation Yrotation"
@@ -28,7 +29,7 @@ def write_bvh(take: Take, folder: Path) -> list[Path]:
     root = take.root_positions @ Y_UP_FROM_Z_UP.T
     lines += [" ".join(f"{x:.6f}" for x in row) for row in np.concatenate((root, angles), axis=1)]
     path = folder / f"{take.stem}.bvh"
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    write_text(path, "\n".join(lines) + "\n")
     return [path]
 
 

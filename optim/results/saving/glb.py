@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from optim.common.writing import replacing
+
 _COMPONENTS = {
     np.dtype(np.float32): 5126,
     np.dtype(np.uint8): 5121,
@@ -71,4 +73,5 @@ class GlbBuilder:
         text += b" " * (-len(text) % 4)
         chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
         chunks += struct.pack("<II", len(self._buffer), 0x004E4942) + self._buffer
-        path.write_bytes(struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks)
+        with replacing(path) as beside:
+            beside.write_bytes(struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks)

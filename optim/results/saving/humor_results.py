@@ -11,7 +11,6 @@ are axis-angle [rad], lengths metres; without ``_prior`` the frame is that of th
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
+from optim.common.writing import replacing, write_text
 from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
@@ -186,7 +186,7 @@ def _camera_matrix(problem: Problem, index: int) -> Arrays:
 
 
 def _write_meta(place: Path, body_file: Path) -> None:
-    (place / "meta.txt").write_text(f"optim_bm {body_file}\ngt_bm {body_file}\n", encoding="utf-8")
+    write_text(place / "meta.txt", f"optim_bm {body_file}\ngt_bm {body_file}\n")
 
 
 def _of(arrays: Arrays, index: int) -> Arrays:
@@ -195,7 +195,5 @@ def _of(arrays: Arrays, index: int) -> Arrays:
 
 def _write(path: Path, arrays: Arrays) -> None:
     """Write a file completely or not at all. A run that is stopped while it writes leaves the earlier file."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    os.replace(partial, path)
+    with replacing(path) as beside:
+        np.savez(beside, **arrays)  # type: ignore[arg-type]

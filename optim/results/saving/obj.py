@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.common.writing import replacing
 from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 
@@ -28,5 +29,6 @@ def write_obj(take: Take, folder: Path, *, frame: int = 0) -> list[Path]:
     mesh = trimesh.Trimesh(take.vertices(frame) @ Y_UP_FROM_Z_UP.T, take.body.faces, process=False)
     about = f"{take.stem}, frame {frame} of {take.frames} at {take.fps:g} Hz; metres, y up, floor at y = 0"
     path = folder / f"{take.stem}_{frame:04d}.obj"
-    mesh.export(path, file_type="obj", digits=6, include_normals=False, header=about)
+    with replacing(path) as beside:
+        mesh.export(beside, file_type="obj", digits=6, include_normals=False, header=about)
     return [path]

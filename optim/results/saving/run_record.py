@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from optim.common.writing import write_text
 from optim.config.settings import Settings
 from optim.problem.problem import Problem
 from optim.results.read_results import LOSSES, RUN
@@ -57,7 +58,7 @@ def write_record(folders: Sequence[Path], info: Mapping[str, Any], *, losses: Se
     """
     text = json.dumps(dict(info), indent=1, ensure_ascii=False, default=_plain) + "\n"
     for folder in folders:
-        (folder / RUN).write_text(text, encoding="utf-8")
+        write_text(folder / RUN, text)
         if losses:
             write_losses(losses, folder / LOSSES)
 

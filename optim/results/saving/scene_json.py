@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from optim.common.writing import write_text
 from optim.problem.camera import Camera
 from optim.results.saving.take import Take
 
@@ -24,7 +25,7 @@ _ABOUT = {
 def write_scene_json(take: Take, folder: Path) -> list[Path]:
     """Write ``STEM_scene.json`` and return its path."""
     path = folder / f"{take.stem}_scene.json"
-    path.write_text(json.dumps(scene(take), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(scene(take), indent=1, ensure_ascii=False) + "\n")
     return [path]
 
 

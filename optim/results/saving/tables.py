@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from optim.common.writing import replacing
 from optim.results.figures import per_frame
 from optim.results.results import LossRow
 from optim.results.saving.take import Take
@@ -21,7 +22,7 @@ def write_tables(take: Take, folder: Path) -> list[Path]:
     """Write ``STEM_diagnostics.csv`` and, if the losses are known, ``CLIP_losses.csv``. Returns their paths."""
     paths = [folder / f"{take.stem}_diagnostics.csv"]
     columns = per_frame(take.result, take.stage)
-    with paths[0].open("w", newline="", encoding="utf-8") as file:
+    with replacing(paths[0]) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["frame", "seconds", *columns])
         for frame, row in enumerate(zip(*columns.values(), strict=True)):
@@ -34,7 +35,7 @@ def write_tables(take: Take, folder: Path) -> list[Path]:
 def write_losses(rows: Sequence[LossRow], path: Path) -> Path:
     """Write rows of ``optim.results.results.loss_row``. Every term that is active in any row has a column."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=names, restval="")
         writer.writeheader()
         writer.writerows({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)

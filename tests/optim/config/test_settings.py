@@ -129,7 +129,7 @@ def test_flags_of_a_split_without_one_are_named():
         ("--data-path b.npz --observations joints3d --amass-use-verts", "choose one"),
         ("--data-type AMASS", "goes with --data-path"),
         ("--data-path b --data-type iMapper-RGB", "iMapper"),
-        ("--observations points3d --num-points 0", "--num-points 0: more than 0"),
+        ("--observations points3d --num-points 0", "--num-points 0: from 1 to 100,000"),
         ("--robust-tuning-const 0", "more than 0"),
         ("--data-path b.npz --amass-noise-std -1", "0 or more"),
         ("--data-path b.npz --amass-noise-std nan", "0 or more"),

@@ -57,6 +57,12 @@ def test_the_oldest_make_room(tmp_path):
     assert [path.exists() for path in runs] == [True, True, False, False] and other.exists()
 
 
+def test_the_newest_run_stays_whatever_its_size(tmp_path):
+    only = old(tmp_path / "only.humorscope", hours=50, size=100)
+    assert tidy(tmp_path, kept_bytes=10) == tidy(tmp_path, kept=0) == []
+    assert only.exists()
+
+
 def test_what_may_still_be_written_to_stays(tmp_path):
     old(tmp_path / "a.humorscope", hours=5)
     old(tmp_path / "a.humorscope-wal", hours=0)

@@ -63,7 +63,7 @@ def test_a_player_that_believes_in_bt709_shows_the_colours_that_were_drawn(tmp_p
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     told = subprocess.run([ffmpeg, "-i", path], capture_output=True, text=True, check=False).stderr
     assert "yuv420p(tv, bt709, progressive)" in told
-    decode = "-vf scale=in_color_matrix=bt709:in_range=tv,format=rgb24 -f rawvideo -".split()
+    decode = ["-vf", "scale=in_color_matrix=bt709:in_range=tv,format=rgb24", "-f", "rawvideo", "-"]
     raw = subprocess.run([ffmpeg, "-loglevel", "error", "-i", path, *decode], capture_output=True, check=True).stdout
     shown = np.frombuffer(raw, np.uint8).reshape(3, height, width, 3)[1]
     middles = shown[height // 2, (edges[:-1] + edges[1:]) // 2].astype(int)

@@ -177,8 +177,20 @@ def test_help_sheet(window):
 def test_hint_on_first_start(open_window):
     window = open_window(ui=UiState(show_hint=True))
     assert window.shows("Press N")
+    window.click("Iteration")  # Other buttons work while the hint is open.
+    window.settle()
+    assert window.view.status.total_iterations == 1
     window.click("Got it")
     assert not window.app.ui.show_hint
+
+
+def test_a_dead_optimiser_is_restarted_while_the_hint_is_open(open_window):
+    window = open_window(ui=UiState(show_hint=True))
+    window.app.client.worker.quitting = True
+    window.frames(3)
+    window.click("Restart")
+    window.frames(3)
+    assert not window.app.lost and window.shows("Press N")
 
 
 def test_ctrl_q_quits(window):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -93,6 +94,23 @@ def test_a_worker_that_dies_is_missed(listen):
     worker.until(lambda: not worker.client.alive)
     assert worker.client.obituary == "The optimiser's process ended (exit code 9)."
     worker.client.post(c.Run())
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="this system knows no niceness of processes")
+def test_a_restarted_worker_is_as_fast_as_the_first(listen):
+    """Where the processor draws, the drawing thread has become nicer meanwhile."""
+    found: list[int] = []
+
+    def draw() -> None:  # in a thread of its own, since niceness cannot be taken back
+        os.nice(3)
+        worker = listen(fakes.make_slow_session)
+        found.append(os.getpriority(os.PRIO_PROCESS, worker.client.process.pid))
+
+    thread = threading.Thread(target=draw)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    thread.start()
+    thread.join()
+    assert found == [before]
 
 
 @pytest.mark.slow

@@ -43,8 +43,9 @@ def help_windows(ui: UiState, view: Rect) -> Iterator[Command]:
 def _open(name: str, view: Rect, *, centred: bool) -> None:
     x, y = view.x + view.width / 2, view.y + (view.height / 2 if centred else 12.0)
     psim.SetNextWindowPos((x, y), int(psim.ImGuiCond_Always), (0.5, 0.5 if centred else 0.0))
-    psim.SetNextWindowFocus()
     psim.Begin(name, _FLAGS)
+    if psim.IsWindowAppearing():  # Taking the focus in every frame would let no other window's button be clicked.
+        psim.SetWindowFocus()
 
 
 def _sheet(ui: UiState) -> None:
