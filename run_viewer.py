@@ -26,6 +26,10 @@ def dispatch(settings: Settings) -> int:
         from viewer.commands.bundle import write_bundle
 
         return write_bundle(*settings.bundle)
+    if settings.check:
+        from viewer.commands.check import print_checks
+
+        return print_checks(settings)
     if settings.list_clips:
         from viewer.commands.clips import list_clips
 

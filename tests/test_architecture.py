@@ -14,26 +14,27 @@ ROOMS = {
     "optim.common": "",
     "optim.reading": "common",
     "optim.body": "common",
+    "optim.keypoints": "common",
+    "optim.checks": "common body keypoints",
     "optim.solver": "",
     "optim.schedule": "common",
     "optim.priors": "common reading",
-    "optim.problem": "common body schedule priors",
+    "optim.problem": "common body checks schedule priors",
     "optim.objective": "common body solver schedule priors problem",
     "optim.initialise": "common body schedule priors problem objective",
     "optim.session": "common solver schedule priors problem objective initialise",
     "optim.split": "common body schedule problem session",
     "optim.config": "common reading schedule",
-    "optim.keypoints": "common",
-    "optim.loading": "common reading body schedule priors problem session split config keypoints",
+    "optim.loading": "common reading body checks schedule priors problem session split config keypoints",
     "optim.diagnostics": "common body schedule priors problem objective session",
     "optim.train": "common body priors loading diagnostics",
-    "optim.recording": "common solver schedule priors problem objective session config loading",
+    "optim.recording": "common checks solver schedule priors problem objective session config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
     "optim.evaluation": "common body schedule priors problem session split loading diagnostics train results",
-    "optim.reporting": "common body schedule diagnostics problem objective config loading results evaluation",
+    "optim.reporting": "common body checks schedule diagnostics problem objective config loading results evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting",
-    "viewer.protocol": "common session",
+    "viewer.protocol": "common checks session",
     "viewer.ui": "viewer.protocol",
     "viewer.scene": "viewer.protocol viewer.ui",
     "viewer.worker": "common body solver schedule priors problem objective initialise session split diagnostics"
@@ -42,9 +43,9 @@ ROOMS = {
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",
     "viewer.film": "common session viewer.protocol viewer.ui viewer.scene",
-    "viewer.panels": "diagnostics session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
+    "viewer.panels": "checks diagnostics session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
     "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
-    "viewer.commands": "common schedule priors session split config loading diagnostics recording results"
+    "viewer.commands": "common checks schedule priors session split config loading diagnostics recording results"
     " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window",
 }
 """Every package, from the ground up, and the packages that it may import; a name without a folder is one of optim's."""
@@ -53,6 +54,7 @@ FORWARDERS = {"optim": "optim.commands", "viewer": "viewer.commands"}
 MOST_IN_A_FOLDER = 16
 WITHOUT_TORCH = (
     "optim.body.joints",
+    "optim.checks",
     "optim.common.errors",
     "optim.diagnostics.comparison",
     "optim.common.writing",

@@ -5,6 +5,7 @@ Source of the names and meanings of HuMoR's options: its public command line and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -60,6 +61,10 @@ def _about_data_types() -> str:
     return f"kind of data in --data-path, if it is not recognised correctly ({reads})"
 
 
+def _auto_or_number(word: str) -> str | float:
+    return word if word == "auto" else float(word)
+
+
 def _own_or_path(word: str) -> str | Path:
     return word if word == "own" else path_of(word)
 
@@ -93,10 +98,29 @@ class Settings:
         metavar="NAME|N",
         otherwise="all one after another, or the first in a window",
     )
+    check: bool = option(
+        False, "read the data, print what is assumed about it and what was found, and exit", group=DATA, of_one_run=True
+    )
     list_clips: bool = option(False, "print the names and numbers that --clip takes", group=DATA, of_one_run=True)
     amass_custom_split: tuple[str, ...] = option(
         (), "use only these folders of --data-path", group=DATA, metavar="DIR", of_motion=True, otherwise="all of them"
     )
+    unit: Literal["m", "cm", "mm", "in", "ft"] | None = option(
+        None, "unit of length of the data", group=DATA, otherwise="metres"
+    )
+    up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = option(
+        None, "axis of the data that points up; write --up=-y for a negative one", group=DATA, otherwise="z"
+    )
+    floor_height: float | Literal["auto"] | None = option(
+        None,
+        "height of the floor in the data, in its unit, or auto: under the lowest joint",
+        group=DATA,
+        metavar="Z|auto",
+        otherwise="0",
+        argument={"type": _auto_or_number},
+        check=Check(lambda value: value == "auto" or math.isfinite(value), "a finite number or auto"),
+    )
+    degrees: bool = option(False, "the rotations of the motion are in degrees", group=DATA)
     num_points: int | None = option(
         None,
         "number of points in the cloud of a frame",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
+from optim.checks.check import Checked
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.config.settings import Settings
@@ -40,6 +41,8 @@ class Clip:
     """Whether the floor was measured. False if it is only assumed."""
     footage: Footage | None = None
     ground_truth: Trajectory | None = None
+    checked: tuple[Checked, ...] = ()
+    """What the checks of the data found."""
 
 
 def chosen_frames(available: int, settings: Settings, *, default: int) -> slice:

@@ -102,6 +102,7 @@ def load_problem(settings: Settings) -> Problem:
         floor=source.floor,
         floor_known=source.floor_known,
         footage=source.footage,
+        checked=source.checked,
         ground_truth=truth,
         name=file_name(source.name, otherwise="clip"),
         joint2d_sigma=settings.joint2d_sigma,

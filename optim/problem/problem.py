@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
+from optim.checks.check import Checked
 from optim.common.errors import InputError
 from optim.priors.init_state_prior import InitStatePrior
 from optim.priors.motion_prior import MotionPrior
@@ -57,6 +58,8 @@ class Problem:
     robust_tuning_const: float = 4.6851
     robust_least_scale: float = 0.0
     """Lower limit [m] of the scale of point clouds' residuals in stages 1 and 2 (``Preset.cloud_scale``)."""
+    checked: tuple[Checked, ...] = ()
+    """What the checks of the data found, for the window and the report."""
 
     def __post_init__(self) -> None:
         if self.fps != PRIOR_FPS:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from optim.checks.check import SEVERITIES, Checked
 from optim.config.settings import Settings
 from optim.diagnostics.quantities import QUANTITIES
 from optim.evaluation.tables import NAMES
@@ -88,6 +89,7 @@ class Clip:
     drift: Sequence[Markup]
     floor: Table | None
     seams: Table | None
+    checks: Table | None
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def _clip(result: FitResult, figures: dict[str, dict[str, float]], *, pictured: 
         drift=_drift_charts(result),
         floor=_floor_table(result),
         seams=_seams_table(result),
+        checks=_checks_table(result),
     )
 
 
@@ -273,6 +276,16 @@ def _seams_table(result: FitResult) -> Table | None:
         jumps += [jump.cm if jump else None for jump in (seam.before, seam.after)]
         body.append([str(seam.frame), str(seam.shared), *map(_number, jumps)])
     return Table(head, body) if body else None
+
+
+def _checks_table(result: FitResult) -> Table | None:
+    """What the checks of the data found. What is not as assumed comes first, in bold."""
+    rows = sorted(result.info.get("checks", ()), key=lambda row: SEVERITIES.index(row["severity"]))
+    cells = [[row["check"], row["severity"], Checked(**row).told] for row in rows]
+    for line in cells:
+        if line[1] not in ("fine", "note"):
+            line[:] = [Markup("<b>{}</b>").format(cell) for cell in line]
+    return Table(["check", "", "what was seen"], cells) if cells else None
 
 
 def _run(info: Mapping[str, Any]) -> Run | None:

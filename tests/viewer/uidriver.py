@@ -57,7 +57,7 @@ class UiDriver:
     def install(self) -> None:
         for name in _WIDGETS:
             self._wrap(name, self._after_widget)
-        for name in ("Text", "TextUnformatted", "TextDisabled", "TextColored"):
+        for name in ("Text", "TextUnformatted", "TextDisabled", "TextColored", "TextWrapped"):
             self._wrap(name, self._after_text)
         self._wrap("PushID", lambda result, label, *_: self._ids.append(str(label)))
         self._wrap("PopID", lambda result: self._ids.pop())

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from optim.checks.check import Checked
+
 Kind = Literal["points", "vectors", "planes", "rotations", "poses", "translations", "frames"]
 
 
@@ -152,6 +154,7 @@ class Scene:
     floors: np.ndarray | None = placed("planes", default=None)  # (B, 4) as observed; None without a camera
     asked_overlap: int | None = None  # smallest number of frames that neighbours should share, as the user asked
     loss_terms: tuple[str, ...] = ()  # names of the loss terms; several may share a row of the weights table
+    checked: tuple[Checked, ...] = ()  # what the checks of the data found
 
     @property
     def clip_frames(self) -> int:

@@ -214,6 +214,7 @@ class ViewBuilder:
             joint_names=JOINT_NAMES,
             floors=None if problem.camera is None else self.frame.planes(numpy(problem.floor)),
             loss_terms=self.members.terms,
+            checked=problem.checked,
         )
 
 

@@ -15,6 +15,7 @@ from optim.loading.clips import clip_file, clip_name
 from optim.loading.files.amass import FPS, read_motion
 from optim.loading.models import find_body, load_body
 from optim.loading.observe import Degradation, observe
+from optim.loading.world import cut, in_world
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 
@@ -36,8 +37,16 @@ def read(settings: Settings) -> Clip:
     if settings.smpl == assets.BODY_FOLDER and motion.betas.any():
         log.warning("%s: its betas are used with the shipped body; --smpl gives another body", path)
     default = MOTION_FRAMES if settings.rgb_seq_len is None else len(motion.trans)
-    truth = trajectory(motion, chosen_frames(len(motion.trans), settings, default=default), body)
-    return Clip(clip_name(path, settings), observed(truth, body, settings), body, body_file, ground_truth=truth)
+    whole, rows = in_world(trajectory(motion, slice(None), body), body, settings, place=path)
+    truth = cut(whole, chosen_frames(len(motion.trans), settings, default=default))
+    return Clip(
+        clip_name(path, settings),
+        observed(truth, body, settings),
+        body,
+        body_file,
+        ground_truth=truth,
+        checked=rows,
+    )
 
 
 def observed(truth: Trajectory, body: BodyModel, settings: Settings) -> Observations:

@@ -23,6 +23,7 @@ from optim.loading.files.keypoints import require_pixels
 from optim.loading.files.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.files.rates import NOTHING, frames_at_30
 from optim.loading.models import find_body, load_body
+from optim.loading.world import points_in_world
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 from optim.reading.arrays import array_names, frame_rate, read_arrays, require_finite
@@ -57,7 +58,9 @@ def read(settings: Settings) -> Clip:
         raise InputError(
             f"{path}: frames differ: {', '.join(f'{k} {len(v)}' for k, v in seen.items())}; cut them alike"
         )
-    index = frames_at_30(len(seen[settings.observations]), fps=_rate(arrays, path, default=settings.data_fps or FPS))
+    rate = _rate(arrays, path, default=settings.data_fps or FPS)
+    seen, rows = points_in_world(seen, settings, fps=rate, place=path)
+    index = frames_at_30(len(seen[settings.observations]), fps=rate)
     frames = chosen_frames(len(index), settings, default=len(index))
     weighted = _with_weight(seen, settings)
     body_file = find_body(settings.smpl)
@@ -75,6 +78,7 @@ def read(settings: Settings) -> Clip:
         camera=camera,
         floor=floor,
         floor_known=known,
+        checked=rows,
     )
 
 

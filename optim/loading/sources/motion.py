@@ -39,6 +39,7 @@ SOURCE = DataSource(
     recognise=recognise,
     endings=(".npz",),
     made=OBSERVED,
+    options=("unit", "up", "floor_height", "degrees"),
     knows_rate=True,
     clips=motion_names,
 )

@@ -44,6 +44,7 @@ def _info(settings: Settings, problem: Problem, seconds: float, *, evaluations: 
         "seconds": round(seconds, 1),
         "evaluations": evaluations,
         "done": done,
+        "checks": [asdict(row) for row in problem.checked],
         "image_size": None if problem.camera is None else problem.camera.image_size,
         "settings": {name: value for name, value in asdict(settings).items() if name != "notices"},
         "versions": versions(),

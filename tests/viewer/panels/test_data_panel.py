@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from optim.checks.check import Checked
 from optim.session.edits import Undo
+from optim.session.session import Session
+from tests.viewer.conftest import fit
 
 
 def opened(window):
@@ -56,3 +61,12 @@ def test_the_frame_that_is_shown(open_fit):
     window.frames(2)
     window.click("this one")
     assert window.app.ui.data_frames == (5, 5)
+
+
+def test_what_the_checks_found_is_shown_with_the_worst_first(open_window):
+    rows = (Checked("unit", "fine", "1 m"), Checked("up", "likely", "it lies", "y is up", "give --up=y"))
+    session = fit()
+    checked = Session(replace(session.problem, checked=rows), schedule=session.schedule)
+    window = opened(open_window(lambda: checked))
+    assert window.shows("up: it lies; y is up; give --up=y") and window.shows("unit: as assumed")
+    assert window.shows("1 of 2 not as assumed")

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polyscope.imgui as psim
 
+from optim.checks.check import SEVERITIES, Checked
 from optim.session.edits import DropFrames, ScaleConfidence
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
+from viewer.ui import theme
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import disabled, scale, sequence_choice, tooltip
+from viewer.ui.widgets import caption, disabled, dot, scale, sequence_choice, tooltip
 
 _NAMES = {"joints3d": "3D joints", "points3d": "points", "joints2d": "2D keypoints"}
 
 
 def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """Draw the share of each kind of observation, a range of frames, and the edits for that range."""
+    """Draw the share of each kind of observation, what the checks found, a range of frames, and edits for it."""
     seen = {name: getattr(view.scene.observed, name) for name in _NAMES}
     for name, data in seen.items():
         if data is not None:
             share = 100 * float(np.isfinite(data[..., 0]).mean())
             psim.TextUnformatted(f"{_NAMES[name]}: {share:.0f} % seen")
+    _checks(view.scene.checked)
     ui.sequence = sequence_choice("data of", ui.sequence, len(view.scene.starts))
     first, last = _range(view, ui)
     sub_sequence = ui.sequence if len(view.scene.starts) > 1 else None
@@ -38,6 +41,27 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         if psim.Button("Trust"):
             yield ScaleConfidence(ui.trust, first, last + 1, sub_sequence=sub_sequence)
     tooltip("Multiply the confidence of the 2D keypoints in these frames" if seen["joints2d"] is not None else "No 2D")
+
+
+def _checks(rows: Sequence[Checked]) -> None:
+    """Draw one line for each check: a dot in the colour of its severity, its name, and its sentence in a tooltip."""
+    if not rows:
+        return
+    wrong = sum(row.severity not in ("fine", "note") for row in rows)
+    caption("Checks of the data", f"{wrong} of {len(rows)} not as assumed" if wrong else f"{len(rows)} made")
+    for row in sorted(rows, key=lambda row: SEVERITIES.index(row.severity)):
+        dot(_color(row), hollow=row.severity == "fine")
+        if row.severity == "fine":
+            psim.TextUnformatted(f"{row.check}: as assumed")
+        else:
+            psim.PushStyleColor(psim.ImGuiCol_Text, theme.rgba(_color(row)))
+            psim.TextWrapped(f"{row.check}: {row.told}")
+            psim.PopStyleColor()
+        tooltip(row.told)
+
+
+def _color(row: Checked) -> theme.Color:
+    return {"fine": theme.GOOD, "note": theme.WARN}.get(row.severity, theme.BAD)
 
 
 def _range(view: ViewModel, ui: UiState) -> tuple[int, int]:

@@ -1,0 +1,66 @@
+"""Prints what a run assumes about its data and what the checks found, without a fit."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from optim.checks.check import Checked, CheckError
+from optim.common.errors import InputError
+from optim.common.exit_status import tell_error
+from optim.config.settings import Settings
+from optim.loading.clips import each_clip
+
+_MARKS = {"fine": "ok", "note": "note", "likely": "LIKELY WRONG", "certain": "WRONG"}
+
+
+def print_checks(settings: Settings) -> int:
+    """Read the clip, or all clips of a folder, and print a table of the checks. Of a folder, only what is not fine.
+
+    Returns:
+        0 if a fit would start, otherwise 1.
+
+    Raises:
+        InputError: There is no such clip or folder.
+    """
+    from optim.common.progress import LineHandler, told_to
+
+    logging.getLogger("optim.checks").setLevel(logging.ERROR)  # the table says the same
+    runs = each_clip(settings)
+    several, stopped, told = len(runs) > 1, 0, 0
+    with told_to(LineHandler()):
+        for run in runs:
+            rows, error = _checked(run)
+            shown = [row for row in rows if row.severity != "fine"] if several else list(rows)
+            if several and (shown or error):
+                print(f"{run.clip}:")
+            _print_rows(shown)
+            if isinstance(error, CheckError):
+                print("a fit would stop here")
+            elif error is not None:
+                tell_error(error)
+            stopped += error is not None
+            told += bool(shown)
+    if several:
+        print(f"{len(runs)} clips: {stopped} would not be fitted, {told} with something to tell")
+    elif not stopped:
+        print("nothing stops a fit")
+    sys.stdout.flush()
+    return 1 if stopped else 0
+
+
+def _checked(settings: Settings) -> tuple[tuple[Checked, ...], InputError | None]:
+    from optim.loading.problem import load_source
+
+    try:
+        return load_source(settings).checked, None
+    except CheckError as error:
+        return error.rows, error
+    except InputError as error:
+        return (), error
+
+
+def _print_rows(rows: list[Checked]) -> None:
+    width = max((len(row.check) for row in rows), default=0)
+    for row in rows:
+        print(f"{_MARKS[row.severity]:12}  {row.check:{width}}  {row.told}")
