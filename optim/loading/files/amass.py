@@ -14,6 +14,7 @@ import torch
 
 from optim.common import quaternions
 from optim.common.errors import InputError
+from optim.loading.files.parameters import holds_parameters, read_parameters
 from optim.reading.arrays import array_names, first_text, frame_rate, read_arrays, require_finite, require_range
 
 FPS = 30.0
@@ -51,13 +52,17 @@ class Motion:
         return self.source_fps != FPS
 
 
-def read_motion(path: Path) -> Motion:
-    """Read an ``.npz`` in AMASS format and resample it to 30 frames/s.
+def read_motion(path: Path, *, person: int | None = None, fps: float | None = None) -> Motion:
+    """Read an ``.npz`` in AMASS format, or SMPL parameters of another program, and resample it to 30 frames/s.
 
     Needed are ``trans`` (N, 3), ``poses`` (N, one of ``WIDTHS``) and ``mocap_framerate`` or ``mocap_frame_rate``. In
     the form of HuMoR's preprocessing and fits, ``root_orient`` (N, 3), ``pose_body`` (N, 63) and ``fps`` (default: 30)
     take the place of ``poses`` and the frame rate. ``betas`` default to zero and are cut or padded to 16. ``gender``
-    defaults to neutral. Hands and face are left out.
+    defaults to neutral. Hands and face are left out. Other files are read by ``parameters.read_parameters``.
+
+    Args:
+        person: Number of the person in a file of another program, counted from 1.
+        fps: Frame rate [Hz] if such a file does not give it.
 
     Raises:
         InputError: The file is missing, is not in AMASS format, has wrong shapes or NaN, or has fewer than 2 frames.
@@ -65,8 +70,11 @@ def read_motion(path: Path) -> Motion:
     optional = ("betas", "gender", *_RATE_NAMES)
     apart = set(_APART) <= set(array_names(path))
     needed, text = ("trans", *(_APART if apart else ("poses",))), ("gender", *_RATE_NAMES)
-    arrays = read_arrays(path, needed, optional=optional, text=text, what=WHAT)
-    if apart:
+    if holds_parameters(path):
+        arrays = read_parameters(path, person=person, fps=fps)
+    else:
+        arrays = read_arrays(path, needed, optional=optional, text=text, what=WHAT)
+    if "poses" not in arrays:
         arrays["poses"] = _joined(arrays, path)
     trans, poses = (_as_float(arrays[name], name, path) for name in ("trans", "poses"))
     if trans.ndim != 2 or trans.shape[1] != 3:

@@ -87,7 +87,7 @@ def _encode_images(images: Sequence[Path], target: Path, *, rotate: int, fps: fl
     if first.dtype.itemsize > 1 and first.ndim == 2:
         raise InputError(f"{images[0].parent}: depth images; give the folder above, with its intrinsics.json")
     height, width = first.shape[:2]
-    source = ["-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
     words = [_programs()[-1], "-y", "-v", "error", *source, "-vf", _TURNS[rotate] + _EVEN, *_ENCODER, str(target)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         assert program.stdin is not None
@@ -99,7 +99,7 @@ def _encode_images(images: Sequence[Path], target: Path, *, rotate: int, fps: fl
                         f"{file}: {image.shape[1]} × {image.shape[0]} px, but {images[0].name} has {width} × {height};"
                         " images of one size are expected"
                     )
-                program.stdin.write(image.tobytes())
+                program.stdin.write(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).tobytes())
             program.stdin.close()
     if program.returncode != 0:
         raise InputError(f"{images[0].parent}: FFmpeg cannot make a video of its images; give a video instead")

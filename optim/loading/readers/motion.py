@@ -29,7 +29,7 @@ def read(settings: Settings) -> Clip:
         InputError: The file cannot be read or has too few frames.
     """
     path = clip_file(settings)
-    motion = read_motion(path)
+    motion = read_motion(path, person=settings.person, fps=settings.data_fps)
     if motion.resampled:
         log.warning("%s: %g frames/s, resampled to %g", path, motion.source_fps, FPS)
     body_file = find_body(settings.smpl, gender=motion.gender)

@@ -119,7 +119,7 @@ def test_flags_of_a_split_without_one_are_named():
         ("--num-iters 1 2 -3", "num_iters"),
         ("--seed x", "--seed: invalid int value: 'x'"),
         ("--data-type RGB", "it goes with --data-path"),
-        ("--person 2", "--person: it goes with --data-type RGB"),
+        ("--person 2", "--person: it goes with --data-type SMPL or RGB"),
         ("--data-path a.mp4 --person 0", "counted from 1"),
         ("--data-type XYZ", "--data-type: invalid choice"),
         ("--bone-length-weight 0 0 -1", "bone_length is -1"),

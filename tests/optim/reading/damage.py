@@ -164,6 +164,21 @@ def spoil_npy(path: Path, rng: Rng) -> None:
         path.write_bytes(npy_bytes(spoil_array(np.load(path), rng)))
 
 
+def spoil_pickle(path: Path, rng: Rng) -> None:
+    """Opcodes of a pickle are others, or parts of it are repeated, or its bytes are wrong."""
+    if rng.random() < 0.3:
+        damage_bytes(path, rng)
+        return
+    content = bytearray(path.read_bytes())
+    opcodes = b"()0.12IJKMGXUTVNSacdehjlopqrstu}]b\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8e\x93\x94\x95\x96\x97"
+    for at in rng.integers(min(len(content), 400), size=int(rng.integers(1, 5))):
+        content[at] = opcodes[rng.integers(len(opcodes))]
+    if rng.random() < 0.3:
+        first, last = sorted(rng.integers(len(content), size=2))
+        content[first:first] = content[first:last]
+    path.write_bytes(bytes(content))
+
+
 _VALUES: tuple[Callable[[], Any], ...] = (
     lambda: None,
     lambda: "text",

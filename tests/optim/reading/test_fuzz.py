@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import time
 import warnings
@@ -214,6 +215,31 @@ def video(folder: Path) -> Path:
     return write_video(folder / "clip.mp4", grey_frames(6), fps=30.0)
 
 
+def parameters_pickle(folder: Path) -> Path:
+    arrays = walk_arrays(frames=20)
+    content = {"poses": np.asarray(arrays["poses"]), "trans": np.asarray(arrays["trans"]), "betas": [0.0] * 10}
+    (folder / "walk.pkl").write_bytes(pickle.dumps({"a": content, "names": ["x", b"y", None, 1.5]}))
+    return folder / "walk.pkl"
+
+
+def parameters_torch(folder: Path) -> Path:
+    arrays = {name: torch.tensor(np.asarray(walk_arrays(frames=20)[name])) for name in ("poses", "trans")}
+    torch.save({"person": arrays}, folder / "walk.pt")
+    return folder / "walk.pt"
+
+
+def parameters_objects(folder: Path) -> Path:
+    arrays = {name: np.asarray(walk_arrays(frames=20)[name]) for name in ("poses", "trans")}
+    np.save(folder / "walk.npy", np.array(arrays, object), allow_pickle=True)
+    return folder / "walk.npy"
+
+
+def parameters_json(folder: Path) -> Path:
+    arrays = {name: np.asarray(walk_arrays(frames=5)[name]).tolist() for name in ("poses", "trans")}
+    (folder / "walk.json").write_text(json.dumps(arrays))
+    return folder / "walk.json"
+
+
 def as_input(read: Callable[[str], object], error: type[Exception]) -> Callable[[Path], object]:
     """A reader whose own error for wrong files is another one."""
 
@@ -247,6 +273,10 @@ FAMILIES = {
     "mixture": Family(mixture, load_init_state_prior, damage.spoil_npz, 30),
     "checkpoint": Family(checkpoint, load_motion_prior, damage.damage_bytes, 20),
     "VPoser": Family(vposer, load_pose_prior, damage.damage_bytes, 15, part="snapshots/*.pt"),
+    "parameters .pkl": Family(parameters_pickle, read_motion, damage.spoil_pickle, 80),
+    "parameters .pt": Family(parameters_torch, read_motion, damage.damage_bytes, 30),
+    "parameters .npy": Family(parameters_objects, read_motion, damage.spoil_pickle, 40),
+    "parameters .json": Family(parameters_json, read_motion, damage.spoil_json, 40),
     "results, stage": Family(results, read_result, damage.spoil_npz, 30, part="stage3_results.npz"),
     "results, seen": Family(results, read_result, damage.spoil_npz, 20, part="observations.npz"),
     "results, losses": Family(results, read_result, damage.spoil_text, 20, part="losses.csv"),
