@@ -65,7 +65,7 @@ def record_script(
         viewer.film.video.VideoError: The file cannot be written, or the script names what is not there.
     """
     start_polyscope("openGL3_egl", size=script.size)
-    ui = UiState(panels=script.panels, exact=True)
+    ui = UiState(panels=bool(script.panels), exact=True)
     app = App(make_client, ui)
     ps.set_user_callback(app.frame)
     try:

@@ -6,7 +6,8 @@ Each picture taken is one picture of the video at its fixed rate, however long t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,29 @@ from viewer.ui.ui_state import UiState
 
 MOST_BLANK = 5
 """Pictures of one single colour in a row that are left out, because the window may be changing its size."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of several pictures that are put side by side: the middle of the window is taken for each."""
+
+    index: int
+    count: int
+    title: str
+
+    def strip(self, size: tuple[int, int]) -> Rect:
+        """The part of the window that is in the film."""
+        width = size[0] / self.count
+        return Rect((size[0] - width) / 2, 0.0, width, size[1])
+
+    def free(self, size: tuple[int, int]) -> Rect:
+        """The part of the strip that captions and titles leave."""
+        strip = self.strip(size)
+        return Rect(strip.x, 0.08 * strip.height, strip.width, 0.78 * strip.height)
+
+    def whole(self, size: tuple[int, int]) -> Rect:
+        """Where the whole picture is, seen from the window: what is drawn there fits together in the film."""
+        return Rect(self.strip(size).x - self.index * size[0] / self.count, 0.0, size[0], size[1])
 
 
 class Filming:
@@ -78,11 +102,19 @@ class Filming:
         return self._video.remark
 
     @property
+    def side(self) -> Side | None:
+        """The part of the picture that is taken next; None where pictures are taken whole."""
+        if self.player is None or self.player.compared is None:
+            return None
+        index, count = len(self._taken), len(self.player.compared)
+        return Side(index, count, self.player.titles[index] if self.player.titles else "")
+
+    @property
     def over(self) -> bool:
         """Whether the script has been played to its end."""
         return self.player is not None and self.player.done and not self._shots and self._orders is None
 
-    def next_order(self, view: ViewModel, ui: UiState, free: Rect) -> c.Command | None:
+    def next_order(self, view: ViewModel, ui: UiState, free: Callable[[], Rect]) -> c.Command | None:
         """The next command that must be carried out before the picture; None if the picture can be taken.
 
         Call it when all earlier commands have been carried out.

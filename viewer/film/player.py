@@ -51,6 +51,7 @@ class Player:
         self.script = script
         self.picture = 0
         self.compared: tuple[int, int] | None = None  # snapshots side by side
+        self.titles: tuple[str, ...] = ()  # of those; may be empty
         self.caption = ""
         self._viewpoint = viewpoint
         self._begun: dict[int, object] = {}  # line → state when its time began
@@ -64,12 +65,12 @@ class Player:
         """Whether all pictures have been prepared."""
         return self.picture >= self.script.frames
 
-    def prepare(self, current: Callable[[], ViewModel], ui: UiState, free: Rect) -> Iterator[c.Command]:
+    def prepare(self, current: Callable[[], ViewModel], ui: UiState, free: Callable[[], Rect]) -> Iterator[c.Command]:
         """Prepare the window for the next picture, yielding commands; resume it when the worker has carried one out.
 
         Args:
             current: Returns the latest view.
-            free: The part of the window that no panel covers.
+            free: Returns the part of the window that no panel covers.
 
         Raises:
             ScriptError: The script names something that does not exist.
@@ -85,7 +86,7 @@ class Player:
                 self._over.add(directive.line)
                 share = 1.0
             try:
-                yield from self._act[directive.name](Moment(directive, share, current(), ui, free))
+                yield from self._act[directive.name](Moment(directive, share, current(), ui, free()))
             except ValueError as error:
                 raise ScriptError(f"line {directive.line}: {error}") from error
 
@@ -202,8 +203,8 @@ class Player:
             self.compared = None
             yield c.Inspect(None)
             return
-        one, other = (now.view.history.numbered(_number(word, now.view)) for word in now.words)
-        self.compared = one, other
+        one, other = (now.view.history.numbered(_number(word, now.view)) for word in now.words[:2])
+        self.compared, self.titles = (one, other), now.words[2:]
 
     def _end(self, now: Moment) -> Iterator[c.Command]:
         yield from ()

@@ -43,7 +43,7 @@ DIRECTIVES: dict[str, Kind] = {
     "tab": Kind("tab PANEL: bring it to the front", 1, 1, False),
     "plots": Kind("plots large|small", 1, 1, False),
     "caption": Kind("caption TEXT, or A-B caption TEXT", 1, 1, None),
-    "compare": Kind("compare N M: two iterations side by side from here on; 'compare off' ends it", 1, 2, False),
+    "compare": Kind('compare N M ["ONE" "OTHER"]: two iterations side by side, with titles; compare off', 1, 4, False),
     "end": Kind("end: nothing more happens", 0, 0, False),
 }
 
@@ -66,7 +66,8 @@ class Script:
     directives: tuple[Directive, ...]
     size: tuple[int, int] = (1280, 720)
     fps: float = 30.0
-    panels: bool = False
+    panels: bool | None = None
+    """None where the script does not say: without panels, or in the window as its user chose."""
 
     @property
     def seconds(self) -> float:
@@ -157,10 +158,12 @@ def _check_arguments(name: str, arguments: tuple[str, ...], *, takes_time: bool)
         for argument in arguments:
             numeric[name](argument)
     if name in ("frame", "iteration", "rewind") or (name == "compare" and arguments != ("off",)):
-        for argument in arguments:
+        if name == "compare" and len(arguments) not in (2, 4):
+            raise ValueError(f"write {DIRECTIVES[name].usage}")
+        for argument in arguments[:2]:
             if argument != "end" and not argument.isdigit():
                 raise ValueError(f"{name} {argument}: a number or 'end' is expected")
-        if (len(arguments) == 2) != (takes_time or name == "compare"):
+        if name != "compare" and (len(arguments) == 2) != takes_time:
             raise ValueError(f"write {DIRECTIVES[name].usage}")
     if name == "weight":
         [float(argument) for argument in arguments[1:]]
@@ -232,9 +235,9 @@ READY_MADE = {
         """,
     "before-after": """
         # where the fit began beside where it is
-        0 look home
         0 layer rollout off
-        0 compare 0 end
+        0 compare 0 end before after
+        0 look home
         0-8 play
         4-8 orbit 90
         """,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import polyscope as ps
 from platformdirs import user_videos_path
 
 from optim.common.writing import file_name
 from viewer.film.capture import CaptureError
-from viewer.film.filming import Filming
+from viewer.film.filming import Filming, Side
 from viewer.film.player import Player
 from viewer.film.script import Script, ScriptError, read_script
 from viewer.film.video import VideoError
-from viewer.protocol.commands import Command
+from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import Note, ViewModel
 from viewer.scene.camera import Viewpoint
 from viewer.ui.layout import Rect
@@ -48,13 +50,43 @@ def videos_folder() -> Path:
     return Path.home() if folder == Path.home() / "Videos" and not folder.is_dir() else folder
 
 
+def new_file(folder: Path, name: str) -> Path:
+    """Make an empty .mp4 file with this name, or with a number behind it where there is one of that name.
+
+    Raises:
+        OSError: No file can be made there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = folder / (f"{name}.mp4" if number == 1 else f"{name}-{number}.mp4")
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a script may change in a window, as it was."""
+
+    shown: Shown
+    snapshot: int | None  # None: the current one
+    matrix: np.ndarray
+    fov_degrees: float
+    projection: str
+
+
 class Studio:
     """Films the window, one film at a time; call ``prepare`` before a frame is drawn and ``take`` after it."""
 
     def __init__(self, app: Filmed) -> None:
         self._app = app
         self._ready = self._told_resized = False
-        self._before: Shown | None = None  # layers and settings before the script that is played
+        self._before: Before | None = None  # the window before the script that is played
+        self._began = 0.0
         self.filming: Filming | None = None
         self.error: str | None = None  # the error that ended the last film
 
@@ -70,6 +102,11 @@ class Studio:
         """The caption of the script that is played."""
         return self.filming.player.caption if self.filming is not None and self.filming.player is not None else ""
 
+    @property
+    def side(self) -> Side | None:
+        """The part of a picture that the next frame is for; None where pictures are taken whole."""
+        return None if self.filming is None else self.filming.side
+
     def start(self, path: Path, *, script: Script | None = None, pictures: bool = False, fps: float = 30.0) -> None:
         """Start filming; a film in progress is ended first. An error becomes a message."""
         self.stop()
@@ -81,19 +118,39 @@ class Studio:
         except (VideoError, OSError) as error:
             self._failed(error)
             return
-        self._before = None if script is None else self._app.ui.shown_now()
-        self._app.ui.filming.active = True
+        ui = self._app.ui.filming
+        ui.active, ui.frames, ui.total, ui.seconds_left = True, 0, 0, None
+        if script is not None:
+            self._before = self._remember()
+            ui.panels = script.panels
+        self._began = time.monotonic()
+        ps.set_window_resizable(False)
+
+    def _remember(self) -> Before:
+        view = self._app.view
+        snapshot = None if view is None or view.shown == view.current else view.shown
+        matrix = np.array(ps.get_camera_view_matrix())
+        return Before(
+            self._app.ui.shown_now(), snapshot, matrix, ps.get_vertical_fov_degrees(), ps.get_view_projection_mode()
+        )
+
+    def _restore(self, before: Before) -> None:
+        self._app.ui.show_again(before.shown)
+        self._app.viewpoint.back_to(before.matrix, before.fov_degrees, before.projection)
+        self._app.post([Inspect(before.snapshot)])
 
     def stop(self) -> None:
-        """End the recording and complete the file. Layers and settings are restored to those before the script."""
+        """End the recording and complete the file. The window is as it was before the script."""
         if self.filming is None:
             return
         filming, self.filming, self._ready = self.filming, None, False
         ui = self._app.ui.filming
-        ui.active = False
-        if self._before is not None:
-            self._app.ui.show_again(self._before)
-            self._before = None
+        ui.active, ui.panels = False, None
+        if ps.is_initialized():
+            ps.set_window_resizable(True)
+        before, self._before = self._before, None
+        if before is not None:
+            self._restore(before)
         try:
             filming.finish()
         except VideoError as error:
@@ -113,14 +170,14 @@ class Studio:
         if request == "stop":
             self.stop()
             return
-        name = f"{file_name(view.scene.name, otherwise='clip')}-{time.strftime('%Y%m%d-%H%M%S')}.mp4"
+        name = f"{file_name(view.scene.name, otherwise='clip')}-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
             script = None if request == "start" else read_script(request)
-        except ScriptError as error:
+            path = new_file(Path(ui.folder) if ui.folder else videos_folder(), name)
+        except (ScriptError, OSError) as error:
             self._failed(error)
             return
-        folder = Path(ui.folder) if ui.folder else videos_folder()
-        self.start(folder / name, script=script, pictures=ui.pictures)
+        self.start(path, script=script, pictures=ui.pictures)
 
     def prepare(self) -> bool:
         """Prepare the window for the next picture; returns whether it can be taken after this frame."""
@@ -134,7 +191,7 @@ class Studio:
         if app.view.obeyed < app.ui.posted or app.view.status.state == "running":
             return False
         try:
-            order = filming.next_order(app.view, app.ui, app.free())
+            order = filming.next_order(app.view, app.ui, app.free)
         except Exception as error:  # an error in a script must not close the window
             self._failed(error)
             return False
@@ -160,6 +217,8 @@ class Studio:
             self._app.ui.note(Note(level="info", text=text, advice="What is filmed is fitted into it."))
         ui = self._app.ui.filming
         ui.frames, ui.total = filming.frames, 0 if filming.player is None else filming.player.script.frames
+        if ui.total and ui.frames:
+            ui.seconds_left = (ui.total / ui.frames - 1.0) * (time.monotonic() - self._began)
         if filming.over:
             self.stop()
 

@@ -184,6 +184,13 @@ class Viewpoint:
         ps.set_view_projection_mode("perspective")
         self._put(np.reshape(saved.matrix, (4, 4)), saved.fov_degrees)
 
+    def back_to(self, matrix: np.ndarray, fov_degrees: float, projection: str) -> None:
+        """Look exactly as Polyscope told before, and follow from there."""
+        ps.set_view_projection_mode(projection)
+        ps.set_vertical_fov_degrees(fov_degrees)
+        ps.set_camera_view_matrix(matrix)
+        self._target = self._free = None
+
     def _put(self, matrix: np.ndarray, fov_degrees: float) -> None:
         ps.set_vertical_fov_degrees(fov_degrees)
         ps.set_camera_view_matrix(matrix)

@@ -60,6 +60,8 @@ class FilmingState:
     pictures: bool = False  # write PNG files too
     folder: str = ""
     script: str = ""
+    seconds_left: float | None = None  # until the script is over
+    panels: bool | None = None  # whether the script wants panels; None: as the user chose
     last: Path | None = None  # the file written last
 
 
@@ -73,6 +75,8 @@ class Shown:
     follow: bool
     wide: bool
     tabs: dict[str, str]
+    frame: int
+    playing: bool
 
 
 @dataclass
@@ -142,7 +146,9 @@ class UiState:
     @property
     def panels_shown(self) -> bool:
         """Whether panels are drawn now."""
-        return self.panels and (self.panels_while_filming or not self.filming.active)
+        if not self.filming.active:
+            return self.panels
+        return self.filming.panels if self.filming.panels is not None else self.panels and self.panels_while_filming
 
     def switch(self, layer: str) -> None:
         """Show a layer or hide it; from now on it stays so in all stages."""
@@ -163,13 +169,23 @@ class UiState:
 
     def shown_now(self) -> Shown:
         """A copy of the layers and settings that a script of a recording may change."""
-        return Shown(dict(self.layers), set(self.chosen), self.stage, self.follow, self.wide, dict(self.tabs))
+        return Shown(
+            dict(self.layers),
+            set(self.chosen),
+            self.stage,
+            self.follow,
+            self.wide,
+            dict(self.tabs),
+            self.frame,
+            self.playing,
+        )
 
     def show_again(self, before: Shown) -> None:
         """Restore what ``shown_now`` returned. Where the stage has changed since, layers that follow it do so."""
         stage, self.stage = self.stage, before.stage
         self.layers, self.chosen = dict(before.layers), set(before.chosen)
         self.follow, self.wide, self.tabs = before.follow, before.wide, dict(before.tabs)
+        self.frame, self.playing = before.frame, before.playing
         self.follow_stage(stage)
 
     def count_posted(self, commands: int) -> None:

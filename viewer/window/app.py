@@ -28,7 +28,7 @@ from viewer.ui.layout import Rect, lanes_of, layout
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
 from viewer.window.client import Client
-from viewer.window.overlay import draw_caption, draw_overlay, free_of_overlay
+from viewer.window.overlay import draw_caption, draw_overlay, draw_side, free_of_overlay
 from viewer.window.scene_view import SceneView
 
 FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 0.002  # seconds
@@ -102,15 +102,23 @@ class App:
             scene = self.view.scene
             self.ui.advance(seconds if filmed is None else filmed, fps=scene.fps, num_frames=scene.clip_frames)
             commands += self.scene_view.draw(self.view, self.ui, self.free(), size)
-        if self.ui.panels_shown:
-            commands += self._draw_panels(self._rects())
-        elif self.view is not None:
-            self._guard("overlay", partial(draw_overlay, self.view, size))
-        if self.studio.caption:
-            draw_caption(self.studio.caption, self.free())
+        commands += self._draw_over(size)
         self.post(commands)
         if commands or self.ui.playing or _input_pending():
             self._last_input = now
+
+    def _draw_over(self, size: tuple[int, int]) -> list[Command]:
+        """Panels or what there is without them, and what a script writes over the scene."""
+        side, commands = self.studio.side, []
+        if side is not None and self.view is not None:
+            draw_side(side, self.view, size)
+        elif self.ui.panels_shown:
+            commands = self._draw_panels(self._rects())
+        elif self.view is not None:
+            self._guard("overlay", partial(draw_overlay, self.view, size))
+        if self.studio.caption:
+            draw_caption(self.studio.caption, self.free() if side is None else side.whole(size))
+        return commands
 
     def _dress(self) -> None:
         """Follow the settings of theme and size."""
@@ -132,7 +140,10 @@ class App:
 
     def free(self) -> Rect:
         """The part of the window in which the scene can be seen."""
-        return self._rects()["view"] if self.ui.panels_shown else free_of_overlay(ps.get_window_size())
+        size, side = ps.get_window_size(), self.studio.side
+        if side is not None:
+            return side.free(size)
+        return self._rects()["view"] if self.ui.panels_shown else free_of_overlay(size)
 
     def post(self, commands: list[Command]) -> None:
         """Send commands to the worker, and remember that they were sent."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import polyscope as ps
 import polyscope.imgui as psim
 
+from viewer.film.filming import Side
 from viewer.panels.fit.losses import plot_losses
 from viewer.panels.fit.timeline import draw_schedule, positions
 from viewer.protocol.view_model import ViewModel
@@ -14,6 +16,7 @@ from viewer.ui.layout import Rect
 from viewer.ui.widgets import font, number
 
 MARGIN, PLOT_WIDTH, PLOT_HEIGHT, BAR_HEIGHT = 16.0, 300.0, 168.0, 36.0
+CAPTION = 28.0 / 720.0  # height of a caption's letters against the window's, so that it can be read in a video
 LEAST_HEIGHT = 400.0  # of a window that has room for the loss curve
 _FLAGS = int(psim.ImGuiWindowFlags_NoDecoration) | int(psim.ImGuiWindowFlags_NoSavedSettings)
 
@@ -52,14 +55,57 @@ def draw_overlay(view: ViewModel, size: tuple[int, int]) -> None:
 
 
 def draw_caption(text: str, where: Rect) -> None:
-    """Draw a line of text at the middle of the upper edge, over everything else."""
-    with font(theme.LARGE_FONT):
-        width, height = psim.CalcTextSize(text)
-        x, y = where.x + (where.width - width) / 2, where.y + MARGIN
-        draw = psim.GetForegroundDrawList()
-        corners = (x - 12.0, y - 6.0), (x + width + 12.0, y + height + 6.0)
-        draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.8), 6.0)
-        draw.AddText((x, y), theme.packed(theme.TEXT), text)
+    """Draw a text at the middle of the upper edge, over everything else, in as many lines as it needs."""
+    lines = wrapped(text, where.width - 4 * MARGIN)
+    _draw_lines([(line, theme.TEXT) for line in lines], where.x + where.width / 2, where.y + MARGIN)
+
+
+def draw_side(side: Side, view: ViewModel, size: tuple[int, int]) -> None:
+    """Draw what one of several pictures side by side shows, below in its middle, and a line before the next one."""
+    strip, row = side.strip(size), view.history.row_of(view.shown)
+    phase, number_ = view.phases[int(view.history.phase[row])].name, view.history.number(view.shown)
+    lines = [(f"iteration {number_}", theme.TEXT), (phase, theme.DIM)]
+    if side.title:
+        lines = [(side.title, theme.TEXT), (f"{phase}, iteration {number_}", theme.DIM)]
+    top = strip.y + strip.height - len(lines) * caption_size() - MARGIN
+    _draw_lines(lines, strip.x + strip.width / 2, top)
+    if side.index:
+        ends = (strip.x, strip.y), (strip.x, strip.y + strip.height)
+        psim.GetForegroundDrawList().AddLine(*ends, theme.packed(theme.BORDER), 3.0)
+
+
+def caption_size() -> float:
+    """Height of a caption's lines in pixels."""
+    return float(CAPTION * ps.get_window_size()[1])
+
+
+def wrapped(text: str, width: float) -> list[str]:
+    """Lines of whole words that are, as captions, no wider than so many pixels."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _width(line: str) -> float:
+    return float(psim.CalcTextSize(line)[0]) * caption_size() / float(psim.GetFontSize())
+
+
+def _draw_lines(lines: list[tuple[str, theme.Color]], middle: float, top: float) -> None:
+    """Lines of a caption below each other, each in the middle, on one dark ground."""
+    if not lines:
+        return
+    draw, size = psim.GetForegroundDrawList(), caption_size()
+    half = max(_width(line) for line, _ in lines) / 2 + 12.0
+    corners = (middle - half, top - 6.0), (middle + half, top + size * len(lines) + 6.0)
+    draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.8), 6.0)
+    for index, (line, color) in enumerate(lines):
+        place = (middle - _width(line) / 2, top + index * size)
+        draw.AddText(psim.GetFont(), size, place, theme.packed(color), line)
 
 
 def _open(name: str, x: float, y: float, width: float, height: float) -> None:

@@ -13,9 +13,12 @@ import polyscope as ps
 import pytest
 
 from viewer.film import filming
-from viewer.film.filming import Filming, beside
+from viewer.film.filming import Filming, Side, beside
 from viewer.film.script import parse_script
+from viewer.film.studio import new_file
 from viewer.film.video import VideoError
+from viewer.panels.table import SLOTS
+from viewer.protocol.commands import Inspect, Step
 from viewer.ui.preferences import from_ui
 from viewer.window.backends import offscreen_problem
 
@@ -187,3 +190,51 @@ def test_pictures_side_by_side_keep_their_middles():
     a, b = (np.tile(np.arange(8, dtype=np.uint8)[None, :, None], (2, 1, 3)) + 10 * i for i in (0, 1))
     assert beside([a, b])[0, :, 0].tolist() == [2, 3, 4, 5, 12, 13, 14, 15]
     assert beside([a]) is a
+
+
+def test_two_iterations_side_by_side_are_clean_and_the_window_is_restored(window, tmp_path, monkeypatch):
+    """No panel stands in either half, and both have their titles; afterwards all is as it was."""
+    window.post(Step(), Step())
+    window.post(Inspect(1))
+    width, height = ps.get_buffer_size()
+    drawn: list[set[str]] = []
+
+    def grab():
+        drawn.append({name for name, box in window.windows.items() if box.frame >= window.frame})
+        return np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+
+    monkeypatch.setattr(filming, "grab", grab)
+    ui, studio = window.app.ui, window.app.studio
+    ui.frame = 5
+    window.frames(2)
+    before, camera = from_ui(ui), np.array(ps.get_camera_view_matrix())
+    studio.start(tmp_path / "clip.mp4", script=parse_script('0 compare 0 end "first" "last"\n0 look home\n0-0.2 play'))
+    titles = []
+    for _ in range(60):
+        if studio.side is not None:
+            titles.append(studio.side.title)
+        window.frame += 1
+        window.app.tick()
+    assert studio.filming is None and studio.error is None
+    assert len(drawn) == 12 and not any(set(SLOTS) & names for names in drawn)
+    assert titles.count("first") >= 6 <= titles.count("last")
+    window.frames(3)
+    assert set(SLOTS) <= {name for name, box in window.windows.items() if box.frame >= window.frame}
+    assert (from_ui(ui), ui.frame, window.view.shown) == (before, 5, 1)
+    np.testing.assert_allclose(ps.get_camera_view_matrix(), camera, atol=1e-6)
+
+
+def test_a_caption_drawn_in_every_part_is_whole_in_the_picture():
+    size = (1280, 720)
+    for index in range(2):
+        side = Side(index, 2, "")
+        cut = side.strip(size).x  # what ``beside`` begins with
+        for place in (0.0, 1280.0):
+            in_window = side.whole(size).x + place
+            assert in_window - cut + index * 640 == place
+
+
+def test_two_films_begun_in_one_second_have_names_of_their_own(tmp_path):
+    paths = [new_file(tmp_path / "films", "walk-20260101-120000") for _ in range(3)]
+    assert [path.stem[20:] for path in paths] == ["", "-2", "-3"]
+    assert all(path.is_file() for path in paths)

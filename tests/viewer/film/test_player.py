@@ -21,7 +21,7 @@ def edited(window):
 
 def play(window, line: str):
     player = Player(parse_script(line), window.app.viewpoint)
-    orders = list(player.prepare(lambda: window.view, window.app.ui, window.app.free()))
+    orders = list(player.prepare(lambda: window.view, window.app.ui, window.app.free))
     return player, orders
 
 

@@ -10,7 +10,7 @@ from viewer.film.script import READY_MADE
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
-from viewer.ui.ui_state import UiState
+from viewer.ui.ui_state import FilmingState, UiState
 from viewer.ui.widgets import disabled, duration, font, icon_button, scale, tooltip
 
 _HELP = {
@@ -57,9 +57,14 @@ def record_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 def _progress(ui: UiState) -> None:
     film = ui.filming
     if film.total:
-        psim.ProgressBar(film.frames / film.total, (-1.0, 0.0), f"{film.frames} of {film.total} pictures")
+        psim.ProgressBar(film.frames / film.total, (-1.0, 0.0), _told(film))
     else:
         psim.TextColored(theme.rgba(theme.DIM), f"{film.frames} pictures, {duration(film.frames / 30.0)}")
+
+
+def _told(film: FilmingState) -> str:
+    left = "" if film.seconds_left is None else f" · about {duration(film.seconds_left)} left"
+    return f"{film.frames} of {film.total} pictures{left}"
 
 
 def _script(ui: UiState) -> None:
