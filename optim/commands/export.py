@@ -26,14 +26,16 @@ def run(options: argparse.Namespace) -> list[Path]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{options.results}: several clips are called {twice[0]}; export them one by one")
-    return export(results, formats, options.out, stage=options.stage, frame=options.frame)
+    run = options.results
+    folder = options.out or (run if run.is_dir() else run.parent) / "export"
+    return export(results, formats, folder, stage=options.stage, frame=options.frame)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m optim.export", description=__doc__)
     parser.add_argument("results", type=Path, metavar="RUN")
     parser.add_argument("--to", nargs="+", required=True, metavar="FORMAT", help=f"one or more of {','.join(FORMATS)}")
-    parser.add_argument("--out", type=Path, default=Path("export"), metavar="DIR", help="folder to write to (export)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (export in the run's folder)")
     parser.add_argument("--stage", choices=STAGES, help="stage to export (the last one reached)")
     parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame for obj; negative: from the end (0)")
     parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body model, if meta.txt's is not there")

@@ -24,7 +24,11 @@ MEDIAPIPE_33 = (
     "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
     "left_heel", "right_heel", "left_foot_index", "right_foot_index",
 )  # fmt: skip
-SETS = {25: BODY_25, 17: COCO_17, 33: MEDIAPIPE_33}
+HALPE_26 = (
+    *COCO_17, "head", "neck", "mid_hip", "left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe",
+    "left_heel", "right_heel",
+)  # fmt: skip
+SETS = {25: BODY_25, 17: COCO_17, 26: HALPE_26, 33: MEDIAPIPE_33}
 """Number of keypoints → their names, for files that do not give the names."""
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 """Points without which a set says nothing of how a person stands."""

@@ -110,6 +110,11 @@ def load_pose_prior(folder: Path | str) -> PosePrior:
     folder = Path(folder)
     found = (folder / "snapshots").glob("*.pt")
     snapshots = sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
+    if not snapshots and any(folder.rglob("*.ckpt")):
+        raise InputError(
+            f"{folder}: VPoser v2 (snapshots/*.ckpt), but HuMoR was trained with v1; give the folder of VPoser v1"
+            " (vposer_v1_0), which holds snapshots/*.pt"
+        )
     if not snapshots:
         raise InputError(f"{folder}: no snapshots/*.pt; give the VPoser v1 folder that holds `snapshots`")
     path = snapshots[-1]

@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from optim.common.errors import InputError
-from optim.keypoints.names import SETS, TORSO, standard_name, to_body_25
+from optim.keypoints.names import COCO_17, SETS, TORSO, standard_name, to_body_25
 from optim.keypoints.people import follow
 from optim.loading.files.camera import MOST_PIXELS
+from optim.loading.files.detections import LARGE_SETS, read_detections
 from optim.reading.arrays import read_arrays
 from optim.reading.files import is_file, is_folder
 from optim.reading.json_file import json_numbers, read_json
 
-EXPECTED = "OpenPose's folder of *_keypoints.json, or a .json or .npz of BODY_25, COCO-17 or mediapipe-33 keypoints"
+EXPECTED = (
+    "OpenPose's folder of *_keypoints.json, or a .json (COCO, mmpose, AlphaPose, mediapipe) or .npz of BODY_25,"
+    " COCO-17, HALPE-26 or mediapipe-33 keypoints"
+)
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
 NORMALISED = 1.5
 """Coordinates of a whole clip that are no larger than this are shares of the image: no person is that small [px]."""
@@ -26,7 +30,7 @@ People = list[np.ndarray]
 """For each frame (P, K, 3): x, y [px] and confidence of all persons in it."""
 
 
-def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
+def read_keypoints(path: Path, *, person: int | None = None, image_size: tuple[int, int] | None = None) -> np.ndarray:
     """Read the BODY_25 keypoints (T, 25, 3) of one person: x, y [px] and confidence, which is 0 where not seen.
 
     If a frame shows several persons, the one nearest to the last position is taken.
@@ -34,6 +38,7 @@ def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
     Args:
         person: Number of the person from the left, counted from 1, in the first frame that shows as many persons. None
             takes the largest person in the first frame that shows anybody.
+        image_size: Width and height [px] of the image, which mediapipe's own files need.
 
     Raises:
         InputError: The path holds no keypoints of a known set, or nobody is seen in them.
@@ -43,7 +48,7 @@ def read_keypoints(path: Path, *, person: int | None = None) -> np.ndarray:
     elif path.suffix == ".npz":
         people, names = _npz(path)
     elif path.suffix == ".json" and is_file(path):
-        people, names = _json(path)
+        people, names = _json(path, image_size)
     else:
         what = "no such file or folder" if not (is_file(path) or is_folder(path)) else "no keypoints"
         raise InputError(f"{path}: {what}; {EXPECTED} is expected")
@@ -181,9 +186,12 @@ def _npz(path: Path) -> tuple[People, tuple[str, ...]]:
     return _from_array(arrays["keypoints"], names, path)
 
 
-def _json(path: Path) -> tuple[People, tuple[str, ...]]:
+def _json(path: Path, image_size: tuple[int, int] | None) -> tuple[People, tuple[str, ...]]:
     """Read keypoints from an object with ``keypoints`` and possibly ``names``, an array, or COCO's list of results."""
     content = read_json(path, what=EXPECTED)
+    if (found := read_detections(content, path, image_size=image_size)) is not None:
+        people, set_names = found
+        return [_finite(frame) for frame in people], set_names
     if isinstance(content, list) and content and isinstance(content[0], dict):
         return _coco_results(content, path)
     names = content.get("names") if isinstance(content, dict) else None
@@ -212,17 +220,21 @@ def _from_array(points: np.ndarray, names: tuple[str, ...] | None, path: Path) -
 def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
     """Keypoints from COCO's result list: a row for each person, with ``image_id`` and ``keypoints`` (51 numbers)."""
     by_image: dict[str, list[np.ndarray]] = {}
+    size = 17
     for row in rows:
         points = _triples(row.get("keypoints")) if isinstance(row, dict) else None
-        if points is None or len(points) != 17 or not isinstance(row.get("image_id"), (str, int)):
+        size = size if by_image or points is None else len(points)
+        known = {**SETS, **LARGE_SETS}.get(size)
+        if points is None or len(points) != size or known is None or not isinstance(row.get("image_id"), (str, int)):
             raise InputError(f"{path}: a list of something else than COCO results; {EXPECTED} is expected")
-        by_image.setdefault(str(row["image_id"]), []).append(_finite(points))
+        by_image.setdefault(str(row["image_id"]), []).append(_finite(points[: len(known)]))
     numbered = _by_number([Path(name) for name in sorted(by_image)])
-    people = [np.zeros((0, 17, 3), np.float32) if f is None else np.stack(by_image[str(f)]) for _, f in numbered]
+    shown = min(size, len({**SETS, **LARGE_SETS}.get(size, COCO_17)))
+    people = [np.zeros((0, shown, 3), np.float32) if f is None else np.stack(by_image[str(f)]) for _, f in numbered]
     missing = [number for number, file in numbered if file is None]
     if missing:
         log.warning("%s: nothing of %s; taken as frames in which nobody is seen", path, _listed("frame", missing))
-    return _alike(people, path)
+    return (people, LARGE_SETS[size]) if size in LARGE_SETS else _alike(people, path)
 
 
 def _finite(points: np.ndarray) -> np.ndarray:

@@ -146,8 +146,9 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     assert settings.op_keypts is not None
     if settings.mask_joints2d == "own":
         raise InputError("--mask-joints2d without a folder uses the network's mask; with --op-keypts give a folder")
-    points = read_keypoints(settings.op_keypts, person=settings.person)
-    points = turned_points(points, settings.rotate, size=_stored_size(video, settings.rotate))
+    size = _stored_size(video, settings.rotate)
+    points = read_keypoints(settings.op_keypts, person=settings.person, image_size=size)
+    points = turned_points(points, settings.rotate, size=size)
     count, of_file, at_30 = len(points), len(video.times), len(rate)
     each = of_file if abs(count - of_file) <= abs(count - at_30) else at_30
     if abs(count - each) > SPARE * each:

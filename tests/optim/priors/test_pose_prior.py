@@ -166,3 +166,10 @@ def test_human_body_prior_reads_the_shipped_folder(capsys):
     decoded = theirs.decode(latent, output_type="matrot").view(5, 21, 3, 3)
     torch.testing.assert_close(load_pose_prior(assets.POSE_PRIOR_FOLDER).decode(latent), decoded, atol=1e-5, rtol=0)
     assert (settings.num_neurons, settings.latentD, settings.data_shape) == (512, 32, [1, 21, 3])
+
+
+def test_version_2_of_vposer_is_told(tmp_path):
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "snapshots" / "V02_05_epoch=08_val_loss=0.03.ckpt").touch()
+    with pytest.raises(InputError, match="VPoser v2 .*trained with v1"):
+        load_pose_prior(tmp_path)

@@ -101,6 +101,13 @@ def coco(folder: Path) -> Path:
     return path
 
 
+def mmpose(folder: Path) -> Path:
+    person = {"keypoints": [[300.0 + k, 200.0 + 4 * k] for k in range(17)], "keypoint_scores": [0.9] * 17}
+    frames = [{"frame_id": t + 1, "instances": [person]} for t in range(3)]
+    (folder / "m.json").write_text(json.dumps({"meta_info": {}, "instance_info": frames}))
+    return folder / "m.json"
+
+
 def keypoints_npz(folder: Path) -> Path:
     path = folder / "points.npz"
     np.savez(path, keypoints=np.full((5, 17, 3), 70.0), names=np.array(COCO_17))
@@ -260,6 +267,7 @@ FAMILIES = {
     "OpenPose folder": Family(openpose, read_keypoints, damage.spoil_json, 50, part="*1_keypoints.json", tolerant=True),
     "keypoints .json": Family(keypoints_json, read_keypoints, damage.spoil_json, 50),
     "COCO results": Family(coco, read_keypoints, damage.spoil_json, 50),
+    "mmpose": Family(mmpose, read_keypoints, damage.spoil_json, 40),
     "keypoints .npz": Family(keypoints_npz, read_keypoints, damage.spoil_npz, 40),
     "intrinsics": Family(camera, lambda path: read_camera(path, image_size=(1280, 720)), damage.spoil_json, 50),
     "calibration": Family(camera, read_lens, damage.spoil_json, 40),
