@@ -12,6 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from optim.checks.body_file import BodyOfFile
+from optim.checks.check import Checked
+from optim.checks.rotations import Rotations
+from optim.checks.run import run_checks
 from optim.common import quaternions
 from optim.common.errors import InputError
 from optim.loading.files.parameters import holds_parameters, read_parameters
@@ -19,6 +23,7 @@ from optim.reading.arrays import array_names, first_text, frame_rate, read_array
 
 FPS = 30.0
 WHAT = "a motion in AMASS format (trans, poses, betas, mocap_framerate)"
+_MODEL_NAMES = ("surface_model_type", "model_type")
 _RATE_NAMES = ("mocap_framerate", "mocap_frame_rate", "fps")
 _APART = ("root_orient", "pose_body")
 """Arrays in place of ``poses`` in the files of HuMoR's preprocessing and fits, and of SLAHMR."""
@@ -45,6 +50,8 @@ class Motion:
     gender: str  # "neutral", "female" or "male"
     source_fps: float  # frame rate of the file [Hz]; if it is not 30, the motion was resampled
     name: str
+    checked: tuple[Checked, ...] = ()
+    """What the checks of the rotations and of the file's body found."""
 
     @property
     def resampled(self) -> bool:
@@ -52,24 +59,27 @@ class Motion:
         return self.source_fps != FPS
 
 
-def read_motion(path: Path, *, person: int | None = None, fps: float | None = None) -> Motion:
+def read_motion(path: Path, *, person: int | None = None, fps: float | None = None, degrees: bool = False) -> Motion:
     """Read an ``.npz`` in AMASS format, or SMPL parameters of another program, and resample it to 30 frames/s.
 
     Needed are ``trans`` (N, 3), ``poses`` (N, one of ``WIDTHS``) and ``mocap_framerate`` or ``mocap_frame_rate``. In
     the form of HuMoR's preprocessing and fits, ``root_orient`` (N, 3), ``pose_body`` (N, 63) and ``fps`` (default: 30)
     take the place of ``poses`` and the frame rate. ``betas`` default to zero and are cut or padded to 16. ``gender``
-    defaults to neutral. Hands and face are left out. Other files are read by ``parameters.read_parameters``.
+    defaults to neutral. Hands and face are left out. Betas of another model than SMPL and SMPL+H are replaced by zero.
+    Other files are read by ``parameters.read_parameters``.
 
     Args:
         person: Number of the person in a file of another program, counted from 1.
         fps: Frame rate [Hz] if such a file does not give it.
+        degrees: Whether the rotations are in degrees.
 
     Raises:
+        CheckError: The rotations are certainly no axis-angle vectors in radians.
         InputError: The file is missing, is not in AMASS format, has wrong shapes or NaN, or has fewer than 2 frames.
     """
-    optional = ("betas", "gender", *_RATE_NAMES)
+    optional = ("betas", "gender", *_MODEL_NAMES, *_RATE_NAMES)
     apart = set(_APART) <= set(array_names(path))
-    needed, text = ("trans", *(_APART if apart else ("poses",))), ("gender", *_RATE_NAMES)
+    needed, text = ("trans", *(_APART if apart else ("poses",))), ("gender", *_MODEL_NAMES, *_RATE_NAMES)
     if holds_parameters(path):
         arrays = read_parameters(path, person=person, fps=fps)
     else:
@@ -79,7 +89,11 @@ def read_motion(path: Path, *, person: int | None = None, fps: float | None = No
     trans, poses = (_as_float(arrays[name], name, path) for name in ("trans", "poses"))
     if trans.ndim != 2 or trans.shape[1] != 3:
         raise InputError(f"{path}: trans has shape {trans.shape}; (frames, 3) is expected")
+    poses = np.radians(poses) if degrees else poses
+    rows = run_checks(Rotations(poses), place=path, answered={"degrees"} if degrees else ())
     _require_axis_angle(poses, path)
+    body = _body_of(arrays, poses.shape[1])
+    rows += run_checks(body, place=path)
     if len(trans) != len(poses):
         raise InputError(f"{path}: trans has {len(trans)} frames but poses has {len(poses)}")
     if len(trans) < 2:
@@ -91,10 +105,11 @@ def read_motion(path: Path, *, person: int | None = None, fps: float | None = No
     return Motion(
         trans=trans.astype(np.float32),
         poses=poses.astype(np.float32),
-        betas=_betas(arrays, path),
+        betas=_betas(arrays, path) if body.shape_known else np.zeros(16, np.float32),
         gender=_gender(arrays),
         source_fps=rate,
         name=path.stem.removesuffix("_poses"),
+        checked=rows,
     )
 
 
@@ -175,6 +190,13 @@ def _betas(arrays: dict[str, np.ndarray], path: Path) -> np.ndarray:
     betas = np.zeros(16, np.float32)
     betas[: len(given)] = given[:16]
     return betas
+
+
+def _body_of(arrays: dict[str, np.ndarray], columns: int) -> BodyOfFile:
+    name = next((first_text(arrays[name]) or "" for name in _MODEL_NAMES if name in arrays), "")
+    given = arrays.get("betas", np.zeros(1))
+    betas = np.trim_zeros((given[0] if given.ndim == 2 and len(given) else given.ravel()).astype(float), "b")
+    return BodyOfFile(name, columns, len(betas), first_text(arrays.get("gender")))
 
 
 def _gender(arrays: dict[str, np.ndarray]) -> str:

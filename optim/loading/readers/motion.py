@@ -29,7 +29,7 @@ def read(settings: Settings) -> Clip:
         InputError: The file cannot be read or has too few frames.
     """
     path = clip_file(settings)
-    motion = read_motion(path, person=settings.person, fps=settings.data_fps)
+    motion = read_motion(path, person=settings.person, fps=settings.data_fps, degrees=settings.degrees)
     if motion.resampled:
         log.warning("%s: %g frames/s, resampled to %g", path, motion.source_fps, FPS)
     body_file = find_body(settings.smpl, gender=motion.gender)
@@ -45,7 +45,7 @@ def read(settings: Settings) -> Clip:
         body,
         body_file,
         ground_truth=truth,
-        checked=rows,
+        checked=motion.checked + rows,
     )
 
 
