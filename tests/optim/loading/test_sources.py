@@ -87,7 +87,17 @@ sys.exit(status or "torch" in sys.modules)
 
 
 def test_all_kinds_of_data_are_found_in_the_folder():
-    assert list(sources()) == ["demo", "AMASS", "observations", "SMPL", "RGB", "RGBD", "PROX-RGB", "PROX-RGBD"]
+    assert list(sources()) == [
+        "demo",
+        "AMASS",
+        "observations",
+        "SMPL",
+        "RGB",
+        "RGBD",
+        "PROX-RGB",
+        "PROX-RGBD",
+        "skeleton",
+    ]
     assert {".npz", ".mp4", ".mov"} < set(endings())
     for source in sources().values():
         assert source.observed and set(source.made) <= set(source.observed)

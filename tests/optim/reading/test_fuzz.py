@@ -26,6 +26,7 @@ from optim.loading.files.camera import read_camera
 from optim.loading.files.depth import read_image, read_lens, read_points
 from optim.loading.files.keypoints import read_keypoints
 from optim.loading.files.planes import read_floor
+from optim.loading.files.skeletons import read_recording
 from optim.loading.files.video import scan_video
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.problem import load_source
@@ -247,6 +248,24 @@ def parameters_json(folder: Path) -> Path:
     return folder / "walk.json"
 
 
+def bvh(folder: Path) -> Path:
+    names = ("Hips", "LeftUpLeg", "LeftLeg", "LeftFoot", "LeftToeBase", "LeftArm", "LeftForeArm", "LeftHand", "Neck")
+    joints = [f"JOINT {name} {{ OFFSET 0 10 1 CHANNELS 3 Zrotation Xrotation Yrotation" for name in names[1:]]
+    root = "ROOT Hips { OFFSET 0 0 0 CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
+    rows = [" ".join(["1.5"] * (3 + 3 * len(names)))] * 4
+    lines = ["HIERARCHY", root, *joints, "}" * 0 + " }" * len(names), "MOTION", "Frames: 4", "Frame Time: 0.03333"]
+    (folder / "walk.bvh").write_text("\n".join([*lines, *rows]))
+    return folder / "walk.bvh"
+
+
+def trc(folder: Path) -> Path:
+    names = ("Hip", "LHip", "LKnee", "LAnkle", "RHip", "RKnee", "RAnkle", "Neck", "Head")
+    head = "PathFileType\t4\tX\tw\nDataRate\tUnits\n60\tmm\nFrame#\tTime\t" + "\t\t\t".join(names) + "\n\t\tX1\n\n"
+    rows = ["\t".join([str(t), "0.1", *["5.0"] * 27]) for t in range(4)]
+    (folder / "walk.trc").write_text(head + "\n".join(rows).replace("5.0", "5.0 "))
+    return folder / "walk.trc"
+
+
 def as_input(read: Callable[[str], object], error: type[Exception]) -> Callable[[Path], object]:
     """A reader whose own error for wrong files is another one."""
 
@@ -285,6 +304,8 @@ FAMILIES = {
     "parameters .pt": Family(parameters_torch, read_motion, damage.damage_bytes, 30),
     "parameters .npy": Family(parameters_objects, read_motion, damage.spoil_pickle, 40),
     "parameters .json": Family(parameters_json, read_motion, damage.spoil_json, 40),
+    "BVH": Family(bvh, read_recording, damage.spoil_text, 50),
+    "TRC": Family(trc, read_recording, damage.spoil_text, 40),
     "results, stage": Family(results, read_result, damage.spoil_npz, 30, part="stage3_results.npz"),
     "results, seen": Family(results, read_result, damage.spoil_npz, 20, part="observations.npz"),
     "results, losses": Family(results, read_result, damage.spoil_text, 20, part="losses.csv"),

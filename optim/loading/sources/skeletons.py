@@ -1,0 +1,54 @@
+"""The source of joints and markers in space: BVH, TRC, and HumanML3D's .npy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optim.config.sources import DataSource
+from optim.reading.files import is_file
+
+if TYPE_CHECKING:
+    from optim.config.settings import Settings
+    from optim.loading.clip import Clip
+
+_STARTS = {".bvh": b"HIERARCHY", ".trc": b"PathFileType"}
+
+
+def read(settings: Settings) -> Clip:
+    """Read the file that ``--data-path`` names."""
+    from optim.loading.readers import skeletons
+
+    return skeletons.read(settings)
+
+
+def held(path: Path) -> tuple[str, ...]:
+    """What a file holds: joints, or markers if their names are not those of joints."""
+    from optim.common.errors import InputError
+    from optim.loading.files.skeletons import read_recording
+
+    try:
+        return ("joints3d",) if read_recording(path).joints else ("points3d",)
+    except InputError:
+        return ("joints3d",)  # the reader says what is wrong
+
+
+def recognise(path: Path) -> bool:
+    """Whether a file begins as BVH or TRC does and has the ending."""
+    start = _STARTS.get(path.suffix.lower())
+    if start is None or not is_file(path):
+        return False
+    with path.open("rb") as file:
+        return file.read(len(start) + 3).lstrip(b"\xef\xbb\xbf").startswith(start)
+
+
+SOURCE = DataSource(
+    "skeleton",
+    ("joints3d", "points3d"),
+    read,
+    help="joints or markers: BVH, TRC, .npy of HumanML3D's 22 joints",
+    recognise=recognise,
+    endings=(".bvh", ".trc", ".npy"),
+    held=held,
+    options=("unit", "up", "floor_height"),
+)
