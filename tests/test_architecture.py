@@ -36,10 +36,10 @@ ROOMS = {
     " diagnostics results evaluation reporting",
     "viewer.protocol": "common checks session",
     "viewer.ui": "viewer.protocol",
-    "viewer.scene": "viewer.protocol viewer.ui",
+    "viewer.scene": "diagnostics viewer.protocol viewer.ui",
     "viewer.worker": "common body solver schedule priors problem objective initialise session split diagnostics"
     " recording results viewer.protocol",
-    "viewer.replay": "common body schedule problem objective session loading recording results"
+    "viewer.replay": "common body schedule problem objective session config loading diagnostics recording results"
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",
     "viewer.film": "common session viewer.protocol viewer.ui viewer.scene",

@@ -293,6 +293,13 @@ class Settings:
         (), f"headless: write the motion also as {','.join(FORMATS)}", group=RUN, metavar="FORMAT", of_one_run=True
     )
     open: Path | None = option(None, "show a recorded run or results", group=RUN, metavar="FILE|DIR", of_one_run=True)
+    compare: Path | None = option(
+        None,
+        "in the window: another run or results of the clip, drawn as a second body",
+        group=RUN,
+        metavar="RUN",
+        of_one_run=True,
+    )
     resume: Path | None = option(
         None, "continue a recorded run where it stopped", group=RUN, metavar="FILE", of_one_run=True
     )
@@ -387,6 +394,11 @@ OF_ONE_RUN = frozenset(name for name, one in OPTIONS.items() if one.of_one_run) 
 """Fields that a resumed run does not inherit."""
 MODEL_FILES = tuple(name for name, one in OPTIONS.items() if one.group == MODELS)
 """Fields that name the files of models. The files may lie elsewhere when a run is resumed."""
+
+
+def of_the_fit(settings: Settings) -> dict[str, Any]:
+    """The settings that say what is fitted and how, without those of one run such as its folder."""
+    return {item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in OF_ONE_RUN}
 
 
 def flag_of(name: str) -> str:

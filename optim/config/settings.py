@@ -105,6 +105,8 @@ def _check_run_files(settings: Settings, given: Mapping[str, Any]) -> None:
     chosen = [name for name in ("open", "resume", "record", "no_record", "bundle") if name in given]
     if len(chosen) > 1:
         raise InputError(f"{' and '.join(map(flag_of, chosen))}: choose one of them")
+    if settings.compare is not None and settings.headless:
+        raise InputError("--compare is for the window; without one, python -m optim.report A B compares two runs")
     if settings.open is not None and settings.headless:
         raise InputError("--open shows what was recorded in a window; it does not go with --headless")
     if settings.rgb_seq_len is not None and settings.headless and chosen:

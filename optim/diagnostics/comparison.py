@@ -186,7 +186,7 @@ def plan_texts(phases: Iterable[tuple[str, int | None, Mapping[str, float]]]) ->
     Args:
         phases: Name, number of steps (None if unknown) and weights by loss term of each phase.
     """
-    found = {}
+    found: dict[str, str] = {}
     for name, steps, weights in phases:
         found |= {} if steps is None else {f"{name}: steps": str(steps)}
         found |= {f"{name}: weight of {term}": f"{weight:.4g}" for term, weight in weights.items() if weight}

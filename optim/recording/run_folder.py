@@ -87,6 +87,11 @@ def runs_folder() -> Path:
     return user_data_path("humorscope", appauthor=False) / "runs"
 
 
+def recent_runs() -> list[Path]:
+    """The runs in the user's data folder, the newest first."""
+    return sorted(runs_folder().glob(f"*{SUFFIX}"), key=_last_written, reverse=True)
+
+
 def new_run(clip: str, *, folder: Path) -> Path:
     """A file name that does not exist yet, made from the clip and the time."""
     name = re.sub(r"[^\w.-]+", "_", clip)[:LONGEST].strip("._") or "run"

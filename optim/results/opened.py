@@ -59,6 +59,8 @@ class Opened:
     observations: Observations | None = None
     camera: Camera | None = None
     seams: tuple[Seam, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the run, if they were stored."""
     losses: Mapping[str, LossRow] = field(default_factory=dict)
     """Moment → its loss and terms (``results.loss_row``), if they were stored."""
 
@@ -160,6 +162,7 @@ def _joined(name: str, folders: Sequence[Path], body_path: Path | None) -> Opene
         observations=_seen(results),
         camera=first.camera,
         seams=first.seams,
+        settings=first.info.get("settings", {}),
         losses=_losses(first),
     )
     return opened if len(results) == 1 else _with_seams(opened, final, names[-1])

@@ -16,7 +16,8 @@ import polyscope.implot as implot
 
 _WIDGETS = (
     "Button", "SmallButton", "ArrowButton", "Checkbox", "RadioButton", "SliderFloat", "DragInt", "DragFloat",
-    "InputDouble", "InputInt", "InputText", "InvisibleButton", "Selectable", "BeginCombo", "BeginTable",
+    "InputDouble", "InputInt", "InputText", "InputTextWithHint",
+    "InvisibleButton", "Selectable", "BeginCombo", "BeginTable",
 )  # fmt: skip
 
 

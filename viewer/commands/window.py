@@ -5,21 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
 from optim.common.exit_status import tell_error
-from optim.config.options import MODEL_FILES, flag_of
+from optim.config.options import MODEL_FILES, flag_of, of_the_fit
 from optim.config.settings import Settings
 from optim.config.sources import endings, source_of
-from optim.recording.run_folder import choose_place
+from optim.diagnostics.comparison import settings_texts
+from optim.recording.run_folder import Place, choose_place, recent_runs
 from optim.recording.runfile import SUFFIX
 from viewer.commands.sessions import make_session, record
+from viewer.protocol.view_model import About
 from viewer.replay.opening import replay_of
+from viewer.replay.serving import serve_replay
+from viewer.ui.opening import Opening
 from viewer.window import window
-from viewer.window.client import ProcessClient
+from viewer.window.client import PipedClient, ProcessClient
 
 PROGRAM = Path(__file__).resolve().parents[2] / "run_viewer.py"
+CONFIGURATION = ".cfg"
+"""Ending of files with flags."""
+LEVELS, MOST_LOOKED_AT = 3, 3000
+"""How far below a folder results are looked for, and among how many entries."""
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +45,13 @@ def show_fit(settings: Settings) -> int:
         place = choose_place(settings)
         make = partial(make_session, settings, spare=1)  # the window's
         client = partial(ProcessClient, make, record=partial(record, settings, place.path))
-        result = window.run_window(client, opens=(*endings(), SUFFIX), recognise=is_known)
+        result = window.run_window(
+            client,
+            opening=opening(_what_is_kept(place)),
+            about=About(settings=settings_texts(of_the_fit(settings))),
+            other=partial(other_run, settings),
+            compare=None if settings.compare is None else str(settings.compare),
+        )
     except window.WindowUnavailable as error:
         from viewer.commands.clips import fit_clips
 
@@ -51,16 +66,71 @@ def show_fit(settings: Settings) -> int:
     return result.exit_status
 
 
-def is_known(path: str) -> bool:
-    """Whether a file or folder can be fitted or shown, by its content or its ending."""
-    return _is_shown(Path(path)) or source_of(Path(path)) is not None
+def opening(kept: str = "") -> Opening:
+    """What can be opened from a window.
+
+    Args:
+        kept: What becomes of the fit in progress if something else is opened; empty if there is none.
+    """
+    return Opening(kind_of=kind_of_path, listed=_is_listed, can_compare=is_shown, recent=recent_runs, kept=kept)
 
 
-def _is_shown(path: Path) -> bool:
-    """Whether a path is a recorded run, or a folder with results and no data that could be fitted."""
-    if path.suffix.lower() == SUFFIX:
+def kind_of_path(path: str) -> str | None:
+    """What a file or folder holds, in a few words; None if the program does not read it."""
+    place = Path(path)
+    if place.suffix.lower() == SUFFIX:
+        return "recorded run"
+    if place.suffix.lower() == CONFIGURATION:
+        return "configuration"
+    if is_shown(path):
+        return "results"
+    source = source_of(place)
+    return None if source is None else f"data to fit ({source.name})"
+
+
+def _is_listed(path: str) -> bool:
+    return path.lower().endswith((*endings(), SUFFIX, CONFIGURATION))
+
+
+def _what_is_kept(place: Place) -> str:
+    if not place.kept:
+        return "This fit is not recorded, and it will be lost."
+    return f"This fit is kept in {place.path.name}; run_viewer.py --resume goes on with it."
+
+
+def other_run(settings: Settings, path: str) -> PipedClient:
+    """A client on another run or on results, in a process of its own."""
+    return PipedClient(partial(serve_replay, Path(path), settings.own_body, settings.clip))
+
+
+def is_shown(path: str) -> bool:
+    """Whether a path is a recorded run, or a file or folder of results and no data that could be fitted."""
+    place = Path(path)
+    if place.suffix.lower() == SUFFIX:
         return True
-    return os.path.isdir(path) and source_of(path) is None and any(path.rglob("stage*_results.npz"))
+    if place.name.endswith("_results.npz"):
+        return True
+    return os.path.isdir(place) and source_of(place) is None and _holds_results(place)
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether a folder or one up to three levels below it holds results; looks at a limited number of entries."""
+    level, looked = [folder], 0
+    for _ in range(LEVELS + 1):
+        below: list[Path] = []
+        for place in level:
+            try:
+                entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+            except OSError:
+                continue
+            looked += len(entries)
+            if any(fnmatch(entry.name, "stage*_results.npz") for entry in entries):
+                return True
+            below += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+            if looked > MOST_LOOKED_AT:
+                return False
+        level = below
+    return False
 
 
 def open_instead(settings: Settings, path: str) -> None:
@@ -70,7 +140,9 @@ def open_instead(settings: Settings, path: str) -> None:
     """
     kept = ("preset", *MODEL_FILES)
     words = [word for name in kept for word in (flag_of(name), str(getattr(settings, name)))]
-    if _is_shown(Path(path)):
+    if path.lower().endswith(CONFIGURATION):
+        words = [f"@{path}"]
+    elif is_shown(path):
         words = ["--open", path, *words]
     else:
         words = ["--data-path", path, *words, *(["--no-record"] if settings.no_record else [])]
@@ -82,8 +154,9 @@ def show_replay(settings: Settings, path: Path) -> int:
     try:
         result = window.run_window(
             partial(replay_of, path, body=settings.own_body, clip=settings.clip),
-            opens=(*endings(), SUFFIX),
-            recognise=is_known,
+            opening=opening(),
+            other=partial(other_run, settings),
+            compare=None if settings.compare is None else str(settings.compare),
         )
     except window.WindowUnavailable as error:
         tell_error(error)

@@ -48,7 +48,7 @@ SHEET = (
     ("F  H", "follow the body, home viewpoint"),
     ("Tab  F9", "hide the panels, film a video"),
     ("?  F1", "this sheet"),
-    ("Ctrl+Q", "quit"),
+    ("Ctrl+O  Ctrl+Q", "open a file or run, quit"),
 )
 _STEPS = (("N", Step), ("O", StepOuter), ("P", RunPhase), ("G", RunStage))
 
@@ -62,6 +62,8 @@ def shortcuts(view: ViewModel | None, ui: UiState) -> Iterator[Command]:
         return
     if _pressed("F1") or (_pressed("Slash") and io.KeyShift):
         ui.show_help, ui.show_hint = not ui.show_help, False
+    if io.KeyCtrl and _pressed("O"):
+        ui.opening.show("open")
     if view is None:
         return
     if io.KeyCtrl:

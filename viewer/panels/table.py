@@ -12,6 +12,7 @@ from viewer.panels.fit.timeline import timeline_panel
 from viewer.panels.fit.transport import transport_panel
 from viewer.panels.fit.variables import variables_panel
 from viewer.panels.fit.weights import weights_panel
+from viewer.panels.inspect.compare import compare_panel
 from viewer.panels.inspect.diagnosis import diagnosis_panel
 from viewer.panels.inspect.drift import drift_panel
 from viewer.panels.inspect.floor import floor_panel
@@ -61,6 +62,7 @@ PANELS: dict[str, Panel] = {
     "drift": Panel("Drift", "losses", drift_panel),
     "floor": Panel("Floor", "losses", floor_panel),
     "overlaps": Panel("Overlaps", "losses", overlaps_panel),
+    "compare": Panel("Compare", "losses", compare_panel),
     "profile": Panel("Profile", "losses", profile_panel),
     "record": Panel("Film", "losses", record_panel),
     "export": Panel("Export", "losses", export_panel),

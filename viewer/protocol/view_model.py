@@ -340,6 +340,33 @@ class Analysis:
 
 
 @dataclass(frozen=True, kw_only=True)
+class About:
+    """What is shown, and how it was set up; sent once."""
+
+    kind: Literal["fit", "recording", "results"] = "fit"
+    settings: Mapping[str, str] = field(default_factory=dict)  # as texts that can be compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A second motion beside the one that is shown, in the display frame, and how the two differ."""
+
+    label: str
+    motion: Motion
+    body: BodyMesh
+    starts: tuple[int, ...]  # first frame of each sub-sequence, counted in the clip that is shown
+    frames: np.ndarray  # (F,) frames of the clip that both motions have
+    values: Mapping[str, np.ndarray]  # name of a quantity of ``optim.diagnostics.comparison`` → (F,)
+    about: str  # which frames are compared, in words
+    beside: float = 0.0  # distance [m] by which the second body stands to the side
+
+    def at(self, name: str, frame: int) -> float | None:
+        """Value of a quantity in a frame of the clip; None if not both motions have it."""
+        row = int(np.searchsorted(self.frames, frame))
+        return float(self.values[name][row]) if row < len(self.frames) and self.frames[row] == frame else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ViewModel:
     """Everything about one snapshot that the window shows, with the state of the session."""
 
@@ -368,6 +395,8 @@ class ViewModel:
     nodes: Nodes | None = None
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)  # direction that is up in the frame of this view
     analyses: Mapping[str, Analysis] = field(default_factory=dict, repr=False)  # the latest of each kind
+    about: About = About()  # put in by the window, like the two below
+    compared: Compared | None = None
     scene: Scene = field(repr=False)
 
     def __getstate__(self) -> dict[str, object]:

@@ -15,7 +15,7 @@ from optim.common.errors import InputError
 from optim.session import edits
 from viewer.protocol import commands as c
 from viewer.protocol.messages import Message, load_failed
-from viewer.protocol.view_model import Analysis, Finished, Loading, Note, Scene, ViewModel
+from viewer.protocol.view_model import About, Analysis, Finished, Loading, Note, Scene, ViewModel
 
 LOOK_AGAIN = 0.5  # seconds between two checks of what a run in progress has added
 
@@ -41,6 +41,9 @@ class Source(Protocol):
 
     def analysis(self, command: c.Analyse) -> Analysis | None:
         """The answer to a question about a snapshot; None if it was not asked while the fit was recorded."""
+
+    def about(self) -> About:
+        """What it is, and how it was set up."""
 
     def notes(self) -> list[Note]:
         """New messages since the last call."""
@@ -109,6 +112,7 @@ class ReplayClient:
             source = self._open_source()
             source.refresh()
             self._looked = time.monotonic()
+            self._messages.append(source.about())
             self._publish(source)
         except Exception as error:
             self._failed = True

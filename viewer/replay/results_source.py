@@ -11,6 +11,8 @@ import numpy as np
 
 from optim.body.joints import JOINT_NAMES
 from optim.common.errors import InputError
+from optim.config.options import OF_ONE_RUN
+from optim.diagnostics.comparison import settings_texts
 from optim.loading.files.amass import FPS
 from optim.problem.variables import Trajectory
 from optim.results.opened import Opened, open_results
@@ -92,6 +94,11 @@ class ResultsSource:
     def analysis(self, command: c.Analyse) -> vm.Analysis | None:
         """Always None: results hold no answers."""
         return None
+
+    def about(self) -> vm.About:
+        """Settings as far as ``run.json`` holds them."""
+        given = {name: value for name, value in self._opened.settings.items() if name not in OF_ONE_RUN}
+        return vm.About(kind="results", settings=settings_texts(given))
 
     def notes(self) -> list[vm.Note]:
         """Messages about what was found; only the first call returns them."""

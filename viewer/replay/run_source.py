@@ -10,7 +10,7 @@ import time
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from optim.config.options import Settings, of_the_fit
+from optim.diagnostics.comparison import settings_texts
 from viewer.protocol import commands as c
 from viewer.protocol import compact
 from viewer.protocol import view_model as vm
@@ -186,6 +188,15 @@ class RunSource:
 
     def _evaluated(self, snapshot: int) -> SimpleNamespace:
         return _evaluated(self._file.figures(snapshot, snapshot)[snapshot])
+
+    @_tells_damage
+    def about(self) -> vm.About:
+        """The settings of the run, with the defaults of those that were not given."""
+        found = self._file.logged("settings")
+        known = {item.name for item in fields(Settings)}
+        given = self._values.decode(found[0][1]) if found else {}
+        settings = Settings(**{name: value for name, value in given.items() if name in known})
+        return vm.About(kind="recording", settings=settings_texts(of_the_fit(settings)) if found else {})
 
     @_tells_damage
     def notes(self) -> list[vm.Note]:

@@ -79,6 +79,7 @@ def rigid_to(view: ViewModel, frame: str) -> Rigid:
 def moved(value: Value, rigid: Rigid, body: BodyMesh) -> Value:
     """A dataclass, with the dataclasses inside it, in another frame."""
     changed: dict[str, Any] = {}
+    body = getattr(value, "body", body)  # that of a compared motion may be another
     for item in fields(value):  # type: ignore[arg-type]
         old, kind = getattr(value, item.name), item.metadata.get("placed")
         if old is None or isinstance(old, BodyMesh | Scene):

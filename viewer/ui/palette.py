@@ -102,6 +102,7 @@ DARK = Palette(
         "rollout": (0.953, 0.533, 0.046),
         "rollout_body": (0.960, 0.603, 0.189),
         "ground_truth": (0.520, 0.603, 0.666),
+        "compared": (0.541, 0.438, 0.943),
         "film": (0.620, 0.640, 0.680),
         "ghosts": (0.600, 0.640, 0.700),
         "regressed": (0.942, 0.409, 0.847),
@@ -175,6 +176,7 @@ LIGHT = Palette(
         "rollout": (0.646, 0.365, 0.042),
         "rollout_body": (0.594, 0.355, 0.081),
         "ground_truth": (0.342, 0.296, 0.459),
+        "compared": (0.374, 0.305, 0.667),
         "film": (0.450, 0.460, 0.490),
         "ghosts": (0.430, 0.460, 0.500),
         "regressed": (0.641, 0.279, 0.578),
@@ -211,6 +213,7 @@ def together(palette: Palette) -> dict[str, tuple[Color, ...]]:
         "roll-out now": (palette.stage2, layer["rollout"], layer["rollout_now"], palette.residual),
         "one step": (palette.stage2, layer["rollout"], layer["one_step"], palette.residual),
         "ground truth": (palette.sequences[0], layer["ground_truth"], layer["observations"], palette.stage2),
+        "two runs": (palette.sequences[0], layer["compared"], layer["observations"], layer["skeleton"]),
         "image": (
             layer["observations"],
             palette.reprojected,

@@ -8,6 +8,8 @@ from typing import Any
 
 from viewer.protocol.view_model import Note
 from viewer.ui.look import Look, Selection
+from viewer.ui.opening import Opening
+from viewer.ui.pins import Pins
 
 LAYER_GROUPS = {
     "Motion": {
@@ -29,12 +31,13 @@ LAYER_GROUPS = {
         "nodes": "Defects",
     },
     "Sub-sequences": {"overlaps": "Overlaps", "stitched": "Stitched"},
+    "Comparison": {"compared": "Pinned body"},
     "Loss": {"pull": "Pull of a term"},
 }
 """Heading in the panel → layer name → label."""
 LAYERS = {name: label for group in LAYER_GROUPS.values() for name, label in group.items()}
 """Layer name → label, in the order of the panel; the first nine have a number key."""
-ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overlaps"}
+ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overlaps", "compared"}
 SHOWN_FROM_THE_START = {1: ALWAYS, 2: ALWAYS, 3: ALWAYS | {"rollout", "contacts", "nodes"}}
 """Stage → layers that are shown until the user switches them."""
 MAX_NOTES = 100
@@ -94,6 +97,8 @@ class UiState:
     stage: int = 1  # whose layers are shown
     look: Look = field(default_factory=Look)
     selection: Selection | None = None
+    opening: Opening = field(default_factory=Opening)
+    pins: Pins = field(default_factory=Pins)
     exact: bool = False  # every picture must be complete, since it goes to a file; drawing may wait for data
     follow: bool = True
     camera_request: str | None = None

@@ -18,16 +18,20 @@ import polyscope.imgui as psim
 from viewer.film.capture import drawn_by_processor
 from viewer.film.studio import Studio
 from viewer.panels.program.help import help_windows
+from viewer.panels.program.opening import opening_windows
 from viewer.panels.shortcuts import shortcuts
 from viewer.panels.table import PANELS, SLOTS
-from viewer.protocol.commands import Command
-from viewer.protocol.view_model import Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
+from viewer.protocol.commands import Command, Inspect
+from viewer.protocol.view_model import About, Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.scene.camera import Viewpoint
+from viewer.scene.comparing import Comparing
 from viewer.ui import theme
 from viewer.ui.layout import Rect, lanes_of, layout
+from viewer.ui.pins import pin_of
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
 from viewer.window.client import Client
+from viewer.window.other_run import OtherRun
 from viewer.window.overlay import draw_caption, draw_overlay, draw_side, free_of_overlay
 from viewer.window.scene_view import SceneView
 
@@ -49,11 +53,6 @@ _PANEL_FLAGS = (
 )
 
 
-def opens_nothing(path: str) -> bool:
-    """No path can be dropped on the window."""
-    return False
-
-
 class App:
     """One window over one client; ``frame`` is what Polyscope calls back."""
 
@@ -70,9 +69,9 @@ class App:
         self.studio = Studio(self)
         self._theme = theme.THEMES[0]
         self.software = False  # the processor draws
-        self.opens: tuple[str, ...] = ()  # endings of files that can be dropped
-        self.recognise: Callable[[str], bool] = opens_nothing  # whether a path can be dropped whatever its ending is
-        self.dropped: str | None = None
+        self.about = About()
+        self.other_run = OtherRun(self.ui)
+        self._comparing = Comparing()
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
         self._last_time = time.monotonic()
@@ -98,7 +97,10 @@ class App:
         self._dress()
         filmed = self.studio.picture_seconds
         commands = list(shortcuts(self.view, self.ui))
+        self.other_run.follow()
         if self.view is not None:
+            commands += self._pin_wanted(self.view)
+            self.view = self._comparing(self.view, self.ui.pins)
             scene = self.view.scene
             self.ui.advance(seconds if filmed is None else filmed, fps=scene.fps, num_frames=scene.clip_frames)
             commands += self.scene_view.draw(self.view, self.ui, self.free(), size)
@@ -119,6 +121,15 @@ class App:
         if self.studio.caption:
             draw_caption(self.studio.caption, self.free() if side is None else side.whole(size))
         return commands
+
+    def _pin_wanted(self, view: ViewModel) -> list[Command]:
+        """Pin the iteration that was asked for once it is shown, and go back to the one before."""
+        pins = self.ui.pins
+        if pins.wanted is None or view.shown != pins.wanted[0]:
+            return []
+        pins.add(pin_of(view, pins.wanted[1]))
+        pins.wanted = None
+        return [Inspect(pins.back)]
 
     def _dress(self) -> None:
         """Follow the settings of theme and size."""
@@ -161,12 +172,14 @@ class App:
     def receive(self) -> None:
         """Take in what the worker has published."""
         for message in self.client.poll():
-            if isinstance(message, Scene):
+            if isinstance(message, About):
+                self.about = message
+            elif isinstance(message, Scene):
                 self._scene = message
             elif isinstance(message, ViewModel):
                 assert self._scene is not None
                 first = self.view is None
-                self.view = replace(message, scene=self._scene, analyses=dict(self._analyses))
+                self.view = replace(message, scene=self._scene, analyses=dict(self._analyses), about=self.about)
                 if first:
                     self.ui.camera_request = self.ui.camera_request or "home"
             elif isinstance(message, Status):
@@ -206,6 +219,9 @@ class App:
             _centred(rects["view"], self.loading)
         if self.lost:
             self._offer_restart(rects["view"])
+        self._guard("opening", partial(opening_windows, self.ui, rects["view"]))
+        if self.ui.opening.chosen is not None:
+            self.ui.quit = True
         commands += self._guard("help", partial(_listed, help_windows, self.ui, rects["view"])) or []
         return commands
 
@@ -266,13 +282,17 @@ class App:
             self.restart()
 
     def drop(self, paths: Sequence[str]) -> None:
-        """Take note of files dropped on the window: it closes, and the first that can be opened is opened instead."""
-        fitting = next((path for path in paths if path.lower().endswith(self.opens) or self.recognise(path)), None)
+        """Open the first dropped file that can be opened, after a question if a fit is in progress."""
+        opening = self.ui.opening
+        fitting = next((path for path in paths if opening.kind_of(path) is not None), None)
         if fitting is None:
-            can = f"{', '.join(self.opens)} can" if self.opens else "nothing can here"
-            self.ui.note(Note(level="warning", text=f"{', '.join(paths)}: {can} be dropped on the window"))
+            text = f"{', '.join(paths)}: not a file or folder that the program reads"
+            advice = "It reads run files, folders of results, motions, videos, keypoints and configurations (.cfg)."
+            self.ui.note(Note(level="warning", text=text, advice=advice))
+            self.ui.show_panel("messages")
             return
-        self.dropped, self.ui.quit = fitting, True
+        opening.ask_for(fitting)
+        self.ui.quit = self.ui.quit or opening.chosen is not None
 
     def restart(self) -> None:
         """Replace a dead client; the new one goes on from the last iteration that was recorded."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Protocol
 
@@ -44,19 +46,22 @@ class Client(Protocol):
         """End the worker; it gets time to finish first."""
 
 
-class ProcessClient:
-    """A worker in a spawned process of its own."""
+class PipedClient:
+    """A worker of any kind in a spawned process of its own.
 
-    def __init__(self, make_session: SessionMaker, *, record: Record | None = None) -> None:
+    Args:
+        serve: The body of the process; it is given its end of a pipe. Must be picklable.
+        recorded: Whether a new worker would continue where this one stopped.
+    """
+
+    def __init__(self, serve: Callable[[Connection], None], *, recorded: bool = True) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self.process = context.Process(
-            target=run_worker, args=(make_session, theirs, record), name="humorscope worker", daemon=True
-        )
+        self.process = context.Process(target=serve, args=(theirs,), name="humorscope worker", daemon=True)
         _STARTER.submit(self.process.start).result()
         theirs.close()
         self._open = True
-        self.recorded = record is not None
+        self.recorded = recorded
 
     @property
     def alive(self) -> bool:
@@ -106,7 +111,14 @@ class ProcessClient:
         self.process.join(PATIENCE)
 
 
-def run_worker(make_session: SessionMaker, connection: Connection, record: Record | None) -> None:
+class ProcessClient(PipedClient):
+    """The optimiser in a process of its own."""
+
+    def __init__(self, make_session: SessionMaker, *, record: Record | None = None) -> None:
+        super().__init__(partial(run_worker, make_session, record), recorded=record is not None)
+
+
+def run_worker(make_session: SessionMaker, record: Record | None, connection: Connection) -> None:
     """Body of the worker's process. The worker is imported there, so that torch stays out of the window's process."""
     from viewer.worker.worker import worker_main
 

@@ -11,7 +11,9 @@ import polyscope as ps
 from threadpoolctl import threadpool_limits
 
 from viewer.protocol.commands import Quit
+from viewer.protocol.view_model import About
 from viewer.ui import theme
+from viewer.ui.opening import Opening
 from viewer.ui.preferences import (
     WINDOW_SIZE,
     apply_preferences,
@@ -21,7 +23,7 @@ from viewer.ui.preferences import (
     save_preferences,
 )
 from viewer.ui.ui_state import UiState
-from viewer.window.app import App, opens_nothing
+from viewer.window.app import App
 from viewer.window.backends import desktop_scale, offscreen_problem, screen_size, window_problem
 from viewer.window.client import Client
 
@@ -35,7 +37,7 @@ class WindowResult:
     exit_status: int
     error: str | None = None
     dropped: str | None = None
-    """Path of a file that was dropped on the window, to be opened next."""
+    """Path that was dropped on the window or chosen in it, to be opened next."""
 
 
 class WindowUnavailable(RuntimeError):  # noqa: N818 (a state of affairs, and public)
@@ -90,8 +92,10 @@ def run_window(
     make_client: Callable[[], Client],
     *,
     backend: Backend = "openGL3_glfw",
-    opens: tuple[str, ...] = (),
-    recognise: Callable[[str], bool] = opens_nothing,
+    opening: Opening | None = None,
+    about: About | None = None,
+    other: Callable[[str], Client] | None = None,
+    compare: str | None = None,
 ) -> WindowResult:
     """Open the window on what a client shows, and return when it is closed.
 
@@ -99,8 +103,10 @@ def run_window(
         make_client: Starts a ``ProcessClient`` on a session, or a ``ReplayClient`` on a recording; called again after
             a worker has died. Input that cannot be used closes the window with status 2 and a text in ``error``.
         backend: Polyscope's.
-        opens: Endings of files that may be dropped on the window, which ends it; ``WindowResult.dropped`` names it.
-        recognise: Whether a path may be dropped whatever its ending is.
+        opening: What may be opened from the window, which ends it; ``WindowResult.dropped`` names the path.
+        about: How the fit was set up; None if the client says so.
+        other: Opens another run, to compare it with what is shown.
+        compare: Path of another run that is compared from the start.
 
     Raises:
         WindowUnavailable: No window can be opened; says what to do instead.
@@ -110,7 +116,8 @@ def run_window(
     ui, preferences = UiState(desktop_scale=desktop_scale()), load_preferences(path)
     apply_preferences(preferences, ui)
     app = App(make_client, ui)
-    app.opens, app.recognise = opens, recognise
+    ui.opening = opening or ui.opening
+    app.about, app.other_run.open, ui.pins.run_to_open = about or app.about, other, compare
     try:
         size = preferences.window_size(scale=ui.scale or ui.desktop_scale, screen=screen_size())
         start_polyscope(backend, size=size)
@@ -125,14 +132,15 @@ def run_window(
         pass
     finally:
         app.studio.stop()
+        app.other_run.close()
         size = ps.get_window_size() if ps.is_initialized() else WINDOW_SIZE
         app.client.post(Quit())
         if ps.is_initialized():
             ps.shutdown()  # close the window at once, even if the worker is busy
         app.client.close()
     save_preferences(path, from_ui(ui, size=size))
-    if app.dropped is not None:
-        return WindowResult(0, dropped=app.dropped)
+    if ui.opening.chosen is not None:
+        return WindowResult(0, dropped=ui.opening.chosen)
     if app.failed is not None:
         return WindowResult(2 if app.failed.input_error else 1, app.failed.text)
     return WindowResult(0)

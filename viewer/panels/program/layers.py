@@ -96,6 +96,7 @@ HELP = {
     "nodes": "Defects of multiple shooting: where its segments do not meet",
     "overlaps": "The two sub-sequences that share this frame, how far they are apart, and where",
     "stitched": "The joined motion: cut (red) and blended (green)",
+    "compared": "The pinned motion as a second body; what is pinned is set in the tab Compare",
     "pull": "Where a loss term pulls each joint; the term is chosen under View",
 }
 _FROM_STAGE_3 = {"rollout", "rollout_body", "rollout_now", "one_step"}
@@ -113,6 +114,7 @@ def missing(view: ViewModel, layer: str) -> str | None:
         "The data has no video": layer == "film" and scene.footage is None,
         "There is no floor": layer == "floor" and view.floors is None,
         "Only a fit by multiple shooting has nodes": layer == "nodes" and view.nodes is None,
+        "Nothing is pinned: see the tab Compare": layer == "compared" and view.compared is None,
         "The clip is not split into sub-sequences": layer in ("overlaps", "stitched") and not scene.split,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)

@@ -15,7 +15,7 @@ SCALES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 
 
 def settings_panel(ui: UiState) -> Iterator[Command]:
-    """Dark or light, and how large texts and widgets are."""
+    """Dark or light, how large texts and widgets are, and what else can be opened."""
     for index, name in enumerate(theme.THEMES):
         if index:
             psim.SameLine()
@@ -33,6 +33,10 @@ def settings_panel(ui: UiState) -> Iterator[Command]:
                 ui.scale = scale
         psim.EndCombo()
     tooltip("Size of texts and widgets, for screens with small pixels")
+    if psim.SmallButton("Open…"):
+        ui.opening.show("open")
+    tooltip("Open another file, run or results in place of what is shown (Ctrl+O); files can be dropped, too")
+    psim.SameLine()
     if psim.SmallButton("Show the help of the first start"):
         ui.show_hint = True
     yield from ()
