@@ -42,6 +42,35 @@ They are accepted, and a notice names them with the reason.
 """
 
 
+OF_TRAINING = frozenset(
+    f"--{name}"
+    for name in (
+        *(
+            "dataset",
+            "data-paths",
+            "model",
+            "epochs",
+            "sched-milestones",
+            "sched-decay",
+            "kl-loss",
+            "kl-loss-anneal-end",
+        ),
+        *("save-every", "print-every", "val-every", "sampled-frames", "train-sampled-frames", "sample-num-frames"),
+        *("data-return-config", "model-data-config", "conditional-prior", "latent-size", "contacts-loss", "ckpt"),
+        *(
+            "eval-sampling",
+            "eval-recon",
+            "test-on-train",
+            "steps-in",
+            "in-rot-rep",
+            "out-rot-rep",
+            "model-smpl-batch-size",
+        ),
+    )
+)
+"""Flags of HuMoR's configurations of training and evaluation, which are no configurations of a fit."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that raises InputError instead of ending the process."""
 
@@ -113,5 +142,10 @@ def _about_unknown(word: str, parser: argparse.ArgumentParser) -> str:
     if not word.startswith("-"):
         return f"{word!r} belongs to no flag; a motion file is given with --data-path FILE.npz"
     flag = word.split("=")[0]
+    if flag in OF_TRAINING:
+        return (
+            f"{flag} belongs to HuMoR's training or evaluation, so this is no configuration of a fit; take one of"
+            " HuMoR's fit_*.cfg (the priors are trained here with python -m optim.train)"
+        )
     nearest = difflib.get_close_matches(flag, parser._option_string_actions, n=1, cutoff=0.0)[0]
     return f"unknown flag {flag}; did you mean {nearest}? (--help lists all)"

@@ -13,6 +13,7 @@ from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames, trajectory
 from optim.loading.clips import clip_file, clip_name
 from optim.loading.files.amass import FPS, read_motion
+from optim.loading.kinds import require_data
 from optim.loading.models import find_body, load_body
 from optim.loading.observe import Degradation, observe
 from optim.loading.world import cut, in_world
@@ -29,6 +30,7 @@ def read(settings: Settings) -> Clip:
         InputError: The file cannot be read or has too few frames.
     """
     path = clip_file(settings)
+    require_data(path)
     motion = read_motion(path, person=settings.person, fps=settings.data_fps, degrees=settings.degrees)
     if motion.resampled:
         log.warning("%s: %g frames/s, resampled to %g", path, motion.source_fps, FPS)

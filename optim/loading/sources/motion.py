@@ -23,6 +23,15 @@ def read(settings: Settings) -> Clip:
     return motion.read(settings)
 
 
+def names(settings: Settings) -> list[str]:
+    """Names of the motions below ``--data-path``. A folder of something else is refused with the flag that takes it."""
+    from optim.loading.kinds import require_data
+
+    assert settings.data_path is not None
+    require_data(settings.data_path)
+    return motion_names(settings)
+
+
 def recognise(path: Path) -> bool:
     """Whether a file is an .npz with a trajectory.
 
@@ -41,5 +50,5 @@ SOURCE = DataSource(
     made=OBSERVED,
     options=("unit", "up", "floor_height", "degrees"),
     knows_rate=True,
-    clips=motion_names,
+    clips=names,
 )

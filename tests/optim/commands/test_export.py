@@ -31,6 +31,15 @@ def test_files_are_written_and_named(results, tmp_path, capsys):
     assert {line.rsplit("/", 1)[-1] for line in capsys.readouterr().out.splitlines()} == names
 
 
+def test_files_lie_beside_the_run_unless_a_folder_is_given(results, tmp_path, monkeypatch):
+    copied = tmp_path / "run"
+    shutil.copytree(results, copied)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main([str(copied), "--to", "json"]) == 0
+    assert list((copied / "export").iterdir()) and not list((tmp_path / "elsewhere").iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

@@ -188,3 +188,9 @@ def test_reading_the_command_line_needs_no_torch():
     root = Path(__file__).resolve().parents[3]
     told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_a_training_configuration_is_told(tmp_path):
+    (tmp_path / "train.cfg").write_text("--dataset AmassDiscreteDataset\n--epochs 200\n")
+    with pytest.raises(InputError, match=r"train\.cfg, line 1: --dataset belongs to HuMoR's training"):
+        parse([f"@{tmp_path / 'train.cfg'}"])
