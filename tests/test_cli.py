@@ -152,7 +152,7 @@ def nan_motion(folder):
     ("words", "told"),
     [
         ("--data-path {tmp}/none.npz", "none.npz: no such file"),
-        ("--data-path {tmp}/empty", "no .npz file below it"),
+        ("--data-path {tmp}/empty", "no motion, images or depth in it, only nothing"),
         ("--data-path {tmp} --clip run", "no such clip in {tmp}, which holds 1 (0 to 0); nearest: walk"),
         ("--data-path {tmp} --amass-custom-split KIT", "no folder KIT in it; there are empty"),
         ("--data-path {tmp}/walk.npz --clip 0", "walk.npz is one clip"),
