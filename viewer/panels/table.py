@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from viewer.panels.fit.breakpoints import breakpoints_panel
 from viewer.panels.fit.losses import losses_panel
+from viewer.panels.fit.results import contents_panel, moments_panel, results_terms_panel
 from viewer.panels.fit.stages import stages_panel
 from viewer.panels.fit.timeline import timeline_panel
 from viewer.panels.fit.transport import transport_panel
@@ -42,19 +43,24 @@ class Panel:
     """Its place in the window; panels of one place share it as tabs, in the order of the table."""
     draw: Callable[..., Iterable[Command]]
     """From ``(view, ui)`` to commands; from ``(ui)`` where it is not about the fit."""
+    results: bool | None = False
+    """Whether it has something to show of an opened results folder; None: of nothing else."""
     of_fit: bool = True
     """Whether it shows the fit; the others are there before there is anything to show."""
 
 
 PANELS: dict[str, Panel] = {
     "transport": Panel("Optimiser", "transport", transport_panel),
+    "moments": Panel("Results", "transport", moments_panel, results=None),
+    "contents": Panel("Contents", "variables", contents_panel, results=None),
     "variables": Panel("Freeze", "variables", variables_panel),
     "stages": Panel("Schedule", "variables", stages_panel),
     "data": Panel("Data", "variables", data_panel),
     "breakpoints": Panel("Breakpoints", "variables", breakpoints_panel),
-    "layers": Panel("Show", "layers", layers_panel),
-    "view": Panel("View", "layers", view_panel),
+    "layers": Panel("Show", "layers", layers_panel, results=True),
+    "view": Panel("View", "layers", view_panel, results=True),
     "weights": Panel("Weights", "weights", weights_panel),
+    "stored_terms": Panel("Loss terms", "weights", results_terms_panel, results=None),
     "losses": Panel("Loss", "losses", losses_panel),
     "frames": Panel("Frames", "losses", frames_panel),
     "search": Panel("Search", "losses", search_panel),
@@ -62,17 +68,28 @@ PANELS: dict[str, Panel] = {
     "drift": Panel("Drift", "losses", drift_panel),
     "floor": Panel("Floor", "losses", floor_panel),
     "overlaps": Panel("Overlaps", "losses", overlaps_panel),
-    "compare": Panel("Compare", "losses", compare_panel),
+    "compare": Panel("Compare", "losses", compare_panel, results=True),
     "profile": Panel("Profile", "losses", profile_panel),
-    "record": Panel("Film", "losses", record_panel),
+    "record": Panel("Film", "losses", record_panel, results=True),
     "export": Panel("Export", "losses", export_panel),
-    "messages": Panel("Messages", "messages", messages_panel, of_fit=False),
-    "selection": Panel("Selection", "messages", selection_panel),
-    "settings": Panel("Settings", "messages", settings_panel, of_fit=False),
-    "timeline": Panel("Timeline", "timeline", timeline_panel),
+    "messages": Panel("Messages", "messages", messages_panel, of_fit=False, results=True),
+    "selection": Panel("Selection", "messages", selection_panel, results=True),
+    "settings": Panel("Settings", "messages", settings_panel, of_fit=False, results=True),
+    "timeline": Panel("Timeline", "timeline", timeline_panel, results=True),
 }
 SLOTS: dict[str, tuple[str, ...]] = {
-    slot: tuple(name for name, panel in PANELS.items() if panel.slot == slot)
+    slot: tuple(name for name, panel in PANELS.items() if panel.slot == slot and panel.results is not None)
     for slot in dict.fromkeys(panel.slot for panel in PANELS.values())
 }
-"""Place in the window → names of the panels that share it."""
+"""Place in the window → names of the panels that share it while a fit or a recorded run is shown."""
+
+
+def shown_panels(slot: str, kind: str) -> tuple[str, ...]:
+    """Names of the panels in a place of the window.
+
+    Args:
+        kind: What the window shows, see ``view_model.About``.
+    """
+    of_results = kind == "results"
+    wanted = (True, None) if of_results else (True, False)
+    return tuple(name for name, panel in PANELS.items() if panel.slot == slot and panel.results in wanted)

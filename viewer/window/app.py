@@ -20,7 +20,7 @@ from viewer.film.studio import Studio
 from viewer.panels.program.help import help_windows
 from viewer.panels.program.opening import opening_windows
 from viewer.panels.shortcuts import shortcuts
-from viewer.panels.table import PANELS, SLOTS
+from viewer.panels.table import PANELS, SLOTS, shown_panels
 from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import About, Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.scene.camera import Viewpoint
@@ -209,8 +209,9 @@ class App:
 
     def _draw_panels(self, rects: dict[str, Rect]) -> list[Command]:
         commands: list[Command] = []
-        for slot, names in SLOTS.items():
+        for slot in SLOTS:
             if slot in rects:
+                names = shown_panels(slot, self.about.kind)
                 _open(slot, rects[slot])
                 name = names[0] if len(names) == 1 else self._tabs(slot, names)
                 commands += self._draw_panel(name)
@@ -227,7 +228,8 @@ class App:
 
     def _tabs(self, slot: str, names: tuple[str, ...]) -> str:
         """Titles of the panels that share a place; the one in front."""
-        front = self.ui.tabs.get(slot, names[0])
+        kept = self.ui.tabs.get(slot)
+        front = kept if kept in names else names[0]
         titles = {name: PANELS[name].title for name in names}
         if self.ui.filming.active and "record" in titles:
             titles["record"] = "Filming"

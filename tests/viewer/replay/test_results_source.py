@@ -97,6 +97,25 @@ def test_the_window_opens_them_and_goes_from_stage_to_stage(open_window, parts):
     assert window.view.shown == 0
 
 
+def test_the_window_shows_only_what_results_hold(open_window, parts):
+    """No optimiser, no weights, nothing to hold: the motions, their loss terms, and what else was stored."""
+    window = open_window(make_client=lambda: ReplayClient(lambda: ResultsSource(parts)))
+    window.until(lambda: window.app.view is not None)
+    window.widgets.clear()
+    window.frames(3)
+    drawn = {name for name, box in window.widgets.items() if box.frame == window.frame}
+    assert not {"Run", "Iteration", "Undo", "Freeze", "Schedule", "Why?", "Search", "Stage 1"} & drawn
+    assert not any(name.endswith("/slider") for name in drawn)
+    assert {"Compare", "Film", "Messages", "Show"} <= drawn
+    assert window.shows("38 frames at 30 Hz") and window.shows("2 sub-sequences")
+    assert window.shows("No loss terms were stored for this motion.")
+    stage = next(name for name in drawn if name.startswith("stage 2"))
+    window.click(stage)
+    window.until(lambda: window.view.shown == 1)
+    window.frames(2)
+    assert window.shows("joints3d")
+
+
 def test_people_without_losses_are_drawn(open_window, tmp_path):
     np.savez(tmp_path / "people.npz", **people())
     window = open_window(make_client=lambda: ReplayClient(lambda: ResultsSource(tmp_path / "people.npz")))
