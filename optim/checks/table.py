@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from optim.checks import body_file, rotations, world
+from optim.checks import body_file, evidence, rotations, world
 from optim.checks.check import Check
 
-CHECKS: tuple[Check, ...] = (*rotations.CHECKS, *world.CHECKS, *body_file.CHECKS)
+CHECKS: tuple[Check, ...] = (*rotations.CHECKS, *world.CHECKS, *body_file.CHECKS, *evidence.CHECKS)
 
 
 def as_markdown() -> str:

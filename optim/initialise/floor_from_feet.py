@@ -17,6 +17,7 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.problem.missing_frames import seen_frames
+from optim.problem.observations import Observations
 from optim.problem.problem import PRIOR_FPS, Problem
 from optim.problem.variables import Trajectory, Variables
 
@@ -29,6 +30,10 @@ STILL = 0.25
 """Speed [m/s] at which the weight of a foot as a standing foot has fallen to e⁻¹."""
 HEIGHT_ERROR, BELOW_ERROR = 0.03, 0.015
 """Standard deviations of the height of a standing sole, and of the depth of a sole below the floor [m]."""
+UNSEEN_ERROR = 0.3
+"""Standard deviation of the floor's height [m] under legs that were never seen, which may be bent or raised."""
+_FEET = {"joints2d": ((14, 19, 20, 21), (11, 22, 23, 24)), "joints3d": ((7, 10), (8, 11))}
+"""Points of the left and of the right foot in BODY_25 and in SMPL's joints."""
 RUN = 10.0
 """Number of successive frames whose errors are taken as one, because they are correlated."""
 UPRIGHT = 25.0
@@ -75,23 +80,29 @@ class Feet:
 
     soles: np.ndarray  # (N, 2, K, 3) [m] vertices of the soles
     still: np.ndarray  # (N, 2) weight of a foot as a standing foot: 1 at rest, towards 0 the faster it moves
+    seen: np.ndarray  # (N, 2) whether the foot was seen; one that was not seen is no evidence
     up: np.ndarray | None  # (3,) mean direction of the upright body; None if it is never upright
 
 
-def guess_floor(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = None) -> tuple[FloorGuess, ...]:
+def guess_floor(
+    motion: Trajectory, body: BodyModel, *, seen: Tensor | None = None, feet_seen: Tensor | None = None
+) -> tuple[FloorGuess, ...]:
     """Floors that a motion may stand on, the most likely one first.
 
     Args:
         motion: (B, T, …) in the camera frame.
         seen: (B, T) frames to use. None uses all.
+        feet_seen: (B, T, 2) frames in which the left and the right foot were seen. None takes all as seen. Feet that
+            were not seen are the prior's and count as no evidence.
 
     Returns:
         One floor from all evidence, one of a level camera, and one perpendicular to the upright body if it is ever
         upright. All lie under the standing feet.
     """
-    feet = look_at_feet(motion, body, seen=seen)
+    feet = look_at_feet(motion, body, seen=seen, feet_seen=feet_seen)
     found = _fitted(feet)
-    guesses = [FloorGuess("feet, body and camera", *found)]
+    name = "feet, body and camera" if feet.seen.any() else "body and camera, no foot was seen"
+    guesses = [FloorGuess(name, *found)]
     guesses.append(_under("level camera", np.array([0.0, -1.0, 0.0]), feet, CAMERA_ERROR["pitch"]))
     if feet.up is not None:
         guesses.append(_under("upright body", feet.up, feet, LEAN_ERROR["pitch"]))
@@ -108,19 +119,38 @@ def on_found_floor(problem: Problem, motion: Trajectory, variables: Variables) -
     """
     if problem.floor is None or problem.floor_known:
         return problem, variables
-    guesses = guess_floor(motion, problem.body, seen=seen_frames(problem.observations))
+    guesses = guess_floor(motion, problem.body, **feet_evidence(problem.observations))
     log.warning("floor from the feet: %s", guesses[0])
     plane = torch.from_numpy(guesses[0].plane).to(problem.floor.dtype)
     found = replace(problem, floor=plane.expand(problem.batch, 4))
     return found, {**variables, "floor_plane": found.observed_floor}
 
 
-def look_at_feet(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = None) -> Feet:
+def feet_evidence(observations: Observations) -> dict[str, Tensor]:
+    """Arguments of ``guess_floor`` that say in which frames the body and each foot were seen.
+
+    Without 2D keypoints or 3D joints it is not known which point belongs to a foot, and all feet count as seen.
+    """
+    of_feet = [
+        torch.stack([observations.visible[name][..., list(points)].any(-1) for points in pair], dim=-1)
+        for name, pair in _FEET.items()
+        if name in observations.visible
+    ]
+    seen = {"seen": seen_frames(observations)}
+    if not of_feet or set(observations.modalities) - set(_FEET):
+        return seen
+    return seen | {"feet_seen": torch.stack(of_feet).any(0)}
+
+
+def look_at_feet(
+    motion: Trajectory, body: BodyModel, *, seen: Tensor | None = None, feet_seen: Tensor | None = None
+) -> Feet:
     """Soles, their weights as standing feet, and the direction of the upright body.
 
     Args:
         motion: (B, T, …) in the camera frame.
         seen: (B, T) frames to use. None uses all.
+        feet_seen: As for ``guess_floor``.
     """
     ids = sole_vertices(body)
     with torch.no_grad():
@@ -133,9 +163,11 @@ def look_at_feet(motion: Trajectory, body: BodyModel, *, seen: Tensor | None = N
     none = torch.zeros_like(step[:, :1])
     speed = torch.maximum(torch.cat((none, step), 1), torch.cat((step, none), 1))
     joints = motion.joints[keep].double().numpy()
+    known = torch.ones_like(speed, dtype=torch.bool) if feet_seen is None else feet_seen
     return Feet(
         soles[keep].double().numpy(),
         np.exp(-((speed[keep].double().numpy() / STILL) ** 2)),
+        known[keep].numpy(),
         _upright(joints),
     )
 
@@ -173,16 +205,20 @@ def _fitted(feet: Feet) -> tuple[np.ndarray, float, float]:
 
     tilt = (0.0, 0.0) if feet.up is None else angles_deg(feet.up)
     middle = feet.soles.mean((0, 1, 2))
-    start = np.array([*tilt, _height_under(normal_of(*tilt), feet) - normal_of(*tilt) @ middle])
+    guessed = _height_under(normal_of(*tilt), feet) - normal_of(*tilt) @ middle
+    start = np.array([*tilt, guessed])
+    none_seen = not feet.seen.any()
 
     def residuals(unknowns: np.ndarray) -> np.ndarray:
         pitch, roll, height = unknowns
         parts = [pitch / CAMERA_ERROR["pitch"], roll / CAMERA_ERROR["roll"]]
         if feet.up is not None:
             parts += [(pitch - tilt[0]) / LEAN_ERROR["pitch"], (roll - tilt[1]) / LEAN_ERROR["roll"]]
+        if none_seen:
+            return np.array([*parts, (height - guessed) / UNSEEN_ERROR])
         lowest = ((feet.soles - middle) @ normal_of(pitch, roll)).min(-1) - height
-        standing = np.sqrt(feet.still / RUN) * _robust(lowest / HEIGHT_ERROR)
-        below = np.minimum(lowest, 0.0) / BELOW_ERROR / np.sqrt(RUN)
+        standing = np.sqrt(feet.seen * feet.still / RUN) * _robust(lowest / HEIGHT_ERROR)
+        below = feet.seen * np.minimum(lowest, 0.0) / BELOW_ERROR / np.sqrt(RUN)
         return np.concatenate((parts, standing.ravel(), below.ravel()))
 
     found = least_squares(residuals, start, x_scale=(5.0, 5.0, 0.1))
@@ -196,14 +232,16 @@ def _fitted(feet: Feet) -> tuple[np.ndarray, float, float]:
 def _under(name: str, up: np.ndarray, feet: Feet, tilt_error: float) -> FloorGuess:
     """Floor with a given upward normal under the standing feet."""
     reach = np.linalg.norm(feet.soles.mean(2) - feet.soles.mean((0, 1, 2)), axis=-1).mean()
-    height_error = float(np.hypot(HEIGHT_ERROR, reach * np.sin(np.radians(tilt_error))))
+    height_error = float(
+        np.hypot(HEIGHT_ERROR if feet.seen.any() else UNSEEN_ERROR, reach * np.sin(np.radians(tilt_error)))
+    )
     return FloorGuess(name, np.array([*up, _height_under(up, feet)]), tilt_error, height_error)
 
 
 def _height_under(up: np.ndarray, feet: Feet) -> float:
     """Offset [m] of a plane below which 30 % of the standing soles lie, or of all soles if none stands."""
     lowest = (feet.soles @ up).min(-1).ravel()
-    weights = feet.still.ravel() + 1e-6
+    weights = (feet.still * (feet.seen if feet.seen.any() else 1.0)).ravel() + 1e-6
     order = np.argsort(lowest)
     return float(np.interp(0.3, np.cumsum(weights[order]) / weights.sum(), lowest[order]))
 

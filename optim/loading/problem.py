@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
+from optim.checks.evidence import Evidence
+from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.common.writing import file_name
 from optim.config.settings import Settings
@@ -65,12 +67,15 @@ def load_split(problem: Problem, settings: Settings) -> Split:
 
 
 def load_source(settings: Settings) -> Clip:
-    """Read the clip without the priors.
+    """Read the clip without the priors, and check how much of it was seen.
 
     Raises:
         InputError: A file, a value or a combination of options cannot be used.
     """
-    return sources()[settings.kind].read(settings)
+    clip = sources()[settings.kind].read(settings)
+    visible = {name: mask[0].numpy() for name, mask in clip.observations.visible.items()}
+    evidence = Evidence(visible, floor_known=clip.camera is None or clip.floor_known)
+    return replace(clip, checked=clip.checked + run_checks(evidence, place=settings.data_path or clip.name))
 
 
 def load_problem(settings: Settings) -> Problem:

@@ -11,11 +11,19 @@ import torch
 
 import assets
 from assets.build.demo.observe import Camera, View
-from optim.initialise.floor_from_feet import angles_deg, guess_floor, normal_of, on_found_floor, sole_vertices
+from optim.initialise.floor_from_feet import (
+    angles_deg,
+    feet_evidence,
+    guess_floor,
+    normal_of,
+    on_found_floor,
+    sole_vertices,
+)
 from optim.loading.clip import moved, trajectory
 from optim.loading.demo import find_clip, read_demo
 from optim.loading.models import find_body, load_body
 from optim.problem.frames import PriorFrame
+from optim.problem.observations import Observations
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
@@ -82,6 +90,28 @@ def test_frames_in_which_nothing_is_seen_do_not_count(body):
     seen = torch.arange(60)[None] < 40
     found, wanted = guess_floor(bad, body, seen=seen)[0], guess_floor(motion, body, seen=seen)[0]
     np.testing.assert_allclose(found.plane, wanted.plane, atol=1e-5)
+
+
+def test_feet_that_were_not_seen_are_no_evidence(body):
+    motion, truth = seen_from("default_walk_turn", VIEWS[0], body)
+    none = torch.zeros(1, 60, 2, dtype=torch.bool)
+    sure, unsure = guess_floor(motion, body)[0], guess_floor(motion, body, feet_seen=none)[0]
+    assert "no foot was seen" in str(unsure) and unsure.confidence == "poor"
+    assert unsure.height_error_m > 0.25 > 5 * sure.height_error_m
+    assert unsure.tilt_error_deg > sure.tilt_error_deg
+    spoilt = replace(motion, pose_body=motion.pose_body.clone())
+    spoilt.pose_body[:, 30:, 6:8] = torch.linalg.matrix_exp(torch.tensor([[0.0, 0, 0], [0, 0, -0.6], [0, 0.6, 0]]))
+    early = torch.arange(60)[None, :, None].expand(1, 60, 2) < 30
+    found, wanted = (guess_floor(one, body, feet_seen=early)[0].plane for one in (spoilt, motion))
+    np.testing.assert_allclose(found, wanted, atol=0.02)
+
+
+def test_which_feet_were_seen_is_told_by_their_keypoints():
+    seen = torch.ones(1, 6, 25, 3)
+    seen[:, 2:, [14, 19, 20, 21], 2] = 0.0
+    feet = feet_evidence(Observations(joints2d=seen))["feet_seen"]
+    assert feet[0, :, 0].tolist() == [True, True] + [False] * 4 and feet[0, :, 1].all()
+    assert "feet_seen" not in feet_evidence(Observations(points3d=torch.ones(1, 6, 9, 3)))
 
 
 def test_angles_and_normals_are_the_same_thing():

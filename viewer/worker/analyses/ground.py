@@ -6,8 +6,7 @@ import numpy as np
 
 from optim.body.joints import CONTACT_JOINTS, JOINT_NAMES
 from optim.diagnostics.ground import floor_tilt, ground
-from optim.initialise.floor_from_feet import guess_floor
-from optim.problem.missing_frames import seen_frames
+from optim.initialise.floor_from_feet import feet_evidence, guess_floor
 from optim.session.history import Snapshot
 from viewer.protocol.findings import FloorGuess, GroundCurves
 from viewer.worker.build_view import ViewBuilder
@@ -36,7 +35,7 @@ def floor_guesses(builder: ViewBuilder, snapshot: Snapshot) -> tuple[FloorGuess,
     problem = fit.problem_at(snapshot)
     if problem.camera is None:
         return None
-    found = guess_floor(fit.trajectory(snapshot), problem.body, seen=seen_frames(problem.observations))
+    found = guess_floor(fit.trajectory(snapshot), problem.body, **feet_evidence(problem.observations))
     planes = builder.frame.planes(np.stack([guess.plane for guess in found])).tolist()
     return tuple(
         FloorGuess(name=guess.name, text=str(guess), confidence=guess.confidence, plane=(x, y, z, offset))
