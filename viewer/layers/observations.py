@@ -73,11 +73,11 @@ class ObservationsLayer(Layer):
         self.segments(f"pixel residuals {b}", on_plane, back, color=theme.RESIDUAL, radius=0.15 * size)
         self.crosses(f"missing keypoints {b}", missing, color=theme.MISSING, size=1.2 * size, radius=0.1 * size)
 
-    def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
+    def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> Rect | None:
         """A small image in a corner, with keypoints, reprojected points, and the lines between them."""
         camera = view.scene.camera
         if camera is None or view.scene.observed.joints2d is None:
-            return
+            return None
         low, high = crop(view.scene.observed.joints2d, camera.size)
         scale = min(INSET_WIDTH * ui_scale(), 0.45 * free.width) / (high - low)[0]
         width, height = (high - low) * scale
@@ -97,6 +97,7 @@ class ObservationsLayer(Layer):
         draw.PopClipRect()
         draw.AddRect(*box, theme.packed(theme.BORDER), 4.0)
         draw.AddText(tuple(corner + (6.0, 3.0)), theme.packed(theme.DIM), "image: seen, reprojected")
+        return Rect(float(corner[0]), float(corner[1]), float(width), float(height))
 
     def _vertices(self, view: ViewModel, ids: tuple[int, ...], b: int, local: int) -> np.ndarray:
         """Some vertices (N, 3) of the fit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 import polyscope.imgui as psim
@@ -17,6 +17,7 @@ from viewer.ui.widgets import scale
 
 EVERY = 10  # frames between two numbered drift segments
 FEET = (10, 11)
+FADED = 0.72  # share of the background in the colours of faint paths
 
 
 class RolloutLayer(Layer):
@@ -25,6 +26,7 @@ class RolloutLayer(Layer):
     name = "rollout"
     title = "first roll-out"
     measured = QUANTITIES["root_cm"].label
+    fades = True
     place = 0  # position of its curve in the corner, counted from the bottom
 
     def exists(self, view: ViewModel) -> bool:
@@ -36,6 +38,16 @@ class RolloutLayer(Layer):
         assert view.drift is not None
         return view.drift.initial
 
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """Whether the paths are faint, too."""
+        return view.version, ui.frame, self.faded(view, ui)
+
+    def faded(self, view: ViewModel, ui: UiState) -> bool:
+        """Whether the paths are faint: after the first phase of stage 3, which starts from them; not in their view."""
+        phase = int(view.history.phase[view.history.row_of(view.shown)])
+        first = next((index for index, p in enumerate(view.phases) if p.stage == 3), phase)
+        return self.fades and phase > first and ui.focus != "drift"
+
     def drift_cm(self, view: ViewModel) -> np.ndarray:
         """(B, T) distance of the root joints."""
         assert view.drift is not None
@@ -46,9 +58,11 @@ class RolloutLayer(Layer):
         assert view.drift is not None
         before, after, color = view.drift.stage2.joints, self.rolled(view).joints, theme.LAYER_COLORS[self.name]
         for b in range(len(view.scene.starts)):
-            self._paths(f"stage 2 {b}", before[b], theme.STAGE2)
-            self._paths(f"rolled {b}", after[b], color)
-            self.segments(f"drift {b}", before[b, :, 0], after[b, :, 0], color=theme.RESIDUAL, radius=0.003)
+            share = FADED if self.faded(view, ui) else 0.0
+            blue, other, red = (theme.mix(c, theme.BACKGROUND, share) for c in (theme.STAGE2, color, theme.RESIDUAL))
+            self._paths(f"stage 2 {b}", before[b], blue)
+            self._paths(f"rolled {b}", after[b], other)
+            self.segments(f"drift {b}", before[b, :, 0], after[b, :, 0], color=red, radius=0.003)
         edges = bones(view.scene.body.parents)
         for b, local in sequences_at(view, ui.frame):
             for name, joints, shade in (("stage 2", before, theme.STAGE2), ("rolled", after, color)):
@@ -71,11 +85,11 @@ class RolloutLayer(Layer):
         middle = (self.rolled(view).joints[:, :, 0] + view.drift.stage2.joints[:, :, 0]) / 2
         for b, local in sequences_at(view, ui.frame):
             yield Label(middle[b, local], QUANTITIES["root_cm"].text(drift[b, local]), theme.TEXT)
-        for b in range(len(view.scene.starts)):
+        for b in range(0 if self.faded(view, ui) else len(view.scene.starts)):
             for frame in reversed(numbered_frames(view.scene.num_frames)):
-                yield Label(middle[b, frame], f"{drift[b, frame]:.0f}", theme.LAYER_COLORS[self.name])
+                yield Label(middle[b, frame], f"{drift[b, frame]:.0f} cm", theme.LAYER_COLORS[self.name])
 
-    def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
+    def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> Rect:
         """The drift over the frames as a small curve, with a legend."""
         drift, size = self.drift_cm(view), scale()
         width, height = 210.0 * size, 92.0 * size
@@ -93,6 +107,7 @@ class RolloutLayer(Layer):
         draw.AddText((box.x + 6.0, box.y + 20.0 * size), theme.packed(theme.DIM), text)
         for b in range(len(view.scene.starts)):
             self._curve(drift[b] / max(float(drift.max()), 1e-6), view.scene.local_frame(b, ui.frame), box)
+        return box
 
     def _curve(self, share: np.ndarray, now: int | None, box: Rect) -> None:
         """Shares (T,) of the largest drift as a line, with a dot at the current frame."""
@@ -111,6 +126,7 @@ class RolloutNowLayer(RolloutLayer):
     name = "rollout_now"
     title = "roll-out now"
     measured = "root from stage 2"
+    fades = False
     place = 1
 
     def exists(self, view: ViewModel) -> bool:

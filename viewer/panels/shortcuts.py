@@ -22,6 +22,7 @@ from viewer.protocol.commands import (
     StepOuter,
 )
 from viewer.protocol.view_model import ViewModel
+from viewer.ui.focus import FOCUSES, absent, focus_on
 from viewer.ui.ui_state import LAYERS, UiState
 
 SHEET = (
@@ -41,6 +42,7 @@ SHEET = (
     (",  .", "in and out point: play from here, to here"),
     ("T  S  V", "see it from the top, the side, the front"),
     ("U", "orthographic or in perspective"),
+    ("F2 … F6", "views: fit, drift, overlaps, floor, image"),
     ("1 … 9", "layers"),
     ("Click", "the numbers of a joint or a place on the body"),
     ("D  E", "diagnose, larger plots"),
@@ -152,6 +154,9 @@ def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
                 ui.move_frame(step, count)
     if _pressed("K"):
         ui.playing = not ui.playing
+    for name, row in FOCUSES.items():
+        if _pressed(row.key) and absent(name, view) is None:
+            focus_on(ui, name)
     if _pressed("Comma"):
         ui.mark_in()
     if _pressed("Period"):

@@ -72,8 +72,9 @@ class Layer:
         """Texts to draw over the scene."""
         yield from ()
 
-    def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> None:
-        """Flat drawings over the scene, inside the part of the window that no panel covers."""
+    def overlay(self, view: ViewModel, ui: UiState, free: Rect) -> Rect | None:
+        """Flat drawings over the scene, inside the part of the window that no panel covers; what they cover."""
+        return None
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Commands that ask the worker for the data of the layer, while it is shown."""
@@ -227,6 +228,7 @@ class Layer:
             old = ps.get_curve_network(name)
             if old.n_nodes() == len(nodes) and old.n_edges() == len(edges):
                 old.update_node_positions(nodes)
+                old.set_color(color)
                 old.set_enabled(True)
                 old.set_radius(radius * self._sizes[1], relative=False)
                 if colors is not None:

@@ -91,10 +91,11 @@ def from_ui(ui: UiState, *, size: tuple[int, int] | None = None) -> Preferences:
     Args:
         size: Width and height of the window [px].
     """
+    layers, follow = ui.own or (ui.layers, ui.follow)
     return Preferences(
         hint_seen=True,
-        layers={name: ui.layers[name] for name in LAYERS if name in ui.chosen},
-        follow=ui.follow,
+        layers={name: layers[name] for name in LAYERS if name in ui.chosen},
+        follow=follow,
         plot_terms=ui.plot_terms,
         theme=ui.theme,
         scale=ui.scale,

@@ -80,6 +80,8 @@ class Shown:
     tabs: dict[str, str]
     frame: int
     playing: bool
+    focus: str
+    own: tuple[dict[str, bool], bool] | None
 
 
 @dataclass
@@ -95,6 +97,9 @@ class UiState:
     layers: dict[str, bool] = field(default_factory=lambda: {name: name in SHOWN_FROM_THE_START[1] for name in LAYERS})
     chosen: set[str] = field(default_factory=set)  # layers that the user has switched
     stage: int = 1  # whose layers are shown
+    focus: str = "fit"  # a name of ``viewer.ui.focus.FOCUSES``
+    own: tuple[dict[str, bool], bool] | None = None  # layers and ``follow`` to return to from another view than "fit"
+    legend: bool = True
     look: Look = field(default_factory=Look)
     selection: Selection | None = None
     opening: Opening = field(default_factory=Opening)
@@ -156,9 +161,10 @@ class UiState:
         return self.filming.panels if self.filming.panels is not None else self.panels and self.panels_while_filming
 
     def switch(self, layer: str) -> None:
-        """Show a layer or hide it; from now on it stays so in all stages."""
+        """Show a layer or hide it: from now on in all stages, in a view other than "fit" until that is left."""
         self.layers[layer] = not self.layers[layer]
-        self.chosen.add(layer)
+        if self.focus == "fit":
+            self.chosen.add(layer)
         self.broken.pop(f"layer {layer}", None)  # a layer that has failed is tried again
 
     def show_panel(self, name: str) -> None:
@@ -167,8 +173,8 @@ class UiState:
 
     def follow_stage(self, stage: int) -> None:
         """Show the layers that are useful in a stage; layers that the user has switched stay as they are."""
-        if stage != self.stage:
-            self.stage = stage
+        changed, self.stage = stage != self.stage, stage
+        if changed and self.focus == "fit":
             free = (name for name in LAYERS if name not in self.chosen)
             self.layers |= {name: name in SHOWN_FROM_THE_START[stage] for name in free}
 
@@ -183,6 +189,8 @@ class UiState:
             dict(self.tabs),
             self.frame,
             self.playing,
+            self.focus,
+            self.own,
         )
 
     def show_again(self, before: Shown) -> None:
@@ -191,6 +199,7 @@ class UiState:
         self.layers, self.chosen = dict(before.layers), set(before.chosen)
         self.follow, self.wide, self.tabs = before.follow, before.wide, dict(before.tabs)
         self.frame, self.playing = before.frame, before.playing
+        self.focus, self.own = before.focus, before.own
         self.follow_stage(stage)
 
     def count_posted(self, commands: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -13,15 +13,19 @@ from viewer.layers.table import LAYER_TYPES
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.camera import SIDES, Viewpoint, on_screen
+from viewer.scene.labels import in_turn, place_labels
 from viewer.scene.layer import Label, Layer
 from viewer.scene.picking import Clicks, marker
 from viewer.scene.reframe import Reframer
 from viewer.ui import theme
+from viewer.ui.focus import FOCUSES, Entry, legend
 from viewer.ui.layout import Rect
-from viewer.ui.ui_state import UiState
+from viewer.ui.ui_state import LAYERS, UiState
+from viewer.ui.widgets import font
 
 Guard = Callable[[str, Callable[[], list[Command] | None]], list[Command] | None]
 """Runs a piece of drawing by its name; what it raises must not end the window."""
+LEGEND_SHARE = 0.5  # of the height of the scene that the legend may take
 _UP_NAMES = {(0.0, 0.0, 1.0): "z_up", (0.0, -1.0, 0.0): "neg_y_up"}
 
 
@@ -92,31 +96,50 @@ def _asked(layer: Layer, view: ViewModel, ui: UiState) -> list[Command]:
 
 
 def draw_overlays(layers: list[Layer], view: ViewModel, ui: UiState, free: Rect, size: tuple[int, int]) -> None:
-    """The layers' flat drawings and texts over the scene, behind the panels."""
+    """The layers' flat drawings, their legend and their texts over the scene, behind the panels."""
     visible_layers = [layer for layer in layers if layer.visible(view, ui) and f"layer {layer.name}" not in ui.broken]
-    for layer in visible_layers:
-        layer.overlay(view, ui, free)
-    labels = [label for layer in visible_layers for label in layer.labels(view, ui)]
+    taken = [box for box in (layer.overlay(view, ui, free) for layer in visible_layers) if box is not None]
+    if ui.legend:
+        order = [*FOCUSES[ui.focus].layers, *LAYERS]
+        names = sorted((layer.name for layer in visible_layers if layer.name in LAYERS), key=order.index)
+        taken += draw_legend(legend(view, names), free)
     selected = marker(view, ui)
-    if selected is not None:
-        labels.insert(0, selected)
+    groups = [list(layer.labels(view, ui)) for layer in visible_layers]
+    labels = in_turn([[] if selected is None else [selected], *groups])
     if labels:
-        draw_labels(labels, size, free)
+        draw_labels(labels, size, free, taken)
     if selected is not None:
         _ring(selected, size)
 
 
-def draw_labels(labels: list[Label], size: tuple[int, int], free: Rect) -> None:
-    """Write texts at their places in the world, clear of the panels; earlier ones win where two would overlap."""
+def draw_legend(entries: list[Entry], free: Rect) -> list[Rect]:
+    """Draw the legend in the upper left corner of the scene; returns what it covers."""
+    if not entries:
+        return []
+    draw, unit = psim.GetBackgroundDrawList(), ps.get_ui_scale()
+    with font(theme.SMALL_FONT):
+        line = psim.GetTextLineHeight() + 3.0 * unit
+        entries = entries[: max(int(LEGEND_SHARE * free.height / line), 1)]
+        width = max(psim.CalcTextSize(entry.text)[0] for entry in entries) + 26.0 * unit
+        box = Rect(free.x + 8.0, free.y + 8.0, width, len(entries) * line + 8.0 * unit)
+        corners = (box.x, box.y), (box.x + box.width, box.y + box.height)
+        draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.8), 4.0)
+        for index, entry in enumerate(entries):
+            y = box.y + 4.0 * unit + index * line
+            draw.AddCircleFilled((box.x + 11.0 * unit, y + line / 2), 4.0 * unit, theme.packed(entry.color))
+            draw.AddText((box.x + 20.0 * unit, y + 1.5 * unit), theme.packed(theme.TEXT), entry.text)
+    return [box]
+
+
+def draw_labels(labels: list[Label], size: tuple[int, int], free: Rect, taken: Sequence[Rect] = ()) -> None:
+    """Write a few texts at their places in the world, clear of the panels, of ``taken`` and of each other."""
     pixels, front = _pixels(np.stack([label.position for label in labels]), size)
+    seen = [(label, (float(x), float(y))) for label, (x, y), there in zip(labels, pixels, front, strict=True) if there]
+    sizes = [(width + 6.0, height + 2.0) for width, height in (psim.CalcTextSize(label.text) for label, _ in seen)]
+    boxes = place_labels([at for _, at in seen], sizes, free=free, taken=taken)
     draw = psim.GetBackgroundDrawList()
-    taken: list[Rect] = []
-    for label, (x, y), visible in zip(labels, pixels, front, strict=True):
-        width, height = psim.CalcTextSize(label.text)
-        left = min(float(x) + 6.0, free.x + free.width - width - 6.0) if x < free.x + free.width else float(x) + 6.0
-        box = Rect(left, float(y) - height / 2 - 1, width + 6, height + 2)
-        if visible and not any(box.overlaps(other) for other in taken):
-            taken.append(box)
+    for (label, _), box in zip(seen, boxes, strict=True):
+        if box is not None:
             corners = (box.x, box.y), (box.x + box.width, box.y + box.height)
             draw.AddRectFilled(*corners, theme.packed(theme.BACKGROUND, 0.7), 3.0)
             draw.AddText((box.x + 3, box.y + 1), theme.packed(label.color), label.text)

@@ -9,16 +9,18 @@ import polyscope.imgui as psim
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.focus import FOCUSES, absent, focus_on
 from viewer.ui.ui_state import LAYER_GROUPS, LAYERS, UiState
-from viewer.ui.widgets import disabled, dot, font, scale, styled, tooltip
+from viewer.ui.widgets import colored, disabled, dot, font, scale, styled, tooltip
 
 COLUMNS = 2
 
 
 def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """A switch per layer, in two columns under small headings; scrolls where it does not fit."""
+    _focus(view, ui)
     psim.PushID("show")
-    psim.BeginChild("layers list", (0.0, -56.0 * scale()))
+    psim.BeginChild("layers list", (0.0, -44.0 * scale()))
     with font(theme.SMALL_FONT), styled(ItemSpacing=(5.0, 2.0)):
         for title, group in LAYER_GROUPS.items():
             psim.TextColored(theme.rgba(theme.DIM), title)
@@ -34,19 +36,35 @@ def layers_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     yield from ()
 
 
+def _focus(view: ViewModel, ui: UiState) -> None:
+    """A button for each view."""
+    psim.PushID("focus")
+    with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 2.0), ItemSpacing=(4.0, 4.0)):
+        for index, (name, row) in enumerate(FOCUSES.items()):
+            if index:
+                psim.SameLine()
+            reason = absent(name, view)
+            shade = theme.mix(theme.ACCENT, theme.PANEL, 0.45) if name == ui.focus else theme.RAISED
+            with disabled(reason is not None), colored(Button=theme.rgba(shade)):
+                if psim.Button(row.title):
+                    focus_on(ui, name)
+            tooltip(reason or f"{row.help} ({row.key})")
+    psim.PopID()
+
+
 def _viewpoint(view: ViewModel, ui: UiState) -> None:
-    _, ui.follow = psim.Checkbox("Follow", ui.follow)
-    tooltip("The viewpoint moves along with the body (F)")
-    psim.SameLine()
-    if psim.Button("Home"):
-        ui.camera_request = "home"
-    tooltip("Back to the viewpoint of the start (H)")
-    psim.SameLine()
-    with disabled(view.scene.camera is None):
-        if psim.Button("From camera"):
-            ui.camera_request, ui.follow = "camera", False
-    tooltip("See the scene as the video camera did" if view.scene.camera else "The data has no camera")
-    with font(theme.SMALL_FONT), styled(FramePadding=(6.0, 2.0)):
+    with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 1.0), ItemSpacing=(5.0, 3.0)):
+        _, ui.follow = psim.Checkbox("Follow", ui.follow)
+        tooltip("The viewpoint moves along with the body (F)")
+        psim.SameLine()
+        if psim.Button("Home"):
+            ui.camera_request = "home"
+        tooltip("Back to the viewpoint of the start (H)")
+        psim.SameLine()
+        with disabled(view.scene.camera is None):
+            if psim.Button("From camera"):
+                ui.camera_request, ui.follow = "camera", False
+        tooltip("See the scene as the video camera did" if view.scene.camera else "The data has no camera")
         for side, (label, text) in SIDES.items():
             if psim.Button(label):
                 ui.camera_request = side

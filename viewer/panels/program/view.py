@@ -35,6 +35,9 @@ def view_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
             yield from _floor(view, ui)
         _saved(ui)
         _sizes(ui.look)
+        _name("legend")
+        _, ui.legend = psim.Checkbox("what the colours mean", ui.legend)
+        tooltip("In the upper left corner of the scene, for the layers that are shown")
     psim.EndChild()
 
 
