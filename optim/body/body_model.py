@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from optim.body.joints import NUM_JOINTS
-from optim.body.kinematics import Kinematics
+from optim.body.kinematics import Kinematics, tree_of
 from optim.common.errors import InputError
 from optim.common.timing import timed
 
@@ -167,7 +167,7 @@ class BodyModel:
         """Rotations (B, T, 22, 3, 3) and positions (B, T, 22, 3) of the body joints, without ``trans``."""
         local = torch.cat((root_orient[..., None, :, :], pose_body), dim=2)
         body = self.parents[:NUM_JOINTS]
-        bones = torch.cat((rest[:, :1], rest[:, 1:] - rest[:, list(body[1:])]), dim=1)
+        bones = torch.cat((rest[:, :1], rest[:, 1:] - rest[:, tree_of(body, rest.dtype, rest.device).above]), dim=1)
         return Kinematics.apply(bones, local, body)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class _Tree:
+class Tree:
     """What follows from the parents of the joints alone."""
 
     above: Tensor  # (J-1,): the parents of all joints but the root
@@ -25,7 +25,8 @@ class _Tree:
 
 
 @lru_cache(maxsize=8)
-def _tree(parents: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> _Tree:
+def tree_of(parents: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tree:
+    """The tree of joints with these parents, with its tables on a device."""
     ways = torch.eye(len(parents), dtype=dtype)
     starts = [1]
     for joint, parent in list(enumerate(parents))[1:]:
@@ -35,7 +36,7 @@ def _tree(parents: tuple[int, ...], dtype: torch.dtype, device: torch.device) ->
     above = torch.tensor(parents[1:], device=device)
     ends = (*starts[1:], len(parents))
     generations = tuple((a, b, above[a - 1 : b - 1]) for a, b in zip(starts, ends, strict=True))
-    return _Tree(above, generations, ways.to(device))
+    return Tree(above, generations, ways.to(device))
 
 
 class Kinematics(torch.autograd.Function):
@@ -52,7 +53,7 @@ class Kinematics(torch.autograd.Function):
     def forward(ctx: Any, bones: Tensor, local: Tensor, parents: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
         batch, frames, joints = local.shape[:3]
-        tree, count = _tree(parents, local.dtype, local.device), batch * frames
+        tree, count = tree_of(parents, local.dtype, local.device), batch * frames
         local = local.reshape(count, joints, 9).transpose(0, 1).reshape(joints * count, 3, 3)
         world = torch.empty_like(local)
         by_joint = world.view(joints, count, 9)

@@ -6,7 +6,6 @@ Matrices act on column vectors: ``p_b = R_b_a @ p_a``.
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import torch
@@ -57,13 +56,20 @@ class _Rodrigues(torch.autograd.Function):
         return a * spin - b * torch.linalg.cross(axis_angle, spin) + c * axis_angle
 
 
-@cache
+_GENERATORS: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+
+
 def _generators(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Matrix G (3, 9) such that v @ G is [v]×, row by row."""
-    rows = torch.zeros(3, 9, dtype=dtype)
-    for row, (minus, plus) in enumerate(((5, 7), (6, 2), (1, 3))):
-        rows[row, minus], rows[row, plus] = -1, 1
-    return rows.to(device)
+    """Matrix G (3, 9) such that v @ G is [v]×, row by row.
+
+    A dictionary keeps it, because ``torch.compile`` looks through ``functools.cache`` and would build G at every call.
+    """
+    if (dtype, device) not in _GENERATORS:
+        rows = torch.zeros(3, 9, dtype=dtype)
+        for row, (minus, plus) in enumerate(((5, 7), (6, 2), (1, 3))):
+            rows[row, minus], rows[row, plus] = -1, 1
+        _GENERATORS[dtype, device] = rows.to(device)
+    return _GENERATORS[dtype, device]
 
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ def feet_near_floor(joints: Tensor) -> tuple[Tensor, Tensor]:
         (B, T-1, 4) each.
     """
     points = joints[:, :, list(FEET)]
-    low = points[..., 2] < torch.tensor(NEAR_FLOOR)
+    low = points[..., 2] < torch.tensor(NEAR_FLOOR, device=points.device)
     speed = (points[:, 1:, :, :2] - points[:, :-1, :, :2]).norm(dim=-1)
     return speed, low[:, 1:] & low[:, :-1]
 

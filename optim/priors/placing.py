@@ -7,6 +7,8 @@ and local rotations do not change. This is the readable form of ``fast.kernels.c
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -28,13 +30,18 @@ def place(local: Tensor, turns: Tensor, pivot: Tensor) -> Tensor:
     Returns:
         Flat states (B, S, 339) in the frame of the first one.
     """
-    x, y, shifted, about_pivot = (table.to(local.device) for table in (_X, _Y, _SHIFTED, _ABOUT_PIVOT))
+    x, y, shifted, about_pivot = _tables(local.device)
     about = about_pivot * torch.complex(pivot[:, 0], pivot[:, 1])[:, None, None]
     angle = torch.atan2(turns[..., 1], turns[..., 0]).cumsum(1)
     turn = torch.polar(torch.ones_like(angle), -_later(angle))[..., None]  # of entry s, back to the first frame
     turned = (torch.complex(local[..., x], local[..., y]) + about) * turn
     placed = turned - about + shifted * _later(turned[..., :1].cumsum(1))
     return local.index_copy(-1, x, placed.real).index_copy(-1, y, placed.imag)
+
+
+@cache
+def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return _X.to(device), _Y.to(device), _SHIFTED.to(device), _ABOUT_PIVOT.to(device)
 
 
 def _later(values: Tensor) -> Tensor:

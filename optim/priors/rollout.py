@@ -263,7 +263,7 @@ def sample(prior: MotionPrior, start: State, frames: int, *, generator: torch.Ge
     state, pivot, latents = start.flat(), joint_pivot(start.joints), []
     for _ in range(frames - 1):
         mean, variance = fast.conditional_prior(prior, state)
-        latents.append(mean + variance.sqrt() * torch.randn(mean.shape, generator=generator))
+        latents.append(mean + variance.sqrt() * torch.randn(mean.shape, generator=generator).to(mean.device))
         predicted, _ = apply_change(state, prior.decode(state, latents[-1]))
         state = canonicalise(predicted, pivot)[0]
     drawn = torch.stack(latents, dim=1)

@@ -4,44 +4,74 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
 
 import assets
+from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 from optim.common.progress import Progress
 from optim.loading.models import load_body, load_motion_prior
+from optim.priors.motion_prior import MotionPrior
 from optim.train.data import load_clips
-from optim.train.evaluate import evaluate
-from optim.train.motion import MotionTrainer, Recipe, pack, train
+from optim.train.evaluate import evaluate, score
+from optim.train.motion import MotionTrainer, train
+from optim.train.recipe import Recipe
+
+DEVICES = ("cpu", "cuda", "auto")
+
+
+def device_named(name: str) -> str:
+    """The device for one of ``DEVICES``.
+
+    Raises:
+        InputError: "cuda" is asked for, and there is no GPU that this installation of torch can use.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: torch finds no GPU that CUDA knows; use --device cpu or auto")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def _motion_prior(options: argparse.Namespace) -> None:
     body = load_body(options.smpl)
     given = {f.name: getattr(options, f.name) for f in fields(Recipe) if getattr(options, f.name, None) is not None}
+    device = device_named(options.device)
     trainer = MotionTrainer(
-        load_clips(options.data, body, split="train"),
-        body,
-        Recipe(**given),
-        device=options.device,
-        half=options.bfloat16,
+        load_clips(options.data, body, split="train"), body, Recipe(**given), device=device, half=options.bfloat16
     )
     checkpoint = options.out / "last.pth"
     options.out.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
         trainer.resume(checkpoint)
         print(f"continuing from {checkpoint} at update {trainer.update}", file=sys.stderr)
-    progress = Progress(trainer.recipe.updates, done=trainer.update)
+    kept_out = load_clips(options.data, body, split="val").to(device) if options.validations else None
+    progress = Progress(1000, done=round(1000 * trainer.progress))
     smooth: dict[str, float] = {}
 
-    def report(done: int, _total: int, terms: dict[str, float]) -> None:
-        smooth.update({k: 0.99 * smooth.get(k, v) + 0.01 * v for k, v in terms.items()})
-        progress.show(done, " ".join(f"{k} {v:.4f}" for k, v in smooth.items()))
+    def report(trainer: MotionTrainer, terms: dict[str, torch.Tensor]) -> None:
+        if trainer.update % 20 == 0:  # reading the terms waits for the device
+            smooth.update({k: 0.8 * smooth.get(k, float(v)) + 0.2 * float(v) for k, v in terms.items()})
+            progress.show(round(1000 * trainer.progress), " ".join(f"{k} {v:.4f}" for k, v in smooth.items()))
 
-    train(trainer, checkpoint, report=report)
-    pack(checkpoint, options.out / "best_model.pth")
+    def validate(prior: MotionPrior) -> tuple[float, dict[str, float]]:
+        assert kept_out is not None
+        figures = evaluate(prior, kept_out, trainer.body, seed=trainer.recipe.seed)
+        print(
+            f"\nupdate {trainer.update}, {trainer.seconds / 60:.1f} minutes, score {score(figures):.3f}",
+            file=sys.stderr,
+        )
+        print("\n".join(figures.lines()), file=sys.stderr)
+        return score(figures), {k: float(v) for k, v in asdict(figures).items()}
+
+    train(
+        trainer,
+        options.out,
+        validate=validate if options.validations else None,
+        validations=options.validations,
+        report=report,
+    )
     print(f"wrote {options.out / 'best_model.pth'}; measure it with `python -m optim.train evaluate`", file=sys.stderr)
 
 
@@ -92,13 +122,23 @@ def _parser() -> argparse.ArgumentParser:
 
     motion = command("motion-prior", _motion_prior, "train HuMoR's motion prior; a stopped run is continued")
     motion.add_argument("--out", type=Path, required=True, help="folder for last.pth (resumable) and best_model.pth")
-    motion.add_argument("--device", default="cpu", help="cpu or cuda")
+    motion.add_argument("--device", choices=DEVICES, default="cpu", help="auto: a GPU that CUDA knows, or else the cpu")
     motion.add_argument(
-        "--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16"
+        "--bfloat16",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="matrix products of the networks in bfloat16, on a GPU in TF32",
     )
-    for name in ("updates", "transitions"):
-        motion.add_argument(f"--{name}", type=int)
-    for name in ("learning_rate", "kl", "world", "input_noise", "beta_std"):
+    motion.add_argument(
+        "--validations", type=int, default=12, help="how often weights are measured on the split val; 0 keeps the last"
+    )
+    for name in ("updates", "transitions", "fewest_windows"):
+        motion.add_argument(f"--{name.replace('_', '-')}", type=int)
+    motion.add_argument("--minutes", type=float, help="end the run after this time; its phases adapt to it")
+    for name in (
+        *("learning_rate", "kl", "world", "input_noise", "beta_std", "rare_share", "average"),
+        *("sampled_share", "sample_slide", "sample_consistency"),
+    ):
         motion.add_argument(f"--{name.replace('_', '-')}", type=float)
 
     pose = command("pose-prior", _pose_prior, "train VPoser, the pose prior; a stopped run is continued")

@@ -7,8 +7,10 @@ first frame is the one that inference and roll-out use.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from torch.nn import functional
 from optim.body.body_model import BodyModel
 from optim.body.contacts import label_contacts
 from optim.common.errors import InputError
-from optim.common.rotations import axis_angle_to_matrix
+from optim.common.rotations import axis_angle_to_matrix, matrix_to_sixd, sixd_to_matrix
 from optim.priors.rollout import (
     ROOT,
     angular_velocity,
@@ -32,7 +34,8 @@ from optim.priors.rollout import (
 FPS = 30.0
 MIRRORED_JOINTS = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20)
 MIRRORED_CONTACTS = (0, 2, 1, 4, 3, 6, 5, 8, 7)
-MIRROR = torch.tensor([-1.0, 1.0, 1.0])
+FASTEST = 1.2
+"""A window is played at most this many times as fast as the data, and at most as many times slower."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,18 @@ class Clips:
     trans: Tensor  # (N, 3) [m]
     rotations: Tensor  # (N, 22, 3, 3), root first
     contacts: Tensor  # (N, 9) 0 or 1
+    rare: Tensor  # (N,) bool, see ``is_rare``
     starts: tuple[int, ...]  # first frame of each clip, then N
     names: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> Clips:
+        """The same clips with their tensors on another device."""
+        return replace(self, **{n: getattr(self, n).to(device) for n in ("trans", "rotations", "contacts", "rare")})
 
     def windows(self, length: int) -> Tensor:
         """First frames of all windows of ``length`` frames in one clip that have a further frame at both ends."""
         spans = zip(self.starts[:-1], self.starts[1:], strict=True)
-        return torch.cat([torch.arange(a + 1, max(b - length, a + 1)) for a, b in spans])
+        return torch.cat([torch.arange(a + 1, max(b - length, a + 1)) for a, b in spans]).to(self.trans.device)
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,25 @@ class Windows:
     pivot: Tensor  # (W, 3) [m] pivot of the canonical frames
     contacts: Tensor  # (W, L, 9) 0 or 1
     betas: Tensor  # (W, 16)
+
+    def to(self, device: torch.device | str) -> Windows:
+        """The same windows on another device."""
+        return Windows(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def part(self, start: int, stop: int) -> Windows:
+        """The windows from ``start`` up to ``stop``."""
+        return Windows(*(getattr(self, f.name)[start:stop] for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The random numbers that decide which W windows are cut from the clips, and how they are changed."""
+
+    starts: Tensor  # (W,) first frames
+    mirrored: Tensor  # (W,) bool, whether left and right are exchanged
+    yaw: Tensor  # (W,) rotation about the vertical [rad]
+    betas: Tensor  # (W, 16) shape coefficients
+    pace: Tensor  # (W,) frames of the data per frame of the window
 
 
 def find_clips(folder: Path, *, split: str | None = None, val_share: float = 0.1) -> list[Path]:
@@ -96,7 +123,7 @@ def load_clips(folder: Path, body: BodyModel, *, split: str | None = None) -> Cl
     """
     from optim.loading.files.amass import read_motion
 
-    trans, rotations, contacts, starts, names = [], [], [], [0], []
+    trans, rotations, contacts, rare, starts, names = [], [], [], [], [0], []
     for path in find_clips(folder, split=split):
         motion = read_motion(path)
         if len(motion.trans) < 3:
@@ -107,60 +134,141 @@ def load_clips(folder: Path, body: BodyModel, *, split: str | None = None) -> Cl
         trans.append(shift)
         rotations.append(turns)
         contacts.append(label_contacts(joints))
+        rare.append(is_rare(joints))
         starts.append(starts[-1] + len(shift))
         names.append(path.relative_to(folder).as_posix())
     if not trans:
         raise InputError(f"{folder}: no clip of split {split!r} with 3 frames or more")
-    return Clips(torch.cat(trans), torch.cat(rotations), torch.cat(contacts), tuple(starts), tuple(names))
+    return Clips(
+        torch.cat(trans),
+        torch.cat(rotations),
+        torch.cat(contacts),
+        torch.cat(rare),
+        starts=tuple(starts),
+        names=tuple(names),
+    )
+
+
+def is_rare(joints: Tensor) -> Tensor:
+    """Whether frames show what motion capture has little of: floor work, cartwheels, running or jumps.
+
+    That is a pelvis below 65 cm, a head less than 25 cm above the pelvis, a pelvis faster than 2 m/s over the floor, or
+    all joints more than 15 cm above the floor.
+
+    Args:
+        joints: (N, 22, 3) [m] at 30 Hz, z up, with the floor at z = 0, N ≥ 2.
+
+    Returns:
+        (N,) bool.
+    """
+    pelvis, head = joints[:, 0], joints[:, 15]
+    speed = central_difference(pelvis[None, :, :2], fps=FPS)[0].norm(dim=-1)
+    low = (pelvis[:, 2] < 0.65) | (head[:, 2] - pelvis[:, 2] < 0.25)
+    return low | (speed > 2.0) | (joints[..., 2].amin(1) > 0.15)
 
 
 class Augmenter:
-    """Cuts windows from clips, and mirrors, rotates and reshapes them. All random numbers come from one generator."""
+    """Cuts windows from clips, and mirrors, rotates, reshapes, speeds up or slows them down.
+
+    All random numbers come from one generator. Clips and body have to be on its device.
+    """
 
     def __init__(self, clips: Clips, body: BodyModel, generator: torch.Generator) -> None:
         self.clips, self.body, self.generator = clips, body, generator
         self.sole = int(body.template[:, 1].argmin())
+        device = clips.trans.device
+        self._mirror = torch.tensor([-1.0, 1.0, 1.0], device=device)
+        self._mirrored_joints = torch.tensor(MIRRORED_JOINTS, device=device)
+        self._mirrored_contacts = torch.tensor(MIRRORED_CONTACTS, device=device)
+        self._starts: dict[int, tuple[Tensor, Tensor]] = {}
 
     def draw(self, count: int, length: int, *, beta_std: float = 0.8) -> Windows:
-        """Draw random windows. Half are mirrored, all are rotated by a random yaw, and 60 % have a random body shape.
+        """Draw random windows of ``length`` frames at the pace of the data; arguments as for ``choose``."""
+        return self.cut_chosen(self.choose(count, length, beta_std=beta_std), length)
+
+    def choose(
+        self, count: int, length: int, *, beta_std: float = 0.8, warp: bool = False, rare_share: float = 0.0
+    ) -> Choice:
+        """Choose random windows. Half are mirrored, all are rotated by a random yaw, and 60 % have a random body shape.
 
         Args:
             count: Number of windows.
             length: Number of frames of a window.
             beta_std: Standard deviation of the random betas.
+            warp: Whether windows are played faster or slower by up to 20 %.
+            rare_share: Share of the windows that are drawn from those with a rare frame (see ``is_rare``) only.
         """
-        starts = self.clips.windows(length)
-        chosen = starts[torch.randint(len(starts), (count,), generator=self.generator)]
-        mirrored = torch.rand(count, generator=self.generator) < 0.5
-        yaw = torch.rand(count, generator=self.generator) * (2 * np.pi)
-        betas = beta_std * torch.randn(count, 16, generator=self.generator)
-        betas = betas * (torch.rand(count, 1, generator=self.generator) < 0.6)
-        return self.cut(chosen, length, mirrored=mirrored, yaw=yaw, betas=betas)
+        like: dict[str, Any] = {"generator": self.generator, "device": self.clips.trans.device}
+        starts, rare = self._windows(_frames_needed(length) if warp else length)
+        chosen = starts[torch.randint(len(starts), (count,), **like)]
+        if rare_share and len(rare):
+            other = rare[torch.randint(len(rare), (count,), **like)]
+            chosen = torch.where(torch.rand(count, **like) < rare_share, other, chosen)
+        mirrored = torch.rand(count, **like) < 0.5
+        yaw = torch.rand(count, **like) * (2 * np.pi)
+        betas = beta_std * torch.randn(count, 16, **like)
+        betas = betas * (torch.rand(count, 1, **like) < 0.6)
+        pace = torch.ones(count, device=like["device"])
+        if warp:
+            pace = torch.exp((2 * torch.rand(count, **like) - 1) * math.log(FASTEST))
+        return Choice(chosen, mirrored, yaw, betas, pace)
+
+    def _windows(self, length: int) -> tuple[Tensor, Tensor]:
+        """First frames of all windows, and of those in which a frame is rare."""
+        if length not in self._starts:
+            starts = self.clips.windows(length)
+            count = torch.cat((starts.new_zeros(1), self.clips.rare.long().cumsum(0)))
+            self._starts[length] = (starts, starts[count[starts + length] > count[starts]])
+        return self._starts[length]
 
     def cut(self, starts: Tensor, length: int, *, mirrored: Tensor, yaw: Tensor, betas: Tensor) -> Windows:
-        """Cut windows with chosen augmentations.
+        """Cut windows at the pace of the data, with chosen augmentations; see ``Choice``."""
+        return self.cut_chosen(Choice(starts, mirrored, yaw, betas, torch.ones_like(yaw)), length, warp=False)
+
+    def cut_chosen(self, choice: Choice, length: int, *, warp: bool = False) -> Windows:
+        """Cut the chosen windows of ``length`` frames.
 
         Args:
-            starts: (W,) first frames.
-            length: Number of frames of a window.
-            mirrored: (W,) bool, whether left and right are exchanged.
-            yaw: (W,) rotation about the vertical [rad].
-            betas: (W, 16) shape coefficients.
+            warp: Whether frames are interpolated; otherwise every pace has to be 1.
         """
-        frames = starts[:, None] + torch.arange(-1, length + 1)
-        trans, rotations = self.clips.trans[frames], self.clips.rotations[frames]
-        contacts = self.clips.contacts[frames[:, 1:-1]]
-        flip = torch.outer(MIRROR, MIRROR)
-        trans = torch.where(mirrored[:, None, None], trans * MIRROR, trans)
-        swapped = rotations[:, :, list(MIRRORED_JOINTS)] * flip
+        trans, rotations, contacts = self._played(choice, length) if warp else self._frames(choice, length)
+        mirrored, betas, mirror = choice.mirrored, choice.betas, self._mirror
+        trans = torch.where(mirrored[:, None, None], trans * mirror, trans)
+        swapped = rotations.index_select(2, self._mirrored_joints) * (mirror[:, None] * mirror)
         rotations = torch.where(mirrored[:, None, None, None, None], swapped, rotations)
-        contacts = torch.where(mirrored[:, None, None], contacts[..., list(MIRRORED_CONTACTS)], contacts)
-        turn = turn_matrix(yaw.cos(), yaw.sin())[:, None]
+        contacts = torch.where(mirrored[:, None, None], contacts.index_select(2, self._mirrored_contacts), contacts)
+        turn = turn_matrix(choice.yaw.cos(), choice.yaw.sin())[:, None]
         root = turn @ rotations[:, :, 0]
         trans = self._refit(trans, turn, betas)
         joints = self.body.joints(trans, root, rotations[:, :, 1:], betas)
         flat = _flat_states(trans, root, rotations[:, :, 1:], joints)[:, 1:-1]
         return Windows(*_canonical_window(flat, joints[:, 1]), contacts=contacts, betas=betas)
+
+    def _frames(self, choice: Choice, length: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Path of the root, rotations (with one more frame at both ends) and contacts of windows."""
+        frames = choice.starts[:, None] + torch.arange(-1, length + 1, device=choice.starts.device)
+        return self.clips.trans[frames], self.clips.rotations[frames], self.clips.contacts[frames[:, 1:-1]]
+
+    def _played(self, choice: Choice, length: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The same at another pace, by cubic interpolation (Catmull–Rom) of path and rotations between frames."""
+        time = choice.pace[:, None] * torch.arange(length + 2, device=choice.pace.device)
+        before, last = time.floor().long(), _frames_needed(length) + 1
+        part = (time - before)[..., None]
+        near = [choice.starts[:, None] - 1 + (before + i).clamp(0, last) for i in (-1, 0, 1, 2)]
+        weights = (
+            0.5 * part * (part * (2 - part) - 1),
+            0.5 * (part * part * (3 * part - 5) + 2),
+            0.5 * part * (part * (4 - 3 * part) + 1),
+            0.5 * part * part * (part - 1),
+        )
+        parts = [
+            (w, self.clips.trans[n], matrix_to_sixd(self.clips.rotations[n]))
+            for w, n in zip(weights, near, strict=True)
+        ]
+        trans = torch.stack([w * x for w, x, _ in parts]).sum(0)
+        turns = torch.stack([w[..., None] * x for w, _, x in parts]).sum(0)
+        nearest = torch.where(part[..., 0] < 0.5, near[1], near[2])
+        return trans, sixd_to_matrix(turns), self.clips.contacts[nearest[:, 1:-1]]
 
     def _refit(self, trans: Tensor, turn: Tensor, betas: Tensor) -> Tensor:
         """Rotate the root's path (W, L, 3) [m] and scale it to the leg length of the body.
@@ -183,6 +291,11 @@ class Augmenter:
         sole = self.body.template[self.sole, 1] + betas @ self.body.shape_directions[self.sole, 1]
         ankle = rest[:, 7:9, 1].mean(1)
         return rest[:, 0, 1] - ankle, ankle - sole, rest[:, 0]
+
+
+def _frames_needed(length: int) -> int:
+    """Frames of the data that a window of ``length`` frames may need if it is played as fast as allowed."""
+    return math.ceil(FASTEST * (length + 1))
 
 
 def _flat_states(trans: Tensor, root: Tensor, pose: Tensor, joints: Tensor) -> Tensor:

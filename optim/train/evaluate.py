@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +24,15 @@ from optim.priors.rollout import (
 )
 from optim.train.data import Augmenter, Clips, Windows
 
+GOALS = {
+    "one_step_joints": 0.6,
+    "root_drift_median": 10.0,
+    "rollout_joints": 6.0,
+    "joints_at_end_median": 8.0,
+    "regressed_against_body": 2.5,
+    "skate": 1.5,
+}
+"""What ``score`` divides metrics by: lengths in cm, and the skate of samples in that of the data."""
 HEAD = 15
 LABELLED = slice(1, 9)
 """Contact joints with labels: all but the root."""
@@ -38,6 +49,7 @@ class PriorReport:
     contact_accuracy: float
     contact_accuracy_rollout: float
     root_drift_median: float
+    joints_at_end_median: float
     heading_drift_median_deg: float
     rollout_joints: float
     regressed_against_body: float
@@ -50,6 +62,17 @@ class PriorReport:
     def lines(self) -> list[str]:
         """One line ``name  value`` for each metric."""
         return [f"{f.name:28s} {getattr(self, f.name):.3f}" for f in fields(self)]
+
+
+def score(report: PriorReport) -> float:
+    """One number for a prior, lower is better: the mean logarithm of its metrics over ``GOALS``.
+
+    Samples that fall or explode add as much as they are many.
+    """
+    values = {**{name: getattr(report, name) for name in GOALS if name != "skate"}}
+    values["skate"] = report.skate_samples_mm / max(report.skate_data_mm, 1e-6)
+    ratios = [math.log(max(values[name], 1e-6) / goal) for name, goal in GOALS.items()]
+    return sum(ratios) / len(ratios) + (1 - report.sample_good_share)
 
 
 @torch.no_grad()
@@ -80,6 +103,7 @@ def evaluate(
         contact_accuracy=accuracy,
         contact_accuracy_rollout=float((said == windows.contacts[:, 1:, LABELLED].bool()).float().mean()),
         root_drift_median=100 * float(end.median()),
+        joints_at_end_median=100 * float(joints_off[:, -1].mean(-1).median()),
         heading_drift_median_deg=float(_heading_error(rolled, truth)[:, -1].rad2deg().median()),
         rollout_joints=100 * float(joints_off.mean()),
         regressed_against_body=100 * float((own - rolled.joints).norm(dim=-1).mean()),
@@ -95,13 +119,14 @@ def _all_windows(clips: Clips, body: BodyModel, frames: int) -> Windows:
     spans = zip(clips.starts[:-1], clips.starts[1:], strict=True)
     starts = torch.cat([torch.arange(a + 1, max(b - frames, a + 1), frames) for a, b in spans])
     count = len(starts)
-    augmenter = Augmenter(clips, body, torch.Generator())
+    like: dict[str, Any] = {"device": clips.trans.device}
+    augmenter = Augmenter(clips, body, torch.Generator(**like))
     return augmenter.cut(
-        starts,
+        starts.to(**like),
         frames,
-        mirrored=torch.zeros(count, dtype=torch.bool),
-        yaw=torch.zeros(count),
-        betas=torch.zeros(count, 16),
+        mirrored=torch.zeros(count, dtype=torch.bool, **like),
+        yaw=torch.zeros(count, **like),
+        betas=torch.zeros(count, 16, **like),
     )
 
 
@@ -126,7 +151,7 @@ def _one_step(prior: MotionPrior, windows: Windows, body: BodyModel) -> tuple[fl
     truth = now[:, JOINTS].unflatten(1, (22, 3))
     regressed = states[:, JOINTS].unflatten(1, (22, 3))
     state = State.from_flat(states[:, None])
-    own = body.joints(state.trans, state.root_orient, state.pose_body, torch.zeros(len(states), 16))[:, 0]
+    own = body.joints(state.trans, state.root_orient, state.pose_body, states.new_zeros(len(states), 16))[:, 0]
     labels = windows.contacts[:, 1:].flatten(0, 1)[:, LABELLED].bool()
     right = ((logits[:, LABELLED] > 0) == labels).float().mean()
     pairs = ((regressed, truth), (own, truth), (own, regressed))
@@ -158,7 +183,7 @@ def _samples(
     truth = windows.flat[..., JOINTS].unflatten(-1, (22, 3))
     fit = torch.nonzero(_upright(truth))[:, 0]
     generator = torch.Generator().manual_seed(seed)
-    chosen = fit[torch.randint(len(fit), (count,), generator=generator)]
+    chosen = fit[torch.randint(len(fit), (count,), generator=generator).to(fit.device)]
     start = State.from_flat(windows.flat[chosen, 0])
     drawn, _ = sample(prior, start, windows.flat.shape[1], generator=generator)
     joints = body.joints(drawn.trans, drawn.root_orient, drawn.pose_body, windows.betas[chosen])

@@ -1,6 +1,8 @@
 """Training of the motion prior: windows, labels, learning, resuming, reading any folder."""
 
+import copy
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +15,10 @@ from optim.common.errors import InputError
 from optim.loading.models import load_body, load_motion_prior
 from optim.priors.rollout import JOINTS, ROOT, State, apply_change, canonical_pairs
 from optim.train.__main__ import main
-from optim.train.data import Augmenter, find_clips, load_clips
+from optim.train.data import FASTEST, Augmenter, Choice, find_clips, is_rare, load_clips
 from optim.train.evaluate import evaluate, foot_skate
-from optim.train.motion import MotionTrainer, Recipe, pack
+from optim.train.motion import MotionTrainer, Samples, pack, train
+from optim.train.recipe import Recipe
 
 TINY = Recipe(
     linear_start=0,
@@ -108,6 +111,48 @@ def test_yaw_does_not_matter_and_mirroring_twice_is_nothing(clips, body):
     torch.testing.assert_close(length(joints, 20, 8), length(image, 21, 7), rtol=0, atol=2e-3)
 
 
+def test_a_window_at_the_pace_of_the_data_is_not_changed_by_interpolation(clips, body):
+    augmenter = Augmenter(clips, body, torch.Generator().manual_seed(2))
+    choice = augmenter.choose(8, 6, warp=True)
+    steady = replace(choice, pace=torch.ones(8))
+    plain, played = augmenter.cut_chosen(steady, 6), augmenter.cut_chosen(steady, 6, warp=True)
+    torch.testing.assert_close(played.flat, plain.flat, rtol=0, atol=1e-3)
+    assert torch.equal(played.contacts, plain.contacts)
+
+
+def test_a_faster_window_is_the_same_path_in_fewer_frames(clips, body):
+    augmenter = Augmenter(clips, body, torch.Generator())
+    zero, still = torch.zeros(1), torch.zeros(1, dtype=torch.bool)
+    like = (torch.tensor([9]), still, zero, torch.zeros(1, 16))
+    fast = augmenter.cut_chosen(Choice(*like, pace=torch.tensor([FASTEST])), 11, warp=True)
+    # Frame k of the fast window is at 8 + 1.2 (k + 1) in the data; frame 9 is at 20, and frame 4 at 14.
+    data = augmenter.cut(torch.tensor([14]), 7, mirrored=still, yaw=zero, betas=torch.zeros(1, 16))
+    pose = slice(18, 207)
+    torch.testing.assert_close(fast.flat[0, 4, pose], data.flat[0, 0, pose], rtol=0, atol=1e-4)
+    torch.testing.assert_close(fast.flat[0, 9, pose], data.flat[0, 6, pose], rtol=0, atol=1e-4)
+    ratio = fast.flat[0, 4, JOINTS.stop :].norm() / data.flat[0, 0, JOINTS.stop :].norm()
+    assert float(ratio) == pytest.approx(FASTEST, rel=0.05)
+
+
+def test_rare_frames_are_drawn_as_often_as_asked(clips, body):
+    marked = torch.zeros_like(clips.rare)
+    marked[30] = True
+    augmenter = Augmenter(replace(clips, rare=marked), body, torch.Generator().manual_seed(1))
+    starts = augmenter.choose(4000, 5, rare_share=0.5).starts
+    share = ((starts <= 30) & (starts + 5 > 30)).float().mean()
+    assert 0.48 < float(share) < 0.56
+
+
+def test_what_is_rare():
+    standing = torch.tensor([0.0, 0.0, 0.9]).expand(4, 22, 3).clone()
+    standing[:, 15, 2], standing[:, 10, 2] = 1.5, 0.02
+    lying, running, jumping = standing.clone(), standing.clone(), standing.clone()
+    lying[:, :, 2] = 0.1
+    running[..., 0] = 0.1 * torch.arange(4.0)[:, None]
+    jumping[..., 2] += 0.2
+    assert [bool(is_rare(x).all()) for x in (standing, lying, running, jumping)] == [False, True, True, True]
+
+
 def test_another_body_still_stands_on_the_floor(clips, body):
     augmenter = Augmenter(clips, body, torch.Generator())
     betas = torch.zeros(2, 16)
@@ -132,14 +177,14 @@ def test_contacts_need_slowness_and_height():
 
 def test_training_learns(clips, body):
     trainer = MotionTrainer(clips, body, TINY, half=False)
-    losses = [sum(terms.values()) for terms in trainer.steps(until=12)]
+    losses = [float(sum(terms.values())) for terms in trainer.steps(until=12)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[9:12]) < 0.6 * np.mean(losses[:3])
 
 
 def test_bfloat16_training_descends_along_nearly_the_same_gradient(clips, body):
     full, half = (MotionTrainer(clips, body, TINY, half=half) for half in (False, True))
-    terms, near = full.step(), half.step()
+    terms, near = ({name: float(value) for name, value in t.step().items()} for t in (full, half))
     assert near == {name: pytest.approx(value, rel=0.05, abs=1e-3) for name, value in terms.items()}
     for (name, value), rounded in zip(full.model.named_parameters(), half.model.parameters(), strict=True):
         assert rounded.dtype == rounded.grad.dtype == torch.float32
@@ -173,15 +218,15 @@ def test_resumed_run_equals_an_unbroken_one(clips, body, tmp_path, at):
     resumed = MotionTrainer(clips, body, TINY, half=False)
     resumed.resume(tmp_path / "last.pth")
     list(resumed.steps(until=at + 3))
-    for one, other in zip(unbroken.model.parameters(), resumed.model.parameters(), strict=True):
-        assert torch.equal(one, other)
+    for network in ("model", "average"):
+        mine, others = (getattr(t, network).parameters() for t in (unbroken, resumed))
+        assert all(torch.equal(one, other) for one, other in zip(mine, others, strict=True))
 
 
 def test_packed_checkpoint_is_one_that_the_fit_loads(clips, body, tmp_path):
     trainer = MotionTrainer(clips, body, TINY, half=False)
     trainer.step()
-    trainer.save(tmp_path / "last.pth")
-    pack(tmp_path / "last.pth", tmp_path / "best_model.pth")
+    pack(trainer.model, tmp_path / "best_model.pth", trainer.update, 0.0)
     loaded = load_motion_prior(tmp_path / "best_model.pth")
     past = torch.randn(3, 339)
     torch.testing.assert_close(loaded.prior(past)[0], trainer.model.eval().prior(past)[0], rtol=0, atol=5e-3)
@@ -192,6 +237,60 @@ def test_resuming_from_something_else_is_refused(clips, body, tmp_path):
     torch.save({"model": {}}, tmp_path / "last.pth")
     with pytest.raises(InputError, match="last.pth"):
         MotionTrainer(clips, body, TINY).resume(tmp_path / "last.pth")
+
+
+def test_samples_are_kept_from_sliding_but_may_step(clips, body):
+    """The loss grows with the speed of a foot on the floor and hardly any more once that is a step."""
+    trainer = MotionTrainer(clips, body, TINY, half=False)
+    windows = trainer.augmenter.draw(4, 6, beta_std=0.0)
+    motion = windows.flat[:, :1].repeat(1, 6, 1)
+    height = motion[..., JOINTS].unflatten(-1, (22, 3))[..., 2].amin()
+    motion[..., 2] -= height - 0.02
+    losses = []
+    for speed in (0.0, 0.005, 0.02, 0.2, 0.4):
+        moved = motion.clone()
+        moved[..., 0] += speed * torch.arange(6.0)
+        losses.append(float(trainer._sample_losses(Samples(moved, windows.betas))["sample_slide"]))
+    assert losses[0] == pytest.approx(0, abs=1e-6)
+    assert losses[0] < losses[1] < 0.5 * losses[2] and losses[4] < 1.1 * losses[3]
+
+
+def test_a_run_ends_when_its_time_is_up(clips, body):
+    trainer = MotionTrainer(clips, body, replace(TINY, updates=10_000, minutes=2 / 60), half=False)
+    begun = time.monotonic()
+    assert 1 < len(list(trainer.steps())) < 10_000
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_an_update_on_a_gpu_is_that_of_the_processor(clips, body):
+    """The first graph replay, and the eager updates before it, lower the same loss."""
+    on_gpu = MotionTrainer(clips, body, TINY, device="cuda", half=False, compiled=False)
+    losses = [float(sum(terms.values())) for terms in on_gpu.steps(until=12)]
+    assert np.isfinite(losses).all() and np.mean(losses[9:12]) < 0.6 * np.mean(losses[:3])
+
+
+def test_a_gpu_that_is_not_there_is_refused(folder, tmp_path, capsys):
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    assert main(["motion-prior", "--data", str(folder), "--out", str(tmp_path), "--device", "cuda"]) == 2
+    assert "--device" in capsys.readouterr().err
+
+
+def test_best_weights_are_kept_and_not_the_last(clips, body, tmp_path):
+    trainer = MotionTrainer(clips, body, TINY, half=False)
+    scores = iter((3.0, 1.0, 2.0, 4.0))
+    kept = []
+
+    def validate(prior):
+        kept.append(copy.deepcopy(prior.state_dict()))
+        return next(scores), {}
+
+    train(trainer, tmp_path, validate=validate, validations=4, report=lambda *_: None)
+    saved = torch.load(tmp_path / "best_model.pth", weights_only=True)
+    assert saved["min_val_loss"] == 1.0 and len(trainer.history) == 4
+    for name, value in saved["model"].items():
+        torch.testing.assert_close(value, kept[1][name].half(), rtol=0, atol=0)
 
 
 @pytest.mark.slow
