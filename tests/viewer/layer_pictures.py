@@ -32,6 +32,7 @@ from viewer.scene.picking import surface_at
 from viewer.scene.reframe import rigid_to
 from viewer.ui import theme
 from viewer.ui.layout import Rect
+from viewer.ui.pins import pin_of
 from viewer.ui.ui_state import LAYERS, UiState
 from viewer.window.app import App
 from viewer.window.window import start_polyscope
@@ -155,6 +156,10 @@ def world_pictures(studio: Studio) -> None:
     ui.look.ghosts, ui.look.ghost_spacing = 1, 5
     other = ghost_frames(view, ui)[0]
     studio.shoot("ghosts", "ghosts", lambda: {"there": view.motion.joints[0, other, [0, 3, 6, 9, 1, 2]]})
+    studio.ui.pins.add(pin_of(view, "as it is"))
+    studio.ui.pins.beside, beside = True, np.array([studio.ui.pins.distance, 0.0, 0.0])
+    studio.shoot("compared", "compared", lambda: {"beside": view.motion.joints[0, FRAME] + beside})
+    studio.ui.pins.remove(0)
     studio.shoot("regressed", "regressed", lambda: {"there": view.regressed[0, FRAME]})
     touching = np.array(CONTACT_JOINTS)[view.motion.contacts[0, FRAME, CONTACT_JOINTS] > 0.5]
     studio.shoot("contacts", "contacts", lambda: {"there": joints[touching], "all": joints[list(CONTACT_JOINTS)]})

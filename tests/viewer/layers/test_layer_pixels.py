@@ -20,6 +20,7 @@ def pictures(tmp_path_factory):
 COLORS = theme.LAYER_COLORS
 CASES = [
     ("ghosts", "there", theme.mix(COLORS["ghosts"], theme.SEQUENCES[0], 0.5)),
+    ("compared", "beside", COLORS["compared"]),
     ("regressed", "there", COLORS["regressed"]),
     ("contacts", "there", COLORS["contacts"]),
     ("observations", "seen", COLORS["observations"]),
