@@ -28,7 +28,7 @@ ROOMS = {
     "optim.loading": "common reading body checks schedule priors problem session split config keypoints",
     "optim.diagnostics": "common body schedule priors problem objective session",
     "optim.train": "common body priors loading diagnostics",
-    "optim.recording": "common checks solver schedule priors problem objective session config loading",
+    "optim.recording": "common checks solver schedule priors problem objective session split config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
     "optim.evaluation": "common body schedule priors problem session split loading diagnostics train results",
     "optim.reporting": "common body checks schedule diagnostics problem objective config loading results evaluation",

@@ -165,7 +165,7 @@ class Settings:
         otherwise="no split",
     )
     rgb_overlap_len: int = option(10, "number of frames that neighbouring sub-sequences share", group=DATA, metavar="N")
-    batch_size: int = option(4, "headless: number of sub-sequences that are fitted together", group=DATA, metavar="N")
+    batch_size: int = option(4, "number of sub-sequences that are fitted together", group=DATA, metavar="N")
 
     op_keypts: Path | None = option(
         None,

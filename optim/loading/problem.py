@@ -26,12 +26,12 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.presets import PRESETS
 from optim.session.session import Session
-from optim.split.batches import BatchedFit
+from optim.split.batches import BatchedFit, Batches, planned
 from optim.split.splitting import Split, split_frames, sub_problem
 
 
 def load_session(settings: Settings) -> Session:
-    """Read and check everything, and begin a session. The sub-sequences of a split clip are one batch in it.
+    """Read and check everything, and begin a session, which fits the batches of a split clip one after the other.
 
     Raises:
         InputError: A file, a value or a combination of options cannot be used.
@@ -39,7 +39,11 @@ def load_session(settings: Settings) -> Session:
     problem = load_problem(settings)
     if settings.rgb_seq_len is not None:
         split = load_split(problem, settings)
-        problem = replace(sub_problem(problem, split.intervals), asked_overlap=split.asked_overlap)
+        problem = replace(problem, asked_overlap=split.asked_overlap)
+        if len(split) > settings.batch_size:
+            batches = Batches(problem, planned(problem, split, settings.batch_size))
+            return Session(batches.problem(0), schedule=settings.schedule(), batches=batches)
+        problem = sub_problem(problem, split.intervals)
     return Session(problem, schedule=settings.schedule())
 
 

@@ -32,8 +32,9 @@ from optim.recording.runfile import Names, Position, RunFile, damage_told
 from optim.recording.states import Bare, States, Stays
 from optim.recording.values import Values
 from optim.session.edits import from_record, to_record
-from optim.session.history import ITERATION, PHASE, Entry, History, Snapshot
+from optim.session.history import BATCH, ITERATION, PHASE, Entry, History, Snapshot
 from optim.session.session import Session
+from optim.split.batches import Batches
 
 _MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")
 SAME_LOSS = 1e-3
@@ -122,8 +123,24 @@ class Recording:
 
     # Writing.
 
-    def begin(self, problem: Problem, settings: Settings | None) -> None:
-        """Write the data of the problem and the settings that differ from the defaults, with absolute paths."""
+    @property
+    def batches(self) -> tuple[tuple[tuple[int, int], ...], ...] | None:
+        """Intervals of the sub-sequences of each batch, if the problem is a whole video that is fitted in batches."""
+        found = self.file.logged("batches")
+        return self._values.decode(found[0][1]) if found else None
+
+    def begin(
+        self,
+        problem: Problem,
+        settings: Settings | None,
+        *,
+        batches: tuple[tuple[tuple[int, int], ...], ...] | None = None,
+    ) -> None:
+        """Write the data of the problem and the settings that differ from the defaults, with absolute paths.
+
+        Args:
+            batches: Intervals of the sub-sequences of each batch, if ``problem`` is a video that is fitted in batches.
+        """
         data = {f.name: getattr(problem, f.name) for f in fields(Problem) if f.name not in _MODELS}
         if problem.body_file is not None:
             data["body_file"] = problem.body_file.absolute()
@@ -131,6 +148,8 @@ class Recording:
             data["footage"] = replace(problem.footage, path=problem.footage.path.absolute())
         with self.file.transaction():
             self.file.log("problem", self._values.encode(data))
+            if batches is not None:
+                self.file.log("batches", self._values.encode(batches))
             if settings is not None:
                 self.file.log("settings", self._values.encode(_of_the_fit(settings)))
 
@@ -226,7 +245,7 @@ class Recording:
         before = {snapshot.id: snapshot for _, snapshot, _ in news.snapshots}
         for _, snapshot, _ in news.snapshots:
             stays = _stays(snapshot, news.pairs_of_parents)
-            if snapshot.cause == PHASE and snapshot.parent is not None:
+            if snapshot.cause in (PHASE, BATCH) and snapshot.parent is not None:
                 if snapshot.parent in before and not states.whole(snapshot.parent):
                     self._keep(before[snapshot.parent], "whole")
                 states.stays(snapshot.parent)
@@ -334,6 +353,7 @@ class Recording:
             seconds=seconds,
             observations=stretch["observations"],
             floor=stretch["floor"],
+            batch=stretch.get("batch", 0),
             edit=None if edit is None else from_record(json.loads(edit)),
         )
 
@@ -418,6 +438,8 @@ def recorded_session(session: Session, *, path: Path, settings: Settings | None 
     recording = Recording(RunFile(path, mode="append" if path.exists() else "new"))
     if len(recording):
         recording.restore(session)
+    elif isinstance(session.batches, Batches):
+        recording.begin(session.batches.whole, settings, batches=session.batches.intervals)
     else:
         recording.begin(session.problem, settings)
     return recording
@@ -556,6 +578,7 @@ def _stretch(snapshot: Snapshot) -> dict[str, Any]:
         "prior_frame": snapshot.prior_frame,
         "observations": snapshot.observations,
         "floor": snapshot.floor,
+        "batch": snapshot.batch,
         "metric": snapshot.solver.preconditioner,
         "variables": _apart(snapshot),
     }

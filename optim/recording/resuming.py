@@ -16,6 +16,7 @@ from optim.problem.problem import Problem
 from optim.recording.recording import Recording
 from optim.recording.runfile import RunFile
 from optim.session.session import Session
+from optim.split.batches import Batches
 
 _GENDERS = ("female", "male", "neutral")
 
@@ -47,7 +48,8 @@ def load_recorded(settings: Settings) -> Session:
     """
     assert settings.resume is not None
     with closing(RunFile(settings.resume, mode="read")) as file:
-        data = Recording(file).data
+        recording = Recording(file)
+        data, intervals = recording.data, recording.batches
         if not data:
             raise InputError(f"{settings.resume}: holds no data to fit; it was not begun by run_viewer.py")
         if data["footage"] is not None and file.rows("SELECT 1 FROM pictures LIMIT 1"):
@@ -63,7 +65,10 @@ def load_recorded(settings: Settings) -> Session:
         motion_prior=load_motion_prior(settings.humor),
         init_state_prior=load_init_state_prior(settings.init_motion_prior),
     )
-    return Session(problem, schedule=settings.schedule())
+    if intervals is None:
+        return Session(problem, schedule=settings.schedule())
+    batches = Batches(problem, intervals)
+    return Session(batches.problem(0), schedule=settings.schedule(), batches=batches)
 
 
 def _gender(body_file: Path | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +20,20 @@ from optim.problem.variables import Trajectory, Variables
 from optim.session.history import History, Snapshot
 
 _PREDICTIONS_KEPT = 8
+
+
+class Batches(Protocol):
+    """The batches of a split video, which are fitted one after the other (``optim.split.batches``)."""
+
+    def __len__(self) -> int: ...
+
+    def problem(self, batch: int) -> Problem:
+        """The problem of a batch, without the batch before it."""
+        ...
+
+    def following(self, fit: Fit) -> Problem:
+        """The problem of the next batch, which begins from the end of the current one as it is now."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,10 +69,12 @@ class Fit:
     Args:
         problem: The problem as it was given to the session.
         current: The current snapshot of the history. Only the session changes it, by ``go_to``.
+        batches: The batches of a split video, of which ``problem`` is the first one; None: there is only one.
     """
 
-    def __init__(self, problem: Problem, history: History, current: Snapshot) -> None:
-        self._given = problem
+    def __init__(self, problem: Problem, history: History, current: Snapshot, batches: Batches | None = None) -> None:
+        self._given = {0: problem}
+        self._batches = batches
         self.problem = problem
         """The problem at the current snapshot; observations and floor may have been edited."""
         self.history = history
@@ -76,13 +93,25 @@ class Fit:
         Raises:
             InputError: The observations and the floor do not fit together.
         """
-        given, now = self._given, self.problem
+        given, now = self._given_in(snapshot.batch), self.problem
         seen = given.observations if snapshot.observations is None else snapshot.observations
         floor = given.floor if snapshot.floor is None else snapshot.floor
         for known in (given, now):
             if known.observations is seen and known.floor is floor:
                 return known
         return replace(given, observations=seen, floor=floor)
+
+    def _given_in(self, batch: int) -> Problem:
+        """The problem of a batch before any edit. A later one has no batch before it; its snapshots know that."""
+        if self._batches is None:
+            return self._given[0]
+        if batch not in self._given:
+            self._given[batch] = self._batches.problem(batch)
+        return self._given[batch]
+
+    def _problem_of(self, snapshot: Snapshot) -> Problem:
+        """The problem at the current snapshot, or at a given one of another batch."""
+        return self.problem if snapshot.batch == self.current.batch else self.problem_at(snapshot)
 
     def trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
         """The whole motion at a snapshot, in the input frame."""
@@ -120,9 +149,9 @@ class Fit:
         if predicted.in_prior is not None:
             return predicted.in_prior.frame
         variables = dict(snapshot.variables)
-        if self.problem.has_camera:
+        if self.problem.has_camera and snapshot.batch == self.current.batch:
             variables["floor_plane"] = self.current.variables["floor_plane"]
-        return prior_frame_of(self.problem, variables, snapshot.schedule[snapshot.phase].preset)
+        return prior_frame_of(self._problem_of(snapshot), variables, snapshot.schedule[snapshot.phase].preset)
 
     def rollout(self, snapshot: Snapshot | None = None) -> Rollout | None:
         """The output of the motion prior, in the prior frame; None before stage 3."""
@@ -151,12 +180,13 @@ class Fit:
         return self._predictions[snapshot.id][1]
 
     def _predict(self, snapshot: Snapshot) -> Prediction:
+        problem = self._problem_of(snapshot)
         with torch.no_grad():
             if snapshot.stage < 3:
-                return predict_free(self.problem, snapshot.variables, Parts())
+                return predict_free(problem, snapshot.variables, Parts())
             phase = snapshot.schedule[snapshot.phase]
             return predict_rollout(
-                self.problem,
+                problem,
                 snapshot.variables,
                 Parts(),
                 frame=snapshot.prior_frame,

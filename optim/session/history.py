@@ -20,7 +20,7 @@ from optim.solver.lbfgs import LbfgsState
 if TYPE_CHECKING:
     from optim.session.edits import Edit
 
-START, ITERATION, PHASE = "start", "iteration", "phase"
+START, ITERATION, PHASE, BATCH = "start", "iteration", "phase", "batch"
 """Causes of snapshots that were not made by an edit."""
 
 
@@ -31,7 +31,7 @@ class Snapshot:
     id: int
     parent: int | None
     cause: str
-    """``start``, ``iteration``, ``phase``, or the description of an edit, such as ``held x_0``."""
+    """``start``, ``iteration``, ``phase``, ``batch``, or the description of an edit, such as ``held x_0``."""
     schedule: tuple[Phase, ...]
     """The schedule as edited up to this snapshot."""
     phase: int
@@ -59,6 +59,8 @@ class Snapshot:
     """(B, 4) the observed floor as edited up to this snapshot; None means that of the problem."""
     edit: Edit | None = None
     """The edit that made this snapshot; None where it was no edit. ``cause`` describes it."""
+    batch: int = 0
+    """Number of the batch of sub-sequences that is fitted here, from 0."""
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -88,7 +90,7 @@ class Snapshot:
 
     @property
     def done(self) -> bool:
-        """Whether this is the end of the whole schedule."""
+        """Whether this is the end of the schedule, which every batch goes through."""
         return self.phase_done and self.next_phase is None
 
     @property
@@ -120,7 +122,7 @@ class Entry:
     @property
     def edited(self) -> bool:
         """Whether the snapshot was made by an edit, which ``cause`` describes."""
-        return self.cause not in (START, ITERATION, PHASE)
+        return self.cause not in (START, ITERATION, PHASE, BATCH)
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ class History:
             self._entries.append(self._entry_of(snapshot, self._branch_for(snapshot)))
         if snapshot.cause != ITERATION:
             self.store.pin(snapshot.id)
-        if snapshot.cause == PHASE and snapshot.parent is not None:
+        if snapshot.cause in (PHASE, BATCH) and snapshot.parent is not None:
             self.store.pin(snapshot.parent)
         self.store.put(snapshot)
         return snapshot
@@ -248,23 +250,23 @@ class History:
     # Lines of work
 
     def ancestors(self, snapshot_id: int) -> Iterator[Snapshot]:
-        """The snapshots from a given one back to the root."""
+        """The snapshots from a given one back to the first one of its batch."""
         return (self[entry.id] for entry in self.path_back(snapshot_id))
 
     def branch(self, snapshot_id: int) -> list[Snapshot]:
-        """The snapshots from the root to a given one."""
+        """The snapshots from the first one of the batch to a given one."""
         return list(self.ancestors(snapshot_id))[::-1]
 
     def path_back(self, snapshot_id: int) -> Iterator[Entry]:
-        """The entries from a given snapshot back to the root; no snapshot is fetched."""
+        """The entries from a given snapshot back to the first one of its batch; no snapshot is fetched."""
         here: int | None = snapshot_id
         while here is not None:
             entry = self.entry(here)
             yield entry
-            here = entry.parent
+            here = None if entry.cause == BATCH else entry.parent
 
     def path(self, snapshot_id: int) -> list[Entry]:
-        """The entries from the root to a given snapshot; no snapshot is fetched."""
+        """The entries from the first snapshot of the batch to a given one; no snapshot is fetched."""
         return list(self.path_back(snapshot_id))[::-1]
 
     # Names

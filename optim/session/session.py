@@ -26,8 +26,8 @@ from optim.problem.missing_frames import bridged, wait_for_the_first_seen
 from optim.problem.problem import Problem
 from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule.phases import Phase
-from optim.session.fit import Fit
-from optim.session.history import ITERATION, PHASE, START, History, Snapshot
+from optim.session.fit import Batches, Fit
+from optim.session.history import BATCH, ITERATION, PHASE, START, History, Snapshot
 from optim.session.storage import DEFAULT_LIMIT
 from optim.solver import lbfgs
 
@@ -81,6 +81,8 @@ class Session:
         keep_iterations: Keep every iteration, to be able to rewind to it. If false, a phase keeps only its first and
             its latest snapshot, for runs that only need results.
         memory_limit: Bytes beyond which older iterations of a recorded run leave memory (see ``History``).
+        batches: The batches of a split video, of which ``problem`` is the first one. Each goes through the schedule;
+            all are in one history. None: there is only this one.
 
     Raises:
         InputError: The schedule has no phase.
@@ -94,18 +96,18 @@ class Session:
         seed: int = 0,
         keep_iterations: bool = True,
         memory_limit: int = DEFAULT_LIMIT,
+        batches: Batches | None = None,
     ) -> None:
         if not schedule:
             raise InputError("the schedule has no phase with steps; give num_iters with at least one step")
         self.seed = seed
-        self._given = problem
+        self._given, self._planned, self.batches = problem, schedule, batches
         self._objective_used: Objective | None = None
         self._waiting: _Iteration | None = None
         self._undo: list[int] = []
         self._redo: list[int] = []
         history = History(keep_iterations=keep_iterations, memory_limit=memory_limit)
-        first = self._first(wait_for_the_first_seen(schedule, problem.observations))
-        self.fit = Fit(problem, history, history.add(first))
+        self.fit = Fit(problem, history, history.add(self._first(problem, schedule)), batches)
 
     @property
     def current(self) -> Snapshot:
@@ -127,24 +129,32 @@ class Session:
 
     @property
     def done(self) -> bool:
-        return self.current.done
+        """Whether this is the end of the schedule in the last batch."""
+        return self.current.done and self.current.batch == self.batch_count - 1
+
+    @property
+    def batch_count(self) -> int:
+        """Number of batches that are fitted one after the other."""
+        return 1 if self.batches is None else len(self.batches)
 
     # Going forward
 
     def step_iteration(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """Do one L-BFGS iteration, or enter the next phase at the end of a phase; returns the current snapshot.
+        """Do one L-BFGS iteration, or enter the next phase or batch at the end of one; returns the current snapshot.
 
         ``interrupt`` is called before every evaluation. If it returns true, the iteration waits: the current snapshot
         stays, and the next call continues without repeating an evaluation.
         """
         here = self.current
-        if here.done:
+        if self.done:
             return here
         if not here.phase_done:
             return self._iterate(here, interrupt)
         next_phase = here.next_phase
-        if next_phase is None or (interrupt is not None and interrupt()):
+        if interrupt is not None and interrupt():
             return here
+        if next_phase is None:
+            return self._go_to(self._next_batch(here))
         return self._go_to(self._enter(here, next_phase, cause=PHASE))
 
     def step_outer(self, interrupt: Interrupt | None = None) -> Snapshot:
@@ -160,8 +170,8 @@ class Session:
         return self._advance(_stage_done, interrupt)
 
     def run(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """Run to the end of the schedule."""
-        return self._advance(lambda snapshot: snapshot.done, interrupt)
+        """Run to the end of the schedule in the last batch."""
+        return self._advance(lambda snapshot: self.done, interrupt)
 
     def _advance(self, until: Callable[[Snapshot], bool], interrupt: Interrupt | None) -> Snapshot:
         while True:
@@ -203,7 +213,7 @@ class Session:
 
     def take_up(self, history: History, *, current: int, undo: Sequence[int] = (), redo: Sequence[int] = ()) -> None:
         """Continue where another session of the same problem stood, with its history in place of this one's."""
-        self.fit = Fit(self._given, history, history[current])
+        self.fit = Fit(self._given, history, history[current], self.batches)
         self._undo, self._redo, self._waiting = list(undo), list(redo), None
 
     def _travel(self, stack: list[int], other: list[int]) -> Snapshot:
@@ -293,13 +303,38 @@ class Session:
 
     # Inside
 
-    def _first(self, schedule: tuple[Phase, ...]) -> Snapshot:
-        """The first snapshot of the session."""
+    def _next_batch(self, here: Snapshot) -> Snapshot:
+        """The first snapshot of the next batch.
+
+        It has the schedule that the session was given, or the present one if that was edited. Nothing is held in it.
+        """
+        assert self.batches is not None
+        problem = self.batches.following(self.fit)
+        *_, began = self.history.path_back(here.id)
+        edited = here.schedule != self.history[began.id].schedule
+        first = self._first(problem, here.schedule if edited else self._planned)
+        return self.history.add(
+            replace(
+                first,
+                id=len(self.history),
+                parent=here.id,
+                cause=BATCH,
+                batch=here.batch + 1,
+                total_iterations=here.total_iterations,
+                evaluations_spent=here.evaluations_spent + first.evaluations_spent,
+                observations=problem.observations,
+                floor=problem.floor,
+            )
+        )
+
+    def _first(self, problem: Problem, schedule: tuple[Phase, ...]) -> Snapshot:
+        """The first snapshot of a fit of one problem."""
         began = time.perf_counter()
+        schedule = wait_for_the_first_seen(schedule, problem.observations)
         phase = schedule[0]
-        variables = initial_variables(self._given, phase.preset)
+        variables = initial_variables(problem, phase.preset)
         free = packing(variables, phase)
-        objective = self._objective_of(self._given, phase, None)
+        objective = self._objective_of(problem, phase, None)
         point = objective.point(free.pack(variables), variables, free)
         return Snapshot(
             id=0,

@@ -18,6 +18,7 @@ from optim.problem.observations import PreviousBatch
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.phases import Phase
+from optim.session.fit import Fit
 from optim.session.session import Session
 from optim.split.splitting import Interval, Split, in_batches, sub_problem
 from optim.split.stitching import Clip, Stitched, stitch
@@ -46,6 +47,47 @@ class Progress:
     def done(self) -> bool:
         """Whether all batches are done."""
         return self.batch == self.batches
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of a split video for one session that goes from one to the next (``optim.session.fit.Batches``)."""
+
+    whole: Problem
+    """The video as one sequence."""
+    intervals: tuple[tuple[Interval, ...], ...]
+    """Intervals of each batch's sub-sequences in the video."""
+
+    def __len__(self) -> int:
+        return len(self.intervals)
+
+    def problem(self, batch: int) -> Problem:
+        """The problem of a batch, without the batch before it."""
+        found = sub_problem(self.whole, self.intervals[batch])
+        return found if batch == 0 or self.whole.floor is None else replace(found, floor_known=True)
+
+    def following(self, fit: Fit) -> Problem:
+        """The problem of the next batch, which begins from the end of the current one as it is now.
+
+        The floor is that of the current batch; an assumed floor is replaced by the one that the first batch ends with.
+        """
+        next_one, previous = fit.current.batch + 1, last_of(fit)
+        problem = sub_problem(self.whole, self.intervals[next_one], previous=previous)
+        if self.whole.floor is None or fit.problem.floor is None:
+            return problem
+        assumed = next_one == 1 and not self.whole.floor_known
+        plane = previous.floor_plane if assumed else fit.problem.floor[-1]
+        return replace(problem, floor=plane.expand(problem.batch, -1), floor_known=True)
+
+    def numbers(self, batch: int) -> tuple[int, ...]:
+        """Numbers of a batch's sub-sequences among all that are fitted, from 0."""
+        before = sum(len(earlier) for earlier in self.intervals[:batch])
+        return tuple(range(before, before + len(self.intervals[batch])))
+
+
+def planned(whole: Problem, split: Split, size: int) -> tuple[tuple[Interval, ...], ...]:
+    """The intervals of a split in batches of ``size``, without those in which nothing was observed."""
+    return tuple(in_batches([interval for interval in split.intervals if _anything_seen(whole, interval)], size))
 
 
 class BatchedFit:
@@ -78,9 +120,9 @@ class BatchedFit:
             raise InputError(f"the split is of {split.frames} frames, the observations have {whole.frames}")
         self.whole, self.split = whole, split
         self._begin_session = partial(Session, schedule=schedule, seed=seed, keep_iterations=keep_iterations)
-        seen = [interval for interval in split.intervals if _anything_seen(whole, interval)]
+        self._batches = planned(whole, split, batch_size)
+        seen = {interval for batch in self._batches for interval in batch}
         self.unseen: tuple[Interval, ...] = tuple(i for i in split.intervals if i not in seen)
-        self._batches = in_batches(seen, batch_size)
         self._index = 0
         self._finished: list[Clip] = []
         self._evaluations = 0
@@ -104,7 +146,7 @@ class BatchedFit:
         self._index += 1
         self.session = None
         if self._index < len(self._batches):
-            previous = last_of(session)
+            previous = last_of(session.fit)
             if self.whole.floor is not None and not self.whole.floor_known:  # the whole video has one floor
                 self.whole = replace(self.whole, floor=previous.floor_plane[None], floor_known=True)
             self.session = self._begin(previous=previous)
@@ -146,13 +188,13 @@ class BatchedFit:
         return clips_of(session.fit.trajectory(), self.intervals)
 
 
-def last_of(session: Session) -> PreviousBatch:
+def last_of(fit: Fit) -> PreviousBatch:
     """The present state of a batch's last sub-sequence, for the overlap terms of the next batch.
 
     Raises:
         InputError: The batch does not come from a split video.
     """
-    problem, motion = session.problem, session.fit.trajectory()
+    problem, motion = fit.problem, fit.trajectory()
     interval = problem.observations.seq_interval
     if interval is None:
         raise InputError("this batch has no seq_interval; only sub-sequences of one video have a next one")

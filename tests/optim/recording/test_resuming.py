@@ -39,6 +39,40 @@ def test_the_data_are_in_the_file_and_the_bits_go_on(model_files, tmp_path):
     assert resumed.done
 
 
+def test_a_fit_in_batches_goes_on_in_any_of_them(model_files, tmp_path):
+    """Also from a batch that was left: the batches to come are worked out from the data in the file."""
+    motion = write_walk(tmp_path / "walk_poses.npz", frames=40)
+    split = ["--rgb-seq-len", "12", "--rgb-overlap-len", "3", "--batch-size", "2", "--amass-seq-len", "30"]
+    short = ["--lbfgs-max-iter", "3", "--num-iters", "1", "1", "1"]
+    settings = parse(["--data-path", str(motion), *short, *split, *model_files.flags()])
+    path = tmp_path / "run.humorscope"
+    session = load_session(settings)
+    assert session.batch_count == 2
+    recording = recorded_session(session, path=path, settings=settings)
+    while session.current.batch == 0 or session.current.stage == 1:
+        session.step_iteration()
+        recording.follow(session)
+    recording.file.close()
+    motion.unlink()
+    again = resumed_settings(parse(["--resume", str(path)]))
+    for place in (session.current.id, 2):
+        resumed = load_recorded(again)
+        Recording(RunFile(path, mode="read")).restore(resumed)
+        assert resumed.batch_count == 2 and resumed.current.batch == 1
+        for number in range(len(session.history)):
+            found, expected = resumed.history[number], session.history[number]
+            assert found.batch == expected.batch and found.evaluation.total == expected.evaluation.total
+            assert all(torch.equal(found.variables[name], value) for name, value in expected.variables.items())
+        for one in (session, resumed):
+            one.rewind(place)
+        while not session.done:
+            expected, found = session.step_iteration(), resumed.step_iteration()
+            assert found.evaluation.total == expected.evaluation.total and found.batch == expected.batch
+        assert resumed.done
+        session = load_recorded(again)
+        Recording(RunFile(path, mode="read")).restore(session)
+
+
 def test_models_can_be_elsewhere_and_the_fit_cannot_be_another(model_files, tmp_path):
     path = tmp_path / "run.humorscope"
     recording = Recording(RunFile(path, mode="new"))

@@ -14,8 +14,9 @@ from optim.objective.prediction import Points, Prediction
 from optim.objective.terms.overlap import rgb_overlap_consist_verts3d_pos
 from optim.objective.terms.scene import Scene
 from optim.schedule.stages import schedule
+from optim.session.edits import Hold, SetWeight
 from optim.session.session import Session
-from optim.split.batches import BatchedFit, last_of
+from optim.split.batches import BatchedFit, Batches, last_of, planned
 from optim.split.splitting import split_frames, sub_problem
 from tests import fakes
 
@@ -164,4 +165,74 @@ def test_bad_input():
     with pytest.raises(InputError, match="batch_size is 0"):
         BatchedFit(whole, SPLIT, schedule=phases(), batch_size=0)
     with pytest.raises(InputError, match="seq_interval"):
-        last_of(Session(whole, schedule=phases()))
+        last_of(Session(whole, schedule=phases()).fit)
+
+
+def in_one_session(modality: str = "joints3d", **options) -> Session:
+    """A session that goes through batches of three and of one sub-sequence."""
+    whole = fakes.problem(modality, frames=FRAMES)
+    if "floor_known" in options:
+        whole = replace(whole, floor_known=options.pop("floor_known"))
+    batches = Batches(whole, planned(whole, SPLIT, 3))
+    return Session(batches.problem(0), schedule=phases(DATA_TYPES[modality], **options), batches=batches)
+
+
+@pytest.mark.parametrize(("modality", "known"), [("joints3d", True), ("joints2d", True), ("joints2d", False)])
+def test_one_session_goes_through_all_batches_with_the_same_bits(modality, known):
+    session = in_one_session(modality, num_iters=(1, 1, 1), iterations=3, floor_known=known)
+    whole = replace(fakes.problem(modality, frames=FRAMES), floor_known=known)
+    fit = BatchedFit(
+        whole, SPLIT, schedule=phases(DATA_TYPES[modality], num_iters=(1, 1, 1), iterations=3), batch_size=3
+    )
+    for number, separate in enumerate(fit):
+        separate.run()
+        while not (session.current.batch == number and session.current.done):
+            session.step_iteration()
+        assert session.problem.batch == separate.problem.batch
+        for name, value in separate.current.variables.items():
+            assert torch.equal(session.current.variables[name], value), name
+        assert session.current.evaluation.total == separate.current.evaluation.total
+        entries = session.history.path(session.current.id)
+        assert [e.evaluation.total for e in entries] == [
+            e.evaluation.total for e in separate.history.path(separate.current.id)
+        ]
+    assert session.done and session.step_iteration() is session.current
+
+
+def test_a_session_goes_back_to_an_earlier_batch_and_on_to_another_next_one():
+    session = in_one_session()
+    session.run()
+    assert session.done and session.batch_count == 2 and session.current.batch == 1
+    entries = session.history.entries
+    (begun,) = [entry for entry in entries if entry.cause == "batch"]
+    last = session.current
+    end = session.history[begun.parent]
+    motion = session.fit.trajectory(end)
+    assert motion.trans.shape[0] == 3 and session.fit.trajectory().trans.shape[0] == 1
+    assert session.fit.problem_at(end).batch == 3
+    session.rewind(end.id)
+    assert session.problem.batch == 3 and not session.done and session.current.done
+    again = session.step_iteration()
+    assert again.batch == 1 and again.parent == end.id and session.problem.observations.previous is not None
+    for name, value in session.history[begun.id].variables.items():
+        assert torch.equal(again.variables[name], value)
+    session.rewind(end.id)
+    session.apply(SetWeight("joints3d", 7.0, 1))
+    session.rewind(end.id)
+    session.rewind(last.id)
+    session.run()
+    assert session.current is last
+
+
+def test_edits_of_the_schedule_hold_in_the_next_batch_and_holds_do_not():
+    session = in_one_session(num_iters=(1, 2, 0))
+    session.finish_phase()
+    session.apply(SetWeight("joints3d", 3.0, 2))
+    session.apply(Hold("trans"))
+    session.finish_stage()
+    session.apply(Hold("betas"))
+    session.step_iteration()
+    while session.current.batch == 0:
+        session.step_iteration()
+    assert session.current.schedule[1].weights["joints3d"] == 3.0 and session.current.held == frozenset()
+    assert session.current.cause == "batch" and session.current.phase == 0
