@@ -27,6 +27,14 @@ class Batches(Protocol):
 
     def __len__(self) -> int: ...
 
+    def size(self, batch: int) -> int:
+        """Number of sub-sequences of a batch."""
+        ...
+
+    def numbers(self, batch: int) -> tuple[int, ...]:
+        """Numbers of a batch's sub-sequences among all that are fitted, from 0."""
+        ...
+
     def problem(self, batch: int) -> Problem:
         """The problem of a batch, without the batch before it."""
         ...

@@ -61,6 +61,10 @@ class Batches:
     def __len__(self) -> int:
         return len(self.intervals)
 
+    def size(self, batch: int) -> int:
+        """Number of sub-sequences of a batch."""
+        return len(self.intervals[batch])
+
     def problem(self, batch: int) -> Problem:
         """The problem of a batch, without the batch before it."""
         found = sub_problem(self.whole, self.intervals[batch])

@@ -15,7 +15,7 @@ class HistoryRows:
 
     def __init__(self, num_terms: int) -> None:
         self._count = 0
-        self._whole = np.zeros((256, 8), np.int64)  # id, parent, branch, phase, step, iteration, depth, frames
+        self._whole = np.zeros((256, 9), np.int64)  # id, parent, branch, batch, phase, step, iteration, depth, frames
         self._total = np.zeros(256, np.float32)
         self._terms = np.zeros((256, num_terms), np.float32)
         self._events: list[vm.Event] = []
@@ -37,11 +37,13 @@ class HistoryRows:
         terms: np.ndarray,
         edit: str | None,
         iterated: bool,
+        batch_begins: bool = False,
     ) -> None:
         """Append the next snapshot.
 
         Args:
             edit: Description of the edit that made the snapshot; None if no edit did.
+            batch_begins: Whether it is the first snapshot of a further batch of sub-sequences.
             iterated: Whether an iteration made the snapshot, rather than an edit or the start of a phase.
 
         The other arguments are entries of the arrays of ``view_model.History``.
@@ -51,8 +53,10 @@ class HistoryRows:
             self._total = np.concatenate((self._total, np.zeros_like(self._total)))
             self._terms = np.concatenate((self._terms, np.zeros_like(self._terms)))
         row = self._count
-        depth = 0 if parent is None else self._whole[parent, 6] + iterated
-        self._whole[row] = row, -1 if parent is None else parent, branch, phase, step, iteration, depth, frames
+        depth = 0 if parent is None else self._whole[parent, 7] + iterated
+        batch = 0 if parent is None else self._whole[parent, 3] + batch_begins
+        before = -1 if parent is None else parent
+        self._whole[row] = row, before, branch, batch, phase, step, iteration, depth, frames
         self._total[row], self._terms[row] = total, terms
         if edit is not None:
             self._events.append(vm.Event(snapshot=row, text=edit))
@@ -64,6 +68,10 @@ class HistoryRows:
 
     def phase(self, row: int) -> int:
         """Index of the phase that a snapshot belongs to."""
+        return int(self._whole[row, 4])
+
+    def batch(self, row: int) -> int:
+        """Number of the batch of sub-sequences that a snapshot belongs to."""
         return int(self._whole[row, 3])
 
     def path(self, row: int) -> list[int]:
@@ -89,11 +97,12 @@ class HistoryRows:
             bookmarks: Pairs of a snapshot's id and the name of its bookmark.
         """
         n = self._count
-        ids, parents, branch_of, phase, step, iteration, depth, frames = self._whole[:n].T
+        ids, parents, branch_of, batch_of, phase, step, iteration, depth, frames = self._whole[:n].T
         return vm.History(
             ids=ids,
             parents=parents,
             branch_of=branch_of,
+            batch_of=batch_of,
             phase=phase,
             step=step,
             iteration=iteration,

@@ -33,7 +33,7 @@ class Members:
     row_of: Mapping[str, int]
     """Name of a loss term → index of its row."""
     batch: int
-    """Number of sub-sequences."""
+    """Number of sub-sequences of the first batch."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -57,14 +57,14 @@ class Members:
 
     def per_frame(self, at: Evaluated) -> np.ndarray:
         """Weighted loss (K, B, T) of every row in every frame; NaN where a row belongs to no frame."""
-        frames = 0
+        batch, frames = self.batch, 0
         parts: dict[int, list[np.ndarray]] = {}
         for name, value in at.evaluation.terms.items():
             if value.per_frame is not None and name in self.row_of and value.raw:
                 share = np.asarray(value.per_frame) * (value.weighted / value.raw)
                 parts.setdefault(self.row_of[name], []).append(share)
-                frames = max(frames, share.shape[1])
-        found = np.full((len(self.rows), self.batch, frames), np.nan, np.float32)
+                batch, frames = share.shape[0], max(frames, share.shape[1])
+        found = np.full((len(self.rows), batch, frames), np.nan, np.float32)
         for row, shares in parts.items():
             found[row] = 0.0
             for share in shares:

@@ -155,6 +155,9 @@ class Scene:
     asked_overlap: int | None = None  # smallest number of frames that neighbours should share, as the user asked
     loss_terms: tuple[str, ...] = ()  # names of the loss terms; several may share a row of the weights table
     checked: tuple[Checked, ...] = ()  # what the checks of the data found
+    batch: int = 0  # number of the batch of sub-sequences that is shown, from 0
+    batches: int = 1  # number of batches that are fitted one after the other
+    first_frame: int = 0  # frame of the whole video at which the batch begins; frames of the clip count from there
 
     @property
     def clip_frames(self) -> int:
@@ -223,6 +226,7 @@ class History:
     ids: np.ndarray  # (N,) ids of the snapshots, which are the numbers of the rows
     parents: np.ndarray  # (N,) ids; -1 for the first snapshot
     branch_of: np.ndarray  # (N,) number of the branch that a row was made on
+    batch_of: np.ndarray  # (N,) number of the batch of sub-sequences that a row belongs to
     phase: np.ndarray  # (N,) index into the schedule
     step: np.ndarray  # (N,) outer step within the phase
     iteration: np.ndarray  # (N,) iteration within the step

@@ -143,6 +143,7 @@ class ResultsSource:
             ids=numbers,
             parents=numbers - 1,
             branch_of=zeros,
+            batch_of=zeros,
             phase=numbers,
             step=zeros,
             iteration=zeros,

@@ -27,7 +27,7 @@ from viewer.protocol.findings import FrameTerms
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
 from viewer.protocol.pace import progress
-from viewer.worker.stored import DETAILS, ITERATION, NO_EDITS, Setup, view_values
+from viewer.worker.stored import BATCH, DETAILS, ITERATION, NO_EDITS, Setup, view_values
 
 VIEWS_KEPT, BLOCKS_KEPT = 32, 8
 _FROM_BEFORE = ("motion", "floors", "prior_frames")
@@ -121,6 +121,7 @@ class RunSource:
                 terms=members.values(evaluated)[1],
                 edit=None if cause in NO_EDITS else cause,
                 iterated=cause == ITERATION,
+                batch_begins=cause == BATCH,
             )
             self._branch_of.append(branch)
 
@@ -155,20 +156,20 @@ class RunSource:
             weighted=weighted,
             history=self._whole_history(),
             scene=scene,
-            **(details | {"drift": self._drift()}),
+            **(details | {"drift": self._drift(scene.batch)}),
         )
 
     def _status(self, snapshot: int, setup: Setup, loss: float) -> vm.Status:
         phase, step, iteration, total, stopped, done = self._file.one(_STATUS, snapshot)
+        within = progress(setup.phases, phase, step=step, iteration=iteration, stopped=bool(stopped), done=bool(done))
+        scene = setup.scene
         return vm.Status(
-            state="done" if done else "paused",
+            state="done" if done and scene.batch == scene.batches - 1 else "paused",
             phase=phase,
             step=step,
             iteration=iteration,
             total_iterations=total,
-            progress=progress(
-                setup.phases, phase, step=step, iteration=iteration, stopped=bool(stopped), done=bool(done)
-            ),
+            progress=(scene.batch + within) / scene.batches,
             loss=loss,
         )
 
@@ -259,10 +260,12 @@ class RunSource:
                     self._notes.append(vm.Note(level="info", text=text))
                 return
 
-    def _drift(self) -> vm.Drift | None:
-        """Of the branch that the session stood on: written where that enters stage 3."""
+    def _drift(self, batch: int) -> vm.Drift | None:
+        """Of the branch and the batch that the session stood on: written where that enters stage 3."""
         rows, here = self._history_rows, self.current
         assert rows is not None
+        if rows.batch(here) != batch:
+            return None
         phases = self._setup_of(here).phases
         begin = None
         while here >= 0 and phases[rows.phase(here)].stage == 3:

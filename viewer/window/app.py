@@ -175,7 +175,7 @@ class App:
             if isinstance(message, About):
                 self.about = message
             elif isinstance(message, Scene):
-                self._scene = message
+                self._take_scene(message)
             elif isinstance(message, ViewModel):
                 assert self._scene is not None
                 first = self.view is None
@@ -204,6 +204,13 @@ class App:
             self.ui.note(
                 Note(level="error", text=self.client.obituary, advice="Restart it in the middle of the window.")
             )
+
+    def _take_scene(self, scene: Scene) -> None:
+        """Answers about another batch of sub-sequences do not fit its scene."""
+        if self._scene is not None and self._scene.batch != scene.batch:
+            self._analyses.clear()
+            self.ui.asked.clear()
+        self._scene = scene
 
     # --- panels
 

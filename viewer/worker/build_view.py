@@ -12,13 +12,14 @@ import numpy as np
 
 from optim.body.joints import JOINT_NAMES
 from optim.diagnostics.quantities import root_distance_cm
+from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.phases import INITIAL_STATE, Phase
 from optim.schedule.preset_change import AS_STARTED, fixed_rules
 from optim.schedule.presets import PRESETS
 from optim.schedule.terms import usable_terms
-from optim.session.history import ITERATION, Snapshot
+from optim.session.history import BATCH, ITERATION, Snapshot
 from optim.session.movement import held, moved
 from optim.session.session import Session
 from viewer.protocol import view_model as vm
@@ -51,29 +52,40 @@ class ViewBuilder:
         problem = session.problem
         self.frame = display_frame(None if problem.camera is None else numpy(problem.floor)[0])
         self._body = body_mesh(problem.body)
-        self.members = members_of(problem, session.schedule)
+        later = frozenset({"overlap", "previous"}) if session.batch_count > 1 else frozenset()
+        self.members = members_of(problem, session.schedule, later=later)
         self._rows = HistoryRows(len(self.members.rows))
         self._version = 0
         self._drifts: dict[int, vm.Drift | None] = {}  # by the snapshot that begins stage 3
-        self._problem = problem
-        self.scene = self._scene(problem)
+        self._scenes: dict[int, tuple[Observations, Any, vm.Scene]] = {}  # batch → what it was made of, itself
+        self.scene = self.scene_at(session.current)
+        """The scene of the snapshot that is shown."""
 
     @property
     def session(self) -> Session:
         """The session that the views show."""
         return self._session
 
-    def refresh(self) -> bool:
-        """Rebuild the scene if the problem has been edited; returns whether it has."""
-        if self._session.problem is self._problem:
-            return False
-        self._problem = self._session.problem
-        self.scene = self._scene(self._problem)
-        return True
+    def refresh(self, shown: Snapshot) -> bool:
+        """Take the scene of a snapshot to show; returns whether it is another one than before."""
+        before, self.scene = self.scene, self.scene_at(shown)
+        return self.scene is not before
+
+    def scene_at(self, snapshot: Snapshot) -> vm.Scene:
+        """The scene of a snapshot's batch, as its problem was edited last; built again only after an edit."""
+        session = self._session
+        same = snapshot.batch == session.current.batch
+        problem = session.problem if same else session.fit.problem_at(snapshot)
+        seen, floor, scene = self._scenes.get(snapshot.batch, (None, None, None))
+        if scene is None or seen is not problem.observations or floor is not problem.floor:
+            scene = self._scene(problem, snapshot.batch)
+            self._scenes[snapshot.batch] = problem.observations, problem.floor, scene
+        return scene
 
     def view(self, snapshot: Snapshot, status: vm.Status, *, obeyed: int = 0) -> vm.ViewModel:
         """The view of a snapshot, with the present state of the session."""
         session, now = self._session, self._session.current
+        scene = self.scene_at(snapshot)
         self._version += 1
         trajectory = session.fit.trajectory(snapshot)
         raw, weighted = self.members.values(snapshot)
@@ -85,9 +97,9 @@ class ViewBuilder:
             shown=snapshot.id,
             motion=self.motion(trajectory),
             floors=self.floors(trajectory),
-            drift=self._comparison(),
+            drift=self._comparison() if snapshot.batch == now.batch else None,
             phases=_phases(now.schedule),
-            weights=_weights(now.schedule, self.scene.terms),
+            weights=_weights(now.schedule, scene.terms),
             raw=raw,
             weighted=weighted,
             held=now.held,
@@ -98,7 +110,7 @@ class ViewBuilder:
             regressed=regressed_joints(self, snapshot),
             prior_frames=prior_frames(self, snapshot),
             nodes=shooting_nodes(self, snapshot),
-            scene=self.scene,
+            scene=scene,
         )
 
     def phases(self, snapshot: Snapshot) -> tuple[vm.Phase, ...]:
@@ -114,22 +126,30 @@ class ViewBuilder:
         session, known = self._session, self._session.history
         for index in range(len(self._rows), len(known)):
             entry = known.entry(index)
+            begins = entry.cause == BATCH
+            batch = begins + (0 if entry.parent is None else self._rows.batch(entry.parent))
             self._rows.add(
                 parent=entry.parent,
                 branch=entry.branch,
                 phase=entry.phase,
                 step=entry.step,
                 iteration=entry.iteration,
-                frames=session.problem.batch * (entry.frames or session.problem.frames),
+                frames=self._size_of(batch) * (entry.frames or session.problem.frames),
                 total=float(entry.evaluation.total),
                 terms=self.members.values(entry)[1],
                 edit=entry.cause if entry.edited else None,
                 iterated=entry.cause == ITERATION,
+                batch_begins=begins,
             )
         branches = tuple(vm.Branch(**vars(branch)) for branch in known.branches)
         return self._rows.history(
             current=session.current.id, branches=branches, bookmarks=tuple(known.bookmarks.items())
         )
+
+    def _size_of(self, batch: int) -> int:
+        """Number of sub-sequences of a batch."""
+        batches = self._session.batches
+        return self._session.problem.batch if batches is None else batches.size(batch)
 
     def _movement(self, snapshot: Snapshot) -> dict[str, vm.Movement]:
         """How far each variable of a snapshot has moved and what holds it; also for groups that are held."""
@@ -145,8 +165,8 @@ class ViewBuilder:
         return found
 
     def progress(self, snapshot: Snapshot) -> float:
-        """Share of the schedule's outer steps that are done, from 0 to 1."""
-        return progress(
+        """Share of the outer steps of all batches that are done, from 0 to 1."""
+        within = progress(
             snapshot.schedule,
             snapshot.phase,
             step=snapshot.step,
@@ -154,6 +174,7 @@ class ViewBuilder:
             stopped=snapshot.stop is not None,
             done=snapshot.done,
         )
+        return (snapshot.batch + within) / self._session.batch_count
 
     def motion(self, trajectory: Trajectory) -> vm.Motion:
         """Express a trajectory of the input frame in the display frame."""
@@ -186,7 +207,7 @@ class ViewBuilder:
             )
         return self._drifts[start.id]
 
-    def _scene(self, problem: Problem) -> vm.Scene:
+    def _scene(self, problem: Problem, number: int) -> vm.Scene:
         interval = getattr(problem.observations, "seq_interval", None)
         batch, frames = problem.batch, problem.frames
         starts = [0] * batch if interval is None else [int(first) for first in numpy(interval)[:, 0]]
@@ -215,6 +236,9 @@ class ViewBuilder:
             floors=None if problem.camera is None else self.frame.planes(numpy(problem.floor)),
             loss_terms=self.members.terms,
             checked=problem.checked,
+            batch=number,
+            batches=self._session.batch_count,
+            first_frame=min(starts),
         )
 
 
@@ -263,9 +287,13 @@ def _weights(schedule: tuple[Any, ...], terms: tuple[vm.Term, ...]) -> np.ndarra
     return np.array([[phase.weights.get(term.name, 0.0) for term in terms] for phase in schedule])
 
 
-def members_of(problem: Problem, schedule: tuple[Phase, ...] = ()) -> Members:
-    """Assign the loss terms that a problem and the phases of its schedule allow to the rows of the weights table."""
-    usable = usable_terms(problem.offers.union(*(phase.offers for phase in schedule)))
+def members_of(problem: Problem, schedule: tuple[Phase, ...] = (), *, later: frozenset[str] = frozenset()) -> Members:
+    """Assign the loss terms that a problem and the phases of its schedule allow to the rows of the weights table.
+
+    Args:
+        later: Inputs for loss terms that only later batches offer (``Problem.offers``).
+    """
+    usable = usable_terms(problem.offers.union(later, *(phase.offers for phase in schedule)))
     groups: dict[str, list[Any]] = {}
     for term in usable:
         groups.setdefault(term.weight, []).append(term)

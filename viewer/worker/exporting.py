@@ -30,5 +30,6 @@ def export(session: Session, formats: Sequence[str], folder: str, *, frame: int)
     paths = export_motion(session.fit, others, out, frame=min(frame, session.problem.frames - 1)) if others else []
     if "humor" in formats:
         body = session.problem.body_file or assets.BODY_FOLDER
-        paths += save_results(session, out / "results_out", body_file=body)
+        numbers = None if session.batches is None else session.batches.numbers(session.current.batch)
+        paths += save_results(session, out / "results_out", body_file=body, numbers=numbers)
     return paths

@@ -242,10 +242,11 @@ class Recorder:
     def _setup_at(self, snapshot: Snapshot) -> Setup:
         """The setup of a snapshot; the same object as long as nothing in it changes, so that it is written once."""
         builder = self._builder
-        made_of = (builder.scene, snapshot.schedule, snapshot.held)
+        scene = builder.scene_at(snapshot)
+        made_of = (scene, snapshot.schedule, snapshot.held)
         if self._setup is None or any(a is not b for a, b in zip(self._setup[0], made_of, strict=True)):
             setup = Setup(
-                scene=self._slim(builder.scene),
+                scene=self._slim(scene),
                 phases=builder.phases(snapshot),
                 weights=builder.weights(snapshot),
                 held=snapshot.held,
@@ -266,7 +267,7 @@ class Recorder:
         """The status that a view needs; the run file does not store it, since it has these values in columns."""
         snapshot = self._builder.session.history[index]
         return vm.Status(
-            state="done" if snapshot.done else "paused",
+            state="done" if snapshot.done and snapshot.batch == self._builder.session.batch_count - 1 else "paused",
             phase=snapshot.phase,
             step=snapshot.step,
             iteration=snapshot.iteration,

@@ -29,7 +29,9 @@ DETAILS = {
 """Stored name → field of a view, for everything that is written of a view besides its motion."""
 ITERATION = "iteration"
 """Cause of snapshots that an iteration made, as in ``optim.session.history``."""
-NO_EDITS = ("start", ITERATION, "phase")
+BATCH = "batch"
+"""Cause of the first snapshot of a further batch of sub-sequences."""
+NO_EDITS = ("start", ITERATION, "phase", BATCH)
 """Causes of snapshots that are no edits, as in ``optim.session.history``."""
 
 
@@ -65,7 +67,8 @@ def _drawn() -> tuple[Form, ...]:
             vm.Scene,
             "Scene",
             "name fps starts num_frames body observed phases terms parts:variables default_weights presets camera"
-            " footage ground_truth openpose_vertices key_vertices joint_names floors asked_overlap loss_terms",
+            " footage ground_truth openpose_vertices key_vertices joint_names floors asked_overlap loss_terms"
+            " batch batches first_frame",
             shared=True,
         ),
         form(

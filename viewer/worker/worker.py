@@ -134,9 +134,10 @@ class Worker:
         self._last_told = self._last_published
         shown = self._session.current.id if self._shown is None else self._shown
         try:
-            if self._builder.refresh():
+            snapshot = self._session.history[shown]
+            if self._builder.refresh(snapshot):
                 self._publish(self._builder.scene)
-            view = self._builder.view(self._session.history[shown], self._status(), obeyed=self._obeyed)
+            view = self._builder.view(snapshot, self._status(), obeyed=self._obeyed)
         except Exception as error:
             self._fail("This iteration cannot be shown", error)
         else:
@@ -290,8 +291,13 @@ class Worker:
 
     def _status(self) -> Status:
         now = self._session.current
+        left = self._pace.seconds_left(
+            now.schedule, now.phase, now.step + (now.stop is not None), limit=self._speed_limit
+        )
+        more = self._session.batch_count - 1 - now.batch
+        if left is not None and more:
+            left += more * (self._pace.seconds_left(now.schedule, 0, 0, limit=self._speed_limit) or 0.0)
         state: State = "running" if self.running else "done" if self._session.done else "paused"
-        steps_done = now.step + (now.stop is not None)
         return Status(
             state=state,
             phase=now.phase,
@@ -301,9 +307,7 @@ class Worker:
             progress=self._builder.progress(now),
             loss=float(now.evaluation.total),
             rate=self._pace.rate(now.phase),
-            seconds_left=None
-            if state == "done"
-            else self._pace.seconds_left(now.schedule, now.phase, steps_done, limit=self._speed_limit),
+            seconds_left=None if state == "done" else left,
             speed_limit=self._speed_limit,
             evaluation=self._evaluations,
         )

@@ -49,14 +49,15 @@ def timeline_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
 
 def positions(view: ViewModel, rows: np.ndarray) -> np.ndarray:
-    """Positions of iterations on the bar, 0 to 1; all outer steps of the present schedule are equally long."""
+    """Positions of iterations on the bar, 0 to 1: batch after batch, all outer steps of the schedule equally long."""
     history = view.history
     steps = np.array([phase.steps for phase in view.phases])
     size = np.array([max(phase.iterations, 1) for phase in view.phases])
     phase = history.phase[rows]
     before = np.concatenate(([0], np.cumsum(steps)))[phase]
     inside = np.minimum(history.step[rows] + history.iteration[rows] / size[phase], steps[phase])
-    return np.minimum((before + inside) / max(steps.sum(), 1), 1.0)
+    within = np.minimum((before + inside) / max(steps.sum(), 1), 1.0)
+    return np.asarray((history.batch_of[rows] + within) / max(view.scene.batches, 1))
 
 
 def places(view: ViewModel, snapshots: list[int]) -> np.ndarray:
@@ -156,8 +157,9 @@ def _draw_marks(view: ViewModel, place: Strip) -> None:
 def _tell(view: ViewModel, ours: np.ndarray, others: list[Lane], place: Strip) -> None:
     """What is under the cursor: the iteration, and the edits and bookmarks next to it."""
     history, row = view.history, row_at(view, ours, others, place)
+    batch = f"batch {history.batch_of[row] + 1} of {view.scene.batches}, " if view.scene.batches > 1 else ""
     lines = [
-        f"{view.phases[int(history.phase[row])].name}, step {history.step[row] + 1}, "
+        f"{batch}{view.phases[int(history.phase[row])].name}, step {history.step[row] + 1}, "
         f"iteration {history.iteration[row]} of it, loss {number(float(history.total[row]))}"
     ]
     if len(history.branches) > 1:
@@ -254,7 +256,14 @@ def _jump(view: ViewModel, snapshot: int) -> Iterator[Command]:
 
 
 def draw_schedule(view: ViewModel, x: float, y: float, width: float, height: float, *, done: float) -> None:
-    """The phases as blocks, dim where they are still to come."""
+    """The phases of all batches as blocks, dim where they are still to come."""
+    share = width / max(view.scene.batches, 1)
+    for batch in range(view.scene.batches):
+        within = min(max(done * view.scene.batches - batch, 0.0), 1.0)
+        _draw_batch(view, x + batch * share, y, share - 3.0 * (view.scene.batches > 1), height, done=within)
+
+
+def _draw_batch(view: ViewModel, x: float, y: float, width: float, height: float, *, done: float) -> None:
     draw = psim.GetWindowDrawList()
     total = max(sum(phase.steps for phase in view.phases), 1)
     left = x

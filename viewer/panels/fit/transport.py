@@ -40,7 +40,12 @@ _STEPS = (
 def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """State, run/pause, the four step buttons, undo, speed and progress."""
     status, running = view.status, view.status.state == "running"
-    caption("Optimiser", view.scene.name)
+    caption("Optimiser", batch_text(view) or view.scene.name)
+    if batch_text(view):
+        first, last = view.scene.first_frame, view.scene.first_frame + view.scene.clip_frames - 1
+        tooltip(
+            f"{view.scene.name}, frames {first} to {last}. The batches are fitted one after the other (--batch-size)"
+        )
     _where(view)
     psim.Spacing()
     width = psim.GetContentRegionAvail()[0]
@@ -55,11 +60,17 @@ def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         tooltip(
             "The schedule is done: rewind, or give a phase more steps in the Schedule tab"
             if status.state == "done"
-            else "Run to the end of the schedule (space)"
+            else "Run to the end of the schedule, in the last batch of sub-sequences if there are several (space)"
         )
     yield from _step_buttons(running or status.state == "done", width)
     yield from _edits(view)
     _progress(view)
+
+
+def batch_text(view: ViewModel) -> str:
+    """Which batch of sub-sequences is shown; empty if there is only one."""
+    scene = view.scene
+    return f"batch {scene.batch + 1} of {scene.batches}" if scene.batches > 1 else ""
 
 
 def _where(view: ViewModel) -> None:

@@ -17,8 +17,8 @@ from viewer.ui.plots import Curve, pair_plot
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import colored, font, scale, table_row, tooltip
 
-PLOT_WIDTH, PLOT_HEIGHT = 176.0, 62.0
-"""Least width and height of a curve in unscaled pixels."""
+PLOT_WIDTH, PLOT_HEIGHT, TABLES = 176.0, 62.0, 40.0
+"""Least width and height of a curve, and what a row of the tables below and a title take, in unscaled pixels."""
 _COLUMNS = ("pair", "frames", "most apart", "betas", "floor", "seam: cut → stitched")
 _HELP = (
     f"most apart: the largest overlap distance, {QUANTITIES['position_cm'].definition}. betas: distance of the "
@@ -35,7 +35,7 @@ _EACH_HELP = (
 
 def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """The pair to look at, its curves, then tables of all pairs and of all sub-sequences."""
-    if not view.scene.split:
+    if not view.scene.split and view.scene.batch == 0:
         psim.TextWrapped("One sub-sequence only. A long clip is split by --rgb-seq-len and --rgb-overlap-len.")
         return
     yield from ask(view, ui, "overlaps")
@@ -93,6 +93,9 @@ def _curves(view: ViewModel, ui: UiState, pair: OverlapPair) -> None:
     """A plot for each quantity of the pair; its title has the value and goes to the worst frame."""
     free = psim.GetContentRegionAvail()[0]
     columns = max(1, min(3, int(free / (PLOT_WIDTH * scale()))))
+    rows = -(-len(pair.curves) // columns)
+    room = psim.GetContentRegionAvail()[1] - TABLES * scale() * (2 + len(view.scene.starts))
+    height = max(PLOT_HEIGHT * scale(), min(room / rows - TABLES * scale(), 2.5 * PLOT_HEIGHT * scale()))
     if not psim.BeginTable("curves", columns, int(psim.ImGuiTableFlags_SizingStretchSame)):
         return
     color = theme.sequence_color(pair.before + 1)
@@ -111,7 +114,7 @@ def _curves(view: ViewModel, ui: UiState, pair: OverlapPair) -> None:
         tooltip(f"{named.definition}. Largest: {largest} at frame {worst}; a click goes there")
         width = psim.GetContentRegionAvail()[0]
         curve = Curve(named.label, int(pair.frames[0]), values, color, 2.0)
-        pair_plot(view, ui, curve, size=(width, PLOT_HEIGHT * scale()), name=name)
+        pair_plot(view, ui, curve, size=(width, height), name=name)
     psim.EndTable()
 
 

@@ -11,10 +11,11 @@ from viewer.worker.build_view import ViewBuilder
 
 
 def overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Overlaps | None:
-    """Distances over the shared frames and jumps at the seams; None for a single sub-sequence."""
+    """Distances over the shared frames and jumps at the seams; None for a sub-sequence without neighbours."""
     fit = builder.session.fit
-    interval = fit.problem_at(snapshot).observations.seq_interval
-    if interval is None or len(interval) < 2:
+    seen = fit.problem_at(snapshot).observations
+    interval = seen.seq_interval
+    if interval is None or (len(interval) < 2 and seen.previous is None):
         return None
     first = int(interval[:, 0].min())
     pairs = tuple(

@@ -1,0 +1,129 @@
+"""Clips of more sub-sequences than a batch holds: the window goes from batch to batch, back, and on from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optim.recording.recording import recorded_session
+from optim.schedule.stages import schedule
+from optim.session.edits import Rewind
+from optim.session.session import Session
+from optim.split.batches import BatchedFit, Batches, planned
+from optim.split.splitting import split_frames
+from tests import fakes as small
+from tests.viewer.conftest import Window
+from viewer.panels.fit.timeline import positions
+from viewer.protocol.commands import Inspect, Run, RunStage, Step
+from viewer.replay.run_source import RunSource
+from viewer.worker.local_client import LocalClient
+
+PHASES = schedule("humorscope", "rgb", num_iters=(1, 1, 3), lbfgs_max_iter=3, tune_frames=4)
+SPLIT = split_frames(18, length=8, overlap=3)
+"""Three sub-sequences, of which a batch takes two."""
+
+
+def fit_in_batches() -> Session:
+    whole = small.problem("joints2d", frames=SPLIT.frames)
+    batches = Batches(whole, planned(whole, SPLIT, 2))
+    return Session(batches.problem(0), schedule=PHASES, batches=batches)
+
+
+def of_a_batch(window: Window) -> tuple[int, int, int]:
+    """Its number as told by the scene, the sub-sequences in it, and those of the motion that is drawn."""
+    return window.view.scene.batch, len(window.view.scene.starts), len(window.view.motion.joints)
+
+
+@pytest.fixture
+def window(open_window) -> Window:
+    return open_window(fit_in_batches)
+
+
+def to_the_second(window: Window) -> Window:
+    return window.post(RunStage(), RunStage(), RunStage(), Step())
+
+
+def test_the_window_steps_batch_after_batch_and_says_which(window):
+    assert window.shows("BATCH 1 OF 2") or window.shows("batch 1 of 2")
+    for _ in range(3):
+        window.click("Stage")
+        window.settle()
+    assert window.session.current.done and window.view.status.state == "paused"
+    assert of_a_batch(window) == (0, 2, 2) and window.view.status.progress == pytest.approx(0.5)
+    window.click("Iteration")
+    window.settle()
+    assert of_a_batch(window) == (1, 1, 1) and window.shows("batch 2 of 2")
+    assert window.view.scene.first_frame == SPLIT.intervals[2][0]
+    window.click("Run")
+    window.settle()
+    assert window.view.status.state == "done" and window.view.status.progress == pytest.approx(1.0)
+    assert not window.app.ui.broken
+
+
+def test_what_the_window_fits_is_what_is_fitted_without_it(window):
+    window.post(Run())
+    fit = BatchedFit(small.problem("joints2d", frames=SPLIT.frames), SPLIT, schedule=PHASES, batch_size=2)
+    for session in fit:
+        session.run()
+    assert window.view.status.loss == session.current.evaluation.total
+    np.testing.assert_array_equal(window.session.fit.trajectory().joints, session.fit.trajectory().joints)
+
+
+def test_an_earlier_batch_can_be_looked_at_and_gone_back_to(window):
+    to_the_second(window)
+    history, end = window.view.history, window.session.current.parent
+    at = positions(window.view, history.branch)
+    assert (np.diff(at) >= 0).all() and at[-1] >= 0.5 and history.batch_of[history.branch[-1]] == 1
+    window.post(Inspect(end))
+    assert of_a_batch(window) == (0, 2, 2) and window.view.current != end
+    for panel in ("overlaps", "frames", "drift", "diagnosis", "floor"):
+        window.app.ui.tabs["losses"] = panel
+        window.frames(6)
+    assert not window.app.ui.broken
+    window.post(Inspect(None))
+    assert of_a_batch(window) == (1, 1, 1)
+    window.drag("iteration bar", 0.52, 0.25)
+    window.frames(4)
+    assert window.view.scene.batch == 0
+    window.post(Rewind(end))
+    assert window.session.current.id == end and of_a_batch(window) == (0, 2, 2)
+    window.post(Step())
+    assert window.session.current.batch == 1 and len(window.view.history.branches) == 2
+
+
+def test_a_sub_sequence_is_compared_with_the_last_one_of_the_batch_before(window):
+    to_the_second(window)
+    window.app.ui.tabs["losses"] = "overlaps"
+    window.frames(6)
+    (pair,) = window.view.analyses["overlaps"].value.pairs
+    assert pair.before == -1 and pair.frames.tolist() == [0, 1, 2] and "pair_floor_cm" in pair.curves
+    window.click("before–1")
+    assert window.app.ui.pair == -1 and not window.app.ui.broken
+
+
+def test_a_recording_holds_all_batches_and_is_gone_on_with(open_window, tmp_path):
+    path: Path = tmp_path / "run.humorscope"
+    record = lambda session: recorded_session(session, path=path)  # noqa: E731
+    window = open_window(make_client=lambda: LocalClient(fit_in_batches, record=record))
+    to_the_second(window)
+    expected = {number: window.post(Inspect(number)).view for number in (1, window.session.current.id)}
+    window.app.client.close()
+    opened = RunSource(path)
+    opened.refresh()
+    for number, view in expected.items():
+        found = opened.view(number)
+        assert (found.scene.batch, found.scene.starts) == (view.scene.batch, view.scene.starts)
+        assert found.status.progress == pytest.approx(
+            window.app.client.worker._builder.progress(window.session.history[number])
+        )
+        np.testing.assert_allclose(found.motion.joints, view.motion.joints, atol=1e-3)
+        np.testing.assert_array_equal(found.history.batch_of, view.history.batch_of)
+        np.testing.assert_array_equal(found.history.frames, view.history.frames)
+    opened.close()
+    again = open_window(make_client=lambda: LocalClient(fit_in_batches, record=record))
+    assert again.session.current.batch == 1 and of_a_batch(again) == (1, 1, 1)
+    again.post(Run())
+    assert again.view.status.state == "done"
+    again.app.client.close()
