@@ -26,7 +26,7 @@ ROOMS = {
     "optim.split": "common body schedule problem session",
     "optim.config": "common reading schedule",
     "optim.loading": "common reading body checks schedule priors problem session split config keypoints",
-    "optim.diagnostics": "common body schedule priors problem objective session",
+    "optim.diagnostics": "common body solver schedule priors problem objective initialise session split",
     "optim.train": "common body priors loading diagnostics",
     "optim.recording": "common checks solver schedule priors problem objective session split config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
@@ -43,7 +43,7 @@ ROOMS = {
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",
     "viewer.film": "common session viewer.protocol viewer.ui viewer.scene",
-    "viewer.panels": "checks diagnostics session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
+    "viewer.panels": "checks diagnostics problem session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.film",
     "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
     "viewer.commands": "common checks schedule priors session split config loading diagnostics recording results"
     " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window",
@@ -59,6 +59,7 @@ WITHOUT_TORCH = (
     "optim.diagnostics.comparison",
     "optim.common.writing",
     "optim.diagnostics.quantities",
+    "optim.problem.coverage",
     "optim.schedule",
     "optim.session.edits",
 )

@@ -76,7 +76,8 @@ class Settings:
     data: str = option(DEFAULT_CLIP, "demo clip, or a file in the same format", group=DATA, metavar="NAME|FILE")
     observations: Observed = option(
         "joints3d",
-        "which observations of the data to fit",
+        "which observations of the data to fit; joints3d_partial hides joints below 0.9 m: of getup one joint in twelve"
+        " is left, and nothing in 78 of 113 frames",
         group=DATA,
         choices=_observed,
         otherwise="joints3d, or what the data has",

@@ -18,6 +18,7 @@ from optim.diagnostics.quantities import (
     shape_distance,
 )
 from optim.objective.prediction import Parts, Points, body_points
+from optim.objective.terms.data import nearest_vertices
 from optim.objective.terms.overlap import overlap_lengths
 from optim.problem.frames import PriorFrame, floor_plane
 from optim.problem.variables import Trajectory
@@ -176,6 +177,33 @@ def reprojection(fit: Fit, snapshot: Snapshot | None = None) -> Reprojection | N
     apart = (problem.camera.project(keypoints) - seen.keypoints).norm(dim=-1)
     apart = torch.where(seen.visible["joints2d"], apart, torch.full_like(apart, torch.nan))
     return Reprojection(apart.numpy(), (seen.keypoint_weights[..., 0] > 0).numpy())
+
+
+def data_distance(fit: Fit, snapshot: Snapshot | None = None) -> tuple[np.ndarray, str]:
+    """Mean distance (B, T) of the body from what was observed at a frame, and its unit; NaN where nothing was.
+
+    3D joints and key vertices are compared with their points of the body [cm], keypoints in the image [px], and points
+    of a cloud with the nearest vertex [cm]; of several kinds the first of these decides.
+    """
+    snapshot = snapshot or fit.current
+    seen = fit.problem_at(snapshot).observations
+    name = next(name for name in ("joints3d", "verts3d", "joints2d", "points3d") if name in seen.modalities)
+    if name == "joints2d":
+        found = reprojection(fit, snapshot)
+        assert found is not None
+        return found.mean_px, "px"
+    points = _points(fit, snapshot, Parts(verts3d=name == "verts3d", mesh=name == "points3d"))
+    observed = seen.masked(name)
+    if name == "points3d":
+        assert points.mesh is not None
+        nearest = nearest_vertices(observed.values, points.mesh)
+        fitted = points.mesh.gather(2, nearest[..., None].expand(*nearest.shape, 3))
+    else:
+        fitted = points.joints if points.verts3d is None else points.verts3d
+    mask = observed.mask[..., 0]
+    apart = (mask * (fitted - observed.values).norm(dim=-1)).sum(-1)
+    count = mask.sum(-1)
+    return torch.where(count > 0, 100.0 * apart / count.clamp_min(1), torch.nan).numpy(), "cm"
 
 
 def _points(fit: Fit, snapshot: Snapshot, parts: Parts) -> Points:

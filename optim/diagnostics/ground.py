@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from optim.diagnostics.agreement import angle_deg
-from optim.diagnostics.metrics import PENETRATION_DEPTHS_CM, feet_near_floor, lowest_vertex
+from optim.diagnostics.metrics import PENETRATION_DEPTHS_CM, lowest_vertex, skate_mm
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
@@ -19,10 +18,15 @@ class Ground:
 
     skate_mm: np.ndarray
     """(B, T) mean horizontal move [mm] since the frame before, of feet near the floor; NaN where none is."""
-    depth_cm: np.ndarray | None
-    """(B, T) depth of the lowest vertex below the floor, 0 above it; None without ``mesh``."""
+    lowest_vertex_cm: np.ndarray | None
+    """(B, T) height of the lowest vertex above the floor, negative below it; None without ``mesh``."""
     contact_probability: np.ndarray | None
     """(B, T, 9) in the order of ``CONTACT_JOINTS``; None before stage 3."""
+
+    @property
+    def depth_cm(self) -> np.ndarray | None:
+        """(B, T) depth of the lowest vertex below the floor, 0 above it; None without ``mesh``."""
+        return None if self.lowest_vertex_cm is None else np.maximum(-self.lowest_vertex_cm, 0.0)
 
     @property
     def skate_mean_mm(self) -> np.ndarray:
@@ -46,14 +50,10 @@ def ground(fit: Fit, snapshot: Snapshot | None = None, *, mesh: bool = True) -> 
     """
     snapshot = snapshot or fit.current
     motion = fit.prior_trajectory(snapshot)
-    speed, near = feet_near_floor(motion.joints)
-    count = near.sum(-1)
-    mean = (speed * near).sum(-1) / count.clamp_min(1)
-    skate = torch.where(count > 0, 1000.0 * mean, torch.full_like(mean, torch.nan))
     inside = fit.prediction(snapshot).in_prior
     return Ground(
-        skate_mm=torch.cat((torch.full_like(skate[:, :1], torch.nan), skate), dim=1).numpy(),
-        depth_cm=(100.0 * (-lowest_vertex(motion, fit.problem.body)).clamp_min(0)).numpy() if mesh else None,
+        skate_mm=skate_mm(motion.joints).numpy(),
+        lowest_vertex_cm=(100.0 * lowest_vertex(motion, fit.problem.body)).numpy() if mesh else None,
         contact_probability=None if inside is None else inside.contact_probability.numpy(),
     )
 

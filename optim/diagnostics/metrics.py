@@ -100,9 +100,19 @@ def contact_accuracy(fitted: Trajectory, truth: Trajectory) -> Tensor:
 
 
 def foot_skate(motion: Trajectory) -> Tensor:
-    """Mean horizontal move (B,) [mm/frame] of feet near the floor; NaN if none ever is."""
-    speed, near = feet_near_floor(motion.joints)
-    return 1000 * (speed * near).sum((1, 2)) / near.sum((1, 2))
+    """Mean of ``skate_mm`` (B,) over the frames that have it [mm/frame]; NaN if no foot ever is near the floor."""
+    return skate_mm(motion.joints).nanmean(1)
+
+
+def skate_mm(joints: Tensor) -> Tensor:
+    """Foot skate (B, T) [mm/frame]: mean horizontal move since the frame before of the feet that are near the floor.
+
+    NaN in frame 0 and where no foot is near the floor. ``joints`` is (B, T, 22, 3), z up and the floor at z = 0.
+    """
+    speed, near = feet_near_floor(joints)
+    count = near.sum(-1)
+    mean = torch.where(count > 0, 1000.0 * (speed * near).sum(-1) / count.clamp_min(1), torch.nan)
+    return torch.cat((torch.full_like(mean[:, :1], torch.nan), mean), dim=1)
 
 
 def lowest_vertex(motion: Trajectory, body: BodyModel) -> Tensor:

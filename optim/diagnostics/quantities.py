@@ -61,6 +61,9 @@ QUANTITIES = {
     "seam_cm": Quantity("seam jump", "cm", "by how much a step across a seam differs, mean of the 22 joints"),
     "distance_cm": Quantity("joint consistency", "cm", "distance of a body joint from the regressed one"),
     "skate_mm": Quantity("foot skate", "mm/frame", "mean horizontal move of the feet that are near the floor"),
+    "lowest_vertex_cm": Quantity(
+        "lowest point", "cm", "height of the lowest vertex above the floor, negative below it"
+    ),
     "depth_cm": Quantity("depth", "cm", "depth of the lowest vertex below the floor, 0 above it"),
     "floor_tilt": Quantity("floor tilt", "°", "angle between the fitted and the observed floor"),
     "between_joints_cm": Quantity("joint difference", "cm", "mean distance of the 22 joints of two compared motions"),
@@ -69,6 +72,9 @@ QUANTITIES = {
         "heading difference", "°", "turn about the vertical between two compared motions; positive: the second is left"
     ),
     "between_feet_cm": Quantity("foot difference", "cm", "mean distance of ankles and toes of two compared motions"),
+    "data_cm": Quantity(
+        "data distance", "cm", "mean distance of the body from the 3D joints, key vertices or points seen at a frame"
+    ),
     "mean_px": Quantity("reprojection", "px", "mean distance of projected and detected keypoints that enter the loss"),
 }
 """Name of the field with the values → the quantity. The motion that a roll-out encodes is that of stage 2; its missing

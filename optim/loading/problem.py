@@ -5,6 +5,7 @@ Facts that the user should know but need not act on, such as a resampled clip, a
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import torch
@@ -20,6 +21,7 @@ from optim.config.sources import sources
 from optim.loading.clip import Clip, moved
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
+from optim.problem.coverage import coverage_of
 from optim.problem.frames import canonical_frame
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
@@ -28,6 +30,8 @@ from optim.schedule.presets import PRESETS
 from optim.session.session import Session
 from optim.split.batches import BatchedFit, Batches, planned
 from optim.split.splitting import Split, split_frames, sub_problem
+
+log = logging.getLogger(__name__)
 
 
 def load_session(settings: Settings) -> Session:
@@ -92,6 +96,7 @@ def load_problem(settings: Settings) -> Problem:
         InputError: A file, a value or a combination of options cannot be used.
     """
     source = load_source(settings)
+    _tell_coverage(source.observations)
     seen, truth = source.observations, source.ground_truth
     if source.camera is None and PRESETS[settings.preset].prior_frame == "input":
         if truth is None:
@@ -119,6 +124,13 @@ def load_problem(settings: Settings) -> Problem:
         robust_tuning_const=settings.robust_tuning_const,
         robust_least_scale=PRESETS[settings.preset].cloud_scale,
     )
+
+
+def _tell_coverage(observations: Observations) -> None:
+    """Warn where so little is observed that the priors decide."""
+    found = coverage_of({name: mask.numpy() for name, mask in observations.visible.items()})
+    if found.level != "good":
+        log.warning("%s What is not observed is made up by the priors.", found.text)
 
 
 def canonicalised(observations: Observations, truth: Trajectory, body: BodyModel) -> tuple[Observations, Trajectory]:

@@ -44,6 +44,7 @@ FIGURES = {
 """Metric → its label on the page, and its unit."""
 LARGER_IS_BETTER = ("contact_accuracy",)
 NOT_COMPARED = ("acceleration", "acceleration_of_truth")
+_LEVELS = {"bad": "wrong", "warn": "doubtful", "good": "in order"}
 TERM_UNITS = {term.name: term.unit for term in TERMS}
 
 
@@ -84,6 +85,8 @@ class Clip:
     fitted_whole: bool
     """Whether the clip was fitted without a split, so that it has losses of its own."""
     losses: Losses | None
+    why: Table | None
+    """What the rules say about the fit, the likeliest cause first; None if it was not kept."""
     figures: Table
     frames: Sequence[Markup]
     drift: Sequence[Markup]
@@ -133,6 +136,7 @@ def _clip(result: FitResult, figures: dict[str, dict[str, float]], *, pictured: 
         pictures=_pictures(result, pictured) if pictured else None,
         fitted_whole=not result.seams,
         losses=_losses(result.losses) if result.losses and not result.seams else None,
+        why=_why_table(result.info),
         figures=_figures_table(figures),
         frames=_frame_charts(result),
         drift=_drift_charts(result),
@@ -140,6 +144,23 @@ def _clip(result: FitResult, figures: dict[str, dict[str, float]], *, pictured: 
         seams=_seams_table(result),
         checks=_checks_table(result),
     )
+
+
+def _why_table(info: Mapping[str, Any]) -> Table | None:
+    """Faults with evidence and advice, then what is in order in one row each."""
+    rows = []
+    for cause in info.get("why", ()):
+        said = f"{cause['text']} (frame {cause['frame']})" if cause["frame"] is not None else cause["text"]
+        rows.append(
+            [
+                _LEVELS.get(cause["level"], cause["level"]),
+                cause["rule"],
+                said,
+                "; ".join(cause["evidence"]),
+                cause["advice"],
+            ]
+        )
+    return Table(["", "cause", "", "evidence", "what to try"], rows) if "why" in info else None
 
 
 def _about(results: Sequence[FitResult]) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from optim.body.body_model import BODY25_FROM_JOINTS
 from optim.diagnostics.agreement import angle_deg
 from optim.diagnostics.drift import distances
-from optim.diagnostics.metrics import all_metrics, feet_near_floor, lowest_vertex, plausibility
+from optim.diagnostics.metrics import all_metrics, lowest_vertex, plausibility, skate_mm
 from optim.loading.clip import moved
 from optim.problem.frames import PriorFrame
 from optim.results.results import FitResult, in_world
@@ -86,9 +86,6 @@ def per_frame(result: FitResult, stage: str | None = None) -> dict[str, np.ndarr
     """
     name = stage or result.last_stage
     motion, _ = result.in_world(name)
-    speed, near = feet_near_floor(motion.joints)
-    count = near.sum(-1)
-    skate = torch.where(count > 0, 1000.0 * (speed * near).sum(-1) / count.clamp_min(1), torch.nan)[0]
     lowest = lowest_vertex(motion, result.body)[0] * 100.0
     root = motion.joints[0, :, 0]
     columns: dict[str, Tensor] = {
@@ -96,7 +93,7 @@ def per_frame(result: FitResult, stage: str | None = None) -> dict[str, np.ndarr
         "root_y_m": root[:, 1],
         "root_z_m": root[:, 2],
         "lowest_vertex_cm": lowest,
-        "foot_skate_mm": torch.cat((torch.full((1,), torch.nan), skate)),
+        "foot_skate_mm": skate_mm(motion.joints)[0],
     }
     if result.truth is not None:
         apart = (result.motion(name).joints - result.truth.joints)[0].norm(dim=-1) * 100.0

@@ -38,6 +38,7 @@ WHAT = "a motion of a results folder (trans, root_orient, pose_body, betas)"
 LOSSES, RUN, STITCHED = "losses.csv", "run.json", "final_results"
 _MOTION = ("trans", "root_orient", "pose_body", "betas")
 _SEEN = ("joints3d", "verts3d", "points3d", "joints2d")
+_FAULTS = (TypeError, KeyError, AttributeError)
 _INTEGERS = ("iteration", "stage", "step")
 
 
@@ -91,7 +92,7 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
         bridged=bridged,
         losses=read_losses(folder),
         seams=_seams(info, folder / RUN),
-        info=info,
+        info=_with_causes(info, folder / RUN),
         gender=gender,
         body_truth=None if body_truth is body else body_truth,
     )
@@ -235,12 +236,27 @@ def _seams(info: Mapping[str, Any], file: Path) -> tuple[Seam, ...]:
     def jump(value: Mapping[str, float] | None) -> Jump | None:
         return None if value is None else Jump(**{field.name: float(value[field.name]) for field in fields(Jump)})
 
-    faults = (TypeError, KeyError, AttributeError)
-    with guarded(file, problem="its seams cannot be read", advice="delete it or copy it again", also=faults):
+    with guarded(file, problem="its seams cannot be read", advice="delete it or copy it again", also=_FAULTS):
         return tuple(
             Seam(int(s["frame"]), int(s["shared"]), jump(s["apart"]), jump(s["before"]), jump(s["after"]))
             for s in info.get("seams", ())
         )
+
+
+def _with_causes(info: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """The record with causes whose fields have the right types; without them where a run did not keep any."""
+    if "why" not in info:
+        return dict(info)
+    with guarded(file, problem="its causes cannot be read", advice="delete it or copy it again", also=_FAULTS):
+        kept = [
+            {
+                **{name: str(cause[name]) for name in ("rule", "level", "text", "advice")},
+                "evidence": [str(line) for line in cause["evidence"]],
+                "frame": None if cause["frame"] is None else int(cause["frame"]),
+            }
+            for cause in info["why"]
+        ]
+    return {**info, "why": kept}
 
 
 def _unit_plane(plane: Tensor, file: Path) -> Tensor:

@@ -17,6 +17,8 @@ from optim.common.errors import InputError
 from optim.common.exit_status import STOPPED
 from optim.common.progress import clock
 from optim.config.settings import Settings
+from optim.diagnostics.causes.cause import Cause
+from optim.diagnostics.causes.table import causes, merged, summary
 from optim.loading.problem import load_batches
 from optim.recording.run_folder import choose_place, remove_run
 from optim.results.read_results import read_result
@@ -56,7 +58,8 @@ def fit_clip(settings: Settings) -> int:
 
 def _fit_whole(settings: Settings, session: Session, out: Path, recorder: Recorder | None) -> int:
     try:
-        finished, folders = _fit_session(settings, session, out, recorder=recorder)
+        finished, folders, found = _fit_session(settings, session, out, recorder=recorder)
+        print(summary(found), flush=True)
         _export(settings, folders, out)
     except InputError as error:  # The disk is full, most likely; what the fit has found is not lost.
         if recorder is None:
@@ -82,8 +85,8 @@ def _fit_session(
     *,
     recorder: Recorder | None = None,
     numbers: Sequence[int] | None = None,
-) -> tuple[bool, list[Path]]:
-    """Step to the end and write the results: whether it came to the end, and their folders.
+) -> tuple[bool, list[Path], tuple[Cause, ...]]:
+    """Step to the end and write the results: whether it came to the end, their folders, and what the rules say of it.
 
     Args:
         numbers: Of the sub-sequences of the session in the clip.
@@ -93,10 +96,11 @@ def _fit_session(
     finished = _step_to_the_end(session, losses, recorder)
     body = session.problem.body_file or settings.smpl
     folders = save_results(session, out / "results_out", body_file=body, numbers=numbers)
-    write_record(folders, run_info(settings, session, seconds=time.monotonic() - began), losses=losses)
+    seconds, found = time.monotonic() - began, causes(session.fit)
+    write_record(folders, run_info(settings, session, seconds=seconds, found=found), losses=losses)
     for folder in folders:
         print(f"results: {folder}", flush=True)
-    return finished, folders
+    return finished, folders, found
 
 
 def _fit_split(settings: Settings) -> int:
@@ -107,11 +111,13 @@ def _fit_split(settings: Settings) -> int:
     _stop_on_signals()
     print(fit.split, flush=True)
     places: list[Path] = []
+    found: list[tuple[Cause, ...]] = []
     finished, body = True, fit.whole.body_file or settings.smpl
     for session in fit:
         print(_where(fit), file=sys.stderr)
-        finished, folders = _fit_session(settings, session, out, numbers=fit.numbers)
+        finished, folders, why = _fit_session(settings, session, out, numbers=fit.numbers)
         places += folders
+        found.append(why)
         stage = session.current.stage
         if not finished:
             break
@@ -119,8 +125,9 @@ def _fit_split(settings: Settings) -> int:
     for seam in whole.seams:
         print(seam)
     final = save_stitched(whole, fit.whole, out / "results_out", body_file=body, stage=stage)
-    write_record([final], split_info(settings, fit, whole))
+    write_record([final], split_info(settings, fit, whole, found=merged(found)))
     print(f"results: {final}")
+    print(summary(merged(found)))
     _export(settings, [*places, final], out)
     if not finished:
         return _tell_stopped()

@@ -114,7 +114,8 @@ class StitchedLayer(Layer):
         found = _answer(view)
         for seam in () if found is None else found.seams:
             if found is not None and seam.cut_cm is not None and seam.blend_cm is not None:
-                text = f"seam at {seam.frame}: cut jumps {seam.cut_cm:.2f} cm, blended {seam.blend_cm:.2f} cm"
+                cut, blend = (QUANTITIES["seam_cm"].text(jump) for jump in (seam.cut_cm, seam.blend_cm))
+                text = f"seam at {seam.frame}: cut jumps {cut}, blended {blend}"
                 place = found.blend[min(seam.frame, len(found.blend) - 1), 0]
                 yield Label(place, text, theme.GOOD)
 

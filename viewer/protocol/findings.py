@@ -78,6 +78,7 @@ class GroundCurves:
     tilt_deg: np.ndarray | None  # (B,) angle between the estimated and the observed floor
     estimated: np.ndarray | None  # (B, 4) unit normal and offset [m], n·p = offset
     observed: np.ndarray | None  # (B, 4) the same
+    lowest_vertex_cm: np.ndarray | None = None  # (B, T) height of the lowest vertex above the floor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,18 +98,22 @@ class Verdict:
     level: str  # "good", "warn" or "bad"
     text: str
     frame: int | None = None  # frame of the clip where it can be seen
+    rule: str = ""  # row of ``optim.diagnostics.causes.table`` that found it
+    evidence: tuple[str, ...] = ()  # numbers with units
+    advice: str = ""  # what to try; empty where nothing is wrong
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Which frame, which loss term and which variable causes the trouble."""
+    """What causes the trouble, and in which frame, loss term and variable it shows."""
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Verdict, ...]  # causes: a few faults, the likeliest cause first, then what is in order
     terms: tuple[str, ...]  # M active loss terms
     cosine: np.ndarray  # (M, M) cosine between the gradients of two terms; NaN where a gradient is 0
     pull: dict[str, np.ndarray]  # variable → (M,) gradient norm, loss per unit of the variable
     exponent: np.ndarray | None  # (B,) Lyapunov exponent of the roll-out, 1/s
     growth: np.ndarray | None  # (B, T) factor by which a small error of x_0 has grown at a frame
+    places: tuple[Verdict, ...] = ()  # where it shows: frame, terms, variables
 
 
 @dataclass(frozen=True, kw_only=True)

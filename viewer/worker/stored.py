@@ -107,11 +107,11 @@ def _found() -> tuple[Form, ...]:
         form(
             findings.GroundCurves,
             "GroundCurves",
-            "skate_mm depth_cm contacts contact_names tilt_deg estimated observed",
+            "skate_mm depth_cm contacts contact_names tilt_deg estimated observed lowest_vertex_cm",
         ),
         form(findings.FloorGuess, "FloorGuess", "name text confidence plane"),
-        form(findings.Verdict, "Verdict", "level text frame"),
-        form(findings.Diagnosis, "Diagnosis", "verdicts terms cosine pull exponent growth"),
+        form(findings.Verdict, "Verdict", "level text frame rule evidence advice"),
+        form(findings.Diagnosis, "Diagnosis", "verdicts terms cosine pull exponent growth places"),
         form(
             findings.LineSearch,
             "LineSearch",

@@ -12,6 +12,8 @@ from typing import Any
 
 from optim.common.writing import write_text
 from optim.config.settings import Settings
+from optim.diagnostics.causes.cause import Cause
+from optim.diagnostics.causes.table import causes, record_of
 from optim.problem.problem import Problem
 from optim.results.read_results import LOSSES, RUN
 from optim.results.results import LossRow
@@ -23,17 +25,25 @@ from optim.split.stitching import Stitched
 PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior")
 
 
-def run_info(settings: Settings, session: Session, *, seconds: float) -> dict[str, Any]:
-    """Content of ``run.json`` for one fit. ``seconds`` is its duration by the wall clock."""
+def run_info(
+    settings: Settings, session: Session, *, seconds: float, found: Sequence[Cause] | None = None
+) -> dict[str, Any]:
+    """Content of ``run.json`` for one fit.
+
+    Args:
+        seconds: Its duration by the wall clock.
+        found: What the rules say about it; None asks them.
+    """
     here = session.current
-    return _info(settings, session.problem, seconds, evaluations=here.evaluations_spent, done=here.done)
+    info = _info(settings, session.problem, seconds, evaluations=here.evaluations_spent, done=here.done)
+    return info | {"why": record_of(causes(session.fit) if found is None else found)}
 
 
-def split_info(settings: Settings, fit: BatchedFit, whole: Stitched) -> dict[str, Any]:
-    """Content of ``run.json`` for a split clip, with the seams of its stitched motion."""
+def split_info(settings: Settings, fit: BatchedFit, whole: Stitched, *, found: Sequence[Cause]) -> dict[str, Any]:
+    """Content of ``run.json`` for a split clip, with the seams of its stitched motion and the causes of all batches."""
     now = fit.progress
     info = _info(settings, fit.whole, now.seconds, evaluations=now.evaluations, done=now.done)
-    return info | {"seams": [asdict(seam) for seam in whole.seams]}
+    return info | {"seams": [asdict(seam) for seam in whole.seams], "why": record_of(found)}
 
 
 def _info(settings: Settings, problem: Problem, seconds: float, *, evaluations: int, done: bool) -> dict[str, Any]:

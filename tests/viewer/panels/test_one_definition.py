@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import assets
-from optim.diagnostics.agreement import joint_agreement, overlap_disagreement
+from optim.diagnostics.agreement import data_distance, joint_agreement, overlap_disagreement, reprojection
 from optim.diagnostics.drift import drift
+from optim.diagnostics.ground import floor_tilt, ground
 from optim.diagnostics.quantities import QUANTITIES
 from optim.loading.models import load_body
 from optim.reporting.page import _drift_charts
-from optim.results.figures import drift_curves
+from optim.results.figures import drift_curves, floors, per_frame, stage_metrics
 from optim.results.opened import open_results
 from optim.results.read_results import read_result
 from optim.results.results import of_session
 from optim.results.saving.humor_results import save_results
+from optim.results.saving.tables import write_tables
+from optim.results.saving.take import take_of
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes as small
@@ -27,7 +31,8 @@ from tests.viewer.panels.test_analysis_panels import show, to_stage_3
 from viewer.layers.prior import OneStepLayer
 from viewer.layers.rollout import RolloutLayer
 from viewer.layers.skeleton import RegressedLayer
-from viewer.layers.sub_sequences import OverlapsLayer
+from viewer.layers.sub_sequences import OverlapsLayer, StitchedLayer
+from viewer.panels.inspect.floor import summary
 from viewer.panels.inspect.overlaps import _cells
 from viewer.protocol.commands import Analyse
 from viewer.replay.results_source import ResultsSource
@@ -112,6 +117,97 @@ def test_joint_consistency_is_the_same_number_everywhere(window):
     assert texts(RegressedLayer(), window)[0].endswith(f" {largest}")
     verdicts = [verdict.text for verdict in window.view.analyses["diagnosis"].value.verdicts]
     assert any(f"differ by up to {largest} (" in text for text in verdicts)
+
+
+def verdicts(window) -> str:
+    window.post(Analyse("diagnosis", window.view.shown))
+    found = window.view.analyses["diagnosis"].value.verdicts
+    return "\n".join("\n".join((verdict.text, *verdict.evidence)) for verdict in found)
+
+
+def csv_columns(result, folder) -> dict[str, np.ndarray]:
+    (path, *_) = write_tables(take_of(result), folder)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+
+
+@pytest.mark.parametrize("modality", ["joints3d", "joints2d"])
+def test_skate_and_heights_are_the_same_numbers_everywhere(open_fit, tmp_path, modality):
+    window = open_fit(modality)
+    to_stage_3(window)
+    show(window, "floor")
+    expected, asked = ground(window.session.fit), window.view.analyses["ground"].value
+    result = of_session(window.session.fit)[0]
+    columns = per_frame(result)
+    for name, unit_name in (("skate_mm", "foot_skate_mm"), ("lowest_vertex_cm", "lowest_vertex_cm")):
+        values = getattr(expected, name)
+        np.testing.assert_array_equal(getattr(asked, name), values)
+        np.testing.assert_allclose(columns[unit_name], values[0], atol=2e-2, err_msg=name)
+        np.testing.assert_allclose(csv_columns(result, tmp_path)[unit_name], values[0], atol=2e-2, err_msg=name)
+    np.testing.assert_array_equal(asked.depth_cm, np.maximum(-expected.lowest_vertex_cm, 0))
+    metrics = stage_metrics(result)[result.last_stage]
+    depth, skate = QUANTITIES["depth_cm"], QUANTITIES["skate_mm"]
+    if result.truth is None:
+        assert metrics["mesh_penetration_mean_cm"] == pytest.approx(expected.depth_cm.mean(), abs=2e-2)
+        assert metrics["foot_skate_mm"] == pytest.approx(expected.skate_mean_mm[0] or np.nan, abs=2e-2, nan_ok=True)
+    said, line = verdicts(window), summary(asked, 0)
+    assert f"{depth.label} {depth.text(expected.depth_cm.max())} at most" in line and window.shows(line)
+    deepest = float(expected.depth_cm.max())
+    assert (f"up to {depth.text(deepest)} below the floor" in said) == (deepest >= 0.1)
+    if np.isfinite(expected.skate_mm).any():
+        mean = skate.text(expected.skate_mean_mm[0])
+        assert f"skate {mean} on average" in said and f"{skate.label} {mean}" in line
+    else:
+        assert "skate is not defined" in said and "skate not defined" in line
+
+
+def test_floor_tilt_is_the_same_number_everywhere(open_fit):
+    window = open_fit("joints2d")
+    to_stage_3(window)
+    show(window, "floor")
+    named, expected = QUANTITIES["floor_tilt"], float(floor_tilt(window.session.fit)[0])
+    assert expected > 0
+    asked = window.view.analyses["ground"].value
+    assert float(asked.tilt_deg[0]) == expected
+    line = summary(asked, 0)
+    assert f"{named.label} {named.text(expected)}" in line and window.shows(line)
+    assert f"{named.label} {named.text(expected)}" in verdicts(window)
+    assert floors(of_session(window.session.fit)[0])[-1].from_observed_deg == pytest.approx(expected, abs=1e-3)
+
+
+def test_reprojection_is_the_same_number_everywhere(open_fit, tmp_path):
+    window = open_fit("joints2d")
+    to_stage_3(window)
+    expected = reprojection(window.session.fit).mean_px
+    result = of_session(window.session.fit)[0]
+    np.testing.assert_allclose(per_frame(result)["reprojection_px"], expected[0], rtol=1e-3)
+    np.testing.assert_allclose(csv_columns(result, tmp_path)["reprojection_px"], expected[0], rtol=1e-3)
+    distance, unit = data_distance(window.session.fit)
+    assert unit == QUANTITIES["mean_px"].unit
+    np.testing.assert_array_equal(distance, expected)
+    assert f"{np.nanmean(expected):.1f} px now" in verdicts(window)
+
+
+def test_seam_jump_is_the_same_number_everywhere(open_fit):
+    window = open_fit("joints2d", batch=2, overlap=3)
+    to_stage_3(window)
+    show(window, "overlaps")
+    window.post(Analyse("stitched", window.view.shown))
+    (expected,) = of_session(window.session.fit)[-1].seams
+    named = QUANTITIES["seam_cm"]
+    (seam,) = window.view.analyses["overlaps"].value.seams
+    assert seam.cut[0] == pytest.approx(expected.before.cm) and seam.stitched[0] == pytest.approx(expected.after.cm)
+    (drawn,) = window.view.analyses["stitched"].value.seams
+    assert (drawn.cut_cm, drawn.blend_cm) == (pytest.approx(expected.before.cm), pytest.approx(expected.after.cm))
+    (pair,) = window.view.analyses["overlaps"].value.pairs
+    after = f"{expected.after.cm:.1f}"
+    assert any(after in cell for cell in _cells(pair, seam))
+    window.app.ui.frame = seam.frame
+    assert any(after in text for text in texts(StitchedLayer(), window))
+    said = verdicts(window)
+    assert f"jumps by {named.text(expected.after.cm)} at the seam at frame {seam.frame}" in said
+    assert f"a hard cut jumps by {named.text(expected.before.cm)}" in said
 
 
 def test_the_table_of_the_docs_is_that_of_the_program():

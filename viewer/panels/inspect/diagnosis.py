@@ -1,4 +1,4 @@
-"""The panel Why?: says in plain sentences which frame, term and variable causes the trouble; links to the frames."""
+"""The panel Why?: the causes of the trouble with evidence and advice, and where it shows; links to the frames."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _COLORS = {"good": "GOOD", "warn": "WARN", "bad": "BAD"}
 
 
 def diagnosis_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """A button, the verdicts with the worst first, then which terms pull against each other and on what."""
+    """A button, the causes with the likeliest first, what is in order, where it shows, and the terms' pull."""
     found = view.analyses.get("diagnosis")
     current = is_current(view, "diagnosis")
     with disabled(view.status.state == "running" or current):
         if psim.Button("Diagnose"):
             yield Analyse("diagnosis", view.shown)
-    tooltip("Look at drift, conflicts, agreement, ground, overlaps and flips of the iteration that is shown (D)")
+    tooltip("Look for causes in coverage, solver, keypoints, camera, floor, prior, overlaps and feet (D)")
     psim.SameLine()
     psim.TextColored(theme.rgba(theme.DIM), _about(view, current))
     if found is None or found.value is None:
@@ -34,8 +34,7 @@ def diagnosis_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         return
     if psim.BeginChild("verdicts", (0.0, 0.0)):
         with disabled(not current):
-            for index, verdict in enumerate(found.value.verdicts):
-                _verdict(index, verdict, view, ui)
+            _verdicts(found.value, view, ui)
             psim.Separator()
             _pulls(found.value)
             _conflicts(found.value)
@@ -47,10 +46,30 @@ def _about(view: ViewModel, current: bool) -> str:
     if view.status.state == "running":
         return "pause the run to ask"
     if found is None:
-        return "which frame, term and variable is to blame"
+        return "what causes the trouble, and where it shows"
     took = duration(found.seconds) if found.seconds >= 1 else f"{1000 * found.seconds:.0f} ms"
     when = f"iteration {view.history.number(found.snapshot)}, {took}"
     return when if current else f"{when}; not the one shown"
+
+
+def _verdicts(found: Diagnosis, view: ViewModel, ui: UiState) -> None:
+    """The faults, or that there are none; then where it shows; what is in order is folded away."""
+    numbered = list(enumerate((*found.verdicts, *found.places)))
+    causes, places = numbered[: len(found.verdicts)], numbered[len(found.verdicts) :]
+    faults = [(index, verdict) for index, verdict in causes if verdict.level != "good"]
+    if not faults:
+        dot(theme.GOOD)
+        psim.TextUnformatted("Nothing is wrong that the rules know of.")
+    for index, verdict in faults:
+        _verdict(index, verdict, view, ui)
+    psim.TextColored(theme.rgba(theme.DIM), "Where it shows")
+    for index, verdict in places:
+        _verdict(index, verdict, view, ui)
+    good = [(index, verdict) for index, verdict in causes if verdict.level == "good"]
+    if good and psim.TreeNode(f"In order ({len(good)})"):
+        for index, verdict in good:
+            _verdict(index, verdict, view, ui)
+        psim.TreePop()
 
 
 def _verdict(index: int, verdict: Verdict, view: ViewModel, ui: UiState) -> None:
@@ -62,7 +81,12 @@ def _verdict(index: int, verdict: Verdict, view: ViewModel, ui: UiState) -> None
             tooltip(f"Go to frame {verdict.frame}")
             psim.SameLine()
         psim.PushTextWrapPos(0.0)
-        psim.TextUnformatted(verdict.text)
+        psim.TextUnformatted(f"{verdict.rule.capitalize()}: {verdict.text}" if verdict.rule else verdict.text)
+        if verdict.level != "good":
+            if verdict.evidence:
+                psim.TextColored(theme.rgba(theme.DIM), "; ".join(verdict.evidence))
+            if verdict.advice:
+                psim.TextUnformatted(f"Try: {verdict.advice}")
         psim.PopTextWrapPos()
 
 

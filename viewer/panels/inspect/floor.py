@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
+from optim.diagnostics.quantities import QUANTITIES
 from optim.session.edits import SetFloor
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import GroundCurves
@@ -34,10 +35,14 @@ def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     b = min(ui.sequence, len(view.scene.starts) - 1)
     with font(theme.SMALL_FONT):
         psim.TextColored(theme.rgba(theme.DIM), summary(found.value, b))
+    start, height = view.scene.starts[b], found.value.lowest_vertex_cm
     curves = [
-        Curve("below the floor [cm]", view.scene.starts[b], found.value.depth_cm[b], theme.RESIDUAL, 2.0),
-        Curve("skate [mm/frame]", view.scene.starts[b], found.value.skate_mm[b], theme.STAGE2),
+        Curve("below the floor [cm]", start, found.value.depth_cm[b], theme.RESIDUAL, 2.0)
+        if height is None  # recorded by an earlier version
+        else Curve("lowest point [cm]", start, height[b], theme.RESIDUAL, 2.0)
     ]
+    if np.isfinite(found.value.skate_mm[b]).any():
+        curves.append(Curve("skate [mm/frame]", start, found.value.skate_mm[b], theme.STAGE2))
     frame_plot("floor", view, ui, curves)
 
 
@@ -46,8 +51,12 @@ def summary(found: GroundCurves, sequence: int) -> str:
     parts = _places(found, sequence)
     skate = found.skate_mm[sequence]
     if np.isfinite(skate).any():
-        parts.append(f"skate {np.nanmean(skate):.1f} mm/frame")
-    parts.append(f"penetration up to {found.depth_cm[sequence].max():.1f} cm")
+        parts.append(f"{_named('skate_mm', np.nanmean(skate))}")
+    else:
+        parts.append("skate not defined: no foot near the floor")
+    parts.append(f"{_named('depth_cm', found.depth_cm[sequence].max())} at most")
+    if found.lowest_vertex_cm is not None:
+        parts.append(f"{_named('lowest_vertex_cm', found.lowest_vertex_cm[sequence].max())} at most")
     return " · ".join(parts)
 
 
@@ -62,11 +71,16 @@ def _places(found: GroundCurves, sequence: int) -> list[str]:
     tilt, lift = found.tilt_deg[sequence], 100 * (found.estimated[sequence, 3] - found.observed[sequence, 3])
     angle, height = apart(found.observed[sequence], np.array([0.0, 0.0, 1.0, 0.0]), np.zeros(3))
     if angle <= SAME_DEG and abs(100 * height) <= SAME_CM:
-        return [f"leans {tilt:.2f}° against the observed one", f"{lift:+.1f} cm"]
+        return [_named("floor_tilt", tilt), f"{lift:+.1f} cm"]
     moved = f"observed floor moved to {angle:.2f}° and {100 * height:+.1f} cm from z = 0"
     if tilt <= SAME_DEG and abs(lift) <= SAME_CM:
         return [moved, "the estimate has not left it yet"]
-    return [moved, f"the estimate leans {tilt:.2f}° against it", f"{lift:+.1f} cm"]
+    return [moved, f"{_named('floor_tilt', tilt)} of the estimate", f"{lift:+.1f} cm"]
+
+
+def _named(field: str, value: float) -> str:
+    """A quantity's name, and its value with unit."""
+    return f"{QUANTITIES[field].label} {QUANTITIES[field].text(float(value))}"
 
 
 def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:

@@ -8,6 +8,7 @@ import numpy as np
 import polyscope.imgui as psim
 
 from optim.checks.check import SEVERITIES, Checked
+from optim.problem.coverage import NAMES, coverage_of
 from optim.session.edits import DropFrames, ScaleConfidence
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
@@ -15,16 +16,23 @@ from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, disabled, dot, scale, sequence_choice, tooltip
 
-_NAMES = {"joints3d": "3D joints", "points3d": "points", "joints2d": "2D keypoints"}
+_COLORS = {"good": "TEXT", "warn": "WARN", "bad": "BAD"}
 
 
 def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """Draw the share of each kind of observation, what the checks found, a range of frames, and edits for it."""
-    seen = {name: getattr(view.scene.observed, name) for name in _NAMES}
-    for name, data in seen.items():
-        if data is not None:
-            share = 100 * float(np.isfinite(data[..., 0]).mean())
-            psim.TextUnformatted(f"{_NAMES[name]}: {share:.0f} % seen")
+    """Draw how much was observed, what the checks found, a range of frames, and the edits for that range."""
+    seen = {name: getattr(view.scene.observed, name) for name in NAMES}
+    masks = {name: _mask(name, data) for name, data in seen.items() if data is not None}
+    if masks:
+        found = coverage_of(masks)
+        psim.PushTextWrapPos(0.0)
+        psim.TextColored(theme.rgba(getattr(theme, _COLORS[found.level])), found.text)
+        psim.PopTextWrapPos()
+        if found.longest_gap[2]:
+            _, start, length = found.longest_gap
+            if psim.SmallButton(f"longest gap: {length} frames"):
+                ui.go_to(view.scene.starts[found.longest_gap[0]] + start, view.scene.clip_frames)
+            tooltip("Go to its first frame")
     _checks(view.scene.checked)
     ui.sequence = sequence_choice("data of", ui.sequence, len(view.scene.starts))
     first, last = _range(view, ui)
@@ -62,6 +70,11 @@ def _checks(rows: Sequence[Checked]) -> None:
 
 def _color(row: Checked) -> theme.Color:
     return {"fine": theme.GOOD, "note": theme.WARN}.get(row.severity, theme.BAD)
+
+
+def _mask(name: str, data: np.ndarray) -> np.ndarray:
+    """Which points were observed (B, T, K): keypoints with a confidence, others that are finite."""
+    return data[..., 2] > 0 if name == "joints2d" else np.isfinite(data[..., 0])
 
 
 def _range(view: ViewModel, ui: UiState) -> tuple[int, int]:

@@ -1,7 +1,7 @@
-"""Summarises all diagnostics in plain sentences: which frame, which term and which variable causes the trouble.
+"""Says what causes the trouble, and in which frame, term and variable it shows.
 
-The bounds are rules of thumb for human motion at 30 frames/s. They only choose the colour; every sentence has its
-number.
+The causes are those of ``optim.diagnostics.causes``. The bounds here are rules of thumb; they only choose the colour,
+every sentence has its number.
 """
 
 from __future__ import annotations
@@ -10,44 +10,46 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from optim.body.joints import JOINT_NAMES
-from optim.diagnostics.agreement import joint_agreement
-from optim.diagnostics.drift import drift
+from optim.diagnostics.causes.table import causes
 from optim.diagnostics.flips import flips
 from optim.diagnostics.gradients import TermGradients, term_gradients
 from optim.diagnostics.lyapunov import Lyapunov, lyapunov
-from optim.diagnostics.quantities import QUANTITIES
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 from viewer.protocol.findings import Diagnosis, Verdict
-from viewer.worker.analyses.ground import ground_curves
-from viewer.worker.analyses.overlaps import overlaps
 from viewer.worker.build_view import ViewBuilder
 
 STANDS_OUT = 2.0  # times the median frame's loss
 CONFLICT = -0.5  # cosine of two gradients
-DRIFT_CM, DISAGREE_CM, DEPTH_CM, SKATE_MM = 15.0, 5.0, 3.0, 8.0
-TILT_DEG, OVERLAP_CM, EXPONENT = 5.0, 5.0, 2.0
-SEEN_CM = 0.1  # a smaller penetration counts as none
+EXPONENT = 2.0  # 1/s
 
 
 def diagnosis(builder: ViewBuilder, snapshot: Snapshot) -> Diagnosis:
-    """All verdicts on a snapshot, the worst first, with the gradients and the error growth that they are based on."""
+    """The causes at a snapshot, the likeliest first, and where they show, with the gradients and the error growth."""
     fit = builder.session.fit
     gradients, growth = term_gradients(fit, snapshot), lyapunov(fit, snapshot)
-    found = [
+    interval = fit.problem_at(snapshot).observations.seq_interval
+    first = 0 if interval is None else int(interval[:, 0].min())
+    found = tuple(
+        Verdict(
+            level=cause.level,
+            text=cause.text,
+            frame=None if cause.frame is None else cause.frame - first,
+            rule=cause.rule,
+            evidence=cause.evidence,
+            advice=cause.advice,
+        )
+        for cause in causes(fit, snapshot)
+    )
+    places = (
         *_worst_frame(builder, snapshot, gradients),
         *_conflict(gradients),
-        *_drift(builder, snapshot),
         *_growth(growth),
-        *_joints(builder, snapshot),
-        *_ground(builder, snapshot),
-        *_overlaps(builder, snapshot),
         *_flips(fit, snapshot),
-    ]
-    order = {"bad": 0, "warn": 1, "good": 2}
+    )
     return Diagnosis(
-        verdicts=tuple(sorted(found, key=lambda verdict: order[verdict.level])),
+        verdicts=found,
+        places=places,
         terms=gradients.terms,
         cosine=gradients.cosine,
         pull=dict(gradients.norm),
@@ -112,22 +114,6 @@ def _conflict(gradients: TermGradients) -> Iterator[Verdict]:
         yield Verdict(level="good", text=f"No two terms are in strong conflict (lowest cosine {value:.2f}).")
 
 
-def _drift(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
-    """The first roll-out's drift at its end, and which of its two causes prevails."""
-    found = drift(builder.session.fit, snapshot)
-    if found is None:
-        return
-    for b, curve in enumerate(found.root_cm.total):
-        end, encoding = float(curve[-1]), float(found.root_cm.encoding[b, -1])
-        cause = "encoding: the prior does not know this motion" if encoding > 0.5 * end else "accumulated errors"
-        text = f"The first roll-out{_of(builder, b)} drifts by {QUANTITIES['root_cm'].text(end)}, mostly {cause}."
-        yield Verdict(level=_level(end, DRIFT_CM), text=text, frame=_clip_frame(builder, b, len(curve) - 1))
-
-
-def _of(builder: ViewBuilder, sequence: int) -> str:
-    return f" of sub-sequence {sequence + 1}" if len(builder.scene.starts) > 1 else ""
-
-
 def _growth(found: Lyapunov | None) -> Iterator[Verdict]:
     """How fast small errors of x_0 grow."""
     if found is None:
@@ -137,52 +123,6 @@ def _growth(found: Lyapunov | None) -> Iterator[Verdict]:
     value = float(found.exponent[b])
     text = f"Small errors of x_0 grow by e^({value:.1f} t/s) along the roll-out; the worst ones lie in {worst}."
     yield Verdict(level=_level(value, EXPONENT), text=text)
-
-
-def _joints(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
-    """Body joints against regressed ones."""
-    found = joint_agreement(builder.session.fit, snapshot)
-    if found is None:
-        return
-    b, frame, joint = np.unravel_index(int(found.distance_cm.argmax()), found.distance_cm.shape)
-    value = float(found.distance_cm[b, frame, joint])
-    where, name = _clip_frame(builder, int(b), int(frame)), JOINT_NAMES[joint].replace("_", " ")
-    text = f"Body and regressed joints differ by up to {QUANTITIES['distance_cm'].text(value)} ({name}, frame {where})."
-    yield Verdict(level=_level(value, DISAGREE_CM), text=text, frame=where)
-
-
-def _ground(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
-    """Penetration, skate and the tilt of the floor."""
-    found = ground_curves(builder, snapshot)
-    b, frame = np.unravel_index(int(found.depth_cm.argmax()), found.depth_cm.shape)
-    depth, where = float(found.depth_cm[b, frame]), _clip_frame(builder, int(b), int(frame))
-    if depth < SEEN_CM:
-        yield Verdict(level="good", text="The body is nowhere below the floor.")
-    else:
-        text = f"The body is up to {depth:.1f} cm below the floor."
-        yield Verdict(level=_level(depth, DEPTH_CM), text=text, frame=where)
-    if np.isfinite(found.skate_mm).any():
-        skate = np.nan_to_num(found.skate_mm)
-        b, frame = np.unravel_index(int(skate.argmax()), skate.shape)
-        mean = float(np.nanmean(found.skate_mm))
-        where = _clip_frame(builder, int(b), int(frame))
-        text = f"Feet near the floor skate {mean:.1f} mm per frame on average, most at frame {where}."
-        yield Verdict(level=_level(mean, SKATE_MM), text=text, frame=where)
-    if found.tilt_deg is not None:
-        tilt = float(found.tilt_deg.max())
-        text = f"The floor leans {tilt:.1f}° against the observed one."
-        yield Verdict(level=_level(tilt, TILT_DEG), text=text)
-
-
-def _overlaps(builder: ViewBuilder, snapshot: Snapshot) -> Iterator[Verdict]:
-    """Disagreement of neighbouring sub-sequences."""
-    found = overlaps(builder, snapshot)
-    for pair in found.pairs if found else ():
-        worst = int(pair.position_cm.argmax())
-        value, where = float(pair.position_cm[worst]), int(pair.frames[worst])
-        apart = QUANTITIES["position_cm"].text(value)
-        text = f"Sub-sequences {pair.before + 1} and {pair.before + 2} are {apart} apart at frame {where}."
-        yield Verdict(level=_level(value, OVERLAP_CM), text=text, frame=where)
 
 
 def _flips(fit: Fit, snapshot: Snapshot) -> Iterator[Verdict]:

@@ -21,6 +21,7 @@ def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
     return GroundCurves(
         skate_mm=found.skate_mm,
         depth_cm=found.depth_cm,
+        lowest_vertex_cm=found.lowest_vertex_cm,
         contacts=found.contact_probability,
         contact_names=tuple(JOINT_NAMES[joint].replace("_", " ") for joint in CONTACT_JOINTS),
         tilt_deg=floor_tilt(fit, snapshot),

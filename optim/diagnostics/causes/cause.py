@@ -1,0 +1,95 @@
+"""What a rule says about a fit, and the figures that several rules look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from optim.diagnostics.gradients import TermGradients, term_gradients
+from optim.diagnostics.ground import Ground, ground
+from optim.problem.problem import Problem
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
+
+LEVELS = ("bad", "warn", "good")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One statement about a fit: something that is wrong, or that is in order."""
+
+    level: str
+    """``bad``, ``warn`` or ``good``."""
+    text: str
+    """One sentence."""
+    evidence: tuple[str, ...] = ()
+    """Numbers with units."""
+    advice: str = ""
+    """What to try; empty where nothing is wrong."""
+    frame: int | None = None
+    """Frame of the clip where it can be seen."""
+    rule: str = ""
+    """Name of the rule in ``table``, which fills it in."""
+
+
+class Look:
+    """A snapshot of a fit, with the figures that several rules need; each is computed once.
+
+    Args:
+        fit: The fit; it is not changed.
+        snapshot: The snapshot to judge; None means the current one.
+    """
+
+    def __init__(self, fit: Fit, snapshot: Snapshot | None = None) -> None:
+        self.fit, self.snapshot = fit, snapshot or fit.current
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The problem as edited up to the snapshot."""
+        return self.fit.problem_at(self.snapshot)
+
+    @cached_property
+    def ground(self) -> Ground:
+        """Heights, skate and contacts."""
+        return ground(self.fit, self.snapshot)
+
+    @cached_property
+    def gradients(self) -> TermGradients:
+        """Gradients of the active terms."""
+        return term_gradients(self.fit, self.snapshot)
+
+    @cached_property
+    def free(self) -> Snapshot | None:
+        """The last snapshot of stages 1 and 2 on the branch, whose motion no roll-out and no contact has changed."""
+        for entry in self.fit.history.path_back(self.snapshot.id):
+            if entry.stage < 3:
+                return self.fit.history[entry.id]
+        return None
+
+    def at(self, sequence: int, frame: int) -> int:
+        """Frame of the clip for a frame of a sub-sequence."""
+        interval = self.problem.observations.seq_interval
+        return int(frame) + (0 if interval is None else int(interval[sequence, 0]))
+
+    def of(self, sequence: int) -> str:
+        """Words that name a sub-sequence, if there are several."""
+        return f" of sub-sequence {sequence + 1}" if self.problem.batch > 1 else ""
+
+
+def level_of(value: float, bound: float) -> str:
+    """``good`` up to a bound, ``warn`` up to twice the bound, ``bad`` above."""
+    return "good" if value <= bound else "warn" if value <= 2 * bound else "bad"
+
+
+def place(values: Tensor) -> tuple[int, int]:
+    """Sub-sequence and frame of the largest of (B, T) values; NaN counts as the smallest."""
+    flat = torch.nan_to_num(values, nan=-torch.inf).flatten()
+    b, frame = divmod(int(flat.argmax()), values.shape[1])
+    return b, frame
+
+
+Causes = Iterator[Cause]

@@ -1,0 +1,148 @@
+"""Causes: two answers to one question, from regressed and body joints, or from neighbouring sub-sequences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optim.body.joints import JOINT_NAMES
+from optim.diagnostics.agreement import PREVIOUS, OverlapDisagreement, data_distance, joint_agreement
+from optim.diagnostics.agreement import overlap_disagreement as disagreements
+from optim.diagnostics.causes.cause import Cause, Causes, Look, level_of
+from optim.diagnostics.quantities import QUANTITIES
+from optim.split.batches import clips_of
+from optim.split.stitching import stitch
+
+JOINTS_CM = 6.0
+"""Largest distance of a regressed joint from the body's; stage 3 of the default clip ends at 5.3 cm."""
+OVERLAP_CM = 5.0
+"""Largest overlap distance; the split demo clips end at 1 to 4 cm."""
+BETAS = 1.0
+"""Difference of two shapes: one unit of one coefficient is one standard deviation of people."""
+FLOOR_DEG, FLOOR_CM = 3.0, 5.0
+"""Differences of the floors of two sub-sequences."""
+SEAM_CM = 2.0
+"""Seam jump that is seen as a jerk: 60 cm/s at 30 frames/s. Blended demo clips have 0.1 to 0.8 cm."""
+
+
+def consistency(look: Look) -> Causes:
+    """Regressed against body joints, then overlaps and seams."""
+    yield from _overlaps(look)
+    yield from _seams(look)
+    yield from _joints(look)
+
+
+def _joints(look: Look) -> Causes:
+    found = joint_agreement(look.fit, look.snapshot)
+    if found is None:
+        return
+    b, frame, joint = (int(i) for i in np.unravel_index(int(found.distance_cm.argmax()), found.distance_cm.shape))
+    named, worst = QUANTITIES["distance_cm"], float(found.distance_cm[b, frame, joint])
+    where, name = look.at(b, frame), JOINT_NAMES[joint].replace("_", " ")
+    level = level_of(worst, JOINTS_CM)
+    yield Cause(
+        level,
+        f"Body and regressed joints differ by up to {named.text(worst)} ({name}, frame {where}).",
+        (f"mean {named.text(float(found.distance_cm.mean()))}",),
+        "" if level == "good" else "Raise joint_consistency and bone_length in stage 3.",
+        where,
+    )
+
+
+def _overlaps(look: Look) -> Causes:
+    """The pair that disagrees most: which quantity, which side, and which term resists."""
+    pairs = disagreements(look.fit, look.snapshot)
+    if not pairs:
+        return
+    pair = max(pairs, key=lambda pair: max(value for value, _ in _over_bound(pair)))
+    worst = int(pair.position_cm.argmax())
+    named, where = QUANTITIES["position_cm"], int(pair.frames[worst])
+    over, what = max(_over_bound(pair))
+    evidence = [
+        f"{named.label} {named.text(float(pair.position_cm.mean()))} on average over {len(pair.frames)} frames",
+        f"betas {pair.betas:.2f} apart",
+    ]
+    if len(pair.velocity_cm):
+        evidence.append(f"velocities {float(pair.velocity_cm.mean()):.1f} cm/frame apart")
+    if pair.floor_angle_deg is not None and pair.floor_offset_cm is not None:
+        evidence.append(f"floors {pair.floor_angle_deg:.1f}° and {pair.floor_offset_cm:+.1f} cm apart")
+    level = level_of(over, 1.0)
+    text = (
+        f"Sub-sequences {pair.before + 1} and {pair.before + 2} are {named.text(float(pair.position_cm[worst]))} apart"
+        f" at frame {where}"
+    )
+    if level == "good":
+        yield Cause(level, f"{text}.", tuple(evidence), frame=where)
+        return
+    evidence += _sides(look, pair)
+    resists = _resists(look)
+    evidence += [] if resists is None else [resists]
+    yield Cause(
+        level,
+        f"{text}: their {what} disagree{'s' if what in ('position', 'floor') else ''} most.",
+        tuple(evidence),
+        "Raise rgb_overlap_consist, make the overlap longer, or look at the observations of the side that is off.",
+        where,
+    )
+
+
+def _over_bound(pair: OverlapDisagreement) -> list[tuple[float, str]]:
+    """Each difference of a pair as a multiple of its bound, and its name."""
+    found = [(float(pair.position_cm.max()) / OVERLAP_CM, "position"), (pair.betas / BETAS, "betas")]
+    if pair.floor_angle_deg is not None and pair.floor_offset_cm is not None:
+        found.append((max(pair.floor_angle_deg / FLOOR_DEG, abs(pair.floor_offset_cm) / FLOOR_CM), "floor"))
+    return found
+
+
+def _sides(look: Look, pair: OverlapDisagreement) -> list[str]:
+    """How far each side is from its own observations in the frames that both hold."""
+    if pair.before == PREVIOUS:
+        return []
+    distance, unit = data_distance(look.fit, look.snapshot)
+    shared = len(pair.frames)
+    off = [distance[pair.before, -shared:], distance[pair.before + 1, :shared]]
+    if not all(np.isfinite(side).any() for side in off):
+        return []
+    before, after = (float(np.nanmean(side)) for side in off)
+    side = pair.before + (1 if before > after else 2)
+    return [
+        f"{before:.1f} and {after:.1f} {unit} from what each observes there: sub-sequence {side} is the one that is off"
+    ]
+
+
+def _resists(look: Look) -> str | None:
+    """The term that pulls most against the agreement of positions."""
+    terms, cosine = look.gradients.terms, look.gradients.cosine
+    name = "rgb_overlap_consist_verts3d_pos"
+    if name not in terms:
+        return "the overlap terms are not active in this phase"
+    row = np.nan_to_num(cosine[terms.index(name)], nan=1.0)
+    against = int(row.argmin())
+    if row[against] > -0.1:
+        return None
+    return f"{terms[against].replace('_', ' ')} pulls against the overlap terms (cosine {row[against]:.2f})"
+
+
+def _seams(look: Look) -> Causes:
+    interval = look.problem.observations.seq_interval
+    if interval is None or len(interval) < 2:
+        return
+    how = look.snapshot.schedule[look.snapshot.phase].preset.stitching
+    clips = clips_of(look.fit.trajectory(look.snapshot), [(int(a), int(b)) for a, b in interval.tolist()])
+    seams = [seam for seam in stitch(clips, body=look.problem.body, how=how).seams if seam.after is not None]
+    if not seams:
+        return
+    worst = max(seams, key=lambda seam: seam.after.cm if seam.after else 0.0)
+    assert worst.after is not None and worst.before is not None
+    named = QUANTITIES["seam_cm"]
+    level = level_of(worst.after.cm, SEAM_CM)
+    yield Cause(
+        level,
+        f"The stitched motion jumps by {named.text(worst.after.cm)} at the seam at frame {worst.frame}.",
+        (
+            f"{worst.after.deg:.1f}°",
+            f"a hard cut jumps by {named.text(worst.before.cm)}",
+            f"{worst.shared} frames shared",
+        ),
+        "" if level == "good" else "Make the overlap longer (--rgb-overlap-len) or raise rgb_overlap_consist.",
+        worst.frame,
+    )

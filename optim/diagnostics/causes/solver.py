@@ -1,0 +1,136 @@
+"""Causes: the solver has not finished, is stuck, or works on badly scaled variables."""
+
+from __future__ import annotations
+
+import torch
+
+from optim.diagnostics.breakpoints import LineSearchFailed, not_finite
+from optim.diagnostics.causes.cause import Cause, Causes, Look
+from optim.session.history import ITERATION, Entry
+from optim.solver.lbfgs import STOP_CHANGE, STOP_GRADIENT, STOP_MOVE, STOP_SLOPE
+
+STILL_FALLS = 0.01
+"""Share of the loss that the last 20 iterations took off it; below, a phase is as good as converged."""
+RECENT = 20
+"""Number of iterations that are looked at: one step of the public schedule."""
+BADLY_SCALED = 1e6
+"""Ratio of the largest and the smallest curvature of the blocks, in the solver's own scale. The default clip
+ends stage 3 at 2e4 with the measured preconditioner."""
+
+
+def solver(look: Look) -> Causes:
+    """Not finished, stuck, badly scaled, or flat."""
+    snapshot = look.snapshot
+    wrong = not_finite(snapshot, trials=False)
+    if wrong:
+        yield Cause("bad", f"Not finite: {', '.join(wrong)}.", (), "Go back to the last good iteration (Breakpoints).")
+        return
+    recent = _recent(look)
+    fell = _fell(recent)
+    if not snapshot.done:
+        yield _unfinished(look, fell)
+    stuck = _stuck(look)
+    if stuck is not None:
+        yield stuck
+    yield from _scaling(look)
+    if snapshot.done and stuck is None:
+        yield _ended(look, fell)
+
+
+def _unfinished(look: Look, fell: float | None) -> Cause:
+    snapshot = look.snapshot
+    phase = snapshot.schedule[snapshot.phase]
+    left = sum(later.steps for later in snapshot.schedule[snapshot.phase + 1 :]) + phase.steps - snapshot.step - 1
+    total = sum(each.steps for each in snapshot.schedule)
+    falls = fell is not None and fell > STILL_FALLS
+    evidence = [f"{phase.name}, step {snapshot.step + 1} of {phase.steps}", f"{left} of {total} steps left"]
+    if fell is not None:
+        evidence.append(f"the loss fell by {100 * fell:.1f} % in the last {RECENT} iterations")
+    early = snapshot.stage < 3 and any(each.stage == 3 and each.steps for each in snapshot.schedule)
+    return Cause(
+        "bad" if early or falls or left > total / 10 else "warn",
+        f"The run is not finished: {left} of {total} steps are left, from {phase.name} on.",
+        tuple(evidence),
+        "Let it run to the end (F5) before you judge the motion.",
+    )
+
+
+def _stuck(look: Look) -> Cause | None:
+    snapshot = look.snapshot
+    if snapshot.parent is None:
+        return None
+    why = LineSearchFailed().why(look.fit, look.fit.history[snapshot.parent], snapshot)
+    if why is None:
+        return None
+    norms = snapshot.evaluation.gradient_norm
+    steepest = max(norms, key=lambda name: norms[name])
+    return Cause(
+        "bad",
+        f"The solver is stuck: {why}.",
+        (f"largest gradient {norms[steepest]:.3g} of {steepest}", f"{len(snapshot.solver.trials)} points tried"),
+        "Reset the solver's memory or perturb the variables (Variables tab), then go on; look for flips and NaN.",
+    )
+
+
+def _scaling(look: Look) -> Causes:
+    """Curvature of each block along the solver's own steps, after preconditioning."""
+    snapshot = look.snapshot
+    curvatures = {}
+    for part in snapshot.packing.parts:
+        along = length = 0.0
+        for pair in snapshot.solver.pairs:
+            scale = snapshot.solver.preconditioner
+            step = snapshot.packing.split(pair.s)[part.name]
+            change = snapshot.packing.split(pair.after - pair.before)[part.name]
+            weight = torch.ones(()) if scale is None else snapshot.packing.split(scale)[part.name]
+            along += float((step * change).sum())
+            length += float((step * step / weight).sum())
+        if length > 0 and along > 0:
+            curvatures[part.name] = along / length
+    if len(curvatures) < 2:
+        return
+    high, low = (choose(curvatures, key=lambda name: curvatures[name]) for choose in (max, min))
+    ratio = curvatures[high] / curvatures[low]
+    if ratio > BADLY_SCALED:
+        yield Cause(
+            "warn",
+            f"{high} and {low} are badly scaled against each other: {ratio:.1g} times the curvature.",
+            tuple(f"{name} {value:.2g}" for name, value in curvatures.items()),
+            "Use the measured preconditioner (--preset humorscope), or hold the stiff block for a while.",
+        )
+
+
+def _ended(look: Look, fell: float | None) -> Cause:
+    stopped = look.snapshot.stop in (STOP_GRADIENT, STOP_SLOPE, STOP_MOVE, STOP_CHANGE)
+    if fell is not None and fell > STILL_FALLS and not stopped:
+        return Cause(
+            "warn",
+            f"The schedule ended while the loss still fell: {100 * fell:.1f} % in the last {RECENT} iterations.",
+            (f"loss {look.snapshot.evaluation.total:.5g}",),
+            "Give the last stage more steps (--num-iters).",
+        )
+    fall = "" if fell is None or stopped else f" ({100 * fell:.2f} % in the last {RECENT} iterations)"
+    return Cause(
+        "good", f"The loss is flat: the fit has converged{fall}.", (f"loss {look.snapshot.evaluation.total:.5g}",)
+    )
+
+
+def _recent(look: Look) -> list[Entry]:
+    """The last iterations of the snapshot's phase, newest first."""
+    found: list[Entry] = []
+    for entry in look.fit.history.path_back(look.snapshot.id):
+        if entry.phase != look.snapshot.phase or len(found) > RECENT:
+            break
+        found.append(entry)
+        if entry.cause != ITERATION:
+            break  # an edit or a phase begins with another loss
+    return found
+
+
+def _fell(recent: list[Entry]) -> float | None:
+    """Share of the loss that the iterations took off it; None without iterations."""
+    if len(recent) < 2:
+        return None
+    then, now = recent[-1].evaluation.total, recent[0].evaluation.total
+    size = sum(abs(term.weighted) for term in recent[0].evaluation.terms.values())
+    return (then - now) / max(size, 1e-12)
