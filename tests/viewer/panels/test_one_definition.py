@@ -10,6 +10,7 @@ import pytest
 
 import assets
 from optim.diagnostics.agreement import data_distance, joint_agreement, overlap_disagreement, reprojection
+from optim.diagnostics.causes import table
 from optim.diagnostics.drift import drift
 from optim.diagnostics.ground import floor_tilt, ground
 from optim.diagnostics.quantities import QUANTITIES
@@ -39,6 +40,12 @@ from viewer.replay.results_source import ResultsSource
 
 HIDDEN, FRAME = slice(4, 8), 7
 """Frames in which nothing is seen, so that stage 3 begins with a motion that bridges them; and one of them."""
+
+
+@pytest.fixture(autouse=True)
+def whole_list(monkeypatch):
+    """Every statement of Why? is listed, so that each can be compared; the made-up fits have many faults."""
+    monkeypatch.setattr(table, "MOST", 50)
 
 
 @pytest.fixture
