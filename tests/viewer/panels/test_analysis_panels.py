@@ -205,7 +205,7 @@ def test_a_new_floor_is_an_edit_of_the_fit(open_fit):
     away = np.degrees(np.arccos(wanted[2]))  # the first floor is z = 0
     said = summary(window.view.analyses["ground"].value, 0)
     assert f"moved to {away:.2f}° and +10.0 cm from z = 0 · the estimate has not left it yet" in said
-    assert "leans" not in said and window.shows(said)
+    assert "floor tilt" not in said and window.shows(said)
     assert not np.allclose(before, wanted, atol=1e-3)
     assert window.view.can_undo
 
@@ -214,7 +214,7 @@ def test_a_floor_under_the_feet_can_be_chosen(open_fit):
     window = open_fit("joints2d")
     show(window, "floor")
     before = summary(window.view.analyses["ground"].value, 0)
-    assert before.startswith("leans 0.00° against the observed one")
+    assert before.startswith("floor tilt 0.0 °")
     window.click("From feet")
     window.frames(4)
     guesses = window.view.analyses["floor_guesses"].value
@@ -225,7 +225,7 @@ def test_a_floor_under_the_feet_can_be_chosen(open_fit):
     assert window.view.can_undo
     away = np.degrees(np.arccos(guesses[-1].plane[2]))
     said = summary(window.view.analyses["ground"].value, 0)
-    assert f"observed floor moved to {away:.2f}°" in said and "leans 0.00°" not in said
+    assert f"observed floor moved to {away:.2f}°" in said and "floor tilt" not in said
     window.key("Z", ctrl=True)
     window.frames(4)
     assert summary(window.view.analyses["ground"].value, 0) == before
