@@ -76,7 +76,7 @@ def _scaling(look: Look) -> Causes:
     """Curvature of each block along the solver's own steps, after preconditioning."""
     snapshot = look.snapshot
     curvatures = {}
-    for part in snapshot.packing.parts:
+    for part in snapshot.packing.blocks:
         along = length = 0.0
         for pair in snapshot.solver.pairs:
             scale = snapshot.solver.preconditioner
