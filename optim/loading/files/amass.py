@@ -78,7 +78,13 @@ def read_motion(path: Path, *, person: int | None = None, fps: float | None = No
         InputError: The file is missing, is not in AMASS format, has wrong shapes or NaN, or has fewer than 2 frames.
     """
     optional = ("betas", "gender", *_MODEL_NAMES, *_RATE_NAMES)
-    apart = set(_APART) <= set(array_names(path))
+    names = set(array_names(path))
+    if names and "betas" in names and not names & {"trans", "poses", *_APART} and not holds_parameters(path):
+        raise InputError(
+            f"{path}: the shape of a subject ({', '.join(sorted(names))}), not a motion; give a *_poses.npz or"
+            " *_stageii.npz beside it"
+        )
+    apart = set(_APART) <= names
     needed, text = ("trans", *(_APART if apart else ("poses",))), ("gender", *_MODEL_NAMES, *_RATE_NAMES)
     if holds_parameters(path):
         arrays = read_parameters(path, person=person, fps=fps)

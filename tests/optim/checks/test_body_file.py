@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from optim.common.errors import InputError
 from optim.loading.files.amass import read_motion
 from tests.motions import walk_arrays
 
@@ -51,6 +52,12 @@ def test_an_unknown_gender_is_told(tmp_path, gender, severity):
     motion, rows = read(tmp_path, gender=None if gender is None else np.array(gender))
     assert motion.gender == (gender if severity == "fine" else "neutral")
     assert ("gender" in rows) == (severity is not None) and (severity is None or rows["gender"].severity == severity)
+
+
+def test_the_shape_of_a_subject_is_no_motion(tmp_path):
+    np.savez(tmp_path / "female_stagei.npz", gender=np.array("female"), betas=np.zeros(16))
+    with pytest.raises(InputError, match=r"the shape of a subject .* give a \*_poses.npz"):
+        read_motion(tmp_path / "female_stagei.npz")
 
 
 @pytest.mark.parametrize("betas", [np.zeros((0, 16)), np.zeros(0), np.zeros((40, 10))])
