@@ -68,7 +68,7 @@ def first(session: Session) -> Cause:
     return found[0]
 
 
-@pytest.mark.parametrize("kind", ["joints3d", "joints2d"])
+@pytest.mark.parametrize("kind", ["joints3d", pytest.param("joints2d", marks=pytest.mark.slow)])
 def test_nothing_is_red_for_a_healthy_clip(kind):
     assert [cause.text for cause in faults(healthy(kind)) if cause.level == "bad"] == []
 
@@ -90,6 +90,7 @@ def test_frames_with_nothing_are_a_matter_of_coverage_and_are_led_to():
     assert FRAMES[0] + 8 <= cause.frame < FRAMES[0] + 16
 
 
+@pytest.mark.slow
 def test_a_floor_30_cm_too_low_is_named():
     floor = load_problem(parse(["--observations", "joints2d"])).ground_truth.floor_plane.clone()
     assert float(floor[0, 1]) < 0  # the normal points up, so that a smaller offset is a lower plane
@@ -117,6 +118,7 @@ def test_where_no_foot_is_near_the_floor_it_says_why_skate_is_undefined():
     assert any("Foot skate is not defined" in cause.text for cause in faults(session))
 
 
+@pytest.mark.slow
 def test_swapped_legs_are_named_with_their_frames():
     def swap(keypoints):
         for left, right in PAIRS:
@@ -127,6 +129,7 @@ def test_swapped_legs_are_named_with_their_frames():
     assert FRAMES[0] + 9 <= cause.frame < FRAMES[0] + 14
 
 
+@pytest.mark.slow
 def test_a_wrong_focal_length_is_named():
     made = problem("joints2d")
     cause = first(fitted(replace(made, camera=replace(made.camera, focal=0.6 * made.camera.focal))))
