@@ -37,7 +37,7 @@ ROOMS = {
     "viewer.protocol": "common checks session",
     "viewer.ui": "viewer.protocol",
     "viewer.scene": "diagnostics viewer.protocol viewer.ui",
-    "viewer.worker": "common body solver schedule priors problem objective initialise session split diagnostics"
+    "viewer.worker": "common checks body solver schedule priors problem objective initialise session split diagnostics"
     " recording results viewer.protocol",
     "viewer.replay": "common body schedule problem objective session config loading diagnostics recording results"
     " viewer.protocol viewer.scene viewer.worker",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optim.checks.check import Checked
 from viewer.protocol import findings
 from viewer.protocol import view_model as vm
 
@@ -68,7 +69,7 @@ def _drawn() -> tuple[Form, ...]:
             "Scene",
             "name fps starts num_frames body observed phases terms parts:variables default_weights presets camera"
             " footage ground_truth openpose_vertices key_vertices joint_names floors asked_overlap loss_terms"
-            " batch batches first_frame",
+            " checked batch batches first_frame",
             shared=True,
         ),
         form(
@@ -77,6 +78,7 @@ def _drawn() -> tuple[Form, ...]:
             "template faces weights shape_directions pose_directions joint_template joint_shape_directions parents",
             shared=True,
         ),
+        form(Checked, "Checked", "check severity seen meant advice stops"),
         form(vm.Motion, "Motion", "trans rotations betas joints contacts"),
         form(vm.Camera, "Camera", "matrix size R_display_camera t_display_camera"),
         form(vm.Footage, "Footage", "path frames"),

@@ -106,7 +106,7 @@ def test_bad_commands_are_answered_with_a_message():
     bench.send(edits.SetWeight("joints3d", -1.0, 1), edits.Rewind(99))
     texts = [note.text for note in bench.of(Note)]
     assert texts == [
-        "weight joints3d is -1.0; a finite number of at least 0 is needed",
+        "weight joints3d is -1.0; a finite number of at least 0 and at most 1e+09 is needed",
         "no snapshot 99; there are 0 to 0",
     ]
     bench.send(c.Inspect(99), c.Step())
