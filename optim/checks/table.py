@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from optim.checks import body_file, evidence, rotations, world
+from optim.checks import body_file, evidence, images, rotations, world
 from optim.checks.check import Check
 
-CHECKS: tuple[Check, ...] = (*rotations.CHECKS, *world.CHECKS, *body_file.CHECKS, *evidence.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *rotations.CHECKS,
+    *world.CHECKS,
+    *body_file.CHECKS,
+    *images.CHECKS,
+    *evidence.CHECKS,
+)
 
 
 def as_markdown() -> str:

@@ -194,6 +194,30 @@ class Settings:
     rgb_intrinsics: Path | None = option(
         None, "camera matrix of the video", group=IMAGES, metavar="FILE.json", otherwise="guessed: an ordinary lens"
     )
+    intrinsics_size: tuple[int, int] | None = option(
+        None,
+        "width and height [px] of the images that --rgb-intrinsics was made for",
+        group=IMAGES,
+        metavar=("WIDTH", "HEIGHT"),
+        otherwise="those in its file, or those of the video",
+        check=Check(lambda size: min(size) >= 1, "pixels, 1 or more"),
+    )
+    focal: float | None = option(
+        None,
+        "focal length [px] of a camera without --rgb-intrinsics",
+        group=IMAGES,
+        metavar="PX",
+        otherwise="guessed: an ordinary lens",
+        check=positive("pixels, "),
+    )
+    fov: float | None = option(
+        None,
+        "horizontal angle of view [°] of a camera without --rgb-intrinsics, in place of --focal",
+        group=IMAGES,
+        metavar="DEG",
+        otherwise="guessed: an ordinary lens",
+        check=Check(lambda angle: 1 <= angle <= 170, "degrees, from 1 to 170"),
+    )
     rotate: Literal[0, 90, 180, 270] = option(
         0,
         "turn a video clockwise [degrees] that is stored on its side; keypoints, masks and camera turn with it",

@@ -95,6 +95,8 @@ def _check(settings: Settings, given: Mapping[str, Any]) -> None:
         if kinds and settings.kind not in kinds:
             raise InputError(f"{flag_of(name)}: it goes with --data-type {' or '.join(kinds)}")
     check_values(settings)
+    if len(chosen := [name for name in ("rgb_intrinsics", "focal", "fov") if name in given]) > 1:
+        raise InputError(f"{' and '.join(map(flag_of, chosen))}: choose one of them")
     if settings.amass_start_frame < 0 or not (settings.amass_seq_len is None or settings.amass_seq_len >= 2):
         raise InputError("--amass-seq-len must be at least 2 and --amass-start-frame at least 0")
     _check_split(settings)

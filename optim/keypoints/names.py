@@ -24,12 +24,38 @@ MEDIAPIPE_33 = (
     "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
     "left_heel", "right_heel", "left_foot_index", "right_foot_index",
 )  # fmt: skip
+HUMAN36M_17 = (
+    "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "spine", "neck", "nose",
+    "head_top", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
+)  # fmt: skip
+COCO_18 = (
+    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye",
+    "right_ear", "left_ear",
+)  # fmt: skip
+BODY_25B = (
+    *COCO_17, "neck", "head_top", "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe",
+    "right_heel",
+)  # fmt: skip
 HALPE_26 = (
     *COCO_17, "head", "neck", "mid_hip", "left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe",
     "left_heel", "right_heel",
 )  # fmt: skip
-SETS = {25: BODY_25, 17: COCO_17, 26: HALPE_26, 33: MEDIAPIPE_33}
-"""Number of keypoints → their names, for files that do not give the names."""
+WHOLE_BODY_133 = (
+    *COCO_17, "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel",
+    *(f"face_{number}" for number in range(68)), *(f"left_hand_{number}" for number in range(21)),
+    *(f"right_hand_{number}" for number in range(21)),
+)  # fmt: skip
+NAMED_SETS = {
+    "BODY_25": BODY_25, "COCO-17": COCO_17, "mediapipe-33": MEDIAPIPE_33, "Human3.6M-17": HUMAN36M_17,
+    "COCO-18": COCO_18, "BODY_25B": BODY_25B, "HALPE_26": HALPE_26,
+    "COCO whole-body-133": WHOLE_BODY_133,
+}  # fmt: skip
+"""Known keypoint sets. Of those with the same number of points, the most usual one comes first."""
+SETS = {len(names): names for names in reversed(NAMED_SETS.values())}
+"""Number of keypoints → names of the most usual set with so many, for files that do not give the names."""
+KNOWN_SIZES = ", ".join(f"{len(names)} ({name})" for name, names in NAMED_SETS.items())
+"""The sets and their numbers of points, for messages."""
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 """Points without which a set says nothing of how a person stands."""
 _SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
@@ -39,7 +65,7 @@ _ALIASES = {"left_big_toe": "left_foot_index", "right_big_toe": "right_foot_inde
 
 _KNOWN = {
     "".join(sorted(name.split("_"), key=lambda word: word not in _SIDES)): name
-    for group in SETS.values()
+    for group in NAMED_SETS.values()
     for name in group
 }
 """Known names without separators and with the side first → the names."""

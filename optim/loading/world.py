@@ -39,7 +39,7 @@ _TURNS = {
 
 def answered(settings: Settings) -> frozenset[str]:
     """Names of the settings about the frame of reference that the user gave."""
-    names = ("unit", "up", "floor_height", "degrees")
+    names = ("unit", "up", "floor_height", "degrees", "intrinsics_size")
     return frozenset(name for name in names if getattr(settings, name) not in (None, False))
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from optim.common.errors import InputError
-from optim.keypoints.names import COCO_17, SETS, TORSO, standard_name, to_body_25
+from optim.keypoints.names import COCO_17, KNOWN_SIZES, NAMED_SETS, SETS, TORSO, standard_name, to_body_25
 from optim.keypoints.people import follow
+from optim.keypoints.sets import find_set
 from optim.loading.files.camera import MOST_PIXELS
 from optim.loading.files.detections import LARGE_SETS, read_detections
 from optim.reading.arrays import read_arrays
@@ -23,6 +24,8 @@ EXPECTED = (
     " COCO-17, HALPE-26 or mediapipe-33 keypoints"
 )
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
+MOST_FRAMES = 1_000_000
+"""Largest number of a frame that is believed."""
 NORMALISED = 1.5
 """Coordinates of a whole clip that are no larger than this are shares of the image: no person is that small [px]."""
 log = logging.getLogger(__name__)
@@ -30,7 +33,13 @@ People = list[np.ndarray]
 """For each frame (P, K, 3): x, y [px] and confidence of all persons in it."""
 
 
-def read_keypoints(path: Path, *, person: int | None = None, image_size: tuple[int, int] | None = None) -> np.ndarray:
+def read_keypoints(
+    path: Path,
+    *,
+    person: int | None = None,
+    image_size: tuple[int, int] | None = None,
+    frames: Sequence[int] = (),
+) -> np.ndarray:
     """Read the BODY_25 keypoints (T, 25, 3) of one person: x, y [px] and confidence, which is 0 where not seen.
 
     If a frame shows several persons, the one nearest to the last position is taken.
@@ -39,16 +48,17 @@ def read_keypoints(path: Path, *, person: int | None = None, image_size: tuple[i
         person: Number of the person from the left, counted from 1, in the first frame that shows as many persons. None
             takes the largest person in the first frame that shows anybody.
         image_size: Width and height [px] of the image, which mediapipe's own files need.
+        frames: Numbers of frames that the video may have. Numbers in file names are those of its frames.
 
     Raises:
         InputError: The path holds no keypoints of a known set, or nobody is seen in them.
     """
     if is_folder(path):
-        people, names = _openpose_folder(path)
+        people, names = _openpose_folder(path, frames)
     elif path.suffix == ".npz":
         people, names = _npz(path)
     elif path.suffix == ".json" and is_file(path):
-        people, names = _json(path, image_size)
+        people, names = _json(path, image_size, frames)
     else:
         what = "no such file or folder" if not (is_file(path) or is_folder(path)) else "no keypoints"
         raise InputError(f"{path}: {what}; {EXPECTED} is expected")
@@ -71,7 +81,7 @@ def read_keypoints(path: Path, *, person: int | None = None, image_size: tuple[i
 def _require_known(names: Sequence[str], path: Path) -> None:
     """Refuse a set without shoulders and hips, and tell which names of a set are not known."""
     given = {standard_name(name): name for name in names}
-    known = {name for group in SETS.values() for name in group}
+    known = {name for group in NAMED_SETS.values() for name in group}
     others = [given[name] for name in given if name not in known]
     if not set(TORSO) <= set(given):
         missing = ", ".join(name for name in TORSO if name not in given)
@@ -99,11 +109,11 @@ def require_pixels(points: np.ndarray, *, name: str, path: Path) -> None:
 # OpenPose's folder
 
 
-def _openpose_folder(folder: Path) -> tuple[People, tuple[str, ...]]:
+def _openpose_folder(folder: Path, frames: Sequence[int]) -> tuple[People, tuple[str, ...]]:
     files = sorted(folder.glob("*_keypoints.json")) or sorted(folder.glob("*.json"))
     if not files:
         raise InputError(f"{folder}: no *_keypoints.json in it; {EXPECTED} is expected")
-    numbered = _by_number(files)
+    numbered = _by_number(files, folder, frames)
     people: People = []
     missing, broken = [], []
     for number, file in numbered:
@@ -124,18 +134,49 @@ def _openpose_folder(folder: Path) -> tuple[People, tuple[str, ...]]:
     return _alike(people, folder)
 
 
-def _by_number(files: Sequence[Path]) -> list[tuple[int, Path | None]]:
-    """Files by the last number in their names, with None for missing numbers.
+def _by_number(files: Sequence[Path], place: Path, frames: Sequence[int]) -> list[tuple[int, Path | None]]:
+    """Files by the last number in their names, which is that of a frame, with None for frames without a file.
 
-    Files that are not numbered are counted in their order.
+    Files that are not numbered, and files with numbers that cannot be frames of the video, are counted in their order;
+    a warning says so.
+
+    Args:
+        frames: Numbers of frames that the video may have. If there are none, the first frame is that of the first file.
     """
     stems = [file.stem.removesuffix("_keypoints") for file in files]
     found = [_NUMBER.search(stem) for stem in stems]
     numbers = [int(match.group(1)) for match in found if match]
-    if len(numbers) < len(files) or len(set(numbers)) < len(files) or max(numbers) - min(numbers) > 4 * len(files):
+    if len(numbers) < len(files) or len(set(numbers)) < len(files):
+        log.warning("%s: the files carry no frame numbers; they are taken in their order, one for each frame", place)
         return list(enumerate(files))
-    table = dict(zip(numbers, files, strict=True))
-    return [(number, table.get(number)) for number in range(min(numbers), max(numbers) + 1)]
+    first = _first_number(numbers, frames)
+    if first is None:
+        log.warning(
+            "%s: the numbers %d to %d are not those of %s frames; the files are taken in their order",
+            place,
+            min(numbers),
+            max(numbers),
+            " or ".join(map(str, dict.fromkeys(frames))) or f"{MOST_FRAMES:,}",
+        )
+        return list(enumerate(files))
+    table = {number - first: file for number, file in zip(numbers, files, strict=True)}
+    length = next((n for n in sorted(frames) if n > max(table)), max(table) + 1)
+    return [(frame + first, table.get(frame)) for frame in range(length)]
+
+
+def _first_number(numbers: Sequence[int], frames: Sequence[int]) -> int | None:
+    """The number that stands for the first frame of the video; None if the numbers cannot be those of its frames.
+
+    Detectors count from 0. A video's pictures are often numbered from 1, and those of a cut-out by the whole video.
+    """
+    low, high = min(numbers), max(numbers)
+    if not frames:
+        return low if high - low < MOST_FRAMES else None
+    if high < max(frames):
+        return 0
+    if low >= 1 and high <= max(frames):
+        return 1
+    return low if high - low < max(frames) else None
 
 
 def people_of_openpose(file: Path) -> np.ndarray | None:
@@ -154,7 +195,7 @@ def people_of_openpose(file: Path) -> np.ndarray | None:
     known = [row for row in known if len(row)]
     if len({len(row) for row in known}) > 1:
         return None
-    return _finite(np.stack(known)) if known else np.zeros((0, 25, 3), np.float32)
+    return finite(np.stack(known)) if known else np.zeros((0, 25, 3), np.float32)
 
 
 def _triples(values: object) -> np.ndarray | None:
@@ -171,9 +212,35 @@ def _alike(people: People, path: Path) -> tuple[People, tuple[str, ...]]:
     """
     sizes = sorted({frame.shape[1] for frame in people if len(frame)})
     if len(sizes) > 1 or (sizes and sizes[0] not in SETS):
-        raise InputError(f"{path}: people of {sizes} keypoints; 25 (BODY_25), 17 (COCO) or 33 (mediapipe) are known")
+        raise InputError(f"{path}: people of {sizes} keypoints; known are {KNOWN_SIZES}")
     size = sizes[0] if sizes else 25
-    return [frame if len(frame) else np.zeros((0, size, 3), np.float32) for frame in people], SETS[size]
+    names = _names_by_geometry(np.concatenate([frame for frame in people if len(frame)]), path) if sizes else SETS[size]
+    return [frame if len(frame) else np.zeros((0, size, 3), np.float32) for frame in people], names
+
+
+def _names_by_geometry(points: np.ndarray, path: Path) -> tuple[str, ...]:
+    """Names of keypoints (..., K, 3) that come without names. A warning says if they are not of the usual set,
+    or hardly a body under the names of any.
+
+    Raises:
+        InputError: No set has so many points, or they are not in pixels.
+    """
+    found = find_set(points)
+    if found is None:
+        raise InputError(f"{path}: {points.shape[-2]} keypoints and no names; known are {KNOWN_SIZES}")
+    require_pixels(points, name="keypoints", path=path)
+    if not found.plausible and points[..., 2].any():
+        log.warning(
+            "%s: %d keypoints without names, which are hardly a body in the order of any known set (as %s, neighbours"
+            " lie %.0f %% of the person's size apart); give names, one for each point",
+            path,
+            points.shape[-2],
+            found.name,
+            100 * found.length,
+        )
+    elif not found.usual:
+        log.warning("%s: %d keypoints without names; by their places they are %s", path, points.shape[-2], found.name)
+    return found.names
 
 
 # One file
@@ -186,14 +253,14 @@ def _npz(path: Path) -> tuple[People, tuple[str, ...]]:
     return _from_array(arrays["keypoints"], names, path)
 
 
-def _json(path: Path, image_size: tuple[int, int] | None) -> tuple[People, tuple[str, ...]]:
+def _json(path: Path, image_size: tuple[int, int] | None, frames: Sequence[int]) -> tuple[People, tuple[str, ...]]:
     """Read keypoints from an object with ``keypoints`` and possibly ``names``, an array, or COCO's list of results."""
     content = read_json(path, what=EXPECTED)
     if (found := read_detections(content, path, image_size=image_size)) is not None:
         people, set_names = found
-        return [_finite(frame) for frame in people], set_names
+        return [finite(frame) for frame in people], set_names
     if isinstance(content, list) and content and isinstance(content[0], dict):
-        return _coco_results(content, path)
+        return _coco_results(content, path, frames)
     names = content.get("names") if isinstance(content, dict) else None
     points = content.get("keypoints") if isinstance(content, dict) else content
     array = json_numbers(points)
@@ -206,18 +273,15 @@ def _from_array(points: np.ndarray, names: tuple[str, ...] | None, path: Path) -
     frames = points[:, None] if points.ndim == 3 else points
     if frames.ndim != 4 or frames.shape[-1] != 3:
         raise InputError(f"{path}: keypoints have shape {points.shape}; (T, K, 3) or (T, P, K, 3) is expected")
+    frames = finite(np.asarray(frames, np.float32))
     if names is None:
-        names = SETS.get(frames.shape[2])
-    if names is None or len(names) != frames.shape[2]:
-        given = "no names" if names is None else f"{len(names)} names"
-        raise InputError(
-            f"{path}: {frames.shape[2]} keypoints and {given}; 25, 17 or 33, or one name each, is expected"
-        )
-    frames = _finite(np.asarray(frames, np.float32))
+        names = _names_by_geometry(frames, path)
+    if len(names) != frames.shape[2]:
+        raise InputError(f"{path}: {frames.shape[2]} keypoints and {len(names)} names; one name each is expected")
     return [frame[(frame[..., 2] > 0).any(axis=1)] for frame in frames], names
 
 
-def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
+def _coco_results(rows: list, path: Path, frames: Sequence[int]) -> tuple[People, tuple[str, ...]]:
     """Keypoints from COCO's result list: a row for each person, with ``image_id`` and ``keypoints`` (51 numbers)."""
     by_image: dict[str, list[np.ndarray]] = {}
     size = 17
@@ -227,8 +291,8 @@ def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
         known = {**SETS, **LARGE_SETS}.get(size)
         if points is None or len(points) != size or known is None or not isinstance(row.get("image_id"), (str, int)):
             raise InputError(f"{path}: a list of something else than COCO results; {EXPECTED} is expected")
-        by_image.setdefault(str(row["image_id"]), []).append(_finite(points[: len(known)]))
-    numbered = _by_number([Path(name) for name in sorted(by_image)])
+        by_image.setdefault(str(row["image_id"]), []).append(finite(points[: len(known)]))
+    numbered = _by_number([Path(name) for name in sorted(by_image)], path, frames)
     shown = min(size, len({**SETS, **LARGE_SETS}.get(size, COCO_17)))
     people = [np.zeros((0, shown, 3), np.float32) if f is None else np.stack(by_image[str(f)]) for _, f in numbered]
     missing = [number for number, file in numbered if file is None]
@@ -237,9 +301,13 @@ def _coco_results(rows: list, path: Path) -> tuple[People, tuple[str, ...]]:
     return (people, LARGE_SETS[size]) if size in LARGE_SETS else _alike(people, path)
 
 
-def _finite(points: np.ndarray) -> np.ndarray:
-    """Keypoints with all three numbers set to 0 where one is not finite or too large, or the confidence is negative."""
+def finite(points: np.ndarray) -> np.ndarray:
+    """Keypoints with all three numbers set to 0 where nothing was seen, in whatever way that is written.
+
+    It is written as NaN, infinity, −1 for both coordinates, 0 for all, or a confidence that is not positive.
+    """
     known = (np.isfinite(points) & (np.abs(points) < MOST_PIXELS)).all(axis=-1, keepdims=True)
+    known &= ~np.isin(points[..., :2], (-1.0,)).all(axis=-1, keepdims=True) & points[..., :2].any(-1, keepdims=True)
     return np.where(known & (points[..., 2:] > 0), points, 0.0).astype(np.float32)
 
 

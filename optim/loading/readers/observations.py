@@ -14,19 +14,22 @@ from typing import Any
 import numpy as np
 import torch
 
+from optim.checks.check import Checked
+from optim.checks.images import Intrinsics, Keypoints
+from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
 from optim.loading.files.camera import camera_matrix, guessed_camera, image_size_of, read_camera
-from optim.loading.files.keypoints import require_pixels
+from optim.loading.files.keypoints import finite, require_pixels
 from optim.loading.files.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.files.rates import NOTHING, frames_at_30
 from optim.loading.models import find_body, load_body
-from optim.loading.world import points_in_world
+from optim.loading.world import answered, points_in_world
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
-from optim.reading.arrays import array_names, frame_rate, read_arrays, require_finite
+from optim.reading.arrays import array_names, frame_rate, read_arrays
 from optim.reading.files import about
 from optim.schedule.data_types import MODALITIES
 
@@ -64,8 +67,8 @@ def read(settings: Settings) -> Clip:
     frames = chosen_frames(len(index), settings, default=len(index))
     weighted = _with_weight(seen, settings)
     body_file = find_body(settings.smpl)
-    camera, floor, known = (
-        _camera_and_floor(arrays, weighted, settings) if settings.through_camera else (None, None, True)
+    camera, floor, known, found = (
+        _camera_and_floor(arrays, weighted, settings) if settings.through_camera else (None, None, True, ())
     )
     chosen: dict[str, Any] = {name: _at(array, index[frames], name) for name, array in weighted.items()}
     with about(path):
@@ -78,7 +81,7 @@ def read(settings: Settings) -> Clip:
         camera=camera,
         floor=floor,
         floor_known=known,
-        checked=rows,
+        checked=rows + found,
     )
 
 
@@ -89,7 +92,7 @@ def _checked(array: np.ndarray, name: str, path: Path) -> np.ndarray:
         raise InputError(f"{path}: {name} has shape {array.shape}; {shape} is expected")
     array = array.astype(np.float32)
     if name == "joints2d":
-        require_finite(array, name=name, path=path)
+        array = finite(array)
         require_pixels(array, name=name, path=path)
         return array
     return np.where(np.isfinite(array).all(-1, keepdims=True), array, np.inf).astype(np.float32)
@@ -115,8 +118,11 @@ def _with_weight(seen: dict[str, np.ndarray], settings: Settings) -> dict[str, n
 
 def _camera_and_floor(
     arrays: dict[str, np.ndarray], seen: dict[str, np.ndarray], settings: Settings
-) -> tuple[Camera, torch.Tensor, bool]:
-    """The camera, the floor (1, 4), and whether the floor is known rather than assumed."""
+) -> tuple[Camera, torch.Tensor, bool, tuple[Checked, ...]]:
+    """The camera, the floor (1, 4), whether the floor is known rather than assumed, and what checks found.
+
+    Keypoints that a lens has distorted are undistorted in place.
+    """
     path = settings.data_path
     assert path is not None
     matrix = next((arrays[name] for name in _MATRICES if name in arrays), None)
@@ -124,24 +130,34 @@ def _camera_and_floor(
     if matrix is None and "cam_mtx" in array_names(beside):
         matrix = read_arrays(beside, ("cam_mtx",), what="the camera of a fit")["cam_mtx"]
     size = image_size_of(arrays["image_size"], path) if "image_size" in arrays else None
+    rows: tuple[Checked, ...] = ()
     if settings.rgb_intrinsics is not None:
-        camera = read_camera(settings.rgb_intrinsics, image_size=size)
+        file = read_camera(
+            settings.rgb_intrinsics, image_size=size, made_for=settings.intrinsics_size, answered=answered(settings)
+        )
+        camera, rows = file.camera, file.checked
+        if "joints2d" in seen:
+            seen["joints2d"] = file.undistorted(seen["joints2d"], place=settings.rgb_intrinsics)
     elif matrix is not None:
         checked = camera_matrix(np.asarray(matrix, np.float64).tolist(), path, name="camera matrix")
         camera = Camera.from_matrix(torch.from_numpy(checked).float(), image_size=size)
+        if size is not None:
+            rows = run_checks(Intrinsics(checked, size), place=path, answered=answered(settings))
     elif "joints2d" in seen and size is None:
         raise InputError(
             f"{path}: joints2d, but no camera_matrix or image_size in it; add one, or give --rgb-intrinsics"
         )
     else:
-        camera = guessed_camera(size or _ANY_SIZE)
+        camera = guessed_camera(size or _ANY_SIZE, focal=settings.focal, fov=settings.fov)
+    if "joints2d" in seen and camera.image_size is not None:
+        rows += run_checks(Keypoints(seen["joints2d"], camera.image_size), place=path)
     if settings.rgb_planercnn_res is not None:
         floor = read_floor(settings.rgb_planercnn_res)
     elif "floor_plane" in arrays:
         floor = unit_plane(arrays["floor_plane"], path=path)
     else:
-        return camera, torch.tensor([ASSUMED_FLOOR]), False
-    return camera, torch.from_numpy(floor)[None], True
+        return camera, torch.tensor([ASSUMED_FLOOR]), False, rows
+    return camera, torch.from_numpy(floor)[None], True, rows
 
 
 def _at(array: np.ndarray, index: np.ndarray, name: str) -> torch.Tensor:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from optim.checks.check import Checked
+from optim.checks.images import Keypoints
+from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
-from optim.loading.files.camera import guessed_camera, read_camera
+from optim.loading.files.camera import CameraFile, guessed_camera, read_camera
 from optim.loading.files.conversion import codec, converted
 from optim.loading.files.keypoints import read_keypoints
 from optim.loading.files.masks import IN_MASK, hide, mask_files
@@ -22,6 +26,7 @@ from optim.loading.files.turning import advised_turn, turned_matrix, turned_poin
 from optim.loading.files.video import NotDecodedError, Resampling, Video, resampling, scan_video
 from optim.loading.models import find_body, load_body
 from optim.loading.watching import keypoints_file, watch
+from optim.loading.world import answered
 from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.observations import Observations
@@ -56,11 +61,13 @@ def read(settings: Settings) -> Clip:
             settings.data_path,
             (settings.rotate + turn) % 360,
         )
+    camera, rows = _camera(video, settings)
+    points = camera.undistorted(points, place=settings.rgb_intrinsics or "camera")
+    rows += run_checks(Keypoints(points, video.size), place=settings.op_keypts or settings.data_path)
     frames = chosen_frames(len(rate), settings, default=len(rate))
     if settings.rgb_seq_len is None and frames.stop - frames.start > LONG:
         log.warning("fitting %d frames at once takes long; --rgb-seq-len 60 splits them", frames.stop - frames.start)
     body_file = find_body(settings.smpl)
-    camera = settings.rgb_intrinsics
     planes = settings.rgb_planercnn_res
     floor = np.array(ASSUMED_FLOOR, np.float32) if planes is None else read_floor(planes)
     return Clip(
@@ -68,10 +75,11 @@ def read(settings: Settings) -> Clip:
         Observations(joints2d=torch.from_numpy(points[frames])[None]),
         load_body(body_file),
         body_file,
-        camera=guessed_camera(video.size) if camera is None else _turned_camera(camera, video, settings.rotate),
+        camera=camera.camera,
         floor=torch.from_numpy(floor)[None],
         floor_known=planes is not None,
         footage=Footage(video.path, video.size, tuple(map(int, rate.nearest[frames]))),
+        checked=rows,
     )
 
 
@@ -103,15 +111,24 @@ def _stored_size(video: Video, rotate: int) -> tuple[int, int]:
     return video.size if rotate % 180 == 0 else (video.size[1], video.size[0])
 
 
-def _turned_camera(file: Path, video: Video, rotate: int) -> Camera:
-    """Camera of the turned video. The file describes the stored one."""
-    size = _stored_size(video, rotate)
-    camera = read_camera(file, image_size=size)
-    if rotate == 0:
-        return camera
-    (fx, fy), (cx, cy) = camera.focal[0].tolist(), camera.centre[0].tolist()
-    matrix = turned_matrix(np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]), rotate, size=size)
-    return Camera.from_matrix(torch.from_numpy(matrix).float(), image_size=video.size)
+def _camera(video: Video, settings: Settings) -> tuple[CameraFile, tuple[Checked, ...]]:
+    """The camera of the turned video, given or guessed, and what the checks of it found."""
+    if settings.rgb_intrinsics is None:
+        return CameraFile(guessed_camera(video.size, focal=settings.focal, fov=settings.fov)), ()
+    size = _stored_size(video, settings.rotate)
+    given = read_camera(
+        settings.rgb_intrinsics, image_size=size, made_for=settings.intrinsics_size, answered=answered(settings)
+    )
+    if settings.rotate == 0:
+        return given, given.checked
+    if given.distortion is not None:
+        raise InputError(
+            f"{settings.rgb_intrinsics}: a lens with distortion does not go with --rotate; turn and undistort the video"
+        )
+    (fx, fy), (cx, cy) = given.camera.focal[0].tolist(), given.camera.centre[0].tolist()
+    matrix = turned_matrix(np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]), settings.rotate, size=size)
+    camera = Camera.from_matrix(torch.from_numpy(matrix).float(), image_size=video.size)
+    return replace(given, camera=camera), given.checked
 
 
 def _found(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarray, Resampling]:
@@ -146,8 +163,8 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     assert settings.op_keypts is not None
     if settings.mask_joints2d == "own":
         raise InputError("--mask-joints2d without a folder uses the network's mask; with --op-keypts give a folder")
-    size = _stored_size(video, settings.rotate)
-    points = read_keypoints(settings.op_keypts, person=settings.person, image_size=size)
+    size, lengths = _stored_size(video, settings.rotate), (len(video.times), len(rate))
+    points = read_keypoints(settings.op_keypts, person=settings.person, image_size=size, frames=lengths)
     points = turned_points(points, settings.rotate, size=size)
     count, of_file, at_30 = len(points), len(video.times), len(rate)
     each = of_file if abs(count - of_file) <= abs(count - at_30) else at_30

@@ -8,6 +8,7 @@ import logging
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from optim.common.errors import InputError
 from optim.loading.files.camera import guessed_camera, read_camera
@@ -25,7 +26,7 @@ def written(tmp_path, content):
 
 @pytest.mark.parametrize("content", [K, {"camera_matrix": K}, {"camera_mtx": K, "k": [0] * 5}, {"K": K}])
 def test_a_matrix_is_read(tmp_path, content):
-    camera = read_camera(written(tmp_path, content), image_size=(1280, 720))
+    camera = read_camera(written(tmp_path, content), image_size=(1280, 720)).camera
     np.testing.assert_allclose(camera.focal, [[1000, 1010]])
     np.testing.assert_allclose(camera.centre, [[640, 360]])
     assert camera.image_size == (1280, 720)
@@ -39,7 +40,7 @@ def test_a_matrix_is_read(tmp_path, content):
         ([[1, 0, 0], [0, 1]], "3 × 3 matrix"),
         ("hello", "not JSON"),
         ([[-1000, 0, 640], [0, 1000, 360], [0, 0, 1]], "positive"),
-        ([[1000, 0, 960], [0, 1000, 900], [0, 0, 1]], "another image size"),
+        ([[1000, 0, 960], [0, 1000, 900], [0, 0, 1]], "another image"),
     ],
 )
 def test_wrong_intrinsics_are_refused(tmp_path, content, words):
@@ -111,3 +112,49 @@ def test_masks_of_another_clip_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4), np.uint8))
     with pytest.raises(InputError, match="1 masks for 3 frames"):
         mask_files(tmp_path, frames=3)
+
+
+def test_a_lens_is_taken_out_of_keypoints(tmp_path, caplog):
+    """OpenCV's own model distorts, and what is read takes it back."""
+    matrix, lens = np.array(K, np.float64), np.array([-0.25, 0.06, 0.001, -0.002, 0.01])
+    rays = np.random.default_rng(0).uniform(-0.5, 0.5, (40, 3)) * (1.0, 0.5, 0) + (0, 0, 1)
+    plain = rays @ matrix.T
+    bent = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, lens)[0][:, 0]
+    seen = np.concatenate((bent, np.ones((40, 1))), axis=1)
+    for name in ("k", "dist_coeffs"):
+        file = read_camera(written(tmp_path, {"K": K, name: lens.tolist()}), image_size=(1280, 720))
+        found = file.undistorted(seen, place="k")
+        np.testing.assert_allclose(found[:, :2], plain[:, :2], atol=0.05)
+    assert "freed from the lens's distortion" in caplog.text
+    none = read_camera(written(tmp_path, {"K": K, "k": [0, 0, 0, 0, 0]}), image_size=(1280, 720))
+    assert none.undistorted(seen, place="k") is seen
+
+
+def test_a_matrix_of_another_size_is_scaled_where_the_size_is_known(tmp_path):
+    half = (np.diag([0.5, 0.5, 1.0]) @ np.array(K)).tolist()
+    whole = read_camera(written(tmp_path, K), image_size=(1280, 720)).camera
+    for content, made_for in (({"K": half, "width": 640, "height": 360}, None), (half, (640, 360))):
+        camera = read_camera(written(tmp_path, content), image_size=(1280, 720), made_for=made_for).camera
+        torch.testing.assert_close(camera.focal, whole.focal)
+        torch.testing.assert_close(camera.centre, whole.centre)
+    with pytest.raises(InputError, match="cropped or turned"):
+        read_camera(written(tmp_path, {"K": half, "image_size": [360, 640]}), image_size=(1280, 720))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "told"),
+    [
+        (np.array([[1000, 0, 0], [0, 1000, 0], [640, 360, 1.0]]), "transposed"),
+        (np.array([[0.78, 0, 0.5], [0, 1.39, 0.5], [0, 0, 1.0]]), "shares of the image"),
+    ],
+)
+def test_other_layouts_of_a_matrix_are_named(tmp_path, matrix, told):
+    with pytest.raises(InputError, match=told):
+        read_camera(written(tmp_path, matrix.tolist()), image_size=(1280, 720))
+
+
+def test_a_focal_length_or_an_angle_of_view_takes_the_place_of_the_guess(caplog):
+    given, angle = guessed_camera((1280, 720), focal=900.0), guessed_camera((1280, 720), fov=90.0)
+    assert given.focal.tolist() == [[900.0, 900.0]]
+    assert angle.focal[0, 0] == pytest.approx(640.0)
+    assert "guessed" not in caplog.text

@@ -11,6 +11,7 @@ import pytest
 from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25, COCO_17, MEDIAPIPE_33, to_body_25
 from optim.loading.files.keypoints import read_keypoints
+from tests.optim.keypoints.test_sets import person
 
 FRAMES = 6
 
@@ -145,7 +146,7 @@ def test_nobody_else_takes_the_place_of_who_has_left(tmp_path):
         (lambda d: d / "nothing", "no such file or folder"),
         (lambda d: write_openpose(d / "k", np.zeros((4, 25, 3))), "nobody is seen in any of 4 frames"),
         (lambda d: write_openpose(d / "k", walker(BODY_25), broken=range(FRAMES)), "not OpenPose's JSON"),
-        (lambda d: write_openpose(d / "k", np.ones((3, 18, 3))), r"people of \[18\] keypoints"),
+        (lambda d: write_openpose(d / "k", np.full((3, 19, 3), 90.0)), r"people of \[19\] keypoints"),
         (lambda d: saved(d, keypoints=np.ones((5, 3))), r"shape \(5, 3\)"),
         (lambda d: saved(d, keypoints=np.ones((5, 19, 3))), "19 keypoints and no names"),
         (lambda d: saved(d, keypoints=np.ones((5, 19, 3)), names=np.array(["nose"])), "19 keypoints and 1 names"),
@@ -215,3 +216,38 @@ def test_shares_of_the_image_are_no_pixels(tmp_path):
     np.savez(tmp_path / "k.npz", keypoints=shares)
     with pytest.raises(InputError, match="shares of the image.*multiply x by the width"):
         read_keypoints(tmp_path / "k.npz")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "first"),
+    [(range(5, 20), 5), (range(6, 21), 5), (range(1000, 1015), 0), (range(0, 15), 0)],
+)
+def test_numbers_in_the_names_are_those_of_frames(tmp_path, numbers, first):
+    """Of a video of 20 frames: counted from 0, from 1, by a longer video, or from the first frame on."""
+    points = person(BODY_25, frames=15)
+    for number, frame in zip(numbers, points, strict=True):
+        (tmp_path / f"clip_{number:012d}_keypoints.json").write_text(
+            json.dumps({"people": [{"pose_keypoints_2d": frame.ravel().tolist()}]})
+        )
+    found = read_keypoints(tmp_path, frames=(20, 20))
+    assert not found[:first].any()
+    np.testing.assert_allclose(found[first : first + 15], points, atol=1e-3)
+
+
+def test_long_gaps_are_gaps(tmp_path):
+    points = person(BODY_25, frames=4)
+    for number, frame in zip((0, 1, 98, 99), points, strict=True):
+        (tmp_path / f"{number}_keypoints.json").write_text(
+            json.dumps({"people": [{"pose_keypoints_2d": frame.ravel().tolist()}]})
+        )
+    found = read_keypoints(tmp_path, frames=(100,))
+    assert len(found) == 100 and not found[2:98].any() and found[98:].any()
+
+
+@pytest.mark.parametrize("missing", [(np.nan, np.nan, np.nan), (-1, -1, -1), (-1, -1, 0.5), (0, 0, 0.9), (0, 0, 0)])
+def test_what_was_not_seen_is_not_seen_however_it_is_written(tmp_path, missing):
+    points = walker(BODY_25, frames=5)
+    expected = points.copy()
+    points[2, 4], expected[2, 4] = missing, 0
+    np.savez(tmp_path / "k.npz", keypoints=points, names=np.array(BODY_25))
+    np.testing.assert_allclose(read_keypoints(tmp_path / "k.npz"), expected, atol=1e-3)

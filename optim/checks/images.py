@@ -1,0 +1,199 @@
+"""Checks of keypoints against their image and detector, and of a camera's matrix against the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optim.checks.check import Check, Seen, certain, fine, likely, note
+
+INSIDE = 0.1
+"""Share of the image's width and height by which a keypoint may lie outside of it."""
+MOST_OUTSIDE = 0.3
+"""Largest share of seen keypoints outside the image (measured on videos of people who leave it: 0.05)."""
+SMALL = 0.52
+"""Keypoints of a whole clip within this share of the width and of the height may be of a smaller image."""
+CONFIDENT = 1.05
+"""Largest confidence on the scale from 0 to 1; SimCC's go a little beyond 1."""
+SWAPPED = 0.5
+"""Left and right are swapped between two frames if the swapped pairs move less than this share of the way."""
+FAR = 0.25
+"""Least distance between left and right, as a share of the torso, at which a swap can be told."""
+MOST_SWAPS = 0.05
+"""Share of swapped frames above which the finding is more than a note."""
+OFF_CENTRE = 0.15
+"""Largest distance of the principal point from the middle, as a share of width or height (calibrated: 0.06)."""
+FOCALS = (0.35, 12.0)
+"""Least and largest focal length as a share of the longer side: 110° to 5° of view."""
+SQUARE = 0.02
+"""Largest difference between fx and fy, as a share, of square pixels."""
+PAIRS = ((2, 5), (9, 12), (3, 6), (10, 13))
+"""Right and left shoulder, hip, elbow and knee in BODY_25."""
+MID_SHOULDERS, MID_HIP = 1, 8
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """BODY_25 keypoints of one person and the image that they should lie in."""
+
+    points: np.ndarray  # (T, 25, 3) x, y [px] and confidence, 0 where not seen
+    image_size: tuple[int, int]
+    """Width and height [px]."""
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A camera matrix as it was given, and the image that it is used for."""
+
+    matrix: np.ndarray  # (3, 3) [px]
+    image_size: tuple[int, int]
+    """Width and height [px]."""
+
+
+def _seen(data: Keypoints) -> np.ndarray:
+    """Positions (N, 2) [px] of all keypoints that were seen."""
+    return data.points[data.points[..., 2] > 0][:, :2]
+
+
+def inside_the_image(data: Keypoints) -> Seen | None:
+    """Keypoints lie in the image, or near it."""
+    where = _seen(data)
+    if not len(where):
+        return None
+    share = where / np.array(data.image_size)
+    outside = float(((share < -INSIDE) | (share > 1 + INSIDE)).any(1).mean())
+    size = f"{data.image_size[0]} × {data.image_size[1]} px"
+    reach = np.quantile(share, 0.98, axis=0)
+    told = f"{100 * outside:.0f} % of the keypoints lie outside the image of {size}"
+    if outside > MOST_OUTSIDE:
+        times = float(reach.max())
+        return certain(
+            told,
+            f"they are of another image size (about {times:.1f} times this one) or of a turned image",
+            "scale them to the video's size, or give --rotate for a turned one",
+        )
+    if (share.max(0) < SMALL).all() and (share.min(0) >= 0).all() and len(where) > 20:
+        return note(
+            f"all keypoints lie in the upper left quarter of the image of {size}",
+            "they may be of an image of half the size",
+            "scale them to the video's size if so",
+        )
+    return fine(told)
+
+
+def confidence_scale(data: Keypoints) -> Seen | None:
+    """Confidences are between 0 and 1, since the weights of the terms are tuned for that."""
+    confidence = data.points[..., 2]
+    most = float(confidence.max(initial=0.0))
+    if most <= 0:
+        return None
+    if most <= CONFIDENT:
+        return fine(f"confidences up to {most:.2g}")
+    if most > 10:
+        return certain(f"confidences up to {most:.3g}", "they are in percent", "divide them by 100")
+    return likely(
+        f"confidences up to {most:.3g}",
+        "they are scores without an upper limit (SimCC's heat maps, say), which weigh the keypoints too much",
+        "divide them by their largest value",
+    )
+
+
+def sides_keep_their_names(data: Keypoints) -> Seen | None:
+    """Left and right do not change places from one frame to the next."""
+    swaps = swapped_frames(data.points)
+    if not swaps:
+        return fine("left and right keep their places")
+    listed = ", ".join(map(str, swaps[:6])) + (", …" if len(swaps) > 6 else "")
+    told = f"left and right change places at frame {listed}"
+    meant, advice = "the detector has swapped them", "drop these frames in the Data tab, or correct the keypoints"
+    if len(swaps) > MOST_SWAPS * len(data.points):
+        return likely(told, meant, advice)
+    return note(told, meant, advice)
+
+
+def swapped_frames(points: np.ndarray) -> list[int]:
+    """Frames at which at least two pairs of left and right keypoints (T, 25, 3) change places."""
+    found = []
+    torso = np.linalg.norm(points[:, MID_SHOULDERS, :2] - points[:, MID_HIP, :2], axis=-1)
+    for frame in range(1, len(points)):
+        votes = told = 0
+        for right, left in PAIRS:
+            before, now = points[frame - 1, [right, left]], points[frame, [right, left]]
+            if min(before[:, 2].min(), now[:, 2].min()) <= 0:
+                continue
+            apart = min(np.linalg.norm(p[0, :2] - p[1, :2]) for p in (before, now))
+            if apart < FAR * max(torso[frame - 1], torso[frame], 1.0):
+                continue
+            told += 1
+            same = np.linalg.norm(now[:, :2] - before[:, :2], axis=-1).sum()
+            swapped = np.linalg.norm(now[::-1, :2] - before[:, :2], axis=-1).sum()
+            votes += bool(swapped < SWAPPED * same)
+        if votes >= 2 and votes > told / 2:
+            found.append(frame)
+    return found
+
+
+def principal_point(data: Intrinsics) -> Seen | None:
+    """The principal point is near the middle; otherwise the matrix is of another image."""
+    share = data.matrix[:2, 2] / np.array(data.image_size)
+    width, height = data.image_size
+    told = f"the principal point lies at {share[0]:.2f} of the width and {share[1]:.2f} of the height"
+    if (np.abs(share - 0.5) <= OFF_CENTRE).all():
+        return fine(told)
+    other = 2 * data.matrix[:2, 2]
+    turned = np.abs(data.matrix[[1, 0], 2] / np.array(data.image_size) - 0.5).max() <= OFF_CENTRE
+    if turned:
+        meant = f"the matrix is of an image of {height} × {width} px, which is turned by 90°"
+    else:
+        meant = f"the matrix is of an image of {other[0]:.0f} × {other[1]:.0f} px, not of {width} × {height} px"
+    return likely(
+        told,
+        meant,
+        "give the size of the image that it was made for with --intrinsics-size WIDTH HEIGHT; if it is that of this"
+        f" image, which is cropped, --intrinsics-size {width} {height} says so",
+        asks=True,
+    )
+
+
+def focal_length(data: Intrinsics) -> Seen | None:
+    """The angle of view is that of some lens, and pixels are square."""
+    fx, fy = float(data.matrix[0, 0]), float(data.matrix[1, 1])
+    share = fx / max(data.image_size)
+    angle = np.degrees(2 * np.arctan(data.image_size[0] / (2 * fx)))
+    told = f"a focal length of {fx:.0f} px, an angle of view of {angle:.0f}°"
+    if not FOCALS[0] <= share <= FOCALS[1]:
+        return likely(told, "hardly any lens has that; the matrix may be of another image", "look at the camera file")
+    if abs(fx / fy - 1) > SQUARE:
+        return note(f"{told}; fy is {fy:.0f} px", "pixels are not square, or the image was scaled unevenly")
+    return fine(told)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "keypoints in the image",
+        Keypoints,
+        inside_the_image,
+        f"at most {100 * MOST_OUTSIDE:.0f} % more than {100 * INSIDE:.0f} % outside; not all in one quarter",
+    ),
+    Check("confidence", Keypoints, confidence_scale, f"at most {CONFIDENT:g}; above 10 it is percent"),
+    Check(
+        "left and right",
+        Keypoints,
+        sides_keep_their_names,
+        f"pairs change places in at most {100 * MOST_SWAPS:.0f} % of the frames",
+    ),
+    Check(
+        "principal point",
+        Intrinsics,
+        principal_point,
+        f"at most {OFF_CENTRE:g} of width and height from the middle",
+        answers=("intrinsics_size",),
+    ),
+    Check(
+        "focal length",
+        Intrinsics,
+        focal_length,
+        f"{FOCALS[0]:g} to {FOCALS[1]:g} times the longer side; fx and fy within {100 * SQUARE:.0f} %",
+    ),
+)

@@ -1,0 +1,82 @@
+"""Keypoints are held against their image and detector, and a camera's matrix against its image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from optim.checks import images
+from optim.checks.images import Intrinsics, Keypoints, swapped_frames
+from optim.checks.run import run_checks
+from optim.common.errors import InputError
+from optim.keypoints.names import BODY_25
+from tests.optim.loading.files.test_keypoints import walker
+
+SIZE = (1280, 720)
+
+
+def keypoints(points, size=SIZE):
+    return {row.check: row for row in run_checks(Keypoints(points, size), place="k", checks=images.CHECKS)}
+
+
+def camera(fx, cx, cy, *, fy=None, answered=()):
+    matrix = np.array([[fx, 0, cx], [0, fy or fx, cy], [0, 0, 1.0]])
+    found = run_checks(Intrinsics(matrix, SIZE), place="k", answered=answered, checks=images.CHECKS)
+    return {row.check: row for row in found}
+
+
+@pytest.fixture
+def points() -> np.ndarray:
+    """A walker in an image of 1280 × 720 px, with confidences up to 1."""
+    found = walker(BODY_25, frames=30).astype(np.float32)
+    found[..., 2] = np.clip(found[..., 2], 0, 1)
+    return found
+
+
+def test_nothing_is_said_about_healthy_keypoints(points):
+    points[..., :2] += (SIZE[0] / 2, SIZE[1] / 2) - points[..., :2].mean((0, 1))
+    assert {row.severity for row in keypoints(points).values()} == {"fine"}
+
+
+def test_keypoints_of_a_larger_image_stop_the_run(points):
+    points[..., :2] = points[..., :2] - points[..., :2].mean((0, 1)) + (2400, 1300)
+    with pytest.raises(InputError, match=r"100 % of the keypoints lie outside .* another image size"):
+        keypoints(points)
+
+
+def test_percent_stop_the_run_and_scores_are_told(points):
+    points[..., 2] *= 97
+    with pytest.raises(InputError, match="percent; divide them by 100"):
+        keypoints(points)
+    points[..., 2] *= 3 / 97
+    assert keypoints(points)["confidence"].severity == "likely"
+
+
+def test_swapped_sides_are_found_where_they_are(points):
+    pairs = [(BODY_25.index(f"left_{name}"), BODY_25.index(f"right_{name}")) for name in ("shoulder", "hip", "knee")]
+    apart = np.linspace(-60, 60, 2)
+    for left, right in pairs:
+        points[:, right, :2] = (600 + apart[0], 300 + 30 * left)
+        points[:, left, :2] = (600 + apart[1], 300 + 30 * left)
+    points[:, 1, :2], points[:, 8, :2] = (600, 200), (600, 320)
+    assert swapped_frames(points) == []
+    for left, right in pairs:
+        points[10:14, [left, right]] = points[10:14, [right, left]]
+    assert swapped_frames(points) == [10, 14]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "meant"),
+    [((500, 320, 180), "640 × 360 px"), ((1000, 360, 640), "turned by 90°")],
+)
+def test_a_matrix_of_another_image_asks(matrix, meant):
+    with pytest.raises(InputError, match=meant):
+        camera(*matrix)
+    row = camera(*matrix, answered=("intrinsics_size",))["principal point"]
+    assert row.severity == "likely" and not row.stops
+
+
+def test_odd_lenses_and_pixels_are_told():
+    assert camera(1000, 640, 360)["focal length"].severity == "fine"
+    assert camera(60, 640, 360)["focal length"].severity == "likely"
+    assert camera(1000, 640, 360, fy=1100)["focal length"].severity == "note"
