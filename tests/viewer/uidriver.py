@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import polyscope as ps
@@ -39,6 +40,35 @@ class Box(NamedTuple):
         return lower and self.x1 <= other.x1 + slack and self.y1 <= other.y1 + slack
 
 
+class Item(NamedTuple):
+    """A widget or a text as it was drawn, and the part of the window in which it can be seen."""
+
+    name: str
+    box: Box
+    clip: Box
+
+    @property
+    def visible(self) -> bool:
+        return self.box.overlaps(self.clip)
+
+    def cut(self, slack: float) -> bool:
+        """Whether it goes on beyond the side of what is seen; lists may go on below, where they scroll."""
+        return self.box.x0 < self.clip.x0 - slack or self.box.x1 > self.clip.x1 + slack
+
+    @property
+    def seen(self) -> Box:
+        """The part that can be seen."""
+        (x0, y0, x1, y1, *rest), clip = self.box, self.clip
+        return Box(max(x0, clip.x0), max(y0, clip.y0), min(x1, clip.x1), min(y1, clip.y1), *rest)
+
+    def crosses(self, other: Item, slack: float) -> bool:
+        """Whether two cover each other in part; a bar may hold a text whole."""
+        a, b = self.seen, other.seen
+        width, height = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        nested = a.inside(b, slack=slack) or b.inside(a, slack=slack)
+        return a.window == b.window and width > slack and height > slack and not nested
+
+
 class UiDriver:
     """Install before the first frame; the code under test must call ``psim.X(…)``."""
 
@@ -48,6 +78,7 @@ class UiDriver:
         self.overflow: dict[str, tuple[float, float]] = {}
         self.texts: dict[str, int] = {}  # text → frame that drew it last
         self.frame = 0
+        self._items: list[Item] = []  # of the frame that was drawn last
         self._original: dict[tuple[Any, str], Callable[..., Any]] = {}
         self._ids: list[str] = []
         self._plot = ""
@@ -57,7 +88,7 @@ class UiDriver:
 
     def install(self) -> None:
         for name in _WIDGETS:
-            self._wrap(name, self._after_widget)
+            self._wrap(name, self._after_selectable if name == "Selectable" else self._after_widget)
         for name in ("Text", "TextUnformatted", "TextDisabled", "TextColored", "TextWrapped"):
             self._wrap(name, self._after_text)
         self._wrap("PushID", lambda result, label, *_: self._ids.append(str(label)))
@@ -108,10 +139,17 @@ class UiDriver:
         visible, _, hidden = label.partition("##")
         name = "/".join([*self._ids, visible or hidden.strip("#")])
         (x0, y0), (x1, y1) = psim.GetItemRectMin(), psim.GetItemRectMax()
+        self._note_item(name)
         if psim.IsItemVisible():
             window = self._open[-1] if self._open else ""
             y0, y1 = self._within_child(window, y0, y1)
             self.widgets[name] = Box(x0, y0, x1, y1, window, self.frame)
+
+    def _after_selectable(self, result: Any, label: str, *_: Any) -> None:
+        """Half the space between two widgets is selected with it on each side."""
+        self._after_widget(result, label)
+        (x0, y0, x1, y1, *rest), spare = self._items[-1].box, psim.GetStyle().ItemSpacing[0] / 2
+        self._items[-1] = self._items[-1]._replace(box=Box(x0 + spare, y0, x1 - spare, y1, *rest))
 
     def _within_child(self, window: str, y0: float, y1: float) -> tuple[float, float]:
         """The part of a height that a scrolling child of a window shows; the window itself hides nothing."""
@@ -123,6 +161,28 @@ class UiDriver:
 
     def _after_text(self, result: Any, *arguments: Any) -> None:
         self.texts[str(arguments[-1])] = self.frame
+        self._note_item(str(arguments[-1]))
+
+    def _note_item(self, name: str) -> None:
+        (x0, y0), (x1, y1) = psim.GetItemRectMin(), psim.GetItemRectMax()
+        box = Box(x0, y0, x1, y1, self._open[-1] if self._open else "", self.frame)
+        draw = psim.GetWindowDrawList()
+        if self._items and self._items[-1].box.frame != self.frame:
+            self._items = []
+        self._items.append(Item(name, box, Box(*draw.GetClipRectMin(), *draw.GetClipRectMax())))
+
+    def items(self) -> list[Item]:
+        """The widgets and texts that can be seen, in part at least, in the frame that was drawn last."""
+        return [item for item in self._items if item.visible and item.box.x1 - item.box.x0 > 1]
+
+    def misdrawn(self) -> list[str]:
+        """What is cut at a side or covers something else in part, in words."""
+        items, slack = self.items(), psim.GetFontSize() / 3  # less than a letter
+        found = [f"{item.box.window}: {item.name!r} is cut" for item in items if item.cut(slack)]
+        for one, other in combinations(items, 2):
+            if one.crosses(other, slack):
+                found.append(f"{one.box.window}: {one.name!r} and {other.name!r} cover each other")
+        return list(dict.fromkeys(found))
 
     def _after_begin(self, result: Any, name: str, *_: Any) -> None:
         (x, y), (width, height) = psim.GetWindowPos(), psim.GetWindowSize()

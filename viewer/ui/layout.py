@@ -12,6 +12,7 @@ LEFT = {"transport": 216.0, "variables": 180.0, "layers": 0.0}  # heights; 0 tak
 RIGHT = {"weights": 0.48, "losses": 0.36, "messages": 0.16}  # shares of the column
 WIDE = {"losses": 0.84, "messages": 0.16}  # the same while plots are enlarged
 WIDE_SHARE = 0.46  # of the window that the right column takes then
+ROOM = (1280.0, 720.0)  # size of the smallest window in which all panels fit at the ordinary size of texts
 Slot = Literal["transport", "variables", "layers", "weights", "losses", "messages", "timeline"]
 """A place in the window; which panels share it is in the table of panels."""
 
@@ -28,6 +29,11 @@ class Rect(NamedTuple):
         """Whether the two share any area."""
         beside = self.x + self.width <= other.x or other.x + other.width <= self.x
         return not (beside or self.y + self.height <= other.y or other.y + other.height <= self.y)
+
+
+def fitting_scale(wanted: float, width: float, height: float) -> float:
+    """The size of texts and widgets that is wanted, or the largest above 1 with which the panels fit into a window."""
+    return min(wanted, max(1.0, min(width / ROOM[0], height / ROOM[1])))
 
 
 def layout(

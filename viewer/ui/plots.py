@@ -12,7 +12,7 @@ import polyscope.implot as implot
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import font
+from viewer.ui.widgets import font, scale
 
 FLAGS = (
     int(implot.ImPlotFlags_NoTitle)
@@ -43,7 +43,7 @@ def frame_plot(name: str, view: ViewModel, ui: UiState, curves: Sequence[Curve],
     legend(curves)
     width, free = psim.GetContentRegionAvail()
     with font(theme.SMALL_FONT):
-        if implot.BeginPlot(f"##{name}", (width, height if height > 0 else max(free, 60.0)), FLAGS):
+        if implot.BeginPlot(f"##{name}", (width, height if height > 0 else max(free, 44.0 * scale())), FLAGS):
             plain = int(implot.ImPlotAxisFlags_NoHighlight)
             implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
             implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.01 * last, 1.01 * last, _ALWAYS)

@@ -26,7 +26,7 @@ from viewer.protocol.view_model import About, Analysis, Finished, LoadFailed, Lo
 from viewer.scene.camera import Viewpoint
 from viewer.scene.comparing import Comparing
 from viewer.ui import theme
-from viewer.ui.layout import Rect, lanes_of, layout
+from viewer.ui.layout import Rect, fitting_scale, lanes_of, layout
 from viewer.ui.pins import pin_of
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
@@ -137,7 +137,7 @@ class App:
             self._theme = self.ui.theme
             theme.use(self._theme)
             self.scene_view.redraw()
-        scale = self.ui.scale or self.ui.desktop_scale
+        scale = fitting_scale(self.ui.scale or self.ui.desktop_scale, *ps.get_window_size())
         if abs(scale - ps.get_ui_scale()) > 1e-3:
             psim.GetStyle().ScaleAllSizes(scale / ps.get_ui_scale())
             ps.set_ui_scale(scale)

@@ -7,6 +7,7 @@ import polyscope.imgui as psim
 import pytest
 
 from viewer.ui import theme
+from viewer.ui.layout import fitting_scale
 from viewer.ui.preferences import Preferences, apply_preferences, from_ui, load_preferences, save_preferences
 from viewer.ui.ui_state import UiState
 from viewer.window import backends
@@ -36,15 +37,24 @@ def test_light_and_dark_again(settings):
 
 def test_size_grows_texts_and_widgets(settings):
     before = settings.box("Iteration")
+    ps.set_window_size(1920, 1080)
     settings.app.ui.scale = 1.5
     settings.frames(4)
     after = settings.box("Iteration")
     assert ps.get_ui_scale() == pytest.approx(1.5)
     assert after.y1 - after.y0 > 1.3 * (before.y1 - before.y0)
     settings.app.ui.scale = None
+    ps.set_window_size(1280, 720)
     settings.frames(4)
     again = settings.box("Iteration")
     assert again.y1 - again.y0 == pytest.approx(before.y1 - before.y0, abs=1.0)
+
+
+def test_in_a_small_window_texts_are_as_large_as_the_panels_leave_room_for():
+    assert fitting_scale(2.0, 2560, 1440) == fitting_scale(2.0, 3840, 2160) == 2.0
+    assert fitting_scale(2.0, 1920, 1080) == 1.5
+    assert fitting_scale(2.0, 1280, 720) == fitting_scale(2.0, 800, 500) == 1.0
+    assert fitting_scale(0.75, 800, 500) == 0.75
 
 
 def test_a_window_is_as_large_as_its_texts_and_no_larger_than_the_screen():

@@ -47,7 +47,7 @@ from viewer.ui.ui_state import UiState
 from viewer.window import backends, window
 from viewer.window.app import App
 from viewer.worker.local_client import LocalClient
-window.start_polyscope("openGL3_glfw", size=(1000, 700))
+window.start_polyscope("openGL3_glfw", size=(2560, 1440))
 app, sizes = App(lambda: LocalClient(fakes.make_session), UiState()), []
 def frame():
     app.frame()

@@ -104,7 +104,7 @@ def _columns(ui: UiState, measures: tuple[str, ...]) -> None:
     several = len(measures) > 1
     labels = ["term", "slider", "weight", *measures, "trend", "##actions"]
     for label, width in zip(
-        labels, (0.0, 54.0, 58.0, *(74.0 if several else 56.0 for _ in measures), 38.0, 40.0), strict=True
+        labels, (0.0, 48.0, 58.0, *(74.0 if several else 56.0 for _ in measures), 38.0, 40.0), strict=True
     ):
         psim.TableSetupColumn(label, fixed if width else stretch, width * scale())
     psim.TableNextRow(int(psim.ImGuiTableRowFlags_Headers))

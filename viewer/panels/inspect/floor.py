@@ -34,7 +34,9 @@ def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     ui.sequence = sequence_choice("floor of", ui.sequence, len(view.scene.starts))
     b = min(ui.sequence, len(view.scene.starts) - 1)
     with font(theme.SMALL_FONT):
+        psim.PushTextWrapPos(0.0)
         psim.TextColored(theme.rgba(theme.DIM), summary(found.value, b))
+        psim.PopTextWrapPos()
     start, height = view.scene.starts[b], found.value.lowest_vertex_cm
     curves = [
         Curve("below the floor [cm]", start, found.value.depth_cm[b], theme.RESIDUAL, 2.0)

@@ -14,7 +14,7 @@ from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask, is_current
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import align_right, font, number, styled, tooltip
+from viewer.ui.widgets import align_right, font, number, scale, styled, tooltip
 
 DECADES = 4.0  # from the brightest cell down to black
 _FLAGS = (
@@ -78,7 +78,7 @@ def _worst(view: ViewModel, ui: UiState, costs: np.ndarray, shown: list[int]) ->
     """A button to the frame with the largest loss."""
     frame = int(np.nansum(costs[shown], axis=0).argmax())
     text = f"worst: frame {frame}"
-    align_right(psim.CalcTextSize(text)[0] + 8.0)
+    align_right(psim.CalcTextSize(text)[0] + 8.0 * scale())
     with styled(FramePadding=(4.0, 0.0)):
         if psim.SmallButton(f"{text}##worst"):
             ui.go_to(frame, view.scene.clip_frames)

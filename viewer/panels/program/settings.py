@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer.protocol.commands import Command
@@ -25,6 +26,9 @@ def settings_panel(ui: UiState) -> Iterator[Command]:
     psim.SameLine()
     psim.SetNextItemWidth(-1.0)
     label = f"as the desktop ({ui.desktop_scale:g} ×)" if ui.scale is None else f"{ui.scale:g} × size"
+    wanted, drawn = ui.scale or ui.desktop_scale, ps.get_ui_scale()
+    if drawn < wanted - 1e-3:
+        label += f", {drawn:.2g} here"
     if psim.BeginCombo("##size", label):
         if psim.Selectable(f"as the desktop ({ui.desktop_scale:g} ×)", ui.scale is None):
             ui.scale = None
@@ -32,7 +36,7 @@ def settings_panel(ui: UiState) -> Iterator[Command]:
             if psim.Selectable(f"{scale:g} × size", ui.scale == scale):
                 ui.scale = scale
         psim.EndCombo()
-    tooltip("Size of texts and widgets, for screens with small pixels")
+    tooltip("Size of texts and widgets, for screens with small pixels; no larger than the window has room for")
     if psim.SmallButton("Open…"):
         ui.opening.show("open")
     tooltip("Open another file, run or results in place of what is shown (Ctrl+O); files can be dropped, too")
