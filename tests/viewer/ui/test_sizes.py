@@ -10,10 +10,12 @@ import pytest
 from viewer.panels.table import PANELS, SLOTS
 from viewer.protocol.commands import RunStage, Step
 
-SIZES = [((1280, 720), 1.0), ((1366, 768), 1.0), ((1920, 1080), 1.0), ((1280, 720), 2.0), ((1920, 1080), 2.0),
-         ((2560, 1440), 2.0)]  # fmt: skip
+SIZES = [((2560, 1440), 2.0), ((1920, 1080), 2.0), ((1280, 720), 2.0), ((1920, 1080), 1.0), ((1366, 768), 1.0),
+         ((1280, 720), 1.0)]  # fmt: skip
+"""Width and height of the window [px], and the size of texts that is set; the ordinary ones last, for other tests."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seen", ["joints3d", "joints2d"])
 def test_every_panel_fits(open_fit, seen):
     """Two sub-sequences in stage 3; the panels that share a place are brought to the front one after the other."""
@@ -32,7 +34,7 @@ def test_every_panel_fits(open_fit, seen):
             wrong += [f"{size} {scale} × {fronts.get(text.split(':')[0])}: {text}" for text in found]
     window.app.ui.scale = None
     ps.set_window_size(1280, 720)
-    window.frames(2)
+    window.frames(4)
     assert not wrong
     assert not window.app.ui.broken
 
