@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from optim.common.errors import InputError
 from optim.reading.arrays import array_names
@@ -206,6 +205,8 @@ def _numbers(value: Any) -> np.ndarray | None:
 
 def _axis_angle(array: np.ndarray) -> np.ndarray | None:
     """Rotations (N, 3·J) [rad] from matrices (N, J, 3, 3), vectors (N, J, 3) or rows. None for other shapes."""
+    from scipy.spatial.transform import Rotation  # takes 0.3 s to load, and few files need it
+
     if array.ndim >= 3 and array.shape[-2:] == (3, 3) and (array.ndim == 4 or np.allclose(_norms(array), 1, atol=1e-2)):
         matrices = array.reshape(len(array), -1, 3, 3).astype(np.float64)
         if not np.isfinite(matrices).all() or not (np.linalg.det(matrices) > 0).all():

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from optim.body.joints import JOINT_NAMES, NUM_JOINTS
 from optim.common.errors import InputError
@@ -197,6 +196,8 @@ def _positions(
     parents: Sequence[int], offsets: Sequence[np.ndarray], channels: Sequence[Sequence[str]], rows: np.ndarray
 ) -> np.ndarray:
     """Positions (T, N, 3) of the joints by forward kinematics."""
+    from scipy.spatial.transform import Rotation  # takes 0.3 s to load, and few files need it
+
     places = np.zeros((len(rows), len(parents), 3))
     turns: list[Rotation] = []
     column = 0
