@@ -89,7 +89,14 @@ def test_a_folder_of_clips_is_fitted_in_turn(model_files, tmp_path, capsys):
 def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
     motion = write_walk(tmp_path / "walk.npz")
     words = command("--headless", "--data-path", motion, "--out", tmp_path / "out", *model_files.flags())
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it is inherited as ignored
+    )
     try:
         told = ""
         while "loss" not in told:

@@ -75,6 +75,9 @@ class Dropping(window.App):
     def tick(self):
         super().tick()
         self.drop(sys.argv[1:])
+        opening = self.ui.opening
+        assert opening.chosen is None  # a fit is in progress, so there is a question first
+        opening.chosen, opening.asked = opening.asked, None  # what the button "Open it" does
         self.ui.quit = True
 
 window.App, window.require = Dropping, lambda backend: None

@@ -12,6 +12,7 @@ import assets
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
 from optim.config.settings import parse
+from optim.diagnostics.causes.table import causes, merged
 from optim.results.opened import open_results
 from optim.results.read_results import read_motion_file
 from optim.results.saving.humor_results import save_results, save_stitched
@@ -127,12 +128,14 @@ def test_the_seams_of_a_split_fit_are_those_of_its_record(tmp_path):
         schedule=schedule("humorscope", "3d", num_iters=(1, 1, 0), lbfgs_max_iter=4),
         batch_size=2,
     )
+    causes_of_batches = []
     for session in fit:
         session.run()
         save_results(session, tmp_path, body_file=assets.BODY_FILE, numbers=fit.numbers)
+        causes_of_batches.append(causes(session.fit))
     whole = fit.stitched(how="blend")
     final = save_stitched(whole, problem, tmp_path, body_file=assets.BODY_FILE, stage=2)
-    write_record([final], split_info(parse([]), fit, whole))
+    write_record([final], split_info(parse([]), fit, whole, found=merged(causes_of_batches)))
     recorded, found = json.loads((final / "run.json").read_text())["seams"], open_results(tmp_path).seams
     assert len(found) == len(recorded) == len(fit.split) - 1 >= 2
     for seam, kept in zip(found, recorded, strict=True):
