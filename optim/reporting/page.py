@@ -189,7 +189,7 @@ def _share(mask: Any) -> float:
 def _pictures(result: FitResult, stages: Sequence[str]) -> Pictures:
     found, problem = stage_pictures(result, stages)
     about = "Frames from first to last, moved to stand in a row"
-    about += "; violet: ground truth" if result.truth is not None else ""
+    about += "; blue-grey: ground truth" if result.truth is not None else ""
     about += "; green: observed" if result.observations is not None and result.camera is None else ""
     images = {_named(stage): base64.b64encode(png).decode() for stage, png in found.items()}
     return Pictures(images, f"{about}.", problem)

@@ -122,9 +122,9 @@ def test_pictures_show_bodies_truth_and_floor(place):
     coded = [base64.b64decode(data) for data in re.findall(r'src="data:image/png;base64,([^"]+)"', text)]
     images = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int) for png in coded]
     assert len(images) == 4
-    violet = [((image[..., 2] - image[..., 1]) > 25).mean() for image in images]
+    bluish = [((image[..., 2] - image[..., 0] > 15) & (image.min(-1) > 100)).mean() for image in images]
     skin = [((image[..., 0] - image[..., 2]) > 8).mean() for image in images]
-    assert min(violet) > 0.01 and min(skin) > 0.01
+    assert min(bluish) > 0.01 and min(skin) > 0.01
     assert np.abs(images[1] - images[3]).max() > 50  # stage 2 and stage 3
 
 
