@@ -15,13 +15,13 @@ from optim.split.stitching import stitch
 JOINTS_CM = 6.0
 """Largest distance of a regressed joint from the body's; stage 3 of the default clip ends at 5.3 cm."""
 OVERLAP_CM = 5.0
-"""Largest overlap distance; the split demo clips end at 1 to 4 cm."""
+"""Largest overlap distance: about the width of a wrist. It is a choice and not a measurement."""
 BETAS = 1.0
 """Difference of two shapes: one unit of one coefficient is one standard deviation of people."""
 FLOOR_DEG, FLOOR_CM = 3.0, 5.0
 """Differences of the floors of two sub-sequences."""
 SEAM_CM = 2.0
-"""Seam jump that is seen as a jerk: 60 cm/s at 30 frames/s. Blended demo clips have 0.1 to 0.8 cm."""
+"""Seam jump that is seen as a jerk: 60 cm/s at 30 frames/s. The blended clip getup has 0.6 and 0.8 cm."""
 
 
 def consistency(look: Look) -> Causes:
