@@ -126,10 +126,24 @@ def mix(a: Color, b: Color, share: float) -> Color:
     return tuple(x + (y - x) * share for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
 
 
+IMGUI_SIZES: dict[str, float | tuple[float, float]] = {
+    "WindowMinSize": (32.0, 32.0), "WindowBorderHoverPadding": 4.0, "TouchExtraPadding": (0.0, 0.0),
+    "IndentSpacing": 21.0, "ColumnsMinSpacing": 6.0, "ScrollbarPadding": 2.0, "LogSliderDeadzone": 4.0,
+    "TabRounding": 5.0, "TabMinWidthBase": 1.0, "TabMinWidthShrink": 80.0, "TabCloseButtonMinWidthSelected": -1.0,
+    "TabCloseButtonMinWidthUnselected": 0.0, "TabBarOverlineSize": 1.0, "SeparatorTextPadding": (20.0, 3.0),
+    "DisplayWindowPadding": (19.0, 19.0), "DisplaySafeAreaPadding": (3.0, 3.0), "MouseCursorScale": 1.0,
+}  # fmt: skip
+"""ImGui's own sizes, as far as this style keeps them. ``ScaleAllSizes`` multiplies what it finds, so that every size has
+to be set before; otherwise these would grow with every change of the scale."""
+
+
 def apply_style() -> None:
-    """Set ImGui's style; given to Polyscope as its style callback."""
+    """Set ImGui's style for Polyscope's present scale; also given to Polyscope as its style callback."""
     psim.StyleColorsDark()
     style = psim.GetStyle()
+    for name, size in IMGUI_SIZES.items():
+        if hasattr(style, name):  # Versions of ImGui differ.
+            setattr(style, name, size)
     style.FontSizeBase = FONT_SIZE
     style.WindowPadding, style.FramePadding = (10.0, 8.0), (7.0, 3.0)
     style.ItemSpacing, style.ItemInnerSpacing, style.CellPadding = (7.0, 5.0), (5.0, 4.0), (4.0, 2.0)

@@ -139,8 +139,8 @@ class App:
             self.scene_view.redraw()
         scale = fitting_scale(self.ui.scale or self.ui.desktop_scale, *ps.get_window_size())
         if abs(scale - ps.get_ui_scale()) > 1e-3:
-            psim.GetStyle().ScaleAllSizes(scale / ps.get_ui_scale())
             ps.set_ui_scale(scale)
+            theme.apply_style()
         theme.scale_texts(scale)
 
     def _rects(self) -> dict[str, Rect]:
