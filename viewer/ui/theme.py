@@ -133,7 +133,7 @@ IMGUI_SIZES: dict[str, float | tuple[float, float]] = {
     "TabCloseButtonMinWidthUnselected": 0.0, "TabBarOverlineSize": 1.0, "SeparatorTextPadding": (20.0, 3.0),
     "DisplayWindowPadding": (19.0, 19.0), "DisplaySafeAreaPadding": (3.0, 3.0), "MouseCursorScale": 1.0,
 }  # fmt: skip
-"""ImGui's own sizes, as far as this style keeps them. ``ScaleAllSizes`` multiplies what it finds, so that every size has
+"""ImGui's own sizes, as far as this style keeps them. ``ScaleAllSizes`` multiplies what it finds, so every size has
 to be set before; otherwise these would grow with every change of the scale."""
 
 
