@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polyscope as ps
 import polyscope.imgui as psim
 import pytest
@@ -48,6 +49,29 @@ def test_size_grows_texts_and_widgets(settings):
     settings.frames(4)
     again = settings.box("Iteration")
     assert again.y1 - again.y0 == pytest.approx(before.y1 - before.y0, abs=1.0)
+
+
+def test_sizes_return_however_often_the_scale_changes(settings):
+    """ImGui would not draw the panels of a small window smaller than its smallest window, which is scaled, too."""
+
+    def sizes():
+        style = psim.GetStyle()
+        return style.WindowMinSize, style.IndentSpacing, style.SeparatorTextPadding, style.FramePadding
+
+    before = sizes()
+    ps.set_window_size(1920, 1080)
+    for _ in range(3):
+        settings.app.ui.scale = 1.5
+        settings.frames(4)
+        assert sizes() == tuple(
+            pytest.approx(np.trunc(1.5 * np.array(size)).tolist()) if isinstance(size, tuple) else int(1.5 * size)
+            for size in before
+        )
+        settings.app.ui.scale = None
+        settings.frames(4)
+        assert sizes() == before
+    ps.set_window_size(1280, 720)
+    settings.frames(4)
 
 
 def test_in_a_small_window_texts_are_as_large_as_the_panels_leave_room_for():
