@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,9 @@ from optim.solver import lbfgs
 Function = Callable[[Tensor], Tensor]
 COMPARED = 25
 """Number of evaluations that are compared; later ones differ by rounding, which these functions amplify."""
+
+TRIALS = 9
+"""Number of trials of a line search that are compared."""
 
 
 def rough(seed: int) -> tuple[Function, Tensor]:
@@ -83,3 +87,50 @@ def test_a_preconditioner_is_a_change_of_units(seed):
     unit = 10.0 ** (torch.rand(len(x0), generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 0.5)
     plain = own_values(lambda u: function(unit * u), x0 / unit, history=100)
     assert_same(own_values(function, x0, history=100, preconditioner=unit**2), plain)
+
+
+def wavy(seed: int) -> tuple[Callable[[float], tuple[float, float]], float]:
+    """A function of the step length with its derivative, falling at 0, and a first step length to try."""
+    random = torch.Generator().manual_seed(seed)
+    a, b, c, k, shift, length = torch.rand(6, generator=random, dtype=torch.float64).tolist()
+    fall, bend, wave = -(10.0 ** (3 * a - 2)), 10.0 ** (4 * b - 3), 10.0 ** (3 * c - 2)
+    pitch, phase = 10.0 ** (2 * k - 0.5), 6.28 * shift
+    fall -= max(0.0, wave * pitch * math.cos(phase))  # The wave alone may rise at 0.
+
+    def function(t: float) -> tuple[float, float]:
+        value = fall * t + bend * t**2 + wave * (math.sin(pitch * t + phase) - math.sin(phase))
+        return value, fall + 2 * bend * t + wave * pitch * math.cos(pitch * t + phase)
+
+    return function, 10.0 ** (3 * length - 2)
+
+
+def test_every_trial_of_a_line_search_is_that_of_torch():
+    """Along 1,000 functions of one step length, with wide and with narrow room for the zoom."""
+    from torch.optim.lbfgs import _strong_wolfe
+
+    zero, one = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    for seed in range(1000):
+        function, length = wavy(seed)
+        move, tolerance = one * (1.0, 1e-3)[seed % 2], (1e-9, 1e-5)[seed // 2 % 2]
+        tried: list[float] = []
+
+        def theirs(_x: object, t: float, _d: object, function=function, move=move, tried=tried):
+            tried.append(float(t))
+            value, slope = function(float(t))
+            return value, slope / move
+
+        value, slope = function(0.0)
+        start = lbfgs.Point(zero, value, slope / move)
+        _strong_wolfe(theirs, [zero], length, move, value, slope / move, slope, tolerance_change=tolerance)
+        search = lbfgs.strong_wolfe(start, move, length, slope, max_trials=25, tolerance=tolerance)
+        x = next(search)
+        try:
+            while True:
+                there = function(float(x / move))
+                x = search.send(lbfgs.Point(x, there[0], there[1] / move))
+        except StopIteration as finished:
+            _, _, trials = finished.value
+        ours = [trial.step_length for trial in trials]
+        # Later trials lie so close together that rounding decides between them.
+        assert min(len(ours), TRIALS) == min(len(tried), TRIALS), seed
+        assert ours[:TRIALS] == pytest.approx(tried[:TRIALS], rel=1e-6), seed
