@@ -11,7 +11,7 @@ from optim.checks.check import Check, Seen, certain, fine, likely, note
 INSIDE = 0.1
 """Share of the image's width and height by which a keypoint may lie outside of it."""
 MOST_OUTSIDE = 0.3
-"""Largest share of seen keypoints outside the image (measured on videos of people who leave it: 0.05)."""
+"""Largest share of seen keypoints outside the image. Like the other limits here it is a choice and not measured."""
 SMALL = 0.52
 """Keypoints of a whole clip within this share of the width and of the height may be of a smaller image."""
 CONFIDENT = 1.05
@@ -23,7 +23,7 @@ FAR = 0.25
 MOST_SWAPS = 0.05
 """Share of swapped frames above which the finding is more than a note."""
 OFF_CENTRE = 0.15
-"""Largest distance of the principal point from the middle, as a share of width or height (calibrated: 0.06)."""
+"""Largest distance of the principal point from the middle, as a share of width or height."""
 FOCALS = (0.35, 12.0)
 """Least and largest focal length as a share of the longer side: 110° to 5° of view."""
 SQUARE = 0.02
