@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from optim.solver import lbfgs
+from tests.optim.solver.test_lbfgs import objective
 
 Function = Callable[[Tensor], Tensor]
 COMPARED = 25
@@ -52,14 +53,7 @@ def torch_values(function: Function, x0: Tensor, *, history: int) -> list[float]
 
 def own_values(function: Function, x0: Tensor, *, history: int, preconditioner: Tensor | None = None) -> list[float]:
     values: list[float] = []
-
-    def evaluate(x: Tensor) -> lbfgs.Point:
-        leaf = x.detach().requires_grad_()
-        value = function(leaf)
-        (gradient,) = torch.autograd.grad(value, leaf)
-        values.append(value.item())
-        return lbfgs.Point(x, value.item(), gradient)
-
+    evaluate = objective(function, values)
     options = lbfgs.Options(max_iterations=60, history=history)
     state = lbfgs.init(evaluate(x0), options=options, preconditioner=preconditioner)
     while state.stop is None:
