@@ -25,6 +25,7 @@ from torch.nn import functional
 from optim.body.body_model import BodyModel
 from optim.body.joints import CONTACT_JOINTS
 from optim.common.errors import InputError
+from optim.common.writing import replacing
 from optim.diagnostics.metrics import FEET, NEAR_FLOOR
 from optim.priors.motion_prior import LATENT_SIZE, STATE_SIZE, MotionPrior
 from optim.priors.rollout import (
@@ -370,9 +371,8 @@ class MotionTrainer:
             "random": self.generator.get_state(),
             "history": self.history,
         }
-        partial = path.with_suffix(".partial")
-        torch.save(content, partial)
-        partial.replace(path)
+        with replacing(path) as beside:
+            torch.save(content, beside)
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint of ``save``.
@@ -465,6 +465,5 @@ def pack(model: MotionPrior, path: Path, update: int, score: float) -> None:
     state = {key: value.half().cpu() for key, value in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = {"epoch": update, "min_val_loss": score, "min_train_loss": math.inf}
-    partial = path.with_suffix(".partial")
-    torch.save({"model": state, "optim": {}, **kept}, partial)
-    partial.replace(path)
+    with replacing(path) as beside:
+        torch.save({"model": state, "optim": {}, **kept}, beside)

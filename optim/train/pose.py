@@ -26,6 +26,7 @@ from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.progress import Progress
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from optim.common.writing import replacing
 from optim.loading.models import load_body
 from optim.priors.pose_prior import (
     LATENT_DIM,
@@ -140,9 +141,8 @@ class PoseTrainer:
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
         }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        with replacing(path) as beside:
+            torch.save(state, beside)
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint of ``save``.
