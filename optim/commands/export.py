@@ -12,7 +12,7 @@ from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
-from optim.config.formats import FORMATS, formats_of
+from optim.config.formats import BONES, FORMATS, formats_of
 from optim.results.results import STAGES
 from optim.results.runs import load_results
 from optim.results.saving.exports import export
@@ -28,7 +28,9 @@ def run(options: argparse.Namespace) -> list[Path]:
         raise InputError(f"{options.results}: several clips are called {twice[0]}; export them one by one")
     run = options.results
     folder = options.out or (run if run.is_dir() else run.parent) / "export"
-    return export(results, formats, folder, stage=options.stage, frame=options.frame)
+    return export(
+        results, formats, folder, stage=options.stage, frame=options.frame, bones=options.bones, scale=options.scale
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (export in the run's folder)")
     parser.add_argument("--stage", choices=STAGES, help="stage to export (the last one reached)")
     parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame for obj; negative: from the end (0)")
+    parser.add_argument("--bones", choices=BONES, default=BONES[0], help="names of the bones in gltf and bvh (smpl)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, metavar="N", help="units of length in one metre in gltf and bvh (1)"
+    )
     parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body model, if meta.txt's is not there")
     return parser
 

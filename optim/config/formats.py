@@ -1,4 +1,7 @@
-"""Names of the formats that motions can be exported to. Imports nothing heavy: every command line is checked."""
+"""Names of the formats that motions can be exported to, and of the bones in them.
+
+Imports nothing heavy, because every command line is checked with it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from collections.abc import Sequence
 from optim.common.errors import InputError
 
 FORMATS = ("gltf", "bvh", "amass", "obj", "csv", "json")
+BONES = ("smpl", "mixamo", "unreal")
+"""Programs whose names of bones ``gltf`` and ``bvh`` can have."""
 
 
 def formats_of(words: Sequence[str]) -> tuple[str, ...]:

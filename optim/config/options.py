@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import assets
 from optim.config.declaring import Check, not_negative, option, options_of, path_of, positive, up_to
-from optim.config.formats import FORMATS
+from optim.config.formats import BONES, FORMATS
 from optim.config.sources import DEMO, NOT_READ, sources
 from optim.schedule.data_types import data_type_of
 from optim.schedule.phases import Phase
@@ -316,6 +316,21 @@ class Settings:
     no_video: bool = option(False, "headless: write results but no video", group=RUN, of_one_run=True)
     export: tuple[str, ...] = option(
         (), f"headless: write the motion also as {','.join(FORMATS)}", group=RUN, metavar="FORMAT", of_one_run=True
+    )
+    export_bones: str = option(
+        BONES[0],
+        "headless: names of the bones in exported gltf and bvh",
+        group=RUN,
+        choices=lambda: BONES,
+        of_one_run=True,
+    )
+    export_scale: float = option(
+        1.0,
+        "headless: units of length in one metre in exported gltf and bvh, such as 100 for centimetres",
+        group=RUN,
+        metavar="N",
+        check=positive(),
+        of_one_run=True,
     )
     open: Path | None = option(None, "show a recorded run or results", group=RUN, metavar="FILE|DIR", of_one_run=True)
     compare: Path | None = option(

@@ -41,6 +41,9 @@ def parse(arguments: Sequence[str]) -> Settings:
     if "rgb_seq_len" not in given:
         idle = [name for name in ("rgb_overlap_len", "batch_size") if name in given]
         notices += tuple(f"{flag_of(name)} has no effect here: only --rgb-seq-len splits a clip" for name in idle)
+    if not {"gltf", "bvh"} & set(given.get("export", ())):
+        idle = [name for name in ("export_bones", "export_scale") if name in given]
+        notices += tuple(f"{flag_of(name)} has no effect here: it goes with --export gltf or bvh" for name in idle)
     settings = Settings(**given, weights=weights, notices=notices)
     _check(settings, given)
     return settings

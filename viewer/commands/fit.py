@@ -203,5 +203,7 @@ def _export(settings: Settings, folders: list[Path], out: Path) -> None:
     """The motions just written, in the other formats asked for."""
     if not settings.export:
         return
-    for path in export([read_result(folder) for folder in folders], settings.export, out / "export"):
+    results = [read_result(folder) for folder in folders]
+    bones, scale = settings.export_bones, settings.export_scale
+    for path in export(results, settings.export, out / "export", bones=bones, scale=scale):
         print(f"export: {path}", flush=True)

@@ -87,6 +87,8 @@ class Export(Request):
     formats: tuple[str, ...]
     folder: str
     frame: int  # frame of the clip, for formats that hold the body of one frame only
+    bones: str = "smpl"  # names of the bones in gltf and bvh
+    scale: float = 1.0  # units of length in one metre in gltf and bvh
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,8 @@ class UiState:
     trust: float = 0.5
     export_formats: frozenset[str] = frozenset({"gltf"})
     export_folder: str = ""
+    export_bones: str = "smpl"  # names of the bones in gltf and bvh
+    export_scale: float = 1.0  # units of length in one metre in gltf and bvh
     theme: str = "dark"  # of ``viewer.ui.theme.THEMES``
     scale: float | None = None  # factor for texts and widgets; None: as on the desktop
     desktop_scale: float = 1.0

@@ -8,11 +8,15 @@ from pathlib import Path
 from optim.session.session import Session
 
 
-def export(session: Session, formats: Sequence[str], folder: str, *, frame: int) -> list[Path]:
+def export(
+    session: Session, formats: Sequence[str], folder: str, *, frame: int, bones: str, scale: float
+) -> list[Path]:
     """Write the current motion in the formats of ``optim.results.saving``, or all stages in HuMoR's layout.
 
     Args:
         frame: Frame for formats that hold one body only.
+        bones: Names of the bones in gltf and bvh.
+        scale: Units of length in one metre in gltf and bvh.
 
     Returns:
         The files that were written.
@@ -27,7 +31,8 @@ def export(session: Session, formats: Sequence[str], folder: str, *, frame: int)
 
     out = writable_folder(Path(folder).expanduser())
     others = [name for name in formats if name != "humor"]
-    paths = export_motion(session.fit, others, out, frame=min(frame, session.problem.frames - 1)) if others else []
+    last = session.problem.frames - 1
+    paths = export_motion(session.fit, others, out, frame=min(frame, last), bones=bones, scale=scale) if others else []
     if "humor" in formats:
         body = session.problem.body_file or assets.BODY_FOLDER
         numbers = None if session.batches is None else session.batches.numbers(session.current.batch)

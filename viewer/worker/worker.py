@@ -189,8 +189,8 @@ class Worker:
                 self._analyse(command)
             case c.SetBreakpoints(breakpoints):
                 self._watch.set(breakpoints)
-            case c.Export(formats, folder, frame):
-                paths = export(session, formats, folder, frame=frame)
+            case c.Export(formats, folder, frame, bones, scale):
+                paths = export(session, formats, folder, frame=frame, bones=bones, scale=scale)
                 self._publish(
                     Note(level="info", text=f"Written: {', '.join(path.name for path in paths)}", advice=folder)
                 )

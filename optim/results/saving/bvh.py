@@ -1,9 +1,9 @@
-"""Write a motion as BVH: SMPL's 22 body joints, y up, **metres**, degrees, floor at y = 0.
+"""Write a motion as BVH: SMPL's 22 body joints, y up, metres unless scaled, degrees, floor at y = 0.
 
 The rest pose is the T-pose facing +z. The root has position and rotation channels and a zero offset, so its positions
 are absolute. All other joints have rotation channels only. The channels are Z, X, Y, which means R = Rz Rx Ry on column
-vectors. The end of a limb is its outermost vertex: finger tips, toes, top of the head. A program that expects
-centimetres needs a scale of 100. The format holds bone lengths but no surface and no shape.
+vectors. The end of a limb is its outermost vertex: finger tips, toes, top of the head. The format states no
+unit: for a program that expects centimetres the scale is 100. It holds bone lengths but no surface and no shape.
 """
 
 from __future__ import annotations
@@ -13,27 +13,31 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from optim.body.joints import JOINT_NAMES, NUM_JOINTS
+from optim.body.joints import NUM_JOINTS
 from optim.common.writing import write_text
+from optim.results.saving.bones import Bones
 from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
 _ROTATION = "Zrotation Xrotation Yrotation"
 
 
-def write_bvh(take: Take, folder: Path) -> list[Path]:
-    """Write ``STEM.bvh`` and return its path."""
+def write_bvh(take: Take, folder: Path, *, bones: Bones | None = None) -> list[Path]:
+    """Write ``STEM.bvh`` and return its path. Without ``bones`` it has SMPL's names and is in metres."""
+    bones = bones or Bones()
     order: list[int] = []
-    lines = ["HIERARCHY", *_joint(0, take, _ends(take), order, depth=0)]
+    lines = ["HIERARCHY", *_joint(0, take, bones, _ends(take), order, depth=0)]
     lines += ["MOTION", f"Frames: {take.frames}", f"Frame Time: {1.0 / take.fps:.8f}"]
     angles = _angles(take)[:, order].reshape(take.frames, -1)
-    root = take.root_positions @ Y_UP_FROM_Z_UP.T
+    root = take.root_positions @ Y_UP_FROM_Z_UP.T * bones.scale
     lines += [" ".join(f"{x:.6f}" for x in row) for row in np.concatenate((root, angles), axis=1)]
     path = folder / f"{take.stem}.bvh"
     write_text(path, "\n".join(lines) + "\n")
     return [path]
 
 
-def _joint(joint: int, take: Take, ends: dict[int, np.ndarray], order: list[int], *, depth: int) -> list[str]:
+def _joint(
+    joint: int, take: Take, bones: Bones, ends: dict[int, np.ndarray], order: list[int], *, depth: int
+) -> list[str]:
     """Lines of a joint and of all joints below it. The joints are appended to ``order`` as they occur."""
     order.append(joint)
     parents, rest = take.body.parents[:NUM_JOINTS], take.rest_joints
@@ -42,15 +46,20 @@ def _joint(joint: int, take: Take, ends: dict[int, np.ndarray], order: list[int]
     offset = rest[joint] - rest[parent] if parent >= 0 else np.zeros(3)
     position = "Xposition Yposition Zposition " if parent < 0 else ""
     lines = [
-        f"{indent}{'ROOT' if parent < 0 else 'JOINT'} {JOINT_NAMES[joint]}",
+        f"{indent}{'ROOT' if parent < 0 else 'JOINT'} {bones.names[joint]}",
         f"{indent}{{",
-        f"{indent}  {_offset(offset)}",
+        f"{indent}  {_offset(offset * bones.scale)}",
         f"{indent}  CHANNELS {6 if parent < 0 else 3} {position}{_ROTATION}",
     ]
     for child in (j for j, p in enumerate(parents) if p == joint):
-        lines += _joint(child, take, ends, order, depth=depth + 1)
+        lines += _joint(child, take, bones, ends, order, depth=depth + 1)
     if joint in ends:
-        lines += [f"{indent}  End Site", f"{indent}  {{", f"{indent}    {_offset(ends[joint])}", f"{indent}  }}"]
+        lines += [
+            f"{indent}  End Site",
+            f"{indent}  {{",
+            f"{indent}    {_offset(ends[joint] * bones.scale)}",
+            f"{indent}  }}",
+        ]
     return [*lines, f"{indent}}}"]
 
 

@@ -1,4 +1,7 @@
-"""Write a motion as binary glTF: a skinned mesh on 22 joints, animated frame by frame; y up, metres, floor at y = 0.
+"""Write a motion as binary glTF: a skinned mesh on 22 joints, animated frame by frame; y up, floor at y = 0.
+
+Lengths are in metres, as glTF has it, unless ``Bones`` scale them for a program that takes its numbers for another
+unit.
 
 The bind pose is the shaped T-pose, facing +z. Every joint has a rotation per frame, and the root also a translation. A
 body with pose blend shapes (SMPL+H has them, the shipped body has not) gets morph targets with animated weights, so
@@ -16,7 +19,8 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from optim.body.joints import JOINT_NAMES, NUM_JOINTS
+from optim.body.joints import NUM_JOINTS
+from optim.results.saving.bones import Bones
 from optim.results.saving.glb import INDICES, VERTICES, GlbBuilder
 from optim.results.saving.take import Y_UP_FROM_Z_UP, Take
 
@@ -26,14 +30,15 @@ LEAST_WEIGHT = 1e-5
 _SKIN_COLOR = [0.78, 0.69, 0.60, 1.0]
 
 
-def write_gltf(take: Take, folder: Path) -> list[Path]:
-    """Write ``STEM.glb`` and return its path."""
+def write_gltf(take: Take, folder: Path, *, bones: Bones | None = None) -> list[Path]:
+    """Write ``STEM.glb`` and return its path. Without ``bones`` it has SMPL's names and is in metres."""
+    bones = bones or Bones()
     file = GlbBuilder(generator="humorscope")
-    joints = _add_joints(file, take)
-    mesh = _add_mesh(file, take)
-    body = file.add("nodes", {"name": "body", "mesh": mesh, "skin": _add_skin(file, take, joints)})
-    cameras = _add_camera(file, take)
-    _add_animation(file, take, joints, body)
+    joints = _add_joints(file, take, bones)
+    mesh = _add_mesh(file, take, bones.scale)
+    body = file.add("nodes", {"name": "body", "mesh": mesh, "skin": _add_skin(file, take, joints, bones.scale)})
+    cameras = _add_camera(file, take, bones.scale)
+    _add_animation(file, take, joints, body, bones.scale)
     file.add("scenes", {"name": take.stem, "nodes": [joints[0], body, *cameras]})
     file.content |= {"scene": 0}
     path = folder / f"{take.stem}.glb"
@@ -41,21 +46,21 @@ def write_gltf(take: Take, folder: Path) -> list[Path]:
     return [path]
 
 
-def _add_joints(file: GlbBuilder, take: Take) -> list[int]:
+def _add_joints(file: GlbBuilder, take: Take, bones: Bones) -> list[int]:
     """Add one node per joint in the rest pose, and return the indices of the nodes."""
     rest, parents = take.rest_joints, take.body.parents[:NUM_JOINTS]
     first = len(file.content.get("nodes", []))
     for joint, parent in enumerate(parents):
         offset = rest[joint] - (rest[parent] if parent >= 0 else 0.0)
-        node: dict[str, Any] = {"name": JOINT_NAMES[joint], "translation": offset.tolist()}
+        node: dict[str, Any] = {"name": bones.names[joint], "translation": (offset * bones.scale).tolist()}
         if children := [first + j for j, p in enumerate(parents) if p == joint]:
             node["children"] = children
         file.add("nodes", node)
     return list(range(first, first + NUM_JOINTS))
 
 
-def _add_mesh(file: GlbBuilder, take: Take) -> int:
-    vertices, faces = take.rest_vertices, take.body.faces
+def _add_mesh(file: GlbBuilder, take: Take, scale: float) -> int:
+    vertices, faces = take.rest_vertices * scale, take.body.faces
     attributes = {
         "POSITION": file.accessor(vertices.astype(np.float32), target=VERTICES, bounds=True),
         "NORMAL": file.accessor(normals(vertices, faces).astype(np.float32), target=VERTICES),
@@ -72,18 +77,20 @@ def _add_mesh(file: GlbBuilder, take: Take) -> int:
     mesh: dict[str, Any] = {"name": "body", "primitives": [primitive]}
     targets, _ = pose_morphs(take)
     if len(targets):
-        primitive["targets"] = [{"POSITION": file.accessor(t, target=VERTICES, bounds=True)} for t in targets]
+        primitive["targets"] = [
+            {"POSITION": file.accessor(t * np.float32(scale), target=VERTICES, bounds=True)} for t in targets
+        ]
         mesh["weights"] = [0.0] * len(targets)
     return file.add("meshes", mesh)
 
 
-def _add_skin(file: GlbBuilder, take: Take, joints: list[int]) -> int:
+def _add_skin(file: GlbBuilder, take: Take, joints: list[int], scale: float) -> int:
     inverse = np.tile(np.eye(4, dtype=np.float32), (NUM_JOINTS, 1, 1))
-    inverse[:, :3, 3] = -take.rest_joints
+    inverse[:, :3, 3] = -take.rest_joints * scale
     return file.add("skins", {"joints": joints, "skeleton": joints[0], "inverseBindMatrices": file.accessor(inverse)})
 
 
-def _add_animation(file: GlbBuilder, take: Take, joints: list[int], body: int) -> None:
+def _add_animation(file: GlbBuilder, take: Take, joints: list[int], body: int, scale: float) -> None:
     times = file.accessor((np.arange(take.frames) / take.fps).astype(np.float32), bounds=True)
     samplers: list[dict[str, Any]] = []
     channels: list[dict[str, Any]] = []
@@ -94,7 +101,7 @@ def _add_animation(file: GlbBuilder, take: Take, joints: list[int], body: int) -
         samplers.append({"input": times, "output": output, "interpolation": "LINEAR"})
 
     rotations = take.rotations
-    animate(joints[0], "translation", take.root_positions @ Y_UP_FROM_Z_UP.T)
+    animate(joints[0], "translation", take.root_positions @ Y_UP_FROM_Z_UP.T * scale)
     for joint, node in enumerate(joints):
         turned = Y_UP_FROM_Z_UP @ rotations[:, 0] if joint == 0 else rotations[:, joint]
         animate(node, "rotation", smooth_quaternions(turned))
@@ -104,17 +111,17 @@ def _add_animation(file: GlbBuilder, take: Take, joints: list[int], body: int) -
     file.add("animations", {"name": take.stem, "samplers": samplers, "channels": channels})
 
 
-def _add_camera(file: GlbBuilder, take: Take) -> list[int]:
+def _add_camera(file: GlbBuilder, take: Take, scale: float) -> list[int]:
     """Add a node for the camera and return its index in a list. The list is empty if the image size is not known."""
     camera = take.result.camera
     if camera is None or camera.image_size is None:
         return []
     width, height = camera.image_size
     yfov = 2.0 * float(torch.atan(0.5 * height / camera.focal[0, 1]))
-    lens = {"yfov": yfov, "aspectRatio": width / height, "znear": 0.01}
+    lens = {"yfov": yfov, "aspectRatio": width / height, "znear": 0.01 * scale}
     index = file.add("cameras", {"name": "camera", "type": "perspective", "perspective": lens})
     turn = Y_UP_FROM_Z_UP @ take.R_world_input @ _FLIP_YZ
-    place = Y_UP_FROM_Z_UP @ take.t_world_input
+    place = Y_UP_FROM_Z_UP @ take.t_world_input * scale
     quaternion = Rotation.from_matrix(turn).as_quat()
     node = {"name": "camera", "camera": index, "translation": place.tolist(), "rotation": quaternion.tolist()}
     return [file.add("nodes", node)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import polyscope.imgui as psim
@@ -12,8 +13,8 @@ from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, scale, tooltip
 
 FORMATS = {
-    "gltf": "glTF (.glb): skinned mesh and skeleton, metres, y up; opens in Blender",
-    "bvh": "BVH: skeleton only, metres, y up",
+    "gltf": "glTF (.glb): skinned mesh and skeleton, y up; opens in Blender",
+    "bvh": "BVH: skeleton only, y up",
     "amass": "AMASS .npz: metres, z up, axis-angle",
     "humor": "HuMoR's results_out folder, every stage",
     "csv": "Tables of losses and diagnostics",
@@ -21,12 +22,19 @@ FORMATS = {
     "obj": "Mesh of the frame that is shown, metres, y up",
 }
 """Name → what it is; ``optim.config.formats`` and docs/frames.md say more."""
+BONES = {
+    "smpl": "Bones are called as SMPL's joints: left_hip, left_knee",
+    "mixamo": "Bones are called as in Mixamo's rigs: mixamorig:LeftUpLeg, mixamorig:LeftLeg",
+    "unreal": "Bones are called as in Unreal's mannequin: thigh_l, calf_l",
+}
+"""Names of bones in gltf and bvh → what they are; ``optim.results.saving.bones`` has all of them."""
 
 
 def export_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """A box per format, the folder, and the button."""
+    """A box per format, names of bones and scale, the folder, and the button."""
     if psim.BeginChild("export body", (0.0, 0.0)):
         _formats(ui)
+        _skeleton(ui)
         yield from _folder(view, ui)
     psim.EndChild()
 
@@ -40,6 +48,20 @@ def _formats(ui: UiState) -> None:
         ui.export_formats = ui.export_formats | {name} if chosen else ui.export_formats - {name}
 
 
+def _skeleton(ui: UiState) -> None:
+    """Names of bones and unit of length, which only glTF and BVH have."""
+    with disabled(not {"gltf", "bvh"} & ui.export_formats):
+        for name, text in BONES.items():
+            if psim.RadioButton(name, ui.export_bones == name):
+                ui.export_bones = name
+            tooltip(text)
+            psim.SameLine()
+        psim.SetNextItemWidth(90.0 * scale())
+        _, entered = psim.InputDouble("##export scale", ui.export_scale, 0.0, 0.0, "× %g")
+        tooltip("Factor on lengths in gltf and bvh: 1 gives metres, 100 centimetres")
+        ui.export_scale = entered if math.isfinite(entered) and entered > 0 else 1.0
+
+
 def _folder(view: ViewModel, ui: UiState) -> Iterator[Command]:
     psim.SetNextItemWidth(-70.0 * scale())
     _, ui.export_folder = psim.InputTextWithHint("##export folder", "folder, e.g. ~/fits", ui.export_folder)
@@ -49,5 +71,5 @@ def _folder(view: ViewModel, ui: UiState) -> Iterator[Command]:
     with disabled(running or not ui.export_folder or not ui.export_formats):
         if psim.Button("Export"):
             ordered = tuple(name for name in FORMATS if name in ui.export_formats)
-            yield Export(ordered, ui.export_folder, ui.frame)
+            yield Export(ordered, ui.export_folder, ui.frame, ui.export_bones, ui.export_scale)
     tooltip("The motion at the current iteration, one file for each sub-sequence and for their stitched motion")

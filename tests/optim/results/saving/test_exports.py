@@ -15,11 +15,13 @@ import trimesh
 import assets
 from optim.body.joints import JOINT_NAMES
 from optim.common.errors import InputError
-from optim.config.formats import FORMATS, formats_of
+from optim.config.formats import BONES, FORMATS, formats_of
+from optim.loading.files.skeletons import read_recording
 from optim.loading.models import load_body
 from optim.problem.camera import Camera
 from optim.problem.variables import Trajectory
 from optim.results.results import FitResult
+from optim.results.saving.bones import bones_of
 from optim.results.saving.exports import WRITERS, export
 from optim.results.saving.gltf import pose_morphs
 from optim.results.saving.take import Y_UP_FROM_Z_UP, take_of
@@ -191,6 +193,54 @@ def test_bvh_joints_are_those_of_the_motion(exported):
             )
 
 
+@pytest.mark.parametrize(("naming", "scale"), [("mixamo", 100.0), ("unreal", 100.0), ("smpl", 39.37)])
+def test_named_and_scaled_bvh_is_the_same_motion(exported, naming, scale, tmp_path):
+    """Read by our own reader, which knows the names, and by another one."""
+    take, _ = exported
+    (path,) = export(take.result, ["bvh"], tmp_path, bones=naming, scale=scale)
+    expected = take.motion.joints[0].double().numpy() @ Y_UP_FROM_Z_UP.T
+    found = read_recording(path).points / scale
+    known = np.isfinite(found).all(axis=(0, 2))
+    assert {name for name, there in zip(JOINT_NAMES, known, strict=True) if not there} <= {"spine1", "spine2", "spine3"}
+    np.testing.assert_allclose(found[:, known], expected[:, known], atol=1e-3)
+    root = bvhio.readAsHierarchy(str(path))
+    layout = {joint.Name: joint for joint, _, _ in root.layout()}
+    bones = bones_of(naming, scale)
+    root.loadPose(FRAMES - 1)
+    for name, where in zip(bones.names, expected[-1], strict=True):
+        np.testing.assert_allclose(np.array(layout[name].PositionWorld) / scale, where, atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("naming", ["mixamo", "unreal"])
+def test_named_and_scaled_gltf_is_the_same_motion(exported, naming, tmp_path):
+    take, _ = exported
+    (path,) = export(take.result, ["gltf"], tmp_path, bones=naming, scale=100.0)
+    vertices, joints = skinned(path, FRAMES - 1)
+    assert np.abs(vertices / 100 - y_up(take.vertices(FRAMES - 1))).max() < 1e-3
+    expected = y_up(take.motion.joints[0, FRAMES - 1].numpy())
+    for name, where in zip(bones_of(naming, 100.0).names, expected, strict=True):
+        np.testing.assert_allclose(joints[name] / 100, where, atol=1e-4, err_msg=name)
+
+
+def test_names_of_bones_are_those_of_the_programs():
+    at = {naming: dict(zip(JOINT_NAMES, bones_of(naming, 1.0).names, strict=True)) for naming in BONES}
+    assert at["smpl"]["left_hip"] == "left_hip"
+    assert at["mixamo"]["left_hip"] == "mixamorig:LeftUpLeg" and at["mixamo"]["spine1"] == "mixamorig:Spine"
+    assert at["unreal"]["right_wrist"] == "hand_r" and at["unreal"]["spine3"] == "spine_03"
+    assert all(len(set(names.values())) == len(JOINT_NAMES) for names in at.values())
+
+
+def test_scaled_gltf_morphs_and_camera_are_scaled_too(body, tmp_path):
+    model = fakes.body()
+    model = replace(model, pose_directions=10 * model.pose_directions)
+    take = take_of(result_of(model, "camera"))
+    (path,) = export(take.result, ["gltf"], tmp_path, scale=100.0)
+    vertices, _ = skinned(path, 4)
+    assert np.abs(vertices / 100 - y_up(take.vertices(4))).max() < 1e-4
+    (node,) = [node for node in pygltflib.GLTF2().load(str(path)).nodes if node.camera is not None]
+    np.testing.assert_allclose(np.array(node.translation) / 100, y_up(take.t_world_input), atol=1e-6)
+
+
 def test_bvh_header(exported):
     take, files = exported
     file = bvhio.readAsBvh(str(files[".bvh"]))
@@ -282,6 +332,9 @@ def test_diagnostics_table(exported):
         ({"formats": ["obj"], "frame": FRAMES}, "0 to 6"),
         ({"formats": ["obj"], "stage": "stage2"}, "stage3"),
         ({"formats": ["obj"], "stage": "best"}, "stage3_init"),
+        ({"formats": ["bvh"], "bones": "maya"}, "mixamo"),
+        ({"formats": ["bvh"], "scale": 0.0}, "scale of 0"),
+        ({"formats": ["bvh"], "scale": float("nan")}, "scale of nan"),
     ],
 )
 def test_what_cannot_be_exported_is_named(body, tmp_path, wrong, named):
