@@ -253,7 +253,7 @@ class UiDriver:
         """Turn the wheel over a window until a widget of it is drawn, going through all of it once."""
         box = self.windows[window]
         self.move((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
-        for turn in [50.0] + [-2.0] * 20:
+        for turn in [50.0] + [-1.0] * 40:  # One step is two thirds of the height.
             psim.GetIO().AddMouseWheelEvent(0.0, turn)
             self.frames(3)
             if (found := self.widgets.get(name)) is not None and found.frame >= self.frame:

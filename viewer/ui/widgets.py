@@ -36,8 +36,8 @@ def duration(seconds: float) -> str:
 
 
 def scale() -> float:
-    """Factor for fixed sizes: 1 if fonts have their ordinary size."""
-    return float(psim.GetFontSize()) / theme.FONT_SIZE
+    """Factor for fixed sizes: 1 at 96 dpi, also inside ``font``."""
+    return float(ps.get_ui_scale())
 
 
 def caption(text: str, right: str = "") -> None:
@@ -82,12 +82,17 @@ def wide_switch(wide: bool, what: str = "plots") -> bool:
 
 @contextmanager
 def font(size: float) -> Iterator[None]:
-    """Text of another size (unscaled pixels)."""
-    psim.PushFont(None, size)
+    """Text of another size (unscaled pixels).
+
+    Polyscope's binding of ``PushFont`` ignores its size, but makes ImGui read the scale of texts again.
+    """
+    theme.scale_texts(scale() * size / theme.FONT_SIZE)
+    psim.PushFont(None, 0.0)
     try:
         yield
     finally:
         psim.PopFont()
+        theme.scale_texts(scale())
 
 
 @contextmanager
