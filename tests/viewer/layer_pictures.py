@@ -212,7 +212,7 @@ def camera_pictures(studio: Studio) -> None:
     ones, others = view.motion.joints[0, 5], view.motion.joints[1, 1]
     studio.shoot("overlaps", "overlaps", lambda: {"between": (ones + others) / 2})
     apart = 1000 * np.linalg.norm(ones - others, axis=-1)
-    studio.pictures["overlaps/colors"] = theme.heat(apart / WORST_MM)
+    studio.pictures["overlaps/colors"] = theme.gap_colors(apart / WORST_MM)
     assert view.scene.overlaps == {0: (4, 7)}
     studio.shoot(
         "stitched",

@@ -17,7 +17,7 @@ from viewer.ui import theme
 from viewer.ui.asking import ask, is_current
 from viewer.ui.ui_state import UiState
 
-WORST_MM = 100.0  # distance that is drawn in full red
+WORST_MM = 100.0  # distance from which the last colour of a gap is drawn
 AROUND = 15  # frames before and after a seam that are drawn
 
 
@@ -39,7 +39,7 @@ class OverlapsLayer(Layer):
         yield from ask(view, ui, "overlaps")
 
     def update(self, view: ViewModel, ui: UiState) -> None:
-        """Lines between the joints, from green to red as they are longer; both roots' paths over the shared frames."""
+        """Lines between the joints, in the colours of their lengths; the paths of both roots over the shared frames."""
         b = pair_at(view, ui)
         if b is None:
             return
@@ -49,7 +49,7 @@ class OverlapsLayer(Layer):
             if len(path) > 1:
                 self.path(f"path {side - b}", path, color=theme.sequence_color(side), radius=0.006)
         ones, others = pair_joints(view, b, ui.frame)
-        colors = theme.heat(1000.0 * np.linalg.norm(ones - others, axis=-1) / WORST_MM)
+        colors = theme.gap_colors(1000.0 * np.linalg.norm(ones - others, axis=-1) / WORST_MM)
         self.segments("gap", ones, others, color=theme.LAYER_COLORS[self.name], radius=0.010, colors=colors)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
@@ -62,8 +62,7 @@ class OverlapsLayer(Layer):
         if apart is not None:
             worst = int(np.linalg.norm(ones - others, axis=-1).argmax())
             text = f"{b + 1}–{b + 2}: {QUANTITIES['position_cm'].text(apart)}, most at {joint_name(view, worst)}"
-            color = tuple(theme.heat(np.array([10.0 * apart / WORST_MM]))[0])
-            yield Label((ones[worst] + others[worst]) / 2, text, color)
+            yield Label((ones[worst] + others[worst]) / 2, text, theme.LAYER_COLORS[self.name])
         above = 0.22 * np.array(view.up)
         for side, joints in ((b, ones), (b + 1, others)):
             yield Label(joints[HEAD] + above, f"sub-sequence {side + 1}", theme.sequence_color(side))

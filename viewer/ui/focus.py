@@ -114,7 +114,8 @@ def _entries(view: ViewModel, layer: str) -> Iterator[Entry]:
     if layer == "body":
         count = len(view.scene.starts)
         for b in range(min(count, MOST_SEQUENCES)):
-            yield Entry("fitted body" if count == 1 else f"sub-sequence {b + 1}", theme.sequence_color(b))
+            text = "fitted body" if count == 1 else f"sub-sequence {b + 1}"
+            yield Entry(text if view.compared is None else f"A: {text}", theme.sequence_color(b))
     elif layer == "observations":
         yield Entry("observed", theme.LAYER_COLORS[layer])
         if view.scene.observed.joints2d is not None:
@@ -130,10 +131,13 @@ def _entries(view: ViewModel, layer: str) -> Iterator[Entry]:
         yield Entry("start of the next", theme.STAGE2)
         yield Entry("defect [cm]", theme.WARN)
     elif layer == "overlaps":
-        yield Entry("gap, red from 10 cm", theme.BAD)
+        yield Entry("gap of 0 cm", theme.GAPS[0])
+        yield Entry("gap of 10 cm and more", theme.GAPS[-1])
     elif layer == "stitched":
         yield Entry("hard cut [cm]", theme.BAD)
         yield Entry("blended [cm]", theme.GOOD)
+    elif layer == "compared" and view.compared is not None:
+        yield Entry(f"B: {view.compared.label}", theme.LAYER_COLORS[layer])
     elif layer == "axes":
         yield from (Entry(f"{axis} of the prior", color) for axis, color in zip("xyz", theme.AXES, strict=True))
     elif layer in _PLAIN:

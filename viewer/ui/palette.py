@@ -38,6 +38,8 @@ class Palette:
     """Not observed."""
     sequences: tuple[Color, ...]
     """Of the sub-sequences, used in turn."""
+    gaps: tuple[Color, ...]
+    """From no distance to a large one: each next colour stands out more from the background, to every eye."""
     axes: tuple[Color, ...]
     phases: tuple[Color, ...]
     terms: tuple[Color, ...]
@@ -68,6 +70,7 @@ DARK = Palette(
         (0.149, 0.571, 0.439),
         (0.476, 0.401, 0.817),
     ),
+    gaps=((0.260, 0.360, 0.400), (0.915, 0.663, 0.135)),
     axes=(
         (0.909, 0.352, 0.297),
         (0.387, 0.786, 0.569),
@@ -142,6 +145,7 @@ LIGHT = Palette(
         (0.106, 0.336, 0.236),
         (0.319, 0.267, 0.551),
     ),
+    gaps=((0.460, 0.620, 0.640), (0.400, 0.050, 0.000)),
     axes=(
         (0.617, 0.219, 0.178),
         (0.261, 0.536, 0.397),
@@ -201,7 +205,8 @@ def together(palette: Palette) -> dict[str, tuple[Color, ...]]:
     """Name of a place in the window → the colours that appear there at once."""
     layer = palette.layer_colors
     return {
-        "sub-sequences and the gap between them": (*palette.sequences, layer["overlaps"], layer["skeleton"]),
+        "sub-sequences and their overlap": (*palette.sequences, layer["overlaps"], layer["skeleton"]),
+        "sub-sequences and the gap between them": (*palette.sequences, *palette.gaps, layer["skeleton"]),
         "fitted body and observations": (
             palette.sequences[0],
             layer["skeleton"],

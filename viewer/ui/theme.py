@@ -30,6 +30,7 @@ REPROJECTED: Color
 RESIDUAL: Color
 MISSING: Color
 SEQUENCES: tuple[Color, ...]
+GAPS: tuple[Color, ...]
 AXES: tuple[Color, ...]
 PHASES: tuple[Color, ...]
 TERMS: tuple[Color, ...]
@@ -96,9 +97,9 @@ def phase_color(index: int) -> Color:
     return PHASES[index % len(PHASES)]
 
 
-def heat(shares: np.ndarray) -> np.ndarray:
-    """Colours (N, 3) from good over warning to bad, for shares (N,) in 0..1; shares outside are clipped."""
-    return _between(shares, (GOOD, WARN, BAD))
+def gap_colors(shares: np.ndarray) -> np.ndarray:
+    """Colours (N, 3) for distances, as shares (N,) in 0..1 of the largest that is told; shares outside are clipped."""
+    return _between(shares, GAPS)
 
 
 def strength(shares: np.ndarray, color: Color) -> np.ndarray:

@@ -67,7 +67,7 @@ def test_gaps_of_neighbours_are_coloured_by_their_size(pictures):
         for place, color in zip(pictures["overlaps/between"], pictures["overlaps/colors"], strict=True)
     ]
     assert np.mean(found) >= 0.8
-    assert share(pictures["overlaps/off"], pictures["overlaps/between"], theme.BAD) == 0.0
+    assert share(pictures["overlaps/off"], pictures["overlaps/between"], theme.GAPS[-1]) == 0.0
 
 
 def test_a_click_onto_the_body_finds_the_vertex_under_the_mouse(pictures):

@@ -16,6 +16,8 @@ from viewer.layers.compared import ComparedLayer
 from viewer.protocol.commands import Inspect, RunStage, Step
 from viewer.protocol.view_model import About
 from viewer.replay.opening import replay_of
+from viewer.ui import theme
+from viewer.ui.focus import legend
 from viewer.ui.pins import moments, pin_of
 
 
@@ -51,6 +53,16 @@ def test_the_iteration_that_is_shown_is_kept_while_the_fit_goes_on(window):
     assert window.shows(f"here {QUANTITIES[name].text(value)}") and window.shows("frames 0 to 7, which both have")
     (label,) = ComparedLayer().labels(window.view, window.app.ui)
     assert label.text == f"B: iteration 1, {QUANTITIES[name].label} {QUANTITIES[name].text(value)}"
+
+
+def test_the_legend_names_both_bodies_while_they_are_compared(window):
+    assert {entry.text for entry in legend(window.view, ["body", "compared"])} == {"fitted body"}
+    window.click("Pin this")
+    entries = legend(window.view, ["body", "compared"])
+    assert [entry.text for entry in entries] == ["A: fitted body", "B: iteration 1"]
+    assert entries[1].color == theme.LAYER_COLORS["compared"]
+    window.click("pin 0/Unpin")
+    assert {entry.text for entry in legend(window.view, ["body", "compared"])} == {"fitted body"}
 
 
 def test_both_bodies_are_drawn_and_stand_apart_as_far_as_is_chosen(window):

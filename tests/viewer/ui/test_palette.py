@@ -44,6 +44,16 @@ def test_colours_that_appear_together_can_be_told_apart(palette, sight):
 
 
 @BOTH
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_larger_gaps_stand_out_more_to_every_eye(palette, sight):
+    """Their lightness leaves that of the background step by step, so that their order needs no hue."""
+    with_stops = np.linspace(palette.gaps[0], palette.gaps[-1], 6)
+    steps = [abs(seen(color, sight)[0] - seen(palette.background, sight)[0]) for color in with_stops]
+    assert (np.diff(steps) > 2.0).all(), steps
+    assert difference(seen(palette.gaps[0], sight), seen(palette.gaps[-1], sight)) > 25.0
+
+
+@BOTH
 def test_every_colour_can_be_seen_on_its_ground(palette):
     assert contrast(palette.text, palette.panel) >= 7.0
     assert contrast(palette.dim, palette.panel) >= 4.5
