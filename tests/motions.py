@@ -36,6 +36,20 @@ def write_walk(path: Path, **changes) -> Path:
     return path
 
 
+def walk_joints(*, frames: int = 40, fps: float = 30.0) -> np.ndarray:
+    """Joints (T, 22, 3) [m] of the shipped body in this motion."""
+    import torch
+
+    import assets
+    from optim.common.rotations import axis_angle_to_matrix
+    from optim.loading.models import load_body
+
+    arrays = walk_arrays(frames=frames, fps=fps)
+    turns = axis_angle_to_matrix(torch.from_numpy(arrays["poses"][:, :66]).float().unflatten(1, (22, 3)))[None]
+    trans, betas = torch.from_numpy(arrays["trans"]).float()[None], torch.zeros(1, 16)
+    return load_body(assets.BODY_FILE).joints(trans, turns[:, :, 0], turns[:, :, 1:], betas)[0].double().numpy()
+
+
 def write_demo(path: Path, *, frames: int = 40, **changes) -> Path:
     """A file in the format of the demo clips, seen from a camera 4 m away; ``changes`` replace arrays."""
     rng = np.random.default_rng(0)

@@ -44,7 +44,6 @@ OTHERS = {
 }
 CONVERSIONS = {
     ".fbx": "convert it to BVH in Blender (File > Import > FBX, then File > Export > Motion Capture)",
-    ".c3d": "convert it to .npz (docs/data.md has the lines)",
     ".mat": "save its arrays with scipy.io.loadmat and numpy.savez",
     ".csv": "save its numbers as an .npz with numpy.savez (docs/data.md has the names)",
     ".glb": "convert it to BVH in Blender (File > Import > glTF, then File > Export > Motion Capture)",

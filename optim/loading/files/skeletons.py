@@ -1,4 +1,4 @@
-"""Read joints or markers in space from BVH, TRC and .npy files. Units and axes stay those of the file.
+"""Read joints or markers in space from BVH, TRC, C3D and .npy files. Units and axes stay those of the file.
 
 Joints are known by the names that Mixamo, CMU, Unreal, OpenSim's tools and SMPL give them. Spine joints of other
 skeletons lie elsewhere than SMPL's and are left out.
@@ -16,6 +16,7 @@ import numpy as np
 
 from optim.body.joints import JOINT_NAMES, NUM_JOINTS
 from optim.common.errors import InputError
+from optim.loading.files.c3d_file import read_c3d
 from optim.reading.arrays import frame_rate, read_array
 from optim.reading.files import guarded, read_text
 
@@ -24,6 +25,11 @@ LEAST_JOINTS = 8
 HUMANML_FPS = 20.0
 """Frame rate of HumanML3D [Hz], whose joint files do not give one."""
 MOST_BONES = 1000
+UNIT_NAMES = {
+    "mm": "mm", "millimeters": "mm", "millimetres": "mm", "cm": "cm", "centimeters": "cm", "centimetres": "cm",
+    "m": "m", "meters": "m", "metres": "m", "meter": "m", "in": "in", "inches": "in", "ft": "ft", "feet": "ft",
+}  # fmt: skip
+"""Unit as TRC and C3D files write it, in lower case → value of ``--unit``."""
 _PARTS = {
     "hip": ("hip", "upleg", "thigh", "upperleg"),
     "knee": ("knee", "leg", "shin", "calf", "lowleg", "lowerleg"),
@@ -60,17 +66,18 @@ class Recording:
 
 
 def read_recording(path: Path) -> Recording:
-    """Read a .bvh, .trc or .npy file.
+    """Read a .bvh, .trc, .c3d or .npy file.
 
     Raises:
         InputError: There is no such file, it is damaged, or its joints are not known.
     """
-    readers = {".bvh": _bvh, ".trc": _trc, ".npy": _npy}
+    readers = {".bvh": _bvh, ".trc": _trc, ".c3d": _c3d, ".npy": _npy}
     return readers[path.suffix.lower()](path)
 
 
 def rows_of_joints(names: Sequence[str]) -> dict[int, int]:
-    """Joint of SMPL → row of the joint among the names of a file."""
+    """Joint of SMPL → row of the joint among the names of a file. Before a colon stands the name of a subject."""
+    names = [name.rpartition(":")[2] for name in names]
     if {"left_collar", "left_ankle"} <= set(names):
         return {JOINT_NAMES.index(name): row for row, name in enumerate(names) if name in JOINT_NAMES}
     sided: dict[tuple[str, str], int] = {}
@@ -98,7 +105,7 @@ def rows_of_joints(names: Sequence[str]) -> dict[int, int]:
 
 def _side_and_word(name: str) -> tuple[str, str]:
     """Side and the rest of a joint's name: mixamorig:LeftUpLeg, LHip, thigh_l and left_hip have the side left."""
-    plain = re.sub(r"^mixamorig\d*", "", name.rpartition(":")[2])
+    plain = re.sub(r"^mixamorig\d*", "", name)
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\b[LR])(?=[A-Z][a-z])", "_", plain).lower()
     parts = [part for part in re.split(r"[^a-z]+", words) if part]
     sides = {"l": "left", "left": "left", "r": "right", "right": "right"}
@@ -241,12 +248,22 @@ def _trc(path: Path) -> Recording:
             raise ValueError(f"{len(names)} markers in {len(rows)} frames")
         points = table.reshape(len(rows), -1, 3)
         rate = float(stated.get("DataRate", "nan"))
-    unit = {"mm": "mm", "cm": "cm", "m": "m", "meters": "m", "in": "in", "ft": "ft"}.get(
-        stated.get("Units", "").lower()
-    )
+    return _named(points, names, frame_rate(rate, name="DataRate", place=path), stated.get("Units", ""))
+
+
+def _named(points: np.ndarray, names: Sequence[str], rate: float, unit: str) -> Recording:
+    """Points (T, N, 3) with names: joints if enough of the names are those of joints, and otherwise markers."""
     joints = _joints(points, names)
     shown = np.where(np.isfinite(points).all(-1, keepdims=True), points, np.inf) if joints is None else joints
-    return Recording(shown, joints is not None, frame_rate(rate, name="DataRate", place=path), unit=unit)
+    return Recording(shown, joints is not None, rate, unit=UNIT_NAMES.get(unit.strip().lower()))
+
+
+# C3D
+
+
+def _c3d(path: Path) -> Recording:
+    found = read_c3d(path)
+    return _named(found.points, found.names, frame_rate(found.rate, name="POINT:RATE", place=path), found.unit)
 
 
 # HumanML3D

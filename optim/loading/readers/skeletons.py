@@ -1,4 +1,4 @@
-"""Read joints or markers from BVH, TRC and .npy files as observations in a world."""
+"""Read joints or markers from BVH, TRC, C3D and .npy files as observations in a world."""
 
 from __future__ import annotations
 

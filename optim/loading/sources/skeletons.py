@@ -1,4 +1,4 @@
-"""The source of joints and markers in space: BVH, TRC, and HumanML3D's .npy."""
+"""The source of joints and markers in space: BVH, TRC, C3D, and HumanML3D's .npy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from optim.loading.clip import Clip
 
 _STARTS = {".bvh": b"HIERARCHY", ".trc": b"PathFileType"}
+_C3D = 0x50
+"""Second byte of C3D files."""
 
 
 def read(settings: Settings) -> Clip:
@@ -34,11 +36,13 @@ def held(path: Path) -> tuple[str, ...]:
 
 
 def recognise(path: Path) -> bool:
-    """Whether a file begins as BVH or TRC does and has the ending."""
+    """Whether a file begins as BVH, TRC or C3D does and has the ending."""
     start = _STARTS.get(path.suffix.lower())
-    if start is None or not is_file(path):
+    if not is_file(path) or (start is None and path.suffix.lower() != ".c3d"):
         return False
     with path.open("rb") as file:
+        if start is None:
+            return file.read(2)[1:] == bytes([_C3D])
         return file.read(len(start) + 3).lstrip(b"\xef\xbb\xbf").startswith(start)
 
 
@@ -46,9 +50,9 @@ SOURCE = DataSource(
     "skeleton",
     ("joints3d", "points3d"),
     read,
-    help="joints or markers: BVH, TRC, .npy of HumanML3D's 22 joints",
+    help="joints or markers: BVH, TRC, C3D, .npy of HumanML3D's 22 joints",
     recognise=recognise,
-    endings=(".bvh", ".trc", ".npy"),
+    endings=(".bvh", ".trc", ".c3d", ".npy"),
     held=held,
     options=("unit", "up", "floor_height"),
 )

@@ -40,7 +40,7 @@ CASES = {
     "prior.npz": (lambda p: np.savez(p, weights=[1.0], means=[1.0], covariances=[1.0]), "--init-motion-prior"),
     "seen.npz": (lambda p: np.savez(p, keypoints=np.zeros((3, 17, 3))), "--op-keypts"),
     "walk.fbx": (lambda p: p.write_bytes(b"Kaydara FBX Binary  \0"), "begins with .*convert it to BVH in Blender"),
-    "walk.c3d": (lambda p: p.write_bytes(b"\x02\x50" + bytes(30)), "docs/data.md"),
+    "walk.c3d": (lambda p: p.write_bytes(b"\x02\x50" + bytes(30)), "not C3D, or damaged"),
     "notes.txt": (lambda p: p.write_text("hello"), "begins with 'hello'.*--data-path takes .*.bvh"),
     "texts": (images, "only 1 .txt; --data-path takes"),
 }

@@ -179,6 +179,18 @@ def spoil_pickle(path: Path, rng: Rng) -> None:
     path.write_bytes(bytes(content))
 
 
+def spoil_c3d(path: Path, rng: Rng) -> None:
+    """Bytes of the header or of the parameters are others, or bytes anywhere are wrong."""
+    if rng.random() < 0.3:
+        damage_bytes(path, rng)
+        return
+    content = bytearray(path.read_bytes())
+    low, high = (0, 30) if rng.random() < 0.4 else (512, min(len(content), 2048))
+    for at in rng.integers(low, high, size=int(rng.integers(1, 5))):
+        content[at] = int(rng.choice([0, 1, 2, 3, 127, 128, 255, rng.integers(256)]))
+    path.write_bytes(bytes(content))
+
+
 _VALUES: tuple[Callable[[], Any], ...] = (
     lambda: None,
     lambda: "text",

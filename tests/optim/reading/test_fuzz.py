@@ -34,6 +34,7 @@ from optim.priors.pose_prior import load_pose_prior, new_network
 from optim.results.opened import open_results
 from optim.results.read_results import read_result
 from tests.motions import walk_arrays, write_walk
+from tests.optim.loading.c3d_files import write_c3d
 from tests.optim.reading import damage
 from tests.videos import grey_frames, write_video
 from viewer.film.script import READY_MADE, ScriptError, read_script
@@ -266,6 +267,10 @@ def trc(folder: Path) -> Path:
     return folder / "walk.trc"
 
 
+def c3d_file(folder: Path) -> Path:
+    return write_c3d(folder / "walk.c3d", {name: np.full((4, 3), 5.0) for name in ("LHIP", "RHIP", "LKNE", "HEAD")})
+
+
 def as_input(read: Callable[[str], object], error: type[Exception]) -> Callable[[Path], object]:
     """A reader whose own error for wrong files is another one."""
 
@@ -305,6 +310,7 @@ FAMILIES = {
     "parameters .npy": Family(parameters_objects, read_motion, damage.spoil_pickle, 40),
     "parameters .json": Family(parameters_json, read_motion, damage.spoil_json, 40),
     "BVH": Family(bvh, read_recording, damage.spoil_text, 50),
+    "C3D": Family(c3d_file, read_recording, damage.spoil_c3d, 60),
     "TRC": Family(trc, read_recording, damage.spoil_text, 40),
     "results, stage": Family(results, read_result, damage.spoil_npz, 30, part="stage3_results.npz"),
     "results, seen": Family(results, read_result, damage.spoil_npz, 20, part="observations.npz"),
