@@ -43,7 +43,7 @@ ROOMS = {
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",
     "viewer.film": "common session viewer.protocol viewer.ui viewer.scene",
-    "viewer.panels": "checks diagnostics problem session viewer.protocol viewer.ui viewer.scene viewer.layers"
+    "viewer.panels": "checks diagnostics schedule problem session viewer.protocol viewer.ui viewer.scene viewer.layers"
     " viewer.film",
     "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
     "viewer.commands": "common checks schedule priors session split config loading diagnostics recording results"

@@ -189,7 +189,7 @@ def trace(case: Case) -> Trace:
         values = [session.current.evaluation.total]
         while True:
             snapshot = session.step_iteration()
-            values += [trial.value for trial in snapshot.solver.trials]
+            values += [trial.value for trial in snapshot.solver.tried]
             if snapshot.stop is not None:
                 break
         ours.append(values)

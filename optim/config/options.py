@@ -18,6 +18,7 @@ from optim.config.sources import DEMO, NOT_READ, sources
 from optim.schedule.data_types import data_type_of
 from optim.schedule.phases import Phase
 from optim.schedule.presets import PRESETS
+from optim.schedule.solvers import SOLVERS
 from optim.schedule.stages import FREEZE_END, FREEZE_START, PUBLIC_STEPS, TUNE_FRAMES, schedule
 from optim.schedule.weights import split_weights
 
@@ -273,7 +274,15 @@ class Settings:
         otherwise=", ".join(f"{name} {' '.join(map(str, values))}" for name, values in PUBLIC_STEPS.items()),
     )
     lbfgs_max_iter: int = option(
-        20, "largest number of L-BFGS iterations in a step", group=FIT, metavar="N", check=up_to(MOST_ITERATIONS)
+        20, "largest number of the solver's iterations in a step", group=FIT, metavar="N", check=up_to(MOST_ITERATIONS)
+    )
+    solvers: tuple[str, str, str] | None = option(
+        None,
+        "solver of each stage",
+        group=FIT,
+        metavar="NAME",
+        choices=lambda: tuple(SOLVERS),
+        otherwise="those of the preset",
     )
     joint2d_sigma: float = option(
         100.0, "scale of the robust 2D residual [px]", group=FIT, metavar="PX", check=positive("pixels, ")
@@ -407,6 +416,7 @@ class Settings:
             freeze_start=self.stage3_tune_init_freeze_start,
             freeze_end=self.stage3_tune_init_freeze_end,
             contact_refine_only=self.stage3_contact_refine_only,
+            solvers=self.solvers,
         )
 
     def _split_weights(self) -> dict[str, tuple[float, ...]]:

@@ -91,13 +91,12 @@ class LineSearchFailed:
             return None
         if solver.slope > 0.0:
             return f"the search direction leads uphill (slope {solver.slope:.3g})"
-        if not solver.trials or solver.step_length > 0.0:
+        if not solver.tried or solver.step_length > 0.0:
             return None
-        promised = 0.5 * -solver.slope * solver.trials[0].step_length
         rounding = ROUNDING * torch.finfo(solver.point.x.dtype).eps * abs(after.evaluation.total)
-        if promised <= rounding:
+        if solver.promised <= rounding:
             return None
-        return f"none of {len(solver.trials)} points along the search direction was better (slope {solver.slope:.3g})"
+        return f"none of {len(solver.tried)} points along the search direction was better (slope {solver.slope:.3g})"
 
 
 @dataclass(frozen=True)
@@ -250,8 +249,8 @@ def not_finite(snapshot: Snapshot, *, trials: bool = True) -> list[str]:
     found += [f"gradient of {name}" for name, norm in evaluation.gradient_norm.items() if not math.isfinite(norm)]
     found += [name for name, value in snapshot.variables.items() if not bool(torch.isfinite(value).all())]
     if trials:
-        numbered = enumerate(solver.trials, 1)
-        found += [f"trial {n}" for n, t in numbered if not (math.isfinite(t.value) and math.isfinite(t.slope))]
+        numbered = enumerate(solver.tried, 1)
+        found += [f"trial {n}" for n, t in numbered if not t.finite]
     return found
 
 

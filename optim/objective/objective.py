@@ -21,7 +21,7 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Packing, Variables
 from optim.schedule.phases import Phase
 from optim.schedule.terms import Term, usable_terms
-from optim.solver.lbfgs import Point
+from optim.solver.solver import Point
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from optim.objective.objective import Objective
 from optim.objective.shooting import NODE_BLOCKS
 from optim.problem.variables import Packing, Variables
 from optim.schedule.phases import NODES
-from optim.solver.lbfgs import Point
+from optim.solver.solver import Point
 
 PROBE = 1e-3
 """Step of the finite difference of gradients, in the units of each variable."""

@@ -30,13 +30,13 @@ FORMS = (
         Preset,
         "Preset",
         "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps:missing_frames"
-        " stage_3 units:preconditioner split stitching cloud_scale",
+        " stage_3 units:preconditioner split stitching cloud_scale solver",
         shared=True,
     ),
     form(
         Phase,
         "Phase",
-        "name stage variables steps iterations frames weights init_motion_frames segment preset",
+        "name stage variables steps iterations frames weights init_motion_frames segment preset solver",
         shared=True,
     ),
 )

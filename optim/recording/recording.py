@@ -29,11 +29,13 @@ from optim.recording import figures
 from optim.recording.forms import FORMS
 from optim.recording.replaying import Replay
 from optim.recording.runfile import Names, Position, RunFile, damage_told
+from optim.recording.solver_states import pairs_of
 from optim.recording.states import Bare, States, Stays
 from optim.recording.values import Values
 from optim.session.edits import from_record, to_record
 from optim.session.history import BATCH, ITERATION, PHASE, Entry, History, Snapshot
 from optim.session.session import Session
+from optim.solver.lbfgs import LbfgsState
 from optim.split.batches import Batches
 
 _MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")
@@ -179,7 +181,9 @@ class Recording:
         now = time.time()
         snapshots = tuple((history.entry(snapshot_id), history[snapshot_id], now) for snapshot_id in new)
         parents = {s.parent: s for _, s, _ in snapshots if s.cause != ITERATION and s.parent is not None}
-        pairs = {parent: history[parent].solver.pairs for parent, child in parents.items() if child.solver.pairs}
+        pairs = {
+            parent: pairs_of(history[parent].solver) for parent, child in parents.items() if pairs_of(child.solver)
+        }
         if self._replay is None:
             self._replay = Replay(session.fit.problem_at(history[0]))
         self._seen, self._names = len(history), _names(session)
@@ -314,7 +318,7 @@ class Recording:
             if end < len(then):
                 bare = self._solver_states().read(then[end].id)
                 assert bare is not None
-                here = self._snapshot(then[end].id, bare, pairs=here.solver.pairs)
+                here = self._snapshot(then[end].id, bare, pairs=pairs_of(here.solver))
                 self._replayed[here.id] = here
             place = end + 1
         for old in list(self._replayed)[:-_AT_HAND]:
@@ -333,7 +337,9 @@ class Recording:
         parent, cause, edit, phase, step, iteration, total_iterations, seconds, evaluations = row
         stretch = self._stretch_of(snapshot_id)
         packing: Packing = stretch["packing"]
-        solver = replace(bare.solver, preconditioner=stretch["metric"])
+        solver = bare.solver
+        if isinstance(solver, LbfgsState):
+            solver = replace(solver, preconditioner=stretch["metric"], pairs=solver.pairs if pairs is None else pairs)
         return Snapshot(
             id=snapshot_id,
             parent=parent,
@@ -345,7 +351,7 @@ class Recording:
             total_iterations=total_iterations,
             variables=_together(stretch["variables"], packing, bare.x, anew=cause == ITERATION),
             packing=packing,
-            solver=solver if pairs is None else replace(solver, pairs=pairs),
+            solver=solver,
             held=stretch["frozen"],
             prior_frame=stretch["prior_frame"],
             evaluation=_evaluation(bare.evaluation),
@@ -531,8 +537,9 @@ def _stays(snapshot: Snapshot, pairs_of_parents: dict[int, tuple]) -> Stays:
     if snapshot.cause == ITERATION:
         return "whole" if solver.iterations and solver.iterations % WHOLE_EVERY == 0 else "no"
     parent = () if snapshot.parent is None else pairs_of_parents.get(snapshot.parent, ())
-    same = len(parent) == len(solver.pairs) and all(a is b for a, b in zip(parent, solver.pairs, strict=True))
-    return "bare" if solver.pairs and same else "whole"
+    pairs = pairs_of(solver)
+    same = len(parent) == len(pairs) and all(a is b for a, b in zip(parent, pairs, strict=True))
+    return "bare" if pairs and same else "whole"
 
 
 def _row(entry: Entry, snapshot: Snapshot, noticed: float) -> tuple[Any, ...]:
@@ -571,6 +578,7 @@ _ENTRIES = (
 
 def _stretch(snapshot: Snapshot) -> dict[str, Any]:
     """The values that the iterations from here on have in common, under the names that the file uses."""
+    solver = snapshot.solver
     return {
         "schedule": snapshot.schedule,
         "packing": snapshot.packing,
@@ -579,7 +587,7 @@ def _stretch(snapshot: Snapshot) -> dict[str, Any]:
         "observations": snapshot.observations,
         "floor": snapshot.floor,
         "batch": snapshot.batch,
-        "metric": snapshot.solver.preconditioner,
+        "metric": solver.preconditioner if isinstance(solver, LbfgsState) else None,
         "variables": _apart(snapshot),
     }
 

@@ -16,9 +16,11 @@ from typing import Any, Literal
 from torch import Tensor
 
 from optim.recording.runfile import RunFile
+from optim.recording.solver_states import pairs_of, read_solver, solver_text
 from optim.recording.values import Known, Values
 from optim.session.history import Snapshot
-from optim.solver.lbfgs import LbfgsState, Pair, Point, Trial
+from optim.solver.lbfgs import Pair
+from optim.solver.solver import State
 
 Stays = Literal["whole", "bare", "no"]
 """How much of a state stays in the file after the fit has continued.
@@ -33,7 +35,7 @@ class Bare:
     """A state as it is read from the file."""
 
     x: Tensor
-    solver: LbfgsState
+    solver: State
     evaluation: dict[str, Any]
     whole: bool
     """Whether its curvature pairs are in the file; otherwise ``solver`` has none, and they are those of the parent."""
@@ -81,14 +83,14 @@ class States:
         """
         solver = snapshot.solver
         vectors = self._vector(solver.point.x), self._vector(solver.point.gradient)
-        pairs = tuple(self._pair(pair) for pair in solver.pairs) if whole else None
+        pairs = tuple(self._pair(pair) for pair in pairs_of(solver)) if whole else None
         self._count("vector", vectors)
         self._count("pair", pairs or ())
         old = self._rows.get(snapshot.id)
         stays = stays if old is None else old.stays
         self._rows[snapshot.id] = _Row(stays, vectors, pairs)
         text = self._values.encode(evaluation)
-        row = (snapshot.id, *vectors, _solver_text(solver), text, None if pairs is None else _text(pairs), stays)
+        row = (snapshot.id, *vectors, solver_text(solver), text, None if pairs is None else _text(pairs), stays)
         self._file.change(_INSERT, row)
         if old is not None:
             self._release(old.pairs or (), old.vectors)
@@ -163,7 +165,7 @@ class States:
         ((x, gradient, text, evaluation, pairs),) = found
         place = self._tensor(x)
         kept = () if pairs is None else tuple(self._read_pair(row) for row in _ids(pairs))
-        solver = _solver(json.loads(text), place, self._tensor(gradient), kept)
+        solver = read_solver(json.loads(text), place, self._tensor(gradient), kept)
         return Bare(place, solver, self._values.decode(evaluation), pairs is not None)
 
     def _read_pair(self, row: int) -> Pair:
@@ -175,43 +177,6 @@ class States:
 
     def _tensor(self, row: int) -> Tensor:
         return self._vectors.get(row, lambda: self._values.make_tensor(self._file.array(row)))
-
-
-def _solver_text(solver: LbfgsState) -> str:
-    """The state as JSON without vectors, pairs and preconditioner, under the names that the file uses."""
-    trials = [[t.step_length, t.value, t.slope, t.armijo, t.wolfe, t.search] for t in solver.trials]
-    return json.dumps(
-        {
-            "value": solver.point.value,
-            "scale": solver.scale,
-            "iterations": solver.iterations,
-            "iterations_in_step": solver.iterations_in_step,
-            "evaluations_in_step": solver.evaluations_in_step,
-            "step_length": solver.step_length,
-            "slope": solver.slope,
-            "trials": trials,
-            "stop": solver.stop,
-            "stalled": solver.stalled,
-        },
-        separators=(",", ":"),
-    )
-
-
-def _solver(known: dict[str, Any], x: Tensor, gradient: Tensor, pairs: tuple[Pair, ...]) -> LbfgsState:
-    """The state from what ``_solver_text`` wrote; the caller adds the preconditioner, which is in ``stretches``."""
-    return LbfgsState(
-        point=Point(x, known["value"], gradient),
-        pairs=pairs,
-        scale=known["scale"],
-        iterations=known["iterations"],
-        iterations_in_step=known["iterations_in_step"],
-        evaluations_in_step=known["evaluations_in_step"],
-        step_length=known["step_length"],
-        slope=known["slope"],
-        trials=tuple(Trial(*trial) for trial in known["trials"]),
-        stop=known["stop"],
-        stalled=known["stalled"],
-    )
 
 
 def _text(rows: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""Edits of a schedule. Each function returns the phases with another weight, number of steps or number of frames."""
+"""Edits of a schedule. Each function returns the phases with another weight, steps, frames or solver."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from optim.common.errors import InputError
 from optim.schedule.phases import Phase
+from optim.schedule.solvers import checked_solver
 from optim.schedule.stage3_variants import DEFECT, tightness
 from optim.schedule.weights import check_weight
 
@@ -82,6 +83,16 @@ def with_frames(phases: tuple[Phase, ...], index: int, frames: int | None, *, of
     if frames is not None and not 2 <= frames <= of:
         raise InputError(f"{phase.name}: {frames} frames; give 2 to {of}, or None for all")
     return (*phases[:index], replace(phase, frames=None if frames == of else frames), *phases[index + 1 :])
+
+
+def with_solver(phases: tuple[Phase, ...], index: int, solver: str) -> tuple[Phase, ...]:
+    """The same schedule with another solver in one phase.
+
+    Raises:
+        InputError: There is no such phase, or no such solver for its stage.
+    """
+    phase = _at(phases, index)
+    return (*phases[:index], replace(phase, solver=checked_solver(solver, phase.stage)), *phases[index + 1 :])
 
 
 def _at(phases: tuple[Phase, ...], index: int) -> Phase:

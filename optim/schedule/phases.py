@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from optim.schedule.presets import PRESETS, Preset
+from optim.schedule.solvers import SolverName
 from optim.schedule.terms import Need
 
 INITIAL_STATE = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
@@ -34,7 +35,7 @@ class Phase:
     variables: tuple[str, ...]
     steps: int
     iterations: int = 20
-    """L-BFGS iterations per step."""
+    """Largest number of the solver's iterations in a step."""
     frames: int | None = None
     """Number of first frames that are rolled out and observed; None means all."""
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -43,6 +44,8 @@ class Phase:
     segment: int | None = None
     """Number of frames from node to node in multiple shooting (stage 3); None means one roll-out."""
     preset: Preset = PRESETS["humorscope"]
+    solver: SolverName = "lbfgs"
+    """Name of the solver (``solvers.SOLVERS``)."""
 
     def weight(self, name: str) -> float:
         """The weight of a name; 0 where the phase does not have it."""

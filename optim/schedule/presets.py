@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from optim.schedule.solvers import SolverName
+
 Rotation = Literal["axis-angle", "6d"]
 
 
@@ -45,6 +47,8 @@ class Preset:
     preconditioner: Literal["equal", "measured"] = "equal"
     """Diagonal preconditioner of the solver in stage 3: none (``equal``), or one that is measured at the beginning of
     each phase (``objective.preconditioner``)."""
+    solver: SolverName = "lbfgs"
+    """Default solver of stages 1 and 2, the free motion; stage 3 has L-BFGS."""
     split: Literal["public", "even"] = "public"
     """Split of a long video into sub-sequences of equal length (``splitting.split_frames``): overlaps are made longer
     (public), or sub-sequences shorter (even)."""

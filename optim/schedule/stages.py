@@ -15,6 +15,7 @@ from optim.common.errors import InputError
 from optim.schedule.data_types import DATA_TYPES
 from optim.schedule.phases import INITIAL_STATE, STAGE_3, Phase
 from optim.schedule.presets import PRESETS, Preset
+from optim.schedule.solvers import checked_solvers
 from optim.schedule.stage3_variants import VARIANTS, phases_of, steps_of
 from optim.schedule.weights import checked_weights, default_weights, weights_that_join
 
@@ -38,6 +39,7 @@ def schedule(
     freeze_start: int | None = None,
     freeze_end: int | None = None,
     contact_refine_only: bool = True,
+    solvers: Sequence[str] | None = None,
 ) -> tuple[Phase, ...]:
     """The phases of a fit, in order.
 
@@ -45,12 +47,13 @@ def schedule(
         preset: A name in ``PRESETS``, or rules of your own.
         data_type: A name in ``DATA_TYPES``; it chooses the default weights and steps.
         num_iters: Outer steps of stages 1, 2, 3; a stage with 0 steps is left out.
-        lbfgs_max_iter: L-BFGS iterations per outer step.
+        lbfgs_max_iter: Largest number of the solver's iterations in an outer step.
         weights: Name of a weight → its values in stages 1, 2, 3, in place of those of the data type.
         tune_init: Stage 3 has three phases; if false, one phase moves all variables.
         tune_frames: Number of frames that are rolled out while x_0 is tuned.
         freeze_start, freeze_end: Steps of stage 3 between which x_0 is held (defaults: ``Preset.freeze_bounds``).
         contact_refine_only: Contact terms join in the refine phase (see ``Preset.contact_refine``).
+        solvers: Names of the solvers of stages 1, 2, 3 (``solvers.SOLVERS``); None means those of the preset.
 
     Raises:
         InputError: A name is unknown, a weight is negative or not finite, or the steps, frames or bounds do not fit.
@@ -78,7 +81,10 @@ def schedule(
     elif tune_init and steps[2]:
         bounds = _freeze_bounds(rules, steps[2], freeze_start, freeze_end)
         phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)
-    return tuple(replace(p, iterations=lbfgs_max_iter, preset=rules) for p in phases if p.steps)
+    names = checked_solvers(solvers or (rules.solver, rules.solver, "lbfgs"))
+    return tuple(
+        replace(p, iterations=lbfgs_max_iter, preset=rules, solver=names[p.stage - 1]) for p in phases if p.steps
+    )
 
 
 def _three_phases(

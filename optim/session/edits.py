@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optim.common.errors import InputError
-from optim.schedule.phase_edits import with_frames, with_steps, with_weight, with_weights
+from optim.schedule.phase_edits import with_frames, with_solver, with_steps, with_weight, with_weights
 from optim.schedule.phases import NODES, Phase
 from optim.schedule.preset_change import with_preset
 from optim.schedule.presets import Preset
@@ -82,7 +82,7 @@ class SetWeights(Edit):
 
 @dataclass(frozen=True)
 class UsePreset(Edit):
-    """Use the weights and steps of a preset, or those of the start, from here on (see ``with_preset``)."""
+    """Use the weights, steps and solvers of a preset, or those of the start, from here on (see ``with_preset``)."""
 
     name: str
 
@@ -137,6 +137,24 @@ class SetFrames(Edit):
         edited = with_frames(session.current.schedule, index, self.frames, of=session.problem.frames)
         count = "all" if self.frames is None else self.frames
         session.change(self, f"{count} frames in {edited[index].name}", schedule=edited)
+
+
+@dataclass(frozen=True)
+class SetSolver(Edit):
+    """Give a phase another solver, which begins without a memory.
+
+    Refused for a phase that is over, and for a solver that is unknown or cannot solve the stage.
+    """
+
+    solver: str
+    """A name in ``schedule.solvers.SOLVERS``."""
+    phase: int | None = None
+    """Index of the phase; None means the current one."""
+
+    def apply(self, session: Session) -> None:
+        index = _phase_ahead(session, self.phase)
+        edited = with_solver(session.current.schedule, index, self.solver)
+        session.change(self, f"solver {self.solver} in {edited[index].name}", schedule=edited)
 
 
 @dataclass(frozen=True)

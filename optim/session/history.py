@@ -15,7 +15,7 @@ from optim.problem.observations import Observations
 from optim.problem.variables import Packing, Variables
 from optim.schedule.phases import Phase
 from optim.session.storage import DEFAULT_LIMIT, Archive, Store
-from optim.solver.lbfgs import LbfgsState
+from optim.solver.solver import State
 
 if TYPE_CHECKING:
     from optim.session.edits import Edit
@@ -39,11 +39,11 @@ class Snapshot:
     step: int
     """Outer step within the phase, from 0."""
     iteration: int
-    """Number of L-BFGS iterations done in this step."""
+    """Number of iterations of the solver done in this step."""
     total_iterations: int
     variables: Variables
     packing: Packing
-    solver: LbfgsState
+    solver: State
     held: frozenset[str]
     """Names of held variables, such as ``x_0`` or ``latent_motion[10:20]``; they do not move until released."""
     prior_frame: PriorFrame | None

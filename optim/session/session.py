@@ -28,8 +28,9 @@ from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule.phases import Phase
 from optim.session.fit import Batches, Fit
 from optim.session.history import BATCH, ITERATION, PHASE, START, History, Snapshot
+from optim.session.solvers import options_of, solver_of
 from optim.session.storage import DEFAULT_LIMIT
-from optim.solver import lbfgs
+from optim.solver.solver import ModelAt, Point, Search, State
 
 if TYPE_CHECKING:
     from optim.session.edits import Edit
@@ -41,33 +42,38 @@ MISLEADING = 10.0
 
 @dataclass
 class _Iteration:
-    """One unfinished L-BFGS iteration; it can wait between two evaluations."""
+    """One unfinished iteration of the solver; it can wait between two evaluations."""
 
     snapshot: Snapshot
     objective: Objective
-    search: lbfgs.Search
-    x: Tensor | None = None
+    search: Search
+    request: Tensor | ModelAt | None = None
     evaluations: int = 0
     seconds: float = 0.0
 
-    def advance(self, interrupt: Interrupt | None) -> lbfgs.LbfgsState | None:
+    def advance(self, interrupt: Interrupt | None) -> State | None:
         """Continue the iteration; returns the state after it, or None if it was interrupted before that."""
         began = time.perf_counter()
         try:
-            if self.x is None:
+            if self.request is None:
                 with section("solver"):
-                    self.x = next(self.search)
+                    self.request = next(self.search)
             while interrupt is None or not interrupt():
-                point = self.objective.point(self.x, self.snapshot.variables, self.snapshot.packing)
+                answer = self._answer(self.request)
                 self.evaluations += 1
                 with section("solver"):
-                    self.x = self.search.send(point)
+                    self.request = self.search.send(answer)
             return None
         except StopIteration as finished:
-            state: lbfgs.LbfgsState = finished.value
+            state: State = finished.value
             return state
         finally:
             self.seconds += time.perf_counter() - began
+
+    def _answer(self, request: Tensor | ModelAt) -> Point:
+        here = self.snapshot
+        assert isinstance(request, Tensor)  # L-BFGS asks for points only
+        return self.objective.point(request, here.variables, here.packing)
 
 
 class Session:
@@ -140,7 +146,7 @@ class Session:
     # Going forward
 
     def step_iteration(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """Do one L-BFGS iteration, or enter the next phase or batch at the end of one; returns the current snapshot.
+        """Do one iteration, or enter the next phase or batch at the end of one; returns the current snapshot.
 
         ``interrupt`` is called before every evaluation. If it returns true, the iteration waits: the current snapshot
         stays, and the next call continues without repeating an evaluation.
@@ -271,7 +277,9 @@ class Session:
         preconditioner, asked = (
             (None, 0) if keep_memory else measured_preconditioner(objective, point, here.variables, free)
         )
-        solver = lbfgs.restart(here.solver, point, keep_memory=keep_memory, preconditioner=preconditioner)
+        solver = solver_of(objective.phase).restart(
+            here.solver, point, keep_memory=keep_memory, preconditioner=preconditioner
+        )
         here = replace(here, packing=free)
         self._remember_edit()
         return self._go_to(self._add(here, cause, solver, objective, evaluations=1 + asked, began=began, edit=edit))
@@ -347,7 +355,7 @@ class Session:
             total_iterations=0,
             variables=variables,
             packing=free,
-            solver=_light(lbfgs.init(point, options=_options(phase))),
+            solver=_light(solver_of(phase).init(point, options=options_of(phase))),
             held=frozenset(),
             prior_frame=None,
             evaluation=objective.evaluation(point, free),
@@ -388,7 +396,7 @@ class Session:
                 iteration=0,
                 variables=variables,
                 packing=free,
-                solver=_light(lbfgs.init(point, options=_options(phase), preconditioner=preconditioner)),
+                solver=_light(solver_of(phase).init(point, options=options_of(phase), preconditioner=preconditioner)),
                 prior_frame=frame,
                 floor=floor,
                 evaluation=objective.evaluation(point, free),
@@ -404,10 +412,10 @@ class Session:
         objective = self._objective(here)
         work = self._waiting
         if work is None or work.snapshot is not here:
-            base = here.solver if here.stop is None else lbfgs.begin(here.solver, options=_options(phase))
+            base = here.solver if here.stop is None else solver_of(phase).begin(here.solver, options=options_of(phase))
             if base.stop is not None:
                 return self._go_to(self._add(here, ITERATION, base, objective, evaluations=0, began=began))
-            work = _Iteration(here, objective, lbfgs.iteration(base, options=_options(phase)))
+            work = _Iteration(here, objective, solver_of(phase).iteration(base, options=options_of(phase)))
         solver = work.advance(interrupt)
         if solver is None:
             self._waiting = work
@@ -419,7 +427,7 @@ class Session:
         self,
         here: Snapshot,
         cause: str,
-        solver: lbfgs.LbfgsState,
+        solver: State,
         objective: Objective,
         *,
         evaluations: int,
@@ -465,10 +473,6 @@ class Session:
         return used
 
 
-def _options(phase: Phase) -> lbfgs.Options:
-    return lbfgs.Options(max_iterations=phase.iterations)
-
-
 def _stage_done(snapshot: Snapshot) -> bool:
     if not snapshot.phase_done:
         return False
@@ -477,10 +481,10 @@ def _stage_done(snapshot: Snapshot) -> bool:
 
 
 def _same_objective(before: Snapshot, after: Snapshot, free: Packing) -> bool:
-    """Whether an edit leaves the loss and its gradient unchanged; ``free`` are the moving entries after it."""
+    """Whether an edit leaves the loss and the solver unchanged; ``free`` are the moving entries after it."""
     was, now = (snapshot.schedule[snapshot.phase] for snapshot in (before, after))
     return (
-        (now.weights, now.frames) == (was.weights, was.frames)
+        (now.weights, now.frames, now.solver) == (was.weights, was.frames, was.solver)
         and after.variables is before.variables
         and after.observations is before.observations
         and after.floor is before.floor
@@ -488,7 +492,7 @@ def _same_objective(before: Snapshot, after: Snapshot, free: Packing) -> bool:
     )
 
 
-def _light(solver: lbfgs.LbfgsState) -> lbfgs.LbfgsState:
+def _light(solver: State) -> State:
     """The solver state without the residuals of its point, which are in the evaluation already."""
     return replace(solver, point=replace(solver.point, extra=None))
 

@@ -12,12 +12,23 @@ import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 import torch
 from scipy.linalg.blas import get_blas_funcs
 from torch import Tensor
+
+from optim.solver.solver import (
+    STOP_CHANGE,
+    STOP_EVALUATIONS,
+    STOP_GRADIENT,
+    STOP_ITERATIONS,
+    STOP_MOVE,
+    STOP_SLOPE,
+    Evaluate,
+    Point,
+    State,
+)
 
 SUFFICIENT_DECREASE = 1e-4
 """Constant c1 of the Wolfe conditions (Armijo)."""
@@ -25,23 +36,6 @@ CURVATURE = 0.9
 """Constant c2 of the Wolfe conditions."""
 MIN_CURVATURE = 1e-10
 """A curvature pair enters the memory only if sᵀy exceeds this."""
-
-STOP_GRADIENT = "gradient below tolerance"
-STOP_SLOPE = "slope below tolerance"
-STOP_ITERATIONS = "iterations spent"
-STOP_EVALUATIONS = "evaluations spent"
-STOP_MOVE = "step below tolerance"
-STOP_CHANGE = "change of the loss below tolerance"
-
-
-@dataclass(frozen=True)
-class Point:
-    """Result of the objective at ``x`` (n,): value, gradient (n,), and anything else that the caller wants to keep."""
-
-    x: Tensor
-    value: float
-    gradient: Tensor
-    extra: Any = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,11 @@ class Trial:
     """Whether the slope satisfies the strong curvature condition."""
     search: str
     """Phase of the line search: ``bracket`` or ``zoom``."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether value and slope are finite."""
+        return math.isfinite(self.value) and math.isfinite(self.slope)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,34 +119,26 @@ class Options:
 
 
 @dataclass(frozen=True)
-class LbfgsState:
+class LbfgsState(State):
     """Everything that the next iteration depends on, and what the last iteration did."""
 
-    point: Point
     pairs: tuple[Pair, ...] = ()
     scale: float = 1.0
     """sᵀy / yᵀ M y of the newest pair. The initial inverse Hessian is this times the diagonal preconditioner M."""
     preconditioner: Tensor | None = None
     """(n,) diagonal preconditioner M. None means the identity, as in torch."""
-    iterations: int = 0
-    """Number of iterations since ``init``."""
-    iterations_in_step: int = 0
-    """Number of iterations since ``begin``."""
-    evaluations_in_step: int = 1
-    """Number of evaluations since ``begin``, counted as in torch: the start counts although its value is known."""
-    step_length: float = 0.0
-    """Step length that the last line search chose, in multiples of the search direction."""
-    slope: float = 0.0
-    """Directional derivative at the start of the last line search."""
     trials: tuple[Trial, ...] = ()
     """Trials of the last line search, in order."""
-    stop: str | None = None
-    """Reason why the current step has ended. None while it goes on."""
-    stalled: bool = False
-    """Whether the step ended without moving the point or adding a pair, so that every further step would repeat it."""
+
+    @property
+    def tried(self) -> tuple[Trial, ...]:
+        return self.trials
+
+    @property
+    def promised(self) -> float:
+        return 0.5 * -self.slope * self.trials[0].step_length if self.trials else 0.0
 
 
-Evaluate = Callable[[Tensor], Point]
 Search = Generator[Tensor, Point, LbfgsState]
 
 
@@ -177,9 +168,9 @@ def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
 
 
 def restart(
-    state: LbfgsState, point: Point, *, keep_memory: bool = False, preconditioner: Tensor | None = None
+    state: State, point: Point, *, keep_memory: bool = False, preconditioner: Tensor | None = None
 ) -> LbfgsState:
-    """Continue the same step under another objective.
+    """Continue the same step under another objective, or after another solver, whose memory is of no use here.
 
     The curvature of another loss may mislead the search, so the memory is cleared unless ``keep_memory`` is set.
     docs/optimiser.md has measurements of both.
@@ -188,15 +179,12 @@ def restart(
         point: The point to continue from, evaluated under the new objective.
         preconditioner: (n,) diagonal preconditioner of the new objective. It is ignored if the memory is kept.
     """
-    spent = (STOP_ITERATIONS, STOP_EVALUATIONS)
-    state = replace(
-        state,
-        point=point,
-        trials=(),
-        step_length=0.0,
-        stop=state.stop if state.stop in spent else None,
-        stalled=False,
-    )
+    spent = state.stop if state.stop in (STOP_ITERATIONS, STOP_EVALUATIONS) else None
+    if not isinstance(state, LbfgsState):
+        done, asked = state.iterations_in_step, state.evaluations_in_step
+        state = LbfgsState(state.point, iterations_in_step=done, evaluations_in_step=asked)
+        keep_memory = False
+    state = replace(state, point=point, trials=(), step_length=0.0, stop=spent, stalled=False)
     return state if keep_memory else replace(state, pairs=(), scale=1.0, preconditioner=preconditioner, iterations=0)
 
 

@@ -109,6 +109,7 @@ class Phase:
     iterations: int
     variables: tuple[str, ...]
     frames: int | None = None  # number of frames that are rolled out and observed; None: all
+    solver: str = "lbfgs"  # name of its solver (``optim.schedule.solvers``)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -257,6 +257,7 @@ def _phases(schedule: tuple[Any, ...]) -> tuple[vm.Phase, ...]:
             iterations=phase.iterations,
             variables=phase.variables,
             frames=phase.frames,
+            solver=phase.solver,
         )
         for phase in schedule
     )

@@ -25,7 +25,8 @@ from optim.schedule.stages import schedule
 from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.solver import lbfgs
-from optim.solver.lbfgs import LbfgsState, Options, Point
+from optim.solver.lbfgs import LbfgsState, Options
+from optim.solver.solver import Point
 
 CLOUD_POINTS = 512
 HISTORY = 100

@@ -7,7 +7,8 @@ import torch
 from optim.diagnostics.breakpoints import LineSearchFailed, not_finite
 from optim.diagnostics.causes.cause import Cause, Causes, Look
 from optim.session.history import ITERATION, Entry
-from optim.solver.lbfgs import STOP_CHANGE, STOP_GRADIENT, STOP_MOVE, STOP_SLOPE
+from optim.solver.lbfgs import LbfgsState
+from optim.solver.solver import STOP_CHANGE, STOP_GRADIENT, STOP_MOVE, STOP_SLOPE
 
 STILL_FALLS = 0.01
 """Share of the loss that the last 20 iterations took off it; below, a phase is as good as converged."""
@@ -67,19 +68,21 @@ def _stuck(look: Look) -> Cause | None:
     return Cause(
         "bad",
         f"The solver is stuck: {why}.",
-        (f"largest gradient {norms[steepest]:.3g} of {steepest}", f"{len(snapshot.solver.trials)} points tried"),
+        (f"largest gradient {norms[steepest]:.3g} of {steepest}", f"{len(snapshot.solver.tried)} points tried"),
         "Reset the solver's memory or perturb the variables (Variables tab), then go on; look for flips and NaN.",
     )
 
 
 def _scaling(look: Look) -> Causes:
     """Curvature of each block along the solver's own steps, after preconditioning."""
-    snapshot = look.snapshot
+    snapshot, solver = look.snapshot, look.snapshot.solver
+    if not isinstance(solver, LbfgsState):
+        return
     curvatures = {}
     for part in snapshot.packing.blocks:
         along = length = 0.0
-        for pair in snapshot.solver.pairs:
-            scale = snapshot.solver.preconditioner
+        for pair in solver.pairs:
+            scale = solver.preconditioner
             step = snapshot.packing.split(pair.s)[part.name]
             change = snapshot.packing.split(pair.after - pair.before)[part.name]
             weight = torch.ones(()) if scale is None else snapshot.packing.split(scale)[part.name]

@@ -12,7 +12,8 @@ from optim.schedule.stages import schedule
 from optim.session.edits import Hold, SetWeight
 from optim.session.session import Session
 from optim.solver import lbfgs
-from optim.solver.lbfgs import Options, Point
+from optim.solver.lbfgs import Options
+from optim.solver.solver import Point
 from tests import fakes
 
 CURVATURES = {"trans": 2000.0, "latent_motion": 0.01, "betas": 0.0}

@@ -123,6 +123,8 @@ def test_weight_edits_make_a_new_schedule():
         ({"freeze_start": 30, "freeze_end": 20}, "start <= end"),
         ({"tune_frames": 1}, "2 frames"),
         ({"lbfgs_max_iter": 0}, "lbfgs_max_iter"),
+        ({"solvers": ("lbfgs", "newton", "lbfgs")}, "there are lbfgs"),
+        ({"solvers": ("lbfgs", "lbfgs")}, "three"),
     ],
 )
 def test_bad_options_say_what_to_do(options, part):

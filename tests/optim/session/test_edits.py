@@ -20,6 +20,7 @@ ONE_OF_EACH = (
     edits.SetWeights(((0, "joints3d", 2.0), (1, "pose_prior", 0.5)), "two at once"),
     edits.UsePreset("reference"),
     edits.SetSteps(3, phase=1),
+    edits.SetSolver("lbfgs", phase=1),
     edits.SetFrames(None, phase=2),
     edits.Plan(schedule("shooting", **SHORT)),
     edits.SkipPhase(),

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from optim.session.edits import SetFrames, SetSteps, SkipPhase, UsePreset
+from optim.schedule.solvers import SOLVERS, solvers_of
+from optim.session.edits import SetFrames, SetSolver, SetSteps, SkipPhase, UsePreset
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Phase, Preset, ViewModel
 from viewer.ui import theme
@@ -15,18 +16,18 @@ from viewer.ui.widgets import disabled, font, scale, styled, tooltip
 
 HEADROOM = 1.12  # of the axis, so that the last bar can be drawn longer
 MOST_STEPS = 10_000
-_NAME, _NUMBER = 50.0, 40.0  # widths of columns
+_NAME, _NUMBER, _SOLVER = 50.0, 40.0, 58.0  # widths of columns
 
 
 def stages_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """A row per phase: name, bar, steps, frames observed; above, presets and the way into the next phase."""
+    """A row per phase: name, bar, steps, frames observed, solver; above, presets and the way into the next phase."""
     ui.settle_drafts(view.obeyed)
     if psim.BeginChild("schedule body", (0.0, 0.0)):
         with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 1.0), CellPadding=(2.0, 1.0), ItemSpacing=(5.0, 3.0)):
             yield from _presets(view)
             psim.SameLine()
             yield from _skip(view)
-            if psim.BeginTable("schedule", 4, int(psim.ImGuiTableFlags_NoPadOuterX)):
+            if psim.BeginTable("schedule", 5, int(psim.ImGuiTableFlags_NoPadOuterX)):
                 _columns()
                 for index in range(len(view.phases)):
                     psim.TableNextRow()
@@ -73,6 +74,7 @@ def _columns() -> None:
         ("outer steps", stretch, 0.0),
         ("steps", fixed, _NUMBER * scale()),
         ("frames", fixed, _NUMBER * scale()),
+        ("solver", fixed, _SOLVER * scale()),
     ):
         psim.TableSetupColumn(label, flags, width)
     psim.TableHeadersRow()
@@ -93,6 +95,8 @@ def _row(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
         yield from _steps(view, ui, index, steps)
         psim.TableNextColumn()
         yield from _frames(view, ui, index)
+        psim.TableNextColumn()
+        yield from _solver(view, index)
 
 
 def least_steps(view: ViewModel, index: int) -> int:
@@ -142,7 +146,7 @@ def _steps(view: ViewModel, ui: UiState, index: int, steps: int) -> Iterator[Com
     if psim.IsItemDeactivatedAfterEdit():
         yield from _send_steps(view, ui, index)
     phase = view.phases[index]
-    tooltip(f"Outer steps of {phase.name}, up to {phase.iterations} L-BFGS iterations each; 0 leaves it out")
+    tooltip(f"Outer steps of {phase.name}, up to {phase.iterations} iterations of the solver each; 0 leaves it out")
 
 
 def _send_steps(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
@@ -180,3 +184,16 @@ def frames_help(phase: Phase, every: int) -> str:
     """What the number of frames of a phase means."""
     now = f"the first {phase.frames}" if phase.frames else f"all {every}"
     return f"Frames that are rolled out and observed in {phase.name}: {now}; 2 to {every}"
+
+
+def _solver(view: ViewModel, index: int) -> Iterator[Command]:
+    """The solver of a phase, as a list of those that its stage can have."""
+    phase = view.phases[index]
+    psim.SetNextItemWidth(-1.0)
+    if psim.BeginCombo("##solver", SOLVERS[phase.solver].label):
+        for name in solvers_of(phase.stage):
+            if psim.Selectable(SOLVERS[name].label) and name != phase.solver:
+                yield SetSolver(name, phase=index)
+            tooltip(SOLVERS[name].help)
+        psim.EndCombo()
+    tooltip(f"Solver of {phase.name}: {SOLVERS[phase.solver].help}")

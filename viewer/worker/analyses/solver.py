@@ -8,6 +8,7 @@ from optim.diagnostics.gradients import term_gradients
 from optim.session.history import ITERATION, Snapshot
 from optim.session.rescoring import rescored_path
 from optim.solver import lbfgs
+from optim.solver.lbfgs import LbfgsState
 from viewer.protocol.findings import LineSearch, RescoredCurve, TermPull
 from viewer.worker.build_view import ViewBuilder
 
@@ -15,7 +16,9 @@ from viewer.worker.build_view import ViewBuilder
 def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
     """The line search that led to a snapshot; None if an edit or the start of a phase made the snapshot."""
     solver = snapshot.solver
-    if snapshot.cause != ITERATION or snapshot.parent is None or not (solver.trials or solver.slope):
+    if snapshot.cause != ITERATION or snapshot.parent is None or not isinstance(solver, LbfgsState):
+        return None
+    if not (solver.trials or solver.slope):
         return None
     trials = solver.trials
     phase = snapshot.schedule[snapshot.phase]
