@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optim.checks.check import Check, Seen, certain, fine, likely, note
+from optim.keypoints.names import BODY_25
 
 INSIDE = 0.1
 """Share of the image's width and height by which a keypoint may lie outside of it."""
@@ -31,6 +32,10 @@ SQUARE = 0.02
 PAIRS = ((2, 5), (9, 12), (3, 6), (10, 13))
 """Right and left shoulder, hip, elbow and knee in BODY_25."""
 MID_SHOULDERS, MID_HIP = 1, 8
+SHOULDERS = tuple(BODY_25.index(name) for name in ("neck", "left_shoulder", "right_shoulder"))
+LEGS = tuple(BODY_25.index(name) for name in ("left_ankle", "right_ankle", "left_knee", "right_knee"))
+MOST_UPRIGHT = 0.2
+"""Largest share of frames with an upright person in images that count as turned."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Keypoints:
     points: np.ndarray  # (T, 25, 3) x, y [px] and confidence, 0 where not seen
     image_size: tuple[int, int]
     """Width and height [px]."""
+    turned: int | None = None
+    """Turn [degrees] that was applied to the images by ``--rotate``. None if this data does not take the flag."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,46 @@ def swapped_frames(points: np.ndarray) -> list[int]:
     return found
 
 
+def upright_in_the_image(data: Keypoints) -> Seen | None:
+    """People are upright in the images, unless these are turned."""
+    turn = needed_turn(data.points)
+    if turn is None:
+        return None
+    if not turn:
+        return fine("the person is upright in the images, or not always on the same side")
+    seen, meant = "the person lies on the same side in nearly every image", "the images are turned"
+    if data.turned is None:
+        return likely(seen, meant, f"turn images, keypoints and camera clockwise by {turn}° if they are")
+    advice = f"give --rotate {(data.turned + turn) % 360}, or --rotate 0 if the person really lies"
+    return likely(seen, meant, advice, asks=True)
+
+
+def needed_turn(points: np.ndarray) -> int | None:
+    """Clockwise turn [degrees] that makes a person upright who lies to one side in nearly every image, or 0.
+
+    Args:
+        points: (T, 25, 3) BODY_25 keypoints: x, y [px] and confidence.
+
+    Returns:
+        None if shoulders and legs are seen together in too few images.
+    """
+    seen = points[..., 2] > 0
+    middles = []
+    for rows in (SHOULDERS, LEGS):
+        weight = seen[:, rows].astype(float)
+        total = np.maximum(weight.sum(1), 1.0)[:, None]
+        middles.append(((points[:, rows, :2] * weight[..., None]).sum(1) / total, weight.any(1)))
+    (head, has_head), (feet, has_feet) = middles
+    body = (feet - head)[has_head & has_feet]  # from the shoulders to the legs; (0, +) is upright
+    if len(body) < max(len(points) / 2, 2):
+        return None
+    quarter = np.round(np.degrees(np.arctan2(body[:, 0], body[:, 1])) / 90).astype(int) % 4 * 90
+    if (quarter == 0).mean() > MOST_UPRIGHT:
+        return 0
+    best = max((90, 180, 270), key=lambda turn: int((quarter == turn).sum()))
+    return best if (quarter == best).mean() >= 1 - MOST_UPRIGHT else 0
+
+
 def principal_point(data: Intrinsics) -> Seen | None:
     """The principal point is near the middle; otherwise the matrix is of another image."""
     share = data.matrix[:2, 2] / np.array(data.image_size)
@@ -182,6 +229,14 @@ CHECKS: tuple[Check, ...] = (
         Keypoints,
         sides_keep_their_names,
         f"pairs change places in at most {100 * MOST_SWAPS:.0f} % of the frames",
+    ),
+    Check(
+        "upright in the image",
+        Keypoints,
+        upright_in_the_image,
+        f"lies on the same side in at most {1 - MOST_UPRIGHT:.0%} of the images, or is upright in"
+        f" {MOST_UPRIGHT:.0%}; otherwise asks for --rotate",
+        answers=("rotate",),
     ),
     Check(
         "principal point",

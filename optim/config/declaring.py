@@ -147,7 +147,7 @@ def _of_type(hint: Any, default: Any) -> dict[str, Any]:
     if kind is bool:
         return {"action": "store_false" if default else "store_true"}
     if get_origin(kind) is Literal:
-        return {"choices": get_args(kind)}
+        return {"choices": get_args(kind), "type": type(get_args(kind)[0])}
     if get_origin(kind) is tuple:
         element, *rest = get_args(kind)
         return {"type": _reader(element), "nargs": "+" if rest == [...] else 1 + len(rest)}

@@ -15,6 +15,7 @@ import assets
 from optim.config.declaring import Check, not_negative, option, options_of, path_of, positive, up_to
 from optim.config.formats import BONES, FORMATS
 from optim.config.sources import DEMO, NOT_READ, sources
+from optim.reading.arrays import FRAME_RATES
 from optim.schedule.data_types import data_type_of
 from optim.schedule.phases import Phase
 from optim.schedule.presets import PRESETS
@@ -219,10 +220,12 @@ class Settings:
         otherwise="guessed: an ordinary lens",
         check=Check(lambda angle: 1 <= angle <= 170, "degrees, from 1 to 170"),
     )
-    rotate: Literal[0, 90, 180, 270] = option(
-        0,
-        "turn a video clockwise [degrees] that is stored on its side; keypoints, masks and camera turn with it",
+    rotate: Literal[0, 90, 180, 270] | None = option(
+        None,
+        "turn a video clockwise [degrees] that is stored on its side; keypoints, masks and camera turn with it; 0 says"
+        " that the person really lies",
         group=IMAGES,
+        otherwise="0",
     )
     depth_scale: float | None = option(
         None,
@@ -238,7 +241,9 @@ class Settings:
         group=IMAGES,
         metavar="HZ",
         otherwise="30",
-        check=positive(),
+        check=Check(
+            lambda rate: FRAME_RATES[0] <= rate <= FRAME_RATES[1], "Hz, from {:g} to {:g}".format(*FRAME_RATES)
+        ),
     )
     rgb_planercnn_res: Path | None = option(
         None,

@@ -38,9 +38,10 @@ _TURNS = {
 
 
 def answered(settings: Settings) -> frozenset[str]:
-    """Names of the settings about the frame of reference that the user gave."""
-    names = ("unit", "up", "floor_height", "degrees", "intrinsics_size")
-    return frozenset(name for name in names if getattr(settings, name) not in (None, False))
+    """Names of the settings that the user gave and that answer a check."""
+    names = ("unit", "up", "floor_height", "degrees", "intrinsics_size", "rotate")
+    given = {name: getattr(settings, name) for name in names}
+    return frozenset(name for name, value in given.items() if value is not None and value is not False)
 
 
 def metres(settings: Settings) -> float:

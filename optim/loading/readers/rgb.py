@@ -22,7 +22,7 @@ from optim.loading.files.conversion import codec, converted
 from optim.loading.files.keypoints import read_keypoints
 from optim.loading.files.masks import IN_MASK, hide, mask_files
 from optim.loading.files.planes import ASSUMED_FLOOR, read_floor
-from optim.loading.files.turning import advised_turn, turned_matrix, turned_points
+from optim.loading.files.turning import turned_matrix, turned_points
 from optim.loading.files.video import NotDecodedError, Resampling, Video, resampling, scan_video
 from optim.loading.models import find_body, load_body
 from optim.loading.watching import keypoints_file, watch
@@ -55,15 +55,13 @@ def read(settings: Settings) -> Clip:
         points, rate = _found(video, rate, settings)
     else:
         points, rate = _given(video, rate, settings)
-    if turn := advised_turn(points):
-        log.warning(
-            "%s: the person lies in nearly every image; if the video is turned, give --rotate %d",
-            settings.data_path,
-            (settings.rotate + turn) % 360,
-        )
     camera, rows = _camera(video, settings)
     points = camera.undistorted(points, place=settings.rgb_intrinsics or "camera")
-    rows += run_checks(Keypoints(points, video.size), place=settings.op_keypts or settings.data_path)
+    rows += run_checks(
+        Keypoints(points, video.size, turned=_turn(settings)),
+        place=settings.op_keypts or settings.data_path,
+        answered=answered(settings),
+    )
     frames = chosen_frames(len(rate), settings, default=len(rate))
     if settings.rgb_seq_len is None and frames.stop - frames.start > LONG:
         log.warning("fitting %d frames at once takes long; --rgb-seq-len 60 splits them", frames.stop - frames.start)
@@ -92,18 +90,23 @@ def _opened(settings: Settings) -> Video:
         rate = settings.data_fps or FPS
         if settings.data_fps is None:
             log.warning("%s: images have no frame rate; %g frames/s are assumed, --data-fps gives another", path, rate)
-        return scan_video(converted(path, copies, rotate=settings.rotate, fps=rate))
+        return scan_video(converted(path, copies, rotate=_turn(settings), fps=rate))
     if settings.data_fps is not None:
         log.warning("--data-fps has no effect here: the frame rate is read from the file")
     require_file(path, what="a video")
     if settings.rotate:
-        return scan_video(converted(path, copies, rotate=settings.rotate))
+        return scan_video(converted(path, copies, rotate=_turn(settings)))
     try:
         return scan_video(path)
     except NotDecodedError:
         copy = converted(path, copies)
         log.warning("%s: %s is decoded by FFmpeg; the copy is kept in %s", path, codec(path), copy)
         return scan_video(copy)
+
+
+def _turn(settings: Settings) -> int:
+    """Clockwise turn [degrees] of the video."""
+    return settings.rotate or 0
 
 
 def _stored_size(video: Video, rotate: int) -> tuple[int, int]:
@@ -115,18 +118,18 @@ def _camera(video: Video, settings: Settings) -> tuple[CameraFile, tuple[Checked
     """The camera of the turned video, given or guessed, and what the checks of it found."""
     if settings.rgb_intrinsics is None:
         return CameraFile(guessed_camera(video.size, focal=settings.focal, fov=settings.fov)), ()
-    size = _stored_size(video, settings.rotate)
+    size = _stored_size(video, _turn(settings))
     given = read_camera(
         settings.rgb_intrinsics, image_size=size, made_for=settings.intrinsics_size, answered=answered(settings)
     )
-    if settings.rotate == 0:
+    if not settings.rotate:
         return given, given.checked
     if given.distortion is not None:
         raise InputError(
             f"{settings.rgb_intrinsics}: a lens with distortion does not go with --rotate; turn and undistort the video"
         )
     (fx, fy), (cx, cy) = given.camera.focal[0].tolist(), given.camera.centre[0].tolist()
-    matrix = turned_matrix(np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]), settings.rotate, size=size)
+    matrix = turned_matrix(np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]), _turn(settings), size=size)
     camera = Camera.from_matrix(torch.from_numpy(matrix).float(), image_size=video.size)
     return replace(given, camera=camera), given.checked
 
@@ -163,9 +166,9 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     assert settings.op_keypts is not None
     if settings.mask_joints2d == "own":
         raise InputError("--mask-joints2d without a folder uses the network's mask; with --op-keypts give a folder")
-    size, lengths = _stored_size(video, settings.rotate), (len(video.times), len(rate))
+    size, lengths = _stored_size(video, _turn(settings)), (len(video.times), len(rate))
     points = read_keypoints(settings.op_keypts, person=settings.person, image_size=size, frames=lengths)
-    points = turned_points(points, settings.rotate, size=size)
+    points = turned_points(points, _turn(settings), size=size)
     count, of_file, at_30 = len(points), len(video.times), len(rate)
     each = of_file if abs(count - of_file) <= abs(count - at_30) else at_30
     if abs(count - each) > SPARE * each:
@@ -200,6 +203,6 @@ def _masked(points: np.ndarray, video: Video, settings: Settings) -> np.ndarray:
 
 def _hidden(points: np.ndarray, files: list[Path], video: Video, settings: Settings) -> np.ndarray:
     """Keypoints hidden by masks. The masks are of the stored images, the keypoints of the turned ones."""
-    size = _stored_size(video, settings.rotate)
-    stored = turned_points(points, -settings.rotate, size=video.size)
-    return turned_points(hide(stored, files, image_size=size), settings.rotate, size=size)
+    size = _stored_size(video, _turn(settings))
+    stored = turned_points(points, -_turn(settings), size=video.size)
+    return turned_points(hide(stored, files, image_size=size), _turn(settings), size=size)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from optim.checks import images
-from optim.checks.images import Intrinsics, Keypoints, swapped_frames
+from optim.checks.check import CheckError
+from optim.checks.images import Intrinsics, Keypoints, needed_turn, swapped_frames
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25
+from optim.loading.files.turning import turned_points
 from tests.optim.loading.files.test_keypoints import walker
 
 SIZE = (1280, 720)
@@ -80,3 +82,37 @@ def test_odd_lenses_and_pixels_are_told():
     assert camera(1000, 640, 360)["focal length"].severity == "fine"
     assert camera(60, 640, 360)["focal length"].severity == "likely"
     assert camera(1000, 640, 360, fy=1100)["focal length"].severity == "note"
+
+
+def standing():
+    """Keypoints (20, 25, 3) of somebody who stands."""
+    upright = np.ones((20, 25, 3))
+    upright[..., 0] = 300
+    upright[:, BODY_25.index("neck"), 1] = 100
+    for name, y in {"left_shoulder": 100, "right_shoulder": 100, "left_ankle": 300, "right_ankle": 310}.items():
+        upright[:, BODY_25.index(name), 1] = y
+    return upright
+
+
+def test_a_person_who_lies_in_every_image_is_noticed():
+    upright = standing()
+    assert needed_turn(upright) == 0
+    for degrees in (90, 180, 270):
+        advised = needed_turn(turned_points(upright, degrees, size=(640, 480)))
+        assert (degrees + advised) % 360 == 0
+    falling = upright.copy()
+    falling[10:] = turned_points(upright[10:], 90, size=(640, 480))
+    assert needed_turn(falling) == 0
+    assert needed_turn(np.zeros((20, 25, 3))) is None
+
+
+def test_a_turned_image_asks_and_an_answer_lets_it_pass():
+    points = turned_points(standing(), 90, size=(640, 480))
+    with pytest.raises(CheckError, match="lies on the same side .* give --rotate 270, or --rotate 0 if"):
+        run_checks(Keypoints(points, (480, 640), turned=0), place="x")
+    with pytest.raises(CheckError, match="give --rotate 90,"):
+        run_checks(Keypoints(points, (480, 640), turned=180), place="x")
+    rows = run_checks(Keypoints(points, (480, 640), turned=0), place="x", answered={"rotate"})
+    assert [row.severity for row in rows if row.check == "upright in the image"] == ["likely"]
+    rows = run_checks(Keypoints(points, (480, 640)), place="x")  # data that does not take the flag
+    assert [row.stops for row in rows if row.check == "upright in the image"] == [False]

@@ -99,3 +99,12 @@ def test_a_resumed_run_does_not_inherit_what_concerns_one_run():
 
 def test_defaults_of_the_command_line_are_those_of_the_fields():
     assert parse([]) == Settings()
+
+
+def test_every_value_of_a_choice_is_taken_from_the_command_line():
+    parser = build_parser()
+    chosen = [(action, value) for action in parser._actions for value in action.choices or ()]
+    assert any(value == 270 for _, value in chosen)
+    for action, value in chosen:
+        given = vars(parser.parse_args([f"{action.option_strings[0]}={value}"]))
+        assert given[action.dest] == value

@@ -11,9 +11,8 @@ import pytest
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.config.sources import source_of
-from optim.keypoints.names import BODY_25
 from optim.loading.files.conversion import converted
-from optim.loading.files.turning import advised_turn, turned_matrix, turned_points
+from optim.loading.files.turning import turned_matrix, turned_points
 from optim.loading.files.video import NotDecodedError, read_frames, scan_video
 from optim.loading.readers import rgb
 from tests.videos import ffmpeg, grey_frames, shade, write_video
@@ -124,19 +123,3 @@ def test_pixels_keypoints_and_camera_turn_alike(tmp_path, degrees):
     roll = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     seen = turned_points(np.array([*(matrix @ ray)[:2], 1.0]), degrees, size=(64, 48))
     assert np.allclose((turned_matrix(matrix, degrees, size=(64, 48)) @ roll @ ray)[:2], seen[:2])
-
-
-def test_a_person_who_lies_in_every_image_is_noticed():
-    upright = np.ones((20, 25, 3))
-    upright[..., 0] = 300
-    upright[:, BODY_25.index("neck"), 1] = 100
-    for name, y in {"left_shoulder": 100, "right_shoulder": 100, "left_ankle": 300, "right_ankle": 310}.items():
-        upright[:, BODY_25.index(name), 1] = y
-    assert advised_turn(upright) == 0
-    for degrees in (90, 180, 270):
-        advised = advised_turn(turned_points(upright, degrees, size=(640, 480)))
-        assert (degrees + advised) % 360 == 0
-    falling = upright.copy()
-    falling[10:] = turned_points(upright[10:], 90, size=(640, 480))
-    assert advised_turn(falling) == 0
-    assert advised_turn(np.zeros((20, 25, 3))) == 0

@@ -16,9 +16,14 @@ from tests.optim.keypoints.test_sets import person
 FRAMES = 6
 
 
+ALL_NAMES = set(BODY_25) | set(COCO_17) | set(MEDIAPIPE_33)
+
+
 def walker(names, *, shift=0.0, frames=FRAMES):
-    """Somebody who moves evenly; each point has its own place, alike in all sets."""
-    everyone = sorted(set(BODY_25) | set(COCO_17) | set(MEDIAPIPE_33))
+    """Somebody who moves evenly, with the head above; each point has its own place, alike in all sets."""
+    downwards = ("neck", "shoulder", "elbow", "hip", "knee", "ankle", "heel")
+    level = {name: next((n for n, part in enumerate(downwards, 1) if part in name), 0) for name in ALL_NAMES}
+    everyone = sorted(ALL_NAMES, key=lambda name: (level[name], name))
     rows = [100.0 + 7.0 * everyone.index(name) for name in names]
     points = np.zeros((frames, len(names), 3), np.float32)
     points[..., 0] = np.array(rows) + shift + 2.0 * np.arange(frames)[:, None]
