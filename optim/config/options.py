@@ -17,7 +17,7 @@ from optim.config.formats import BONES, FORMATS
 from optim.config.sources import DEMO, NOT_READ, sources
 from optim.reading.arrays import FRAME_RATES
 from optim.schedule.data_types import data_type_of
-from optim.schedule.phases import Phase
+from optim.schedule.phases import FLAT_ITERATIONS, Phase
 from optim.schedule.presets import PRESETS
 from optim.schedule.solvers import SOLVERS
 from optim.schedule.stages import FREEZE_END, FREEZE_START, PUBLIC_STEPS, TUNE_FRAMES, schedule
@@ -315,6 +315,21 @@ class Settings:
     stage3_contact_refine_only: bool = option(
         True, "use the contact terms in all phases of stage 3", group=FIT, flag="--stage3-full-contact"
     )
+    flat_gain: float | None = option(
+        None,
+        "end a phase early, when its last iterations gain less than this share of the loss; 0: never",
+        group=FIT,
+        metavar="SHARE",
+        otherwise=f"{PRESETS['humorscope'].flat_gain:g}, preset reference: 0",
+        check=Check(lambda share: 0 <= share < 1, "a share from 0 up to 1"),
+    )
+    flat_iterations: int = option(
+        FLAT_ITERATIONS,
+        "number of iterations in which the gain of --flat-gain is counted",
+        group=FIT,
+        metavar="N",
+        check=up_to(MOST_ITERATIONS),
+    )
 
     headless: bool = option(
         False, "run the whole fit without a window, and write results and video", group=RUN, of_one_run=True
@@ -422,6 +437,8 @@ class Settings:
             freeze_end=self.stage3_tune_init_freeze_end,
             contact_refine_only=self.stage3_contact_refine_only,
             solvers=self.solvers,
+            flat_gain=self.flat_gain,
+            flat_iterations=self.flat_iterations,
         )
 
     def _split_weights(self) -> dict[str, tuple[float, ...]]:

@@ -47,6 +47,11 @@ class Evaluation:
     gradient_norm: Mapping[str, float]
     """Variable → norm of the gradient over its moving entries."""
 
+    @property
+    def size(self) -> float:
+        """Size of the loss: the sum of the absolute values of its terms, some of which may be negative."""
+        return sum(abs(term.weighted) for term in self.terms.values())
+
 
 @dataclass(frozen=True)
 class Seen:

@@ -30,13 +30,14 @@ FORMS = (
         Preset,
         "Preset",
         "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps:missing_frames"
-        " stage_3 units:preconditioner split stitching cloud_scale solver",
+        " stage_3 units:preconditioner split stitching cloud_scale solver flat_gain",
         shared=True,
     ),
     form(
         Phase,
         "Phase",
-        "name stage variables steps iterations frames weights init_motion_frames segment preset solver",
+        "name stage variables steps iterations frames weights init_motion_frames segment preset solver flat_gain"
+        " flat_iterations",
         shared=True,
     ),
 )

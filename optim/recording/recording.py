@@ -32,6 +32,7 @@ from optim.recording.runfile import Names, Position, RunFile, damage_told
 from optim.recording.solver_states import pairs_of
 from optim.recording.states import Bare, States, Stays
 from optim.recording.values import Values
+from optim.schedule.phases import Phase
 from optim.session.edits import from_record, to_record
 from optim.session.history import BATCH, ITERATION, PHASE, Entry, History, Snapshot
 from optim.session.session import Session
@@ -340,11 +341,12 @@ class Recording:
         solver = bare.solver
         if isinstance(solver, LbfgsState):
             solver = replace(solver, preconditioner=stretch["metric"], pairs=solver.pairs if pairs is None else pairs)
+        schedule: tuple[Phase, ...] = stretch["schedule"]
         return Snapshot(
             id=snapshot_id,
             parent=parent,
             cause=cause,
-            schedule=stretch["schedule"],
+            schedule=schedule,
             phase=phase,
             step=step,
             iteration=iteration,
@@ -360,6 +362,7 @@ class Recording:
             observations=stretch["observations"],
             floor=stretch["floor"],
             batch=stretch.get("batch", 0),
+            losses=self._losses_at(snapshot_id, schedule[phase].flat_iterations),
             edit=None if edit is None else from_record(json.loads(edit)),
         )
 
@@ -377,6 +380,17 @@ class Recording:
             (text,) = self.file.one("SELECT value FROM stretches WHERE snapshot = ?", here)
             self._stretches[here] = self._values.decode(text)
         return self._stretches[here]
+
+    def _losses_at(self, snapshot_id: int, iterations: int) -> tuple[float, ...]:
+        """The loss of a snapshot after those of up to so many iterations before it (see ``Snapshot.losses``)."""
+        path, here = [snapshot_id], snapshot_id
+        while self._iterations[here] and len(path) <= iterations:
+            parent = self._parents[here]
+            assert parent is not None
+            here = parent
+            path.append(here)
+        known = dict(self.file.rows(_TOTALS, min(path), max(path)))
+        return tuple(known[there] for there in reversed(path))
 
     def entries(self, first: int = 0, last: int | None = None) -> list[Entry]:
         """The entries of all snapshots, or of those from ``first`` to ``last``, both included."""
@@ -570,6 +584,7 @@ _SNAPSHOT = (
     "SELECT parent, cause, edit, phase, step, iteration, total_iterations, seconds, evaluations FROM snapshots"
     " WHERE id = ?"
 )
+_TOTALS = "SELECT id, total FROM snapshots WHERE id BETWEEN ? AND ?"
 _ENTRIES = (
     "SELECT id, parent, cause, branch, phase, stage, step, iteration, total_iterations, frozen, frames FROM snapshots"
     " WHERE id BETWEEN ? AND ? ORDER BY id"

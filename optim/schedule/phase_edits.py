@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from optim.common.errors import InputError
-from optim.schedule.phases import Phase
+from optim.schedule.phases import Phase, check_flat
 from optim.schedule.solvers import checked_solver
 from optim.schedule.stage3_variants import DEFECT, tightness
 from optim.schedule.weights import check_weight
@@ -93,6 +93,17 @@ def with_solver(phases: tuple[Phase, ...], index: int, solver: str) -> tuple[Pha
     """
     phase = _at(phases, index)
     return (*phases[:index], replace(phase, solver=checked_solver(solver, phase.stage)), *phases[index + 1 :])
+
+
+def with_flat_rule(phases: tuple[Phase, ...], index: int, gain: float, iterations: int) -> tuple[Phase, ...]:
+    """The same schedule with another rule that ends one phase early (see ``Phase.flat_gain``).
+
+    Raises:
+        InputError: There is no such phase, or the numbers make no rule.
+    """
+    phase = _at(phases, index)
+    check_flat(gain, iterations)
+    return (*phases[:index], replace(phase, flat_gain=gain, flat_iterations=iterations), *phases[index + 1 :])
 
 
 def _at(phases: tuple[Phase, ...], index: int) -> Phase:

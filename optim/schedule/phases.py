@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from optim.common.errors import InputError
 from optim.schedule.presets import PRESETS, Preset
 from optim.schedule.solvers import SolverName
 from optim.schedule.terms import Need
@@ -24,6 +25,21 @@ STAGE_3 = (
 """The variables of stage 3. With a camera, ``floor_plane`` is added."""
 NODES = "nodes"
 """The variable of multiple shooting: the states at which its segments begin."""
+
+FLAT_ITERATIONS = 20
+"""Default of ``Phase.flat_iterations``."""
+
+
+def check_flat(gain: float, iterations: int) -> None:
+    """Check the numbers of the rule that ends a phase early (see ``Phase.flat_gain``).
+
+    Raises:
+        InputError: The gain is not a share from 0 up to 1, or there are no iterations over which it is counted.
+    """
+    if not 0 <= gain < 1:
+        raise InputError(f"flat_gain is {gain:g}; give a share of the loss from 0 (never ends early) up to 1")
+    if iterations < 1:
+        raise InputError(f"flat_iterations is {iterations}; the gain is counted over at least 1 iteration")
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,10 @@ class Phase:
     preset: Preset = PRESETS["humorscope"]
     solver: SolverName = "lbfgs"
     """Name of the solver (``solvers.SOLVERS``)."""
+    flat_gain: float = 0.0
+    """The phase ends before its steps are done when ``flat_iterations`` iterations have lowered the loss by less than
+    this share of its size; 0 means never."""
+    flat_iterations: int = FLAT_ITERATIONS
 
     def weight(self, name: str) -> float:
         """The weight of a name; 0 where the phase does not have it."""
@@ -55,6 +75,25 @@ class Phase:
     def offers(self) -> frozenset[Need]:
         """Inputs of loss terms that depend on the phase, not on the problem (see ``Term.needs``)."""
         return frozenset() if self.segment is None else frozenset({"nodes"})
+
+    def is_flat(self, losses: Sequence[float], size: float) -> bool:
+        """Whether the last iterations have gained too little for the phase to go on.
+
+        Args:
+            losses: The loss of the last iterations, the newest last.
+            size: Sum of the absolute values of the terms of the loss. It is not the loss itself, because the loss may
+                be near 0 or negative.
+        """
+        if not self.flat_gain or len(losses) <= self.flat_iterations:
+            return False
+        return losses[-1 - self.flat_iterations] - losses[-1] < self.flat_gain * size
+
+    @property
+    def flat_rule(self) -> str:
+        """The rule by which ``is_flat`` ends the phase, in words; empty if it never does."""
+        if not self.flat_gain:
+            return ""
+        return f"the loss gains less than {100 * self.flat_gain:g} % in {self.flat_iterations} iterations"
 
     @property
     def preconditioned(self) -> bool:

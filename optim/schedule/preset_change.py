@@ -1,4 +1,4 @@
-"""Change of the preset during a fit: new weights, steps and solvers for the current phase and those after it.
+"""Change of the preset during a fit: weights, steps, solvers and rules for ending early, from the current phase on.
 
 The rules of a preset (``presets.Preset``) are built into the variables of a fit and cannot change during it.
 """
@@ -15,8 +15,8 @@ from optim.schedule.weights import weights_that_need
 
 AS_STARTED = "as started"
 """Name that stands for the schedule that the fit began with."""
-_NUMBERS = ("name", "weights", "contact_refine", "freeze_bounds", "solver")
-"""Fields of a preset that only affect weights, steps and solvers."""
+_NUMBERS = ("name", "weights", "contact_refine", "freeze_bounds", "solver", "flat_gain")
+"""Fields of a preset that only affect weights, steps, solvers and rules for ending early."""
 _OF_A_SPLIT = weights_that_need("overlap")
 """Names of weights that depend on whether the clip was split, not on the preset."""
 
@@ -24,7 +24,7 @@ _OF_A_SPLIT = weights_that_need("overlap")
 def with_preset(
     phases: tuple[Phase, ...], name: str, *, data: str, started: tuple[Phase, ...], current: int, begun: int
 ) -> tuple[Phase, ...]:
-    """The same phases with a preset's weights, steps and solvers, from the current phase on.
+    """The same phases with a preset's weights, steps, solvers and rules for ending early, from the current phase on.
 
     Args:
         name: A name in ``presets.PRESETS``, or ``AS_STARTED``.
@@ -49,7 +49,13 @@ def with_preset(
             steps = max(target.steps, begun) if index == current else target.steps
             frames = target.frames if name == AS_STARTED else phase.frames
             edited[index] = replace(
-                phase, weights={**overlap, **target.weights}, steps=steps, frames=frames, solver=target.solver
+                phase,
+                weights={**overlap, **target.weights},
+                steps=steps,
+                frames=frames,
+                solver=target.solver,
+                flat_gain=target.flat_gain,
+                flat_iterations=target.flat_iterations,
             )
     return tuple(edited)
 

@@ -54,6 +54,8 @@ class Preset:
     (public), or sub-sequences shorter (even)."""
     stitching: Literal["cut", "blend"] = "cut"
     """Method that joins the sub-sequences again (``stitching.stitch``)."""
+    flat_gain: float = 0.0
+    """Default of ``Phase.flat_gain``, the rule that ends a phase early. 0: a phase ends when its steps are done."""
     cloud_scale: float = 0.0
     """Lower limit [m] of the scale of the robust weights of point clouds in stages 1 and 2. Without it the scale is the
     median alone: as soon as the trunk fits, limbs that are still far away count as outliers and are never pulled in."""

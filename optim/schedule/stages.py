@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from optim.common.errors import InputError
 from optim.schedule.data_types import DATA_TYPES
-from optim.schedule.phases import INITIAL_STATE, STAGE_3, Phase
+from optim.schedule.phases import FLAT_ITERATIONS, INITIAL_STATE, STAGE_3, Phase, check_flat
 from optim.schedule.presets import PRESETS, Preset
 from optim.schedule.solvers import checked_solvers
 from optim.schedule.stage3_variants import VARIANTS, phases_of, steps_of
@@ -40,6 +40,8 @@ def schedule(
     freeze_end: int | None = None,
     contact_refine_only: bool = True,
     solvers: Sequence[str] | None = None,
+    flat_gain: float | None = None,
+    flat_iterations: int = FLAT_ITERATIONS,
 ) -> tuple[Phase, ...]:
     """The phases of a fit, in order.
 
@@ -54,6 +56,7 @@ def schedule(
         freeze_start, freeze_end: Steps of stage 3 between which x_0 is held (defaults: ``Preset.freeze_bounds``).
         contact_refine_only: Contact terms join in the refine phase (see ``Preset.contact_refine``).
         solvers: Names of the solvers of stages 1, 2, 3 (``solvers.SOLVERS``); None means those of the preset.
+        flat_gain, flat_iterations: Rule that ends a phase early (see ``Phase.flat_gain``). None: the preset's gain.
 
     Raises:
         InputError: A name is unknown, a weight is negative or not finite, or the steps, frames or bounds do not fit.
@@ -70,6 +73,8 @@ def schedule(
     if lbfgs_max_iter < 1:
         raise InputError(f"lbfgs_max_iter is {lbfgs_max_iter}; at least 1 iteration per step is needed")
     per_stage = [{name: float(values[k]) for name, values in table.items() if values[k]} for k in range(3)]
+    gain = rules.flat_gain if flat_gain is None else flat_gain
+    check_flat(gain, flat_iterations)
     first = Phase("stage 1", 1, ("trans", "root_orient"), steps[0], weights=per_stage[0])
     second = Phase("stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1])
     third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2])
@@ -83,7 +88,16 @@ def schedule(
         phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)
     names = checked_solvers(solvers or (rules.solver, rules.solver, "lbfgs"))
     return tuple(
-        replace(p, iterations=lbfgs_max_iter, preset=rules, solver=names[p.stage - 1]) for p in phases if p.steps
+        replace(
+            p,
+            iterations=lbfgs_max_iter,
+            preset=rules,
+            solver=names[p.stage - 1],
+            flat_gain=gain,
+            flat_iterations=flat_iterations,
+        )
+        for p in phases
+        if p.steps
     )
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optim.common.errors import InputError
-from optim.schedule.phase_edits import with_frames, with_solver, with_steps, with_weight, with_weights
-from optim.schedule.phases import NODES, Phase
+from optim.schedule.phase_edits import with_flat_rule, with_frames, with_solver, with_steps, with_weight, with_weights
+from optim.schedule.phases import FLAT_ITERATIONS, NODES, Phase
 from optim.schedule.preset_change import with_preset
 from optim.schedule.presets import Preset
 
@@ -118,6 +118,28 @@ class SetSteps(Edit):
                 f"{edited[index].name} is in step {here.step + 1}; give at least that many, or skip the rest"
             )
         session.change(self, f"{self.steps} steps of {edited[index].name}", schedule=edited)
+
+
+@dataclass(frozen=True)
+class SetFlatRule(Edit):
+    """Change the rule that ends a phase before its steps are done; refused for a phase that is over.
+
+    The iterations of the rule are counted anew from this edit on.
+    """
+
+    gain: float
+    """The phase ends when it gains less than this share of the loss; 0: only when its steps are done."""
+    iterations: int = FLAT_ITERATIONS
+    """Number of iterations in which the gain is counted."""
+    phase: int | None = None
+    """Index of the phase; None means the current one."""
+
+    def apply(self, session: Session) -> None:
+        index = _phase_ahead(session, self.phase)
+        edited = with_flat_rule(session.current.schedule, index, self.gain, self.iterations)
+        phase = edited[index]
+        text = f"{phase.name} ends early when {phase.flat_rule}" if self.gain else f"{phase.name} never ends early"
+        session.change(self, text, schedule=edited)
 
 
 @dataclass(frozen=True)

@@ -213,6 +213,13 @@ class Fit:
         path = self.history.path_back(self.current.id)
         return next((self.history[entry.id] for entry in path if entry.stage == stage), None)
 
+    @property
+    def phase_ends(self) -> list[Snapshot]:
+        """The last snapshot of each phase on the current branch, in the batch of the current snapshot."""
+        path = self.history.path(self.current.id)
+        last = {entry.phase: entry.id for entry in path}
+        return [self.history[snapshot_id] for snapshot_id in last.values()]
+
     def stage_start(self, snapshot: Snapshot | None = None) -> Snapshot:
         """The snapshot at which the stage of a given snapshot was entered on its branch."""
         snapshot = snapshot or self.current

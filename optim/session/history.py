@@ -15,7 +15,7 @@ from optim.problem.observations import Observations
 from optim.problem.variables import Packing, Variables
 from optim.schedule.phases import Phase
 from optim.session.storage import DEFAULT_LIMIT, Archive, Store
-from optim.solver.solver import State
+from optim.solver.solver import STOP_GRADIENT, State
 
 if TYPE_CHECKING:
     from optim.session.edits import Edit
@@ -61,6 +61,9 @@ class Snapshot:
     """The edit that made this snapshot; None where it was no edit. ``cause`` describes it."""
     batch: int = 0
     """Number of the batch of sub-sequences that is fitted here, from 0."""
+    losses: tuple[float, ...] = ()
+    """The loss here, after those of the last iterations since the phase began or an edit was made. There are as many as
+    the rule of the phase for ending early needs (see ``Phase.is_flat``)."""
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -78,9 +81,39 @@ class Snapshot:
 
     @property
     def phase_done(self) -> bool:
-        """Whether all steps of this phase are done, or further steps would not move anything."""
-        last = self.step >= self.schedule[self.phase].steps - 1
-        return self.stop is not None and (last or self.solver.stalled)
+        """Whether this phase ends here (see ``ended``)."""
+        return self.flat or self._steps_done or self.solver.stalled
+
+    @property
+    def flat(self) -> bool:
+        """Whether the phase ends here because its last iterations have gained too little."""
+        return self.schedule[self.phase].is_flat(self.losses, self.evaluation.size)
+
+    @property
+    def ended(self) -> str:
+        """Reason why the phase ends here, in words; empty if it goes on.
+
+        A solver can stall above the minimum, because the loss has kinks.
+        """
+        if self._steps_done:
+            return "all steps done"
+        if self.solver.stalled and self.stop == STOP_GRADIENT:
+            return f"converged: {self.stop}"
+        if self.solver.stalled:
+            return f"stalled: {self.stop}, which is not proof of a minimum"
+        return f"flat: {self.schedule[self.phase].flat_rule}" if self.flat else ""
+
+    @property
+    def ended_early(self) -> str:
+        """Message that the phase ends here before its steps are done, and why; empty if it does not."""
+        if self._steps_done or not self.phase_done:
+            return ""
+        phase = self.schedule[self.phase]
+        return f"{phase.name} ends in step {self.step + 1} of {phase.steps}, {self.ended}"
+
+    @property
+    def _steps_done(self) -> bool:
+        return self.stop is not None and self.step >= self.schedule[self.phase].steps - 1
 
     @property
     def next_phase(self) -> int | None:
@@ -97,6 +130,16 @@ class Snapshot:
     def gradient(self) -> dict[str, Tensor]:
         """Gradient of the loss by variable; only moving entries."""
         return self.packing.split(self.solver.point.gradient)
+
+
+def losses_after(before: Snapshot, total: float, phase: Phase) -> tuple[float, ...]:
+    """``Snapshot.losses`` of an iteration that follows a snapshot.
+
+    Args:
+        total: Loss after the iteration.
+        phase: Phase of the iteration.
+    """
+    return (*before.losses, total)[-1 - phase.flat_iterations :]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from optim.common.timing import section
 from optim.initialise.floor_from_feet import on_found_floor
 from optim.initialise.initialisation import enter_stage_3, initial_variables
 from optim.objective import shooting
-from optim.objective.objective import Evaluation, Objective
+from optim.objective.objective import Objective
 from optim.objective.preconditioner import measured_preconditioner
 from optim.problem.frames import PriorFrame
 from optim.problem.missing_frames import bridged, wait_for_the_first_seen
@@ -27,7 +27,7 @@ from optim.problem.problem import Problem
 from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule.phases import Phase
 from optim.session.fit import Batches, Fit
-from optim.session.history import BATCH, ITERATION, PHASE, START, History, Snapshot
+from optim.session.history import BATCH, ITERATION, PHASE, START, History, Snapshot, losses_after
 from optim.session.solvers import options_of, solver_of
 from optim.session.storage import DEFAULT_LIMIT
 from optim.solver.solver import ModelAt, Point, Search, State
@@ -267,13 +267,20 @@ class Session:
         here = replace(before, edit=edit, **fields)
         free = packing(here.variables, here.schedule[here.phase], held=here.held)
         if _same_objective(before, here, free):
-            new = replace(here, id=len(self.history), parent=before.id, cause=cause, seconds=0.0)
+            new = replace(
+                here,
+                id=len(self.history),
+                parent=before.id,
+                cause=cause,
+                seconds=0.0,
+                losses=(here.evaluation.total,),
+            )
             self._remember_edit()
             return self._go_to(self.history.add(new))
         objective = self._objective(here)
         point = objective.point(free.pack(here.variables), here.variables, free)
         if keep_memory is None:
-            keep_memory = _size(objective.evaluation(point, free)) <= MISLEADING * _size(before.evaluation)
+            keep_memory = objective.evaluation(point, free).size <= MISLEADING * before.evaluation.size
         preconditioner, asked = (
             (None, 0) if keep_memory else measured_preconditioner(objective, point, here.variables, free)
         )
@@ -344,6 +351,7 @@ class Session:
         free = packing(variables, phase)
         objective = self._objective_of(problem, phase, None)
         point = objective.point(free.pack(variables), variables, free)
+        evaluation = objective.evaluation(point, free)
         return Snapshot(
             id=0,
             parent=None,
@@ -358,8 +366,9 @@ class Session:
             solver=_light(solver_of(phase).init(point, options=options_of(phase))),
             held=frozenset(),
             prior_frame=None,
-            evaluation=objective.evaluation(point, free),
+            evaluation=evaluation,
             evaluations_spent=1,
+            losses=(evaluation.total,),
             seconds=time.perf_counter() - began,
         )
 
@@ -384,6 +393,7 @@ class Session:
         objective = self._objective_of(problem, phase, frame)
         point = objective.point(free.pack(variables), variables, free)
         preconditioner, asked = measured_preconditioner(objective, point, variables, free)
+        evaluation = objective.evaluation(point, free)
         return self.history.add(
             replace(
                 here,
@@ -399,7 +409,8 @@ class Session:
                 solver=_light(solver_of(phase).init(point, options=options_of(phase), preconditioner=preconditioner)),
                 prior_frame=frame,
                 floor=floor,
-                evaluation=objective.evaluation(point, free),
+                evaluation=evaluation,
+                losses=(evaluation.total,),
                 evaluations_spent=here.evaluations_spent + 1 + asked,
                 seconds=time.perf_counter() - began,
             )
@@ -438,6 +449,8 @@ class Session:
         point = solver.point
         begun = cause == ITERATION and here.stop is not None
         known = point.extra is None
+        evaluation = here.evaluation if known else objective.evaluation(point, here.packing)
+        total = evaluation.total
         with torch.no_grad():
             variables = here.packing.unpack(point.x, here.variables)
         added = self.history.add(
@@ -452,7 +465,8 @@ class Session:
                 total_iterations=here.total_iterations + solver.iterations_in_step - (0 if begun else here.iteration),
                 variables=variables,
                 solver=_light(solver),
-                evaluation=here.evaluation if known else objective.evaluation(point, here.packing),
+                evaluation=evaluation,
+                losses=losses_after(here, total, objective.phase) if cause == ITERATION else (total,),
                 evaluations_spent=here.evaluations_spent + evaluations,
                 seconds=time.perf_counter() - began,
             )
@@ -495,8 +509,3 @@ def _same_objective(before: Snapshot, after: Snapshot, free: Packing) -> bool:
 def _light(solver: State) -> State:
     """The solver state without the residuals of its point, which are in the evaluation already."""
     return replace(solver, point=replace(solver.point, extra=None))
-
-
-def _size(evaluation: Evaluation) -> float:
-    """Size of a loss: the sum of the absolute values of its terms, some of which may be negative."""
-    return sum(abs(term.weighted) for term in evaluation.terms.values())

@@ -30,6 +30,8 @@ class ProgressLine:
         """Note the time of an ``optim.session.history.Snapshot``; update the line if it is due or the fit is done."""
         if here.cause == ITERATION:
             self._pace.record(here.phase, here.seconds, step_ended=here.stop is not None)
+        if here.ended_early:
+            self._line.show(here.ended_early, last=True)
         if not (done or self._line.due()):
             return
         left = 0 if done else self._pace.seconds_left(self._phases, here.phase, here.step) or 0

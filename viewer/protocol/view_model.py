@@ -110,6 +110,8 @@ class Phase:
     variables: tuple[str, ...]
     frames: int | None = None  # number of frames that are rolled out and observed; None: all
     solver: str = "lbfgs"  # name of its solver (``optim.schedule.solvers``)
+    flat_gain: float = 0.0  # the phase ends early when it gains less than this share of the loss; 0: never
+    flat_iterations: int = 20  # number of iterations in which that gain is counted
 
 
 @dataclass(frozen=True, kw_only=True)

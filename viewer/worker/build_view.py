@@ -258,6 +258,8 @@ def _phases(schedule: tuple[Any, ...]) -> tuple[vm.Phase, ...]:
             variables=phase.variables,
             frames=phase.frames,
             solver=phase.solver,
+            flat_gain=phase.flat_gain,
+            flat_iterations=phase.flat_iterations,
         )
         for phase in schedule
     )

@@ -84,7 +84,12 @@ def _drawn() -> tuple[Form, ...]:
         form(vm.Footage, "Footage", "path frames"),
         form(vm.Observed, "Observed", "joints3d verts3d points3d joints2d", shared=True),
         form(vm.Term, "Term", "name unit formula stage help"),
-        form(vm.Phase, "Phase", "name stage steps iterations variables frames solver", shared=True),
+        form(
+            vm.Phase,
+            "Phase",
+            "name stage steps iterations variables frames solver flat_gain flat_iterations",
+            shared=True,
+        ),
         form(vm.Preset, "Preset", "name fixed"),
         form(vm.Variable, "Part", "name label unit children entries"),
         form(vm.Drift, "Drift", "stage2 initial root_cm", shared=True),

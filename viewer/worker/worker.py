@@ -258,6 +258,8 @@ class Worker:
         self._evaluations = 0
         if snapshot.cause == ITERATION:
             self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
+        if snapshot.ended_early:
+            self._publish(Note(level="info", text=snapshot.ended_early))
         if caught is not None:
             advice = "A breakpoint paused the run; the Breakpoints tab leads back to the last good iteration."
             self._publish(Note(level="warning", text=caught.text, advice=advice))

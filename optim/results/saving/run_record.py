@@ -18,6 +18,7 @@ from optim.problem.problem import Problem
 from optim.results.read_results import LOSSES, RUN
 from optim.results.results import LossRow
 from optim.results.saving.tables import write_losses
+from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from optim.split.stitching import Stitched
@@ -36,7 +37,20 @@ def run_info(
     """
     here = session.current
     info = _info(settings, session.problem, seconds, evaluations=here.evaluations_spent, done=here.done)
-    return info | {"why": record_of(causes(session.fit) if found is None else found)}
+    why = record_of(causes(session.fit) if found is None else found)
+    return info | {"phases": [_phase(end) for end in session.fit.phase_ends], "why": why}
+
+
+def _phase(end: Snapshot) -> dict[str, Any]:
+    """How far a phase has come, from its last snapshot: its steps, its loss, and the reason why it ended."""
+    phase = end.schedule[end.phase]
+    return {
+        "name": phase.name,
+        "steps": f"{end.step + 1} of {phase.steps}",
+        "loss": end.evaluation.total,
+        "evaluations_so_far": end.evaluations_spent,
+        "ended": end.ended,
+    }
 
 
 def split_info(settings: Settings, fit: BatchedFit, whole: Stitched, *, found: Sequence[Cause]) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from optim.schedule.phases import Phase
 from viewer.commands.progress import ProgressLine
 
 SCHEDULE = [
-    SimpleNamespace(frames=None, name="stage 1", stage=1, steps=2, iterations=2, variables=("trans",)),
-    SimpleNamespace(frames=None, name="stage 3 tune", stage=3, steps=1, iterations=2, variables=("latent_motion",)),
+    Phase("stage 1", 1, ("trans",), steps=2, iterations=2),
+    Phase("stage 3 tune", 3, ("latent_motion",), steps=1, iterations=2),
 ]
 
 
@@ -18,9 +19,25 @@ class Terminal(io.StringIO):
         return True
 
 
-def reached(phase, step, loss, *, stop=None, seconds=1.0):
+def reached(phase, step, loss, *, stop=None, seconds=1.0, early=""):
     evaluation = SimpleNamespace(total=loss)
-    return SimpleNamespace(phase=phase, step=step, stop=stop, seconds=seconds, evaluation=evaluation, cause="iteration")
+    return SimpleNamespace(
+        phase=phase,
+        step=step,
+        stop=stop,
+        seconds=seconds,
+        evaluation=evaluation,
+        cause="iteration",
+        ended_early=early,
+    )
+
+
+def test_a_phase_that_ends_early_says_why_on_a_line_of_its_own():
+    stream = io.StringIO()
+    line = ProgressLine(SCHEDULE, stream)
+    line.tell(reached(0, 0, 12.0), done=False)
+    line.tell(reached(0, 0, 12.0, early="stage 1 ends in step 1 of 2, flat: it gains too little"), done=False)
+    assert stream.getvalue().splitlines()[1:] == ["stage 1 ends in step 1 of 2, flat: it gains too little"]
 
 
 def test_it_says_stage_step_loss_and_time_left():

@@ -70,6 +70,16 @@ def test_frames_observed(window):
     assert window.session.schedule[2].frames is None
 
 
+def test_the_rule_for_ending_early(window):
+    window.enter_number("stage 2/flat", "0.5")
+    window.frames(3)
+    assert window.session.schedule[1].flat_gain == pytest.approx(0.005)
+    assert window.session.current.cause == "stage 2 ends early when the loss gains less than 0.5 % in 20 iterations"
+    window.enter_number("stage 2/flat", "0")
+    window.frames(3)
+    assert window.session.schedule[1].flat_gain == 0.0 and not window.app.ui.drafts
+
+
 def test_skip(window):
     window.post(Step())
     window.click("skip phase")

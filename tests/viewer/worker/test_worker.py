@@ -229,3 +229,11 @@ def test_stage_3_waits_for_the_compiler_and_obeys_meanwhile(monkeypatch):
     ready.append(True)
     bench.send(turns=3)
     assert bench.session.current.stage == 3
+
+
+def test_a_phase_that_ends_early_is_told():
+    bench = Bench()
+    bench.send(edits.SetFlatRule(0.5, 1), c.RunPhase(), turns=9)
+    (note,) = bench.of(Note)
+    assert note.level == "info"
+    assert note.text.startswith("stage 1 ends in step 1 of 2, flat: the loss gains less than 50 % in 1 iterations")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
 from optim.schedule.solvers import SOLVERS, solvers_of
-from optim.session.edits import SetFrames, SetSolver, SetSteps, SkipPhase, UsePreset
+from optim.session.edits import SetFlatRule, SetFrames, SetSolver, SetSteps, SkipPhase, UsePreset
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Phase, Preset, ViewModel
 from viewer.ui import theme
@@ -16,18 +17,19 @@ from viewer.ui.widgets import disabled, font, scale, styled, tooltip
 
 HEADROOM = 1.12  # of the axis, so that the last bar can be drawn longer
 MOST_STEPS = 10_000
+MOST_FLAT = 99.0  # percent
 _NAME, _NUMBER, _SOLVER = 50.0, 40.0, 58.0  # widths of columns
 
 
 def stages_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """A row per phase: name, bar, steps, frames observed, solver; above, presets and the way into the next phase."""
+    """A row per phase: name, bar, steps, frames, solver, rule for ending early. Above: presets, skipping a phase."""
     ui.settle_drafts(view.obeyed)
     if psim.BeginChild("schedule body", (0.0, 0.0)):
         with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 1.0), CellPadding=(2.0, 1.0), ItemSpacing=(5.0, 3.0)):
             yield from _presets(view)
             psim.SameLine()
             yield from _skip(view)
-            if psim.BeginTable("schedule", 5, int(psim.ImGuiTableFlags_NoPadOuterX)):
+            if psim.BeginTable("schedule", 6, int(psim.ImGuiTableFlags_NoPadOuterX)):
                 _columns()
                 for index in range(len(view.phases)):
                     psim.TableNextRow()
@@ -75,6 +77,7 @@ def _columns() -> None:
         ("steps", fixed, _NUMBER * scale()),
         ("frames", fixed, _NUMBER * scale()),
         ("solver", fixed, _SOLVER * scale()),
+        ("flat %", fixed, _NUMBER * scale()),
     ):
         psim.TableSetupColumn(label, flags, width)
     psim.TableHeadersRow()
@@ -97,6 +100,8 @@ def _row(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
         yield from _frames(view, ui, index)
         psim.TableNextColumn()
         yield from _solver(view, index)
+        psim.TableNextColumn()
+        yield from _flat(view, ui, index)
 
 
 def least_steps(view: ViewModel, index: int) -> int:
@@ -178,6 +183,26 @@ def _frames(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
         wanted = int(ui.drafts[key].value)
         yield SetFrames(None if wanted == every else wanted, phase=index)
     tooltip(frames_help(phase, every))
+
+
+def _flat(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:
+    """The gain below which a phase ends early, in percent of the loss."""
+    phase, key = view.phases[index], (index, "flat#")
+    draft = ui.drafts.get(key)
+    psim.SetNextItemWidth(-1.0)
+    changed, edited = psim.InputDouble("##flat", draft.value if draft else 100 * phase.flat_gain, 0.0, 0.0, "%.3g")
+    if changed and math.isfinite(edited):
+        ui.drafts[key] = Draft(min(max(edited, 0.0), MOST_FLAT))
+    if psim.IsItemDeactivatedAfterEdit() and key in ui.drafts:
+        ui.drafts[key].sent = True
+        yield SetFlatRule(ui.drafts[key].value / 100, phase.flat_iterations, phase=index)
+    tooltip(flat_help(phase))
+
+
+def flat_help(phase: Phase) -> str:
+    """What the rule for ending a phase early says."""
+    text = f"{phase.name} ends early when {phase.flat_iterations} iterations gain less than this percentage of the loss"
+    return f"{text}; 0: it never does"
 
 
 def frames_help(phase: Phase, every: int) -> str:
