@@ -57,6 +57,7 @@ WITHOUT_TORCH = (
     "optim.body.joints",
     "optim.checks",
     "optim.common.errors",
+    "optim.common.ffmpeg",
     "optim.diagnostics.comparison",
     "optim.common.writing",
     "optim.diagnostics.quantities",

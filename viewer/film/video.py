@@ -1,4 +1,4 @@
-"""Writes frames to an mp4 file: H.264 with imageio-ffmpeg's encoder, or MPEG-4 with OpenCV if that is missing.
+"""Writes frames to an mp4 file: H.264 with FFmpeg, or MPEG-4 with OpenCV where no FFmpeg can write H.264.
 
 A thread hands the frames to the encoder, so that the next one can be drawn meanwhile.
 """
@@ -12,6 +12,8 @@ from threading import Thread
 from types import TracebackType
 
 import numpy as np
+
+from optim.common import ffmpeg
 
 BT709 = (
     "scale=out_color_matrix=bt709:out_range=tv,"
@@ -38,11 +40,11 @@ class VideoWriter:
         self._fallback = None
         try:
             self._process = _start_ffmpeg(self.path, size, fps)
-        except (ImportError, OSError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             self.codec = "mp4v"
             self.remark = (
                 f"H.264 is not available ({error}); wrote MPEG-4 part 2 instead, which many browsers "
-                "do not play. Install imageio-ffmpeg for H.264."
+                "do not play."
             )
             self._fallback = _start_opencv(self.path, size, fps)
         self._waiting: Queue[np.ndarray | None] = Queue(WAITING)
@@ -124,12 +126,10 @@ class VideoWriter:
 
 
 def _start_ffmpeg(path: Path, size: tuple[int, int], fps: float) -> subprocess.Popen[bytes]:
-    import imageio_ffmpeg
-
     raw = f"-f rawvideo -pix_fmt rgb24 -s {size[0]}x{size[1]} -r {fps:g} -i -"
     even = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
     coded = f"-vf {even},{BT709} -c:v libx264 -preset veryfast -crf 20 -pix_fmt yuv420p -movflags +faststart"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *raw.split(), *coded.split(), str(path)]
+    command = [ffmpeg.h264_program(), "-y", "-loglevel", "error", *raw.split(), *coded.split(), str(path)]
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

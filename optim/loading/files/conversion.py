@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import imageio_ffmpeg
 
 import assets
+from optim.common import ffmpeg
 from optim.common.errors import InputError
 from optim.loading.files.rgbd_files import IMAGE_ENDINGS
 from optim.reading.files import guarded, is_folder
@@ -71,7 +70,7 @@ def _encode_video(path: Path, target: Path, *, rotate: int) -> None:
     source = ["-protocol_whitelist", "file", "-i", f"file:{path}", "-map", "0:v:0"]
     words = [*source, "-fps_mode", "passthrough", "-vf", _TURNS[rotate] + _EVEN, *_ENCODER]
     told = ""
-    for program in _programs():
+    for program in ffmpeg.programs():
         done = _run([program, *words, str(target)], path)
         if done.returncode == 0 and target.is_file():
             return
@@ -88,7 +87,7 @@ def _encode_images(images: Sequence[Path], target: Path, *, rotate: int, fps: fl
         raise InputError(f"{images[0].parent}: depth images; give the folder above, with its intrinsics.json")
     height, width = first.shape[:2]
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
-    words = [_programs()[-1], "-y", "-v", "error", *source, "-vf", _TURNS[rotate] + _EVEN, *_ENCODER, str(target)]
+    words = [_writer(images[0].parent), "-y", "-v", "error", *source, "-vf", _TURNS[rotate] + _EVEN, *_ENCODER, str(target)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         assert program.stdin is not None
         with guarded(images[0].parent, problem="the images cannot be made a video", advice="give a video instead"):
@@ -108,7 +107,7 @@ def _encode_images(images: Sequence[Path], target: Path, *, rotate: int, fps: fl
 def complaint(path: Path) -> str | None:
     """What FFmpeg says is wrong with the file while it reads it without decoding. None if it finds nothing."""
     words = ["-protocol_whitelist", "file", "-i", f"file:{path}", "-map", "0:v:0", "-c", "copy", "-f", "null", "-"]
-    said = _run([_programs()[-1], *words], path).stderr.decode("utf-8", "replace").split("\n")[0].strip()
+    said = _run([_writer(path), *words], path).stderr.decode("utf-8", "replace").split("\n")[0].strip()
     return said.rpartition("] ")[2] or None
 
 
@@ -120,11 +119,11 @@ def codec(path: Path) -> str:
     return f"its codec {letters}" if letters.isalnum() else "its content"
 
 
-def _programs() -> list[str]:
-    """FFmpeg programs in the order in which they are tried. The last one can always write H.264."""
-    on_path = shutil.which("ffmpeg")
-    own = imageio_ffmpeg.get_ffmpeg_exe()
-    return [own] if on_path is None else [on_path, own]
+def _writer(path: Path) -> str:
+    try:
+        return ffmpeg.h264_program()
+    except RuntimeError as error:
+        raise InputError(f"{path}: cannot be converted: {error}") from None
 
 
 def _run(words: Sequence[str], path: Path) -> subprocess.CompletedProcess[bytes]:

@@ -75,9 +75,10 @@ def test_without_ffmpeg_another_codec_is_used_and_named(tmp_path, monkeypatch):
         raise RuntimeError("No ffmpeg exe could be found")
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
+    monkeypatch.setenv("PATH", "")
     video = write(tmp_path / "clip.mp4", (65, 48))
     assert video.codec == "mp4v"
-    assert "No ffmpeg exe" in video.remark and "imageio-ffmpeg" in video.remark
+    assert "no ffmpeg with libx264" in video.remark and "imageio-ffmpeg" in video.remark
     assert len(read(video.path)[0]) == 12
 
 
