@@ -7,10 +7,13 @@ took five times as long as one, and a window beside them drew half as often.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import torch
@@ -41,8 +44,45 @@ def asked_for() -> int | None:
 
 
 def processors() -> int:
-    """Number of processors that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of processors that this process may use: by its affinity, and by the quota of its container.
+
+    A quota that is no whole number is rounded up.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, math.ceil(container_quota() or allowed)))
+
+
+def container_quota(root: Path = Path("/")) -> float | None:
+    """Processors that Linux's control groups grant this process on average. None if they set no limit.
+
+    Docker's ``--cpus``, Kubernetes and SLURM set it. It is the smallest quota of the group and the groups above it, in
+    version 2 (``cpu.max``) or version 1 (``cpu.cfs_quota_us``). Inside a container, its group is the root that is seen.
+
+    Args:
+        root: Folder that holds ``proc`` and ``sys``.
+    """
+    mounted = root / "sys/fs/cgroup"
+    with suppress(OSError):
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        quotas = [quota for line in lines for quota in _quotas(mounted, *line.split(":", 2)[1:])]
+        return min(quotas, default=None)
+    return None
+
+
+def _quotas(mounted: Path, controllers: str, group: str) -> Iterator[float]:
+    """Quotas of a group and of those above it; ``controllers`` is empty for version 2."""
+    if controllers and "cpu" not in controllers.split(","):
+        return
+    top = mounted / controllers if controllers else mounted
+    inner = PurePosixPath(group.lstrip("/"))
+    for folder in dict.fromkeys(top / place for place in (inner, *inner.parents)):
+        with suppress(OSError, ValueError):
+            if controllers:
+                quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            else:
+                quota, period = (folder / "cpu.max").read_text().split()
+            if quota != "max" and float(quota) > 0:
+                yield float(quota) / float(period)
 
 
 def pieces(count: int, *, unit: int = 1, least: int = 1) -> list[slice]:

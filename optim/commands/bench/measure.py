@@ -77,7 +77,7 @@ def _log(value: float) -> float:
 def load() -> str:
     """The load of the machine."""
     processes = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return f"{os.cpu_count()} cores, {processes} processes running (mean of 1, 5, 15 min)"
+    return f"{threads.processors()} processors, {processes} processes running (mean of 1, 5, 15 min)"
 
 
 def peak_megabytes(function: Callable[..., Callable[[], object]], *arguments: object) -> float:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from optim.common.threads import asked_for, pieces, side_by_side, use, used
+from optim.common.threads import asked_for, container_quota, pieces, processors, side_by_side, use, used
 from optim.objective.terms.data import nearest_vertices
 from optim.priors.fast.chain import Chain, decoder_layers
 from optim.priors.fast.folded import run
@@ -77,3 +77,43 @@ def test_torch_and_the_blas_keep_to_one_thread(threads):
         threads(2)
         counts = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
     assert counts == {1} and torch.get_num_threads() == 1
+
+
+def container(folder, *, group, files):
+    """A folder with ``proc`` and ``sys`` as a process in a control group sees them."""
+    (folder / "proc/self").mkdir(parents=True)
+    (folder / "proc/self/cgroup").write_text(group)
+    for name, text in files.items():
+        path = folder / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "quota"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/\n", {}, None),
+        ("0::/jobs/a\n", {"jobs/cpu.max": "200000 100000\n", "jobs/a/cpu.max": "400000 100000\n"}, 2.0),
+        ("0::/docker/abc\n", {"cpu.max": "300000 100000\n"}, 3.0),
+        ("4:memory:/\n3:cpu,cpuacct:/\n", {"cpu,cpuacct/cpu.cfs_quota_us": "50000",
+                                           "cpu,cpuacct/cpu.cfs_period_us": "100000"}, 0.5),
+        ("3:cpu,cpuacct:/\n", {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"}, None),
+        ("0::/\n", {"cpu.max": "nonsense"}, None),
+    ],
+)  # fmt: skip
+def test_the_quota_of_a_container_is_read(tmp_path, group, files, quota):
+    assert container_quota(container(tmp_path, group=group, files=files)) == quota
+
+
+def test_without_control_groups_there_is_no_quota(tmp_path):
+    assert container_quota(tmp_path) is None
+
+
+@pytest.mark.parametrize(("quota", "count"), [(None, 6), (0.5, 1), (2.0, 2), (2.5, 3), (64.0, 6)])
+def test_processors_are_those_of_the_affinity_within_the_quota(monkeypatch, quota, count):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(6)), raising=False)
+    monkeypatch.setattr("optim.common.threads.container_quota", lambda: quota)
+    assert processors() == count
