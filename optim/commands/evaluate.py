@@ -1,4 +1,4 @@
-"""``python -m optim.evaluate``: the paper's metrics of many fits, stage 2 (VPoser-t) against stage 3 (HuMoR).
+"""``humorscope evaluate``: the paper's metrics of many fits, stage 2 (VPoser-t) against stage 3 (HuMoR).
 
 With a folder (``results_out``, or a folder of runs) it evaluates the fits in it. With ``--data`` and ``--protocol`` it
 degrades clips of motion capture and fits them itself. The metrics of every batch are written to the CSV file at once; a
@@ -99,8 +99,9 @@ def run(options: argparse.Namespace) -> list[Row]:
     return evaluate_protocol(options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m optim.evaluate", description=__doc__)
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="humorscope evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="results to evaluate")
     parser.add_argument("--csv", type=Path, help="metrics per clip and stage; with --data, an old file is continued")
     parser.add_argument("--smpl", type=Path, metavar="FILE|DIR", help="body model (the one that results name)")
@@ -123,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 @with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate and print the table; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     threads.use(options.threads)
     try:
         print(table(run(options)))

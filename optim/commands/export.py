@@ -1,4 +1,4 @@
-"""``python -m optim.export RUN --to gltf,bvh``: write the motions of a run in other formats.
+"""``humorscope export RUN --to gltf,bvh``: write the motions of a run in other formats.
 
 RUN is ``results_out/CLIP``, ``final_results``, a folder with such folders, or a recorded run. docs/frames.md has the
 axes and units of every format.
@@ -33,8 +33,9 @@ def run(options: argparse.Namespace) -> list[Path]:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m optim.export", description=__doc__)
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="humorscope export", description=__doc__)
     parser.add_argument("results", type=Path, metavar="RUN")
     parser.add_argument("--to", nargs="+", required=True, metavar="FORMAT", help=f"one or more of {','.join(FORMATS)}")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (export in the run's folder)")
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 @with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Export and name the files; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     for path in run(options):
         print(path)
     return 0

@@ -1,4 +1,4 @@
-"""``python -m optim.report RUN [OTHER]``: one self-contained HTML page about a fit, or about what differs in two fits.
+"""``humorscope report RUN [OTHER]``: one self-contained HTML page about a fit, or about what differs in two fits.
 
 RUN is a folder of results (``results_out/CLIP``, ``results_out``, or the folder above) or a recorded run. The page
 shows losses, pictures of the stages, the metrics of the paper where there is a ground truth, curves per frame, drift of
@@ -50,8 +50,9 @@ def _write_comparison(options: argparse.Namespace, results: list[FitResult]) -> 
     return path
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m optim.report", description=__doc__)
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="humorscope report", description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("other", type=Path, nargs="?", metavar="OTHER", help="a second run of the clip")
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="file to write, by default in RUN")
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 @with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Write the report and name it; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     print(run(options))
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -14,6 +15,8 @@ BAD_INPUT = 2
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
 Words = ParamSpec("Words")
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # without a log file nothing is logged: the error stream has the message
 
 
 def with_exit_status(main: Callable[Words, int]) -> Callable[Words, int]:
@@ -31,10 +34,14 @@ def with_exit_status(main: Callable[Words, int]) -> Callable[Words, int]:
             return BAD_INPUT
         except KeyboardInterrupt:
             return STOPPED
+        except Exception as error:
+            log.critical("%s: %s", type(error).__name__, error, exc_info=True)
+            raise
 
     return run
 
 
 def tell_error(message: object) -> None:
-    """Write the message of an error to the error stream, as one line."""
+    """Write the message of an error to the error stream, as one line, and to the log file if there is one."""
+    log.error("%s", message)
     sys.stderr.write(f"error: {message}\n")

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from optim.common.errors import InputError
+from optim.common.logs import add_log_options
+from optim.common.versions import started_as
 from optim.config.command_line import Word, words_of
 from optim.config.declaring import add_options
 from optim.config.options import FIT, GROUPS, HumorFlags, Settings
@@ -81,10 +83,10 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser. Options that are not given are absent from its result."""
     parser = _Parser(
-        prog="run_viewer.py",
+        prog=started_as(),
         description="Step through HuMoR's test-time optimisation in a window, or run it --headless.",
-        usage="run_viewer.py [flags] [@file.cfg]",
-        epilog="Flags can stand in a file, as HuMoR's .cfg: run_viewer.py @my.cfg --seed 1. Later ones win."
+        usage=f"{started_as()} [flags] [@file.cfg]",
+        epilog=f"Flags can stand in a file, as HuMoR's .cfg: {started_as()} @my.cfg --seed 1. Later ones win."
         f" Accepted without effect: {' '.join(WITHOUT_EFFECT)}.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -95,6 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
     for flag, name in WEIGHT_FLAGS.items():
         text = f"weight in stages 1, 2, 3 of: {WEIGHT_HELP[name]}"
         groups[FIT].add_argument(flag, type=float, nargs=3, metavar="W", help=text)
+    add_log_options(parser)
+    parser.add_argument("--version", action="store_true", help="print the versions of the program, Python and torch")
     for flag, (values, _) in WITHOUT_EFFECT.items():
         parser.add_argument(flag, action="store" if values else "store_true", help=argparse.SUPPRESS)
     return parser

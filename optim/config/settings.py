@@ -25,6 +25,8 @@ def parse(arguments: Sequence[str]) -> Settings:
             each other.
     """
     given = read_flags(arguments)
+    if misplaced := [name for name in ("verbose", "log_file", "version") if name in given]:
+        raise InputError(f"{flag_of(misplaced[0])}: it is a flag of the program; give it on the command line itself")
     weights = {term: tuple(given.pop(dest(flag))) for flag, term in WEIGHT_FLAGS.items() if dest(flag) in given}
     idle = [flag for flag in WITHOUT_EFFECT if given.pop(dest(flag), None) is not None]
     given["kind"] = kind_of(given.get("data_path"), given.get("kind"))

@@ -1,4 +1,4 @@
-"""``python -m optim.train``: train the priors on a folder of motion in AMASS format, or evaluate them."""
+"""``humorscope train``: train the priors on a folder of motion in AMASS format, or evaluate them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _motion_prior(options: argparse.Namespace) -> None:
         validations=options.validations,
         report=report,
     )
-    print(f"wrote {options.out / 'best_model.pth'}; measure it with `python -m optim.train evaluate`", file=sys.stderr)
+    print(f"wrote {options.out / 'best_model.pth'}; measure it with `humorscope train evaluate`", file=sys.stderr)
 
 
 def _init_state(options: argparse.Namespace) -> None:
@@ -105,8 +105,9 @@ def _evaluate_pose(options: argparse.Namespace) -> None:
     run(options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m optim.train", description=__doc__)
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="humorscope train", description=__doc__)
     parser.add_argument("--threads", type=int, default=1, help="processor threads for the matrix products")
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -172,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
 @with_exit_status
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
         options.run(options)

@@ -6,17 +6,14 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optim.common.logs import start_logging
+
 if TYPE_CHECKING:
     from optim.config.settings import Settings
     from optim.recording.recording import Recording
     from optim.session.session import Session
 
 log = logging.getLogger(__name__)
-
-
-def announce_notes() -> None:
-    """Show what the libraries log as a warning to the user, as a note."""
-    logging.basicConfig(format="note: %(message)s", level=logging.WARNING)
 
 
 def make_session(settings: Settings, *, spare: int = 0) -> Session:
@@ -28,7 +25,7 @@ def make_session(settings: Settings, *, spare: int = 0) -> Session:
     Raises:
         InputError: A file, a value or a combination that cannot be used.
     """
-    announce_notes()
+    start_logging()
     from optim.loading.problem import load_session
     from optim.recording.resuming import load_recorded
 

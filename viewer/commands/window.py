@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from optim.common.exit_status import tell_error
+from optim.common.versions import started_as
 from optim.config.options import MODEL_FILES, flag_of, of_the_fit
 from optim.config.settings import Settings
 from optim.config.sources import endings, source_of
@@ -95,7 +96,7 @@ def _is_listed(path: str) -> bool:
 def _what_is_kept(place: Place) -> str:
     if not place.kept:
         return "This fit is not recorded, and it will be lost."
-    return f"This fit is kept in {place.path.name}; run_viewer.py --resume goes on with it."
+    return f"This fit is kept in {place.path.name}; {started_as()} --resume goes on with it."
 
 
 def other_run(settings: Settings, path: str) -> PipedClient:
@@ -146,7 +147,8 @@ def open_instead(settings: Settings, path: str) -> None:
         words = ["--open", path, *words]
     else:
         words = ["--data-path", path, *words, *(["--no-record"] if settings.no_record else [])]
-    os.execv(sys.executable, [sys.executable, str(PROGRAM), *words])
+    # Where the program is installed, its folder holds other packages too; -P keeps it from coming first.
+    os.execv(sys.executable, [sys.executable, "-P", str(PROGRAM), *words])
 
 
 def show_replay(settings: Settings, path: Path) -> int:

@@ -43,8 +43,7 @@ class VideoWriter:
         except (OSError, RuntimeError) as error:
             self.codec = "mp4v"
             self.remark = (
-                f"H.264 is not available ({error}); wrote MPEG-4 part 2 instead, which many browsers "
-                "do not play."
+                f"H.264 is not available ({error}); wrote MPEG-4 part 2 instead, which many browsers do not play."
             )
             self._fallback = _start_opencv(self.path, size, fps)
         self._waiting: Queue[np.ndarray | None] = Queue(WAITING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from optim.common.versions import started_as
 from viewer.replay.replay import ReplayClient
 from viewer.replay.run_source import RunSource
 
@@ -21,5 +22,5 @@ def replay_of(path: Path, *, body: Path | None = None, clip: str | None = None) 
 
         advice = "These are results; to fit anew, give the data with --data-path (observations.npz is such data)."
         return ReplayClient(partial(ResultsSource, path, body=body, clip=clip), advice=advice)
-    advice = f"To go on with it, where the models are: run_viewer.py --resume {path}"
+    advice = f"To go on with it, where the models are: {started_as()} --resume {path}"
     return ReplayClient(partial(RunSource, path), advice=advice)

@@ -87,7 +87,8 @@ def _encode_images(images: Sequence[Path], target: Path, *, rotate: int, fps: fl
         raise InputError(f"{images[0].parent}: depth images; give the folder above, with its intrinsics.json")
     height, width = first.shape[:2]
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
-    words = [_writer(images[0].parent), "-y", "-v", "error", *source, "-vf", _TURNS[rotate] + _EVEN, *_ENCODER, str(target)]
+    source = ["-y", "-v", "error", *source]
+    words = [_writer(images[0].parent), *source, "-vf", _TURNS[rotate] + _EVEN, *_ENCODER, str(target)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         assert program.stdin is not None
         with guarded(images[0].parent, problem="the images cannot be made a video", advice="give a video instead"):

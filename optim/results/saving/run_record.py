@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from optim.common.versions import versions
 from optim.common.writing import write_text
 from optim.config.settings import Settings
 from optim.diagnostics.causes.cause import Cause
@@ -22,8 +21,6 @@ from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from optim.split.stitching import Stitched
-
-PACKAGES = ("humorscope", "torch", "numpy", "scipy", "smplx", "human_body_prior")
 
 
 def run_info(
@@ -86,17 +83,6 @@ def write_record(folders: Sequence[Path], info: Mapping[str, Any], *, losses: Se
         write_text(folder / RUN, text)
         if losses:
             write_losses(losses, folder / LOSSES)
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that a fit depends on, of Python and of the operating system."""
-    found = {"python": platform.python_version(), "system": platform.platform()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _plain(value: Any) -> Any:

@@ -83,7 +83,7 @@ class Dropping(window.App):
 window.App, window.require = Dropping, lambda backend: None
 window.run_window = partial(window.run_window, backend="openGL_mock")
 commands.ProcessClient = lambda *words, **named: Silent()
-commands.os.execv = lambda program, words: print("next:", *words[2:4])
+commands.os.execv = lambda program, words: print("next:", *words[3:5])
 status = commands.show_fit(parse(["--no-record"]))
 sys.exit(status or "torch" in sys.modules)
 """

@@ -69,8 +69,8 @@ def test_the_next_program_has_the_same_models_and_rules(monkeypatch):
     settings = parse(["--preset", "reference", "--data", "getup", "--observations", "joints2d", "--no-record"])
     commands.open_instead(settings, "/some where/clip.mp4")
     program, words = became[0]
-    assert program == words[0] == sys.executable and words[1].endswith("run_viewer.py")
-    again = parse(words[2:])
+    assert program == words[0] == sys.executable and words[2].endswith("run_viewer.py")
+    again = parse(words[3:])
     assert again.no_record and again.kind == "RGB" and str(again.data_path) == "/some where/clip.mp4"
     assert (again.preset, again.smpl, again.humor) == ("reference", settings.smpl, settings.humor)
 
@@ -82,7 +82,7 @@ def test_a_configuration_is_read_as_on_the_command_line(app, monkeypatch, tmp_pa
     app.drop([str(path)])
     assert app.ui.opening.chosen == str(path)
     commands.open_instead(parse([]), str(path))
-    again = parse(became[0][1][2:])
+    again = parse(became[0][1][3:])
     assert (again.data, again.seed) == ("getup", 3)
 
 
@@ -96,7 +96,7 @@ def test_a_recorded_run_and_results_are_shown_next(app, monkeypatch, tmp_path, n
     app.drop([path])
     assert app.ui.opening.chosen == path
     commands.open_instead(parse(["--preset", "reference", "--no-record"]), path)
-    again = parse(became[0][1][2:])
+    again = parse(became[0][1][3:])
     assert str(again.open) == path and again.data_path is None and again.preset == "reference"
 
 
