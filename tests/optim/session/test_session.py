@@ -15,7 +15,7 @@ from optim.problem.variables import packing
 from optim.schedule.phases import INITIAL_STATE
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
-from optim.session.edits import Hold, Release, SetSteps, SetWeight
+from optim.session.edits import Hold, Release, SetSteps, SetWeight, SkipPhase
 from optim.session.fit import Fit
 from optim.session.session import Session
 from optim.solver import lbfgs
@@ -240,6 +240,25 @@ def test_the_memory_is_dropped_when_the_loss_becomes_another_by_far():
     assert session.apply(SetWeight("joints3d", 2.0)).solver.pairs == ()
     session.rewind(before.id)
     assert session.apply(SetWeight("joints3d", 20.0)).solver.pairs == ()
+
+
+def test_every_evaluation_is_counted(monkeypatch):
+    """Those that enter a phase, that an edit needs and that measure a preconditioner, as well as those of searches."""
+    asked, point = [], Objective.point
+
+    def counted(self, *given):
+        asked.append(self.phase.name)
+        return point(self, *given)
+
+    monkeypatch.setattr(Objective, "point", counted)
+    session = new_session(preset="humorscope-measured-units")
+    while session.current.stage < 3:
+        session.step_iteration()
+    assert session.current.solver.preconditioner is not None
+    for edit in (Hold("betas"), SetWeight("joints3d", 1.1, keep_memory=True), SkipPhase()):
+        session.step_iteration()
+        session.apply(edit)
+        assert session.current.evaluations_spent == len(asked), edit
 
 
 def test_editing_a_later_stage_costs_nothing():
