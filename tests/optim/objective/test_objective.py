@@ -180,6 +180,27 @@ def test_tuning_sees_only_its_frames():
     assert objective.evaluation(point, free).terms["joints2d"].per_frame.shape == (1, 4)
 
 
+def test_factors_besides_the_weights_count_the_frames_of_the_phase():
+    problem = fakes.problem("joints2d", frames=8)
+    by_frames = next(term for term in TERMS if term.scale == "frames")
+    init = next(term for term in TERMS if term.scale == "init")
+    for count, tuned, expected in ((None, None, (8, 1)), (4, 4, (4, 2)), (4, 16, (4, 1))):
+        phase = Phase("test", 3, STAGE_3, 1, frames=count, init_motion_frames=tuned)
+        objective = Objective(problem, phase)
+        assert (objective.scale(by_frames), objective.scale(init)) == expected
+
+
+def test_a_step_between_two_frames_is_shown_at_the_later_one():
+    problem = fakes.problem("joints3d", frames=6)
+    phase = Phase("test", 2, FREE, 1, weights={"joints3d_smooth": 1.0})
+    variables = fakes.variables(problem, phase)
+    variables["trans"][:, 3:] += 1.0
+    objective, free = Objective(problem, phase), packing(variables, phase)
+    point = objective.point(free.pack(variables), variables, free)
+    per_frame = objective.evaluation(point, free).terms["joints3d_smooth"].per_frame
+    assert per_frame[0, 0] == 0.0 and int(per_frame[0].argmax()) == 3
+
+
 def test_nothing_to_act_on_is_an_error():
     problem = fakes.problem("verts3d", frames=3)
     phase = schedule("humorscope", "3d")[0]

@@ -85,6 +85,14 @@ def test_a_node_moves_its_own_segment_and_nothing_else():
     torch.testing.assert_close(defects.centimetres()[0], torch.tensor([50 * 2**0.5, 50 * 2**0.5], dtype=torch.float64))
 
 
+def test_where_segments_do_not_meet_the_state_is_the_node_s():
+    prior, start, latents = start_of(1)
+    nodes = states_of(rollout(prior, start, latents), None)[:, node_frames(FRAMES, SEGMENT)] + 0.01
+    found, defects = shoot(prior, start, nodes, latents, segment=SEGMENT)
+    assert float(defects.centimetres().min()) > 0.05
+    torch.testing.assert_close(states_of(found, defects)[:, list(defects.frames)], nodes)
+
+
 def test_rows_of_a_batch_do_not_see_each_other():
     prior, start, latents = start_of(2)
     nodes = states_of(rollout(prior, start, latents), None)[:, node_frames(FRAMES, SEGMENT)]
@@ -192,6 +200,9 @@ def test_from_the_single_roll_out_into_segments_and_back_nothing_jumps():
     entered = session.step_iteration()
     assert entered.evaluation.total == pytest.approx(before.evaluation.total, rel=1e-4)
     assert entered.evaluation.terms[DEFECT].raw < 1e-8
+    assert float(session.step_iteration().variables[NODES].abs().max()) > 0.0
+    assert float(session.apply(Reset(NODES)).variables[NODES].abs().max()) == 0.0, "where shooting began, in mid-stage"
+    session.rewind(entered.id)
     session.apply(SkipPhase())
     assert session.current.evaluation.total == pytest.approx(before.evaluation.total, rel=1e-4)
     with pytest.raises(InputError, match="stages come in order"):

@@ -1,6 +1,8 @@
 """Roll-out and inference: frames of reference are consistent, and what is inferred can be rolled out again."""
 
 import math
+from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -171,6 +173,14 @@ def test_infer_latents_is_the_posterior_of_each_pair(prior):
     torch.testing.assert_close(latents[:, 2], expected)
 
 
+def test_inferred_latents_do_not_depend_on_where_the_motion_stands_or_faces(prior):
+    motion, away = walking(), torch.tensor([3.0, -2.0, 0.0], dtype=torch.float64)
+    moved = replace(motion, trans=motion.trans + away, joints=motion.joints + away)
+    expected = infer_latents(prior, motion)
+    for same in (moved, walking(yaw=2.0)):
+        torch.testing.assert_close(infer_latents(prior, same), expected, rtol=0, atol=1e-9)
+
+
 def test_sample_is_the_roll_out_of_its_latents(prior):
     motion = walking()
     start = State.from_flat(canonicalise(motion.flat()[:, 0], pivot_of(motion))[0])
@@ -179,6 +189,15 @@ def test_sample_is_the_roll_out_of_its_latents(prior):
     assert drawn.joints.shape == (B, 5, 22, 3)
     torch.testing.assert_close(rollout(prior, start, latents).joints, drawn.joints)
     torch.testing.assert_close(again.joints, drawn.joints)
+
+
+def test_samples_spread_as_the_conditional_prior_says(prior):
+    wide, start = deepcopy(prior), State.from_flat(canonicalise(walking().flat()[:, 0], pivot_of(walking()))[0])
+    wide.prior_net.net[-1].bias[48:] += math.log(9.0)
+    drawn, latents = sample(wide, start, 6, generator=torch.Generator().manual_seed(0))
+    assert float(drawn.prior_var.min()) > 2.0
+    spread = (latents - drawn.prior_mean) / drawn.prior_var.sqrt()
+    assert float(spread.std()) == pytest.approx(1.0, abs=0.15) and float(spread.mean()) == pytest.approx(0.0, abs=0.15)
 
 
 def test_gradients_reach_the_first_state_and_every_latent(prior):

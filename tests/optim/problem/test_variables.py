@@ -55,6 +55,8 @@ def test_a_range_of_frames(problem):
     _, names, latents = moving(problem, "stage 3 freeze", ("latent_motion[1:3]", "betas"))
     assert names == {"latent_motion", "floor_plane"}
     assert latents.tolist() == [True, False, False, True, True]
+    _, _, latents = moving(problem, "stage 3 freeze", ("latent_motion[4:5]", "latent_motion[0:2]"))
+    assert latents.tolist() == [False, False, True, True, False], "several ranges of one variable"
 
 
 def test_gradients_reach_the_moving_entries_only(problem):

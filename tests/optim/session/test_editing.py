@@ -228,6 +228,11 @@ def test_confidence_counts_squared():
     one = session.apply(ScaleConfidence(0.0, 0, 6, keypoint=0))
     assert not session.problem.observations.visible["joints2d"][..., 0].any()
     assert one.cause == "confidence × 0 for keypoint 0 of frames 0 to 5"
+    seen = session.problem.observations.joints2d
+    session.apply(ScaleConfidence(0.5, 1, 3, sub_sequence=1))
+    scaled, expected = session.problem.observations.joints2d, seen.clone()
+    expected[1, 1:3, :, 2] *= 0.5
+    assert torch.equal(scaled, expected), "confidences of one sub-sequence, and no position"
     with pytest.raises(InputError, match="finite"):
         session.apply(ScaleConfidence(math.nan, 0, 1))
 
