@@ -106,10 +106,12 @@ def overlap_disagreement(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Ov
             found.append(_disagreement(PREVIOUS, starts[0], before, after, {}))
     for b, shared in enumerate(overlap_lengths(seen.seq_interval)):
         if shared:
-            pieces = verts[b, -shared:], verts[b + 1, :shared]
+            there = (b, slice(verts.shape[1] - shared, None)), (b + 1, slice(0, shared))
             before, after = (
-                _Side(piece, betas[row], None if floors is None else floors[row])
-                for row, piece in zip((b, b + 1), pieces, strict=True)
+                _Side(
+                    verts[row, rows], betas[row], None if floors is None else floors[row], motion.joints[row, rows, 0]
+                )
+                for row, rows in there
             )
             found.append(_disagreement(b, starts[b + 1], before, after, _of_poses(motion, frames, b, shared)))
     return tuple(found)
@@ -122,6 +124,12 @@ class _Side:
     verts: Tensor  # (F, 43, 3)
     betas: Tensor  # (16,)
     floor: Tensor | None  # (4,)
+    roots: Tensor | None = None  # (F, 3); None where only the vertices are known, for the batch before
+
+    @property
+    def places(self) -> Tensor:
+        """Where the body is, (F, 3)."""
+        return self.verts.mean(1) if self.roots is None else self.roots
 
 
 def _of_poses(motion: Trajectory, frames: PriorFrame, b: int, shared: int) -> dict[str, np.ndarray]:
@@ -145,10 +153,9 @@ def _disagreement(
     curves = {**curves, "pair_betas": np.full(len(frames), betas)}
     if earlier.floor is not None and later.floor is not None:
         angle = floor_angle_deg(earlier.floor, later.floor)
-        offset = 100.0 * float(later.floor[3] - earlier.floor[3])
         towards_camera = -earlier.floor[:3] * earlier.floor[3]
-        places = earlier.verts.mean(1)
-        curves["pair_floor_cm"] = floor_step_cm(earlier.floor, later.floor, places, up=towards_camera)
+        step = floor_step_cm(earlier.floor, later.floor, earlier.places, up=towards_camera)
+        curves["pair_floor_cm"], offset = step, float(step.mean())
     return OverlapDisagreement(
         before=before,
         frames=frames,

@@ -8,6 +8,8 @@ import numpy as np
 
 from optim.diagnostics.agreement import angle_deg
 from optim.diagnostics.metrics import PENETRATION_DEPTHS_CM, lowest_vertex, skate_mm
+from optim.diagnostics.quantities import floor_step_cm
+from optim.problem.frames import floor_plane
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
@@ -64,3 +66,22 @@ def floor_tilt(fit: Fit, snapshot: Snapshot | None = None) -> np.ndarray | None:
     if not fit.problem.has_camera:
         return None
     return angle_deg(snapshot.variables["floor_plane"], fit.problem_at(snapshot).observed_floor).numpy()
+
+
+def floor_height_cm(fit: Fit, snapshot: Snapshot | None = None) -> np.ndarray | None:
+    """Height (B,) [cm] of the floor at a snapshot above the observed one; None without a camera.
+
+    It is measured beneath the mean place of the root joint, since two floors that lean against each other have another
+    height at every place.
+    """
+    snapshot = snapshot or fit.current
+    if not fit.problem.has_camera:
+        return None
+    places = fit.trajectory(snapshot).joints[:, :, 0].mean(1)
+    fitted = floor_plane(snapshot.variables["floor_plane"])
+    observed = floor_plane(fit.problem_at(snapshot).observed_floor)
+    found = [
+        float(floor_step_cm(first, second, place, up=first[:3]))
+        for first, second, place in zip(observed, fitted, places, strict=True)
+    ]
+    return np.array(found)

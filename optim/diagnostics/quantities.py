@@ -66,6 +66,9 @@ QUANTITIES = {
     ),
     "depth_cm": Quantity("depth", "cm", "depth of the lowest vertex below the floor, 0 above it"),
     "floor_tilt": Quantity("floor tilt", "°", "angle between the fitted and the observed floor"),
+    "floor_height_cm": Quantity(
+        "floor height", "cm", "height of the fitted floor above the observed one beneath the mean place of the root"
+    ),
     "between_joints_cm": Quantity("joint difference", "cm", "mean distance of the 22 joints of two compared motions"),
     "between_root_cm": Quantity("root difference", "cm", "distance of the root joints of two compared motions"),
     "between_heading_deg": Quantity(

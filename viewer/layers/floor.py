@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from viewer.protocol.planes import apart, axes_on, below
+from optim.diagnostics.quantities import QUANTITIES, floor_angle_deg, floor_step_cm
+from viewer.protocol.planes import axes_on, below
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.layer import Label, Layer
 from viewer.ui import theme
@@ -75,16 +76,23 @@ class FloorsLayer(Layer):
             place = middle(view, b)
             name = f"floor {b + 1}" if several else "floor"
             corner = below(place, plane) + sum(axes_on(plane)) * (GRID_SIZE / 4)
-            yield Label(corner, f"{name}: {difference(plane, observed, place)}", theme.sequence_color(b))
+            text = difference(observed, plane, place, ("floor_tilt", "floor_height_cm"))
+            yield Label(corner, f"{name}: {text}", theme.sequence_color(b))
             if b:
-                text = f"{b + 1} against {b}: {difference(plane, view.floors[b - 1], place)}"
-                yield Label(below(place, plane) + axes_on(plane)[0] * (GRID_SIZE / 3), text, theme.WARN)
+                there = view.shared_place(b)
+                text = difference(view.floors[b - 1], plane, there, ("floor_angle_deg", "pair_floor_cm"))
+                at = below(place, plane) + axes_on(plane)[0] * (GRID_SIZE / 3)
+                yield Label(at, f"{b + 1} against {b}: {text}", theme.WARN)
 
 
-def difference(plane: np.ndarray, other: np.ndarray, place: np.ndarray) -> str:
-    """Angle and height between two planes at a point, as text."""
-    angle, height = apart(plane, other, place)
-    return f"{angle:.2f}°, {round(100 * height, 1) + 0.0:+.1f} cm"
+def difference(plane: np.ndarray, other: np.ndarray, place: np.ndarray, named: tuple[str, str]) -> str:
+    """Angle between two planes (4,) with normals that point up, and height of the other one at a point, as text.
+
+    Args:
+        named: The names of both quantities in ``QUANTITIES``.
+    """
+    height = float(floor_step_cm(plane, other, place, up=plane[:3]))
+    return f"{QUANTITIES[named[0]].text(floor_angle_deg(plane, other))}, {QUANTITIES[named[1]].text(height)}"
 
 
 def middle(view: ViewModel, sequence: int) -> np.ndarray:

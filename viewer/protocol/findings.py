@@ -79,6 +79,7 @@ class GroundCurves:
     estimated: np.ndarray | None  # (B, 4) unit normal and offset [m], n·p = offset
     observed: np.ndarray | None  # (B, 4) the same
     lowest_vertex_cm: np.ndarray | None = None  # (B, T) height of the lowest vertex above the floor
+    height_cm: np.ndarray | None = None  # (B,) height of the estimated floor above the observed one
 
 
 @dataclass(frozen=True, kw_only=True)

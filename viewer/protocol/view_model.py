@@ -406,6 +406,17 @@ class ViewModel:
     compared: Compared | None = None
     scene: Scene = field(repr=False)
 
+    def shared_place(self, sequence: int) -> np.ndarray:
+        """Mean (3,) of the root joint of the sub-sequence before, over the frames that it shares with this one.
+
+        It is this one's own mean where there are no such frames.
+        """
+        first, last = self.scene.overlaps.get(sequence - 1, (None, None))
+        if first is None or last is None:
+            return np.asarray(self.motion.joints[sequence, :, 0].mean(0))
+        start = self.scene.starts[sequence - 1]
+        return np.asarray(self.motion.joints[sequence - 1, first - start : last + 1 - start, 0].mean(0))
+
     def __getstate__(self) -> dict[str, object]:
         """Leave out the scene and the analyses, which are sent on their own; the receiver puts them back in."""
         return {**self.__dict__, "scene": None, "analyses": {}}

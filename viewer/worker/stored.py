@@ -114,7 +114,7 @@ def _found() -> tuple[Form, ...]:
         form(
             findings.GroundCurves,
             "GroundCurves",
-            "skate_mm depth_cm contacts contact_names tilt_deg estimated observed lowest_vertex_cm",
+            "skate_mm depth_cm contacts contact_names tilt_deg estimated observed lowest_vertex_cm height_cm",
         ),
         form(findings.FloorGuess, "FloorGuess", "name text confidence plane"),
         form(findings.Verdict, "Verdict", "level text frame rule evidence advice"),

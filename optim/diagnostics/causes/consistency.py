@@ -64,7 +64,8 @@ def _overlaps(look: Look) -> Causes:
     if len(pair.velocity_cm):
         evidence.append(f"velocities {float(pair.velocity_cm.mean()):.1f} cm/frame apart")
     if pair.floor_angle_deg is not None and pair.floor_offset_cm is not None:
-        evidence.append(f"floors {pair.floor_angle_deg:.1f}° and {pair.floor_offset_cm:+.1f} cm apart")
+        angle = QUANTITIES["floor_angle_deg"].text(pair.floor_angle_deg)
+        evidence.append(f"floors {angle} and {QUANTITIES['pair_floor_cm'].text(pair.floor_offset_cm)} apart")
     level = level_of(over, 1.0)
     text = (
         f"Sub-sequences {pair.before + 1} and {pair.before + 2} are {named.text(float(pair.position_cm[worst]))} apart"

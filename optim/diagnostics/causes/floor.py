@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from optim.diagnostics.causes.cause import Cause, Causes, Look, level_of
-from optim.diagnostics.ground import floor_tilt
+from optim.diagnostics.ground import floor_height_cm, floor_tilt
 from optim.diagnostics.quantities import QUANTITIES
 from optim.initialise.floor_from_feet import guess_floor
 from optim.problem.frames import floor_plane
@@ -72,12 +72,11 @@ def _degrees(planes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _against_start(look: Look, b: int) -> tuple[str, ...]:
     """Tilt and height against the observed or assumed floor that the fit began with."""
-    tilt, observed = floor_tilt(look.fit, look.snapshot), look.problem.floor
-    assert tilt is not None and observed is not None
-    fitted = floor_plane(look.snapshot.variables["floor_plane"])
-    lift = 100.0 * float(fitted[b, 3].abs() - observed[b, 3].abs())
-    named = QUANTITIES["floor_tilt"]
-    return (f"{named.label} {named.text(float(tilt[b]))} and camera {lift:+.1f} cm against the {_began(look)} floor",)
+    tilt, height = floor_tilt(look.fit, look.snapshot), floor_height_cm(look.fit, look.snapshot)
+    assert tilt is not None and height is not None
+    told = ((QUANTITIES["floor_tilt"], tilt[b]), (QUANTITIES["floor_height_cm"], height[b]))
+    said = " and ".join(f"{named.label} {named.text(float(value))}" for named, value in told)
+    return (f"{said} against the {_began(look)} floor",)
 
 
 def _began(look: Look) -> str:

@@ -12,9 +12,10 @@ import assets
 from optim.diagnostics.agreement import data_distance, joint_agreement, overlap_disagreement, reprojection
 from optim.diagnostics.causes import table
 from optim.diagnostics.drift import drift
-from optim.diagnostics.ground import floor_tilt, ground
+from optim.diagnostics.ground import floor_height_cm, floor_tilt, ground
 from optim.diagnostics.quantities import QUANTITIES
 from optim.loading.models import load_body
+from optim.problem.frames import floor_plane
 from optim.reporting.page import _drift_charts
 from optim.results.figures import drift_curves, floors, per_frame, stage_metrics
 from optim.results.opened import open_results
@@ -24,18 +25,20 @@ from optim.results.saving.humor_results import save_results
 from optim.results.saving.tables import write_tables
 from optim.results.saving.take import take_of
 from optim.schedule.stages import schedule
+from optim.session.edits import Perturb
 from optim.session.session import Session
 from tests import fakes as small
 from tests.imports import ROOT
 from tests.viewer import conftest
 from tests.viewer.panels.test_analysis_panels import show, to_stage_3
+from viewer.layers.floor import FloorsLayer
 from viewer.layers.prior import OneStepLayer
 from viewer.layers.rollout import RolloutLayer
 from viewer.layers.skeleton import RegressedLayer
 from viewer.layers.sub_sequences import OverlapsLayer, StitchedLayer
 from viewer.panels.inspect.floor import summary
-from viewer.panels.inspect.overlaps import _cells
-from viewer.protocol.commands import Analyse
+from viewer.panels.inspect.overlaps import _cells, shape_and_floor
+from viewer.protocol.commands import Analyse, Step
 from viewer.replay.results_source import ResultsSource
 
 HIDDEN, FRAME = slice(4, 8), 7
@@ -181,6 +184,43 @@ def test_floor_tilt_is_the_same_number_everywhere(open_fit):
     assert f"{named.label} {named.text(expected)}" in line and window.shows(line)
     assert f"{named.label} {named.text(expected)}" in verdicts(window)
     assert floors(of_session(window.session.fit)[0])[-1].from_observed_deg == pytest.approx(expected, abs=1e-3)
+
+
+def test_heights_of_floors_are_the_same_numbers_everywhere(open_fit, monkeypatch):
+    """Of floors that lean: their height against each other is another one at every place."""
+    made = small.problem
+
+    def with_unit_normal(*modalities, **options):
+        problem = made(*modalities, **options)
+        return replace(problem, floor=problem.floor / problem.floor[:, :3].norm(dim=1, keepdim=True))
+
+    monkeypatch.setattr(small, "problem", with_unit_normal)
+    window = open_fit("joints2d", batch=2, overlap=3)
+    to_stage_3(window)
+    for _ in range(3):
+        window.post(Perturb("floor_plane", scale=0.3), Step())
+    show(window, "floor")
+    session = window.session
+    named, heights = QUANTITIES["floor_height_cm"], floor_height_cm(session.fit)
+    offsets = floor_plane(session.current.variables["floor_plane"])[:, 3] - session.problem.observed_floor.norm(dim=1)
+    assert np.abs(heights - 100 * offsets.numpy()).max() > 1.0, "the place makes no difference here"
+    drawn, said = texts(FloorsLayer(), window), verdicts(window)
+    asked = window.view.analyses["ground"].value
+    for b, height in enumerate(heights):
+        assert f"{named.label} {named.text(height)}" in summary(asked, b)
+        assert any(text.startswith(f"floor {b + 1}:") and text.endswith(named.text(height)) for text in drawn)
+    assert any(f"{named.label} {named.text(height)}" in said for height in heights)
+
+    show(window, "overlaps")
+    (expected,) = overlap_disagreement(session.fit)
+    named = QUANTITIES["pair_floor_cm"]
+    assert expected.floor_offset_cm == pytest.approx(expected.curves["pair_floor_cm"].mean())
+    (pair,) = window.view.analyses["overlaps"].value.pairs
+    height = named.text(expected.floor_offset_cm)
+    assert any(text.startswith("2 against 1:") and text.endswith(f" {height}") for text in drawn)
+    assert any(text.endswith(f" {height}") for text in _cells(pair, None))
+    assert shape_and_floor(window.view, 1)[2].endswith(f" {height}")
+    assert f"and {height} apart" in said
 
 
 def test_reprojection_is_the_same_number_everywhere(open_fit, tmp_path):

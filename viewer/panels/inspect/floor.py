@@ -17,7 +17,7 @@ from viewer.ui import theme
 from viewer.ui.asking import ask
 from viewer.ui.plots import Curve, frame_plot
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import disabled, font, sequence_choice, tooltip
+from viewer.ui.widgets import disabled, font, scale, sequence_choice, tooltip
 
 LEAN_DEG, LIFT_CM = 45.0, 200.0  # largest entries
 SAME_DEG, SAME_CM = 0.005, 0.05  # differences of floors that would be written as 0
@@ -68,16 +68,17 @@ def _places(found: GroundCurves, sequence: int) -> list[str]:
     A floor that was set by hand is observed and estimated at once, so that the two agree whatever it is; the line then
     says how far the floor was moved. The floor observed at first is z = 0 of the display frame.
     """
-    if found.tilt_deg is None or found.estimated is None or found.observed is None:
+    if found.tilt_deg is None or found.observed is None:
         return []
-    tilt, lift = found.tilt_deg[sequence], 100 * (found.estimated[sequence, 3] - found.observed[sequence, 3])
+    tilt = found.tilt_deg[sequence]
+    lift = np.nan if found.height_cm is None else found.height_cm[sequence]  # not in records of earlier versions
     angle, height = apart(found.observed[sequence], np.array([0.0, 0.0, 1.0, 0.0]), np.zeros(3))
     if angle <= SAME_DEG and abs(100 * height) <= SAME_CM:
-        return [_named("floor_tilt", tilt), f"{lift:+.1f} cm"]
+        return [_named("floor_tilt", tilt), _named("floor_height_cm", lift)]
     moved = f"observed floor moved to {angle:.2f}° and {100 * height:+.1f} cm from z = 0"
     if tilt <= SAME_DEG and abs(lift) <= SAME_CM:
         return [moved, "the estimate has not left it yet"]
-    return [moved, f"{_named('floor_tilt', tilt)} of the estimate", f"{lift:+.1f} cm"]
+    return [moved, f"{_named('floor_tilt', tilt)} of the estimate", _named("floor_height_cm", lift)]
 
 
 def _named(field: str, value: float) -> str:
@@ -89,13 +90,12 @@ def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
     fixed = view.scene.camera is None
     with disabled(fixed):
         draft = list(ui.floor_draft)
-        psim.SetNextItemWidth(-90.0)
         for index, (label, bound, unit) in enumerate(
             (("lean x", LEAN_DEG, "°"), ("lean y", LEAN_DEG, "°"), ("lift", LIFT_CM, " cm"))
         ):
             if index:
                 psim.SameLine()
-            psim.SetNextItemWidth(72.0)
+            psim.SetNextItemWidth(72.0 * scale())
             _, draft[index] = psim.DragFloat(f"##{label}", draft[index], 0.1, -bound, bound, f"{label} %.1f{unit}")
             tooltip(f"{label} of a new floor against the one observed at first; drag, or double-click to type")
         ui.floor_draft = (draft[0], draft[1], draft[2])

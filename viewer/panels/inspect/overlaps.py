@@ -22,7 +22,8 @@ PLOT_WIDTH, PLOT_HEIGHT, TABLES = 176.0, 62.0, 40.0
 _COLUMNS = ("pair", "frames", "most apart", "betas", "floor", "seam: cut → stitched")
 _HELP = (
     f"most apart: the largest overlap distance, {QUANTITIES['position_cm'].definition}. betas: distance of the "
-    "shape coefficients. floor: angle [°] and offset [cm] between the two floors. seam: the jump from one frame to the "
+    "shape coefficients. floor: angle [°] of the two floors, and height [cm] of the later one above the earlier one "
+    "beneath the body. seam: the jump from one frame to the "
     "next after a hard cut, and in the stitched motion [cm]."
 )
 _EACH = ("sub-sequence", "frames", "betas", "floor")
@@ -137,7 +138,7 @@ def _pairs(found: Overlaps) -> None:
 def _cells(pair: OverlapPair, seam: Seam | None) -> tuple[str, ...]:
     floor = "–"
     if pair.floor_angle_deg is not None and pair.floor_offset_cm is not None:
-        floor = f"{pair.floor_angle_deg:.1f}° {pair.floor_offset_cm:+.1f} cm"
+        floor = floors_text(pair.floor_angle_deg, pair.floor_offset_cm)
     jump = "–"
     if seam is not None and seam.cut is not None and seam.stitched is not None:
         jump = f"{seam.cut[0]:.1f} → {seam.stitched[0]:.1f} cm"
@@ -170,7 +171,11 @@ def shape_and_floor(view: ViewModel, b: int) -> tuple[str, str, str]:
     betas, floor = QUANTITIES["pair_betas"].text(shape_distance(motion.betas[b], motion.betas[0])), "–"
     if view.floors is not None and scene.camera is not None:
         first, own = view.floors[0], view.floors[b]
-        step = float(floor_step_cm(first, own, motion.joints[b, :, 0].mean(0), up=(0.0, 0.0, 1.0)))
-        angle = QUANTITIES["floor_angle_deg"].text(floor_angle_deg(first, own))
-        floor = f"{angle}, {step:+.1f} {QUANTITIES['pair_floor_cm'].unit}"
+        step = float(floor_step_cm(first, own, view.shared_place(b), up=first[:3]))
+        floor = floors_text(floor_angle_deg(first, own), step)
     return frames, betas, floor
+
+
+def floors_text(angle_deg: float, height_cm: float) -> str:
+    """How two floors differ, as text."""
+    return f"{QUANTITIES['floor_angle_deg'].text(angle_deg)}, {QUANTITIES['pair_floor_cm'].text(height_cm)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from optim.body.joints import CONTACT_JOINTS, JOINT_NAMES
-from optim.diagnostics.ground import floor_tilt, ground
+from optim.diagnostics.ground import floor_height_cm, floor_tilt, ground
 from optim.initialise.floor_from_feet import feet_evidence, guess_floor
 from optim.session.history import Snapshot
 from viewer.protocol.findings import FloorGuess, GroundCurves
@@ -25,6 +25,7 @@ def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
         contacts=found.contact_probability,
         contact_names=tuple(JOINT_NAMES[joint].replace("_", " ") for joint in CONTACT_JOINTS),
         tilt_deg=floor_tilt(fit, snapshot),
+        height_cm=floor_height_cm(fit, snapshot),
         estimated=builder.floors(fit.trajectory(snapshot)),
         observed=None if observed is None else builder.frame.planes(observed.numpy()),
     )
