@@ -52,7 +52,7 @@ def _unfinished(look: Look, fell: float | None) -> Cause:
         "bad" if early or falls or left > total / 10 else "warn",
         f"The run is not finished: {left} of {total} steps are left, from {phase.name} on.",
         tuple(evidence),
-        "Let it run to the end (F5) before you judge the motion.",
+        "Let it run to the end before you judge the motion.",
     )
 
 
