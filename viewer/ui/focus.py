@@ -67,6 +67,25 @@ FOCUSES: dict[str, Focus] = {
 """Name of a view → its row."""
 
 
+VIEW_OF_RULE = {
+    "coverage": "image",
+    "solver": "fit",
+    "keypoints": "image",
+    "camera": "image",
+    "floor": "floor",
+    "prior": "drift",
+    "consistency": "overlaps",
+    "feet": "floor",
+}
+"""Rule of *Why?* → the view in which its faults are seen; where that one is absent, "fit" shows them best."""
+
+
+def view_of_rule(rule: str, view: ViewModel) -> str | None:
+    """Name of the view in which the faults of a rule are seen; None for an unknown rule."""
+    name = VIEW_OF_RULE.get(rule)
+    return "fit" if name is not None and absent(name, view) else name
+
+
 class Entry(NamedTuple):
     """A line of the legend."""
 

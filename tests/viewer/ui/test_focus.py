@@ -8,13 +8,14 @@ import numpy as np
 import polyscope as ps
 import pytest
 
+from optim.diagnostics.causes.table import RULES
 from tests.viewer.eyes import SIGHTS, difference, seen
 from tests.viewer.panels.test_layers_panel import to_stage_3
 from viewer.layers.rollout import RolloutLayer
 from viewer.panels.table import PANELS
 from viewer.scene.camera import SIDES, camera_view_matrix
 from viewer.ui import theme
-from viewer.ui.focus import FOCUSES, focus_on, legend
+from viewer.ui.focus import FOCUSES, VIEW_OF_RULE, focus_on, legend
 from viewer.ui.palette import LEAST, PALETTES
 from viewer.ui.preferences import from_ui
 from viewer.ui.ui_state import ALWAYS, LAYERS, SHOWN_FROM_THE_START, UiState
@@ -38,6 +39,28 @@ def test_the_table_names_what_there_is():
         assert row.panel in PANELS
         assert row.camera in ("home", "camera", *SIDES)
     assert len({row.key for row in FOCUSES.values()}) == len(FOCUSES)
+
+
+def test_every_rule_of_the_diagnosis_has_a_view():
+    assert set(VIEW_OF_RULE) == {rule.name for rule in RULES}
+    assert set(VIEW_OF_RULE.values()) <= set(FOCUSES)
+
+
+def test_the_diagnosis_leads_to_the_frame_and_the_view_of_a_fault(split):
+    ui = split.app.ui
+    split.key("D")
+    split.frames(4)
+    faults = [v for v in split.view.analyses["diagnosis"].value.verdicts if v.level != "good"]
+    index, fault = next((i, v) for i, v in enumerate(faults) if VIEW_OF_RULE[v.rule] != "fit")
+    name, frame = VIEW_OF_RULE[fault.rule], ui.frame if fault.frame is None else fault.frame
+    if f"verdict {index}/{FOCUSES[name].title}" not in split.widgets:
+        split.scroll_to(f"verdict {index}/{FOCUSES[name].title}", "losses")
+    split.click(f"verdict {index}/{FOCUSES[name].title}")
+    assert (ui.focus, ui.frame) == (name, frame)
+    assert ui.tabs[PANELS[FOCUSES[name].panel].slot] == FOCUSES[name].panel
+    split.key("D")
+    split.frames(2)
+    assert ui.tabs["losses"] == "diagnosis"
 
 
 @pytest.mark.parametrize("by_key", [False, True])

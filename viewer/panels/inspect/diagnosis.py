@@ -12,6 +12,7 @@ from viewer.protocol.findings import Diagnosis, Verdict
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import is_current
+from viewer.ui.focus import FOCUSES, focus_on, view_of_rule
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, dot, duration, font, number, scale, tooltip
 
@@ -79,6 +80,16 @@ def _verdict(index: int, verdict: Verdict, view: ViewModel, ui: UiState) -> None
             if psim.SmallButton(f"{verdict.frame}##verdict {index}"):
                 ui.go_to(verdict.frame, view.scene.clip_frames)
             tooltip(f"Go to frame {verdict.frame}")
+            psim.SameLine()
+        seen_in = None if verdict.level == "good" else view_of_rule(verdict.rule, view)
+        if seen_in is not None:
+            psim.PushID(f"verdict {index}")
+            if psim.SmallButton(FOCUSES[seen_in].title):
+                if verdict.frame is not None:
+                    ui.go_to(verdict.frame, view.scene.clip_frames)
+                focus_on(ui, seen_in)
+            tooltip(f"Look at it in this view: {FOCUSES[seen_in].help}. D brings the diagnosis back.")
+            psim.PopID()
             psim.SameLine()
         psim.PushTextWrapPos(0.0)
         psim.TextUnformatted(f"{verdict.rule.capitalize()}: {verdict.text}" if verdict.rule else verdict.text)
