@@ -26,7 +26,7 @@ from viewer.protocol.view_model import About, Analysis, Finished, LoadFailed, Lo
 from viewer.scene.camera import Viewpoint
 from viewer.scene.comparing import Comparing
 from viewer.ui import theme
-from viewer.ui.layout import Rect, fitting_scale, lanes_of, layout
+from viewer.ui.layout import ROOM, Rect, fitting_scale, lanes_of, layout
 from viewer.ui.pins import pin_of
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
@@ -68,6 +68,7 @@ class App:
         self.scene_view = SceneView(self._guard)
         self.studio = Studio(self)
         self._theme = theme.THEMES[0]
+        self._told_size = 0.0  # the size of texts that there was no room for
         self.software = False  # the processor draws
         self.about = About()
         self.other_run = OtherRun(self.ui)
@@ -137,11 +138,22 @@ class App:
             self._theme = self.ui.theme
             theme.use(self._theme)
             self.scene_view.redraw()
-        scale = fitting_scale(self.ui.scale or self.ui.desktop_scale, *ps.get_window_size())
+        wanted = self.ui.scale or self.ui.desktop_scale
+        scale = fitting_scale(wanted, *ps.get_window_size())
+        self._tell_size(wanted, scale)
         if abs(scale - ps.get_ui_scale()) > 1e-3:
             ps.set_ui_scale(scale)
             theme.apply_style()
         theme.scale_texts(scale)
+
+    def _tell_size(self, wanted: float, scale: float) -> None:
+        """Say once why texts are smaller than they should be."""
+        if scale > wanted - 1e-3 or self._told_size == wanted:
+            return
+        self._told_size = wanted
+        text = f"Texts are {scale:.2g} times as large as usual, not {wanted:g} times, so that all panels fit."
+        width, height = (round(wanted * side) for side in ROOM)
+        self.ui.note(Note(level="info", text=text, advice=f"Make the window {width} × {height} pixels or larger."))
 
     def _rects(self) -> dict[str, Rect]:
         size, ui = ps.get_window_size(), self.ui

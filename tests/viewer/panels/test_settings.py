@@ -81,6 +81,22 @@ def test_in_a_small_window_texts_are_as_large_as_the_panels_leave_room_for():
     assert fitting_scale(0.75, 800, 500) == 0.75
 
 
+def test_the_window_says_that_texts_are_smaller_than_they_should_be(window):
+    ui = window.app.ui
+    ui.scale = 1.5
+    ps.set_window_size(1920, 1080)
+    window.frames(3)
+    assert not ui.notes
+    for size in ((1600, 900), (1440, 810), (1600, 900)):
+        ps.set_window_size(*size)
+        window.frames(3)
+    (note,) = ui.notes
+    assert "Texts are 1.2 times as large as usual, not 1.5 times" in note.text and "1920 × 1080" in note.advice
+    ui.scale = None
+    ps.set_window_size(1280, 720)
+    window.frames(3)
+
+
 def test_a_window_is_as_large_as_its_texts_and_no_larger_than_the_screen():
     fresh, kept = Preferences(), Preferences(size=(2600, 1500))
     assert fresh.window_size() == (1280, 720)
