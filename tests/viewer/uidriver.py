@@ -22,6 +22,17 @@ _WIDGETS = (
 )  # fmt: skip
 
 
+_INSIDE: dict[str, Callable[..., str]] = {
+    "Button": lambda label, *_: label,
+    "BeginCombo": lambda label, shown, *_: shown,
+    "DragInt": lambda label, value, speed=1, low=0, high=0, form="%d", *_: form % value,
+    "DragFloat": lambda label, value, speed=1, low=0, high=0, form="%.3f", *_: form % value,
+    "InputInt": lambda label, value, *_: str(value),
+    "InputDouble": lambda label, value, step=0, fast=0, form="%.6f", *_: form % value,
+}
+"""Widget → the text inside it, from its label and further arguments."""
+
+
 class Box(NamedTuple):
     """Where something was drawn in the last frame that drew it."""
 
@@ -46,6 +57,7 @@ class Item(NamedTuple):
     name: str
     box: Box
     clip: Box
+    lacks: float = 0.0  # width by which the text inside a widget is too long for it
 
     @property
     def visible(self) -> bool:
@@ -53,7 +65,7 @@ class Item(NamedTuple):
 
     def cut(self, slack: float) -> bool:
         """Whether it goes on beyond the side of what is seen; lists may go on below, where they scroll."""
-        return self.box.x0 < self.clip.x0 - slack or self.box.x1 > self.clip.x1 + slack
+        return self.box.x0 < self.clip.x0 - slack or self.box.x1 > self.clip.x1 + slack or self.lacks > slack
 
     @property
     def seen(self) -> Box:
@@ -88,7 +100,8 @@ class UiDriver:
 
     def install(self) -> None:
         for name in _WIDGETS:
-            self._wrap(name, self._after_selectable if name == "Selectable" else self._after_widget)
+            special = {"Selectable": self._after_selectable, **dict.fromkeys(_INSIDE, self._after_field(name))}
+            self._wrap(name, special.get(name, self._after_widget))
         for name in ("Text", "TextUnformatted", "TextDisabled", "TextColored", "TextWrapped"):
             self._wrap(name, self._after_text)
         self._wrap("PushID", lambda result, label, *_: self._ids.append(str(label)))
@@ -151,6 +164,19 @@ class UiDriver:
         (x0, y0, x1, y1, *rest), spare = self._items[-1].box, psim.GetStyle().ItemSpacing[0] / 2
         self._items[-1] = self._items[-1]._replace(box=Box(x0 + spare, y0, x1 - spare, y1, *rest))
 
+    def _after_field(self, name: str) -> Callable[..., None]:
+        """For a widget that writes a text inside itself."""
+
+        def after(result: Any, label: str, *arguments: Any) -> None:
+            self._after_widget(result, label)
+            style, (x0, _, x1, *_) = psim.GetStyle(), self._items[-1].box
+            room = x1 - x0 - (psim.GetFrameHeight() if name == "BeginCombo" else 0.0)
+            wide = psim.CalcTextSize(_INSIDE[name](label.partition("##")[0], *arguments))[0]
+            if x1 > x0:
+                self._items[-1] = self._items[-1]._replace(lacks=wide - max(room - style.FramePadding[0], 0.0))
+
+        return after
+
     def _within_child(self, window: str, y0: float, y1: float) -> tuple[float, float]:
         """The part of a height that a scrolling child of a window shows; the window itself hides nothing."""
         (_, y), (_, height) = psim.GetWindowPos(), psim.GetWindowSize()
@@ -194,11 +220,15 @@ class UiDriver:
 
     # --- acting
 
+    def begin(self) -> None:
+        """A new frame, before anything is drawn in it."""
+        self.frame += 1
+        self._ids.clear()
+        self._open.clear()
+
     def frames(self, count: int = 1) -> None:
         for _ in range(count):
-            self.frame += 1
-            self._ids.clear()
-            self._open.clear()
+            self.begin()
             ps.frame_tick()
 
     def until(self, condition: Callable[[], Any], *, frames: int = 3000) -> None:

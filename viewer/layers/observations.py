@@ -81,23 +81,26 @@ class ObservationsLayer(Layer):
         low, high = crop(view.scene.observed.joints2d, camera.size)
         scale = min(INSET_WIDTH * ui_scale(), 0.45 * free.width) / (high - low)[0]
         width, height = (high - low) * scale
+        unit = ui_scale()
+        title, arm = psim.GetTextLineHeight() + 6.0 * unit, 3.0 * unit
         corner = np.array([free.x + 8.0, free.y + free.height - height - 8.0])
+        top = (float(corner[0]), float(corner[1]) - title)
+        box = top, (corner[0] + width, corner[1] + height)
         draw = psim.GetBackgroundDrawList()
-        box = tuple(corner), (corner[0] + width, corner[1] + height)
         draw.AddRectFilled(*box, theme.packed(theme.BACKGROUND, 0.85), 4.0)
-        draw.PushClipRect(*box, True)
+        draw.PushClipRect(tuple(corner), box[1], True)
         for observed, fitted, missing in self._pixels:
             for x, y in corner + (missing - low) * scale:
-                draw.AddLine((x - 3, y - 3), (x + 3, y + 3), theme.packed(theme.MISSING), 1.2)
-                draw.AddLine((x - 3, y + 3), (x + 3, y - 3), theme.packed(theme.MISSING), 1.2)
+                for way in (-arm, arm):
+                    draw.AddLine((x - arm, y - way), (x + arm, y + way), theme.packed(theme.MISSING), 1.2 * unit)
             for a, b in zip(corner + (observed - low) * scale, corner + (fitted - low) * scale, strict=True):
-                draw.AddLine(tuple(a), tuple(b), theme.packed(theme.RESIDUAL), 1.5)
-                draw.AddCircleFilled(tuple(b), 2.5, theme.packed(theme.REPROJECTED))
-                draw.AddCircleFilled(tuple(a), 2.5, theme.packed(theme.LAYER_COLORS[self.name]))
+                draw.AddLine(tuple(a), tuple(b), theme.packed(theme.RESIDUAL), 1.5 * unit)
+                draw.AddCircleFilled(tuple(b), 2.5 * unit, theme.packed(theme.REPROJECTED))
+                draw.AddCircleFilled(tuple(a), 2.5 * unit, theme.packed(theme.LAYER_COLORS[self.name]))
         draw.PopClipRect()
         draw.AddRect(*box, theme.packed(theme.BORDER), 4.0)
-        draw.AddText(tuple(corner + (6.0, 3.0)), theme.packed(theme.DIM), "image: seen, reprojected")
-        return Rect(float(corner[0]), float(corner[1]), float(width), float(height))
+        draw.AddText((top[0] + 6.0 * unit, top[1] + 3.0 * unit), theme.packed(theme.DIM), "image: seen, reprojected")
+        return Rect(*top, float(width), float(height) + title)
 
     def _vertices(self, view: ViewModel, ids: tuple[int, ...], b: int, local: int) -> np.ndarray:
         """Some vertices (N, 3) of the fit."""

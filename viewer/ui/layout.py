@@ -9,7 +9,11 @@ LANE_HEIGHT, MOST_LANES = 6.0, 8
 """Height of a sub-sequence's lane on the timeline, and the number of lanes; later sub-sequences use them again."""
 LEFT_WIDTH, RIGHT_WIDTH, TIMELINE_HEIGHT = 268.0, 400.0, 86.0
 LEFT = {"transport": 216.0, "variables": 180.0, "layers": 0.0}  # heights; 0 takes what is left
+ALL_LAYERS, MOST_VARIABLES = 430.0, 330.0
+"""Height at which all layers are seen at once. Where there is more, ``variables`` takes it, up to a height."""
 RIGHT = {"weights": 0.48, "losses": 0.36, "messages": 0.16}  # shares of the column
+ALL_WEIGHTS = 340.0
+"""Height at which the rows of all weights are seen at once; what is more goes to ``losses``."""
 WIDE = {"losses": 0.84, "messages": 0.16}  # the same while plots are enlarged
 WIDE_SHARE = 0.46  # of the window that the right column takes then
 ROOM = (1280.0, 720.0)  # size of the smallest window in which all panels fit at the ordinary size of texts
@@ -55,8 +59,8 @@ def layout(
     squeeze = min(1.0, (width - 4 * gap) / (left + right + 200.0 * scale))
     left, right = left * squeeze, right * squeeze
     column = max(height - timeline - 3 * gap, 120.0)
-    rects = _fixed_column(gap, gap, left, column, gap, scale)
-    rects |= _shared_column(width - right - gap, gap, right, column, gap, WIDE if wide else RIGHT)
+    rects = _column(gap, gap, left, gap, _left_heights(column, gap, scale))
+    rects |= _column(width - right - gap, gap, right, gap, _right_heights(WIDE if wide else RIGHT, column, gap, scale))
     rects["timeline"] = Rect(gap, height - timeline - gap, width - 2 * gap, timeline)
     inner = left + 2 * gap
     rects["view"] = Rect(inner, gap, max(width - inner - right - 2 * gap, 1.0), column)
@@ -68,24 +72,32 @@ def lanes_of(count: int) -> int:
     return min(count, MOST_LANES) if count > 1 else 0
 
 
-def _fixed_column(x: float, y: float, width: float, height: float, gap: float, scale: float) -> dict[str, Rect]:
+def _left_heights(height: float, gap: float, scale: float) -> dict[str, float]:
+    """Heights of the slots of the left column."""
     free = height - gap * (len(LEFT) - 1)
-    fixed = sum(LEFT.values()) * scale
-    shrink = min(1.0, 0.75 * free / fixed)
+    shrink = min(1.0, 0.75 * free / (sum(LEFT.values()) * scale))
+    heights = {name: size * scale * shrink for name, size in LEFT.items()}
+    spare = free - sum(heights.values()) - ALL_LAYERS * scale
+    heights["variables"] += min(max(spare, 0.0), (MOST_VARIABLES - LEFT["variables"]) * scale)
+    heights["layers"] = free - sum(heights.values())
+    return heights
+
+
+def _right_heights(shares: dict[str, float], height: float, gap: float, scale: float) -> dict[str, float]:
+    """Heights of the slots of the right column from their shares of it."""
+    free = height - gap * (len(shares) - 1)
+    heights = {name: free * share for name, share in shares.items()}
+    spare = max(heights.get("weights", 0.0) - ALL_WEIGHTS * scale, 0.0)
+    if spare:
+        heights["weights"] -= spare
+        heights["losses"] += spare
+    return heights
+
+
+def _column(x: float, y: float, width: float, gap: float, heights: dict[str, float]) -> dict[str, Rect]:
+    """Slots below each other."""
     rects = {}
-    for name, size in LEFT.items():
-        tall = size * scale * shrink if size else free - fixed * shrink
+    for name, tall in heights.items():
         rects[name] = Rect(x, y, width, tall)
         y += tall + gap
-    return rects
-
-
-def _shared_column(
-    x: float, y: float, width: float, height: float, gap: float, shares: dict[str, float]
-) -> dict[str, Rect]:
-    free = height - gap * (len(shares) - 1)
-    rects = {}
-    for name, share in shares.items():
-        rects[name] = Rect(x, y, width, free * share)
-        y += free * share + gap
     return rects

@@ -23,17 +23,20 @@ _FLAGS = int(psim.ImGuiWindowFlags_NoDecoration) | int(psim.ImGuiWindowFlags_NoS
 
 def free_of_overlay(size: tuple[int, int]) -> Rect:
     """The part of the window that stays uncovered."""
-    width, height = size
-    left = 2 * MARGIN + PLOT_WIDTH if height >= LEAST_HEIGHT else 0.0
-    return Rect(left, 0.0, max(width - left - 2 * MARGIN, 1.0), max(height - BAR_HEIGHT - 2 * MARGIN, 1.0))
+    (width, height), unit = size, ps.get_ui_scale()
+    margin, left = MARGIN * unit, 0.0
+    if height >= LEAST_HEIGHT * unit:
+        left = 2 * margin + PLOT_WIDTH * unit
+    return Rect(left, 0.0, max(width - left - 2 * margin, 1.0), max(height - BAR_HEIGHT * unit - 2 * margin, 1.0))
 
 
 def draw_overlay(view: ViewModel, size: tuple[int, int]) -> None:
     """Draw phase, step and loss of the iteration that is shown, and its place on the curve and in the schedule."""
-    width, height = size
+    (width, height), unit = size, ps.get_ui_scale()
+    margin, bar = MARGIN * unit, BAR_HEIGHT * unit
     row = view.history.row_of(view.shown)
     phase = view.phases[int(view.history.phase[row])]
-    _open("overlay caption", MARGIN, MARGIN, PLOT_WIDTH, 58.0)
+    _open("overlay caption", margin, margin, PLOT_WIDTH * unit, 58.0 * unit)
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())
     loss, text = float(view.history.total[row]), view.scene.name
@@ -43,14 +46,15 @@ def draw_overlay(view: ViewModel, size: tuple[int, int]) -> None:
         text = f"step {step}/{phase.steps} · iteration {number_} · loss {number(loss)}"
     psim.TextColored(theme.rgba(theme.DIM), text)
     psim.End()
-    if fitted and height >= LEAST_HEIGHT:
-        _open("overlay loss", MARGIN, height - PLOT_HEIGHT - BAR_HEIGHT - 20.0, PLOT_WIDTH, PLOT_HEIGHT)
+    if fitted and height >= LEAST_HEIGHT * unit:
+        plot = PLOT_HEIGHT * unit
+        _open("overlay loss", margin, height - plot - bar - 20.0 * unit, PLOT_WIDTH * unit, plot)
         plot_losses(view, each_term=True)
         psim.End()
-    _open("overlay schedule", MARGIN, height - BAR_HEIGHT - 12.0, width - 2 * MARGIN, BAR_HEIGHT)
+    _open("overlay schedule", margin, height - bar - 12.0 * unit, width - 2 * margin, bar)
     x, y = psim.GetCursorScreenPos()
     done = float(positions(view, view.history.path(view.shown))[-1])
-    draw_schedule(view, x, y - 1, psim.GetContentRegionAvail()[0], 22.0, done=done)
+    draw_schedule(view, x, y - 1, psim.GetContentRegionAvail()[0], 22.0 * unit, done=done)
     psim.End()
 
 

@@ -12,7 +12,7 @@ from viewer.protocol.commands import Command, SetBreakpoints
 from viewer.protocol.view_model import BreakpointSetting, ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import disabled, font, tooltip
+from viewer.ui.widgets import disabled, font, scale, tooltip
 
 _HELP = {
     "not finite": "NaN or Inf in the loss, a term, a gradient, a variable or a point that the line search tried",
@@ -60,7 +60,7 @@ def _row(view: ViewModel, index: int, setting: BreakpointSetting) -> BreakpointS
     changed = replace(setting, on=on)
     if setting.bound is not None:
         psim.SameLine()
-        psim.SetNextItemWidth(70.0)
+        psim.SetNextItemWidth(70.0 * scale())
         entered, bound = psim.InputDouble("##bound", setting.bound, 0.0, 0.0, f"%g {setting.unit}", _ENTER)
         if entered:
             changed = replace(changed, bound=float(bound))

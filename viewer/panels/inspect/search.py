@@ -44,7 +44,7 @@ def search_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         _outcome(found.value)
         size = psim.GetContentRegionAvail()
         side = min(_TABLE * scale(), 0.55 * size[0])
-        _plot(found.value, (size[0] - side - 6.0, max(size[1], 60.0)))
+        _plot(found.value, (size[0] - side - psim.GetStyle().ItemSpacing[0], max(size[1], 60.0)))
         psim.SameLine()
         _table(found.value, (side, max(size[1], 60.0)))
 

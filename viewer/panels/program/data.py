@@ -20,9 +20,15 @@ _COLORS = {"good": "TEXT", "warn": "WARN", "bad": "BAD"}
 
 
 def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """Draw how much was observed, what the checks found, a range of frames, and the edits for that range."""
+    """Draw how much was observed, what the checks found, a range of frames, and the edits for that range.
+
+    What was found scrolls, so that the edits stay in sight.
+    """
     seen = {name: getattr(view.scene.observed, name) for name in NAMES}
     masks = {name: _mask(name, data) for name, data in seen.items() if data is not None}
+    several = len(view.scene.starts) > 1
+    edits = (3 if several else 2) * psim.GetFrameHeightWithSpacing()
+    psim.BeginChild("found in the data", (0.0, max(psim.GetContentRegionAvail()[1] - edits, psim.GetTextLineHeight())))
     if masks:
         found = coverage_of(masks)
         psim.PushTextWrapPos(0.0)
@@ -34,9 +40,10 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
                 ui.go_to(view.scene.starts[found.longest_gap[0]] + start, view.scene.clip_frames)
             tooltip("Go to its first frame")
     _checks(view.scene.checked)
+    psim.EndChild()
     ui.sequence = sequence_choice("data of", ui.sequence, len(view.scene.starts))
     first, last = _range(view, ui)
-    sub_sequence = ui.sequence if len(view.scene.starts) > 1 else None
+    sub_sequence = ui.sequence if several else None
     if psim.Button("Leave out"):
         yield DropFrames(first, last + 1, sub_sequence=sub_sequence)
     tooltip("The observations of these frames are no longer fitted (undo: Ctrl+Z)")
