@@ -23,7 +23,7 @@ class Quantity:
 
     def text(self, value: float) -> str:
         """A value with its unit, in the form that is used everywhere."""
-        return f"{value:.{self.digits}f} {self.unit}".rstrip()
+        return f"{round(float(value), self.digits) + 0.0:.{self.digits}f} {self.unit}".rstrip()  # without "-0.0"
 
 
 QUANTITIES = {

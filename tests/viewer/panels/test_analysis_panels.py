@@ -126,7 +126,7 @@ def test_shape_and_floor_of_every_sub_sequence_are_listed(open_fit):
     frames, betas, floor = shape_and_floor(window.view, 1)
     assert (frames, betas) == ("5–12", QUANTITIES["pair_betas"].text(pairs[0].betas))
     assert floor.startswith(QUANTITIES["floor_angle_deg"].text(pairs[0].floor_angle_deg))
-    assert shape_and_floor(window.view, 0)[1:] == ("0.00", "0.0 °, +0.0 cm")
+    assert shape_and_floor(window.view, 0)[1:] == ("0.00", "0.0 °, 0.0 cm")
     assert window.shows(floor)
 
 
