@@ -20,13 +20,16 @@ from optim.session.edits import Perturb
 from optim.session.session import Session
 from optim.split.splitting import sub_problem
 from tests import fakes as small
+from tests.viewer.uidriver import Box, UiDriver
 from viewer.layers.axes import LENGTH
 from viewer.layers.body import ghost_frames
 from viewer.layers.camera import plane_depth, unproject
 from viewer.layers.floor import grid, middle
 from viewer.layers.pull import LONGEST, pull_of
 from viewer.layers.sub_sequences import WORST_MM
+from viewer.panels.fit.frame_bar import lane_of
 from viewer.protocol.planes import plane_of
+from viewer.protocol.view_model import ViewModel
 from viewer.scene.camera import frame_points, project
 from viewer.scene.picking import surface_at
 from viewer.scene.reframe import rigid_to
@@ -34,6 +37,7 @@ from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.pins import pin_of
 from viewer.ui.ui_state import LAYERS, UiState
+from viewer.ui.widgets import Strip
 from viewer.window.app import App
 from viewer.window.window import start_polyscope
 from viewer.worker.local_client import LocalClient
@@ -41,6 +45,8 @@ from viewer.worker.local_client import LocalClient
 SIZE, FRAMES, SEGMENT = (800, 600), 12, 4
 SHORT = {"num_iters": (1, 2, 3), "lbfgs_max_iter": 3, "tune_frames": 8}
 FRAME = 6
+APART = 0.6
+"""Deviation [m] by which sub-sequences are moved, so that none hides the other."""
 
 
 def in_the_world() -> Session:
@@ -64,7 +70,7 @@ def in_sub_sequences() -> Session:
 class Studio:
     """One fit in stage 3, and the pictures of it."""
 
-    def __init__(self, make: Callable[[], Session]) -> None:
+    def __init__(self, make: Callable[[], Session], *edits: Perturb) -> None:
         session = make()
         session.finish_stage()
         session.finish_stage()
@@ -72,6 +78,8 @@ class Studio:
             session.step_iteration()
         if session.problem.has_camera:
             session.apply(Perturb("floor_plane", scale=0.05))
+        for edit in edits:
+            session.apply(edit)
         self.app = App(lambda: LocalClient(lambda: session), UiState(follow=False))
         ps.set_user_callback(self.app.frame)
         ps.frame_tick()
@@ -235,6 +243,65 @@ def camera_pictures(studio: Studio) -> None:
         studio.shoot(f"in {frame}", "skeleton", lambda rigid=rigid: {"there": rigid.points(ones)})
 
 
+def shared_pictures(studio: Studio, bar: Box) -> None:
+    """Two sub-sequences that stand apart in a frame that both hold, and their lanes on the timeline."""
+    view, ui = studio.view, studio.ui
+    ui.frame = 5
+    studio.shoot("shared bodies", "body", lambda: {str(b): torso(studio, b) for b in range(2)})
+    lanes = {f"{b} {where}": lane_place(view, bar, b, frame) for b, where, frame in LANES}
+    studio.pictures["lanes"] = ps.screenshot_to_buffer(transparent_bg=False, include_UI=True)[:, :, :3]
+    studio.pictures |= {f"lanes/{name}": place[None] for name, place in lanes.items()}
+
+
+def lane_place(view: ViewModel, bar: Box, b: int, frame: float) -> np.ndarray:
+    """The middle (2,) [px] of a sub-sequence's lane at a frame of the clip."""
+    strip = Strip(bar.x0, bar.y0, bar.x1 - bar.x0, bar.y1 - bar.y0, None, False, 0.0, 0.0)
+    lane = lane_of(view, strip, b)
+    return np.array([strip.x + strip.width * frame / (view.scene.clip_frames - 1), lane.y + lane.height / 2])
+
+
+def torso(studio: Studio, b: int) -> np.ndarray:
+    """Joints (4, 3) of a sub-sequence's trunk in the present frame."""
+    return studio.view.motion.joints[b, studio.view.scene.local_frame(b, studio.ui.frame), [0, 3, 6, 9]]
+
+
+def compared_pictures(studio: Studio) -> None:
+    """The fitted body A and a pinned body B to its side, in one picture."""
+    view, ui = studio.view, studio.ui
+    ui.pins.add(pin_of(view, "as it is"))
+    ui.pins.beside, aside = True, np.array([ui.pins.distance, 0.0, 0.0])
+    ui.layers = {name: name in ("body", "compared") for name in LAYERS}
+    for _ in range(3):
+        ps.frame_tick()
+    places = {"A": torso(studio, 0), "B": torso(studio, 0) + aside}
+    studio._look(np.concatenate(list(places.values())))
+    ps.frame_tick()
+    studio._store("A and B", places)
+    ui.pins.remove(0)
+
+
+def themed_pictures(studio: Studio) -> None:
+    """The body on the floor in every theme, and a place of the floor and of the empty scene."""
+    ui = studio.ui
+    for name in theme.THEMES:
+        ui.theme = name
+        ui.layers = {layer: layer in ("body", "floor") for layer in LAYERS}
+        for _ in range(3):
+            ps.frame_tick()
+        joints = studio.view.motion.joints[0, FRAME]
+        studio._look(joints)
+        ps.frame_tick()
+        assert not ui.broken, ui.broken
+        studio._store(f"in {name}", {"body": torso(studio, 0)})
+        studio.pictures[f"in {name}/bare"] = np.array([[4.0, 4.0]])
+    ui.theme = theme.THEMES[0]
+    ps.frame_tick()
+
+
+LANES = ((0, "alone", 2.0), (0, "shared", 6.0), (1, "shared", 6.0), (1, "alone", 9.5))
+"""Sub-sequence, whether another one has the frame too, and a frame of the clip."""
+
+
 def drag_floor(studio: Studio, cm: float) -> np.ndarray:
     """Pull the handle's upward arrow with the mouse; by how much the floor rose, and the selection of a click."""
     ui, io = studio.ui, psim.GetIO()
@@ -268,10 +335,23 @@ def grid_points(studio: Studio, plane: np.ndarray) -> np.ndarray:
 
 
 def main(out: Path) -> None:
+    driver = UiDriver()
+    driver.install()
     start_polyscope("openGL3_egl", size=SIZE)
-    arrays = {}
-    for make, draw in ((in_the_world, world_pictures), (in_sub_sequences, camera_pictures)):
-        studio = Studio(make)
+    arrays: dict[str, np.ndarray] = {}
+
+    def shared(studio: Studio) -> None:
+        shared_pictures(studio, driver.widgets["frame bar"])
+
+    studies: list[tuple[Callable[[], Session], Callable[[Studio], None], list[Perturb]]] = [
+        (in_the_world, world_pictures, []),
+        (in_the_world, compared_pictures, []),
+        (in_the_world, themed_pictures, []),
+        (in_sub_sequences, camera_pictures, []),
+        (in_sub_sequences, shared, [Perturb("trans", scale=APART)]),
+    ]
+    for make, draw, edits in studies:
+        studio = Studio(make, *edits)
         draw(studio)
         arrays |= studio.pictures
         ps.clear_user_callback()

@@ -72,7 +72,7 @@ class BodyLayer(SkinnedLayer):
     """The motion that is shown."""
 
     name = "body"
-    opacity = 0.8
+    opacity, opacity_on_bright = 0.8, 0.9
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Stitch the sub-sequences, where that is drawn in their place."""
@@ -85,9 +85,10 @@ class BodyLayer(SkinnedLayer):
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Pose the meshes."""
+        opacity = self.opacity_on_bright if theme.is_bright() else self.opacity
         for drawn in drawn_at(view, ui):
             vertices = self.skinner(view).vertices(drawn.motion, drawn.sequence, drawn.frame)
-            self.mesh(drawn.name, vertices, view.scene.body.faces, color=drawn.color, opacity=self.opacity)
+            self.mesh(drawn.name, vertices, view.scene.body.faces, color=drawn.color, opacity=opacity)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
         """Says that the body is stitched."""

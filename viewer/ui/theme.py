@@ -82,6 +82,11 @@ def _take(name: str) -> None:
         globals()[field.name.upper()] = getattr(PALETTES[name], field.name)
 
 
+def is_bright() -> bool:
+    """Whether the scene has a bright background."""
+    return sum(BACKGROUND) > 1.5
+
+
 def sequence_color(index: int) -> Color:
     """Colour of a sub-sequence wherever it is drawn: its body, its lane on the timeline, its curves."""
     return SEQUENCES[index % len(SEQUENCES)]

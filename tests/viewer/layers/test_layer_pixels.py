@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.viewer.eyes import contrast
 from tests.viewer.window.test_pixels import around, drawn, has_hue, share
 from viewer.ui import theme
+from viewer.ui.palette import PALETTES
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +44,8 @@ CASES = [
     ("floors observed", "lines", COLORS["floors"]),
     ("floors estimated", "lines", theme.SEQUENCES[0]),
     ("camera", "sides", COLORS["camera"]),
+    ("shared bodies", "0", theme.SEQUENCES[0]),
+    ("shared bodies", "1", theme.SEQUENCES[1]),
     ("handle", "lines", theme.ACCENT),
     ("in camera", "there", COLORS["skeleton"]),
     ("in prior", "there", COLORS["skeleton"]),
@@ -55,6 +59,29 @@ def test_a_layer_draws_its_colour_where_its_data_is(pictures, picture, place, co
     assert len(places) >= 1
     assert share(pictures[picture], places, color) >= 0.8
     assert share(pictures[f"{picture}/off"], places, color) == 0.0
+
+
+@pytest.mark.parametrize(("place", "color"), [("A", theme.SEQUENCES[0]), ("B", COLORS["compared"])])
+def test_both_bodies_of_a_comparison_have_their_colours(pictures, place, color):
+    assert share(pictures["A and B"], pictures[f"A and B/{place}"], color) >= 0.8
+
+
+@pytest.mark.parametrize("b", [0, 1])
+def test_lanes_have_the_colours_of_their_sub_sequences_and_are_opaque_where_two_share_frames(pictures, b):
+    color = np.array(theme.SEQUENCES[b])
+    for where, wanted in (("shared", color), ("alone", (color + theme.RAISED) / 2)):
+        (found,) = around(pictures["lanes"], pictures[f"lanes/{b} {where}"][0], 0)
+        np.testing.assert_allclose(found, wanted, atol=0.04, err_msg=where)
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+def test_the_body_stands_out_from_floor_and_background(pictures, name):
+    """By the same contrast as the colours of the palette, although what is inside it shines through."""
+    image = pictures[f"in {name}"]
+    body = np.concatenate([around(image, place) for place in pictures[f"in {name}/body"]])
+    (bare,) = around(image, pictures[f"in {name}/bare"][0], 0)
+    assert np.abs(bare - PALETTES[name].background).max() < 0.02
+    assert np.median([contrast(pixel, bare) for pixel in body]) >= 2.5
 
 
 def test_the_floor_follows_the_hand_that_pulls_its_handle(pictures):
