@@ -86,7 +86,12 @@ class Progress:
         self._line, self._began = Line(stream, every=every), time.monotonic()
 
     def count(self, done: int, total: int) -> None:
-        """Show the number of units done, for a task whose total was not known when it began."""
+        """Show the number of units done, for a task whose total was not known when it began.
+
+        The time left is told by the units after those of the first call: what came before it was preparation.
+        """
+        if not self._total:
+            self._first, self._began = done, time.monotonic()
         self._total = total
         self.show(done)
 

@@ -339,10 +339,16 @@ class Settings:
         "headless: folder for results and video",
         group=RUN,
         metavar="DIR",
-        otherwise="out/CLIP",
+        otherwise="out/CLIP, or beside what --open names",
         of_one_run=True,
     )
     no_video: bool = option(False, "headless: write results but no video", group=RUN, of_one_run=True)
+    fast_video: bool = option(
+        False,
+        "headless: draw a video of 960 × 540 pixels and 15 pictures per second, in about a third of the time",
+        group=RUN,
+        of_one_run=True,
+    )
     export: tuple[str, ...] = option(
         (), f"headless: write the motion also as {','.join(FORMATS)}", group=RUN, metavar="FORMAT", of_one_run=True
     )
@@ -361,7 +367,13 @@ class Settings:
         check=positive(),
         of_one_run=True,
     )
-    open: Path | None = option(None, "show a recorded run or results", group=RUN, metavar="FILE|DIR", of_one_run=True)
+    open: Path | None = option(
+        None,
+        "show a recorded run or results; with --headless, write a video of it without a new fit",
+        group=RUN,
+        metavar="FILE|DIR",
+        of_one_run=True,
+    )
     compare: Path | None = option(
         None,
         "in the window: another run or results of the clip, drawn as a second body",

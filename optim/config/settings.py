@@ -114,8 +114,8 @@ def _check_run_files(settings: Settings, given: Mapping[str, Any]) -> None:
         raise InputError(f"{' and '.join(map(flag_of, chosen))}: choose one of them")
     if settings.compare is not None and settings.headless:
         raise InputError("--compare is for the window; without one, python -m optim.report A B compares two runs")
-    if settings.open is not None and settings.headless:
-        raise InputError("--open shows what was recorded in a window; it does not go with --headless")
+    if settings.open is not None and settings.headless and settings.no_video:
+        raise InputError("--no-video: --headless --open writes nothing but a video; leave out one of them")
     if settings.rgb_seq_len is not None and settings.headless and chosen:
         raise InputError(f"{flag_of(chosen[0])}: a clip that is split is not recorded without a window")
 

@@ -96,6 +96,15 @@ def open_results(path: Path, *, body_path: Path | None = None, clip: str | None 
     return _joined(chosen, groups[chosen], body_path)
 
 
+def names_of(path: Path) -> list[str]:
+    """Names of the clips that results hold, as ``open_results`` takes them.
+
+    Raises:
+        InputError: There are no results.
+    """
+    return list(_groups(find_results(path))) if is_folder(path) else [path.stem]
+
+
 def interval_of(folder: Path) -> Interval | None:
     """Interval of a video that a folder of results covers. None if the folder does not store it.
 

@@ -75,7 +75,8 @@ def _fit_whole(settings: Settings, session: Session, out: Path, recorder: Record
         return 0
     from viewer.commands.headless import render_fit_video, tell_of_video  # they need Polyscope
 
-    return tell_of_video(partial(render_fit_video, session, out / f"{session.problem.name}.mp4"))
+    video = out / f"{session.problem.name}.mp4"
+    return tell_of_video(partial(render_fit_video, session, video, fast=settings.fast_video))
 
 
 def _fit_session(
@@ -133,10 +134,10 @@ def _fit_split(settings: Settings) -> int:
         return _tell_stopped()
     if settings.no_video:
         return 0
-    from viewer.commands.headless import render_results_video, tell_of_video  # they need Polyscope
+    from viewer.commands.headless import render_replay, tell_of_video  # they need Polyscope
 
     video = out / f"{fit.whole.name}.mp4"
-    return tell_of_video(partial(render_results_video, final, video, body=settings.own_body))
+    return tell_of_video(partial(render_replay, final, video, body=settings.own_body, fast=settings.fast_video))
 
 
 def _stop_on_signals() -> None:

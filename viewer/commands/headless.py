@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polyscope as ps
 
+from optim.common.errors import InputError
 from optim.common.exit_status import tell_error
 from optim.common.progress import PLAIN, Progress
-from viewer.film.script import Script, fit_text, parse_script
+from optim.common.writing import file_name
+from optim.config.settings import Settings
+from optim.recording.runfile import SUFFIX
+from viewer.film.script import Script, faster, fit_text, parse_script
+from viewer.film.studio import new_file
 from viewer.film.video import VideoError
-from viewer.protocol.view_model import LoadFailed, Scene
+from viewer.protocol.view_model import About, LoadFailed, Scene
 from viewer.replay.opening import replay_of
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
@@ -25,6 +31,8 @@ from viewer.worker.local_client import LocalClient
 if TYPE_CHECKING:
     from optim.session.session import Session
 
+PROGRESS_SECONDS = 5.0
+"""Length of the part of a fit's video that shows its iterations."""
 WARM_FRAMES = 3  # until ImGui has found the sizes of its windows
 Report = Callable[[int, int], None]
 
@@ -76,14 +84,16 @@ def record_script(
         for _ in range(WARM_FRAMES):
             ps.frame_tick()
         app.studio.start(path, script=script, pictures=pictures)
-        filming = app.studio.filming
+        filming, told = app.studio.filming, 0
         while app.studio.filming is not None:
-            while not app.studio.prepare() and app.studio.filming is not None:
+            if app.studio.prepare():
+                ps.frame_tick()
+                app.studio.take()
+            else:
                 app.receive()
-            ps.frame_tick()
-            app.studio.take()
-            if report is not None and filming is not None:
-                report(filming.frames, script.frames)
+            if report is not None and filming is not None and filming.frames > told:
+                told = filming.frames
+                report(told, script.frames)
         if filming is None or app.studio.error is not None:
             raise VideoError(app.studio.error or f"{path}: nothing was filmed")
         return VideoResult(path, filming.frames, filming.codec, filming.remark)
@@ -94,39 +104,92 @@ def record_script(
         ps.remove_all_structures()
 
 
-def render_results_video(
-    folder: Path, path: Path, *, body: Path | None = None, loops: int = 2, report: Report | None = None
+def render_replay(
+    source: Path,
+    path: Path,
+    *,
+    body: Path | None = None,
+    clip: str | None = None,
+    fast: bool = False,
+    report: Report | None = None,
 ) -> VideoResult:
-    """Write a video of results that were saved: their motion, a number of times.
+    """Write a video of what is on disk: of a recorded run its iterations and its motion, of results their motion.
 
     Args:
-        folder: As ``run_viewer.py --open`` takes it.
+        source: As ``run_viewer.py --open`` takes it.
         body: Model file or folder; None: the shipped body.
+        clip: Name of the clip, for a folder of results that holds several.
+        fast: A smaller video with fewer pictures (``viewer.film.script.faster``).
 
     Other arguments and errors are those of ``record_script``.
     """
-    client, scene = replay_of(folder, body=body), None
+    client, about, scene = replay_of(source, body=body, clip=clip), About(), None
     while scene is None:
         for message in client.poll():
             if isinstance(message, LoadFailed):
                 raise LoadError(message.text)
+            about = message if isinstance(message, About) else about
             scene = message if isinstance(message, Scene) else scene
     client.close()
-    seconds = loops * scene.clip_frames / scene.fps
-    script = parse_script(f"0 look home\n0 iteration end\n0-{seconds:.6f} play\n")
-    return record_script(lambda: replay_of(folder, body=body), path, script, report=report)
+    script = fit_script(
+        scene.clip_frames / scene.fps,
+        progress_seconds=0.0 if about.kind == "results" else PROGRESS_SECONDS,
+        camera=about.kind != "results" and scene.camera is not None,
+    )
+    script = faster(script) if fast else script
+    return record_script(lambda: replay_of(source, body=body, clip=clip), path, script, report=report)
+
+
+def film_replay(settings: Settings) -> int:
+    """Write a video of the run or results that are opened, one of each clip; returns the exit status.
+
+    The videos lie in the folder that is asked for, or beside what is opened, and replace no other file.
+
+    Raises:
+        InputError: There is nothing to film, or the folder cannot be written to.
+    """
+    source = settings.open
+    assert source is not None
+    of_run = source.suffix == SUFFIX
+    beside = source if source.is_dir() else source.parent
+    if of_run:
+        names: list[str | None] = [settings.clip]
+    else:
+        from optim.results.opened import names_of  # needs torch, which a recorded run does not
+
+        names = [*names_of(source)] if settings.clip is None else [settings.clip]
+    folder, worst = settings.out or beside, 0
+    for name in names:
+        stem = source.stem if of_run or name is None else file_name(name, otherwise="clip")
+        try:
+            path = new_file(folder, stem)
+        except OSError as error:
+            raise InputError(f"{folder}: no video can be written there ({error}); name a folder with --out") from None
+        render = partial(render_replay, source, path, body=settings.own_body, clip=name, fast=settings.fast_video)
+        try:
+            worst = max(worst, tell_of_video(render, advice=""))
+        except LoadError as error:
+            raise InputError(str(error)) from None
+        finally:
+            if path.stat().st_size == 0:
+                path.unlink()  # Nothing was filmed.
+    return worst
 
 
 def fit_script(
     clip_seconds: float,
     *,
-    size: tuple[int, int],
-    fps: float,
-    progress_seconds: float,
-    loops: int,
+    size: tuple[int, int] = (1280, 720),
+    fps: float = 30.0,
+    progress_seconds: float = PROGRESS_SECONDS,
+    loops: int = 2,
     camera: bool = False,
 ) -> Script:
-    """The iterations of a fit while the clip plays, then its motion a number of times, last as a camera saw it."""
+    """The iterations of a fit while the clip plays, then its motion a number of times, last as a camera saw it.
+
+    Args:
+        progress_seconds: Length of the first part; 0 leaves it out, and the end of the fit is shown.
+    """
     end = progress_seconds + loops * clip_seconds
     last = f"{end - clip_seconds:.6f} look camera" if camera else ""
     return replace(parse_script(fit_text(progress_seconds, end) + last), size=size, fps=fps)
@@ -138,8 +201,9 @@ def render_fit_video(
     *,
     size: tuple[int, int] = (1280, 720),
     fps: float = 30.0,
-    progress_seconds: float = 5.0,
+    progress_seconds: float = PROGRESS_SECONDS,
     loops: int = 2,
+    fast: bool = False,
     report: Report | None = None,
 ) -> VideoResult:
     """Write a video of a finished (or broken off) fit: its iterations, then its latest motion.
@@ -149,6 +213,7 @@ def render_fit_video(
         size: Width and height in pixels.
         progress_seconds: Length of the first part.
         loops: How often the motion is played in the second part, the last time as the camera saw it, if there is one.
+        fast: A smaller video with fewer pictures (``viewer.film.script.faster``).
 
     Other arguments and errors are those of ``record_script``.
     """
@@ -162,18 +227,22 @@ def render_fit_video(
         loops=loops,
         camera=problem.camera is not None,
     )
+    script = faster(script) if fast else script
     return record_script(lambda: LocalClient(lambda: session), path, script, report=report)
 
 
-def tell_of_video(render: Callable[..., VideoResult]) -> int:
+def tell_of_video(render: Callable[..., VideoResult], *, advice: str = "; --no-video leaves it out") -> int:
     """Call a function that renders a video and takes a ``report``, showing its progress; returns the exit status.
 
     A video that cannot be made is one line on the error stream and status 1.
+
+    Args:
+        advice: End of that line.
     """
     try:
         video = render(report=Progress(unit="pictures", every=PLAIN).count)
     except (WindowUnavailable, VideoError) as error:
-        tell_error(f"no video: {error}; --no-video leaves it out")
+        tell_error(f"no video: {error}{advice}")
         return 1
     print(f"video: {video.path}" + (f" ({video.remark})" if video.remark else ""))
     return 0

@@ -2,7 +2,7 @@
 
 SCRIPT is a file (docs/recording.md) or the name of a script that comes with the program. The options are those of
 ``run_viewer.py``; ``--open FILE`` plays a recorded run, without the optimiser. ``--pictures`` writes every picture
-as PNG too.
+as PNG too; ``--fast-video`` makes the video smaller, with fewer pictures, than the script says.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from optim.common.errors import InputError
 from optim.common.exit_status import tell_error, with_exit_status
 from optim.common.progress import PLAIN, Progress
-from optim.config.settings import parse
+from optim.config.settings import Settings, parse
 from viewer.commands.headless import LoadError, record_script
 from viewer.commands.sessions import make_session
-from viewer.film.script import READY_MADE, ScriptError, read_script
+from viewer.film.script import READY_MADE, ScriptError, faster, read_script
 from viewer.film.video import VideoError
 from viewer.replay.opening import replay_of
 from viewer.window.client import Client
@@ -36,8 +36,9 @@ def main(arguments: list[str]) -> int:
     name, video, *rest = [word for word in arguments if word != "--pictures"]
     shown = Progress(unit="pictures", every=PLAIN)
     try:
-        script = read_script(name)
-        result = record_script(_client(rest), Path(video), script, pictures=pictures, report=shown.count)
+        script, settings = read_script(name), parse(rest)
+        script = faster(script) if settings.fast_video else script
+        result = record_script(_client(settings), Path(video), script, pictures=pictures, report=shown.count)
     except (ScriptError, LoadError) as error:
         raise InputError(str(error)) from None
     except (WindowUnavailable, VideoError) as error:
@@ -47,8 +48,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _client(arguments: list[str]) -> Callable[[], Client]:
-    settings = parse(arguments)
+def _client(settings: Settings) -> Callable[[], Client]:
     if settings.open is not None:
         return partial(replay_of, settings.open, body=settings.own_body, clip=settings.clip)
     return partial(LocalClient, partial(make_session, settings))

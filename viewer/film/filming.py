@@ -5,6 +5,7 @@ Each picture taken is one picture of the video at its fixed rate, however long t
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from viewer.ui.ui_state import UiState
 
 MOST_BLANK = 5
 """Pictures of one single colour in a row that are left out, because the window may be changing its size."""
+MOST_KEPT = 400_000_000
+"""Bytes of pictures that are kept because they will come again."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Filming:
         fps: Pictures per second of the video.
         player: Plays a script; None films what the user does.
         pictures: Write every picture as PNG too.
+        untouched: Nobody but the script changes the window, so that a picture that comes again need not be drawn again.
 
     Raises:
         viewer.film.video.VideoError: The file cannot be written.
@@ -71,8 +75,14 @@ class Filming:
         fps: float = 30.0,
         player: Player | None = None,
         pictures: bool = False,
+        untouched: bool = False,
     ) -> None:
         self.path, self.fps, self.player = path, fps, player
+        self._untouched = untouched
+        self._kept: dict[int, bytes] = {}  # frame of the clip → its picture, compressed
+        self._kept_of: ViewModel | None = None  # the view that those pictures show
+        self._view: ViewModel | None = None  # of the picture that is prepared, and its frame of the clip
+        self._frame = 0
         self.size = size
         self.resized = False
         """Whether the window has had another size than the video since it began."""
@@ -121,10 +131,9 @@ class Filming:
         """
         if self.player is None:
             return None
-        if self._orders is None and not self._shots:
-            self._view = view
-            self._orders = self.player.prepare(lambda: self._view, ui, free)
         self._view = view
+        if self._orders is None and not self._shots:
+            self._orders = self.player.prepare(self._latest, ui, free)
         if self._orders is not None:
             order = next(self._orders, None)
             if order is not None:
@@ -135,6 +144,35 @@ class Filming:
         if wanted is None or wanted == view.shown:
             return None
         return c.Inspect(None if wanted == view.current else wanted)
+
+    def _latest(self) -> ViewModel:
+        assert self._view is not None
+        return self._view
+
+    def repeat(self, ui: UiState) -> bool:
+        """Write the next picture again as it was drawn before; False if it must be drawn.
+
+        Call it when ``next_order`` has returned None. While a script does nothing but play the clip, a picture depends
+        on the view and on the frame of the clip alone.
+        """
+        self._frame = ui.frame
+        if self.player is None or not self._untouched:
+            return False
+        if not self.player.only_plays or self._kept_of is not self._view:
+            self._kept, self._kept_of = {}, self._view
+        kept = self._kept.get(ui.frame)
+        if kept is None or len(self._shots) != 1:
+            return False
+        self._shots.clear()
+        self._write(np.frombuffer(zlib.decompress(kept), np.uint8).reshape(self.size[1], self.size[0], 3))
+        return True
+
+    def _keep(self, picture: np.ndarray) -> None:
+        """Keep a picture that the script will show again."""
+        if self._untouched and self.player is not None and self.player.comes_again:
+            coded = zlib.compress(picture.data, 1)  # a third of the time that PNG takes
+            if sum(map(len, self._kept.values())) + len(coded) <= MOST_KEPT:
+                self._kept[self._frame] = coded
 
     def take(self) -> None:
         """Read the window after a frame has been drawn, and write the picture when all its parts have been taken.
@@ -159,6 +197,8 @@ class Filming:
         if self._shots:
             self._shots.popleft()
         if not self._shots:
+            if len(self._taken) == 1:
+                self._keep(self._taken[0])
             self._write(beside(self._taken))
             self._taken = []
 

@@ -53,6 +53,10 @@ class Player:
         self.compared: tuple[int, int] | None = None  # snapshots side by side
         self.titles: tuple[str, ...] = ()  # of those; may be empty
         self.caption = ""
+        self.only_plays = False
+        """Whether the picture prepared last differs from earlier ones by the frame of the clip alone."""
+        self.comes_again = False
+        """Whether the same frame will be shown again, in another loop of the clip."""
         self._viewpoint = viewpoint
         self._begun: dict[int, object] = {}  # line → state when its time began
         self._over: set[int] = set()
@@ -77,6 +81,7 @@ class Player:
         """
         time = self.picture / self.script.fps
         self.picture += 1
+        self.only_plays, self.comes_again = True, False
         for directive in self.script.directives:
             if directive.start > time + 1e-9 or directive.line in self._over:
                 continue
@@ -85,6 +90,7 @@ class Player:
             if time + 1.5 / self.script.fps > directive.end:
                 self._over.add(directive.line)
                 share = 1.0
+            self.only_plays &= directive.name == "play"
             try:
                 yield from self._act[directive.name](Moment(directive, share, current(), ui, free()))
             except ValueError as error:
@@ -146,8 +152,11 @@ class Player:
         assert isinstance(first, int)
         speed = float(now.words[0]) if now.words else 1.0
         seconds = (self.picture - 1) / self.script.fps - now.directive.start
+        count, passed = now.view.scene.clip_frames, seconds * speed * now.view.scene.fps
+        left = (now.directive.end - now.directive.start - seconds) * speed * now.view.scene.fps
+        self.comes_again = left > count
         now.ui.playing = False
-        now.ui.frame = (first + int(seconds * speed * now.view.scene.fps)) % now.view.scene.clip_frames
+        now.ui.frame = (first + int(passed + 1e-6)) % count  # 0.2 s at 30 frames per second are 5.999… frames
         yield from ()
 
     def _look(self, now: Moment) -> Iterator[c.Command]:

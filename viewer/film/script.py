@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+FAST_HEIGHT, FAST_FPS = 540, 15.0
+"""Height [px] and pictures per second of a video in the fast look; ``viewer.commands.film_cost`` measures it."""
 
 
 class ScriptError(ValueError):
@@ -78,6 +81,14 @@ class Script:
     def frames(self) -> int:
         """Pictures in the video, at least one."""
         return max(round(self.seconds * self.fps), 1)
+
+
+def faster(script: Script) -> Script:
+    """The script for a smaller video with fewer pictures, which takes about a third of the time or less."""
+    width, height = script.size
+    shrink = min(1.0, FAST_HEIGHT / height)
+    size = 2 * round(width * shrink / 2), 2 * round(height * shrink / 2)
+    return replace(script, size=size, fps=min(script.fps, FAST_FPS))
 
 
 def read_script(name: str) -> Script:
@@ -212,14 +223,14 @@ def fit_text(progress: float, end: float) -> str:
     """A script that shows the iterations of a fit while the clip plays, then its motion.
 
     Args:
-        progress: End of the first part [s].
+        progress: End of the first part [s]; with 0 there is none, and the end of the fit is shown.
         end: End of the video [s].
     """
+    first = f"0-{progress:.6f} iteration 0 end\n0-{progress:.6f} play" if progress else "0 iteration end"
     return f"""
         0 look home
         0 layer rollout off
-        0-{progress:.6f} iteration 0 end
-        0-{progress:.6f} play
+        {first}
         {progress:.6f} frame 0
         {progress:.6f}-{end:.6f} play
         """

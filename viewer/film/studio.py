@@ -15,7 +15,7 @@ from optim.common.writing import file_name
 from viewer.film.capture import CaptureError
 from viewer.film.filming import Filming, Side
 from viewer.film.player import Player
-from viewer.film.script import Script, ScriptError, read_script
+from viewer.film.script import FAST_FPS, Script, ScriptError, faster, read_script
 from viewer.film.video import VideoError
 from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import Note, ViewModel
@@ -114,12 +114,13 @@ class Studio:
         player = None if script is None else Player(script, self._app.viewpoint)
         try:
             rate = fps if script is None else script.fps
-            self.filming = Filming(path, size=ps.get_buffer_size(), fps=rate, player=player, pictures=pictures)
+            size, alone = ps.get_buffer_size(), self._app.ui.exact
+            self.filming = Filming(path, size=size, fps=rate, player=player, pictures=pictures, untouched=alone)
         except (VideoError, OSError) as error:
             self._failed(error)
             return
         ui = self._app.ui.filming
-        ui.active, ui.frames, ui.total, ui.seconds_left = True, 0, 0, None
+        ui.active, ui.frames, ui.total, ui.seconds_left, ui.fps = True, 0, 0, None, rate
         if script is not None:
             self._before = self._remember()
             ui.panels = script.panels
@@ -173,11 +174,12 @@ class Studio:
         name = f"{file_name(view.scene.name, otherwise='clip')}-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
             script = None if request == "start" else read_script(request)
+            script = faster(script) if script is not None and ui.fast else script
             path = new_file(Path(ui.folder) if ui.folder else videos_folder(), name)
         except (ScriptError, OSError) as error:
             self._failed(error)
             return
-        self.start(path, script=script, pictures=ui.pictures)
+        self.start(path, script=script, pictures=ui.pictures, fps=FAST_FPS if ui.fast else 30.0)
 
     def prepare(self) -> bool:
         """Prepare the window for the next picture; returns whether it can be taken after this frame."""
@@ -192,6 +194,9 @@ class Studio:
             return False
         try:
             order = filming.next_order(app.view, app.ui, app.free)
+            if order is None and filming.repeat(app.ui):
+                self._tell_progress(filming)
+                return False
         except Exception as error:  # an error in a script must not close the window
             self._failed(error)
             return False
@@ -215,6 +220,10 @@ class Studio:
             self._told_resized = True
             text = "The window was resized: the video keeps its size of {} × {}.".format(*filming.size)
             self._app.ui.note(Note(level="info", text=text, advice="What is filmed is fitted into it."))
+        self._tell_progress(filming)
+
+    def _tell_progress(self, filming: Filming) -> None:
+        """Count the pictures, and end a script that is over."""
         ui = self._app.ui.filming
         ui.frames, ui.total = filming.frames, 0 if filming.player is None else filming.player.script.frames
         if ui.total and ui.frames:

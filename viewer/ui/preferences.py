@@ -28,6 +28,7 @@ class Preferences:
     scale: float | None = None
     size: tuple[int, int] | None = None  # Of the window [px].
     videos: str = ""  # Folder.
+    fast_films: bool = False
     look: dict[str, Any] | None = None  # Of the 3D view, see ``viewer.ui.look``.
     views: list[dict[str, Any]] | None = None  # Saved viewpoints.
 
@@ -81,7 +82,7 @@ def apply_preferences(preferences: Preferences, ui: UiState) -> None:
     ui.follow, ui.plot_terms = bool(preferences.follow), bool(preferences.plot_terms)
     ui.theme = preferences.theme if preferences.theme in THEMES else THEMES[0]
     ui.scale = preferences.scale if isinstance(preferences.scale, float) and 0.5 <= preferences.scale <= 4 else None
-    ui.filming.folder = str(preferences.videos)
+    ui.filming.folder, ui.filming.fast = str(preferences.videos), preferences.fast_films is True
     ui.show_hint = not preferences.hint_seen
 
 
@@ -101,6 +102,7 @@ def from_ui(ui: UiState, *, size: tuple[int, int] | None = None) -> Preferences:
         scale=ui.scale,
         size=size,
         videos=ui.filming.folder,
+        fast_films=ui.filming.fast,
         look=kept(ui.look),
         views=[asdict(view) for view in ui.look.saved],
     )

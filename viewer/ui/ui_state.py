@@ -60,7 +60,9 @@ class FilmingState:
     active: bool = False
     frames: int = 0  # pictures taken
     total: int = 0  # pictures of the whole script; 0 without a script
+    fps: float = 30.0  # pictures per second of the film under way
     pictures: bool = False  # write PNG files too
+    fast: bool = False  # fewer pictures per second
     folder: str = ""
     script: str = ""
     seconds_left: float | None = None  # until the script is over

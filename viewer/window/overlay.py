@@ -15,7 +15,7 @@ from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.widgets import font, number
 
-MARGIN, PLOT_WIDTH, PLOT_HEIGHT, BAR_HEIGHT = 16.0, 300.0, 168.0, 36.0
+MARGIN, PLOT_WIDTH, PLOT_HEIGHT, BAR_HEIGHT, CAPTION_HEIGHT = 16.0, 300.0, 168.0, 36.0, 58.0
 CAPTION = 28.0 / 720.0  # height of a caption's letters against the window's, so that it can be read in a video
 LEAST_HEIGHT = 400.0  # of a window that has room for the loss curve
 _FLAGS = int(psim.ImGuiWindowFlags_NoDecoration) | int(psim.ImGuiWindowFlags_NoSavedSettings)
@@ -24,10 +24,12 @@ _FLAGS = int(psim.ImGuiWindowFlags_NoDecoration) | int(psim.ImGuiWindowFlags_NoS
 def free_of_overlay(size: tuple[int, int]) -> Rect:
     """The part of the window that stays uncovered."""
     (width, height), unit = size, ps.get_ui_scale()
-    margin, left = MARGIN * unit, 0.0
+    margin, left, top = MARGIN * unit, 0.0, 0.0
     if height >= LEAST_HEIGHT * unit:
         left = 2 * margin + PLOT_WIDTH * unit
-    return Rect(left, 0.0, max(width - left - 2 * margin, 1.0), max(height - BAR_HEIGHT * unit - 2 * margin, 1.0))
+    else:
+        top = margin + CAPTION_HEIGHT * unit
+    return Rect(left, top, max(width - left - 2 * margin, 1.0), max(height - top - BAR_HEIGHT * unit - 2 * margin, 1.0))
 
 
 def draw_overlay(view: ViewModel, size: tuple[int, int]) -> None:
@@ -36,7 +38,7 @@ def draw_overlay(view: ViewModel, size: tuple[int, int]) -> None:
     margin, bar = MARGIN * unit, BAR_HEIGHT * unit
     row = view.history.row_of(view.shown)
     phase = view.phases[int(view.history.phase[row])]
-    _open("overlay caption", margin, margin, PLOT_WIDTH * unit, 58.0 * unit)
+    _open("overlay caption", margin, margin, PLOT_WIDTH * unit, CAPTION_HEIGHT * unit)
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())
     loss, text = float(view.history.total[row]), view.scene.name

@@ -93,7 +93,8 @@ def test_every_default_that_is_a_number_or_a_word_is_in_the_help():
 def test_a_resumed_run_does_not_inherit_what_concerns_one_run():
     of_files = {"out", "record", "open", "compare", "resume", "bundle"}
     of_export = {"export", "export_bones", "export_scale"}
-    assert of_files | of_export | {"headless", "no_video", "no_record", "check", "list_clips", "notices"} == OF_ONE_RUN
+    of_programs = {"headless", "no_video", "fast_video", "no_record", "check", "list_clips", "notices"}
+    assert of_files | of_export | of_programs == OF_ONE_RUN
     assert MODEL_FILES == ("smpl", "vposer", "humor", "init_motion_prior")
 
 

@@ -238,3 +238,42 @@ def test_two_films_begun_in_one_second_have_names_of_their_own(tmp_path):
     paths = [new_file(tmp_path / "films", "walk-20260101-120000") for _ in range(3)]
     assert [path.stem[20:] for path in paths] == ["", "-2", "-3"]
     assert all(path.is_file() for path in paths)
+
+
+REPEATED = """
+import sys
+from pathlib import Path
+import cv2, numpy as np
+from tests.viewer.conftest import fit
+from viewer.commands.headless import record_script
+from viewer.film import filming
+from viewer.film.script import parse_script
+from viewer.worker.local_client import LocalClient
+drawn = []
+grab = filming.grab
+filming.grab = lambda: drawn.append(1) or grab()
+script = parse_script("size 320 200\\n0 look home\\n0-0.8 play\\n0.8 layer floor off\\n0.8-1.2 play")
+record_script(lambda: LocalClient(lambda: fit(frames=8)), Path(sys.argv[1]), script, pictures=True)
+print(len(drawn))
+"""
+
+
+def test_a_picture_that_comes_again_is_written_but_not_drawn_again(tmp_path):
+    """Three loops of 8 frames, then with another floor one and a half; each frame is drawn once with each floor."""
+    assert run(REPEATED, tmp_path / "loops.mp4") == str(8 + 8)
+    pictures = [cv2.imread(str(path)) for path in sorted((tmp_path / "loops").glob("*.png"))]
+    assert len(pictures) == 36
+    for index in range(8):
+        np.testing.assert_array_equal(pictures[index], pictures[8 + index])
+        np.testing.assert_array_equal(pictures[index], pictures[16 + index])
+        assert np.abs(pictures[index].astype(int) - pictures[24 + index]).mean() > 0.5
+    for one, other in zip(pictures[:7], pictures[1:8], strict=True):
+        assert (one != other).any()  # each frame of the clip has its own picture
+
+
+def test_what_the_user_may_have_changed_is_drawn_again(window, tmp_path):
+    """In a window somebody may turn the scene while a script plays."""
+    studio = window.app.studio
+    studio.start(tmp_path / "clip.mp4", script=parse_script("0-2 play"))
+    assert not studio.filming._untouched
+    studio.stop()

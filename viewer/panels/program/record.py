@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polyscope.imgui as psim
 
-from viewer.film.script import READY_MADE
+from viewer.film.script import FAST_FPS, READY_MADE
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
@@ -32,12 +32,17 @@ def record_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         _progress(ui)
     elif icon_button("Film the window", "play", (width, 28.0 * scale())):
         film.request = "start"
-    tooltip("30 pictures of video a second, however long the machine takes for each (F9)")
+    rate = FAST_FPS if film.fast else 30.0
+    tooltip(f"{rate:g} pictures of video a second, however long the machine takes for each (F9)")
     with disabled(film.active):
         _, ui.panels_while_filming = psim.Checkbox("with panels", ui.panels_while_filming)
         tooltip("Otherwise panels are hidden while filming; the keys still work")
         psim.SameLine()
-        _, film.pictures = psim.Checkbox("PNG pictures too", film.pictures)
+        _, film.pictures = psim.Checkbox("PNG too", film.pictures)
+        tooltip("Also writes every picture as a file")
+        psim.SameLine()
+        _, film.fast = psim.Checkbox(f"{FAST_FPS:g} a second", film.fast)
+        tooltip("Half as many pictures: a film of a long clip takes half the time")
         for index, (name, text) in enumerate(_HELP.items()):
             if index:
                 psim.SameLine()
@@ -59,7 +64,7 @@ def _progress(ui: UiState) -> None:
     if film.total:
         psim.ProgressBar(film.frames / film.total, (-1.0, 0.0), _told(film))
     else:
-        psim.TextColored(theme.rgba(theme.DIM), f"{film.frames} pictures, {duration(film.frames / 30.0)}")
+        psim.TextColored(theme.rgba(theme.DIM), f"{film.frames} pictures, {duration(film.frames / film.fps)}")
 
 
 def _told(film: FilmingState) -> str:
