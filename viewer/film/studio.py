@@ -12,6 +12,7 @@ import polyscope as ps
 from platformdirs import user_videos_path
 
 from optim.common.writing import file_name
+from viewer.film.badge import Badge
 from viewer.film.capture import CaptureError
 from viewer.film.filming import Filming, Side
 from viewer.film.player import Player
@@ -48,6 +49,11 @@ def videos_folder() -> Path:
     """
     folder = user_videos_path()
     return Path.home() if folder == Path.home() / "Videos" and not folder.is_dir() else folder
+
+
+def length(seconds: float) -> str:
+    """Length of a film as minutes and whole seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def new_file(folder: Path, name: str) -> Path:
@@ -87,6 +93,7 @@ class Studio:
         self._ready = self._told_resized = False
         self._before: Before | None = None  # the window before the script that is played
         self._began = 0.0
+        self._badge = Badge()
         self.filming: Filming | None = None
         self.error: str | None = None  # the error that ended the last film
 
@@ -145,6 +152,7 @@ class Studio:
         if self.filming is None:
             return
         filming, self.filming, self._ready = self.filming, None, False
+        self._badge.hide()
         ui = self._app.ui.filming
         ui.active, ui.panels = False, None
         if ps.is_initialized():
@@ -226,6 +234,8 @@ class Studio:
         """Count the pictures, and end a script that is over."""
         ui = self._app.ui.filming
         ui.frames, ui.total = filming.frames, 0 if filming.player is None else filming.player.script.frames
+        if not ps.is_headless():
+            self._badge.show(length(ui.frames / filming.fps), scale=ps.get_ui_scale())
         if ui.total and ui.frames:
             ui.seconds_left = (ui.total / ui.frames - 1.0) * (time.monotonic() - self._began)
         if filming.over:

@@ -65,6 +65,10 @@ def dispatch(settings: Settings) -> int:
         from viewer.commands.clips import list_clips
 
         return list_clips(settings)
+    if settings.open is not None and settings.headless:
+        from viewer.commands.headless import film_replay
+
+        return film_replay(settings)
     if settings.open is not None:
         from viewer.commands.window import show_replay
 

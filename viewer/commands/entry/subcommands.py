@@ -49,6 +49,7 @@ class Subcommand:
 SUBCOMMANDS = (
     Subcommand("fit", "DATA", "fit without a window; write results and a video", FIT, ("--headless",), "--data-path"),
     Subcommand("open", "RUN", "show a recorded run or results in the window", FIT, (), "--open"),
+    Subcommand("film", "RUN", "write a video of a recorded run or of results", FIT, ("--headless",), "--open"),
     Subcommand("check", "DATA", "say what is assumed about data, without a fit", FIT, ("--check",), "--data-path"),
     Subcommand("export", "RUN", "write motions as gltf, bvh, amass, obj, csv or json", "optim.commands.export"),
     Subcommand("report", "RUN", "write one page about a fit, or about what differs in two", "optim.commands.report"),

@@ -40,6 +40,7 @@ def _logs_as_before(monkeypatch):
     [
         ("fit walk.npz --seed 3", "--headless --data-path walk.npz --seed 3"),
         ("fit --data getup", "--headless --data getup"),
+        ("film run.humorscope", "--headless --open run.humorscope"),
         ("open run.humorscope", "--open run.humorscope"),
         ("check walk.npz", "--check --data-path walk.npz"),
         ("", ""),
