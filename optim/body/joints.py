@@ -9,5 +9,7 @@ JOINT_NAMES = (
     "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
 )  # fmt: skip
 """Names of SMPL's 22 body joints, in SMPL's order."""
+MIRRORED_JOINTS = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20)
+"""Each joint's counterpart on the other side; joints in the middle are their own."""
 CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
 """Root, knees, ankles ("heels"), toes and wrists ("hands"), in the order of the motion prior's contact logits."""

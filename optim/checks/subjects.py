@@ -12,6 +12,14 @@ from optim.body.joints import JOINT_NAMES
 Kind = Literal["joints", "vertices", "cloud"]
 JOINT = {name: number for number, name in enumerate(JOINT_NAMES)}
 """Name of a body joint → its number."""
+AXES = {"x": (0, 1), "-x": (0, -1), "y": (1, 1), "-y": (1, -1), "z": (2, 1), "-z": (2, -1)}
+"""Value of ``--up`` → number of the axis and its sign."""
+
+
+def axis_name(direction: np.ndarray) -> str:
+    """The axis, as in ``AXES``, that a direction (3,) lies along most."""
+    axis = int(np.abs(direction).argmax())
+    return next(name for name, value in AXES.items() if value == (axis, 1 if direction[axis] > 0 else -1))
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,9 @@ class Positions:
     """Whether the joints are those of a body model that a motion has posed, so that its bones are right in any case."""
     in_camera: bool = False
     """Whether the frame of reference is a camera's, where up is not known."""
+
+    from_depth: bool = False
+    """Whether the points come from depth images, whose unit ``--depth-scale`` gives."""
 
     @property
     def seen(self) -> np.ndarray:

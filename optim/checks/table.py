@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from optim.checks import body_file, evidence, images, rotations, world
+from optim.checks import body_file, evidence, images, motion, rotations, world
 from optim.checks.check import Check
 
 CHECKS: tuple[Check, ...] = (
     *rotations.CHECKS,
     *world.CHECKS,
+    *motion.CHECKS,
     *body_file.CHECKS,
     *images.CHECKS,
     *evidence.CHECKS,

@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 
 from optim.checks.check import Check, Seen, certain, fine, likely, note
-from optim.checks.subjects import Positions
+from optim.checks.subjects import AXES, Positions, axis_name
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 """Value of ``--unit`` → metres."""
@@ -42,19 +42,24 @@ UPRIGHT = 0.35
 """Least median component along z of the direction from pelvis to head in data that is not looked at further."""
 ALONG_AXIS = 0.7
 """Least median component of that direction along another axis, if that axis may be up."""
-LYING = (-0.12, 0.3, 0.12)
+LYING = (-0.2, 0.3, 0.12)
 """Lowest joint of a person who lies or crawls on the floor: least and largest median height [m], and largest standard
-deviation over time [m] (measured for lying and crawling: -0.01 to 0.05, 0.03)."""
+deviation over time [m] (measured for lying and crawling: -0.01 to 0.05, 0.03; of vertices -0.15 to 0.01, 0.08)."""
 FLOOR = (-0.15, 0.25)
 """Least and largest height [m] of the lowest joint, as the 5 % quantile over time (measured: -0.10 to 0.07)."""
+FLOOR_OF_POINTS = (-0.3, 0.25)
+"""The same for the lowest of vertices or points, which lie below joints (measured: -0.25 to 0.05)."""
 FAR_FLOOR = (-0.5, 1.2)
 """Heights [m] of the lowest joint beyond which a fit on the floor z = 0 would be worthless."""
 JOINT_SPEED = 25.0
 """Largest 99 % quantile of the joints' speeds [m/s] (measured: 9.7)."""
 TOE = 0.03
 """Height [m] of the joint at the toes above the floor (measured: 0.028 in the median)."""
-AXES = {"x": (0, 1), "-x": (0, -1), "y": (1, 1), "-y": (1, -1), "z": (2, 1), "-z": (2, -1)}
-"""Value of ``--up`` → number of the axis and its sign."""
+HEAD_VERTICES, HIP_VERTICES = (0, 1, 2, 7, 8), (5, 6, 15, 16)
+"""Rows of the 43 key vertices at the head, and around the hips."""
+LONG, STEADY = 1.8, 0.8
+"""Least length of a cloud, relative to its width, and least steadiness of its direction over time (1: it never turns),
+at which the direction says how a person stands. Of people who are not upright, all lay on the floor (measured)."""
 
 
 def unit_of_length(data: Positions) -> Seen | None:
@@ -80,11 +85,13 @@ def unit_of_length(data: Positions) -> Seen | None:
         return fine(seen)
     if data.kind == "cloud" and ratio < low:
         return note(seen, "only a piece of a person is seen, or the unit is not metres", "--unit says which it is")
-    return _other_unit(seen, ratio / reference, least=low / reference)
+    return _other_unit(seen, ratio / reference, least=low / reference, from_depth=data.from_depth)
 
 
-def _other_unit(seen: str, ratio: float, *, least: float) -> Seen:
+def _other_unit(seen: str, ratio: float, *, least: float, from_depth: bool) -> Seen:
     """The unit in which a size that is ``ratio`` times that of an adult makes sense."""
+    if from_depth:
+        return certain(seen, "the scale of the depth images is another one", "give --depth-scale in metres per step")
     name = min(UNITS, key=lambda unit: abs(np.log(ratio * UNITS[unit])))
     if name != "m" and least <= ratio * UNITS[name] <= 1.7:
         words = {"cm": "centimetres", "mm": "millimetres", "in": "inches", "ft": "feet"}[name]
@@ -129,14 +136,15 @@ def _distance_of_feet(data: Positions) -> float:
 
 def up(data: Positions) -> Seen | None:
     """People are upright for the most time, and those who lie do so on the floor."""
-    if data.in_camera or data.kind != "joints" or not data.seen.any():
+    if data.in_camera or not data.seen.any():
         return None
-    direction = trunk(data)
+    direction = trunk(data) if data.kind != "cloud" else _long_axis(data)
     if direction is None:
         return None
-    axis, sign = _axis_of(direction)
-    name = next(name for name, value in AXES.items() if value == (axis, sign))
-    seen = f"from pelvis to head is ({', '.join(f'{value:.2f}' for value in direction)}) in the median"
+    name = axis_name(direction)
+    axis, sign = AXES[name]
+    what = "from pelvis to head" if data.kind != "cloud" else "the long side of the points"
+    seen = f"{what} is ({', '.join(f'{value:.2f}' for value in direction)}) in the median"
     if direction[2] >= UPRIGHT:
         return fine(seen)
     if _on_floor(data, "z"):
@@ -154,6 +162,28 @@ def up(data: Positions) -> Seen | None:
     return note(seen, "the person is not upright for most of the time", "if z is not up, --up says which axis is")
 
 
+def _long_axis(data: Positions) -> np.ndarray | None:
+    """Direction (3,) along which a cloud is long, from the end at the floor. None if it is not long or not steady.
+
+    Of the two ends the one that keeps to 0 is at the floor, and otherwise the one at the lower coordinates.
+    """
+    if _extent(data) > EXTENT[1]:
+        return None  # it shows more than a person
+    middle = data.points - np.nanmean(data.points, axis=1, keepdims=True)
+    middle = np.nan_to_num(middle[data.seen])
+    values, vectors = np.linalg.eigh(np.einsum("tka,tkb->tab", middle, middle))
+    long = float(np.median(np.sqrt(values[:, 2] / np.maximum(values[:, 1], 1e-12))))
+    steady, axes = np.linalg.eigh(np.einsum("ta,tb->ab", vectors[:, :, 2], vectors[:, :, 2]) / len(vectors))
+    if long < LONG or steady[2] < STEADY:
+        return None
+    direction = axes[:, 2] * (1 if axes[np.abs(axes[:, 2]).argmax(), 2] > 0 else -1)
+    return (
+        -direction
+        if _on_floor(data, axis_name(-direction)) and not _on_floor(data, axis_name(direction))
+        else direction
+    )
+
+
 def _on_floor(data: Positions, name: str) -> bool:
     """Whether the lowest joint along an axis keeps to the floor at 0."""
     axis, sign = AXES[name]
@@ -168,7 +198,8 @@ def floor_height(data: Positions) -> Seen | None:
         return None
     height = lowest(data)
     seen = f"the lowest {'joint' if data.kind == 'joints' else 'point'} is at z = {height:.2f} m"
-    if FLOOR[0] <= height <= FLOOR[1]:
+    low, high = FLOOR if data.kind == "joints" else FLOOR_OF_POINTS
+    if low <= height <= high:
         return fine(seen)
     meant = f"the floor is at z = {height - (TOE if data.kind == 'joints' else 0.0):.2f} m, not at 0"
     advice = "--floor-height auto moves it to 0, --floor-height 0 says that it is right"
@@ -202,20 +233,24 @@ def speeds(data: Positions) -> Seen | None:
 
 def trunk(data: Positions) -> np.ndarray | None:
     """Median over time (3,) of the unit vector from pelvis to head (or neck). None if they are never seen."""
-    for top in ("head", "neck"):
-        along = data.joint(top) - data.joint("pelvis")
+    for top, bottom in _trunks(data):
+        along = top - bottom
         along = along[np.isfinite(along).all(1)]
         if len(along):
             return np.median(along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9), axis=0)
     return None
 
 
+def _trunks(data: Positions) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Upper and lower end (T, 3) of the trunk, the best first."""
+    if data.kind == "vertices":
+        return [(data.points[:, list(HEAD_VERTICES)].mean(1), data.points[:, list(HIP_VERTICES)].mean(1))]
+    return [(data.joint(top), data.joint("pelvis")) for top in ("head", "neck")]
+
+
 def _axis_of(direction: np.ndarray | None) -> tuple[int, int]:
     """The axis that a direction lies along most, and its sign; z if there is no direction."""
-    if direction is None:
-        return AXES["z"]
-    axis = int(np.abs(direction).argmax())
-    return axis, 1 if direction[axis] > 0 else -1
+    return AXES["z" if direction is None else axis_name(direction)]
 
 
 def _limb_ratio(data: Positions) -> float | None:
@@ -255,7 +290,7 @@ CHECKS = (
         f"limbs {LIMB_RATIO[0]:g} to {LIMB_RATIO[1]:g} times those of an adult; vertices of a frame over {EXTENT[0]:g}"
         f" to {EXTENT[1]:g} m, clouds up to {ROOM:g} m; of a posed body the pelvis up to {ROOT_SPEED:g} m/s in the"
         f" median, the feet up to {HIGH:g} m from the floor: certain",
-        answers=("unit",),
+        answers=("unit", "depth_scale"),
     ),
     Check(
         "up",
@@ -269,7 +304,8 @@ CHECKS = (
         "floor height",
         Positions,
         floor_height,
-        f"lowest joint or point at {FLOOR[0]:g} to {FLOOR[1]:g} m; beyond {FAR_FLOOR[0]:g} to {FAR_FLOOR[1]:g} m asks"
+        f"lowest joint at {FLOOR[0]:g} to {FLOOR[1]:g} m, lowest vertex or point at {FLOOR_OF_POINTS[0]:g} to"
+        f" {FLOOR_OF_POINTS[1]:g} m; beyond {FAR_FLOOR[0]:g} to {FAR_FLOOR[1]:g} m asks"
         " for --floor-height",
         answers=("floor_height",),
     ),

@@ -123,6 +123,12 @@ class Settings:
         argument={"type": _auto_or_number},
         check=Check(lambda value: value == "auto" or math.isfinite(value), "a finite number or auto"),
     )
+    sides: Literal["kept", "swapped"] | None = option(
+        None,
+        "left and right of the joints: as they are, or exchanged as in mirrored data",
+        group=DATA,
+        otherwise="kept",
+    )
     degrees: bool = option(False, "the rotations of the motion are in degrees", group=DATA)
     num_points: int | None = option(
         None,

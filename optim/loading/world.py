@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from optim.body.body_model import BodyModel
+from optim.body.joints import MIRRORED_JOINTS
 from optim.checks.check import Checked
 from optim.checks.run import run_checks
 from optim.checks.subjects import Kind, Positions
@@ -39,7 +40,7 @@ _TURNS = {
 
 def answered(settings: Settings) -> frozenset[str]:
     """Names of the settings that the user gave and that answer a check."""
-    names = ("unit", "up", "floor_height", "degrees", "intrinsics_size", "rotate")
+    names = ("unit", "up", "floor_height", "sides", "degrees", "intrinsics_size", "rotate", "depth_scale")
     given = {name: getattr(settings, name) for name in names}
     return frozenset(name for name, value in given.items() if value is not None and value is not False)
 
@@ -92,6 +93,8 @@ def points_in_world(
         CheckError: They are certainly in another unit, or up and the floor are elsewhere.
     """
     placed = {name: _placed(points, settings) if name in KINDS else points for name, points in seen.items()}
+    if settings.sides == "swapped" and "joints3d" in placed:
+        placed["joints3d"] = placed["joints3d"][:, list(MIRRORED_JOINTS)]
     subjects = {name: _observed(placed[name], name, settings, fps=fps) for name in KINDS if name in placed}
     if subjects and settings.floor_height is not None and not settings.through_camera:
         height = height_of_floor(next(iter(subjects.values())), settings)
@@ -102,6 +105,21 @@ def points_in_world(
     for name, subject in subjects.items():
         rows += run_checks(subject, place=f"{place}: {name}", answered=answered(settings))
     return placed, rows
+
+
+def checked_cloud(
+    points: np.ndarray, settings: Settings, *, place: Path | str, from_depth: bool
+) -> tuple[Checked, ...]:
+    """What the checks find in a cloud (T, N, 3) [m] at 30 frames/s, in the frame that the settings say.
+
+    Args:
+        from_depth: Whether it was made from depth images.
+
+    Raises:
+        CheckError: It is certainly in another unit.
+    """
+    subject = replace(_observed(points, "points3d", settings, fps=FPS), from_depth=from_depth)
+    return run_checks(subject, place=f"{place}: points3d", answered=answered(settings))
 
 
 def _positions(motion: Trajectory) -> Positions:

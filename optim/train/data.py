@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from optim.body.body_model import BodyModel
 from optim.body.contacts import label_contacts
+from optim.body.joints import MIRRORED_JOINTS
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_sixd, sixd_to_matrix
 from optim.priors.rollout import (
@@ -32,7 +33,6 @@ from optim.priors.rollout import (
 )
 
 FPS = 30.0
-MIRRORED_JOINTS = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20)
 MIRRORED_CONTACTS = (0, 2, 1, 4, 3, 6, 5, 8, 7)
 FASTEST = 1.2
 """A window is played at most this many times as fast as the data, and at most as many times slower."""

@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
+from optim.body.joints import MIRRORED_JOINTS
 from optim.common.errors import InputError
 from optim.common.progress import Progress
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
@@ -36,7 +37,7 @@ from optim.priors.pose_prior import (
     new_network,
     posterior,
 )
-from optim.train.data import MIRRORED_JOINTS, load_clips
+from optim.train.data import load_clips
 
 SNAPSHOT = "snapshots/TR00_E000.pt"
 SETTINGS = "TR00_free_motion.ini"

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from optim.checks.check import Checked
+from optim.checks.images import Intrinsics, Keypoints
+from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.config.options import MEASURED_POINTS
 from optim.config.settings import Settings
@@ -27,6 +30,7 @@ from optim.loading.files.planes import ASSUMED_FLOOR, read_floor
 from optim.loading.files.rates import NOTHING, frames_at_30
 from optim.loading.files.rgbd_files import RgbdFiles, plain_recording, prox_recording
 from optim.loading.models import find_body, load_body
+from optim.loading.world import answered, checked_cloud, metres
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 
@@ -67,12 +71,22 @@ def _read(recording: RgbdFiles, settings: Settings, *, depth: bool) -> Clip:
     index = index[chosen_frames(len(index), settings, default=len(index))]
     files = [recording.frames[i] if i != NOTHING else None for i in index]
     colour, sensor = _cameras(recording, settings)
+    if sensor is not None and settings.unit is not None:
+        raise InputError(f"--unit {settings.unit}: it is for point files; --depth-scale gives the unit of depth images")
     size = _colour_size(recording)
     seen: dict[str, Any] = {}
+    place = settings.data_path or recording.name
+    rows: tuple[Checked, ...] = ()
+    if size is not None:
+        rows += run_checks(Intrinsics(colour.matrix, size), place=place, answered=answered(settings))
     if depth:
-        seen["points3d"] = torch.from_numpy(_clouds(recording, files, sensor, colour, settings))[None]
+        clouds = _clouds(recording, files, sensor, colour, settings)
+        rows += checked_cloud(clouds, settings, place=place, from_depth=sensor is not None)
+        seen["points3d"] = torch.from_numpy(clouds)[None]
     points = _keypoints(recording, files, size, settings)
     if points is not None:
+        if size is not None:
+            rows += run_checks(Keypoints(points, size), place=place)
         seen["joints2d"] = torch.from_numpy(points)[None]
     elif not depth:
         raise InputError(f"{settings.data_path}: no keypoints/{recording.name} in it; give them with --op-keypts DIR")
@@ -87,6 +101,7 @@ def _read(recording: RgbdFiles, settings: Settings, *, depth: bool) -> Clip:
         camera=Camera.from_matrix(torch.from_numpy(colour.matrix), image_size=size),
         floor=torch.from_numpy(plane)[None],
         floor_known=floor is not None,
+        checked=rows,
     )
 
 
@@ -146,7 +161,7 @@ def _cloud(
     hidden = None if mask is None else read_image(mask) > (0 if recording.masks_in_colour else 254)
     hidden = hidden[:, ::-1] if hidden is not None and recording.mirrored else hidden
     if sensor is None:
-        points = read_points(file)
+        points = read_points(file) * metres(settings)
     else:
         image = read_image(file) * (settings.depth_scale or recording.unit)
         if image.shape != sensor.size[::-1]:

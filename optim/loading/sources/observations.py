@@ -42,5 +42,5 @@ SOURCE = DataSource(
     endings=(".npz",),
     held=array_names,
     through_camera=through_camera,
-    options=("rgb_intrinsics", "rgb_planercnn_res", "unit", "up", "floor_height"),
+    options=("rgb_intrinsics", "rgb_planercnn_res", "unit", "up", "floor_height", "sides"),
 )

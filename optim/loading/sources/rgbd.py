@@ -33,5 +33,5 @@ RGBD = DataSource(
     help="a folder of depth images or point clouds",
     recognise=recognise,
     through_camera=through_camera,
-    options=(*OF_IMAGES, "depth_scale"),
+    options=(*OF_IMAGES, "depth_scale", "unit"),
 )

@@ -54,5 +54,5 @@ SOURCE = DataSource(
     recognise=recognise,
     endings=(".bvh", ".trc", ".c3d", ".npy"),
     held=held,
-    options=("unit", "up", "floor_height"),
+    options=("unit", "up", "floor_height", "sides"),
 )

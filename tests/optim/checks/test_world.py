@@ -149,3 +149,16 @@ def test_missing_points_stay_missing_when_the_frame_is_changed(tmp_path):
 def test_the_demo_motions_are_as_assumed_or_lie(clip):
     found = rows(source(assets.DEMO_FOLDER / f"{clip}.npz"))
     assert set(found.values()) <= {"fine", "note"}, found
+
+
+@pytest.mark.parametrize("name", ["verts3d", "points3d"])
+@pytest.mark.parametrize("axis", ["y", "-y", "x"])
+def test_up_of_vertices_and_clouds_is_told(tmp_path, name, axis):
+    """Key vertices know head and hips; a cloud only that a person who stands is long, and where the floor is."""
+    clip = source(FILE, "--observations", name)
+    points = getattr(clip.observations, name)[0].numpy()
+    assert rows(source(stored(tmp_path, points, name)))["up"] == "fine"
+    turned = points @ np.array(TO_AXES[axis], np.float32).T
+    with pytest.raises(CheckError, match=f"{axis} is up in this data, not z; give --up={axis}"):
+        source(stored(tmp_path, turned, name))
+    assert rows(source(stored(tmp_path, turned, name), f"--up={axis}"))["up"] == "fine"

@@ -107,5 +107,7 @@ def test_every_value_of_a_choice_is_taken_from_the_command_line():
     chosen = [(action, value) for action in parser._actions for value in action.choices or ()]
     assert any(value == 270 for _, value in chosen)
     for action, value in chosen:
-        given = vars(parser.parse_args([f"{action.option_strings[0]}={value}"]))
-        assert given[action.dest] == value
+        count = action.nargs if isinstance(action.nargs, int) else 1
+        flag = action.option_strings[0]
+        given = vars(parser.parse_args([f"{flag}={value}"] if count == 1 else [flag, *[str(value)] * count]))
+        assert given[action.dest] in (value, [value] * count)

@@ -154,6 +154,34 @@ def test_folders_of_point_files(tmp_path, ending):
     np.testing.assert_allclose(points[7], clouds[7], atol=1e-5)
 
 
+def test_the_unit_of_point_files_is_told_and_given(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "Points").mkdir()
+    for t in range(16):
+        cloud = rng.uniform(size=(40, 3)) * [0.5, 1.7, 0.3] + [0, 0, 3]
+        np.save(tmp_path / "Points" / f"{t:03d}.npy", 1000 * cloud)
+    (tmp_path / "intrinsics.json").write_text(json.dumps(INFRARED.tolist()))
+    with pytest.raises(InputError, match="millimetres, not metres; give --unit mm"):
+        read("--data-path", tmp_path)
+    clip = read("--data-path", tmp_path, "--unit", "mm")
+    assert float(clip.observations.points3d[0, :, :, 2].mean()) == pytest.approx(3.15, abs=0.1)
+    assert next(row for row in clip.checked if row.check == "unit of length").severity == "fine"
+
+
+def test_the_scale_of_depth_images_is_told_and_given(tmp_path):
+    _, points = scene(16)
+    (tmp_path / "Depth").mkdir()
+    for t in range(16):
+        depth = rendered(points[t], INFRARED, INFRARED_SIZE)
+        cv2.imwrite(str(tmp_path / "Depth" / f"{t:04d}.png"), (depth * 8000).astype(np.uint16))
+    (tmp_path / "intrinsics.json").write_text(json.dumps(INFRARED.tolist()))
+    with pytest.raises(InputError, match="unit of length: .* give --depth-scale in metres per step"):
+        read("--data-path", tmp_path)
+    assert read("--data-path", tmp_path, "--depth-scale", str(1 / 8000)).checked[0].severity == "fine"
+    with pytest.raises(InputError, match="--unit mm: it is for point files"):
+        read("--data-path", tmp_path, "--unit", "mm")
+
+
 def test_frames_without_mask_or_keypoints_are_left_out_and_told(copied, caplog):
     folder = copied / RECORDING
     sorted((folder / "BodyIndexColor").iterdir())[4].unlink()
@@ -233,7 +261,7 @@ def test_broken_recordings_are_named_with_a_remedy(copied, spoil, words):
         ("--data-type RGBD", "there is nothing to fit"),
         ("--data-type PROX-RGB --depth-scale 0.001", "it goes with --data-type RGBD"),
         ("--data-type PROX-RGBD --depth-scale -1", "--depth-scale -1.0: more than 0"),
-        ("--data-type PROX-RGBD --data-fps 0", "--data-fps 0.0: more than 0"),
+        ("--data-type PROX-RGBD --data-fps 0", "--data-fps 0.0: Hz, from 1 to 1000"),
         ("--data-type PROX-RGBD --observations joints3d", "it can be points3d"),
     ],
 )
