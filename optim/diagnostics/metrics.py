@@ -54,9 +54,18 @@ def joint_errors(fitted: Trajectory, truth: Trajectory, visible: Tensor) -> dict
     return errors | {"joints_root_aligned": 100 * (aligned[0] - aligned[1]).norm(dim=-1).mean((1, 2))}
 
 
+def joint_error(fitted: Trajectory, truth: Trajectory) -> Tensor:
+    """Mean distance (B,) [cm] of the 22 joints."""
+    return 100 * (fitted.joints - truth.joints).norm(dim=-1).mean((1, 2))
+
+
 def acceleration(motion: Trajectory, *, fps: float = 30.0) -> Tensor:
     """Mean magnitude (B,) [m/s²] of the joints' acceleration."""
-    joints = motion.joints
+    return acceleration_of(motion.joints, fps=fps)
+
+
+def acceleration_of(joints: Tensor, *, fps: float = 30.0) -> Tensor:
+    """Mean magnitude (B,) [m/s²] of the acceleration of joints (B, T, J, 3) [m]."""
     change = (joints[:, 2:] - 2 * joints[:, 1:-1] + joints[:, :-2]) * fps**2
     return change.norm(dim=-1).mean((1, 2))
 

@@ -78,12 +78,34 @@ QUANTITIES = {
     "data_cm": Quantity(
         "data distance", "cm", "mean distance of the body from the 3D joints, key vertices or points seen at a frame"
     ),
+    "truth_cm": Quantity("joints", "cm", "mean distance of the 22 joints from the ground truth", digits=2),
+    "observed_cm": Quantity("observations", "cm", "mean of the data distance over the frames", digits=2),
+    "observed_px": Quantity("observations", "px", "mean of the data distance over the frames, for keypoints"),
+    "mean_skate_mm": Quantity("foot skate", "mm/frame", "mean foot skate over the frames that have it", digits=2),
+    "planted_share": Quantity("planted feet", "%", "share of the frames in which a foot stays near the floor"),
+    "toe_depth_cm": Quantity("toe depth", "cm", "mean depth of the toe joints below the floor", digits=2),
+    "mean_acceleration": Quantity("acceleration", "m/s²", "mean size of the acceleration of the 22 joints", digits=2),
+    "end_drift_cm": Quantity(
+        "end drift", "cm", "distance of the root joint in the last frame from the motion that stage 3 encodes"
+    ),
     "mean_px": Quantity("reprojection", "px", "mean distance of projected and detected keypoints that enter the loss"),
 }
 """Name of the field with the values → the quantity. The motion that a roll-out encodes is that of stage 2; its missing
 frames are bridged if the preset says so."""
 
 
+TUNED = (
+    "truth_cm",
+    "observed_cm",
+    "observed_px",
+    "mean_skate_mm",
+    "planted_share",
+    "toe_depth_cm",
+    "floor_tilt",
+    "mean_acceleration",
+    "end_drift_cm",
+)
+"""Figures of a whole fit by which weights are judged (``optim.diagnostics.tuned``)."""
 PAIR = ("pair_root_cm", "pair_heading_deg", "pair_joints_cm", "pair_foot_cm", "pair_betas", "pair_floor_cm")
 """Quantities of two neighbouring sub-sequences that are shown as curves over the frames that both hold."""
 

@@ -217,6 +217,14 @@ def _phase_ahead(session: Session, phase: int | None) -> int:
     return index
 
 
+@dataclass(frozen=True)
+class RestartSolver(Edit):
+    """Let the solver of the current phase begin again without its memory; it may go on from where it has stalled."""
+
+    def apply(self, session: Session) -> None:
+        session.change(self, "solver restarted", anew=True)
+
+
 # Variables
 
 

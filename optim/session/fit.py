@@ -89,6 +89,10 @@ class Fit:
         self._predictions: OrderedDict[int, tuple[Snapshot, Prediction]] = OrderedDict()
         self.go_to(current)
 
+    def apart(self, history: History, current: Snapshot) -> Fit:
+        """The same problem with another history, which has the current snapshot."""
+        return Fit(self._given[0], history, current, self._batches)
+
     def go_to(self, snapshot: Snapshot) -> Snapshot:
         """Make a snapshot of the history the current one. Only the session calls this."""
         self.problem = self.problem_at(snapshot)

@@ -6,6 +6,7 @@ which the fit stands. Rewinding and then stepping makes a new branch; no branch 
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -163,6 +164,10 @@ class Session:
             return self._go_to(self._next_batch(here))
         return self._go_to(self._enter(here, next_phase, cause=PHASE))
 
+    def step_on(self, interrupt: Interrupt | None = None) -> Snapshot:
+        """Do one iteration in the current phase, even if the phase has ended; see ``step_iteration``."""
+        return self._iterate(self.current, interrupt)
+
     def step_outer(self, interrupt: Interrupt | None = None) -> Snapshot:
         """Run to the end of the current outer step (one call of torch's L-BFGS)."""
         return self._advance(lambda snapshot: snapshot.stop is not None, interrupt)
@@ -247,7 +252,9 @@ class Session:
         edit.apply(self)
         return self.current
 
-    def change(self, edit: Edit, cause: str, *, keep_memory: bool | None = False, **fields: Any) -> Snapshot:
+    def change(
+        self, edit: Edit, cause: str, *, keep_memory: bool | None = False, anew: bool = False, **fields: Any
+    ) -> Snapshot:
         """Continue from the current snapshot with other values of some fields. Only edits call this.
 
         If the change concerns the current phase (moving variables and their values, observations, weights), the loss is
@@ -257,6 +264,7 @@ class Session:
             cause: Description of the edit.
             keep_memory: Whether the solver keeps its memory when it restarts. None means: keep it unless the loss is
                 more than ``MISLEADING`` times larger than before.
+            anew: Restart the solver even if nothing has changed that concerns the current phase.
             fields: New values of fields of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations`` or
                 ``floor``.
 
@@ -266,7 +274,7 @@ class Session:
         before, began = self.current, time.perf_counter()
         here = replace(before, edit=edit, **fields)
         free = packing(here.variables, here.schedule[here.phase], held=here.held)
-        if _same_objective(before, here, free):
+        if not anew and _same_objective(before, here, free):
             new = replace(
                 here,
                 id=len(self.history),
@@ -290,6 +298,29 @@ class Session:
         here = replace(here, packing=free)
         self._remember_edit()
         return self._go_to(self._add(here, cause, solver, objective, evaluations=1 + asked, began=began, edit=edit))
+
+    def apart(self, snapshot: Snapshot | None = None) -> Session:
+        """Another session of the same fit that begins at a snapshot, by default the current one, with its own history.
+
+        It keeps only its latest iteration. Nothing that is done to it changes this session; ``adopt`` takes its result.
+        """
+        other = copy.copy(self)
+        history = History(keep_iterations=False)
+        start = history.add(replace(snapshot or self.current, id=0, parent=None))
+        other.fit = self.fit.apart(history, start)
+        other._waiting, other._undo, other._redo = None, [], []
+        return other
+
+    def adopt(self, other: Session, edit: Edit, cause: str) -> Snapshot:
+        """Continue from where a session apart (see ``apart``) stands, as one edit of this one.
+
+        This session must stand where the other one left it. ``undo`` returns there.
+        """
+        here = other.current
+        self._remember_edit()
+        losses = (here.evaluation.total,)
+        new = replace(here, id=len(self.history), parent=self.current.id, cause=cause, edit=edit, losses=losses)
+        return self._go_to(self.history.add(new))
 
     def skip_to(self, phase: int, edit: Edit, cause: str) -> Snapshot:
         """Enter a later phase, given by its index, from the current snapshot. Only edits call this."""

@@ -1,4 +1,4 @@
-"""Draws the pinned body beside the fitted one, or over it, with the differences of the frame."""
+"""Draws second bodies: the pinned one, with the differences of the frame, and the one before an edit."""
 
 from __future__ import annotations
 
@@ -59,6 +59,34 @@ class ComparedLayer(SkinnedLayer):
         if other.beside:
             for b, local in list(sequences_at(view, ui.frame))[:1]:
                 yield Label(view.motion.joints[b, local, HEAD] + up, "A", theme.sequence_color(b))
+
+
+class BeforeLayer(SkinnedLayer):
+    """The body as it was before the last edit, while the fit is live."""
+
+    name = "before"
+    opacity = 0.35
+
+    def exists(self, view: ViewModel) -> bool:
+        """Only while the fit is live, after an edit."""
+        return view.live is not None
+
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """Which edit, and the frame."""
+        assert view.live is not None
+        return view.live.before.trans.tobytes(), ui.frame
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """One body for every sub-sequence."""
+        assert view.live is not None
+        self.bodies(view, view.live.before, ui.frame, color=theme.LAYER_COLORS[self.name])
+
+    def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
+        """Says what it is."""
+        assert view.live is not None
+        for b, local in list(sequences_at(view, ui.frame))[:1]:
+            place = view.live.before.joints[b, local, HEAD] + np.array(view.up) * ABOVE[2]
+            yield Label(place, "before the edit", theme.LAYER_COLORS[self.name])
 
 
 def _aside(other: Compared) -> np.ndarray:

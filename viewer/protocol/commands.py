@@ -52,6 +52,27 @@ class Pause(Request):
 
 
 @dataclass(frozen=True)
+class SetLive(Request):
+    """Re-fit while the user edits, or stop doing so."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class Drag(Request):
+    """Try an edit while something is dragged, in place of the edit before in the same drag; only while live."""
+
+    edit: Edit
+
+
+@dataclass(frozen=True)
+class EndDrag(Request):
+    """Take over what is dragged as one edit with a bookmark, or forget it and go on from where the drag began."""
+
+    keep: bool = True
+
+
+@dataclass(frozen=True)
 class Inspect(Request):
     """Show an earlier iteration without going back to it; None shows the current one again."""
 

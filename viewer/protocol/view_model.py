@@ -283,6 +283,8 @@ class Status:
     seconds_left: float | None = None
     speed_limit: float | None = None  # iterations per second
     evaluation: int = 0  # evaluations of the objective so far in the iteration under way
+    live: bool = False  # the fit goes on after the end of its schedule and follows every edit at once
+    close: bool = False  # live, and estimated to be within 0.1 % of the minimum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,6 +376,15 @@ class Compared:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LiveChange:
+    """What the last edit or drag has changed so far, while the fit is live."""
+
+    before: Motion  # where the edit or drag began
+    figures: Mapping[str, tuple[float, float]]  # name in ``optim.diagnostics.quantities.TUNED`` → before, now
+    dragging: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ViewModel:
     """Everything about one snapshot that the window shows, with the state of the session."""
 
@@ -400,6 +411,7 @@ class ViewModel:
     regressed: np.ndarray | None = placed("points", default=None)  # (B, T, J, 3) joints predicted by the decoder
     prior_frames: np.ndarray = placed("frames", default_factory=lambda: np.eye(4)[None])  # (B, 4, 4) to the prior frame
     nodes: Nodes | None = None
+    live: LiveChange | None = None  # only while the fit is live, after an edit
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)  # direction that is up in the frame of this view
     analyses: Mapping[str, Analysis] = field(default_factory=dict, repr=False)  # the latest of each kind
     about: About = About()  # put in by the window, like the two below

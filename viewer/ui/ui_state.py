@@ -31,13 +31,13 @@ LAYER_GROUPS = {
         "nodes": "Defects",
     },
     "Sub-sequences": {"overlaps": "Overlaps", "stitched": "Stitched"},
-    "Comparison": {"compared": "Pinned body"},
+    "Comparison": {"compared": "Pinned body", "before": "Before the edit"},
     "Loss": {"pull": "Pull of a term"},
 }
 """Heading in the panel → layer name → label."""
 LAYERS = {name: label for group in LAYER_GROUPS.values() for name, label in group.items()}
 """Layer name → label, in the order of the panel; the first nine have a number key."""
-ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overlaps", "compared"}
+ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overlaps", "compared", "before"}
 SHOWN_FROM_THE_START = {1: ALWAYS, 2: ALWAYS, 3: ALWAYS | {"rollout", "contacts", "nodes"}}
 """Stage → layers that are shown until the user switches them."""
 MAX_NOTES = 100
@@ -113,6 +113,8 @@ class UiState:
     orthographic: bool = False  # lines that are parallel in space are parallel on the screen
     weight_stage: int | None = None  # None follows the running stage
     drafts: dict[tuple[int, str], Draft] = field(default_factory=dict)
+    dragged: tuple[tuple[int, str], bool] | None = None
+    """The draft of the slider that is dragged while the fit is live, and whether the fit still follows it."""
     plot_terms: bool = True
     plot_per_frame: bool = True  # losses divided by the frames that were observed
     plot_branches: bool = True

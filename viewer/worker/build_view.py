@@ -19,6 +19,7 @@ from optim.schedule.phases import INITIAL_STATE, Phase
 from optim.schedule.preset_change import AS_STARTED, fixed_rules
 from optim.schedule.presets import PRESETS
 from optim.schedule.terms import usable_terms
+from optim.session.fit import Fit
 from optim.session.history import BATCH, ITERATION, Snapshot
 from optim.session.movement import held, moved
 from optim.session.session import Session
@@ -111,6 +112,26 @@ class ViewBuilder:
             prior_frames=prior_frames(self, snapshot),
             nodes=shooting_nodes(self, snapshot),
             scene=scene,
+        )
+
+    def tried(self, view: vm.ViewModel, fit: Fit, snapshot: Snapshot) -> vm.ViewModel:
+        """A view with the motion, the losses and the weights of a snapshot that is not in the history.
+
+        Args:
+            fit: The fit of a session apart, which has the snapshot.
+        """
+        trajectory = fit.trajectory(snapshot)
+        raw, weighted = self.members.values(snapshot)
+        return replace(
+            view,
+            motion=self.motion(trajectory),
+            floors=self.floors(trajectory),
+            weights=_weights(snapshot.schedule, view.scene.terms),
+            raw=raw,
+            weighted=weighted,
+            held=snapshot.held,
+            regressed=None,
+            nodes=None,
         )
 
     def phases(self, snapshot: Snapshot) -> tuple[vm.Phase, ...]:

@@ -33,6 +33,7 @@ from viewer.worker.analyses import ANALYSES
 from viewer.worker.breakpoints import Watch
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.exporting import export
+from viewer.worker.live import CLOSE, Live
 from viewer.worker.profiling import Profiler
 from viewer.worker.run_recorder import Recorder
 
@@ -45,6 +46,8 @@ IDLE_WAIT = 0.02  # seconds between two checks of the inbox while paused
 
 _URGENT = (c.Pause, edits.Rewind, edits.Undo, edits.Redo, c.Quit)
 """Commands that break off the iteration in progress; the others wait for its end."""
+_URGENT_WHILE_LIVE = (c.Pause, c.SetLive, c.Drag, c.EndDrag, edits.Edit, c.Quit)
+"""The same while the fit is live, where an edit takes effect within one evaluation."""
 _GOALS: dict[type[c.Request], str] = {
     c.Step: "iteration",
     c.StepOuter: "step",
@@ -52,6 +55,8 @@ _GOALS: dict[type[c.Request], str] = {
     c.RunStage: "stage",
     c.Run: "end",
 }
+_LIVE = "live"
+"""The goal of a run that never ends, see ``viewer.worker.live``."""
 
 
 class Worker:
@@ -75,7 +80,8 @@ class Worker:
         self._speed_limit: float | None = None
         self._iteration_began = -1e9
         self._evaluations = 0  # of the iteration under way
-        self._watch, self._profiler = Watch(), Profiler()
+        self._watch, self._profiler, self._live = Watch(), Profiler(), Live(session)
+        self._pass_on = publish
         self._recorder = None if recording is None else Recorder(recording, self._builder, publish)
         self._publish = publish if self._recorder is None else self._recorder.publish
         self._last_published = -1e9
@@ -124,7 +130,9 @@ class Worker:
         return bool(obeyed) or stepping
 
     def _resting(self) -> bool:
-        """Whether the next iteration must wait because of the speed limit."""
+        """Whether the next iteration must wait: for an edit, or because of the speed limit."""
+        if self._goal == _LIVE and self._live.resting:
+            return True
         limit = self._speed_limit
         return limit is not None and self._clock() - self._iteration_began < 1.0 / limit
 
@@ -138,11 +146,14 @@ class Worker:
             if self._builder.refresh(snapshot):
                 self._publish(self._builder.scene)
             view = self._builder.view(snapshot, self._status(), obeyed=self._obeyed)
+            view = self._live.dress(view, self._builder)
         except Exception as error:
             self._fail("This iteration cannot be shown", error)
         else:
             watch, times = self._watch, self._profiler.phases
-            self._publish(replace(view, breakpoints=watch.settings, caught=watch.caught, times=times))
+            view = replace(view, breakpoints=watch.settings, caught=watch.caught, times=times)
+            # What is dragged is not in the history, so it must not be recorded as the view of a snapshot.
+            (self._pass_on if self._live.dragging else self._publish)(view)
         spent = self._clock() - self._last_published
         self._publish_interval = max(PUBLISH_INTERVAL, spent / PUBLISH_SHARE)
 
@@ -159,7 +170,9 @@ class Worker:
         return obeyed
 
     def _superseded(self, command: c.Command) -> bool:
-        """Whether a newer question of the same kind is waiting in the inbox."""
+        """Whether a newer question of the same kind, or a newer edit of the same drag, is waiting in the inbox."""
+        if isinstance(command, c.Drag):
+            return any(isinstance(other, c.Drag) for other in self._inbox)
         if not isinstance(command, c.Analyse):
             return False
         return any(isinstance(other, c.Analyse) and other.kind == command.kind for other in self._inbox)
@@ -179,7 +192,21 @@ class Worker:
             case c.Quit():
                 self.quitting = True
             case c.Pause():
+                self._live.stop()
                 self._goal = None
+            case c.SetLive(on):
+                self._shown = None
+                if on:
+                    self._live.start()
+                    self._goal = _LIVE
+                elif self._live.on:
+                    self._live.stop()
+                    self._goal = None
+            case c.Drag(edit):
+                self._live.drag(edit)
+                self._shown = None
+            case c.EndDrag(keep):
+                self._live.end_drag(keep=keep)
             case c.Inspect(snapshot):
                 known = None if snapshot is None else session.history[snapshot].id
                 self._shown = None if known == session.current.id else known
@@ -197,10 +224,16 @@ class Worker:
             case c.ClearProfile():
                 self._profiler.clear()
             case edits.Edit():
+                self._live.end_drag(keep=True)
                 if isinstance(command, edits.Rewind):
+                    self._live.stop()
                     self._goal, self._shown = None, None
+                before = session.current
                 session.apply(command)
+                if session.current is not before:
+                    self._live.edited(before)
             case _:
+                self._live.stop()
                 self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
 
     def _analyse(self, command: c.Analyse) -> None:
@@ -248,7 +281,13 @@ class Worker:
         before, start = session.current, self._clock()
         self._iteration_began, self._evaluations = start, 0
         try:
-            snapshot = self._profiler.step(session, self._interrupted)
+            if self._goal == _LIVE:
+                snapshot = self._live.step(self._interrupted)
+                if self._live.dragging:
+                    self._evaluations = 0
+                    return
+            else:
+                snapshot = self._profiler.step(session, self._interrupted)
             if snapshot.id == before.id:
                 return
             caught = self._watch.check(session, before, snapshot)
@@ -258,12 +297,13 @@ class Worker:
         self._evaluations = 0
         if snapshot.cause == ITERATION:
             self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
-        if snapshot.ended_early:
+        if snapshot.ended_early and self._goal != _LIVE:
             self._publish(Note(level="info", text=snapshot.ended_early))
         if caught is not None:
             advice = "A breakpoint paused the run; the Breakpoints tab leads back to the last good iteration."
             self._publish(Note(level="warning", text=caught.text, advice=advice))
-        if caught is not None or session.done or reached(self._goal, snapshot):
+            self._live.stop()
+        if caught is not None or (self._goal != _LIVE and (session.done or reached(self._goal, snapshot))):
             self._goal = None
 
     def _interrupted(self) -> bool:
@@ -276,7 +316,8 @@ class Worker:
             self._last_told = self._clock()
             self._publish(self._status())
         waiting = list(self._inbox)
-        if any(isinstance(command, _URGENT) for command in waiting):
+        urgent = _URGENT_WHILE_LIVE if self._goal == _LIVE else _URGENT
+        if any(isinstance(command, urgent) for command in waiting):
             return True
         if waiting and isinstance(waiting[0], c.Inspect):
             self._obey(self._inbox.popleft())
@@ -285,6 +326,7 @@ class Worker:
 
     def _fail(self, what: str, error: Exception) -> None:
         """Pause, tell the user about the error, and print its traceback to stderr."""
+        self._live.abandon()
         self._goal = None
         traceback.print_exception(error, file=sys.stderr)
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -307,11 +349,13 @@ class Worker:
             iteration=now.iteration,
             total_iterations=now.total_iterations,
             progress=self._builder.progress(now),
-            loss=float(now.evaluation.total),
+            loss=float((self._live.moving if self._live.on else self._session).current.evaluation.total),
             rate=self._pace.rate(now.phase),
             seconds_left=None if state == "done" else left,
             speed_limit=self._speed_limit,
             evaluation=self._evaluations,
+            live=self._live.on,
+            close=self._live.on and self._live.left is not None and self._live.left < CLOSE,
         )
 
 

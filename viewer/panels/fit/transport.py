@@ -8,13 +8,14 @@ import polyscope.imgui as psim
 
 from optim.session.edits import Redo, Undo
 from viewer.panels.fit.losses import branch_events
-from viewer.protocol.commands import Command, Pause, Run, RunPhase, RunStage, SetSpeed, Step, StepOuter
+from viewer.protocol.commands import Command, Pause, Run, RunPhase, RunStage, SetLive, SetSpeed, Step, StepOuter
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import (
     align_right,
     caption,
+    colored,
     disabled,
     dot,
     duration,
@@ -28,6 +29,7 @@ from viewer.ui.widgets import (
 
 SPEEDS = (None, 30.0, 10.0, 5.0, 2.0, 1.0, 0.5)
 """Limits to choose from, iterations/s."""
+_LIVE = 52.0  # width of the switch
 _STATES = {"running": "GOOD", "paused": "WARN", "done": "ACCENT"}
 _STEPS = (
     ("Iteration", "step", Step, "One L-BFGS iteration (N)"),
@@ -49,22 +51,37 @@ def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     _where(view)
     psim.Spacing()
     width = psim.GetContentRegionAvail()[0]
+    size = (width - _LIVE * scale() - psim.GetStyle().ItemSpacing[0], 32.0 * scale())
     if running:
-        if icon_button("Pause", "pause", (width, 32.0 * scale()), fill=theme.mix(theme.WARN, theme.PANEL, 0.45)):
+        if icon_button("Pause", "pause", size, fill=theme.mix(theme.WARN, theme.PANEL, 0.45)):
             yield Pause()
         tooltip("Stops within one evaluation of the objective (space)")
     else:
         with disabled(status.state == "done"):
-            if icon_button("Run", "play", (width, 32.0 * scale()), fill=theme.mix(theme.ACCENT, theme.PANEL, 0.35)):
+            if icon_button("Run", "play", size, fill=theme.mix(theme.ACCENT, theme.PANEL, 0.35)):
                 yield Run()
         tooltip(
             "The schedule is done: rewind, or give a phase more steps in the Schedule tab"
             if status.state == "done"
             else "Run to the end of the schedule, in the last batch of sub-sequences if there are several (space)"
         )
+    psim.SameLine()
+    yield from _live(view)
     yield from _step_buttons(running or status.state == "done", width)
     yield from _edits(view)
     _progress(view)
+
+
+def _live(view: ViewModel) -> Iterator[Command]:
+    """The switch of re-fitting while the user edits."""
+    on = view.status.live
+    with colored(Button=theme.rgba(theme.GOOD if on else theme.RAISED, 0.55 if on else 1.0)):
+        if psim.Button("Live", (_LIVE * scale(), 32.0 * scale())):
+            yield SetLive(not on)
+    tooltip(
+        "Live: the fit goes on after the end of its schedule and follows every edit at once. While the slider of a "
+        "weight is dragged, the body moves with it: letting go makes it one edit with a bookmark, Esc takes it back."
+    )
 
 
 def batch_text(view: ViewModel) -> str:
@@ -80,8 +97,9 @@ def _where(view: ViewModel) -> None:
     dot(color)
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())
-    align_right(psim.CalcTextSize(status.state)[0])
-    psim.TextColored(theme.rgba(color), status.state)
+    state = live_text(view)
+    align_right(psim.CalcTextSize(state)[0])
+    psim.TextColored(theme.rgba(color), state)
     last = f"evaluation {status.evaluation}" if status.evaluation else f"loss {number(status.loss)}"
     psim.TextColored(
         theme.rgba(theme.DIM),
@@ -92,6 +110,14 @@ def _where(view: ViewModel) -> None:
         f"{status.total_iterations} iterations so far. Loss {number(status.loss)}. "
         "An iteration takes one or more evaluations of the objective and its gradient."
     )
+
+
+def live_text(view: ViewModel) -> str:
+    """The state of the optimiser in a few words."""
+    status = view.status
+    if not status.live:
+        return status.state
+    return "live, within 0.1 %" if status.close else "live"
 
 
 def _step_buttons(inactive: bool, width: float) -> Iterator[Command]:

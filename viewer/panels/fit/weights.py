@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import polyscope.imgui as psim
 
+from optim.diagnostics.quantities import QUANTITIES
 from optim.session.edits import SetWeight, SetWeights
 from viewer.panels.fit.weight_cells import MEASURE_CELLS, MEASURE_HELP, MEASURES, WeightRow, trend_cell
-from viewer.protocol.commands import Command
-from viewer.protocol.view_model import Term, ViewModel
+from viewer.protocol.commands import Command, Drag, EndDrag
+from viewer.protocol.view_model import LiveChange, Term, ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
 from viewer.ui.ui_state import Draft, UiState
@@ -36,11 +37,13 @@ LARGEST = 1e9
 def weights_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """A stage selector and the table of its terms.
 
-    Yields ``SetWeight`` when an edit is finished, ``SetWeights`` for switches, solo and reset of a whole stage.
+    Yields ``SetWeight`` when an edit is finished, ``SetWeights`` for switches, solo and reset of a whole stage. While
+    the fit is live, a slider yields ``Drag`` as it moves and ``EndDrag`` at the end.
     """
     running_stage = view.phases[view.status.phase].stage
     stage = _stage_selector(view, ui, running_stage)
     yield from _reset_stage(view, stage)
+    _change_lines(view)
     ui.wide_weights = wide_switch(ui.wide_weights, "weights")
     ui.settle_drafts(view.obeyed)
     measures = MEASURES if ui.wide_weights else (ui.weight_measure,)
@@ -164,6 +167,9 @@ def _row(view: ViewModel, ui: UiState, row: WeightRow, measures: tuple[str, ...]
         psim.TableNextColumn()
         psim.SetNextItemWidth(-1.0)
         changed, edited = edit(row.value, row.default)
+        if edit is _slider and view.status.live:
+            yield from _drag(view, ui, row, edited if changed else None)
+            continue
         if changed:
             ui.drafts[key] = Draft(edited)
         if psim.IsItemDeactivatedAfterEdit() and key in ui.drafts:
@@ -178,6 +184,47 @@ def _row(view: ViewModel, ui: UiState, row: WeightRow, measures: tuple[str, ...]
     yield from _solo(view, ui, row)
     psim.SameLine(0.0, 3.0)
     yield from _reset(view, ui, row)
+
+
+def _drag(view: ViewModel, ui: UiState, row: WeightRow, moved: float | None) -> Iterator[Command]:
+    """The slider while the fit is live: the fit follows it. Letting go makes one edit, Esc takes it back.
+
+    Args:
+        moved: The weight to which the slider was moved in this frame; None: it was not.
+    """
+    key = (row.stage, row.term.name)
+    if moved is not None and ui.dragged != (key, False):
+        ui.dragged, ui.drafts[key] = (key, True), Draft(moved)
+        yield Drag(SetWeight(row.term.name, moved, row.stage))
+    if ui.dragged is None or ui.dragged[0] != key:
+        return
+    going = ui.dragged[1]
+    if going and psim.IsKeyPressed(psim.ImGuiKey_Escape, False):
+        ui.dragged, going = (key, False), False
+        ui.drafts.pop(key, None)
+        yield EndDrag(keep=False)
+    if going and psim.IsItemActive() and view.live is not None:
+        psim.SetTooltip("\n".join((f"weight {number(row.value)}", *changes(view.live))))
+    if not psim.IsItemActive():
+        if going:
+            ui.drafts[key].sent = True
+            yield EndDrag()
+        ui.dragged = None
+
+
+def changes(live: LiveChange) -> list[str]:
+    """One line for each figure: its value before the edit and now."""
+    return [
+        f"{QUANTITIES[name].label} {QUANTITIES[name].text(before)} → {QUANTITIES[name].text(now)}"
+        for name, (before, now) in live.figures.items()
+    ]
+
+
+def _change_lines(view: ViewModel) -> None:
+    """What the last edit has changed, above the table while the fit is live."""
+    if view.live is not None:
+        with font(theme.SMALL_FONT):
+            psim.TextWrapped("Before → now: " + " · ".join(changes(view.live)))
 
 
 def _weights_now(view: ViewModel, row: WeightRow) -> tuple[tuple[int, str, float], ...]:
