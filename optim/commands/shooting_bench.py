@@ -25,7 +25,7 @@ from optim.common import threads
 from optim.common.exit_status import with_exit_status
 from optim.common.progress import Progress
 from optim.diagnostics.metrics import joint_errors
-from optim.evaluation.protocols import PROTOCOLS, Extract, Models, Row, choose_extracts
+from optim.evaluation.protocols import DEGRADED, Extract, Models, Row, choose_extracts
 from optim.evaluation.tables import append_rows, read_rows
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.observe import degrade
@@ -118,7 +118,7 @@ def exact_loss(problem: Problem, snapshot: Snapshot, target: Phase) -> float:
 
 def measure(extract: Extract, models: Models, *, protocol: str, seed: int) -> list[Row]:
     """Measure all variants on one clip, the exact mode first."""
-    seen = degrade(extract.truth.joints, PROTOCOLS[protocol], generator=torch.Generator().manual_seed(seed))
+    seen = degrade(extract.truth.joints, DEGRADED[protocol], generator=torch.Generator().manual_seed(seed))
     problem = Problem(observations=Observations(joints3d=seen), ground_truth=extract.truth, **vars(models))
     session = Session(problem, schedule=schedule("humorscope", "3d"), keep_iterations=False)
     session.finish_stage()
@@ -194,7 +194,7 @@ def run(options: argparse.Namespace) -> list[Row]:
     told = Progress(len(extracts), unit="clips", every=0.0)
     for index, extract in enumerate(extracts):
         if extract.name not in done:
-            protocol = tuple(PROTOCOLS)[index % len(PROTOCOLS)]
+            protocol = tuple(DEGRADED)[index % len(DEGRADED)]
             append_rows(options.csv, measure(extract, models, protocol=protocol, seed=index))
         told.show(index + 1, extract.name)
     wanted = {extract.name for extract in extracts}

@@ -1,23 +1,29 @@
 """The paper's protocols on motion capture: degrade clips, fit them in batches, measure every stage against the truth.
 
 The protocol ``noisy`` adds noise of 4 cm to every joint. The protocol ``occluded`` hides joints below 0.9 m. One L-BFGS
-fits all clips of a batch, as in HuMoR's public evaluation.
+fits all clips of a batch, as in HuMoR's public evaluation. The protocols ``images`` and ``images-tilted`` are ours: a
+made-up camera sees each clip, and nothing but keypoints and intrinsics is given to the fit.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
-from optim.diagnostics.metrics import all_metrics
-from optim.loading.clip import trajectory
+from optim.common.writing import file_name
+from optim.diagnostics.agreement import angle_deg
+from optim.diagnostics.metrics import FEET, all_metrics, plausibility
+from optim.evaluation.images import LEVEL, TILTED, Picture, Views, picture
+from optim.loading.clip import moved, trajectory
 from optim.loading.files.amass import read_motion
+from optim.loading.files.planes import ASSUMED_FLOOR
 from optim.loading.observe import Degradation, degrade
 from optim.priors.init_state_prior import InitStatePrior
 from optim.priors.motion_prior import MotionPrior
@@ -30,7 +36,9 @@ from optim.session.session import Session
 from optim.split.batches import joined
 from optim.train.data import find_clips
 
-PROTOCOLS = {"noisy": Degradation(noise_std=0.04), "occluded": Degradation(hide_below=0.9)}
+DEGRADED = {"noisy": Degradation(noise_std=0.04), "occluded": Degradation(hide_below=0.9)}
+PICTURED = {"images": LEVEL, "images-tilted": TILTED}
+PROTOCOLS = (*DEGRADED, *PICTURED)
 STAGES = (1, 2, 3)
 Row = dict[str, float | str]
 
@@ -101,12 +109,22 @@ def fit_batch(
     Returns:
         One row of metrics for each clip and stage.
     """
+    if protocol in PICTURED:
+        # One by one, because the floor is estimated from all sub-sequences of a problem.
+        views, seeds = PICTURED[protocol], [sum(extract.name.encode()) + seed for extract in extracts]
+        fits = [_fit_picture(e, models, views, preset, s, num_iters) for e, s in zip(extracts, seeds, strict=True)]
+        return [row for rows in fits for row in rows]
     truth = joined([e.truth for e in extracts])
     generator = torch.Generator().manual_seed(seed)
-    seen = degrade(truth.joints, PROTOCOLS[protocol], generator=generator)
+    seen = degrade(truth.joints, DEGRADED[protocol], generator=generator)
     problem = Problem(observations=Observations(joints3d=seen), ground_truth=truth, name=protocol, **vars(models))
     session = Session(problem, schedule=schedule(preset, "3d", num_iters=num_iters), keep_iterations=False)
     visible = torch.isfinite(seen).all(-1)
+    return _rows(session, extracts, lambda: all_metrics(session.fit.trajectory(), truth, visible, problem.body))
+
+
+def _rows(session: Session, extracts: Sequence[Extract], measure: Callable[[], dict[str, Tensor]]) -> list[Row]:
+    """Finish stage after stage, and measure each."""
     rows: list[Row] = []
     began = time.monotonic()
     for stage in STAGES:
@@ -114,9 +132,45 @@ def fit_batch(
             continue
         session.finish_stage()
         with torch.no_grad():
-            figures = all_metrics(session.fit.trajectory(), truth, visible, problem.body)
+            figures = measure()
         seconds = time.monotonic() - began
         for index, extract in enumerate(extracts):
             values = {name: float(values[index]) for name, values in figures.items()}
             rows.append({"clip": extract.name, "stage": f"stage{stage}", "seconds_of_batch": seconds, **values})
     return rows
+
+
+def _fit_picture(
+    extract: Extract, models: Models, views: Views, preset: str, seed: int, num_iters: Sequence[int] | None
+) -> list[Row]:
+    """Fit the keypoints that a made-up camera sees of a clip, and measure every stage."""
+    seen = picture(extract.truth, models.body, views, generator=torch.Generator().manual_seed(seed))
+    problem = Problem(
+        observations=Observations(joints2d=seen.keypoints),
+        camera=seen.camera,
+        floor=torch.tensor([ASSUMED_FLOOR]),
+        floor_known=False,
+        ground_truth=moved(extract.truth, seen.from_world, models.body),
+        name=file_name(extract.name, otherwise="clip"),
+        **vars(models),
+    )
+    session = Session(problem, schedule=schedule(preset, "rgb", num_iters=num_iters), keep_iterations=False)
+    visible = torch.ones(extract.truth.joints.shape[:3], dtype=torch.bool)
+
+    def measure() -> dict[str, Tensor]:
+        fitted = session.fit.trajectory()
+        in_world = moved(fitted, seen.to_world, models.body)
+        figures = all_metrics(in_world, extract.truth, visible, models.body)
+        on_own_floor = plausibility(session.fit.prior_trajectory(), models.body)
+        return figures | on_own_floor | _floor_errors(fitted, seen, problem.ground_truth)
+
+    return _rows(session, [extract], measure)
+
+
+def _floor_errors(fitted: Trajectory, seen: Picture, truth: Trajectory | None) -> dict[str, Tensor]:
+    """Angle [deg] between the fitted and the true floor, and their distance [cm] under the true feet, (1,) each."""
+    assert fitted.floor_plane is not None and truth is not None
+    feet = truth.joints[:, :, list(FEET)].mean((1, 2))
+    heights = [(plane[:, :3] * feet).sum(1) - plane[:, 3] for plane in (fitted.floor_plane, seen.floor)]
+    angle = angle_deg(fitted.floor_plane[:, :3], seen.floor[:, :3])
+    return {"floor_tilt_deg": angle, "floor_height_cm": 100.0 * (heights[0] - heights[1]).abs()}

@@ -22,6 +22,8 @@ from optim.problem.problem import PRIOR_FPS, Problem
 from optim.problem.variables import Trajectory, Variables
 
 PELVIS, LEFT_ANKLE, RIGHT_ANKLE, NECK = 0, 7, 8, 12
+FOOT_JOINTS = (7, 8, 10, 11)
+"""Ankles and toes."""
 SOLE = 0.015
 """Height [m] above the lowest vertex of a foot, in the rest pose, up to which vertices belong to the sole."""
 SOLE_POINTS = 12
@@ -38,10 +40,17 @@ RUN = 10.0
 """Number of successive frames whose errors are taken as one, because they are correlated."""
 UPRIGHT = 25.0
 """Largest angle between legs and trunk of an upright body [deg]."""
-LEAN_ERROR = {"roll": 2.5, "pitch": 8.0}
-"""Standard deviations of the lean of an upright body after stage 2 [deg]. Only roll is visible in the image."""
-CAMERA_ERROR = {"roll": 4.0, "pitch": 10.0}
-"""Standard deviations of the tilt of a camera that is held level [deg]."""
+LEAN_ERROR = {"roll": 6.0, "pitch": 6.0}
+"""Typical lean of an upright body after stage 2 [deg]; larger ones are rare, but possible (``_robust``)."""
+CAMERA_ERROR = {"roll": 5.0, "pitch": 8.0}
+"""Typical tilt of a camera [deg]; larger ones are rare, but possible (``_robust``)."""
+OBSERVED_SPREAD = np.diag([2.0**2, 2.0**2, 0.03**2])
+"""Covariance as in ``FloorGuess.spread`` that is assumed for a floor that was observed or set by hand."""
+SCALE_ERROR = 0.05
+"""Standard deviation of the scale of a motion before one camera, which tells size and distance apart only by what is
+likely. The floor under the motion shares it."""
+STATED = 0.05
+"""Length [m] in ``Problem.floor_metric`` of a move by one standard deviation."""
 GOOD, FAIR = (3.0, 0.03), (6.0, 0.06)
 """Largest standard deviations of tilt [deg] and height [m] of an estimate that is called good, and of a fair one."""
 log = logging.getLogger(__name__)
@@ -53,9 +62,18 @@ class FloorGuess:
 
     name: str
     plane: np.ndarray  # (4,) unit normal that points up, and offset [m]: n · p = offset, camera frame
-    tilt_error_deg: float  # standard deviation of the tilt
-    height_error_m: float
-    """Standard deviation of the height under the feet. The error of the camera's height follows from the tilt."""
+    spread: np.ndarray
+    """Covariance (3, 3) of pitch [deg], roll [deg] and height under the feet [m]."""
+
+    @property
+    def tilt_error_deg(self) -> float:
+        """Standard deviation of the tilt."""
+        return float(np.sqrt(self.spread[0, 0] + self.spread[1, 1]))
+
+    @property
+    def height_error_m(self) -> float:
+        """Standard deviation of the height under the feet. The error of the camera's height follows from the tilt."""
+        return float(np.sqrt(self.spread[2, 2]))
 
     @property
     def confidence(self) -> str:
@@ -103,27 +121,74 @@ def guess_floor(
     found = _fitted(feet)
     name = "feet, body and camera" if feet.seen.any() else "body and camera, no foot was seen"
     guesses = [FloorGuess(name, *found)]
-    guesses.append(_under("level camera", np.array([0.0, -1.0, 0.0]), feet, CAMERA_ERROR["pitch"]))
+    guesses.append(_under("level camera", np.array([0.0, -1.0, 0.0]), feet, CAMERA_ERROR))
     if feet.up is not None:
-        guesses.append(_under("upright body", feet.up, feet, LEAN_ERROR["pitch"]))
+        guesses.append(_under("upright body", feet.up, feet, LEAN_ERROR))
     return tuple(guesses)
 
 
-def on_found_floor(problem: Problem, motion: Trajectory, variables: Variables) -> tuple[Problem, Variables]:
+def on_found_floor(
+    problem: Problem, motion: Trajectory, variables: Variables, *, keep: bool = False
+) -> tuple[Problem, Variables]:
     """Replace an assumed floor by the one that the feet of a free motion show. An observed floor is kept.
 
-    All sub-sequences get the same floor. A warning describes it, because later stages depend on it.
+    All sub-sequences get the same floor. A warning describes it, because later stages depend on it. Either floor is
+    then known as well as it is stated (``Problem.floor_metric``).
+
+    Args:
+        keep: Keep an assumed floor too, because it was set by hand or is held.
 
     Returns:
         The problem and the variables with this floor.
     """
-    if problem.floor is None or problem.floor_known:
+    if problem.floor is None:
         return problem, variables
-    guesses = guess_floor(motion, problem.body, **feet_evidence(problem.observations))
-    log.warning("floor from the feet: %s", guesses[0])
-    plane = torch.from_numpy(guesses[0].plane).to(problem.floor.dtype)
+    if keep or problem.floor_known:
+        return known_to(problem, motion, OBSERVED_SPREAD), variables
+    guess = guess_floor(motion, problem.body, **feet_evidence(problem.observations))[0]
+    log.warning("floor from the feet: %s", guess)
+    plane = torch.from_numpy(guess.plane).to(problem.floor.dtype)
     found = replace(problem, floor=plane.expand(problem.batch, 4))
-    return found, {**variables, "floor_plane": found.observed_floor}
+    return known_to(found, motion, guess.spread, scale_error=SCALE_ERROR), {
+        **variables,
+        "floor_plane": found.observed_floor,
+    }
+
+
+def known_to(problem: Problem, motion: Trajectory, spread: np.ndarray, *, scale_error: float = 0.0) -> Problem:
+    """The problem with the metric of its floor: a floor may leave the observed one as far as that one is uncertain.
+
+    Args:
+        motion: (B, T, …) in the camera frame; the floor is known best under its feet.
+        spread: (3, 3) as in ``FloorGuess.spread``.
+        scale_error: As for ``floor_metric``.
+    """
+    assert problem.floor is not None
+    under = motion.joints[:, :, [*FOOT_JOINTS]].mean((1, 2)).double().numpy()
+    planes = problem.floor.double().numpy()
+    pairs = zip(planes, under, strict=True)
+    metric = np.stack([floor_metric(plane, point, spread, scale_error=scale_error) for plane, point in pairs])
+    return replace(problem, floor_metric=torch.from_numpy(metric).to(problem.floor.dtype))
+
+
+def floor_metric(plane: np.ndarray, under: np.ndarray, spread: np.ndarray, *, scale_error: float = 0.0) -> np.ndarray:
+    """Metric (3, 3) of changes of normal · offset [m]: a change by one standard deviation has the length ``STATED``.
+
+    Args:
+        plane: (4,) unit normal and offset [m].
+        under: (3,) [m] a point above the place where the height of the floor is known.
+        spread: (3, 3) as in ``FloorGuess.spread``.
+        scale_error: Standard deviation of the scale of everything, where the floor was found under a fitted motion.
+    """
+    pitch, roll = np.radians(angles_deg(plane))
+    normal, below = normal_of(*angles_deg(plane)), under - (under @ plane[:3] - plane[3]) * plane[:3]
+    by_pitch = np.array([-np.sin(roll) * np.sin(pitch), np.cos(roll) * np.sin(pitch), np.cos(pitch)])
+    by_roll = np.array([np.cos(roll) * np.cos(pitch), np.sin(roll) * np.cos(pitch), 0.0])
+    offset = normal @ below
+    turns = [offset * way + normal * (way @ below) for way in (by_pitch, by_roll)]
+    moves = np.stack([np.radians(1.0) * turns[0], np.radians(1.0) * turns[1], normal], axis=1)
+    scaled = scale_error * offset * normal
+    return np.asarray(STATED**2 * np.linalg.inv(moves @ spread @ moves.T + np.outer(scaled, scaled)))
 
 
 def feet_evidence(observations: Observations) -> dict[str, Tensor]:
@@ -199,21 +264,22 @@ def _upright(joints: np.ndarray) -> np.ndarray | None:
     return _unit(mean) if mean[1] < 0 else None
 
 
-def _fitted(feet: Feet) -> tuple[np.ndarray, float, float]:
-    """Plane (4,) from all evidence, and the standard deviations of its tilt [deg] and height under the feet [m]."""
+def _fitted(feet: Feet) -> tuple[np.ndarray, np.ndarray]:
+    """Plane (4,) from all evidence, and its covariance (``FloorGuess.spread``)."""
     from scipy.optimize import least_squares  # takes a fifth of a second to load, and only videos need it
 
-    tilt = (0.0, 0.0) if feet.up is None else angles_deg(feet.up)
+    tilt = None if feet.up is None else angles_deg(feet.up)
     middle = feet.soles.mean((0, 1, 2))
-    guessed = _height_under(normal_of(*tilt), feet) - normal_of(*tilt) @ middle
-    start = np.array([*tilt, guessed])
     none_seen = not feet.seen.any()
+    start = tilt or (0.0, 0.0)
+    guessed = _height_under(normal_of(*start), feet) - normal_of(*start) @ middle
 
     def residuals(unknowns: np.ndarray) -> np.ndarray:
         pitch, roll, height = unknowns
-        parts = [pitch / CAMERA_ERROR["pitch"], roll / CAMERA_ERROR["roll"]]
-        if feet.up is not None:
-            parts += [(pitch - tilt[0]) / LEAN_ERROR["pitch"], (roll - tilt[1]) / LEAN_ERROR["roll"]]
+        parts = [*_robust(np.array([pitch / CAMERA_ERROR["pitch"], roll / CAMERA_ERROR["roll"]]))]
+        if tilt is not None:
+            lean = (pitch - tilt[0]) / LEAN_ERROR["pitch"], (roll - tilt[1]) / LEAN_ERROR["roll"]
+            parts += [*_robust(np.array(lean))]
         if none_seen:
             return np.array([*parts, (height - guessed) / UNSEEN_ERROR])
         lowest = ((feet.soles - middle) @ normal_of(pitch, roll)).min(-1) - height
@@ -221,21 +287,23 @@ def _fitted(feet: Feet) -> tuple[np.ndarray, float, float]:
         below = feet.seen * np.minimum(lowest, 0.0) / BELOW_ERROR / np.sqrt(RUN)
         return np.concatenate((parts, standing.ravel(), below.ravel()))
 
-    found = least_squares(residuals, start, x_scale=(5.0, 5.0, 0.1))
+    starts = {start, (0.0, 0.0)}
+    tries = [least_squares(residuals, (*angles, guessed), x_scale=(5.0, 5.0, 0.1)) for angles in starts]
+    found = min(tries, key=lambda one: one.cost)
     spread = np.linalg.inv(found.jac.T @ found.jac)
     pitch, roll, height = found.x
     normal = normal_of(pitch, roll)
-    tilt_error = float(np.sqrt(spread[0, 0] + spread[1, 1]))
-    return np.array([*normal, normal @ middle + height]), tilt_error, float(np.sqrt(spread[2, 2]))
+    return np.array([*normal, normal @ middle + height]), spread
 
 
-def _under(name: str, up: np.ndarray, feet: Feet, tilt_error: float) -> FloorGuess:
+def _under(name: str, up: np.ndarray, feet: Feet, error: dict[str, float]) -> FloorGuess:
     """Floor with a given upward normal under the standing feet."""
     reach = np.linalg.norm(feet.soles.mean(2) - feet.soles.mean((0, 1, 2)), axis=-1).mean()
     height_error = float(
-        np.hypot(HEIGHT_ERROR if feet.seen.any() else UNSEEN_ERROR, reach * np.sin(np.radians(tilt_error)))
+        np.hypot(HEIGHT_ERROR if feet.seen.any() else UNSEEN_ERROR, reach * np.sin(np.radians(error["pitch"])))
     )
-    return FloorGuess(name, np.array([*up, _height_under(up, feet)]), tilt_error, height_error)
+    spread = np.diag([error["pitch"] ** 2, error["roll"] ** 2, height_error**2])
+    return FloorGuess(name, np.array([*up, _height_under(up, feet)]), spread)
 
 
 def _height_under(up: np.ndarray, feet: Feet) -> float:

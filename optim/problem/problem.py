@@ -45,6 +45,8 @@ class Problem:
     floor: Tensor | None = None  # (B, 4) unit normal, offset in the camera frame, as observed or assumed
     floor_known: bool = True
     """Whether the floor was observed; an assumed floor may be estimated from the feet (``Preset.floor``)."""
+    floor_metric: Tensor | None = None
+    """(B, 3, 3) metric of the term ``floor_reg`` for deviations of normal · offset; None is the plain distance."""
     footage: Footage | None = None
     asked_overlap: int | None = None
     """Smallest number of frames that neighbouring sub-sequences of a split clip share, as the user gave it."""

@@ -376,7 +376,8 @@ class SetFloor(Edit):
         edited = replace(problem, floor=given / given[:, :3].norm(dim=1, keepdim=True).clamp_min(1e-12))
         session.movable("floor_plane")  # raises where it is held
         variables = {**session.current.variables, "floor_plane": edited.observed_floor}
-        session.change(self, "floor set", floor=edited.floor, variables=variables)
+        metric = session.metric_of_floor(edited)
+        session.change(self, "floor set", floor=edited.floor, floor_metric=metric, variables=variables)
 
 
 # Names

@@ -108,10 +108,11 @@ class Fit:
         given, now = self._given_in(snapshot.batch), self.problem
         seen = given.observations if snapshot.observations is None else snapshot.observations
         floor = given.floor if snapshot.floor is None else snapshot.floor
+        metric = given.floor_metric if snapshot.floor_metric is None else snapshot.floor_metric
         for known in (given, now):
-            if known.observations is seen and known.floor is floor:
+            if known.observations is seen and known.floor is floor and known.floor_metric is metric:
                 return known
-        return replace(given, observations=seen, floor=floor)
+        return replace(given, observations=seen, floor=floor, floor_metric=metric)
 
     def _given_in(self, batch: int) -> Problem:
         """The problem of a batch before any edit. A later one has no batch before it; its snapshots know that."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.common.timing import section
-from optim.initialise.floor_from_feet import on_found_floor
+from optim.initialise.floor_from_feet import OBSERVED_SPREAD, known_to, on_found_floor
 from optim.initialise.initialisation import enter_stage_3, initial_variables
 from optim.objective import shooting
 from optim.objective.objective import Objective
@@ -265,8 +265,8 @@ class Session:
             keep_memory: Whether the solver keeps its memory when it restarts. None means: keep it unless the loss is
                 more than ``MISLEADING`` times larger than before.
             anew: Restart the solver even if nothing has changed that concerns the current phase.
-            fields: New values of fields of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations`` or
-                ``floor``.
+            fields: New values of fields of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations``,
+                ``floor`` or ``floor_metric``.
 
         Raises:
             InputError: No variable would be left to move, or nothing would be left to fit.
@@ -322,6 +322,12 @@ class Session:
         new = replace(here, id=len(self.history), parent=self.current.id, cause=cause, edit=edit, losses=losses)
         return self._go_to(self.history.add(new))
 
+    def metric_of_floor(self, problem: Problem) -> Tensor | None:
+        """``Problem.floor_metric`` for a floor that was set under the present motion; None where none is used here."""
+        if self.current.floor_metric is None:
+            return None
+        return known_to(problem, self.fit.trajectory(), OBSERVED_SPREAD).floor_metric
+
     def skip_to(self, phase: int, edit: Edit, cause: str) -> Snapshot:
         """Enter a later phase, given by its index, from the current snapshot. Only edits call this."""
         entered = self._enter(self.current, phase, cause=cause, edit=edit)
@@ -370,6 +376,7 @@ class Session:
                 evaluations_spent=here.evaluations_spent + first.evaluations_spent,
                 observations=problem.observations,
                 floor=problem.floor,
+                floor_metric=None,
             )
         )
 
@@ -410,11 +417,14 @@ class Session:
         variables, frame = here.variables, here.prior_frame
         if phase.stage > here.stage and phase.preset.missing_frames == "bridged":
             variables = bridged(variables, problem.observations, held=here.held)
-        floor = here.floor
+        floor, metric = here.floor, here.floor_metric
         if phase.stage == 3 and "latent_motion" not in variables:
-            if phase.preset.floor == "feet" and floor is None and "floor_plane" not in here.held:
-                problem, variables = on_found_floor(problem, self.fit.trajectory(here), variables)
-                floor = None if problem.floor_known else problem.floor
+            if phase.preset.floor == "feet":
+                keep = floor is not None or "floor_plane" in here.held
+                problem, variables = on_found_floor(problem, self.fit.trajectory(here), variables, keep=keep)
+                if not (keep or problem.floor_known):
+                    floor = problem.floor
+                metric = problem.floor_metric
             variables, frame = enter_stage_3(problem, variables, phase.preset, segment=phase.segment)
         elif phase.segment != here.schedule[here.phase].segment:
             in_prior = self.fit.prediction(here).in_prior
@@ -442,6 +452,7 @@ class Session:
                 floor=floor,
                 evaluation=evaluation,
                 losses=(evaluation.total,),
+                floor_metric=metric,
                 evaluations_spent=here.evaluations_spent + 1 + asked,
                 seconds=time.perf_counter() - began,
             )
@@ -533,6 +544,7 @@ def _same_objective(before: Snapshot, after: Snapshot, free: Packing) -> bool:
         and after.variables is before.variables
         and after.observations is before.observations
         and after.floor is before.floor
+        and after.floor_metric is before.floor_metric
         and [(p.name, p.shape) for p in free.blocks] == [(p.name, p.shape) for p in before.packing.blocks]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from optim.objective.terms.scene import Scene
@@ -22,8 +23,16 @@ def joint_consistency(scene: Scene) -> Tensor:
 
 
 def floor_reg(scene: Scene) -> Tensor:
-    """½ ‖floor − observed floor‖² [m²], (B,); both floors are given as normal · offset."""
-    return agreement(scene.floor, scene.problem.observed_floor)
+    """½ ‖floor − observed floor‖² [m²], (B,); both floors are given as normal · offset.
+
+    Where the uncertainty of the observed floor is stated, the distance is measured in its standard deviations, and one
+    counts as 5 cm (``Problem.floor_metric``).
+    """
+    metric = scene.problem.floor_metric
+    if metric is None:
+        return agreement(scene.floor, scene.problem.observed_floor)
+    away = scene.floor - scene.problem.observed_floor
+    return 0.5 * torch.einsum("bi,bij,bj->b", away, metric, away)
 
 
 def bone_length(scene: Scene) -> Tensor:

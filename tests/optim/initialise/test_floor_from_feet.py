@@ -11,9 +11,12 @@ import torch
 
 import assets
 from assets.build.demo.observe import Camera, View
+from optim.evaluation.images import Views, picture
 from optim.initialise.floor_from_feet import (
+    STATED,
     angles_deg,
     feet_evidence,
+    floor_metric,
     guess_floor,
     normal_of,
     on_found_floor,
@@ -25,6 +28,7 @@ from optim.loading.models import find_body, load_body
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.schedule.stages import schedule
+from optim.session.edits import SetFloor
 from optim.session.session import Session
 from tests import fakes
 
@@ -132,9 +136,59 @@ def test_soles_are_under_both_feet(body):
 
 
 def test_an_observed_floor_is_left_alone(body):
-    problem = fakes.problem("joints2d", batch=2, frames=6)
+    motion, truth = seen_from("default_walk_turn", VIEWS[0], body)
+    seen = Observations(joints2d=torch.ones(1, 60, 25, 3))
+    problem = replace(
+        fakes.problem("joints2d", batch=1, frames=6), observations=seen, floor=torch.tensor(truth[None]).float()
+    )
     variables = {"floor_plane": problem.observed_floor}
-    assert on_found_floor(problem, None, variables) == (problem, variables)
+    found, same = on_found_floor(problem, motion, variables)
+    assert found.floor is problem.floor and same is variables
+    assert found.floor_metric is not None and problem.floor_metric is None
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_in_the_metric_of_a_floor_one_standard_deviation_is_5_cm(view, body):
+    motion, truth = seen_from("default_walk_turn", view, body)
+    spread = np.array([[9.0, 1.0, 0.01], [1.0, 4.0, 0.0], [0.01, 0.0, 0.0004]])
+    under = motion.joints[0, :, [7, 8, 10, 11]].double().numpy().mean((0, 1))
+    metric = floor_metric(truth, under, spread)
+    below = under - (under @ truth[:3] - truth[3]) * truth[:3]
+    pitch, roll = angles_deg(truth)
+    for way in np.linalg.eigh(spread)[1].T:
+        step = 1e-3 * way / np.sqrt(way @ np.linalg.inv(spread) @ way)
+        normal = normal_of(pitch + step[0], roll + step[1])
+        change = normal * (normal @ below + step[2]) - truth[:3] * truth[3]
+        assert np.sqrt(change @ metric @ change) == pytest.approx(1e-3 * STATED, rel=2e-3)
+
+
+def test_the_term_holds_a_floor_in_the_metric_that_is_stated(body):
+    problem = replace(fakes.problem("joints2d", batch=2, frames=6), body=body)
+    session = Session(problem, schedule=schedule("humorscope", "rgb", num_iters=(1, 1, 2), lbfgs_max_iter=2))
+    session.finish_stage(), session.finish_stage()
+    session.step_iteration()
+    metric, now = session.problem.floor_metric, session.current
+    away = now.variables["floor_plane"] - session.problem.observed_floor
+    wanted = 0.5 * torch.einsum("bi,bij,bj->", away, metric, away)
+    assert now.evaluation.terms["floor_reg"].raw == pytest.approx(float(wanted), rel=1e-5)
+    set_by_hand = session.apply(SetFloor((0.1, -1.0, 0.0, -1.3)))
+    assert not torch.equal(set_by_hand.floor_metric, metric)
+    session.undo()
+    assert torch.equal(session.problem.floor_metric, metric)
+
+
+@pytest.mark.parametrize("roll", [0.0, 15.0, -28.0])
+@pytest.mark.parametrize("pitch", [-5.0, -48.0])
+def test_a_camera_that_is_tilted_is_found_tilted(pitch, roll, body):
+    clip = read_demo(find_clip("default_walk_turn"))
+    truth = trajectory(clip.motion, slice(0, 60), body)
+    exact = Views(pitch=(pitch, pitch), roll=0.0)
+    level = picture(truth, body, exact, generator=torch.Generator().manual_seed(1)).from_world
+    cos, sin = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+    turn = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]]).float()
+    frame = PriorFrame(turn @ level.R_prior_input, (turn @ level.offset[..., None])[..., 0])
+    guess = guess_floor(moved(truth, frame, body), body)[0]
+    assert tilt_deg(guess.plane, frame.R_prior_input[0, :, 2].numpy()) < 4.0
 
 
 @pytest.mark.parametrize(("preset", "moves"), [("humorscope", True), ("reference", False)])
