@@ -9,6 +9,7 @@ import pytest
 
 from viewer.panels.table import PANELS, SLOTS
 from viewer.protocol.commands import Analyse, RunStage, Step
+from viewer.ui.pins import pin_of
 
 SIZES = [((2560, 1440), 2.0), ((1920, 1080), 2.0), ((1280, 720), 2.0), ((1920, 1080), 1.0), ((1366, 768), 1.0),
          ((1280, 720), 1.0)]  # fmt: skip
@@ -22,6 +23,7 @@ def test_every_panel_fits(open_fit, seen):
     window = open_fit(seen, batch=2, overlap=3)
     window.post(RunStage(), RunStage(), Step())
     window.post(Analyse("diagnosis", window.view.shown))
+    window.app.ui.pins.add(pin_of(window.view, "as it is"))
     wrong: list[str] = []
     for size, scale in SIZES:
         ps.set_window_size(*size)

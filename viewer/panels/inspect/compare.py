@@ -13,7 +13,7 @@ from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import Compared, ViewModel
 from viewer.scene.comparing import set_differently, terms
 from viewer.ui import theme
-from viewer.ui.pins import Pins, moments, pin_of
+from viewer.ui.pins import Pin, Pins, moments, pin_of
 from viewer.ui.plots import Curve, frame_plot
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import align_right, disabled, dot, font, number, scale, styled, table_row, tooltip
@@ -28,30 +28,35 @@ PARTS = {
 
 
 def compare_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """What to pin, the pins, and the differences of the one that is drawn."""
+    """What to pin, the pins, and the differences of the one that is drawn, which scroll where they have no room."""
     with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 1.5), ItemSpacing=(6.0, 3.5)):
         yield from _sources(view, ui)
-        _pins(ui)
-        pin, other = ui.pins.pin, view.compared
-        if pin is None or other is None:
-            psim.TextWrapped("Pin an iteration, the ground truth or another run: it is drawn as a second body, B.")
-            return
-        _placing(ui.pins)
-        for name, text in PARTS.items():
-            if psim.RadioButton(f"{name}##part", ui.pins.part == name):
-                ui.pins.part = name
-            tooltip(text)
-            psim.SameLine()
-        psim.NewLine()
-        if ui.pins.part == "frames":
-            _frames(view, ui, other)
-        elif ui.pins.part == "terms":
-            rows = terms(view, pin)
-            cells = [[row.name.replace("_", " "), *map(number, row[1:]), number(row.difference)] for row in rows]
-            _table("terms", ("weighted loss", "A", "B", "B − A"), cells, "B has no loss terms of its own.")
-        else:
-            cells = [[row.name.replace("_", " "), row.first, row.second] for row in set_differently(view, pin)]
-            _table("settings", ("set differently", "A", "B"), cells, "Nothing that is known was set differently.")
+        if psim.BeginChild("pins and differences", (0.0, 0.0)):
+            _pins(ui)
+            if ui.pins.pin is None or view.compared is None:
+                psim.TextWrapped("Pin an iteration, the ground truth or another run: it is drawn as a second body, B.")
+            else:
+                _differences(view, ui, ui.pins.pin, view.compared)
+        psim.EndChild()
+
+
+def _differences(view: ViewModel, ui: UiState, pin: Pin, other: Compared) -> None:
+    _placing(ui.pins)
+    for name, text in PARTS.items():
+        if psim.RadioButton(f"{name}##part", ui.pins.part == name):
+            ui.pins.part = name
+        tooltip(text)
+        psim.SameLine()
+    psim.NewLine()
+    if ui.pins.part == "frames":
+        _frames(view, ui, other)
+    elif ui.pins.part == "terms":
+        rows = terms(view, pin)
+        cells = [[row.name.replace("_", " "), *map(number, row[1:]), number(row.difference)] for row in rows]
+        _table("terms", ("weighted loss", "A", "B", "B − A"), cells, "B has no loss terms of its own.")
+    else:
+        cells = [[row.name.replace("_", " "), row.first, row.second] for row in set_differently(view, pin)]
+        _table("settings", ("set differently", "A", "B"), cells, "Nothing that is known was set differently.")
 
 
 def _sources(view: ViewModel, ui: UiState) -> Iterator[Command]:
