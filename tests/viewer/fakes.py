@@ -122,6 +122,13 @@ def make_session() -> Session:
     return PacedSession()
 
 
+def make_session_with_a_gap() -> Session:
+    """Keypoints through a camera, and none in half of the frames."""
+    problem = make_problem(camera=True)
+    hidden = small.hide(problem.observations.joints2d, (slice(None), slice(4, 10)))
+    return PacedSession(replace(problem, observations=replace(problem.observations, joints2d=hidden)))
+
+
 def make_slow_session() -> Session:
     """Two dozen iterations a second at most, so that a run can be interrupted."""
     return PacedSession(delay=0.04)
