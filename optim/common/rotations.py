@@ -40,7 +40,7 @@ class _Rodrigues(torch.autograd.Function):
         angle = squared.sqrt()
         half = torch.sin(0.5 * angle)
         a, b = torch.sin(angle) / angle, 2.0 * half * half / squared
-        cross = (axis_angle @ _generators(axis_angle.dtype, axis_angle.device)).unflatten(-1, (3, 3))
+        cross = cross_matrix(axis_angle)
         matrix = a[..., None] * cross + b[..., None] * (cross @ cross)
         matrix.diagonal(dim1=-2, dim2=-1).add_(1.0)
         ctx.save_for_backward(axis_angle, squared, a, b, matrix)
@@ -70,6 +70,11 @@ def _generators(dtype: torch.dtype, device: torch.device) -> Tensor:
             rows[row, minus], rows[row, plus] = -1, 1
         _GENERATORS[dtype, device] = rows.to(device)
     return _GENERATORS[dtype, device]
+
+
+def cross_matrix(vector: Tensor) -> Tensor:
+    """The matrix [v]× of the cross product with v, (..., 3) → (..., 3, 3)."""
+    return (vector @ _generators(vector.dtype, vector.device)).unflatten(-1, (3, 3))
 
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:

@@ -64,6 +64,10 @@ class State:
         """The state (B, …) at one frame of a motion (B, T, …)."""
         return State(**{f.name: getattr(self, f.name)[:, frame] for f in fields(self)})
 
+    def until(self, frame: int) -> State:
+        """The states (B, frame, …) before one frame of a motion (B, T, …)."""
+        return State(**{f.name: getattr(self, f.name)[:, :frame] for f in fields(self)})
+
 
 @dataclass(frozen=True)
 class Rollout:

@@ -1,0 +1,194 @@
+"""The Gauss-Newton model of the loss of stage 3 at one point, and its inverse as an operator on gradients.
+
+It is not a step of its own: near the minimum the curvature that it leaves out (contact probabilities, the variance of
+the motion prior, kinks) makes full Gauss-Newton steps crawl. As the initial inverse Hessian of L-BFGS it saves most of
+the iterations (docs/optimiser.md). Knows no solver.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from optim.common.timing import section
+from optim.objective.objective import Objective
+from optim.objective.prediction import turn_of
+from optim.objective.rollout_model.deviations import SIZE
+from optim.objective.rollout_model.entry import LATENTS, Entry, entry
+from optim.objective.rollout_model.networks import AVERAGED, network_jacobians
+from optim.objective.rollout_model.rows import FIRST_ROWS, FRAME_ROWS, OWN_CURVATURE, STEP_ROWS, Linearised
+from optim.objective.rollout_model.sweep import Factors, Quadratic, factorise
+from optim.objective.rollout_model.transitions import Transitions, canonical_states, headings, states_of, transitions
+from optim.objective.terms.scene import Scene
+from optim.priors.motion_prior import LATENT_SIZE
+from optim.problem.variables import Packing, Variables
+
+MOTION_PRIOR = "motion_prior"
+"""The term of the latents themselves, which the sweep treats by itself."""
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """The inverse of the damped Hessian of the model, as a map of flat vectors (n,)."""
+
+    factors: Factors
+    entry: Entry
+    latents: Tensor  # (B, N', L) int: place in the flat vector of each moving latent
+    steps: Tensor  # (N',) int: their steps
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The result for one vector. It does not depend on which other vectors were asked for."""
+        inner = vector.new_zeros(*self.factors.inverses.shape[:3])
+        inner[:, self.steps] = vector[self.latents]
+        first, latents = self.factors.solve(vector[self.entry.places], inner)
+        found = torch.zeros_like(vector)
+        found[self.entry.places], found[self.latents] = first, latents[:, self.steps]
+        return found
+
+
+def reasons_against(objective: Objective) -> tuple[str, ...]:
+    """Why there is no model of an objective, as phrases; empty where there is one."""
+    if objective.phase.stage < 3:
+        return ("only stage 3 has a roll-out",)
+    reasons = () if objective.phase.segment is None else ("multiple shooting has its own blocks of variables",)
+    return reasons + tuple(f"{name} has no rows in it" for name in _without_rows(objective))
+
+
+class RolloutModel:
+    """The model of the loss of stage 3 around one point, as a ``solver.Model``.
+
+    Args:
+        x: (n,) the flat vector at which the roll-out is linearised.
+
+    Raises:
+        ValueError: The loss or its derivatives are not finite at x.
+    """
+
+    def __init__(self, objective: Objective, variables: Variables, packing: Packing, x: Tensor) -> None:
+        with torch.no_grad(), section("model"):
+            self.quadratic, self.entry = quadratic(objective, variables, packing, x)
+        if not self.quadratic.finite:
+            raise ValueError("the Gauss-Newton model is not finite here")
+        empty = torch.zeros(objective.problem.batch, 0, LATENT_SIZE, dtype=torch.long)
+        self._latents = packing.split(torch.arange(packing.size)).get(LATENTS, empty)
+        self._steps = torch.tensor(self.quadratic.moving).nonzero()[:, 0]
+        self._inverses: dict[float, Inverse] = {}
+        self._answers: OrderedDict[tuple[int, float], tuple[Tensor, Tensor]] = OrderedDict()
+
+    def inverse(self, damping: float) -> Inverse:
+        """The inverse of the damped Hessian; if it is not positive definite, the damping grows until it is."""
+        if damping not in self._inverses:
+            enough = damping
+            with section("model"):
+                while (factors := factorise(self.quadratic, damping=enough)) is None:
+                    enough = max(10.0 * enough, LEAST_DAMPING)
+            self._inverses = {damping: Inverse(factors, self.entry, self._latents, self._steps)}
+        return self._inverses[damping]
+
+    def step(self, gradient: Tensor, damping: float) -> Tensor:
+        """The step (n,) to the minimum of the damped model; the answers to the latest gradients are kept."""
+        key = id(gradient), damping
+        if key not in self._answers:
+            self._answers[key] = gradient, -self.inverse(damping)(gradient)
+            if len(self._answers) > KEPT:
+                self._answers.popitem(last=False)
+        return self._answers[key][1]
+
+    def curvature(self, step: Tensor) -> float:
+        """Second derivative of the undamped model along a step (n,)."""
+        model, latents = self.quadratic, step.new_zeros(*self.quadratic.sharpness.shape)
+        latents[:, self._steps] = step[self._latents]
+        return model.curvature(step[self.entry.places], latents)
+
+
+KEPT = 256
+"""Number of gradients whose answers are kept: more than two for each curvature pair of L-BFGS."""
+LEAST_DAMPING = 1e-4
+"""Damping that is tried first where the model without damping is not positive definite."""
+
+
+def quadratic(
+    objective: Objective, variables: Variables, packing: Packing, x: Tensor, *, averaged: int | None = AVERAGED
+) -> tuple[Quadratic, Entry]:
+    """The model at the flat vector x (n,) before elimination; ``averaged`` as in ``networks.network_jacobians``."""
+    problem, there = objective.problem, packing.unpack(x, variables)
+    prediction = objective.predict(there)
+    scene = Scene(problem, objective.seen, prediction)
+    here, steps = Linearised(scene), objective.seen.frames - 1
+    first = entry(problem, there, packing, frame=objective.prior_frame)
+    moves = _transitions(objective, scene, there[LATENTS][:, :steps], averaged=averaged)
+    later, earlier = _stacked(_step_rows(objective, here), like=moves.mean)
+    own = x.new_zeros(problem.batch, first.jacobian.shape[2])
+    for weight, (name, curvature) in _weighted(objective, OWN_CURVATURE):
+        own[:, first.columns.get(name, slice(0, 0))] += weight * curvature(here)[:, None]
+    moving = torch.zeros(steps, dtype=torch.bool)
+    for block in packing.blocks:
+        if block.name == LATENTS:
+            moving[slice(None) if block.frames is None else block.frames] = True
+    weight = sum(objective.phase.weight(term.weight) for term in objective.terms if term.name == MOTION_PRIOR)
+    model = Quadratic(
+        hessians=_hessians(objective, here),
+        later=later,
+        earlier=earlier,
+        by_state=moves.by_state,
+        by_latent=moves.by_latent,
+        mean=moves.mean,
+        sharpness=(weight / scene.in_prior.rollout.prior_var).sqrt() if weight else moves.mean[..., 0] * 0.0,
+        entry=first.jacobian,
+        own=own,
+        moving=tuple(moving.tolist()),
+    )
+    return model, first
+
+
+def _transitions(objective: Objective, scene: Scene, latents: Tensor, *, averaged: int | None) -> Transitions:
+    states = states_of(scene.in_prior.rollout)
+    before = states.until(latents.shape[1])
+    heading = headings(before.root_orient, turn=turn_of(objective.phase.preset))
+    inputs = canonical_states(before, heading)
+    networks = network_jacobians(objective.problem.motion_prior, inputs, latents, averaged=averaged)
+    return transitions(states, heading, networks)
+
+
+Row = TypeVar("Row")
+
+
+def _weighted(objective: Objective, table: Mapping[str, Row]) -> Iterator[tuple[float, Row]]:
+    """The weight and the entry of a table for each active term that it has."""
+    for term in objective.terms:
+        if term.name in table:
+            yield objective.phase.weight(term.weight) * objective.scale(term), table[term.name]
+
+
+def _hessians(objective: Objective, here: Linearised) -> Tensor:
+    """Hessians (B, T, SIZE, SIZE) of the terms of single frames."""
+    empty = here.scene.joints.new_zeros(*here.scene.joints.shape[:2], 0, SIZE)
+    rows = [weight**0.5 * make(here).flatten(2, -2) for weight, make in _weighted(objective, FRAME_ROWS)]
+    stacked = torch.cat([empty, *rows], dim=2)
+    found = stacked.mT @ stacked
+    for weight, make in _weighted(objective, FIRST_ROWS):
+        first = make(here)
+        found[:, 0] += weight * first.mT @ first
+    return found
+
+
+def _step_rows(objective: Objective, here: Linearised) -> Iterator[tuple[Tensor, Tensor]]:
+    for weight, make in _weighted(objective, STEP_ROWS):
+        later, earlier = make(here)
+        yield weight**0.5 * later.flatten(2, -2), weight**0.5 * earlier.flatten(2, -2)
+
+
+def _stacked(rows: Iterator[tuple[Tensor, Tensor]], *, like: Tensor) -> tuple[Tensor, Tensor]:
+    empty = like[:, :, :0]
+    found = [(empty, empty), *rows]
+    return torch.cat([later for later, _ in found], dim=2), torch.cat([earlier for _, earlier in found], dim=2)
+
+
+def _without_rows(objective: Objective) -> list[str]:
+    known = {MOTION_PRIOR, *FRAME_ROWS, *STEP_ROWS, *FIRST_ROWS, *OWN_CURVATURE}
+    return [term.name for term in objective.terms if term.name not in known]
