@@ -7,17 +7,21 @@ these iterations (measured: docs/lab/shooting.md). This module returns a diagona
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from optim.objective.objective import Objective
+from optim.objective.rollout_model.model import reasons_against
 from optim.objective.shooting import NODE_BLOCKS
 from optim.problem.variables import Packing, Variables
 from optim.schedule.phases import NODES
+from optim.schedule.solvers import MODELLED
 from optim.solver.solver import Point
 
+log = logging.getLogger(__name__)
 PROBE = 1e-3
 """Step of the finite difference of gradients, in the units of each variable."""
 LEAST_CURVATURE = 1e-4
@@ -31,10 +35,19 @@ def measured_preconditioner(
 
     A block is one variable, or one quantity of all nodes of multiple shooting. Every entry of a block is moved by a
     random ±``PROBE``. The curvature is the norm of the change of the block's own gradient, divided by the length of the
-    move. The result is None and 0 where the phase has no preconditioner.
+    move. The result is None and 0 where the phase has no preconditioner, or has a model of the loss in its place.
     """
     if not objective.phase.preconditioned:
         return None, 0
+    if objective.phase.solver == MODELLED:
+        reasons = reasons_against(objective)
+        if not reasons:
+            return None, 0
+        log.warning(
+            "%s: no Gauss-Newton model (%s); a measured diagonal takes its place",
+            objective.phase.name,
+            "; ".join(reasons),
+        )
     generator = torch.Generator().manual_seed(0)
     diagonal, asked = torch.ones_like(point.x), 0
     for index in _blocks(packing):

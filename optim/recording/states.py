@@ -16,7 +16,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from optim.recording.runfile import RunFile
-from optim.recording.solver_states import pairs_of, read_solver, solver_text
+from optim.recording.solver_states import modelled_at, pairs_of, read_solver, solver_text
 from optim.recording.values import Known, Values
 from optim.session.history import Snapshot
 from optim.solver.lbfgs import Pair
@@ -27,6 +27,7 @@ Stays = Literal["whole", "bare", "no"]
 
 ``whole``: all of it. ``bare``: all except its curvature pairs, which are those of its parent. ``no``: nothing.
 """
+_VECTORS = "SELECT snapshot, pairs, stays, x, gradient, json_extract(solver, '$.made.x') FROM states"
 _INSERT = "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -44,7 +45,8 @@ class Bare:
 @dataclass
 class _Row:
     stays: Stays
-    vectors: tuple[int, int]
+    vectors: tuple[int, ...]
+    """Ids of point and gradient, and of the point where the solver's model was made, if it has one."""
     pairs: tuple[int, ...] | None
 
 
@@ -57,8 +59,9 @@ class States:
         self._rows: dict[int, _Row] = {}
         self._parts: dict[int, tuple[int, int, int]] = {}  # Id of a pair → ids of its vectors.
         self._users: Counter[tuple[str, int]] = Counter()  # Number of users of each pair and vector.
-        for snapshot, x, gradient, pairs, stays in file.rows("SELECT snapshot, x, gradient, pairs, stays FROM states"):
-            self._rows[snapshot] = _Row(stays, (x, gradient), None if pairs is None else _ids(pairs))
+        for snapshot, pairs, stays, *vectors in file.rows(_VECTORS):
+            known = tuple(vector for vector in vectors if vector is not None)
+            self._rows[snapshot] = _Row(stays, known, None if pairs is None else _ids(pairs))
         for pair, *vectors in file.rows("SELECT id, s, before, after FROM pairs"):
             self._parts[pair] = tuple(vectors)
             self._count("vector", vectors)
@@ -82,7 +85,10 @@ class States:
             whole: Write its curvature pairs too; otherwise they are those of its parent.
         """
         solver = snapshot.solver
-        vectors = self._vector(solver.point.x), self._vector(solver.point.gradient)
+        place, gradient = self._vector(solver.point.x), self._vector(solver.point.gradient)
+        modelled = modelled_at(solver)
+        model = None if modelled is None else self._vector(modelled)
+        vectors = (place, gradient) if model is None else (place, gradient, model)
         pairs = tuple(self._pair(pair) for pair in pairs_of(solver)) if whole else None
         self._count("vector", vectors)
         self._count("pair", pairs or ())
@@ -90,7 +96,8 @@ class States:
         stays = stays if old is None else old.stays
         self._rows[snapshot.id] = _Row(stays, vectors, pairs)
         text = self._values.encode(evaluation)
-        row = (snapshot.id, *vectors, solver_text(solver), text, None if pairs is None else _text(pairs), stays)
+        numbers = solver_text(solver, model=model)
+        row = (snapshot.id, place, gradient, numbers, text, None if pairs is None else _text(pairs), stays)
         self._file.change(_INSERT, row)
         if old is not None:
             self._release(old.pairs or (), old.vectors)
@@ -165,7 +172,7 @@ class States:
         ((x, gradient, text, evaluation, pairs),) = found
         place = self._tensor(x)
         kept = () if pairs is None else tuple(self._read_pair(row) for row in _ids(pairs))
-        solver = read_solver(json.loads(text), place, self._tensor(gradient), kept)
+        solver = read_solver(json.loads(text), place, self._tensor(gradient), kept, vector=self._tensor)
         return Bare(place, solver, self._values.decode(evaluation), pairs is not None)
 
     def _read_pair(self, row: int) -> Pair:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from optim.common.errors import InputError
 from optim.schedule.presets import PRESETS, Preset
-from optim.schedule.solvers import SolverName
+from optim.schedule.solvers import MODELLED, SolverName
 from optim.schedule.terms import Need
 
 INITIAL_STATE = ("trans", "root_orient", "latent_pose", "trans_vel", "joints_vel", "root_orient_vel")
@@ -97,5 +97,5 @@ class Phase:
 
     @property
     def preconditioned(self) -> bool:
-        """Whether the solver has a diagonal preconditioner, which is measured when the phase begins."""
-        return self.stage == 3 and self.preset.preconditioner == "measured"
+        """Whether the solver has a diagonal preconditioner, or a model, which is made when the phase begins."""
+        return self.stage == 3 and (self.preset.preconditioner == "measured" or self.solver == MODELLED)

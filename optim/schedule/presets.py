@@ -42,13 +42,15 @@ class Preset:
     """Treatment of missing frames, in which nothing is seen. ``left``: a stage begins there with the result of the one
     before. ``bridged``: it begins there with an interpolated motion (``missing_frames.bridged``), and x_0 is tuned on
     frames after the first one seen."""
-    stage_3: Literal["tuned", "shooting", "direct"] = "tuned"
+    stage_3: Literal["tuned", "shooting", "direct", "single"] = "tuned"
     """Phases of stage 3: tune, freeze, refine (``tuned``), or one of ``stage3_variants.VARIANTS``."""
     preconditioner: Literal["equal", "measured"] = "equal"
     """Diagonal preconditioner of the solver in stage 3: none (``equal``), or one that is measured at the beginning of
     each phase (``objective.preconditioner``)."""
     solver: SolverName = "lbfgs"
-    """Default solver of stages 1 and 2, the free motion; stage 3 has L-BFGS."""
+    """Default solver of stages 1 and 2, the free motion."""
+    stage_3_solver: SolverName = "lbfgs"
+    """Default solver of stage 3, the roll-out."""
     split: Literal["public", "even"] = "public"
     """Split of a long video into sub-sequences of equal length (``splitting.split_frames``): overlaps are made longer
     (public), or sub-sequences shorter (even)."""
@@ -84,6 +86,7 @@ PRESETS = {
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
         replace(_HUMORSCOPE, name="humorscope-measured-units", preconditioner="measured"),
         replace(_HUMORSCOPE, name="direct", stage_3="direct", preconditioner="measured"),
+        replace(_HUMORSCOPE, name="gauss-newton", stage_3="single", stage_3_solver="lbfgs-gn", flat_gain=1e-3),
         replace(_HUMORSCOPE, name="shooting", stage_3="shooting", preconditioner="measured"),
         _REFERENCE,
         replace(_REFERENCE, name="reference-6d", rotation="6d"),
@@ -91,5 +94,5 @@ PRESETS = {
         replace(_REFERENCE, name="reference-velocity-fault", velocities="camera"),
     )
 }
-"""Name → preset: our rules, those of the public code, variants of both with one rule changed, and two fast variants of
-stage 3."""
+"""Name → preset: our rules, those of the public code, variants of both with one rule changed, and three fast ways
+through stage 3."""

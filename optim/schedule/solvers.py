@@ -8,7 +8,11 @@ from typing import Literal
 
 from optim.common.errors import InputError
 
-SolverName = Literal["lbfgs"]
+SolverName = Literal["lbfgs", "lbfgs-gn"]
+
+
+MODELLED: SolverName = "lbfgs-gn"
+"""The solver that needs a model of the loss, or a measured diagonal where there is none."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,13 @@ SOLVERS: dict[str, SolverChoice] = {
     for choice in (
         SolverChoice(
             "lbfgs", "L-BFGS", (1, 2, 3), "a line search along a direction from past gradients; the public code has it"
+        ),
+        SolverChoice(
+            "lbfgs-gn",
+            "L-BFGS + GN",
+            (3,),
+            "L-BFGS that begins from the inverse of a Gauss-Newton model of the roll-out, with a few times fewer"
+            " iterations",
         ),
     )
 }

@@ -33,7 +33,9 @@ SHOOTING = (
 roll-out; then the solver starts again with a preconditioner that is measured there (docs/lab/shooting.md)."""
 DIRECT = (VariantPhase("stage 3 begin", None, 0.0, 1), VariantPhase("stage 3 refine", None, 0.0, 15))
 """A single roll-out over all frames from the start; the solver starts again after the first step."""
-VARIANTS = {"shooting": SHOOTING, "direct": DIRECT}
+SINGLE = (VariantPhase("stage 3", None, 0.0, 10),)
+"""A single roll-out over all frames in one phase, for a solver that needs no second start."""
+VARIANTS = {"shooting": SHOOTING, "direct": DIRECT, "single": SINGLE}
 """Value of ``Preset.stage_3`` → phases of the variant."""
 
 

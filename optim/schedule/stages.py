@@ -86,7 +86,7 @@ def schedule(
     elif tune_init and steps[2]:
         bounds = _freeze_bounds(rules, steps[2], freeze_start, freeze_end)
         phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)
-    names = checked_solvers(solvers or (rules.solver, rules.solver, "lbfgs"))
+    names = checked_solvers(solvers or (rules.solver, rules.solver, rules.stage_3_solver))
     return tuple(
         replace(
             p,

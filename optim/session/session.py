@@ -29,9 +29,9 @@ from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule.phases import Phase
 from optim.session.fit import Batches, Fit
 from optim.session.history import BATCH, ITERATION, PHASE, START, History, Snapshot, losses_after
-from optim.session.solvers import options_of, solver_of
+from optim.session.solvers import Models, options_of, solver_of
 from optim.session.storage import DEFAULT_LIMIT
-from optim.solver.solver import ModelAt, Point, Search, State
+from optim.solver.solver import Model, ModelAt, Point, Search, State
 
 if TYPE_CHECKING:
     from optim.session.edits import Edit
@@ -48,6 +48,7 @@ class _Iteration:
     snapshot: Snapshot
     objective: Objective
     search: Search
+    models: Models
     request: Tensor | ModelAt | None = None
     evaluations: int = 0
     seconds: float = 0.0
@@ -61,7 +62,6 @@ class _Iteration:
                     self.request = next(self.search)
             while interrupt is None or not interrupt():
                 answer = self._answer(self.request)
-                self.evaluations += 1
                 with section("solver"):
                     self.request = self.search.send(answer)
             return None
@@ -71,9 +71,11 @@ class _Iteration:
         finally:
             self.seconds += time.perf_counter() - began
 
-    def _answer(self, request: Tensor | ModelAt) -> Point:
+    def _answer(self, request: Tensor | ModelAt) -> Point | Model | None:
         here = self.snapshot
-        assert isinstance(request, Tensor)  # L-BFGS asks for points only
+        if isinstance(request, ModelAt):
+            return self.models.at(request.x, self.objective, here.variables, here.packing)
+        self.evaluations += 1
         return self.objective.point(request, here.variables, here.packing)
 
 
@@ -111,6 +113,7 @@ class Session:
         self._given, self._planned, self.batches = problem, schedule, batches
         self._objective_used: Objective | None = None
         self._waiting: _Iteration | None = None
+        self._models = Models()
         self._undo: list[int] = []
         self._redo: list[int] = []
         history = History(keep_iterations=keep_iterations, memory_limit=memory_limit)
@@ -468,7 +471,9 @@ class Session:
             base = here.solver if here.stop is None else solver_of(phase).begin(here.solver, options=options_of(phase))
             if base.stop is not None:
                 return self._go_to(self._add(here, ITERATION, base, objective, evaluations=0, began=began))
-            work = _Iteration(here, objective, solver_of(phase).iteration(base, options=options_of(phase)))
+            work = _Iteration(
+                here, objective, solver_of(phase).iteration(base, options=options_of(phase)), self._models
+            )
         solver = work.advance(interrupt)
         if solver is None:
             self._waiting = work

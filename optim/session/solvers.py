@@ -1,15 +1,20 @@
-"""The solver of a phase: the module of ``optim.solver`` that the schedule names."""
+"""The solver of a phase: the module of ``optim.solver`` that the schedule names, and the models that it asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from optim.schedule.phases import Phase
-from optim.solver import lbfgs
-from optim.solver.solver import Solver
+from torch import Tensor
 
-MODULES: Mapping[str, Solver] = {"lbfgs": lbfgs}
+from optim.objective.objective import Objective
+from optim.objective.rollout_model.model import RolloutModel
+from optim.problem.variables import Packing, Variables
+from optim.schedule.phases import Phase
+from optim.solver import lbfgs, modelled_lbfgs
+from optim.solver.solver import Model, Solver
+
+MODULES: Mapping[str, Solver] = {"lbfgs": lbfgs, "lbfgs-gn": modelled_lbfgs}
 """Name of a solver (``schedule.solvers.SOLVERS``) → its module."""
 
 
@@ -21,3 +26,24 @@ def solver_of(phase: Phase) -> Solver:
 def options_of(phase: Phase) -> Any:
     """The options of the solver in a phase."""
     return solver_of(phase).Options(max_iterations=phase.iterations)
+
+
+class Models:
+    """Answers a solver's requests for models. The last model is kept, because several iterations ask for the same.
+
+    A model follows from the objective and the point alone, so a fit that was rewound or resumed gets the same again.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[Objective, Packing, Tensor, Model | None] | None = None
+
+    def at(self, x: Tensor, objective: Objective, variables: Variables, packing: Packing) -> Model | None:
+        """The model of an objective at the flat vector x (n,); None where its numbers are not finite."""
+        known = self._known
+        if known is None or not (known[0] is objective and known[1] is packing and known[2] is x):
+            try:
+                model: Model | None = RolloutModel(objective, variables, packing, x)
+            except ValueError:
+                model = None
+            known = self._known = (objective, packing, x, model)
+        return known[3]

@@ -180,7 +180,7 @@ def restart(
         preconditioner: (n,) diagonal preconditioner of the new objective. It is ignored if the memory is kept.
     """
     spent = state.stop if state.stop in (STOP_ITERATIONS, STOP_EVALUATIONS) else None
-    if not isinstance(state, LbfgsState):
+    if type(state) is not LbfgsState:
         done, asked = state.iterations_in_step, state.evaluations_in_step
         state = LbfgsState(state.point, iterations_in_step=done, evaluations_in_step=asked)
         keep_memory = False
@@ -222,6 +222,17 @@ def iteration(state: LbfgsState, *, options: Options | None = None) -> Search:
         length = min(1.0, 1.0 / float(steepness.abs().sum())) * options.learning_rate
     else:
         length = options.learning_rate
+    after: LbfgsState = yield from along(state, move, length, options)
+    return after
+
+
+def along(state: LbfgsState, move: Tensor, length: float, options: Options) -> Search:
+    """The rest of an iteration for a search direction (n,): line search and update of the memory.
+
+    Args:
+        length: First step length to try, in multiples of the direction.
+    """
+    here = state.point
     slope = float(here.gradient.dot(move))
     state = replace(
         state,

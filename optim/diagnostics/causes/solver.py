@@ -8,6 +8,7 @@ from optim.diagnostics.breakpoints import LineSearchFailed, not_finite
 from optim.diagnostics.causes.cause import Cause, Causes, Look
 from optim.session.history import ITERATION, Entry
 from optim.solver.lbfgs import LbfgsState
+from optim.solver.modelled_lbfgs import ModelledState
 from optim.solver.solver import STOP_CHANGE, STOP_GRADIENT, STOP_MOVE, STOP_SLOPE
 
 STILL_FALLS = 0.01
@@ -76,7 +77,7 @@ def _stuck(look: Look) -> Cause | None:
 def _scaling(look: Look) -> Causes:
     """Curvature of each block along the solver's own steps, after preconditioning."""
     snapshot, solver = look.snapshot, look.snapshot.solver
-    if not isinstance(solver, LbfgsState):
+    if not isinstance(solver, LbfgsState) or isinstance(solver, ModelledState):
         return
     curvatures = {}
     for part in snapshot.packing.blocks:

@@ -123,9 +123,13 @@ def quadratic(
     first = entry(problem, there, packing, frame=objective.prior_frame)
     moves = _transitions(objective, scene, there[LATENTS][:, :steps], averaged=averaged)
     later, earlier = _stacked(_step_rows(objective, here), like=moves.mean)
-    own = x.new_zeros(problem.batch, first.jacobian.shape[2])
+    own = x.new_zeros(problem.batch, first.jacobian.shape[2], first.jacobian.shape[2])
     for weight, (name, curvature) in _weighted(objective, OWN_CURVATURE):
-        own[:, first.columns.get(name, slice(0, 0))] += weight * curvature(here)[:, None]
+        columns = first.columns.get(name)
+        if columns is not None:
+            found = curvature(here)
+            eye = torch.eye(columns.stop - columns.start, dtype=x.dtype)
+            own[:, columns, columns] += weight * (found if found.ndim == 3 else found[:, None, None] * eye)
     moving = torch.zeros(steps, dtype=torch.bool)
     for block in packing.blocks:
         if block.name == LATENTS:

@@ -281,19 +281,25 @@ def _first_only(here: Linearised) -> Tensor:
     return found
 
 
-def _same_for_all(factor: float) -> Callable[[Linearised], Tensor]:
-    return lambda here: torch.full((here.scene.problem.batch,), factor, dtype=here.scene.betas.dtype)
+def _shape(here: Linearised) -> Tensor:
+    return torch.full((here.scene.problem.batch,), 2.0, dtype=here.scene.betas.dtype)
+
+
+def floor_reg(here: Linearised) -> Tensor:
+    """The metric (B, 3, 3) of the floor's distance, or 1 (B,)."""
+    metric = here.scene.problem.floor_metric
+    return torch.ones_like(here.scene.floor[:, 0]) if metric is None else metric
 
 
 OWN_CURVATURE: Mapping[str, tuple[str, Callable[[Linearised], Tensor]]] = {
-    "shape_prior": ("betas", _same_for_all(2.0)),
-    "floor_reg": ("floor_plane", _same_for_all(1.0)),
+    "shape_prior": ("betas", _shape),
+    "floor_reg": ("floor_plane", floor_reg),
     "rgb_overlap_consist_betas": ("betas", _neighbours),
     "rgb_overlap_xbatch_betas": ("betas", _first_only),
     "rgb_overlap_consist_floor": ("floor_plane", _neighbours),
     "rgb_overlap_xbatch_floor": ("floor_plane", _first_only),
 }
-"""Term of one variable → its name, and its curvature (B,) with respect to each of its entries."""
+"""Term of one variable → its name, and its curvature: (B,) for each of its D entries alike, or a matrix (B, D, D)."""
 
 
 def _regressed(joints: Tensor) -> Tensor:

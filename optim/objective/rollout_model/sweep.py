@@ -23,7 +23,7 @@ class Quadratic:
     """A quadratic model of a loss over B sub-sequences of N steps, in deviations of D numbers and latents of L.
 
     ½ Σ_t d_tᵀ Q_t d_t + ½ Σ_t ‖later_t d_{t+1} − earlier_t d_t‖² + ½ Σ_t ‖(l_t − mean_t d_t) · sharpness_t‖², where
-    d_{t+1} = by_state_t d_t + by_latent_t l_t and d_0 = entry v + …, plus ½ Σ own v².
+    d_{t+1} = by_state_t d_t + by_latent_t l_t and d_0 = entry v + …, plus ½ vᵀ own v.
     """
 
     hessians: Tensor  # (B, N + 1, D, D): Q
@@ -34,7 +34,7 @@ class Quadratic:
     mean: Tensor  # (B, N, L, D)
     sharpness: Tensor  # (B, N, L) ≥ 0
     entry: Tensor  # (B, D, n)
-    own: Tensor  # (B, n) ≥ 0
+    own: Tensor  # (B, n, n), positive semidefinite
     moving: tuple[bool, ...]
     """For each of the N latents, whether it moves."""
 
@@ -46,7 +46,7 @@ class Quadratic:
 
     def curvature(self, first: Tensor, latents: Tensor) -> float:
         """Twice the model's value at changes of the first frame's variables (B, n) and of the latents (B, N, L)."""
-        here, found = first[:, None] @ self.entry.mT, (self.own * first * first).sum()
+        here, found = first[:, None] @ self.entry.mT, (first[:, None] @ self.own * first[:, None]).sum()
         for t in range(self.by_state.shape[1]):
             found = found + (here @ self.hessians[:, t] * here).sum()
             unlikely = (latents[:, t, None] - here @ self.mean[:, t].mT) * self.sharpness[:, t, None]
@@ -147,7 +147,7 @@ def factorise(model: Quadratic, *, damping: float) -> Factors | None:
         gains[:, t] = inverses[:, t] @ whole[:, size:, :size]
         rest = torch.baddbmm(rest, gains[:, t].mT, gains[:, t], alpha=-1.0)
         rest = 0.5 * (rest + rest.mT)
-    first = model.entry.mT @ rest @ model.entry + model.own.diag_embed()
+    first = model.entry.mT @ rest @ model.entry + model.own
     added_first = damping * first.diagonal(dim1=1, dim2=2) + LEAST
     factor, failed = torch.linalg.cholesky_ex(first + added_first.diag_embed())
     eye = torch.eye(first.shape[1], dtype=first.dtype).expand_as(first)

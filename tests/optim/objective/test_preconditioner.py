@@ -23,7 +23,7 @@ PACKING = Packing(tuple(Block(name, (1, 4), None) for name in CURVATURES))
 class Bowl:
     """½ Σ c x², another c for each variable."""
 
-    phase = SimpleNamespace(preconditioned=True)
+    phase = SimpleNamespace(preconditioned=True, solver="lbfgs")
     curvature = torch.tensor(list(CURVATURES.values())).repeat_interleave(4).double()
 
     def point(self, x, variables, packing) -> Point:
@@ -50,7 +50,7 @@ def test_curvature_is_measured_variable_by_variable():
 
 def test_phases_that_do_not_ask_for_it_are_not_measured():
     bowl = Bowl()
-    bowl.phase = SimpleNamespace(preconditioned=False)
+    bowl.phase = SimpleNamespace(preconditioned=False, solver="lbfgs")
     assert measured_preconditioner(bowl, None, {}, PACKING) == (None, 0)
 
 

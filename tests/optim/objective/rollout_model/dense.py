@@ -26,10 +26,10 @@ def deviations(model: Quadratic) -> list[Tensor]:
 def hessian(model: Quadratic) -> Tensor:
     """The Hessian (B, V, V) of the model, V = n + N · L."""
     found = deviations(model)
-    batch, count = model.own.shape
+    batch, count = model.own.shape[:2]
     width = model.by_latent.shape[3]
     total = torch.zeros(batch, found[0].shape[2], found[0].shape[2], dtype=model.own.dtype)
-    total[:, range(count), range(count)] += model.own
+    total[:, :count, :count] += model.own
     for here, square in zip(found, model.hessians.unbind(1), strict=True):
         total += here.mT @ square @ here
     for t, (here, there) in enumerate(zip(found[:-1], found[1:], strict=True)):

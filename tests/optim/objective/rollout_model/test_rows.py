@@ -33,6 +33,8 @@ from tests.optim.objective.test_objective import FRAMES, everything_seen
 STEP = 1e-6
 WEIGHT = 2.5
 """Weight of the term that is tried."""
+FLOOR_ROOT = torch.tensor([[2.0, 0.5, 0.0], [0.0, 3.0, -1.0], [0.0, 0.0, 0.7]], dtype=torch.float64)
+"""Root of the metric of the floor's distance."""
 Compared = Callable[[Prediction, Prediction], Tensor]
 
 
@@ -40,7 +42,8 @@ Compared = Callable[[Prediction, Prediction], Tensor]
 def seen(request) -> Problem:
     """Everything observed; the body's shape does not depend on its pose, as in the model."""
     problem = everything_seen(camera=request.param)
-    return replace(problem, body=replace(problem.body, pose_directions=None))
+    metric = (FLOOR_ROOT.T @ FLOOR_ROOT).expand(2, 3, 3) if request.param else None
+    return replace(problem, body=replace(problem.body, pose_directions=None), floor_metric=metric)
 
 
 def overlaps(points: Tensor) -> Tensor:
@@ -112,7 +115,7 @@ def compared(problem: Problem) -> dict[str, Compared]:
         "motion_prior": motion_prior,
         "init_motion_prior": init_motion_prior,
         "shape_prior": lambda p, at: p.variables["betas"] * 2**0.5 * frames,
-        "floor_reg": lambda p, at: p.variables["floor_plane"] * frames,
+        "floor_reg": lambda p, at: p.variables["floor_plane"] @ FLOOR_ROOT.T * frames,
         "rgb_overlap_consist_betas": lambda p, at: p.variables["betas"],
         "rgb_overlap_xbatch_betas": lambda p, at: p.variables["betas"][:1],
         "rgb_overlap_consist_floor": lambda p, at: p.variables["floor_plane"],

@@ -30,7 +30,7 @@ def random_model(seed: int, *, dtype: torch.dtype = torch.float64) -> Quadratic:
         mean=draw(STEPS, LATENTS, SIZE),
         sharpness=draw(STEPS, LATENTS).abs(),
         entry=draw(SIZE, FIRST),
-        own=draw(FIRST).abs(),
+        own=draw(FIRST).abs().diag_embed(),
         moving=(True,) * STEPS,
     )
 
@@ -64,7 +64,7 @@ def test_solves_as_the_dense_hessian_does(damping, moving, dtype, tolerance):
 
 def test_without_variables_of_the_first_frame_only_latents_move():
     model = random_model(3)
-    model = replace(model, entry=model.entry[..., :0], own=model.own[:, :0])
+    model = replace(model, entry=model.entry[..., :0], own=model.own[:, :0, :0])
     factors = factorise(model, damping=0.0)
     latents = torch.ones(BATCH, STEPS, LATENTS, dtype=torch.float64)
     found, of_latents = factors.solve(latents.new_zeros(BATCH, 0), latents)
