@@ -32,6 +32,7 @@ ROOMS = {
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
     "optim.evaluation": "common body schedule priors problem session split loading diagnostics train results",
     "optim.reporting": "common body checks schedule diagnostics problem objective config loading results evaluation",
+    "optim.batch": "common reading config loading recording results evaluation reporting",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting",
     "viewer.protocol": "common checks session",
@@ -46,7 +47,7 @@ ROOMS = {
     "viewer.panels": "checks diagnostics schedule problem session viewer.protocol viewer.ui viewer.scene viewer.layers"
     " viewer.film",
     "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
-    "viewer.commands": "common checks schedule priors session split config loading diagnostics recording results"
+    "viewer.commands": "common checks schedule priors session split config loading diagnostics recording results batch"
     " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window",
 }
 """Every package, from the ground up, and the packages that it may import; a name without a folder is one of optim's."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import assets
+from tests.motions import write_walk
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = ["--num-iters", "1", "1", "1", "--lbfgs-max-iter", "2"]
@@ -71,13 +72,17 @@ def test_the_wheel_holds_the_assets_and_the_marks_of_typed_packages(wheel):
 
 
 def test_it_fits_in_another_folder_beside_modules_of_the_same_names(program, project):
+    """Here, and in the spawned processes of a batch."""
     environment = {**os.environ, "PYTHONPATH": str(project)}
-    words = [program, "fit", *SHORT, "--out", "out", "--no-video"]
-    told = run(words, cwd=project, env=environment)
+    told = run([program, "fit", *SHORT, "--out", "out", "--no-video"], cwd=project, env=environment)
     place = project / "out/results_out/default_walk_turn"
     assert f"results: {place.relative_to(project)}" in told and (place / "stage3_results.npz").is_file()
     assert (project / "out/default_walk_turn.humorscope").is_file()
-    assert "HuMoR" in run([program, "evaluate", "out"], cwd=project, env=environment)
+    (project / "clips").mkdir()
+    write_walk(project / "clips" / "walk.npz", frames=20)
+    run([program, "batch", "clips", "--out", "many", "--workers", "1", *SHORT], cwd=project, env=environment)
+    assert (project / "many/walk/results_out/walk/stage3_results.npz").is_file()
+    assert (project / "many/batch.html").is_file()
 
 
 def test_its_version_is_that_of_the_wheel(program, wheel, project):

@@ -18,13 +18,13 @@ import assets
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
+from optim.common.logs import start_logging
 from optim.common.progress import clock
 from optim.evaluation.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
+from optim.evaluation.results import rows_of
 from optim.evaluation.tables import append_rows, figures_of, read_rows, table
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
-from optim.results.figures import stage_metrics
-from optim.results.read_results import STITCHED, find_results, read_result
 
 MODEL_FLAGS = {
     "--vposer": assets.POSE_PRIOR_FOLDER,
@@ -34,26 +34,12 @@ MODEL_FLAGS = {
 
 
 def evaluate_folder(folder: Path, *, csv_path: Path | None, body_path: Path | None) -> list[Row]:
-    """Metrics of all results below a folder; results that cannot be read are named and left out.
-
-    Stitched motions count only if there are no sub-sequences, because their frames are the same.
+    """Metrics of all results below a folder, also written to the CSV file.
 
     Raises:
         InputError: No result could be read.
     """
-    places = find_results(folder)
-    parts = [place for place in places if place.name != STITCHED] or places
-    rows: list[Row] = []
-    for place in parts:
-        try:
-            found = stage_metrics(read_result(place, body_path=body_path))
-        except InputError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
-        name = place.relative_to(folder).as_posix() if place != folder else place.name
-        rows += [{"clip": name, "stage": stage, **values} for stage, values in found.items()]
-    if not rows:
-        raise InputError(f"{folder}: none of its {len(parts)} results can be read")
+    rows = rows_of(folder, body_path=body_path)
     names = ["clip", "stage", *figures_of(rows)]
     if csv_path is not None:
         csv_path.unlink(missing_ok=True)
@@ -125,6 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate and print the table; returns the exit status."""
     options = build_parser().parse_args(arguments)
+    start_logging()
     threads.use(options.threads)
     try:
         print(table(run(options)))

@@ -35,13 +35,13 @@ def motion_files(folder: Path, *, datasets: Sequence[str] = ()) -> list[Path]:
     files = sorted(path for root in roots for path in root.rglob("*.npz"))
     if not files:
         raise InputError(f"{folder}: no .npz file below it; give a motion in AMASS format, or a folder of such")
-    motions = [path for path in files if _may_be_motion(path)]
+    motions = [path for path in files if may_be_motion(path)]
     if not motions:
         raise InputError(f"{folder}: none of its {len(files)} .npz files is a motion; give a motion in AMASS format")
     return motions
 
 
-def _may_be_motion(path: Path) -> bool:
+def may_be_motion(path: Path) -> bool:
     """Whether a file is a motion by its name or content; one that cannot be read may be, and its reader says why not.
 
     AMASS keeps shapes of subjects (``shape.npz``, ``*_stagei.npz``) beside the motions.

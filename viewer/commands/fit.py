@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.exit_status import STOPPED
 from optim.common.progress import clock
@@ -93,11 +94,14 @@ def _fit_session(
         numbers: Of the sub-sequences of the session in the clip.
     """
     losses: list[LossRow] = []
-    began = time.monotonic()
+    began, problem = time.monotonic(), session.problem
+    about = problem.name, problem.frames, problem.fps, settings.preset, threads.used()
+    log.info("%s: %d frames at %g Hz, preset %s, %d threads", *about)
     finished = _step_to_the_end(session, losses, recorder)
-    body = session.problem.body_file or settings.smpl
+    body = problem.body_file or settings.smpl
     folders = save_results(session, out / "results_out", body_file=body, numbers=numbers)
     seconds, found = time.monotonic() - began, causes(session.fit)
+    log.info("%s: fitted in %.1f s", problem.name, seconds)
     write_record(folders, run_info(settings, session, seconds=seconds, found=found), losses=losses)
     for folder in folders:
         print(f"results: {folder}", flush=True)
@@ -157,8 +161,12 @@ def _step_to_the_end(session: Session, losses: list[LossRow], recorder: Recorder
     progress = ProgressLine(session.schedule, sys.stderr)
     try:
         losses += loss_rows(session.fit)
+        phase = -1
         while not session.done:
             here = session.step_iteration()
+            if here.phase != phase:
+                phase = here.phase
+                log.info("%s begins, loss %.5g", here.schedule[phase].name, here.evaluation.total)
             losses.append(loss_row(here, here.schedule[here.phase]))
             if recorder is not None:
                 recorder.follow()

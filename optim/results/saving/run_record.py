@@ -78,13 +78,13 @@ def write_record(folders: Sequence[Path], info: Mapping[str, Any], *, losses: Se
     Args:
         losses: Rows of the batch in which these sub-sequences were fitted.
     """
-    text = json.dumps(dict(info), indent=1, ensure_ascii=False, default=_plain) + "\n"
+    text = json.dumps(dict(info), indent=1, ensure_ascii=False, default=plain) + "\n"
     for folder in folders:
         write_text(folder / RUN, text)
         if losses:
             write_losses(losses, folder / LOSSES)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Value that JSON can hold: dataclasses as objects, all others as text."""
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
