@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from optim.diagnostics.causes.cause import Cause, Causes, Look, level_of
+from optim.diagnostics.causes.cause import Cause, Causes, Look, body_length, level_of
 from optim.diagnostics.causes.floor import still_feet
 
 FOCAL = 0.2
@@ -26,7 +26,6 @@ STANDING = 3.0
 """Sum of the weights of standing feet that is enough to measure something."""
 EXPLAINS = 0.7
 """Another focal length must leave less than this share of the distance that another height of the floor leaves."""
-_HEAD, _FEET = 15, (10, 11)
 
 
 def camera(look: Look) -> Causes:
@@ -97,11 +96,7 @@ def _degrees(size: tuple[int, int], focal: float) -> float:
 def _size(look: Look) -> Causes:
     betas, body = look.snapshot.variables["betas"], look.problem.body
 
-    def length(shape: Tensor) -> Tensor:
-        joints = body.rest_joints(shape)
-        return (joints[:, _HEAD] - joints[:, list(_FEET)].mean(1)).norm(dim=-1)
-
-    ratio = length(betas) / length(torch.zeros_like(betas))
+    ratio = body_length(body, betas) / body_length(body, torch.zeros_like(betas))
     b = int((ratio - 1).abs().argmax())
     away = float(ratio[b] - 1)
     depth = float(look.fit.trajectory(look.snapshot).trans[b, :, 2].mean())

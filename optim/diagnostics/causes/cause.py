@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from optim.body.body_model import BodyModel
 from optim.diagnostics.gradients import TermGradients, term_gradients
 from optim.diagnostics.ground import Ground, ground
 from optim.problem.problem import Problem
@@ -16,6 +17,7 @@ from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
 LEVELS = ("bad", "warn", "good")
+_HEAD, _FEET = 15, (10, 11)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ class Look:
     def of(self, sequence: int) -> str:
         """Words that name a sub-sequence, if there are several."""
         return f" of sub-sequence {sequence + 1}" if self.problem.batch > 1 else ""
+
+
+def body_length(body: BodyModel, betas: Tensor) -> Tensor:
+    """Distance (B,) [m] from the head joint to the middle of the feet of the rest pose, for shapes (B, 16)."""
+    joints = body.rest_joints(betas)
+    return (joints[:, _HEAD] - joints[:, list(_FEET)].mean(1)).norm(dim=-1)
 
 
 def level_of(value: float, bound: float) -> str:

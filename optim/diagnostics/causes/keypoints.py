@@ -29,6 +29,9 @@ STEP = 0.015
 """Smallest step of a pair from frame to frame that can be an exchange, as a share of the body's length."""
 ONE_LEG = 0.25
 """Two knees or ankles that are observed at less than this share of the distance that the body has, lie on one leg."""
+ONE_PLACE = 0.02
+"""Left and right joints whose mean distance in space is a smaller share of the body's length (3 cm) are on one limb,
+wherever the fit has put them: limbs are thicker than that. In the image two limbs may cover each other."""
 CONFIDENT, WRONG = 0.5, 0.1
 """Confidence of a keypoint that is trusted, and its error as a share of the body's length that is surely wrong."""
 FEW = {"warn": 0.02, "bad": 0.05}
@@ -150,14 +153,16 @@ def _exchanged(sides: Sides, left: list[int], right: list[int]) -> Tensor:
 
 
 def _on_one(sides: Sides, left: list[int], right: list[int]) -> Tensor:
-    """Frames (B, T) in which both limbs are observed at one place although those of the body are apart."""
+    """Frames (B, T) in which both limbs are observed at one place although those of a body cannot be there."""
     both = sides.mask[..., left] & sides.mask[..., right]
     seen = (sides.seen[..., left, :] - sides.seen[..., right, :]).norm(dim=-1)
     fitted = (sides.fitted[..., left, :] - sides.fitted[..., right, :]).norm(dim=-1)
     count = both.sum(-1)
-    near = torch.where(both, seen, 0.0).sum(-1) < ONE_LEG * torch.where(both, fitted, 0.0).sum(-1)
-    apart = torch.where(both, fitted, 0.0).sum(-1) / count.clamp_min(1) > FAR * sides.length
-    return (count >= 2) & near & apart
+    seen, fitted = (torch.where(both, distance, 0.0).sum(-1) / count.clamp_min(1) for distance in (seen, fitted))
+    found = (seen < ONE_LEG * fitted) & (fitted > FAR * sides.length)
+    if sides.kind == "joints3d":
+        found = found | (seen < ONE_PLACE * sides.length)
+    return (count >= 2) & found
 
 
 def _sides(look: Look) -> list[Sides]:

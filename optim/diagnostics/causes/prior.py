@@ -100,11 +100,11 @@ def _outside(look: Look) -> Causes:
         yield Cause(level, "The latents are where the motion prior expects them.", tuple(evidence))
         return
     yield Cause(
-        "warn",
+        level,
         f"{100 * share:.0f} % of the latents lie far outside the motion prior, most at frame {look.at(b, step + 1)}:"
         " the prior is narrow against these data.",
         tuple(evidence),
-        "Expect the prior to pull here; lower motion_prior, or use a prior that was trained on such motions.",
+        "Check the frame rate of the input (--data-fps); lower motion_prior, or use a prior that knows such motions.",
         look.at(b, step + 1),
     )
 

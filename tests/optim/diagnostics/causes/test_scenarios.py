@@ -47,6 +47,13 @@ def healthy(kind: str) -> Session:
     return fitted(problem(kind))
 
 
+@cache
+def pair(*, shared: int = 6) -> Problem:
+    """Two sub-sequences of the walk that share some frames."""
+    whole = load_problem(parse(["--observations", "joints3d"]))
+    return replace(sub_problem(whole, [(10, 26), (26 - shared, 42 - shared)]), ground_truth=None)
+
+
 def seeing(made: Problem, change: Callable[[torch.Tensor], None]) -> Problem:
     """The same with its first kind of observation changed in a copy."""
     name = made.observations.modalities[0]
@@ -71,6 +78,10 @@ def first(session: Session) -> Cause:
 @pytest.mark.parametrize("kind", ["joints3d", pytest.param("joints2d", marks=pytest.mark.slow)])
 def test_nothing_is_red_for_a_healthy_clip(kind):
     assert [cause.text for cause in faults(healthy(kind)) if cause.level == "bad"] == []
+
+
+def test_nothing_is_red_for_a_healthy_pair_of_sub_sequences():
+    assert [cause.text for cause in faults(fitted(pair(), steps=(3, 5, 3))) if cause.level == "bad"] == []
 
 
 def test_missing_legs_are_a_matter_of_coverage():
@@ -129,6 +140,33 @@ def test_swapped_legs_are_named_with_their_frames():
     assert FRAMES[0] + 9 <= cause.frame < FRAMES[0] + 14
 
 
+LEGS_2D, LEGS_3D = ([13, 14, 19, 20, 21], [10, 11, 22, 23, 24]), ([1, 4, 7, 10], [2, 5, 8, 11])
+
+
+@pytest.mark.parametrize(
+    ("kind", "sides"), [("joints3d", LEGS_3D), pytest.param("joints2d", LEGS_2D, marks=pytest.mark.slow)]
+)
+def test_two_legs_on_one_are_named_with_their_frames(kind, sides):
+    left, right = sides
+
+    def onto_the_left(seen):
+        seen[:, 9:14, right] = seen[:, 9:14, left]
+
+    cause = first(fitted(seeing(problem(kind), onto_the_left)))
+    assert cause.rule == "keypoints" and "Both legs are observed on the same one" in cause.text
+    assert FRAMES[0] + 9 <= cause.frame < FRAMES[0] + 14
+
+
+def test_two_legs_on_one_are_named_although_the_fit_has_followed_them():
+    left, right = LEGS_3D
+
+    def onto_the_left(joints):
+        joints[:, :, right] = joints[:, :, left]
+
+    cause = first(fitted(seeing(problem("joints3d"), onto_the_left), steps=(2, 3, 3)))
+    assert "Both legs are observed on the same one in 24 frames" in cause.text
+
+
 @pytest.mark.slow
 def test_a_wrong_focal_length_is_named():
     made = problem("joints2d")
@@ -137,15 +175,35 @@ def test_a_wrong_focal_length_is_named():
 
 
 def test_a_shifted_sub_sequence_is_named_with_its_side():
-    whole = load_problem(parse(["--observations", "joints3d"]))
-    pair = replace(sub_problem(whole, [(10, 26), (20, 36)]), ground_truth=None)
-
     def shift(joints):
         joints[1, :, :, 0] += 0.5
 
-    cause = first(fitted(seeing(pair, shift), steps=(3, 5, 3)))
+    cause = first(fitted(seeing(pair(), shift), steps=(3, 5, 3)))
     assert cause.rule == "consistency" and "Sub-sequences 1 and 2" in cause.text
     assert 20 <= cause.frame < 26
+
+
+def test_two_sizes_of_one_person_are_named_before_the_distances_that_follow_from_them():
+    def enlarge(joints):
+        below = joints[1, :, [10, 11]].mean((0, 1)) * torch.tensor([1.0, 1.0, 0.0])
+        joints[1] = below + 1.15 * (joints[1] - below)
+
+    cause = first(fitted(seeing(pair(), enlarge), steps=(3, 5, 3)))
+    assert cause.rule == "consistency" and "The body of sub-sequence 2 is" in cause.text and "one size" in cause.text
+    assert any("head to feet" in line for line in cause.evidence) and cause.frame == 20
+
+
+def test_a_hard_cut_between_sub_sequences_that_share_one_frame_is_a_bad_seam():
+    phases = schedule("humorscope", "3d", num_iters=(3, 5, 3))
+    cut = tuple(replace(phase, preset=replace(phase.preset, stitching="cut")) for phase in phases)
+    session = Session(pair(shared=1), schedule=cut)
+    session.run()
+    cause = first(session)
+    assert cause.rule == "consistency" and "at the seam at frame 26" in cause.text
+    assert "1 frames shared" in cause.evidence
+    here = session.current
+    blended = causes(session.fit, replace(here, schedule=phases))
+    assert [found.text for found in blended if found.level == "bad"] == [], "nothing else is wrong with this run"
 
 
 def test_a_prior_with_a_hundred_times_its_weight_is_named():
@@ -153,6 +211,15 @@ def test_a_prior_with_a_hundred_times_its_weight_is_named():
     cause = first(fitted(problem("joints3d"), weights={"motion_prior": (0.0, 0.0, weight)}))
     assert cause.rule == "prior" and "taken the motion away from the observations" in cause.text
     assert any("100 × its default" in line for line in cause.evidence)
+
+
+def test_a_motion_unlike_those_of_the_prior_is_named_with_its_latents():
+    """Every fourth frame taken for every one: a walk four times as fast, as from a wrong frame rate."""
+    made = load_problem(parse(["--observations", "joints3d"]))
+    fast = replace(made.observations, joints3d=made.observations.joints3d[:, ::4])
+    cause = first(fitted(replace(made, observations=fast, ground_truth=None)))
+    assert cause.rule == "prior" and "of the latents lie far outside the motion prior" in cause.text
+    assert "--data-fps" in cause.advice and any("inferred from stage 2" in line for line in cause.evidence)
 
 
 @pytest.mark.parametrize("stage", [1, 2])
@@ -171,6 +238,17 @@ def test_a_line_search_without_a_better_point_is_stuck():
     stuck = replace(here, solver=replace(here.solver, slope=-1.0, step_length=0.0, trials=(trial,)))
     found = next(solver(Look(session.fit, stuck)))
     assert found.level == "bad" and "The solver is stuck" in found.text and "gradient" in found.evidence[0]
+
+
+def test_a_search_that_a_far_too_stiff_term_has_stopped_is_named():
+    """The largest weight there is, by mistake: rounding of the variable that it acts on outweighs all other terms."""
+    cause = first(fitted(problem("joints3d"), weights={"shape_prior": (1e9,) * 3}, steps=(3, 3, 3)))
+    assert cause.rule == "solver" and "The solver is stuck" in cause.text and "of betas" in cause.evidence[0]
+
+
+def test_a_weight_that_makes_one_block_far_too_stiff_is_named():
+    cause = first(fitted(problem("joints3d"), weights={"shape_prior": (1e8,) * 3}, steps=(3, 3, 3)))
+    assert cause.rule == "solver" and "betas and" in cause.text and "badly scaled" in cause.text
 
 
 def test_blocks_of_very_different_curvature_are_named():
