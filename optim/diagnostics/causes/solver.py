@@ -73,7 +73,8 @@ def _stuck(look: Look) -> Cause | None:
         "bad",
         f"The solver is stuck: {why}.",
         (f"largest gradient {norms[steepest]:.3g} of {steepest}", f"{len(snapshot.solver.tried)} points tried"),
-        "Reset the solver's memory or perturb the variables (Variables tab), then go on; look for flips and NaN.",
+        "Look for weights that are far too large, flips and NaN; reset the solver's memory or perturb the variables"
+        " (Variables tab), then go on.",
     )
 
 

@@ -170,6 +170,8 @@ def test_frames_with_fewer_than_four_points_are_gaps():
     seen = problem.observations.joints3d.clone()
     seen[:, 1, 3:], seen[:, 2, 4:] = torch.inf, torch.inf
     assert seen_frames(Observations(joints3d=seen)).tolist() == [[True, False, True, True, True]]
+    both = Observations(joints3d=seen, verts3d=torch.zeros(1, 5, 43, 3))
+    assert bool(seen_frames(both).all()), "one kind of observation is enough"
 
 
 def test_tuning_waits_for_the_first_frame_that_is_seen():

@@ -9,6 +9,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.schedule.phases import INITIAL_STATE
+from optim.schedule.preset_change import AS_STARTED
 from optim.schedule.stages import schedule
 from optim.session.edits import (
     Bookmark,
@@ -24,6 +25,7 @@ from optim.session.edits import (
     SetSteps,
     SetWeight,
     SkipPhase,
+    UsePreset,
 )
 from optim.session.session import Session
 from tests import fakes
@@ -64,6 +66,14 @@ def test_more_steps_prolong_a_phase_and_fewer_end_it():
     edited = session.apply(SetSteps(1))
     assert edited.phase_done and edited.cause == "1 steps of stage 1"
     assert session.step_iteration().stage == 2
+
+
+def test_a_preset_does_not_take_away_a_step_that_has_begun():
+    session = new_session()
+    session.apply(SetSteps(5))
+    for _ in range(3):
+        session.step_outer()
+    assert session.apply(UsePreset(AS_STARTED)).schedule[0].steps == 3
 
 
 def test_a_later_phase_can_be_left_out():
@@ -157,6 +167,20 @@ def test_perturbing_moves_what_was_asked_and_nothing_else():
     assert session.step_iteration().evaluation.total < start
 
 
+def test_noise_is_not_repeated_from_one_edit_to_the_next():
+    session = new_session()
+    places = [session.current.variables["trans"], *(session.apply(Perturb("trans")).variables["trans"] for _ in "ab")]
+    assert not torch.allclose(places[1] - places[0], places[2] - places[1], atol=1e-4)
+
+
+def test_an_edit_at_the_end_of_a_step_begins_no_step():
+    session = new_session()
+    ended = session.step_outer()
+    edited = session.apply(SetWeight("joints3d", 3.0))
+    assert (edited.step, edited.total_iterations) == (ended.step, ended.total_iterations)
+    assert session.step_iteration().step == ended.step + 1
+
+
 def test_the_same_seed_perturbs_alike():
     one, two = new_session(), new_session()
     assert same(one.apply(Perturb("trans")).variables, two.apply(Perturb("trans")).variables)
@@ -217,6 +241,13 @@ def new_session_after(iterations: int):
     for _ in range(iterations):
         session.step_iteration()
     return session.current
+
+
+def test_keypoints_are_dropped_in_their_sub_sequence_only():
+    session = new_session("joints2d")
+    seen = session.current.evaluation.terms["joints2d"].per_frame > 0
+    left = session.apply(DropFrames(2, 4, sub_sequence=1)).evaluation.terms["joints2d"].per_frame > 0
+    assert seen.all() and (~left).tolist() == [[False] * 6, [False, False, True, True, False, False]]
 
 
 def test_confidence_counts_squared():
