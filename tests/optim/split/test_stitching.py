@@ -95,6 +95,17 @@ def test_a_blend_spreads_the_difference_over_the_shared_frames(body):
     assert seam.after.cm < 0.2 * seam.before.cm
 
 
+def test_a_growing_difference_is_given_on_average_and_at_the_last_shared_frame(body):
+    motion = whole(body)
+    first, second = piece(motion, (0, 24)), piece(motion, (16, 40))
+    away = torch.zeros(24, 3)
+    away[:, 0] = 0.01 * torch.arange(1.0, 25.0).clamp_max(8.0)
+    moving = second.motion
+    grown = replace(moving, trans=moving.trans + away, joints=moving.joints + away[:, None])
+    (seam,) = stitch([first, Clip(second.interval, grown)], body=body, how="cut").seams
+    assert seam.apart.cm == pytest.approx(4.5, abs=1e-3) and seam.before.cm == pytest.approx(8.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("how", ["cut", "blend"])
 def test_shapes_pass_over_with_the_motion(body, how):
     motion = whole(body)
