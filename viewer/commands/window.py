@@ -24,6 +24,7 @@ from viewer.replay.serving import serve_replay
 from viewer.ui.opening import Opening
 from viewer.window import window
 from viewer.window.client import PipedClient, ProcessClient
+from viewer.window.still_drawing import draw_still
 
 PROGRAM = Path(__file__).resolve().parents[2] / "run_viewer.py"
 CONFIGURATION = ".cfg"
@@ -52,6 +53,7 @@ def show_fit(settings: Settings) -> int:
             about=About(settings=settings_texts(of_the_fit(settings))),
             other=partial(other_run, settings),
             compare=None if settings.compare is None else str(settings.compare),
+            still=draw_still,
         )
     except window.WindowUnavailable as error:
         from viewer.commands.clips import fit_clips
@@ -159,6 +161,7 @@ def show_replay(settings: Settings, path: Path) -> int:
             opening=opening(),
             other=partial(other_run, settings),
             compare=None if settings.compare is None else str(settings.compare),
+            still=draw_still,
         )
     except window.WindowUnavailable as error:
         tell_error(error)

@@ -56,8 +56,8 @@ def length(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def new_file(folder: Path, name: str) -> Path:
-    """Make an empty .mp4 file with this name, or with a number behind it where there is one of that name.
+def new_file(folder: Path, name: str, *, ending: str = ".mp4") -> Path:
+    """Make an empty file with this name, or with a number behind it where there is one of that name.
 
     Raises:
         OSError: No file can be made there.
@@ -65,7 +65,7 @@ def new_file(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
-        path = folder / (f"{name}.mp4" if number == 1 else f"{name}-{number}.mp4")
+        path = folder / (f"{name}{ending}" if number == 1 else f"{name}-{number}{ending}")
         try:
             path.touch(exist_ok=False)
         except FileExistsError:

@@ -49,6 +49,7 @@ SHEET = (
     ("W", "larger table of weights"),
     ("F  H", "follow the body, home viewpoint"),
     ("Tab  F9", "hide the panels, film a video"),
+    ("F8", "a still picture, up to 4 times the window's size"),
     ("?  F1", "this sheet"),
     ("Ctrl+O  Ctrl+Q", "open a file or run, quit"),
 )
@@ -168,6 +169,8 @@ def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
         ui.orthographic = not ui.orthographic
     if _pressed("Tab"):
         ui.panels = not ui.panels
+    if _pressed("F8"):
+        ui.filming.still_wanted = True
     if _pressed("F9"):
         ui.filming.request = "stop" if ui.filming.active else "start"
     if _pressed("E"):

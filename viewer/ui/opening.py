@@ -14,6 +14,11 @@ def nothing(path: str) -> str | None:
     return None
 
 
+def never(path: str) -> bool:
+    """False for every path."""
+    return False
+
+
 def no_runs() -> list[Path]:
     """No run was recorded."""
     return []
@@ -25,9 +30,9 @@ class Opening:
 
     kind_of: Callable[[str], str | None] = nothing
     """What a path holds, in a few words; None if the program does not read it."""
-    listed: Callable[[str], bool] = lambda path: False
+    listed: Callable[[str], bool] = never
     """Whether a file's name says that the program may read it; it reads no content."""
-    can_compare: Callable[[str], bool] = lambda path: False
+    can_compare: Callable[[str], bool] = never
     """Whether a path holds a run or results, which can be compared with what is shown."""
     recent: Callable[[], list[Path]] = no_runs
     """The newest runs, the newest first."""

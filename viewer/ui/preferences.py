@@ -11,7 +11,7 @@ from platformdirs import user_config_path
 
 from viewer.ui.look import kept, recall
 from viewer.ui.theme import THEMES
-from viewer.ui.ui_state import LAYERS, UiState
+from viewer.ui.ui_state import LAYERS, STILL_TIMES, UiState
 
 WINDOW_SIZE, LEAST_SIZE, LARGEST_SIZE = (1280, 720), (640, 400), (7680, 4320)
 
@@ -29,6 +29,7 @@ class Preferences:
     size: tuple[int, int] | None = None  # Of the window [px].
     videos: str = ""  # Folder.
     fast_films: bool = False
+    still_times: int = 2  # Size of still pictures, in sizes of the window.
     look: dict[str, Any] | None = None  # Of the 3D view, see ``viewer.ui.look``.
     views: list[dict[str, Any]] | None = None  # Saved viewpoints.
 
@@ -80,6 +81,7 @@ def apply_preferences(preferences: Preferences, ui: UiState) -> None:
     ui.chosen |= {name for name in saved if name in LAYERS}
     recall(ui.look, preferences.look, preferences.views)
     ui.follow, ui.plot_terms = bool(preferences.follow), bool(preferences.plot_terms)
+    ui.filming.times = preferences.still_times if preferences.still_times in STILL_TIMES else 2
     ui.theme = preferences.theme if preferences.theme in THEMES else THEMES[0]
     ui.scale = preferences.scale if isinstance(preferences.scale, float) and 0.5 <= preferences.scale <= 4 else None
     ui.filming.folder, ui.filming.fast = str(preferences.videos), preferences.fast_films is True
@@ -103,6 +105,7 @@ def from_ui(ui: UiState, *, size: tuple[int, int] | None = None) -> Preferences:
         size=size,
         videos=ui.filming.folder,
         fast_films=ui.filming.fast,
+        still_times=ui.filming.times,
         look=kept(ui.look),
         views=[asdict(view) for view in ui.look.saved],
     )

@@ -41,6 +41,8 @@ ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overla
 SHOWN_FROM_THE_START = {1: ALWAYS, 2: ALWAYS, 3: ALWAYS | {"rollout", "contacts", "nodes"}}
 """Stage → layers that are shown until the user switches them."""
 MAX_NOTES = 100
+STILL_TIMES = (1, 2, 3, 4)
+"""Sizes of still pictures, in sizes of the window."""
 
 
 @dataclass
@@ -68,6 +70,9 @@ class FilmingState:
     seconds_left: float | None = None  # until the script is over
     panels: bool | None = None  # whether the script wants panels; None: as the user chose
     last: Path | None = None  # the file written last
+    times: int = 2  # size of a still picture, in sizes of the window
+    still_wanted: bool = False  # ``viewer.window.still`` takes it from here
+    still_drawn: bool = False  # one is being drawn
 
 
 @dataclass(frozen=True)

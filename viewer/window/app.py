@@ -34,6 +34,7 @@ from viewer.window.client import Client
 from viewer.window.other_run import OtherRun
 from viewer.window.overlay import draw_caption, draw_overlay, draw_side, free_of_overlay
 from viewer.window.scene_view import SceneView
+from viewer.window.still import StillTaker
 
 FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 0.002  # seconds
 """Seconds per frame while the user acts or the clip plays, with and without a graphics card, and otherwise.
@@ -72,6 +73,7 @@ class App:
         self.software = False  # the processor draws
         self.about = About()
         self.other_run = OtherRun(self.ui)
+        self.still = StillTaker(self.ui)
         self._comparing = Comparing()
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
@@ -106,6 +108,7 @@ class App:
             self.ui.advance(seconds if filmed is None else filmed, fps=scene.fps, num_frames=scene.clip_frames)
             commands += self.scene_view.draw(self.view, self.ui, self.free(), size)
         commands += self._draw_over(size)
+        self.still.follow(self.view)
         self.post(commands)
         if commands or self.ui.playing or _input_pending():
             self._last_input = now

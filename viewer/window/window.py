@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Literal
 
 import polyscope as ps
@@ -26,6 +27,7 @@ from viewer.ui.ui_state import UiState
 from viewer.window.app import App
 from viewer.window.backends import desktop_scale, offscreen_problem, screen_size, window_problem
 from viewer.window.client import Client
+from viewer.window.still import Still
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
 
@@ -96,6 +98,7 @@ def run_window(
     about: About | None = None,
     other: Callable[[str], Client] | None = None,
     compare: str | None = None,
+    still: Callable[[Still, Connection], None] | None = None,
 ) -> WindowResult:
     """Open the window on what a client shows, and return when it is closed.
 
@@ -107,6 +110,7 @@ def run_window(
         about: How the fit was set up; None if the client says so.
         other: Opens another run, to compare it with what is shown.
         compare: Path of another run that is compared from the start.
+        still: Draws still pictures, in a process of its own (``viewer.window.still_drawing.draw_still``).
 
     Raises:
         WindowUnavailable: No window can be opened; says what to do instead.
@@ -117,6 +121,7 @@ def run_window(
     apply_preferences(preferences, ui)
     app = App(make_client, ui)
     ui.opening = opening or ui.opening
+    app.still.draw = still
     app.about, app.other_run.open, ui.pins.run_to_open = about or app.about, other, compare
     try:
         size = preferences.window_size(scale=ui.scale or ui.desktop_scale, screen=screen_size())
@@ -132,6 +137,7 @@ def run_window(
         pass
     finally:
         app.studio.stop()
+        app.still.close()
         app.other_run.close()
         size = ps.get_window_size() if ps.is_initialized() else WINDOW_SIZE
         app.client.post(Quit())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import polyscope as ps
 import polyscope.imgui as psim
 
 from viewer.film.script import FAST_FPS, READY_MADE
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
-from viewer.ui.ui_state import FilmingState, UiState
+from viewer.ui.ui_state import STILL_TIMES, FilmingState, UiState
 from viewer.ui.widgets import disabled, duration, font, icon_button, scale, tooltip
 
 _HELP = {
@@ -34,9 +35,10 @@ def record_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         film.request = "start"
     rate = FAST_FPS if film.fast else 30.0
     tooltip(f"{rate:g} pictures of video a second, however long the machine takes for each (F9)")
+    _still(ui)
     with disabled(film.active):
         _, ui.panels_while_filming = psim.Checkbox("with panels", ui.panels_while_filming)
-        tooltip("Otherwise panels are hidden while filming; the keys still work")
+        tooltip("Otherwise panels are hidden while filming and in still pictures; the keys still work")
         psim.SameLine()
         _, film.pictures = psim.Checkbox("PNG too", film.pictures)
         tooltip("Also writes every picture as a file")
@@ -70,6 +72,23 @@ def _progress(ui: UiState) -> None:
 def _told(film: FilmingState) -> str:
     left = "" if film.seconds_left is None else f" · about {duration(film.seconds_left)} left"
     return f"{film.frames} of {film.total} pictures{left}"
+
+
+def _still(ui: UiState) -> None:
+    film, size = ui.filming, ps.get_buffer_size()
+    with disabled(film.still_drawn):
+        if psim.Button("Drawing…##still" if film.still_drawn else "Still picture##still"):
+            film.still_wanted = True
+    pixels = " × ".join(str(length * film.times) for length in size)
+    tooltip(f"Writes what the window shows as a PNG of {pixels} pixels, drawn anew at that size (F8)")
+    psim.SameLine()
+    psim.SetNextItemWidth(64.0 * scale())
+    if psim.BeginCombo("##times", f"{film.times} ×"):
+        for times in STILL_TIMES:
+            if psim.Selectable(f"{times} ×", times == film.times):
+                film.times = times
+        psim.EndCombo()
+    tooltip(f"Size of the picture against the window: {pixels} pixels")
 
 
 def _script(ui: UiState) -> None:
