@@ -46,7 +46,8 @@ ROOMS = {
     "viewer.film": "common session viewer.protocol viewer.ui viewer.scene",
     "viewer.panels": "checks diagnostics schedule problem session viewer.protocol viewer.ui viewer.scene viewer.layers"
     " viewer.film",
-    "viewer.window": "viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film viewer.panels",
+    "viewer.window": "common viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film"
+    " viewer.panels",
     "viewer.commands": "common checks schedule priors session split config loading diagnostics recording results batch"
     " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window",
 }

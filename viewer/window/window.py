@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,12 +83,21 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
     try:
         ps.init(backend)
     except RuntimeError as error:
-        raise WindowUnavailable(str(error)) from error
+        atexit.register(_make_exit_possible)
+        reason = str(error).rpartition("ERROR: ")[2]
+        what = "the display is gone" if backend == "openGL3_glfw" else "nothing can be drawn off-screen"
+        raise WindowUnavailable(f"{what} ({reason})") from error
     ps.set_up_dir("z_up")
     ps.set_ground_plane_mode("none")
     theme.style_colors()
     ps.set_length_scale(2.0)
     ps.set_bounding_box((-2.0, -2.0, 0.0), (2.0, 2.0, 2.0))
+
+
+def _make_exit_possible() -> None:
+    """Give Polyscope a backend if it has none: after a failed start it ends the process with signal 11 at its exit."""
+    if not ps.is_initialized():
+        ps.init("openGL_mock")
 
 
 def run_window(

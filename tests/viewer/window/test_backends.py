@@ -165,3 +165,25 @@ def test_no_egl(tmp_path, environment):
         pytest.skip("this EGL cannot be hidden by the environment")
     assert "install libegl1 libgl1-mesa-dri libgl1" in end.stdout
     assert not (tmp_path / "fit.mp4").exists()
+
+
+VANISHED = """
+import sys
+from viewer.window import window
+window._PROBLEMS["openGL3_glfw"] = lambda: None  # the display answered a moment ago
+try:
+    window.start_polyscope("openGL3_glfw")
+except window.WindowUnavailable as error:
+    print(error, flush=True)
+if sys.argv[1] == "goes on":
+    window.start_polyscope("openGL3_egl")
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("then", ["ends", "goes on"])
+def test_a_display_that_vanishes_is_a_sentence_and_no_crash(then):
+    if then == "goes on" and (problem := backends.offscreen_problem()) is not None:
+        pytest.skip(problem)
+    done = run(VANISHED, then, DISPLAY=":77")
+    assert (done.returncode, done.stdout) == (7, "the display is gone (Failed to initialize glfw)\n"), done.stderr
