@@ -43,6 +43,8 @@ class ProgressTable:
         """Write a line about a clip that is done."""
         self._done += 1
         said = record.message or _cause(job) or "nothing wrong that the rules know of"
+        if job.settings is not None and job.settings.data_path is not None:  # a long path would hide the reason
+            said = said.replace(str(job.settings.data_path), job.settings.data_path.name)
         told = said if record.state != "stopped" else "stopped before its end"
         count = f"{self._done:{len(str(self._total))}}/{self._total}"
         self._line(

@@ -32,12 +32,12 @@ def test_a_line_says_what_came_of_a_clip_and_how_long_the_others_take(tmp_path, 
     clock[0] = 30.0
     table.done(jobs[1], Record("finished", seconds=30.0))
     clock[0] = 40.0
-    table.done(jobs[0], Record("failed", "damaged"))
+    table.done(jobs[0], Record("failed", f"{jobs[0].settings.data_path}: damaged"))
     table.show(jobs[2:])
     first, second, third = stream.getvalue().splitlines()
     assert first == "clips to fit: 3; finished before, or unsuitable: 2; processes: 1"
     assert second.split() == ["1/3", "finished", "c1", "30.0", "s", "[bad]", "It", "floats.", "time", "left", "01:00"]
-    assert third.split() == ["2/3", "failed", "c0", "0.0", "s", "damaged", "time", "left", "00:20"]
+    assert third.split() == ["2/3", "failed", "c0", "0.0", "s", "c0.npz:", "damaged", "time", "left", "00:20"]
 
 
 def test_the_table_on_a_terminal_is_redrawn_in_place_and_removed(tmp_path, clock):
