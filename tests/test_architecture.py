@@ -27,23 +27,23 @@ ROOMS = {
     "optim.config": "common reading schedule",
     "optim.loading": "common reading body checks schedule priors problem session split config keypoints",
     "optim.diagnostics": "common body solver schedule priors problem objective initialise session split",
-    "optim.train": "common body priors loading diagnostics",
+    "optim.train": "common reading body priors loading diagnostics",
     "optim.recording": "common checks solver schedule priors problem objective session split config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
-    "optim.evaluation": "common body schedule priors problem session split loading diagnostics train results",
+    "optim.evaluation": "common reading body schedule priors problem session split loading diagnostics train results",
     "optim.reporting": "common body checks schedule diagnostics problem objective config loading results evaluation",
     "optim.batch": "common reading config loading recording results evaluation reporting",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting",
     "viewer.protocol": "common checks session",
-    "viewer.ui": "viewer.protocol",
+    "viewer.ui": "common reading viewer.protocol",
     "viewer.scene": "diagnostics viewer.protocol viewer.ui",
     "viewer.worker": "common checks body solver schedule priors problem objective initialise session split diagnostics"
     " recording results viewer.protocol",
     "viewer.replay": "common body schedule problem objective session config loading diagnostics recording results"
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",
-    "viewer.film": "common session viewer.protocol viewer.ui viewer.scene",
+    "viewer.film": "common reading session viewer.protocol viewer.ui viewer.scene",
     "viewer.panels": "checks diagnostics schedule problem session viewer.protocol viewer.ui viewer.scene viewer.layers"
     " viewer.film",
     "viewer.window": "common viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film"
@@ -64,6 +64,8 @@ WITHOUT_TORCH = (
     "optim.common.writing",
     "optim.diagnostics.quantities",
     "optim.problem.coverage",
+    "optim.reading.files",
+    "optim.reading.json_file",
     "optim.schedule",
     "optim.session.edits",
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from optim.common.errors import InputError
 from optim.evaluation.protocols import Row
+from optim.reading.files import guarded, read_text
 from optim.results.results import STAGES
 
 NAMES = {"stage1": "stage 1", "stage2": "VPoser-t", "stage3_init": "roll-out", "stage3": "HuMoR"}
@@ -47,11 +49,29 @@ def mean_of(rows: Sequence[Row], stage: str, name: str) -> float:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows that earlier runs wrote. The list is empty if there is no file."""
+    """Rows that earlier runs wrote. The list is empty if there is no file.
+
+    Raises:
+        InputError: The file cannot be read, or a row has more or fewer values than its header.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [dict(row) for row in csv.DictReader(file)]
+    advice = "delete it or give another --csv"
+    text = read_text(path, what="a table of figures")
+    with guarded(path, problem="no table", advice=advice, also=(csv.Error,)):
+        rows = [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+    for number, row in enumerate(rows, start=2):
+        if not {"clip", "stage"} <= set(row) or None in row or not all(_is_figure(row[n]) for n in figures_of(rows)):
+            raise InputError(f"{path}, line {number}: no row of figures with clip and stage; {advice}")
+    return rows
+
+
+def _is_figure(value: str | None) -> bool:
+    """Whether a text is a number or empty."""
+    try:
+        return value is not None and (value == "" or not math.isnan(float(value)) or value == "nan")
+    except ValueError:
+        return False
 
 
 def append_rows(path: Path, rows: Sequence[Row]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import assets
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.progress import Reading
+from optim.common.writing import replacing
 from optim.keypoints.names import MEDIAPIPE_33
 from optim.keypoints.network import Network
 from optim.keypoints.tracking import Track, Tracker
@@ -70,7 +70,7 @@ def watch(video: Video, needed: np.ndarray, file: Path, *, person: int | None = 
     Raises:
         InputError: The networks cannot be run.
     """
-    found = _kept(file, needed)
+    found = kept(file, needed)
     if len(found.frames) == len(needed):
         return found
     if len(found.frames):
@@ -123,18 +123,15 @@ def _joined(found: Watched, new: list[tuple[int, np.ndarray, np.ndarray]], track
 
 
 def _keep(file: Path, found: Watched, video: Video) -> None:
-    """Replace the file at once. If it cannot be written, a warning says that the keypoints are not kept."""
-    beside = file.with_name(f"{file.name}.{os.getpid()}.part")
+    """Replace the file. If it cannot be written, a warning says that the keypoints are not kept."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as stream:
+        with replacing(file) as beside, beside.open("wb") as stream:
             np.savez(stream, names=np.array(MEDIAPIPE_33), image_size=np.array(video.size), **vars(found))
-        beside.replace(file)
-    except OSError as error:
-        log.warning("%s: keypoints cannot be kept (%s); they will be looked for again", file, error.strerror)
+    except InputError as error:
+        log.warning("%s: the keypoints are not kept and will be looked for again", str(error).partition(";")[0])
 
 
-def _kept(file: Path, needed: np.ndarray) -> Watched:
+def kept(file: Path, needed: np.ndarray) -> Watched:
     """Keypoints in the file for the first of the needed frames. None of them if the file does not fit."""
     if not file.is_file():
         return Watched.nothing()
@@ -143,8 +140,10 @@ def _kept(file: Path, needed: np.ndarray) -> Watched:
     except InputError as error:
         log.warning("%s; the keypoints are looked for again", str(error).partition(";")[0])
         return Watched.nothing()
-    count = min(len(found.frames), len(needed))
-    fits = found.keypoints.shape == (len(found.frames), 33, 3) and found.in_mask.shape == (len(found.frames), 33)
-    if not fits or not np.array_equal(found.frames[:count], needed[:count]):
+    shapes, long = [array.shape for array in vars(found).values()], found.frames.size
+    count = min(long, len(needed))
+    fits = shapes == [(long,), (long, 33, 3), (long, 33), (9,)] and np.isfinite(found.track[-1])
+    if not fits or not np.isfinite(found.keypoints).all() or not np.array_equal(found.frames[:count], needed[:count]):
+        log.warning("%s: not the keypoints of this video; they are looked for again", file)
         return Watched.nothing()
     return replace(found, frames=found.frames[:count], keypoints=found.keypoints[:count], in_mask=found.in_mask[:count])

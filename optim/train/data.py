@@ -6,7 +6,6 @@ first frame is the one that inference and roll-out use.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from optim.priors.rollout import (
     move,
     turn_matrix,
 )
+from optim.reading.json_file import read_json
 
 FPS = 30.0
 MIRRORED_CONTACTS = (0, 2, 1, 4, 3, 6, 5, 8, 7)
@@ -107,12 +107,21 @@ def find_clips(folder: Path, *, split: str | None = None, val_share: float = 0.1
     if split is None:
         return paths
     if index.exists():
-        wanted = {c["file"] for c in json.loads(index.read_text(encoding="utf-8"))["clips"] if c["split"] == split}
+        wanted = _clips_in(index, split)
         return [p for p in paths if p.relative_to(folder).as_posix() in wanted]
     subjects = sorted({p.parent for p in paths})
     every = max(2, round(1 / val_share))
     held_out = set(subjects[every - 1 :: every]) or set(subjects[-1:])
     return [p for p in paths if (p.parent in held_out) == (split == "val")]
+
+
+def _clips_in(index: Path, split: str) -> set[str]:
+    """Names of the files that belong to a split by the folder's ``index.json``."""
+    content = read_json(index, what="an index of clips")
+    clips = content.get("clips") if isinstance(content, dict) else None
+    if not isinstance(clips, list) or not all(isinstance(c, dict) and {"file", "split"} <= set(c) for c in clips):
+        raise InputError(f"{index}: no list clips with file and split of each; correct it, or delete it")
+    return {str(clip["file"]) for clip in clips if clip["split"] == split}
 
 
 def load_clips(folder: Path, body: BodyModel, *, split: str | None = None) -> Clips:

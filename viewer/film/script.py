@@ -12,6 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optim.common.errors import InputError
+from optim.reading.files import read_text
+
+MOST_SCRIPT = 1024**2
+"""Largest size of a script [bytes]."""
 FAST_HEIGHT, FAST_FPS = 540, 15.0
 """Height [px] and pictures per second of a video in the fast look; ``viewer.commands.film_cost`` measures it."""
 
@@ -101,10 +106,9 @@ def read_script(name: str) -> Script:
         return parse_script(READY_MADE[name], where=name)
     path = Path(name)
     try:
-        return parse_script(path.read_text(encoding="utf-8"), where=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        known = ", ".join(READY_MADE)
-        raise ScriptError(f"{name}: cannot be read as a script ({error}); ready-made ones: {known}") from error
+        return parse_script(read_text(path, what="a script", most=MOST_SCRIPT), where=str(path))
+    except InputError as error:
+        raise ScriptError(f"{error}; ready-made ones: {', '.join(READY_MADE)}") from None
 
 
 def parse_script(text: str, *, where: str = "script") -> Script:

@@ -68,6 +68,8 @@ class Look:
         self.saved = [known for known in self.saved if known.name != name]
 
 
+_FARTHEST = 1e6
+"""Bound of the numbers of a viewpoint [m or °]; it leaves out NaN too."""
 _KEPT = {"point_size": (0.3, 3.0), "line_size": (0.3, 3.0), "ghosts": (1, 12), "ghost_spacing": (2, 60)}
 """Name of a setting that is kept for the next window → its smallest and largest value."""
 
@@ -92,4 +94,4 @@ def _is_view(view: dict[str, Any]) -> bool:
     matrix, fov = view.get("matrix"), view.get("fov_degrees")
     named = isinstance(view.get("name"), str) and view.get("frame") in ("world", "prior", "camera")
     numbers = [*matrix, fov] if isinstance(matrix, list) else []
-    return named and len(numbers) == 17 and all(isinstance(x, float | int) for x in numbers)
+    return named and len(numbers) == 17 and all(isinstance(x, float | int) and abs(x) < _FARTHEST for x in numbers)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_config_path
 
+from optim.common.errors import InputError
+from optim.common.writing import write_text
+from optim.reading.json_file import read_json
 from viewer.ui.look import kept, recall
 from viewer.ui.theme import THEMES
 from viewer.ui.ui_state import LAYERS, STILL_TIMES, UiState
 
+log = logging.getLogger(__name__)
 WINDOW_SIZE, LEAST_SIZE, LARGEST_SIZE = (1280, 720), (640, 400), (7680, 4320)
 
 
@@ -54,24 +60,24 @@ def preferences_path() -> Path:
 
 
 def load_preferences(path: Path) -> Preferences:
-    """The saved preferences; the defaults if there is no file or it cannot be read."""
+    """The saved preferences; the defaults if there is no file, or if it cannot be read, which a warning says."""
+    if not path.exists():
+        return Preferences()
     try:
-        saved = json.loads(path.read_text())
-    except (OSError, ValueError):
+        saved = read_json(path, what="the settings of the window")
+        if not isinstance(saved, dict):
+            raise InputError(f"{path}: no settings of the window in it")
+    except InputError as error:
+        log.warning("%s; the usual settings are taken", error)
         return Preferences()
     known = {f.name for f in fields(Preferences)}
-    if not isinstance(saved, dict):
-        return Preferences()
     return Preferences(**{key: value for key, value in saved.items() if key in known})
 
 
 def save_preferences(path: Path, preferences: Preferences) -> None:
     """Write the preferences to a file; a file that cannot be written is no error."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(preferences), indent=1) + "\n")
-    except OSError:
-        return
+    with suppress(InputError):
+        write_text(path, json.dumps(asdict(preferences), indent=1) + "\n")
 
 
 def apply_preferences(preferences: Preferences, ui: UiState) -> None:
@@ -84,7 +90,9 @@ def apply_preferences(preferences: Preferences, ui: UiState) -> None:
     ui.filming.times = preferences.still_times if preferences.still_times in STILL_TIMES else 2
     ui.theme = preferences.theme if preferences.theme in THEMES else THEMES[0]
     ui.scale = preferences.scale if isinstance(preferences.scale, float) and 0.5 <= preferences.scale <= 4 else None
-    ui.filming.folder, ui.filming.fast = str(preferences.videos), preferences.fast_films is True
+    videos = preferences.videos
+    ui.filming.folder = videos if isinstance(videos, str) and videos.isprintable() else ""
+    ui.filming.fast = preferences.fast_films is True
     ui.show_hint = not preferences.hint_seen
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import cv2
 import assets
 from optim.common import ffmpeg
 from optim.common.errors import InputError
+from optim.common.writing import replacing
 from optim.loading.files.rgbd_files import IMAGE_ENDINGS
 from optim.reading.files import guarded, is_folder
 from optim.reading.images import read_picture
@@ -52,17 +52,11 @@ def converted(path: Path, folder: Path, *, rotate: int = 0, fps: float = 30.0) -
     target = folder / f"{name}.mp4"
     if target.is_file():
         return target
-    with guarded(folder, problem="cannot be written", advice="give another folder with --out"):
-        folder.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f"{name}.{os.getpid()}.part.mp4")
-    try:
+    with replacing(target, advice="make room there, or give another folder with --out") as beside:
         if images:
             _encode_images(images, beside, rotate=rotate, fps=fps)
         else:
             _encode_video(path, beside, rotate=rotate)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
     return target
 
 

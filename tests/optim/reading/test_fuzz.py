@@ -20,7 +20,9 @@ import torch
 
 from optim.common.errors import InputError
 from optim.config.settings import parse
+from optim.evaluation.tables import append_rows, read_rows, table
 from optim.keypoints.names import COCO_17
+from optim.keypoints.tracking import Track
 from optim.loading.files.amass import read_motion
 from optim.loading.files.camera import read_camera
 from optim.loading.files.depth import read_image, read_lens, read_points
@@ -30,14 +32,20 @@ from optim.loading.files.skeletons import read_recording
 from optim.loading.files.video import scan_video
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.problem import load_source
+from optim.loading.watching import kept
 from optim.priors.pose_prior import load_pose_prior, new_network
 from optim.results.opened import open_results
 from optim.results.read_results import read_result
+from optim.results.results import STAGES
+from optim.train.data import find_clips
 from tests.motions import walk_arrays, write_walk
 from tests.optim.loading.c3d_files import write_c3d
 from tests.optim.reading import damage
 from tests.videos import grey_frames, write_video
 from viewer.film.script import READY_MADE, ScriptError, read_script
+from viewer.ui.look import SavedView
+from viewer.ui.preferences import apply_preferences, from_ui, load_preferences, save_preferences
+from viewer.ui.ui_state import UiState
 
 SECONDS = 20.0
 """No wrong file may keep its reader longer than this, on a machine that is busy otherwise."""
@@ -271,6 +279,38 @@ def c3d_file(folder: Path) -> Path:
     return write_c3d(folder / "walk.c3d", {name: np.full((4, 3), 5.0) for name in ("LHIP", "RHIP", "LKNE", "HEAD")})
 
 
+def window_settings(folder: Path) -> Path:
+    ui = UiState(follow=False)
+    ui.look.save(SavedView("side", "world", tuple(map(float, range(16))), 40.0))
+    ui.switch("floor")
+    save_preferences(folder / "window.json", from_ui(ui, size=(1280, 720)))
+    return folder / "window.json"
+
+
+def kept_keypoints(folder: Path) -> Path:
+    rows = {"frames": np.arange(5), "keypoints": np.ones((5, 33, 3)), "in_mask": np.ones((5, 33))}
+    np.savez(folder / "kept.npz", **rows, track=np.array([1.0, 2, 3, 0, 1, 2, 3, 0, 0]))
+    return folder / "kept.npz"
+
+
+def read_kept(path: Path) -> None:
+    found = kept(path, np.arange(5))
+    assert len(found.frames) == len(found.keypoints) == len(found.in_mask)
+    Track.from_array(found.track)
+
+
+def figures(folder: Path) -> Path:
+    append_rows(folder / "figures.csv", [{"clip": "walk", "stage": stage, "mpjpe_cm": 3.5} for stage in STAGES[:2]])
+    return folder / "figures.csv"
+
+
+def index_of_clips(folder: Path) -> Path:
+    write_walk(folder / "a_poses.npz")
+    clips = [{"file": "a_poses.npz", "split": "train"}, {"file": "b_poses.npz", "split": "val"}]
+    (folder / "index.json").write_text(json.dumps({"clips": clips}))
+    return folder
+
+
 def as_input(read: Callable[[str], object], error: type[Exception]) -> Callable[[Path], object]:
     """A reader whose own error for wrong files is another one."""
 
@@ -319,6 +359,18 @@ FAMILIES = {
     "results, opened": Family(results, open_results, damage.spoil_npz, 20, part="stage2_results.npz"),
     "configuration": Family(configuration, lambda path: parse([f"@{path}"]), damage.spoil_text, 40),
     "script": Family(script, as_input(read_script, ScriptError), damage.spoil_text, 30),
+    "settings of the window": Family(
+        window_settings,
+        lambda path: apply_preferences(load_preferences(path), UiState()),
+        damage.spoil_json,
+        60,
+        tolerant=True,
+    ),
+    "kept keypoints": Family(kept_keypoints, read_kept, damage.spoil_npz, 50, tolerant=True),
+    "figures": Family(figures, lambda path: table(read_rows(path)), damage.spoil_text, 40, tolerant=True),
+    "index of clips": Family(
+        index_of_clips, lambda path: find_clips(path, split="train"), damage.spoil_json, 40, part="index.json"
+    ),
     "video": Family(video, scan_video, damage.damage_bytes, 25),
 }
 
