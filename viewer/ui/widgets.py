@@ -170,11 +170,12 @@ def icon_button(label: str, icon: str, size: Point, *, fill: theme.Color | None 
     color = psim.GetColorU32(int(psim.ImGuiCol_Text))
     side = 0.36 * psim.GetFontSize()
     text_size = psim.CalcTextSize(text) if text else (0.0, 0.0)
-    total = 2 * side + (6.0 + text_size[0] if text else 0.0)
+    gap = 6.0 * scale()
+    total = 2 * side + (gap + text_size[0] if text else 0.0)
     x, y = (x0 + x1 - total) / 2, (y0 + y1) / 2
     draw_icon(icon, (x + side, y), side, color)
     if text:
-        psim.GetWindowDrawList().AddText((x + 2 * side + 6.0, y - text_size[1] / 2), color, text)
+        psim.GetWindowDrawList().AddText((x + 2 * side + gap, y - text_size[1] / 2), color, text)
     return pressed
 
 
