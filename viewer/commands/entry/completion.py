@@ -64,6 +64,7 @@ def _cases() -> Iterator[str]:
     """
     names = [row.name for row in SUBCOMMANDS]
     parsers = {row.name: row.parser() for row in SUBCOMMANDS if row.module != FIT}
+    with_both = {row.name for row in SUBCOMMANDS if row.with_fit_flags}
     general = fit_flags.build_parser()
     yield '    case "$1 $2" in'
     for name, parser in parsers.items():
@@ -72,7 +73,8 @@ def _cases() -> Iterator[str]:
     yield "    esac"
     yield '    case "$1 $3" in'
     for name, parser in parsers.items():
-        yield _case(f"{shlex.quote(name)}\\ -*", _flags(parser))
+        flags = _flags(parser) + (_flags(general) if name in with_both else [])
+        yield _case(f"{shlex.quote(name)}\\ -*", list(dict.fromkeys(flags)))
         if first := _first_words(parser):
             yield _case(f"{shlex.quote(name)}\\ *", first)
     yield _case("*\\ -*", _flags(general))

@@ -30,6 +30,9 @@ class Subcommand:
     first: str = ""
     """Of ``FIT``: flag of ``run_viewer.py`` that takes the first word, if that word is no flag itself."""
 
+    with_fit_flags: bool = False
+    """Of another module: whether it takes the flags of a fit as well as its own."""
+
     def loaded(self) -> ModuleType:
         """The module."""
         return importlib.import_module(self.module)
@@ -51,7 +54,13 @@ SUBCOMMANDS = (
     Subcommand("open", "RUN", "show a recorded run or results in the window", FIT, (), "--open"),
     Subcommand("film", "RUN", "write a video of a recorded run or of results", FIT, ("--headless",), "--open"),
     Subcommand("check", "DATA", "say what is assumed about data, without a fit", FIT, ("--check",), "--data-path"),
-    Subcommand("batch", "DIR --out OUT", "fit every clip of a folder, and sum it up", "viewer.commands.batch"),
+    Subcommand(
+        "batch",
+        "DIR --out OUT",
+        "fit every clip of a folder, and sum it up",
+        "viewer.commands.batch",
+        with_fit_flags=True,
+    ),
     Subcommand("export", "RUN", "write motions as gltf, bvh, amass, obj, csv or json", "optim.commands.export"),
     Subcommand("report", "RUN", "write one page about a fit, or about what differs in two", "optim.commands.report"),
     Subcommand("evaluate", "DIR", "print the metrics of many fits", "optim.commands.evaluate"),
