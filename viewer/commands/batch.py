@@ -63,6 +63,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.workers is not None and options.workers < 1:
         raise InputError(f"--workers {options.workers}: at least 1")
     jobs = jobs_of(Path(words[0]), options.out, flags)
+    for notice in dict.fromkeys(text for job in jobs if job.settings for text in job.settings.notices):
+        log.warning("%s", notice)
     wanted = shard_of(chosen(jobs, options.clips), options.shard)
     left = [job for job in wanted if job.settings is not None and not finished(job, again=options.again)]
     for job in wanted:
