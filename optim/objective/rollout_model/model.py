@@ -30,6 +30,11 @@ from optim.problem.variables import Packing, Variables
 
 MOTION_PRIOR = "motion_prior"
 """The term of the latents themselves, which the sweep treats by itself."""
+KEPT = 256
+"""Number of gradients whose answers are kept: more than two for each curvature pair of L-BFGS."""
+LEAST_DAMPING = 1e-4
+"""Damping that is tried first where the model without damping is not positive definite."""
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -106,12 +111,6 @@ class RolloutModel:
         return model.curvature(step[self.entry.places], latents)
 
 
-KEPT = 256
-"""Number of gradients whose answers are kept: more than two for each curvature pair of L-BFGS."""
-LEAST_DAMPING = 1e-4
-"""Damping that is tried first where the model without damping is not positive definite."""
-
-
 def quadratic(
     objective: Objective, variables: Variables, packing: Packing, x: Tensor, *, averaged: int | None = AVERAGED
 ) -> tuple[Quadratic, Entry]:
@@ -157,9 +156,6 @@ def _transitions(objective: Objective, scene: Scene, latents: Tensor, *, average
     inputs = canonical_states(before, heading)
     networks = network_jacobians(objective.problem.motion_prior, inputs, latents, averaged=averaged)
     return transitions(states, heading, networks)
-
-
-Row = TypeVar("Row")
 
 
 def _weighted(objective: Objective, table: Mapping[str, Row]) -> Iterator[tuple[float, Row]]:

@@ -88,21 +88,25 @@ class Linearised:
 
 
 def joints3d(here: Linearised) -> Tensor:
+    """Rows (B, T, 22, 3, SIZE), 0 for unseen joints."""
     mask = here.scene.seen.masked("joints3d").mask
     return here.observed(here.joints.clone(), here.scene.joints) * mask[..., None]
 
 
 def verts3d(here: Linearised) -> Tensor:
+    """Rows (B, T, 43, 3, SIZE), 0 for unseen vertices."""
     return here.verts3d * here.scene.seen.masked("verts3d").mask[..., None]
 
 
 def joints3d_rollout(here: Linearised) -> Tensor:
+    """Rows (B, T, 22, 3, SIZE), 0 for unseen joints."""
     regressed = here.scene.in_prior.rollout.joints
     found = here.observed(_regressed(regressed), here.scene.in_prior.frame.points_back(regressed))
     return found * here.scene.seen.masked("joints3d").mask[..., None]
 
 
 def joint_consistency(here: Linearised) -> Tensor:
+    """Rows (B, T, 22, 3, SIZE)."""
     return here.joints - _regressed(here.scene.in_prior.rollout.joints)
 
 
@@ -166,6 +170,7 @@ def pose_prior(here: Linearised) -> Tensor:
 
 
 def contact_height(here: Linearised) -> Tensor:
+    """Rows (B, T, 9, SIZE): the square that has the slope of the term at the height of each joint."""
     in_prior = here.scene.in_prior
     height = in_prior.contact_joints[..., 2].abs() - SLACK
     square = torch.where(height > 0, in_prior.contact_probability / height.clamp_min(LEAST_HEIGHT), 0.0)
@@ -197,9 +202,11 @@ FRAME_ROWS: Mapping[str, Callable[[Linearised], Tensor]] = {
 """Term → its rows (B, T, ..., SIZE) on the deviation of each frame."""
 
 Pair = tuple[Tensor, Tensor]
+"""Rows on the later and on the earlier frame of each step."""
 
 
 def joints3d_smooth(here: Linearised) -> Pair:
+    """Rows (B, T-1, 22, 3, SIZE)."""
     moved = here.observed(here.joints.clone(), here.scene.joints)
     return moved[:, 1:], moved[:, :-1]
 
@@ -226,11 +233,13 @@ def bone_length(here: Linearised) -> Pair:
 
 
 def overlap_velocities(here: Linearised) -> Pair:
+    """Rows (B, T-1, 43, 3, SIZE) of the moves within the frames that sub-sequences of the batch share."""
     shared = _shared(here, moves=True)[:, 1:].sqrt()[..., None, None, None]
     return here.verts3d[:, 1:] * shared, here.verts3d[:, :-1] * shared
 
 
 def previous_velocities(here: Linearised) -> Pair:
+    """Rows (B, T-1, 43, 3, SIZE) of the moves within the frames shared with the batch before."""
     shared = _shared_before(here)[:, 1:, None, None, None]
     return here.verts3d[:, 1:] * shared, here.verts3d[:, :-1] * shared
 
