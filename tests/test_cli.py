@@ -2,6 +2,7 @@
 
 import os
 import signal
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,45 @@ def test_results_that_cannot_be_written_end_with_one_message(model_files, tmp_pa
     assert "Traceback" not in done.stderr
     assert "_results.npz: cannot be written (File too large); make room there, or give another place" in done.stderr
     assert not [path for path in (tmp_path / "out").rglob("*") if "partial" in path.name]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Function that mounts a file system of so many kB; the test is skipped where nothing can be mounted."""
+    place, mounted = tmp_path / "disk", []
+
+    def mount(size: int) -> Path:
+        place.mkdir()
+        words = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(place)]
+        if shutil.which("mount") is None or subprocess.run(words, capture_output=True).returncode != 0:
+            pytest.skip("no file system can be mounted here")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for one in mounted:
+        subprocess.run(["umount", str(one)], check=True)
+
+
+@pytest.mark.parametrize("recorded", ["elsewhere", "there too"])
+def test_a_full_disk_ends_with_one_message_and_keeps_what_is_finished(model_files, tmp_path, small_disk, recorded):
+    disk = small_disk(28 if recorded == "elsewhere" else 600)
+    if recorded == "there too":
+        (disk / "other").write_bytes(bytes(450_000))
+    motion, run = write_walk(tmp_path / "walk.npz"), tmp_path / "run.humorscope"
+    words = ["--headless", "--no-video", "--num-iters", "1", "1", "1", "--data-path", str(motion), "--out"]
+    words += [str(disk / "out"), *model_files.flags(), *(["--record", str(run)] if recorded == "elsewhere" else [])]
+    done = subprocess.run(command(*words), cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr and done.stderr.count("error: ") == 1
+    assert "No space left on device" in done.stderr or "disk is full" in done.stderr
+    assert not [path for path in disk.rglob("*") if "partial" in path.name]
+    if recorded == "elsewhere":
+        assert f"--headless --resume {run} --out DIR writes its results" in done.stderr
+        assert list((disk / "out").rglob("stage1_results.npz"))  # what was finished stays
+        again = command("--headless", "--no-video", "--resume", run, "--out", tmp_path / "out", *model_files.flags())
+        assert subprocess.run(again, cwd=ROOT, capture_output=True, timeout=240).returncode == 0
+        assert list((tmp_path / "out").rglob("stage3_results.npz"))
 
 
 def test_a_wrong_flag_ends_at_once_with_one_line(tmp_path):

@@ -18,7 +18,7 @@ import numpy as np
 
 from optim.common.errors import InputError
 from optim.reading.arrays import array_names
-from optim.reading.files import MOST_BYTES, guarded, is_file, require_archive_size, require_file
+from optim.reading.files import MOST_BYTES, guarded, is_file, is_folder, require_archive_size, require_file
 from optim.reading.json_file import json_numbers, read_json
 from optim.reading.pickles import parse_pickle, read_pickle
 
@@ -46,6 +46,8 @@ def read_content(path: Path) -> Any:
     Raises:
         InputError: There is no such file, it is damaged, or it holds anything but data.
     """
+    if is_folder(path):
+        return [read_pickle(file, what=WHAT) for file in frame_files(path)]
     require_file(path, what=WHAT, most=MOST_BYTES)
     with guarded(path, problem="damaged or cut off", advice="copy it again", also=(Exception,)):
         with path.open("rb") as file:
@@ -60,6 +62,21 @@ def read_content(path: Path) -> Any:
         if start.lstrip()[:1] in (b"{", b"["):
             return read_json(path, what=WHAT)
     return read_pickle(path, what=WHAT)
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """Pickles of single frames in a folder or one level below, as PROX stores its fits, by the numbers in their names.
+
+    Links to folders are not followed.
+
+    Raises:
+        InputError: The folder cannot be listed, or it holds more than ``MOST_ENTRIES`` of them.
+    """
+    with guarded(folder, problem="cannot be listed", advice="give a folder that may be read"):
+        found = [*folder.glob("*.pkl"), *folder.glob("*/*.pkl")]
+    if len(found) > MOST_ENTRIES:
+        raise InputError(f"{folder}: {len(found):,} pickles in it; at most {MOST_ENTRIES:,} frames are read")
+    return sorted(found, key=lambda file: [int(n[:15]) for n in re.findall(r"\d+", str(file.relative_to(folder)))])
 
 
 def _array(content: bytes, path: Path) -> Any:
@@ -78,6 +95,8 @@ def _array(content: bytes, path: Path) -> Any:
 
 def holds_parameters(path: Path) -> bool:
     """Whether the file holds SMPL parameters and is no plain .npz in AMASS format. It reads the whole file."""
+    if is_folder(path):
+        return bool(files := frame_files(path)) and _holds_a_frame(files[0])
     if not is_file(path) or path.suffix.lower() not in ENDINGS:
         return False
     names = set(array_names(path))
@@ -89,6 +108,15 @@ def holds_parameters(path: Path) -> bool:
         return bool(_people(read_content(path)))
     except InputError as error:
         return "for safety" in str(error) and path.suffix.lower() in (".pkl", ".pickle")  # its reader says why
+
+
+def _holds_a_frame(file: Path) -> bool:
+    """Whether a pickle holds the parameters of one frame."""
+    try:
+        content = read_pickle(file, what=WHAT)
+    except InputError:
+        return False
+    return isinstance(content, dict) and _person(content) is not None
 
 
 def read_parameters(path: Path, *, person: int | None = None, fps: float | None = None) -> dict[str, np.ndarray]:

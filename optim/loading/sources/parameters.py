@@ -21,7 +21,7 @@ def read(settings: Settings) -> Clip:
 
 
 def recognise(path: Path) -> bool:
-    """Whether a file holds SMPL parameters and is not in AMASS format."""
+    """Whether a file holds SMPL parameters and is not in AMASS format, or a folder holds those of single frames."""
     from optim.loading.files.parameters import holds_parameters
 
     return holds_parameters(path)

@@ -142,3 +142,21 @@ def test_a_pickle_of_something_else_says_what_is_inside(tmp_path):
     path.write_bytes(pickle.dumps({"weights": np.zeros(3), "epoch": 4}))
     with pytest.raises(InputError, match=r"a\.pkl: "):
         read_motion(path)
+
+
+def test_a_folder_of_single_frames_is_a_motion(tmp_path):
+    """PROX: a folder for each frame, named by number and time, with one pickle in it."""
+    root = tmp_path / "N0Sofa ü" / "results"
+    for t in range(N):
+        folder = root / f"s001_frame_{t + 1:05d}__00.00.{t:02d}.029"
+        folder.mkdir(parents=True)
+        frame = {"global_orient": POSES[t : t + 1, :3], "body_pose": POSES[t : t + 1, 3:66], "transl": TRANS[t : t + 1]}
+        (folder / "000.pkl").write_bytes(pickle.dumps(frame | {"betas": BETAS[None], "expression": np.zeros((1, 10))}))
+    settings = parse(["--data-path", str(root)])
+    assert settings.kind == "SMPL"
+    found = read_motion(root)
+    np.testing.assert_allclose(found.trans, TRANS, atol=1e-5)
+    np.testing.assert_allclose(found.poses, POSES[:, :66], atol=1e-4)
+    (folder / "000.pkl").write_bytes(b"cposix\nsystem\n(S'echo'\ntR.")
+    with pytest.raises(InputError, match="000.pkl"):
+        read_motion(root)
