@@ -66,6 +66,45 @@ class PosePrior:
         """The most likely pose of a latent, as rotation matrices relative to the parent joint."""
         return decode_rotations(self.network, latent)
 
+    @timed("priors")
+    def turns(self, latent: Float[Tensor, "*batch latent"]) -> Tensor:
+        """Derivative (..., 21, 3, latent) of ``decode`` as small turns [rad] (see ``decoded_turns``)."""
+        return decoded_turns(self.network, latent)
+
+
+def decoded_turns(network: VPoser, latent: Float[Tensor, "*batch latent"]) -> Tensor:
+    """Derivative (..., 21, 3, latent) of the decoded rotations R, as small turns ω with R → exp([ω]×) R.
+
+    The derivative goes forward through the layers, for all latents at once.
+    """
+    first, second, last = network.bodyprior_dec_fc1, network.bodyprior_dec_fc2, network.bodyprior_dec_out
+    entered = first(latent)
+    hidden = second(leaky_relu(entered, _SLOPE))
+    moving = first.weight.T * _slopes(entered)[..., None, :]
+    moving = (moving @ second.weight.T) * _slopes(hidden)[..., None, :]
+    moving = (moving @ last.weight.T).unflatten(-1, (NUM_POSE_JOINTS, 3, 2)).movedim(-4, -1)
+    a, b = last(leaky_relu(hidden, _SLOPE)).unflatten(-1, (NUM_POSE_JOINTS, 3, 2)).unbind(-1)
+    da, db = moving.unbind(-2)
+    x = _unit(a)
+    across = b - (x * b).sum(-1, keepdim=True) * x
+    y = _unit(across)
+    z = torch.linalg.cross(x, y)
+    long, wide = a.norm(dim=-1)[..., None], across.norm(dim=-1)[..., None]
+    about_y = -_along(z, da) / long
+    about_z = _along(y, da) / long
+    about_x = (_along(z, db) + (x * b).sum(-1)[..., None] * about_y) / wide
+    turns = zip((x, y, z), (about_x, about_y, about_z), strict=True)
+    return torch.stack([axis[..., None] * turn[..., None, :] for axis, turn in turns]).sum(0)
+
+
+def _slopes(entered: Tensor) -> Tensor:
+    return torch.where(entered > 0, 1.0, _SLOPE).to(entered.dtype)
+
+
+def _along(axis: Tensor, moving: Tensor) -> Tensor:
+    """Component of derivatives (..., 3, n) along an axis (..., 3)."""
+    return (axis[..., None, :] @ moving)[..., 0, :]
+
 
 def new_network(*, neurons: int = NUM_NEURONS, latent_dim: int = LATENT_DIM) -> VPoser:
     """An untrained VPoser for 21 joints, in human_body_prior's own class."""

@@ -57,6 +57,16 @@ class Camera:
         depth = torch.where(depth.abs() < NEAREST, torch.full_like(depth, NEAREST), depth)
         return points[..., :2] / depth * focal + centre
 
+    def projected(self, points: Tensor) -> Tensor:
+        """Derivative (B, ..., 2, 3) [px/m] of ``project`` by the points; 0 along the depth where it is too near."""
+        lead = (-1,) + (1,) * (points.ndim - 2)
+        focal = self.focal.view(*lead, 2)
+        depth = points[..., 2:]
+        near = depth.abs() < NEAREST
+        scale = focal / torch.where(near, torch.full_like(depth, NEAREST), depth)
+        back = torch.where(near, 0.0, -scale * points[..., :2] / depth)
+        return torch.cat((torch.diag_embed(scale), back[..., None]), dim=-1)
+
 
 def depth_from_bones(body_keypoints: Tensor, seen: Tensor, camera: Camera) -> Tensor:
     """Depth (B,) [m] at which the body's bones are as long as in the image, in the frame with most keypoints.

@@ -8,7 +8,7 @@ from typing import Literal
 
 from optim.common.errors import InputError
 
-SolverName = Literal["lbfgs", "lbfgs-gn"]
+SolverName = Literal["lbfgs", "lbfgs-gn", "levenberg-marquardt"]
 
 
 MODELLED: SolverName = "lbfgs-gn"
@@ -40,6 +40,12 @@ SOLVERS: dict[str, SolverChoice] = {
             (3,),
             "L-BFGS that begins from the inverse of a Gauss-Newton model of the roll-out, with a few times fewer"
             " iterations",
+        ),
+        SolverChoice(
+            "levenberg-marquardt",
+            "LM",
+            (1, 2),
+            "Levenberg–Marquardt: damped steps to the minimum of squares whose derivatives are known",
         ),
     )
 }

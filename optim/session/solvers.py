@@ -7,14 +7,19 @@ from typing import Any
 
 from torch import Tensor
 
+from optim.objective.gauss_newton import gauss_newton
 from optim.objective.objective import Objective
 from optim.objective.rollout_model.model import RolloutModel
 from optim.problem.variables import Packing, Variables
 from optim.schedule.phases import Phase
-from optim.solver import lbfgs, modelled_lbfgs
+from optim.solver import lbfgs, levenberg_marquardt, modelled_lbfgs
 from optim.solver.solver import Model, Solver
 
-MODULES: Mapping[str, Solver] = {"lbfgs": lbfgs, "lbfgs-gn": modelled_lbfgs}
+MODULES: Mapping[str, Solver] = {
+    "lbfgs": lbfgs,
+    "lbfgs-gn": modelled_lbfgs,
+    "levenberg-marquardt": levenberg_marquardt,
+}
 """Name of a solver (``schedule.solvers.SOLVERS``) → its module."""
 
 
@@ -42,8 +47,14 @@ class Models:
         known = self._known
         if known is None or not (known[0] is objective and known[1] is packing and known[2] is x):
             try:
-                model: Model | None = RolloutModel(objective, variables, packing, x)
+                model: Model | None = _model(objective, x, variables, packing)
             except ValueError:
                 model = None
             known = self._known = (objective, packing, x, model)
         return known[3]
+
+
+def _model(objective: Objective, x: Tensor, variables: Variables, packing: Packing) -> Model:
+    if objective.phase.stage < 3:
+        return gauss_newton(objective, x, variables, packing)
+    return RolloutModel(objective, variables, packing, x)

@@ -43,7 +43,11 @@ class Model(Protocol):
     """A quadratic model of the loss around a point, without its gradient."""
 
     def step(self, gradient: Tensor, damping: float) -> Tensor:
-        """The step (n,) to the minimum of the model with this gradient (n,) and damped curvature."""
+        """The step (n,) to the minimum of the model with this gradient (n,) and damped curvature.
+
+        Raises:
+            ArithmeticError: There is no such minimum, for example because a number is not finite.
+        """
         ...
 
     def curvature(self, step: Tensor) -> float:

@@ -144,6 +144,25 @@ class LineSearch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DampedSteps:
+    """One iteration of Levenberg–Marquardt, with the N steps that it tried."""
+
+    start: float  # loss before the iteration
+    dampings: np.ndarray  # (N,) damping, as a share of the diagonal of the curvature
+    values: np.ndarray  # (N,) losses
+    promised: np.ndarray  # (N,) decrease of the loss that the model promised
+    gains: np.ndarray  # (N,) gain ratio: decrease found / decrease promised
+    accepted: np.ndarray  # (N,) whether the step was taken
+    damping: float  # damping of the next iteration
+    stop: str | None  # why the outer step ended here; None if it goes on
+    stalled: bool  # whether further steps are of no use
+    iterations: int  # done in the outer step so far
+    evaluations: int  # done in the outer step so far
+    gradient: float  # largest entry of the gradient at the point taken
+    least_gain: float  # gain ratio from which a step is taken
+
+
+@dataclass(frozen=True, kw_only=True)
 class RescoredCurve:
     """The loss of past iterations of one phase, computed with one set of weights."""
 

@@ -125,6 +125,12 @@ def _found() -> tuple[Form, ...]:
             "start slope lengths values slopes armijo curvature kinds taken pairs most_pairs scale stop stalled"
             " iterations evaluations budget gradient c1 c2",
         ),
+        form(
+            findings.DampedSteps,
+            "DampedSteps",
+            "start dampings values promised gains accepted damping stop stalled iterations evaluations gradient"
+            " least_gain",
+        ),
         form(findings.RescoredCurve, "RescoredCurve", "ids total missing"),
         form(findings.TermPull, "TermPull", "norm"),
         form(findings.OneStep, "OneStep", "motion"),

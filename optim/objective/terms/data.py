@@ -79,12 +79,27 @@ def cloud_distance(
         (B, T, N).
     """
     nearest = nearest_vertices(seen.values, mesh)
-    matched = mesh.gather(2, nearest[..., None].expand(*nearest.shape, 3))
-    squared = ((seen.values - matched) ** 2).sum(-1)
+    squared = _squared_distance(seen, mesh, nearest)
     mask = seen.mask[..., 0]
     if robust == "none":
         return 0.5 * mask * squared
     return 0.5 * bisquare_weights(squared.detach().sqrt(), mask, tuning=tuning, least_scale=least_scale) * squared
+
+
+def matches(
+    seen: Masked, mesh: Tensor, *, robust: str = "bisquare", tuning: float = 4.6851, least_scale: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """The vertex (B, T, N) that ``cloud_distance`` compares each observed point with, and the weight (B, T, N)."""
+    nearest, mask = nearest_vertices(seen.values, mesh), seen.mask[..., 0]
+    if robust == "none":
+        return nearest, mask
+    distance = _squared_distance(seen, mesh, nearest).sqrt()
+    return nearest, bisquare_weights(distance, mask, tuning=tuning, least_scale=least_scale)
+
+
+def _squared_distance(seen: Masked, mesh: Tensor, nearest: Tensor) -> Tensor:
+    matched = mesh.gather(2, nearest[..., None].expand(*nearest.shape, 3))
+    return ((seen.values - matched) ** 2).sum(-1)
 
 
 def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:

@@ -25,12 +25,12 @@ def rgb_overlap_consist_verts3d_vel(scene: Scene) -> Tensor:
 
 def rgb_overlap_xbatch_verts3d_pos(scene: Scene) -> Tensor:
     """½ ‖v − v_previous‖² [m²] over the frames shared with the batch before, flat."""
-    return against_previous(scene.verts3d, scene.previous.verts3d, _overlap_before(scene), position_difference)
+    return against_previous(scene.verts3d, scene.previous.verts3d, overlap_before(scene), position_difference)
 
 
 def rgb_overlap_xbatch_verts3d_vel(scene: Scene) -> Tensor:
     """½ ‖Δv − Δv_previous‖² [m²] over the frames shared with the batch before, flat."""
-    return against_previous(scene.verts3d, scene.previous.verts3d, _overlap_before(scene), velocity_difference)
+    return against_previous(scene.verts3d, scene.previous.verts3d, overlap_before(scene), velocity_difference)
 
 
 def rgb_overlap_consist_betas(scene: Scene) -> Tensor:
@@ -60,7 +60,7 @@ def _overlaps(scene: Scene) -> list[int]:
     return [max(0, n - missing) for n in overlap_lengths(there(scene.seen.seq_interval))]
 
 
-def _overlap_before(scene: Scene) -> int:
+def overlap_before(scene: Scene) -> int:
     """Number of frames shared with the batch before."""
     return max(0, scene.previous.seq_interval[1] - int(there(scene.seen.seq_interval)[0, 0]))
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from optim.session.edits import Bookmark, Rewind, SetFrames, SetWeight
+from optim.session.edits import Bookmark, Rewind, SetFrames, SetSolver, SetWeight
 from optim.session.history import ITERATION
 from optim.session.rescoring import rescored_path
 from optim.solver.lbfgs import SUFFICIENT_DECREASE
@@ -18,7 +18,7 @@ from viewer.panels.fit.losses import branch_events, other_branches, phase_start
 from viewer.panels.fit.timeline import lanes, positions
 from viewer.panels.inspect.frames import brightness, over_clip
 from viewer.protocol.commands import Inspect, RunStage, Step, StepOuter
-from viewer.protocol.findings import FrameTerms
+from viewer.protocol.findings import DampedSteps, FrameTerms
 from viewer.ui.layout import LANE_HEIGHT
 from viewer.ui.widgets import Strip
 
@@ -191,6 +191,19 @@ def test_a_search_without_a_point_is_said(open_fit):
     show(window, "search")
     assert window.view.analyses["line_search"].value is not None
     assert window.shows("step ended: ")
+
+
+def test_the_steps_of_levenberg_marquardt_are_shown_with_damping_and_gain(open_fit):
+    window = open_fit()
+    window.post(SetSolver("levenberg-marquardt"), Step())
+    show(window, "search")
+    found, solver = window.view.analyses["line_search"].value, window.session.current.solver
+    assert isinstance(found, DampedSteps) and len(found.values) == len(solver.trials)
+    assert found.start == window.session.history[window.session.current.parent].solver.point.value
+    assert list(found.dampings) == [trial.damping for trial in solver.trials]
+    assert found.accepted[-1] and found.values[-1] == solver.point.value and found.damping == solver.damping
+    assert window.shows(f"accepted with gain ratio {found.gains[-1]:.2f}")
+    assert window.shows("accepted") and window.shows(f"next damping {found.damping:.1e}")
 
 
 # Timeline

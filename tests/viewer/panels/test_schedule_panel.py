@@ -102,6 +102,17 @@ def test_presets_set_weights_and_steps_as_one_edit(window, name):
     assert (tune.weight("motion_prior"), window.session.schedule[1].steps) == expected
 
 
+def test_the_solver_of_a_phase_is_chosen_from_those_of_its_stage(window):
+    window.click("stage 2/solver")
+    window.frames(2)
+    window.click("LM")
+    window.frames(3)
+    assert [phase.solver for phase in window.session.schedule][:3] == ["lbfgs", "levenberg-marquardt", "lbfgs"]
+    assert window.view.phases[1].solver == "levenberg-marquardt"
+    window.key("Z", ctrl=True)
+    assert window.session.schedule[1].solver == "lbfgs"
+
+
 def test_presets_say_what_they_leave(window):
     told = {preset.name: preset_help(preset) for preset in window.view.scene.presets}
     assert "prior frame: canonical, not input" in told["reference"]

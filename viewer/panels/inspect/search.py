@@ -1,4 +1,7 @@
-"""The panel Search: the points that a line search tried, the Wolfe conditions that each meets, and its outcome."""
+"""The panel Search: the points that an iteration tried, what each fulfils, and the outcome.
+
+For L-BFGS these are a line search and the Wolfe conditions, for Levenberg–Marquardt the damped steps (``damping``).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import numpy as np
 import polyscope.imgui as psim
 import polyscope.implot as implot
 
+from viewer.panels.inspect.damping import damped_steps
 from viewer.protocol.commands import Command
-from viewer.protocol.findings import LineSearch
+from viewer.protocol.findings import DampedSteps, LineSearch
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
@@ -40,6 +44,8 @@ def search_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         psim.TextDisabled("Not asked yet.")
     elif found.value is None:
         psim.TextDisabled(found.error or "Nothing has been searched here: step one iteration (N).")
+    elif isinstance(found.value, DampedSteps):
+        damped_steps(found.value)
     else:
         _outcome(found.value)
         size = psim.GetContentRegionAvail()

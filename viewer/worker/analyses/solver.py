@@ -1,4 +1,4 @@
-"""The line search of an iteration, the loss of past iterations under other weights, and the pull of each term."""
+"""The points that an iteration tried, the loss of past iterations under other weights, and the pull of each term."""
 
 from __future__ import annotations
 
@@ -9,22 +9,48 @@ from optim.session.history import ITERATION, Snapshot
 from optim.session.rescoring import rescored_path
 from optim.solver import lbfgs
 from optim.solver.lbfgs import LbfgsState
-from viewer.protocol.findings import LineSearch, RescoredCurve, TermPull
+from optim.solver.levenberg_marquardt import LEAST_GAIN, LevenbergMarquardtState
+from viewer.protocol.findings import DampedSteps, LineSearch, RescoredCurve, TermPull
 from viewer.worker.build_view import ViewBuilder
 
 
-def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | None:
-    """The line search that led to a snapshot; None if an edit or the start of a phase made the snapshot."""
+def line_search(builder: ViewBuilder, snapshot: Snapshot) -> LineSearch | DampedSteps | None:
+    """The points tried on the way to a snapshot; None if an edit or the start of a phase made the snapshot."""
     solver = snapshot.solver
-    if snapshot.cause != ITERATION or snapshot.parent is None or not isinstance(solver, LbfgsState):
+    if snapshot.cause != ITERATION or snapshot.parent is None or not (solver.tried or solver.slope):
         return None
-    if not (solver.trials or solver.slope):
-        return None
+    start = float(builder.session.history[snapshot.parent].solver.point.value)
+    if isinstance(solver, LevenbergMarquardtState):
+        return _damped_steps(solver, start)
+    assert isinstance(solver, LbfgsState)
+    return _line_search(solver, start, snapshot)
+
+
+def _damped_steps(solver: LevenbergMarquardtState, start: float) -> DampedSteps:
+    trials = solver.trials
+    return DampedSteps(
+        start=start,
+        dampings=np.array([trial.damping for trial in trials]),
+        values=np.array([trial.value for trial in trials]),
+        promised=np.array([trial.promised for trial in trials]),
+        gains=np.array([trial.gain for trial in trials]),
+        accepted=np.array([trial.accepted for trial in trials], bool),
+        damping=solver.damping,
+        stop=solver.stop,
+        stalled=solver.stalled,
+        iterations=solver.iterations_in_step,
+        evaluations=solver.evaluations_in_step,
+        gradient=float(solver.point.gradient.abs().max()),
+        least_gain=LEAST_GAIN,
+    )
+
+
+def _line_search(solver: LbfgsState, start: float, snapshot: Snapshot) -> LineSearch:
     trials = solver.trials
     phase = snapshot.schedule[snapshot.phase]
     options = lbfgs.Options(max_iterations=phase.iterations)
     return LineSearch(
-        start=float(builder.session.history[snapshot.parent].solver.point.value),
+        start=start,
         slope=solver.slope,
         lengths=np.array([trial.step_length for trial in trials]),
         values=np.array([trial.value for trial in trials]),
