@@ -21,6 +21,8 @@ ONE_OF_EACH = (
     edits.UsePreset("reference"),
     edits.SetSteps(3, phase=1),
     edits.SetSolver("lbfgs", phase=1),
+    edits.RestartSolver(),
+    edits.SetFlatRule(0.001, phase=1),
     edits.SetFrames(None, phase=2),
     edits.Plan(schedule("shooting", **SHORT)),
     edits.SkipPhase(),
