@@ -1,8 +1,8 @@
 """The program as a user starts it: exit statuses, messages, results on disk, stopping."""
 
 import os
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
