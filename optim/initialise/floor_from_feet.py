@@ -146,7 +146,7 @@ def on_found_floor(
     if keep or problem.floor_known:
         return known_to(problem, motion, OBSERVED_SPREAD), variables
     guess = guess_floor(motion, problem.body, **feet_evidence(problem.observations))[0]
-    log.warning("floor from the feet: %s", guess)
+    log.warning("floor from the %s", guess)
     plane = torch.from_numpy(guess.plane).to(problem.floor.dtype)
     found = replace(problem, floor=plane.expand(problem.batch, 4))
     return known_to(found, motion, guess.spread, scale_error=SCALE_ERROR), {

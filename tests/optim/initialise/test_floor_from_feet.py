@@ -200,7 +200,7 @@ def test_an_assumed_floor_is_found_where_stage_3_begins(preset, moves, body, cap
         session.finish_stage()
         session.step_iteration()
     assert session.current.stage == 3
-    assert ("floor from the feet: " in caplog.text) is moves
+    assert ("floor from the feet" in caplog.text) is moves
     now = session.problem.floor
     assert bool((now == problem.floor).all()) is not moves
     if moves:
