@@ -86,7 +86,7 @@ PRESETS = {
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
         replace(_HUMORSCOPE, name="humorscope-measured-units", preconditioner="measured"),
         replace(_HUMORSCOPE, name="direct", stage_3="direct", preconditioner="measured"),
-        replace(_HUMORSCOPE, name="gauss-newton", stage_3="single", stage_3_solver="lbfgs-gn", flat_gain=1e-3),
+        replace(_HUMORSCOPE, name="gauss-newton", stage_3="single", stage_3_solver="lbfgs-gn"),
         replace(_HUMORSCOPE, name="shooting", stage_3="shooting", preconditioner="measured"),
         _REFERENCE,
         replace(_REFERENCE, name="reference-6d", rotation="6d"),
