@@ -13,12 +13,14 @@ from optim.results.read_results import read_result
 from tests.optim.results.test_opened import write_part
 from tests.viewer.panels.test_analysis_panels import show
 from viewer.layers.compared import ComparedLayer
+from viewer.panels.fit.frame_bar import HEIGHT, _tell, difference
 from viewer.protocol.commands import Inspect, RunStage, Step
 from viewer.protocol.view_model import About
 from viewer.replay.opening import replay_of
 from viewer.ui import theme
 from viewer.ui.focus import legend
 from viewer.ui.pins import moments, pin_of
+from viewer.ui.widgets import Strip
 
 
 @pytest.fixture
@@ -63,6 +65,28 @@ def test_the_legend_names_both_bodies_while_they_are_compared(window):
     assert entries[1].color == theme.LAYER_COLORS["compared"]
     window.click("pin 0/Unpin")
     assert {entry.text for entry in legend(window.view, ["body", "compared"])} == {"fitted body"}
+
+
+def test_the_timeline_has_the_curve_of_the_differences_and_tells_the_value(window):
+    place = Strip(100.0, 50.0, 700.0, HEIGHT, None, False, 0.0, 0.0)
+    ui = window.app.ui
+    assert difference(window.view, ui, place) == []
+    window.click("Pin this")
+    window.post(RunStage())
+    window.frames(2)
+    for name in BETWEEN:
+        ui.pins.quantity, signed = name, window.view.compared.values[name]
+        values = np.abs(signed)
+        points = np.array(difference(window.view, ui, place))
+        np.testing.assert_allclose(points[:, 0], np.linspace(100.0, 800.0, 8))
+        highest = points[:, 1].min()
+        assert points[:, 1].argmin() == values.argmax() and highest >= place.y
+        assert points[:, 1].max() <= place.y + HEIGHT
+        heights = (points[:, 1].max() - points[:, 1]) / np.ptp(points[:, 1])
+        np.testing.assert_allclose(heights, (values - values.min()) / np.ptp(values), atol=1e-4)
+        assert f"{QUANTITIES[name].label} {QUANTITIES[name].text(signed[3])}" in _tell(window.view, ui, 3)
+    short = np.array(difference(window.view, ui, place._replace(width=3.0)))
+    assert len(short) == 3 and short[:, 1].min() == pytest.approx(points[:, 1].min())  # no largest value is lost
 
 
 def test_both_bodies_are_drawn_and_stand_apart_as_far_as_is_chosen(window):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import polyscope.imgui as psim
 
+from optim.diagnostics.comparison import BETWEEN
+from optim.diagnostics.quantities import QUANTITIES
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.layout import LANE_HEIGHT, MOST_LANES, Rect, lanes_of
@@ -31,8 +34,8 @@ def frame_bar(view: ViewModel, ui: UiState) -> None:
     if place.held is not None:
         ui.go_to(round(place.held * (count - 1)), count)
     elif place.hovered:
-        psim.SetTooltip(_tell(view, round(place.cursor * (count - 1))))
-    _draw(view, place)
+        psim.SetTooltip(_tell(view, ui, round(place.cursor * (count - 1))))
+    _draw(view, ui, place)
     _shade_unplayed(ui, place, count)
     bar_handle(place.x + place.width * ui.frame / max(count - 1, 1), place.y, place.height)
     psim.SameLine()
@@ -99,17 +102,52 @@ def contacts(view: ViewModel) -> dict[str, np.ndarray]:
     return found
 
 
-def _tell(view: ViewModel, frame: int) -> str:
+def compared_quantity(ui: UiState) -> str:
+    """Name of the quantity in which two motions are compared now."""
+    return ui.pins.quantity if ui.pins.quantity in BETWEEN else BETWEEN[0]
+
+
+def difference(view: ViewModel, ui: UiState, place: Strip) -> list[tuple[float, float]]:
+    """Points [px] of the curve of differences between two motions, from 0 to the largest; nothing without two motions.
+
+    Signed quantities count by their size.
+    With more frames than pixels, the largest of those that share a pixel stands for them.
+    """
+    if view.compared is None or len(view.compared.frames) < 2:
+        return []
+    frames, values = view.compared.frames, np.abs(view.compared.values[compared_quantity(ui)])
+    first = np.arange(0, len(frames), max(1, int(np.ceil(len(frames) / place.width))))
+    tops = np.maximum.reduceat(values, first) / max(float(np.max(values)), 1e-12)
+    x = place.x + place.width * frames[first] / max(view.scene.clip_frames - 1, 1)
+    bottom = place.y + place.height - (_SEEN + 2 * (_FOOT + 1.0)) * scale()
+    y = bottom - tops * (HEIGHT - _SEEN - 2 * (_FOOT + 1.0) - 2.0) * scale()
+    return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _draw_difference(view: ViewModel, ui: UiState, place: Strip) -> None:
+    draw, color = psim.GetWindowDrawList(), theme.packed(theme.LAYER_COLORS["compared"])
+    for one, other in pairwise(difference(view, ui, place)):
+        draw.AddLine(one, other, color, 1.5 * scale())
+
+
+def _tell(view: ViewModel, ui: UiState, frame: int) -> str:
     lines = [f"frame {frame}, {frame / view.scene.fps:.2f} s: {100 * seen_frames(view)[frame]:.0f} % observed"]
     for foot, probability in contacts(view).items():
         lines.append(f"{foot} foot on the floor with probability {probability[frame]:.2f}")
     lines += _sub_sequences(view, frame)
+    apart = None if view.compared is None else view.compared.at(compared_quantity(ui), frame)
+    if view.compared is not None and apart is not None:
+        row = QUANTITIES[compared_quantity(ui)]
+        lines.append(f"B ({view.compared.label}): {row.label} {row.text(apart)}")
     lines.append("drag to move through the clip (arrows, Home, End)")
     return "\n".join(lines)
 
 
-def _draw(view: ViewModel, place: Strip) -> None:
-    """From above: a lane for each sub-sequence, seconds, both feet, what was observed, red where nothing was."""
+def _draw(view: ViewModel, ui: UiState, place: Strip) -> None:
+    """From above: a lane for each sub-sequence, seconds, both feet, what was observed, red where nothing was.
+
+    Over the seconds stands the curve of the differences between two motions that are compared.
+    """
     draw = psim.GetWindowDrawList()
     corner, end = (place.x, place.y), (place.x + place.width, place.y + place.height)
     draw.AddRectFilled(corner, end, theme.packed(theme.RAISED), 3.0)
@@ -124,6 +162,7 @@ def _draw(view: ViewModel, place: Strip) -> None:
         touches = (probability > TOUCHES).astype(float)
         _runs(place, touches, y, y + _FOOT * scale(), theme.LAYER_COLORS["contacts"], 0.0, 0.9)
     _seconds(view, place)
+    _draw_difference(view, ui, place)
 
 
 def _sub_sequences(view: ViewModel, frame: int) -> Iterator[str]:
