@@ -144,6 +144,25 @@ def of_session(
     return results
 
 
+def of_batches(fits: Sequence[Fit], numbers: Sequence[Sequence[int]]) -> list[FitResult]:
+    """Results of the batches of a split video, one for each sub-sequence, and their stitched motion.
+
+    A batch that has not reached the last stage of the first one is not in the stitched motion yet.
+
+    Args:
+        fits: Of the batches, see ``optim.split.batches.fits_of_batches``.
+        numbers: Of each batch's sub-sequences in the video, for their names.
+    """
+    name, found, intervals = fits[0].problem.name or "clip", list[FitResult](), list[tuple[int, int]]()
+    for fit, own in zip(fits, numbers, strict=True):
+        seen = fit.problem.observations.seq_interval
+        assert seen is not None
+        found += [replace(one, name=f"{name}_{n:04d}") for one, n in zip(of_session(fit), own, strict=False)]
+        intervals += [(int(start), int(end)) for start, end in seen.tolist()]
+    done = [index for index, one in enumerate(found) if found[0].last_stage in one.stages]
+    return [*found, _joined([found[i] for i in done], [intervals[i] for i in done], name=name)]
+
+
 def stage_ends(fit: Fit) -> dict[str, Snapshot]:
     """Name in ``STAGES`` → snapshot at its end on the current branch, for the stages that were begun."""
     reached = {

@@ -25,6 +25,11 @@ _PREDICTIONS_KEPT = 8
 class Batches(Protocol):
     """The batches of a split video, which are fitted one after the other (``optim.split.batches``)."""
 
+    @property
+    def whole(self) -> Problem:
+        """The video as one sequence."""
+        ...
+
     def __len__(self) -> int: ...
 
     def size(self, batch: int) -> int:
@@ -98,6 +103,10 @@ class Fit:
         self.problem = self.problem_at(snapshot)
         self.current = snapshot
         return snapshot
+
+    def at(self, snapshot: Snapshot) -> Fit:
+        """The same fit as it stood at a snapshot, which may belong to an earlier batch."""
+        return Fit(self._given[0], self.history, snapshot, self._batches)
 
     def problem_at(self, snapshot: Snapshot) -> Problem:
         """The problem with the observations and the floor that hold at a snapshot.

@@ -19,6 +19,7 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.phases import Phase
 from optim.session.fit import Fit
+from optim.session.history import BATCH
 from optim.session.session import Session
 from optim.split.splitting import Interval, Split, in_batches, sub_problem
 from optim.split.stitching import Clip, Stitched, stitch
@@ -209,6 +210,25 @@ def last_of(fit: Fit) -> PreviousBatch:
     floor = torch.tensor(_WORLD_FLOOR) if row.floor_plane is None else row.floor_plane[0]
     start, end = interval[-1].tolist()
     return PreviousBatch((int(start), int(end)), verts[0], row.betas[0], floor)
+
+
+def fits_of_batches(fit: Fit) -> list[Fit]:
+    """The fits of the batches on the way to the current snapshot: earlier ones as they ended, the current one last."""
+    found, history = [fit], fit.history
+    while (first := history.path(found[0].current.id)[0]).cause == BATCH and first.parent is not None:
+        found.insert(0, fit.at(history[first.parent]))
+    return found
+
+
+def clips_of_batches(fits: Sequence[Fit]) -> list[Clip]:
+    """Motions of the sub-sequences of several batches that have reached the stage of the first one."""
+    clips: list[Clip] = []
+    for fit in fits:
+        seen = fit.problem.observations.seq_interval
+        assert seen is not None
+        if fit.current.stage >= fits[0].current.stage:
+            clips += clips_of(fit.trajectory(), [(int(start), int(end)) for start, end in seen.tolist()])
+    return clips
 
 
 def clips_of(motion: Trajectory, intervals: Sequence[Interval]) -> list[Clip]:

@@ -13,6 +13,8 @@ def export(
 ) -> list[Path]:
     """Write the current motion in the formats of ``optim.results.saving``, or all stages in HuMoR's layout.
 
+    Of a clip in batches, all batches up to the current one are written, and their stitched motion.
+
     Args:
         frame: Frame for formats that hold one body only.
         bones: Names of the bones in gltf and bvh.
@@ -26,15 +28,27 @@ def export(
     """
     # Loading these takes a third of a second, most of it for scipy.spatial, and most fits are not exported.
     import assets
+    from optim.results.results import of_batches
     from optim.results.saving.exports import export as export_motion
-    from optim.results.saving.humor_results import save_results, writable_folder
+    from optim.results.saving.humor_results import save_results, save_stitched, writable_folder
+    from optim.split.batches import clips_of_batches, fits_of_batches
+    from optim.split.stitching import stitch
 
     out = writable_folder(Path(folder).expanduser())
     others = [name for name in formats if name != "humor"]
-    last = session.problem.frames - 1
-    paths = export_motion(session.fit, others, out, frame=min(frame, last), bones=bones, scale=scale) if others else []
+    last, batches = session.problem.frames - 1, session.batches
+    fits = [session.fit] if batches is None else fits_of_batches(session.fit)
+    numbers = [None if batches is None else batches.numbers(fit.current.batch) for fit in fits]
+    several = batches is not None and len(fits) > 1
+    what = of_batches(fits, [own for own in numbers if own is not None]) if several else session.fit
+    paths = export_motion(what, others, out, frame=min(frame, last), bones=bones, scale=scale) if others else []
     if "humor" in formats:
         body = session.problem.body_file or assets.BODY_FOLDER
-        numbers = None if session.batches is None else session.batches.numbers(session.current.batch)
-        paths += save_results(session, out / "results_out", body_file=body, numbers=numbers)
+        for fit, own in zip(fits, numbers, strict=True):
+            paths += save_results(fit, out / "results_out", body_file=body, numbers=own)
+        if several and batches is not None:
+            how = session.current.schedule[session.current.phase].preset.stitching
+            motion = stitch(clips_of_batches(fits), how=how, body=batches.whole.body, frames=batches.whole.frames)
+            stage = fits[0].current.stage
+            paths.append(save_stitched(motion, batches.whole, out / "results_out", body_file=body, stage=stage))
     return paths

@@ -27,6 +27,7 @@ from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.results.results import bridged_stage2
+from optim.session.fit import Fit
 from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.split.stitching import Stitched
@@ -35,11 +36,12 @@ Arrays = dict[str, np.ndarray]
 
 
 def save_results(
-    session: Session, folder: Path, *, body_file: Path, numbers: Sequence[int] | None = None
+    session: Session | Fit, folder: Path, *, body_file: Path, numbers: Sequence[int] | None = None
 ) -> list[Path]:
     """Write the stages that the current branch of a session has begun.
 
     Args:
+        session: The session, or its fit at some snapshot.
         folder: ``results_out``. Each sub-sequence gets a folder in it, named after the problem.
         body_file: SMPL+H file of the fit, for ``meta.txt``.
         numbers: Numbers of the sub-sequences within a split video, for the names of their folders.
@@ -50,7 +52,7 @@ def save_results(
     problem = session.problem
     if numbers is None and problem.batch > 1:
         numbers = range(problem.batch)
-    stages = _stages(session)
+    stages = _stages(session.fit if isinstance(session, Session) else session)
     truth = {} if problem.ground_truth is None else _motion_arrays(problem.ground_truth)
     folders = []
     for index in range(problem.batch):
@@ -136,21 +138,21 @@ def writable_folder(folder: Path) -> Path:
     return folder
 
 
-def _stages(session: Session) -> dict[str, Arrays]:
+def _stages(fit: Fit) -> dict[str, Arrays]:
     """File name without ending → arrays of all sub-sequences, for the stages that were begun."""
     reached: dict[str, Snapshot | None] = {
-        "stage1": session.fit.end_of_stage(1),
-        "stage2": session.fit.end_of_stage(2),
-        "stage3_init": session.fit.stage3_start,
-        "stage3": session.fit.end_of_stage(3),
+        "stage1": fit.end_of_stage(1),
+        "stage2": fit.end_of_stage(2),
+        "stage3_init": fit.stage3_start,
+        "stage3": fit.end_of_stage(3),
     }
     arrays = {}
     for name, snapshot in reached.items():
         if snapshot is not None:
-            arrays[f"{name}_results"] = _motion_arrays(session.fit.trajectory(snapshot))
+            arrays[f"{name}_results"] = _motion_arrays(fit.trajectory(snapshot))
             if name != "stage1":
-                arrays[f"{name}_results_prior"] = _motion_arrays(session.fit.prior_trajectory(snapshot))
-    bridged = bridged_stage2(session.fit)
+                arrays[f"{name}_results_prior"] = _motion_arrays(fit.prior_trajectory(snapshot))
+    bridged = bridged_stage2(fit)
     if bridged is not None:
         arrays["stage2_bridged_results"] = _motion_arrays(bridged)
     return arrays

@@ -18,6 +18,7 @@ from tests.viewer.conftest import Window
 from viewer.panels.fit.timeline import positions
 from viewer.protocol.commands import Inspect, Run, RunStage, Step
 from viewer.replay.run_source import RunSource
+from viewer.worker.exporting import export
 from viewer.worker.local_client import LocalClient
 
 PHASES = schedule("humorscope", "rgb", num_iters=(1, 1, 3), lbfgs_max_iter=3, tune_frames=4)
@@ -127,3 +128,29 @@ def test_a_recording_holds_all_batches_and_is_gone_on_with(open_window, tmp_path
     again.post(Run())
     assert again.view.status.state == "done"
     again.app.client.close()
+
+
+def test_the_export_holds_every_finished_batch_and_their_stitched_motion(window, tmp_path):
+    window.post(Run())
+    paths = export(window.session, ["humor", "json"], str(tmp_path), frame=0, bones="smpl", scale=1.0)
+    folders = [path.name for path in paths if path.is_dir()]
+    name = window.session.problem.name or "clip"
+    assert folders == [f"{name}_0000", f"{name}_0001", f"{name}_0002", "final_results"]
+    assert {path.name for path in tmp_path.glob("*.json")} >= {
+        path.name for path in paths if path.suffix == ".json"
+    } and sum(path.suffix == ".json" for path in paths) == 4
+    fit = BatchedFit(small.problem("joints2d", frames=SPLIT.frames), SPLIT, schedule=PHASES, batch_size=2)
+    for session in fit:
+        session.run()
+    whole = fit.stitched(how=session.current.schedule[session.current.phase].preset.stitching)
+    saved = np.load(tmp_path / "results_out" / "final_results" / "stage3_results.npz")
+    np.testing.assert_array_equal(saved["trans"], whole.trans.numpy())
+    first = np.load(tmp_path / "results_out" / f"{name}_0000" / "stage3_results.npz")
+    assert first["trans"].shape == (8, 3)
+
+
+def test_a_batch_under_way_is_not_in_the_stitched_motion_yet(window, tmp_path):
+    to_the_second(window)
+    export(window.session, ["humor", "json"], str(tmp_path), frame=0, bones="smpl", scale=1.0)
+    assert len(list((tmp_path / "results_out").glob("*_000?"))) == 3
+    assert (tmp_path / "results_out" / "final_results" / "stage3_results.npz").exists()
