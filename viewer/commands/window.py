@@ -54,6 +54,7 @@ def show_fit(settings: Settings) -> int:
             other=partial(other_run, settings),
             compare=None if settings.compare is None else str(settings.compare),
             still=draw_still,
+            run=str(place.path.resolve()) if place.kept else None,
         )
     except window.WindowUnavailable as error:
         from viewer.commands.clips import fit_clips
@@ -162,6 +163,7 @@ def show_replay(settings: Settings, path: Path) -> int:
             other=partial(other_run, settings),
             compare=None if settings.compare is None else str(settings.compare),
             still=draw_still,
+            run=str(path.resolve()),
         )
     except window.WindowUnavailable as error:
         tell_error(error)

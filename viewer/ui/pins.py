@@ -22,6 +22,18 @@ class Pin:
     terms: Mapping[str, float]  # name of a loss term → weighted value; empty if unknown
     about: About
     phases: tuple[tuple[str, int, Mapping[str, float]], ...]  # name, steps, weights
+    snapshot: int | None = None  # of its run; None: the ground truth
+    run: str = ""  # path of the other run that it comes from; empty: the run of the window
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pin comes from, so that the next window on the same run can pin it again."""
+
+    label: str
+    snapshot: int | None
+    run: str
+    drawn: bool
 
 
 @dataclass
@@ -40,6 +52,10 @@ class Pins:
     run_wanted: tuple[int, str] | None = None  # snapshot of the other run to pin, and its label
     run: ViewModel | None = None  # the other run as it was last seen
     run_name: str = ""
+    run_path: str = ""
+    again: list[Place] = field(default_factory=list)
+    """Pins of an earlier window on the same run that have not been pinned again yet."""
+    drawn_again: str | None = None  # label of the one that was drawn then, until it is drawn again
 
     @property
     def pin(self) -> Pin | None:
@@ -51,6 +67,15 @@ class Pins:
         self.kept = [known for known in self.kept if known.label != pin.label][-(MOST_PINS - 1) :] + [pin]
         self.active = len(self.kept) - 1
 
+    def places(self) -> list[Place]:
+        """Where the pins come from."""
+        kept = [Place(pin.label, pin.snapshot, pin.run, pin is self.pin) for pin in self.kept]
+        return [*kept, *self.again]
+
+    def draw(self, label: str | None) -> None:
+        """Draw the pin of this name; none without one."""
+        self.active = next((index for index, pin in enumerate(self.kept) if pin.label == label), None)
+
     def remove(self, index: int) -> None:
         """Unpin a motion; the newest other one is drawn if it was drawn."""
         del self.kept[index]
@@ -59,10 +84,11 @@ class Pins:
             self.active = None if self.active < 0 else self.active
 
 
-def pin_of(view: ViewModel, label: str, *, motion: Motion | None = None) -> Pin:
+def pin_of(view: ViewModel, label: str, *, motion: Motion | None = None, run: str = "") -> Pin:
     """What is shown, as a pin.
 
     Args:
+        run: Path of the run, if it is not the one of the window.
         motion: Another motion of the same clip, such as the ground truth, which has no loss.
     """
     scene = view.scene
@@ -75,7 +101,20 @@ def pin_of(view: ViewModel, label: str, *, motion: Motion | None = None) -> Pin:
         terms=terms_of(view) if motion is None else {},
         about=view.about if motion is None else About(),
         phases=phases_of(view) if motion is None else (),
+        snapshot=view.shown if motion is None else None,
+        run=run,
     )
+
+
+def places_of(saved: object) -> list[Place]:
+    """Places that were saved as JSON; what is none is left out."""
+    found = []
+    for one in saved if isinstance(saved, list) else ():
+        if isinstance(one, dict):
+            label, snapshot, run = one.get("label"), one.get("snapshot"), one.get("run")
+            if isinstance(label, str) and isinstance(run, str) and (snapshot is None or type(snapshot) is int):
+                found.append(Place(label, snapshot, run, one.get("drawn") is True))
+    return found[:MOST_PINS]
 
 
 def terms_of(view: ViewModel) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ from optim.common.errors import InputError
 from optim.common.writing import write_text
 from optim.reading.json_file import read_json
 from viewer.ui.look import kept, recall
+from viewer.ui.pins import Pins, Place, places_of
 from viewer.ui.theme import THEMES
 from viewer.ui.ui_state import LAYERS, STILL_TIMES, UiState
 
 log = logging.getLogger(__name__)
+MOST_RUNS = 20
+"""Runs whose pins are kept."""
 WINDOW_SIZE, LEAST_SIZE, LARGEST_SIZE = (1280, 720), (640, 400), (7680, 4320)
 
 
@@ -38,6 +41,7 @@ class Preferences:
     still_times: int = 2  # Size of still pictures, in sizes of the window.
     look: dict[str, Any] | None = None  # Of the 3D view, see ``viewer.ui.look``.
     views: list[dict[str, Any]] | None = None  # Saved viewpoints.
+    pins: dict[str, list[dict[str, Any]]] | None = None  # Run → its pinned motions, for the runs shown last.
 
     def window_size(self, *, scale: float = 1.0, screen: tuple[int, int] | None = None) -> tuple[int, int]:
         """Width and height of the next window [px]: the saved size or the default size, but no larger than the screen.
@@ -94,6 +98,22 @@ def apply_preferences(preferences: Preferences, ui: UiState) -> None:
     ui.filming.folder = videos if isinstance(videos, str) and videos.isprintable() else ""
     ui.filming.fast = preferences.fast_films is True
     ui.show_hint = not preferences.hint_seen
+
+
+def pins_of(preferences: Preferences, run: str | None) -> list[Place]:
+    """What was pinned in the last window on a run."""
+    saved = preferences.pins if isinstance(preferences.pins, dict) else {}
+    return places_of(saved.get(run)) if run is not None else []
+
+
+def with_pins(preferences: Preferences, before: Preferences, run: str | None, pins: Pins) -> Preferences:
+    """The preferences with what is pinned now in a run, and with the other runs of the preferences before."""
+    saved = dict(before.pins) if isinstance(before.pins, dict) else {}
+    if run is not None:
+        saved.pop(run, None)
+        if places := pins.places():
+            saved[run] = [asdict(place) for place in places]
+    return replace(preferences, pins=dict(list(saved.items())[-MOST_RUNS:]) or None)
 
 
 def from_ui(ui: UiState, *, size: tuple[int, int] | None = None) -> Preferences:

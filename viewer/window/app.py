@@ -21,18 +21,18 @@ from viewer.panels.program.help import help_windows
 from viewer.panels.program.opening import opening_windows
 from viewer.panels.shortcuts import shortcuts
 from viewer.panels.table import PANELS, SLOTS, shown_panels
-from viewer.protocol.commands import Command, Inspect
+from viewer.protocol.commands import Command
 from viewer.protocol.view_model import About, Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
 from viewer.scene.camera import Viewpoint
 from viewer.scene.comparing import Comparing
 from viewer.ui import theme
 from viewer.ui.layout import ROOM, Rect, fitting_scale, lanes_of, layout
-from viewer.ui.pins import pin_of
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
 from viewer.window.client import Client
 from viewer.window.other_run import OtherRun
 from viewer.window.overlay import draw_caption, draw_overlay, draw_side, free_of_overlay
+from viewer.window.pinning import pin_wanted
 from viewer.window.scene_view import SceneView
 from viewer.window.still import StillTaker
 
@@ -102,7 +102,7 @@ class App:
         commands = list(shortcuts(self.view, self.ui))
         self.other_run.follow()
         if self.view is not None:
-            commands += self._pin_wanted(self.view)
+            commands += pin_wanted(self.view, self.ui.pins)
             self.view = self._comparing(self.view, self.ui.pins)
             scene = self.view.scene
             self.ui.advance(seconds if filmed is None else filmed, fps=scene.fps, num_frames=scene.clip_frames)
@@ -125,15 +125,6 @@ class App:
         if self.studio.caption:
             draw_caption(self.studio.caption, self.free() if side is None else side.whole(size))
         return commands
-
-    def _pin_wanted(self, view: ViewModel) -> list[Command]:
-        """Pin the iteration that was asked for once it is shown, and go back to the one before."""
-        pins = self.ui.pins
-        if pins.wanted is None or view.shown != pins.wanted[0]:
-            return []
-        pins.add(pin_of(view, pins.wanted[1]))
-        pins.wanted = None
-        return [Inspect(pins.back)]
 
     def _dress(self) -> None:
         """Follow the settings of theme and size."""

@@ -32,7 +32,7 @@ class OtherRun:
             path, pins.run_to_open = pins.run_to_open, None
             self.close()
             self._client, self._scene, self._about = self.open(path), None, About()
-            pins.run, pins.run_name = None, Path(path).stem
+            pins.run, pins.run_name, pins.run_path = None, Path(path).stem, path
             pins.run_wanted = None
             self._ui.note(Note(level="info", text=f"Opening {path} to compare…"))
         if self._client is None:
@@ -46,7 +46,7 @@ class OtherRun:
                 self._asked = pins.run_wanted[0]
                 self._client.post(Inspect(self._asked))
         else:
-            pins.add(pin_of(pins.run, pins.run_wanted[1]))
+            pins.add(pin_of(pins.run, pins.run_wanted[1], run=pins.run_path))
             pins.run_wanted, self._asked = None, None
             self._ui.show_panel("compare")
 

@@ -21,8 +21,10 @@ from viewer.ui.preferences import (
     apply_preferences,
     from_ui,
     load_preferences,
+    pins_of,
     preferences_path,
     save_preferences,
+    with_pins,
 )
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
@@ -109,6 +111,7 @@ def run_window(
     other: Callable[[str], Client] | None = None,
     compare: str | None = None,
     still: Callable[[Still, Connection], None] | None = None,
+    run: str | None = None,
 ) -> WindowResult:
     """Open the window on what a client shows, and return when it is closed.
 
@@ -121,6 +124,7 @@ def run_window(
         other: Opens another run, to compare it with what is shown.
         compare: Path of another run that is compared from the start.
         still: Draws still pictures, in a process of its own (``viewer.window.still_drawing.draw_still``).
+        run: Name of what is shown, by which the next window on it finds what was pinned in this one.
 
     Raises:
         WindowUnavailable: No window can be opened; says what to do instead.
@@ -131,7 +135,7 @@ def run_window(
     apply_preferences(preferences, ui)
     app = App(make_client, ui)
     ui.opening = opening or ui.opening
-    app.still.draw = still
+    app.still.draw, ui.pins.again = still, pins_of(preferences, run)
     app.about, app.other_run.open, ui.pins.run_to_open = about or app.about, other, compare
     try:
         size = preferences.window_size(scale=ui.scale or ui.desktop_scale, screen=screen_size())
@@ -154,7 +158,7 @@ def run_window(
         if ps.is_initialized():
             ps.shutdown()  # close the window at once, even if the worker is busy
         app.client.close()
-    save_preferences(path, from_ui(ui, size=size))
+    save_preferences(path, with_pins(from_ui(ui, size=size), load_preferences(path), run, ui.pins))
     if ui.opening.chosen is not None:
         return WindowResult(0, dropped=ui.opening.chosen)
     if app.failed is not None:

@@ -19,7 +19,8 @@ from viewer.protocol.view_model import About
 from viewer.replay.opening import replay_of
 from viewer.ui import theme
 from viewer.ui.focus import legend
-from viewer.ui.pins import moments, pin_of
+from viewer.ui.pins import Pins, Place, moments, pin_of
+from viewer.ui.preferences import Preferences, from_ui, load_preferences, pins_of, save_preferences, with_pins
 from viewer.ui.widgets import Strip
 
 
@@ -65,6 +66,28 @@ def test_the_legend_names_both_bodies_while_they_are_compared(window):
     assert entries[1].color == theme.LAYER_COLORS["compared"]
     window.click("pin 0/Unpin")
     assert {entry.text for entry in legend(window.view, ["body", "compared"])} == {"fitted body"}
+
+
+def test_pins_come_back_in_the_next_window_on_the_same_run(window, tmp_path):
+    window.click("Pin this")
+    window.post(RunStage())
+    window.frames(2)
+    window.click("Pin this")
+    window.click("pin 0/iteration 1")
+    ui, before = window.app.ui, list(window.app.ui.pins.kept)
+    other = Preferences(pins={"other": [{"label": "x", "snapshot": 0, "run": "", "drawn": True}]})
+    save_preferences(tmp_path / "window.json", with_pins(from_ui(ui), other, "run", ui.pins))
+    saved = load_preferences(tmp_path / "window.json")
+    assert [place.label for place in pins_of(saved, "other")] == ["x"] and pins_of(saved, "third") == []
+    ui.pins = Pins(again=[*pins_of(saved, "run"), Place("gone", 10**6, "", False)])
+    window.until(lambda: not ui.pins.again and ui.pins.wanted is None)
+    window.frames(3)
+    assert [pin.label for pin in ui.pins.kept] == [pin.label for pin in before]
+    for pin, old in zip(ui.pins.kept, before, strict=True):
+        np.testing.assert_array_equal(pin.motion.joints, old.motion.joints)
+    assert ui.pins.pin.label == "iteration 1" and window.view.compared.label == "iteration 1"
+    assert window.view.shown == window.view.current
+    assert with_pins(from_ui(ui), saved, "run", Pins()).pins == other.pins  # nothing is pinned any more
 
 
 def test_the_timeline_has_the_curve_of_the_differences_and_tells_the_value(window):
