@@ -105,7 +105,7 @@ def test_presets_set_weights_and_steps_as_one_edit(window, name):
 def test_the_solver_of_a_phase_is_chosen_from_those_of_its_stage(window):
     window.click("stage 2/solver")
     window.frames(2)
-    window.click("LM")
+    window.click("stage 2/LM")
     window.frames(3)
     assert [phase.solver for phase in window.session.schedule][:3] == ["lbfgs", "levenberg-marquardt", "lbfgs"]
     assert window.view.phases[1].solver == "levenberg-marquardt"

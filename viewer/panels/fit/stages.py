@@ -18,7 +18,7 @@ from viewer.ui.widgets import disabled, font, scale, styled, tooltip
 HEADROOM = 1.12  # of the axis, so that the last bar can be drawn longer
 MOST_STEPS = 10_000
 MOST_FLAT = 99.0  # percent
-_NAME, _NUMBER, _SOLVER = 50.0, 40.0, 58.0  # widths of columns
+_NAME, _NUMBER, _SOLVER = 50.0, 36.0, 40.0  # widths of columns
 
 
 def stages_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -215,7 +215,7 @@ def _solver(view: ViewModel, index: int) -> Iterator[Command]:
     """The solver of a phase, as a list of those that its stage can have."""
     phase = view.phases[index]
     psim.SetNextItemWidth(-1.0)
-    if psim.BeginCombo("##solver", SOLVERS[phase.solver].label):
+    if psim.BeginCombo("##solver", SOLVERS[phase.solver].label, int(psim.ImGuiComboFlags_NoArrowButton)):
         for name in solvers_of(phase.stage):
             if psim.Selectable(SOLVERS[name].label) and name != phase.solver:
                 yield SetSolver(name, phase=index)
