@@ -27,6 +27,7 @@ ROOMS = {
     "optim.config": "common reading schedule",
     "optim.loading": "common reading body checks schedule priors problem session split config keypoints",
     "optim.diagnostics": "common body solver schedule priors problem objective initialise session split",
+    "optim.sensitivity": "common solver schedule problem objective session diagnostics",
     "optim.train": "common reading body priors loading diagnostics",
     "optim.recording": "common checks solver schedule priors problem objective session split config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
@@ -39,7 +40,7 @@ ROOMS = {
     "viewer.ui": "common reading viewer.protocol",
     "viewer.scene": "diagnostics viewer.protocol viewer.ui",
     "viewer.worker": "common checks body solver schedule priors problem objective initialise session split diagnostics"
-    " recording results viewer.protocol",
+    " sensitivity recording results viewer.protocol",
     "viewer.replay": "common body schedule problem objective session config loading diagnostics recording results"
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",

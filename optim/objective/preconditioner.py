@@ -31,11 +31,9 @@ LEAST_CURVATURE = 1e-4
 def measured_preconditioner(
     objective: Objective, point: Point, variables: Variables, packing: Packing
 ) -> tuple[Tensor | None, int]:
-    """Inverse curvature (n,), one number per block of the flat vector, and the number of evaluations that it took.
+    """``measured_diagonal`` where the phase has a preconditioner.
 
-    A block is one variable, or one quantity of all nodes of multiple shooting. Every entry of a block is moved by a
-    random ±``PROBE``. The curvature is the norm of the change of the block's own gradient, divided by the length of the
-    move. The result is None and 0 where the phase has no preconditioner, or has a model of the loss in its place.
+    The result is None and 0 where the phase has none, or has a model of the loss in its place.
     """
     if not objective.phase.preconditioned:
         return None, 0
@@ -48,6 +46,16 @@ def measured_preconditioner(
             objective.phase.name,
             "; ".join(reasons),
         )
+    return measured_diagonal(objective, point, variables, packing)
+
+
+def measured_diagonal(objective: Objective, point: Point, variables: Variables, packing: Packing) -> tuple[Tensor, int]:
+    """Inverse curvature (n,), one number per block of the flat vector, and the number of evaluations that it took.
+
+    A block is one variable, or one quantity of all nodes of multiple shooting. Every entry of a block is moved by a
+    random ±``PROBE``. The curvature is the norm of the change of the block's own gradient, divided by the length of the
+    move.
+    """
     generator = torch.Generator().manual_seed(0)
     diagonal, asked = torch.ones_like(point.x), 0
     for index in _blocks(packing):

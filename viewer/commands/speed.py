@@ -1,12 +1,13 @@
 """``python -m viewer.speed [options]``: measures how fluid the window is, and how much it slows the optimiser down.
 
-On the present display (Xvfb is enough) it measures the frames per second while the optimiser runs, the time of the same
-iterations with and without a window, and the seconds from the command to the first picture, to the loaded scene and to
-the first iteration. The options are those of ``run_viewer.py``.
+On the present display (Xvfb is enough) it measures the frames per second while the optimiser runs, and while a weight
+is dragged under Live, the time of the same iterations with and without a window, and the seconds from the command to
+the first picture, to the loaded scene and to the first iteration. The options are those of ``run_viewer.py``.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import sys
 import tempfile
@@ -22,8 +23,9 @@ import polyscope as ps
 
 from optim.common.exit_status import tell_error, with_exit_status
 from optim.config.settings import parse
+from optim.session.edits import SetWeight
 from viewer.commands.sessions import make_session, record
-from viewer.protocol.commands import Run, RunStage, Step
+from viewer.protocol.commands import Drag, EndDrag, Run, RunStage, SetLive, Step
 from viewer.protocol.messages import Record
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
@@ -32,7 +34,16 @@ from viewer.window.window import WindowUnavailable, start_polyscope
 
 ITERATIONS = 300  # of stage 3
 ROUNDS = 3
+DRAGGED, DRAG_SECONDS = "motion_prior", 10.0  # weight that is dragged under Live, and for how long
 SHOWN = ("body", "skeleton", "regressed", "floor")
+
+
+@dataclass(frozen=True)
+class Dragged:
+    """What was measured while a weight was dragged under Live."""
+
+    frames_per_second: float
+    motions_per_second: float  # new motions on the screen
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class Window:
     first_iteration: float
     frames_per_second: float
     seconds: float  # for the iterations
+    dragged: Dragged
 
 
 def process_seconds() -> float:
@@ -138,8 +150,28 @@ def with_window(probe: Probe, iterations: int) -> Window:
         frames += 1
     spent = time.perf_counter() - began
     share = (app.view.status.total_iterations - first) / iterations
+    dragged = while_dragging(probe)
     app.client.close()
-    return Window(first_frame, loaded, first_iteration, frames / spent, spent / share)
+    return Window(first_frame, loaded, first_iteration, frames / spent, spent / share, dragged)
+
+
+def while_dragging(probe: Probe, *, seconds: float = DRAG_SECONDS) -> Dragged:
+    """Frames and motions per second while the weight of the motion prior is dragged up and down in stage 3."""
+    app = probe.app
+    assert app.view is not None
+    row = [term.name for term in app.view.scene.terms].index(DRAGGED)
+    weight = float(app.view.weights[app.view.status.phase, row])
+    app.post([SetLive(True)])
+    probe.until(lambda: app.view is not None and app.view.status.live)
+    began, frames, motions, version = time.perf_counter(), 0, 0, app.view.version
+    while (spent := time.perf_counter() - began) < seconds:
+        app.post([Drag(SetWeight(DRAGGED, weight * 3.0 ** math.sin(spent), 3))])
+        probe.turn()
+        frames += 1
+        motions += app.view.version != version
+        version = app.view.version
+    app.post([EndDrag(keep=False), SetLive(False)])
+    return Dragged(frames / spent, motions / spent)
 
 
 @with_exit_status
@@ -163,6 +195,10 @@ def main(arguments: list[str]) -> int:
     print(
         f"window: {window.frames_per_second:.1f} frames/s at 1280×720 while the optimiser runs and the clip plays "
         f"({', '.join(SHOWN)})"
+    )
+    print(
+        f"Live: {window.dragged.frames_per_second:.1f} frames/s and {window.dragged.motions_per_second:.1f} new "
+        "motions/s while a weight is dragged"
     )
     print(f"{ITERATIONS} iterations of stage 3: {window.seconds:.2f} s with the window, {without:.2f} s without "
           f"({100 * without / window.seconds:.0f} % of the speed)")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Draws second bodies: the pinned one, with the differences of the frame, and the one before an edit."""
+"""Draws second bodies: the pinned one, with the differences of the frame, the one before an edit, a predicted one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from optim.diagnostics.comparison import BETWEEN
 from optim.diagnostics.quantities import QUANTITIES
 from viewer.layers.body import SkinnedLayer
+from viewer.protocol.findings import WeightProbe
 from viewer.protocol.view_model import Compared, ViewModel
 from viewer.scene.layer import Label, bones, sequences_at
 from viewer.ui import theme
@@ -87,6 +88,34 @@ class BeforeLayer(SkinnedLayer):
         for b, local in list(sequences_at(view, ui.frame))[:1]:
             place = view.live.before.joints[b, local, HEAD] + np.array(view.up) * ABOVE[2]
             yield Label(place, "before the edit", theme.LAYER_COLORS[self.name])
+
+
+class PredictedLayer(SkinnedLayer):
+    """The motion that is predicted for another weight."""
+
+    name = "predicted"
+    opacity = 0.45
+
+    def exists(self, view: ViewModel) -> bool:
+        """Only if the prediction is about the iteration that is shown, and lowers its loss."""
+        return _predicted(view) is not None
+
+    def key(self, view: ViewModel, ui: UiState) -> Hashable:
+        """Which prediction, and the frame."""
+        return id(_predicted(view)), ui.frame
+
+    def update(self, view: ViewModel, ui: UiState) -> None:
+        """One body for every sub-sequence."""
+        found = _predicted(view)
+        assert found is not None and found.motion is not None
+        self.bodies(view, found.motion, ui.frame, color=theme.LAYER_COLORS[self.name])
+
+
+def _predicted(view: ViewModel) -> WeightProbe | None:
+    answer = view.analyses.get("weight_probe")
+    if answer is None or answer.snapshot != view.shown or not isinstance(answer.value, WeightProbe):
+        return None
+    return None if answer.value.motion is None else answer.value
 
 
 def _aside(other: Compared) -> np.ndarray:

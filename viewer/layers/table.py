@@ -6,7 +6,7 @@ from viewer.layers.axes import AxesLayer
 from viewer.layers.backdrop import BackdropLayer
 from viewer.layers.body import BodyLayer, GhostsLayer, GroundTruthLayer, RolloutBodyLayer
 from viewer.layers.camera import CameraLayer
-from viewer.layers.compared import BeforeLayer, ComparedLayer
+from viewer.layers.compared import BeforeLayer, ComparedLayer, PredictedLayer
 from viewer.layers.floor import FloorLayer, FloorsLayer
 from viewer.layers.floor_handle import FloorHandleLayer
 from viewer.layers.footage import FilmLayer
@@ -44,4 +44,5 @@ LAYER_TYPES: tuple[type[Layer], ...] = (
     GroundTruthLayer,
     ComparedLayer,
     BeforeLayer,
+    PredictedLayer,
 )

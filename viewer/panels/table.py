@@ -16,6 +16,7 @@ from viewer.panels.fit.weights import weights_panel
 from viewer.panels.inspect.compare import compare_panel
 from viewer.panels.inspect.diagnosis import diagnosis_panel
 from viewer.panels.inspect.drift import drift_panel
+from viewer.panels.inspect.effects import effects_panel
 from viewer.panels.inspect.floor import floor_panel
 from viewer.panels.inspect.frames import frames_panel
 from viewer.panels.inspect.overlaps import overlaps_panel
@@ -69,6 +70,7 @@ PANELS: dict[str, Panel] = {
     "floor": Panel("Floor", "losses", floor_panel),
     "overlaps": Panel("Overlaps", "losses", overlaps_panel),
     "compare": Panel("Compare", "losses", compare_panel, results=True),
+    "effects": Panel("Effect", "losses", effects_panel),
     "profile": Panel("Profile", "losses", profile_panel),
     "record": Panel("Film", "losses", record_panel, results=True),
     "export": Panel("Export", "losses", export_panel),

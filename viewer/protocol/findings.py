@@ -220,3 +220,36 @@ class JointPull:
 
     term: str
     vectors: np.ndarray = placed("vectors")  # (B, T, J, 3) minus the gradient by the joint's position, loss/m
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightEffects:
+    """Predicted changes of one figure for each weight."""
+
+    figure: str  # name in ``optim.diagnostics.quantities.TUNED``
+    value: float  # now
+    floor: float  # change that could be noise
+    factor: float  # by which each weight is raised
+    changes: Mapping[str, float]  # name of a weight → predicted change of the figure
+    rough: bool  # only the directions are predicted well
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightProbe:
+    """The predicted fit under one weight times a factor."""
+
+    weight: str
+    factor: float
+    motion: Motion | None  # None where the prediction does not lower the loss with the new weight
+    gain: float  # by which it lowers that loss
+    changes: Mapping[str, float]  # name in ``quantities.TUNED`` → predicted change
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightTrial:
+    """What a short re-fit with another weight changes, less what one without it changes."""
+
+    weight: str
+    factor: float
+    iterations: int
+    changes: Mapping[str, float]  # name in ``quantities.TUNED`` → change

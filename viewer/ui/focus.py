@@ -157,6 +157,8 @@ def _entries(view: ViewModel, layer: str) -> Iterator[Entry]:
         yield Entry("blended [cm]", theme.GOOD)
     elif layer == "compared" and view.compared is not None:
         yield Entry(f"B: {view.compared.label}", theme.LAYER_COLORS[layer])
+    elif layer == "predicted":
+        yield Entry("predicted", theme.LAYER_COLORS[layer])
     elif layer == "before" and view.live is not None:
         yield Entry("before the edit", theme.LAYER_COLORS[layer])
     elif layer == "axes":

@@ -31,13 +31,13 @@ LAYER_GROUPS = {
         "nodes": "Defects",
     },
     "Sub-sequences": {"overlaps": "Overlaps", "stitched": "Stitched"},
-    "Comparison": {"compared": "Pinned body", "before": "Before the edit"},
+    "Comparison": {"compared": "Pinned body", "before": "Before the edit", "predicted": "Predicted"},
     "Loss": {"pull": "Pull of a term"},
 }
 """Heading in the panel → layer name → label."""
 LAYERS = {name: label for group in LAYER_GROUPS.values() for name, label in group.items()}
 """Layer name → label, in the order of the panel; the first nine have a number key."""
-ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overlaps", "compared", "before"}
+ALWAYS = {"body", "skeleton", "observations", "camera", "film", "floor", "overlaps", "compared", "before", "predicted"}
 SHOWN_FROM_THE_START = {1: ALWAYS, 2: ALWAYS, 3: ALWAYS | {"rollout", "contacts", "nodes"}}
 """Stage → layers that are shown until the user switches them."""
 MAX_NOTES = 100
@@ -120,6 +120,9 @@ class UiState:
     drafts: dict[tuple[int, str], Draft] = field(default_factory=dict)
     dragged: tuple[tuple[int, str], bool] | None = None
     """The draft of the slider that is dragged while the fit is live, and whether the fit still follows it."""
+    effect_figure: str = "observed_cm"  # of the panel Effect
+    effect_weight: str = ""
+    effect_factor: float = 3.0
     plot_terms: bool = True
     plot_per_frame: bool = True  # losses divided by the frames that were observed
     plot_branches: bool = True

@@ -5,6 +5,7 @@ Runs in the worker's process. The display frame has z up and, where a floor was 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +62,8 @@ class ViewBuilder:
         self._scenes: dict[int, tuple[Observations, Any, vm.Scene]] = {}  # batch → what it was made of, itself
         self.scene = self.scene_at(session.current)
         """The scene of the snapshot that is shown."""
+        self.interrupted: Callable[[], bool] = lambda: False
+        """Whether a long analysis must be broken off; the worker sets it."""
 
     @property
     def session(self) -> Session:

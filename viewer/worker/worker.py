@@ -22,6 +22,7 @@ from typing import Any
 from optim.common.errors import InputError
 from optim.priors.fast.cache import start_compiling
 from optim.recording.recording import Recording
+from optim.sensitivity.curvature import BrokenOffError
 from optim.session import edits
 from optim.session.history import Snapshot
 from optim.session.session import Session
@@ -55,6 +56,8 @@ _GOALS: dict[type[c.Request], str] = {
     c.RunStage: "stage",
     c.Run: "end",
 }
+BROKEN_OFF = "broken off by a command; ask again"
+"""Answer to a question that took long when a command arrived."""
 _LIVE = "live"
 """The goal of a run that never ends, see ``viewer.worker.live``."""
 
@@ -82,6 +85,7 @@ class Worker:
         self._evaluations = 0  # of the iteration under way
         self._watch, self._profiler, self._live = Watch(), Profiler(), Live(session)
         self._pass_on = publish
+        self._builder.interrupted = self._wanted
         self._recorder = None if recording is None else Recorder(recording, self._builder, publish)
         self._publish = publish if self._recorder is None else self._recorder.publish
         self._last_published = -1e9
@@ -172,7 +176,7 @@ class Worker:
     def _superseded(self, command: c.Command) -> bool:
         """Whether a newer question of the same kind, or a newer edit of the same drag, is waiting in the inbox."""
         if isinstance(command, c.Drag):
-            return any(isinstance(other, c.Drag) for other in self._inbox)
+            return bool(self._inbox) and isinstance(self._inbox[0], c.Drag)
         if not isinstance(command, c.Analyse):
             return False
         return any(isinstance(other, c.Analyse) and other.kind == command.kind for other in self._inbox)
@@ -241,6 +245,8 @@ class Worker:
         snapshot, began, error = self._session.history[command.snapshot], self._clock(), ""
         try:
             value = ANALYSES[command.kind](self._builder, snapshot, **dict(command.options))
+        except BrokenOffError:
+            value, error = None, BROKEN_OFF
         except Exception as failure:
             value, error = None, f"{type(failure).__name__}: {failure}"
             self._publish(Note(level="warning", text=f"{command.kind}: {error}"))
@@ -255,6 +261,10 @@ class Worker:
                 error=error,
             )
         )
+
+    def _wanted(self) -> bool:
+        """Whether a command waits that is no question; it breaks off a long analysis."""
+        return any(not isinstance(command, c.Analyse) for command in list(self._inbox))
 
     # --- iterations
 

@@ -15,12 +15,12 @@ Difference = Callable[[Tensor, Tensor], Tensor]
 
 def rgb_overlap_consist_verts3d_pos(scene: Scene) -> Tensor:
     """½ ‖v_b − v_{b+1}‖² [m²] over the frames that neighbours of the batch share, flat."""
-    return within_batch(scene.verts3d, _overlaps(scene), position_difference)
+    return within_batch(scene.verts3d, shared_frames(scene), position_difference)
 
 
 def rgb_overlap_consist_verts3d_vel(scene: Scene) -> Tensor:
     """½ ‖Δv_b − Δv_{b+1}‖² [m²] over the frames that neighbours of the batch share, flat."""
-    return within_batch(scene.verts3d, _overlaps(scene), velocity_difference)
+    return within_batch(scene.verts3d, shared_frames(scene), velocity_difference)
 
 
 def rgb_overlap_xbatch_verts3d_pos(scene: Scene) -> Tensor:
@@ -54,7 +54,7 @@ def rgb_overlap_xbatch_floor(scene: Scene) -> Tensor:
     return consistency.agreement(scene.floor[:1], (plane[:3] * plane[3:])[None])
 
 
-def _overlaps(scene: Scene) -> list[int]:
+def shared_frames(scene: Scene) -> list[int]:
     """Number of frames that neighbours of the batch share, as far as the earlier one is rolled out."""
     missing = scene.problem.frames - scene.seen.frames
     return [max(0, n - missing) for n in overlap_lengths(there(scene.seen.seq_interval))]

@@ -121,6 +121,12 @@ def test_newer_values_of_a_drag_replace_older_ones_that_wait(bench):
     assert bench.view.obeyed >= 3
 
 
+def test_two_drags_that_wait_are_two_edits(bench):
+    bench.send(dragged(2.0), c.EndDrag(), dragged(5.0), dragged(6.0), c.EndDrag())
+    made = [snapshot.edit for snapshot in bench.session.history.snapshots if snapshot.edit is not None]
+    assert [edit.value for edit in made if isinstance(edit, edits.SetWeight)] == [2.0, 6.0]
+
+
 def test_another_edit_ends_the_drag_first(bench):
     bench.send(dragged(4.0), turns=2)
     bench.send(edits.Hold("betas"))

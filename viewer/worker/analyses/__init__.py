@@ -11,6 +11,7 @@ from typing import Any
 
 from viewer.worker.analyses.diagnosis import diagnosis
 from viewer.worker.analyses.drift import drift_curves
+from viewer.worker.analyses.effects import weight_effects, weight_probe, weight_trial
 from viewer.worker.analyses.ground import floor_guesses, ground_curves
 from viewer.worker.analyses.motions import futures, joint_pull, one_step, stitched
 from viewer.worker.analyses.overlaps import overlaps
@@ -31,5 +32,8 @@ ANALYSES: dict[str, Callable[..., Any]] = {
     "futures": futures,
     "stitched": stitched,
     "joint_pull": joint_pull,
+    "weight_effects": weight_effects,
+    "weight_probe": weight_probe,
+    "weight_trial": weight_trial,
 }
 """Kind of analysis → the function that computes it."""

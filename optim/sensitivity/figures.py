@@ -1,0 +1,87 @@
+"""The figures by which weights are judged, as smooth functions of a prediction, so that they have gradients.
+
+They follow ``optim.diagnostics.tuned``, with smooth gates in place of comparisons. What is predicted is their change;
+their values are those of ``tuned``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from optim.diagnostics.metrics import FEET, NEAR_FLOOR, TOES, acceleration_of
+from optim.objective.prediction import Prediction
+from optim.objective.terms.scene import there
+from optim.problem.problem import Problem
+from optim.problem.variables import Trajectory
+
+Figure = Callable[[Prediction], Tensor]
+"""From a prediction for all frames to one number."""
+GATE = 0.01
+"""Height [m] over which a foot passes from near the floor to not near it."""
+DEPTH = 0.005
+"""Height [m] over which a toe passes from above the floor to below it."""
+NOISE: Mapping[str, float] = {
+    "truth_cm": 0.012,
+    "observed_cm": 0.006,
+    "observed_px": 0.1,
+    "mean_skate_mm": 0.035,
+    "toe_depth_cm": 0.005,
+    "mean_acceleration": 0.03,
+    "end_drift_cm": 0.025,
+}
+"""Name in ``quantities.TUNED`` → change below which a re-fit of the same loss differs by chance. Measured on the demo
+clip, except for ``observed_px``, which is a choice."""
+ROUGH = ("mean_skate_mm", "toe_depth_cm", "end_drift_cm")
+"""Figures of which only the direction of a change is predicted well."""
+
+
+def figures_of(problem: Problem, prediction: Prediction, encoded: Trajectory | None) -> dict[str, Figure]:
+    """The figures that a prediction has, by name.
+
+    Args:
+        encoded: The motion that stage 3 encodes, in the input frame; None: there is no end drift.
+    """
+    found: dict[str, Figure] = {}
+    truth, seen = problem.ground_truth, problem.observations
+    if truth is not None:
+        found["truth_cm"] = lambda p: 100.0 * (p.points.joints - truth.joints).norm(dim=-1).mean()
+    if seen.joints3d is not None:
+        visible, joints = seen.visible["joints3d"], seen.masked("joints3d").values
+        found["observed_cm"] = lambda p: 100.0 * (p.points.joints - joints)[visible].norm(dim=-1).mean()
+    elif seen.verts3d is not None and prediction.points.verts3d is not None:
+        shown, places = seen.visible["verts3d"], seen.masked("verts3d").values
+        found["observed_cm"] = lambda p: 100.0 * (there(p.points.verts3d) - places)[shown].norm(dim=-1).mean()
+    elif seen.joints2d is not None and problem.camera is not None and prediction.points.keypoints is not None:
+        camera, spots, counted = problem.camera, seen.keypoints, seen.keypoint_weights[..., 0] > 0
+        found["observed_px"] = lambda p: (
+            (camera.project(there(p.points.keypoints)) - spots)[counted].norm(dim=-1).mean()
+        )
+    found["mean_acceleration"] = lambda p: acceleration_of(p.points.joints, fps=problem.fps).mean()
+    if prediction.in_prior is not None:
+        found["mean_skate_mm"] = lambda p: skate(_upright(p))
+        found["toe_depth_cm"] = lambda p: toe_depth(_upright(p))
+        if encoded is not None:
+            end = encoded.joints[:, -1, 0]
+            found["end_drift_cm"] = lambda p: 100.0 * (p.points.joints[:, -1, 0] - end).norm(dim=-1).mean()
+    return found
+
+
+def skate(joints: Tensor) -> Tensor:
+    """Mean horizontal move [mm/frame] of feet near the floor; ``joints`` is (B, T, 22, 3), z up, floor at z = 0."""
+    feet = joints[:, :, list(FEET)]
+    near = ((torch.tensor(NEAR_FLOOR, dtype=feet.dtype) - feet[..., 2]) / GATE).sigmoid()
+    near = near[:, 1:] * near[:, :-1]
+    speed = ((feet[:, 1:, :, :2] - feet[:, :-1, :, :2]).square().sum(-1) + 1e-8).sqrt()
+    return 1000.0 * (speed * near).sum() / near.sum().clamp_min(1e-6)
+
+
+def toe_depth(joints: Tensor) -> Tensor:
+    """Mean depth [cm] of the toe joints below the floor; ``joints`` as for ``skate``."""
+    return 100.0 * DEPTH * torch.nn.functional.softplus(-joints[:, :, list(TOES), 2] / DEPTH).mean()
+
+
+def _upright(prediction: Prediction) -> Tensor:
+    return there(prediction.in_prior).joints

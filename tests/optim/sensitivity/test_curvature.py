@@ -1,0 +1,95 @@
+"""Curvature: symmetric and positive, exact where the loss is a sum of squares, and interruptible."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from optim.common.errors import InputError
+from optim.objective.objective import Objective
+from optim.schedule.stages import schedule
+from optim.sensitivity import curvature as module
+from optim.sensitivity.curvature import BrokenOffError, Curvature, conjugate_gradients
+from optim.sensitivity.predict import effects, probe, trial
+from optim.session.session import Session
+from tests import fakes
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Session:
+    phases = schedule("direct", "3d", num_iters=(3, 6, 8), lbfgs_max_iter=10)
+    session = Session(fakes.problem(frames=6), schedule=phases)
+    session.run()
+    return session
+
+
+@pytest.fixture
+def curvature(fitted) -> Curvature:
+    snapshot = fitted.current
+    objective = Objective(fitted.problem, snapshot.schedule[snapshot.phase], snapshot.prior_frame)
+    return Curvature(objective, snapshot)
+
+
+def test_conjugate_gradients_solve_in_as_many_steps_as_there_are_unknowns():
+    generator = torch.Generator().manual_seed(1)
+    root = torch.randn(12, 12, generator=generator, dtype=torch.float64)
+    matrix, b = root @ root.T + torch.eye(12), torch.randn(12, generator=generator, dtype=torch.float64)
+    x = conjugate_gradients(lambda v: matrix @ v, b, lambda v: v / matrix.diagonal(), iterations=12)
+    torch.testing.assert_close(matrix @ x, b, rtol=1e-8, atol=1e-8)
+
+
+def test_curvature_is_symmetric_and_positive(curvature):
+    generator = torch.Generator().manual_seed(2)
+    a, b = (torch.randn(curvature.leaf.shape, generator=generator) * curvature.preconditioner.sqrt() for _ in range(2))
+    ha, hb = curvature.times(a), curvature.times(b)
+    assert float(a @ ha) > 0 and float(b @ hb) > 0
+    assert float(b @ ha) == pytest.approx(float(a @ hb), rel=0.05, abs=0.02 * float((a @ ha) * (b @ hb)) ** 0.5)
+
+
+def test_solving_comes_near_the_inverse_of_the_curvature(curvature):
+    """The random decoder of the fakes has kinks within every probe, so that the residual does not vanish."""
+    wanted = curvature.gradient(curvature.prediction.points.joints[0, -1, 0, 2])
+    found = curvature.solve(wanted, iterations=60)
+    left = (curvature.times(found) - wanted) * curvature.preconditioner.sqrt()
+    assert float(left.norm()) < 0.5 * float((wanted * curvature.preconditioner.sqrt()).norm())
+
+
+def test_weights_of_data_pull_the_body_to_the_data(fitted):
+    """At a minimum, a larger weight of a term lowers that term; every weight of the phase is in the overview."""
+    found = effects(fitted, "observed_cm")
+    phase = fitted.current.schedule[fitted.current.phase]
+    assert found.changes["joints3d"] < 0
+    assert set(found.changes) <= {name for name, value in phase.weights.items() if value}
+    assert found.floor >= 0.006 and found.value > 0
+
+
+def test_a_probe_says_what_the_new_loss_gains(fitted):
+    found = probe(fitted, "joints3d", 3.0)
+    assert found.changes["observed_cm"] < 0 and found.gain > 0
+    assert found.trajectory.joints.shape == fitted.fit.trajectory().joints.shape
+
+
+def test_a_trial_leaves_the_session_alone(fitted):
+    here, count = fitted.current, len(fitted.history)
+    found = trial(fitted, "joints3d", 30.0, iterations=10)
+    assert found["observed_cm"] < 0
+    assert fitted.current is here and len(fitted.history) == count
+    same = trial(fitted, "joints3d", 1.0, iterations=3)
+    assert all(change == pytest.approx(0.0, abs=1e-6) for change in same.values()), "the control is subtracted"
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda s, i: effects(s, "observed_cm", interrupt=i), lambda s, i: trial(s, "joints3d", 2.0, interrupt=i)]
+)
+def test_it_can_be_broken_off(fitted, ask):
+    asked = iter([False, False, True])
+    with pytest.raises(BrokenOffError):
+        ask(fitted, lambda: next(asked))
+
+
+def test_what_is_not_there_is_refused(fitted):
+    with pytest.raises(InputError, match="no figure 'truth_cm'"):
+        effects(fitted, "truth_cm")
+    with pytest.raises(InputError, match="has no weight"):
+        probe(fitted, "joints2d", 3.0)
+    assert module.DAMPING > 0

@@ -1,0 +1,69 @@
+"""Signed residuals: they are those of the terms, and their squares pull as the terms do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from optim.objective.objective import Objective
+from optim.objective.prediction import detached
+from optim.objective.terms.scene import Scene
+from optim.problem.variables import packing
+from optim.schedule.stages import schedule
+from optim.schedule.terms import TERMS, usable_terms
+from optim.sensitivity.residuals import RESIDUALS, gates_at
+from tests import fakes
+
+NOT_SQUARES = ("contact_height", "motion_prior", "init_motion_prior", "pose_prior", "shooting_gap")
+"""Terms whose residuals only bend like them: they have a kink, a logarithm or a constant."""
+
+
+def setting(kind: str, stage: int):
+    """Objective with every term that the data offers, variables, and their packing."""
+    problem = fakes.problem(kind, frames=6, batch=2, dtype=torch.float64)
+    phase = [p for p in schedule("direct", "rgb" if problem.has_camera else "3d") if p.stage == stage][-1]
+    names = {term.weight: 1.0 for term in usable_terms(problem.offers)}
+    phase = replace(phase, weights=names, init_motion_frames=None)
+    variables = fakes.variables(problem, phase, dtype=torch.float64)
+    return (
+        Objective(problem, phase, None if problem.has_camera else _frame(problem)),
+        variables,
+        packing(variables, phase),
+    )
+
+
+def _frame(problem):
+    from optim.problem.frames import identity
+
+    frame = identity(problem.batch)
+    return replace(frame, R_prior_input=frame.R_prior_input.double(), offset=frame.offset.double())
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage"), [("joints3d", 2), ("joints3d", 3), ("verts3d", 3), ("joints2d", 3), ("points3d", 3)]
+)
+def test_squares_pull_as_the_terms_do(kind, stage):
+    objective, variables, free = setting(kind, stage)
+    leaf = free.pack(variables).detach().requires_grad_()
+    prediction = objective.predict(free.unpack(leaf, variables))
+    scene = Scene(objective.problem, objective.seen, prediction)
+    gates = gates_at(Scene(objective.problem, objective.seen, detached(prediction)))
+    raw, checked = objective.residuals(prediction), []
+    for term in objective.terms:
+        residual = RESIDUALS[term.name](scene, gates)
+        if term.name in NOT_SQUARES:
+            continue
+        (expected,) = torch.autograd.grad(raw[term.name].sum(), leaf, retain_graph=True, allow_unused=True)
+        (found,) = torch.autograd.grad(0.5 * residual.square().sum(), leaf, retain_graph=True, allow_unused=True)
+        if term.name == "contact_vel":  # the probability of contact counts as a constant
+            continue
+        assert found is not None and expected is not None, term.name
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9, msg=term.name)
+        checked.append(term.name)
+    assert kind in checked and "shape_prior" in checked
+
+
+def test_every_term_has_residuals_or_is_known_not_to():
+    assert {term.name for term in TERMS} - set(RESIDUALS) == {"shooting_gap"}

@@ -1,0 +1,86 @@
+"""The panel Effect, really clicked: the overview, a prediction with its ghost, a trial, and breaking off."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import polyscope as ps
+import pytest
+
+from optim.session import edits
+from tests.viewer.conftest import Window
+from viewer.panels.inspect.effects import change_text, factor_text, one_text
+from viewer.protocol import commands as c
+from viewer.protocol.findings import WeightEffects, WeightProbe, WeightTrial
+from viewer.protocol.view_model import Analysis
+from viewer.worker.worker import BROKEN_OFF
+
+
+@pytest.fixture
+def window(open_fit) -> Window:
+    opened = open_fit()
+    opened.post(c.Run())
+    opened.app.ui.tabs["losses"] = "effects"
+    opened.app.ui.wide = True
+    opened.frames(4)
+    return opened
+
+
+def ask_overview(window: Window) -> WeightEffects:
+    window.click("What moves it?")
+    window.frames(4)
+    found = window.view.analyses["weight_effects"]
+    assert isinstance(found.value, WeightEffects), found.error
+    return found.value
+
+
+def test_the_overview_lists_every_weight_of_the_phase(window):
+    found = ask_overview(window)
+    here = window.session.current
+    assert found.figure == "observed_cm" and set(found.changes) <= {n for n, w in here.weights.items() if w}
+    assert window.shows("every weight × 1.3") and "effects/joints3d" in window.widgets or "joints3d" in window.widgets
+
+
+def test_a_weight_is_predicted_and_tried_without_touching_the_fit(window):
+    ask_overview(window)
+    here, count = window.session.current, len(window.session.history)
+    window.click("joints3d")
+    window.frames(2)
+    assert window.app.ui.effect_weight == "joints3d"
+    window.click("Predict")
+    window.frames(4)
+    probe = window.view.analyses["weight_probe"].value
+    assert isinstance(probe, WeightProbe) and probe.changes["observed_cm"] < 0
+    assert (probe.motion is not None) == (probe.gain > 0)
+    if probe.motion is not None:
+        assert ps.has_surface_mesh("predicted 0")
+    window.click("Try it")
+    window.frames(4)
+    tried = window.view.analyses["weight_trial"].value
+    assert isinstance(tried, WeightTrial) and tried.changes["observed_cm"] < 0
+    assert window.session.current is here and len(window.session.history) == count
+
+
+def test_a_command_breaks_off_a_prediction(window):
+    worker = window.app.client.worker
+    inbox: deque = worker._inbox
+    inbox.append(c.Analyse("weight_effects", window.view.shown, (("figure", "observed_cm"),)))
+    inbox.append(edits.SetWeight("joints3d", 2.0, 3))
+    window.frames(4)
+    assert window.view.analyses["weight_effects"].error == BROKEN_OFF
+    assert window.session.current.weights["joints3d"] == 2.0
+
+
+def test_changes_in_words():
+    found = WeightEffects(figure="truth_cm", value=2.0, floor=0.01, factor=1.3, changes={}, rough=False)
+    assert change_text(found, 0.005) == "no visible effect"
+    assert change_text(found, -0.25) == "↓ about -0.25 cm"
+    rough = WeightEffects(figure="mean_skate_mm", value=2.0, floor=0.01, factor=1.3, changes={}, rough=True)
+    assert change_text(rough, 0.5) == "↑"
+    assert (factor_text(0.1), factor_text(1.3)) == ("÷ 10", "× 1.3")
+
+
+def test_a_prediction_that_does_not_lower_the_loss_says_so():
+    value = WeightProbe(weight="contact_vel", factor=30.0, motion=None, gain=-0.1, changes={})
+    answer = Analysis(kind="weight_probe", options=(), snapshot=1, seconds=1.0, value=value)
+    assert "no use" in one_text(answer, outdated=False)

@@ -1,0 +1,127 @@
+"""The panel Effect: what each weight would do to a figure, one weight by a large factor, and a short trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polyscope.imgui as psim
+
+from optim.diagnostics.quantities import QUANTITIES, TUNED
+from viewer.protocol.commands import Analyse, Command
+from viewer.protocol.findings import WeightEffects, WeightProbe, WeightTrial
+from viewer.protocol.view_model import Analysis, ViewModel
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+from viewer.ui.widgets import disabled, font, scale, styled, tooltip
+
+FACTORS = (0.1, 1 / 3, 1.3, 3.0, 10.0, 30.0)
+"""Factors that a probe and a trial offer."""
+FIGURES = tuple(name for name in TUNED if name not in ("planted_share", "floor_tilt"))
+"""Figures with a prediction; the others have steps or no noise floor."""
+
+
+def effects_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """Choose a figure and ask for the overview; choose a weight and a factor, and predict or try it."""
+    if psim.BeginChild("effects body", (0.0, 0.0)):
+        with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 1.0), ItemSpacing=(5.0, 3.0)):
+            yield from _overview_asked(view, ui)
+            answer = view.analyses.get("weight_effects")
+            if answer is not None:
+                _overview(view, ui, answer)
+            yield from _one_asked(view, ui)
+            for kind in ("weight_probe", "weight_trial"):
+                found = view.analyses.get(kind)
+                if found is not None:
+                    psim.TextWrapped(one_text(found, outdated=found.snapshot != view.shown))
+    psim.EndChild()
+
+
+def _overview_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    psim.SetNextItemWidth(110.0 * scale())
+    if psim.BeginCombo("##figure", QUANTITIES[ui.effect_figure].label):
+        for name in FIGURES:
+            quantity = QUANTITIES[name]
+            if psim.Selectable(f"{quantity.label} [{quantity.unit}]##{name}", name == ui.effect_figure):
+                ui.effect_figure = name
+            tooltip(quantity.definition)
+        psim.EndCombo()
+    psim.SameLine()
+    if psim.Button("What moves it?"):
+        yield Analyse("weight_effects", view.shown, (("figure", ui.effect_figure),))
+    tooltip("Predict what each weight × 1.3 would do to this figure, in some seconds. A command breaks it off")
+
+
+def _overview(view: ViewModel, ui: UiState, answer: Analysis) -> None:
+    if not isinstance(answer.value, WeightEffects):
+        psim.TextDisabled(answer.error or "nothing to predict")
+        return
+    found, quantity = answer.value, QUANTITIES[answer.value.figure]
+    psim.TextWrapped(
+        f"{quantity.label} {quantity.text(found.value)}; every weight × {found.factor:g}, within a factor of 2"
+        + ("; of an earlier iteration" if answer.snapshot != view.shown else "")
+    )
+    if psim.BeginTable("effects", 2, int(psim.ImGuiTableFlags_RowBg)):
+        for weight, change in sorted(found.changes.items(), key=lambda item: -abs(item[1])):
+            psim.TableNextRow()
+            psim.TableNextColumn()
+            if psim.Selectable(f"{weight.replace('_', ' ')}##{weight}", weight == ui.effect_weight):
+                ui.effect_weight = weight
+            psim.TableNextColumn()
+            psim.TextUnformatted(change_text(found, change))
+        psim.EndTable()
+
+
+def change_text(found: WeightEffects, change: float) -> str:
+    """A predicted change in words: an arrow only where its size is not known, nothing below the noise floor."""
+    if abs(change) <= found.floor:
+        return "no visible effect"
+    arrow = "↑" if change > 0 else "↓"
+    if found.rough:
+        return arrow
+    quantity = QUANTITIES[found.figure]
+    return f"{arrow} about {change:+.{max(quantity.digits, 2)}f} {quantity.unit}"
+
+
+def _one_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """Draw the list of factors and two buttons for the weight that was chosen in the overview."""
+    psim.SetNextItemWidth(64.0 * scale())
+    if psim.BeginCombo("##factor", factor_text(ui.effect_factor)):
+        for factor in FACTORS:
+            if psim.Selectable(factor_text(factor), factor == ui.effect_factor):
+                ui.effect_factor = factor
+        psim.EndCombo()
+    asked = (("weight", ui.effect_weight), ("factor", ui.effect_factor))
+    with disabled(not ui.effect_weight):
+        psim.SameLine()
+        if psim.Button("Predict"):
+            yield Analyse("weight_probe", view.shown, asked)
+        tooltip("Predict the fit with this weight; the layer Predicted draws its motion if it lowers the loss")
+        psim.SameLine()
+        if psim.Button("Try it"):
+            yield Analyse("weight_trial", view.shown, asked)
+        tooltip("Re-fit for some iterations with this weight and without it, apart from the fit, and compare")
+    psim.SameLine()
+    psim.TextDisabled(ui.effect_weight.replace("_", " ") or "click a weight above")
+
+
+def factor_text(factor: float) -> str:
+    """A factor in a few characters."""
+    return f"× {factor:g}" if factor >= 1 else f"÷ {1 / factor:.3g}"
+
+
+def one_text(answer: Analysis, *, outdated: bool) -> str:
+    """The answer about one weight in words."""
+    found = answer.value
+    if isinstance(found, WeightProbe):
+        head = f"Predicted for {found.weight} {factor_text(found.factor)}"
+        if found.motion is None:
+            return f"{head}: no use, the predicted motion does not lower the loss. Try it instead."
+    elif isinstance(found, WeightTrial):
+        head = f"Tried {found.weight} {factor_text(found.factor)}, {found.iterations} iterations against as many"
+    else:
+        return answer.error or "nothing to tell"
+    parts = [
+        f"{QUANTITIES[name].label} {change:+.{max(QUANTITIES[name].digits, 2)}f} {QUANTITIES[name].unit}".rstrip()
+        for name, change in found.changes.items()
+    ]
+    return head + (" (an earlier iteration)" if outdated else "") + ": " + ", ".join(parts)
