@@ -15,7 +15,9 @@ _MARKS = {"fine": "ok", "note": "note", "likely": "LIKELY WRONG", "certain": "WR
 
 
 def print_checks(settings: Settings) -> int:
-    """Read the clip, or all clips of a folder, and print a table of the checks. Of a folder, only what is not fine.
+    """Read the clip, or all clips of a folder, and print a table of the checks; of a folder, only what is not fine.
+
+    The priors are read too, because a fit would stop where one of them cannot be.
 
     Returns:
         0 if a fit would start, otherwise 1.
@@ -41,12 +43,15 @@ def print_checks(settings: Settings) -> int:
                 tell_error(error)
             stopped += error is not None
             told += bool(shown)
+    unreadable = _unreadable_prior(settings)
+    if unreadable is not None:
+        tell_error(unreadable)
     if several:
         print(f"{len(runs)} clips: {stopped} would not be fitted, {told} with something to tell")
-    elif not stopped:
+    elif not stopped and unreadable is None:
         print("nothing stops a fit")
     sys.stdout.flush()
-    return 1 if stopped else 0
+    return 1 if stopped or unreadable is not None else 0
 
 
 def _checked(settings: Settings) -> tuple[tuple[Checked, ...], InputError | None]:
@@ -58,6 +63,20 @@ def _checked(settings: Settings) -> tuple[tuple[Checked, ...], InputError | None
         return error.rows, error
     except InputError as error:
         return (), error
+
+
+def _unreadable_prior(settings: Settings) -> InputError | None:
+    """The reason why one of the priors cannot be read, which would stop a fit of any clip."""
+    from optim.loading.models import load_init_state_prior, load_motion_prior
+    from optim.priors.pose_prior import load_pose_prior
+
+    try:
+        load_pose_prior(settings.vposer)
+        load_motion_prior(settings.humor)
+        load_init_state_prior(settings.init_motion_prior)
+    except InputError as error:
+        return error
+    return None
 
 
 def _print_rows(rows: list[Checked]) -> None:

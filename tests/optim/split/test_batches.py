@@ -184,14 +184,17 @@ def test_one_session_goes_through_all_batches_with_the_same_bits(modality, known
     fit = BatchedFit(
         whole, SPLIT, schedule=phases(DATA_TYPES[modality], num_iters=(1, 1, 1), iterations=3), batch_size=3
     )
+    spent = 0
     for number, separate in enumerate(fit):
         separate.run()
+        spent += separate.current.evaluations_spent
         while not (session.current.batch == number and session.current.done):
             session.step_iteration()
         assert session.problem.batch == separate.problem.batch
         for name, value in separate.current.variables.items():
             assert torch.equal(session.current.variables[name], value), name
         assert session.current.evaluation.total == separate.current.evaluation.total
+        assert session.current.evaluations_spent == spent
         entries = session.history.path(session.current.id)
         assert [e.evaluation.total for e in entries] == [
             e.evaluation.total for e in separate.history.path(separate.current.id)

@@ -38,3 +38,11 @@ def test_a_folder_tells_only_what_is_not_as_assumed(tmp_path, capsys):
     said = capsys.readouterr()
     assert "far_poses:" in said.out and "good_poses:" not in said.out and "broken_poses:" in said.out
     assert "3 clips: 2 would not be fitted" in said.out and "not an .npz file" in said.err
+
+
+def test_a_prior_that_cannot_be_read_would_stop(tmp_path, capsys):
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "snapshots" / "V02_05_epoch=13.ckpt").write_bytes(b"")
+    assert main(["--check", "--data-path", str(stored(tmp_path / "a.npz")), "--vposer", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "VPoser v2" in said.err and "unit of length" in said.out and "nothing stops a fit" not in said.out
