@@ -92,9 +92,10 @@ def tempo(data: Positions) -> Seen | None:
     frequency = float(np.median(change / np.maximum(speed, 1e-6))) / (2 * np.pi)
     seen = f"head, hands and feet move at {frequency:.2g} Hz around the pelvis"
     if frequency < SLOWEST:
+        by = f", by a factor of about {USUAL / frequency:.1f}" if frequency > 0 else ""
         return likely(
             seen,
-            f"this is slow motion: the frame rate of the data is too low, by a factor of about {USUAL / frequency:.1f}",
+            f"this is slow motion: the frame rate of the data is too low{by}",
             "correct the frame rate; the motion prior does not know such motions",
         )
     centre = _centre_of_mass(points)

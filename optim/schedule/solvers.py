@@ -36,7 +36,7 @@ SOLVERS: dict[str, SolverChoice] = {
         ),
         SolverChoice(
             "lbfgs-gn",
-            "L-BFGS + GN",
+            "GN",
             (3,),
             "L-BFGS that begins from the inverse of a Gauss-Newton model of the roll-out, with a few times fewer"
             " iterations",

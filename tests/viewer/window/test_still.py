@@ -27,7 +27,7 @@ if __name__ == "__main__":
     from viewer.window.still_drawing import draw_still
     from viewer.window.window import start_polyscope
     from viewer.worker.local_client import LocalClient
-    start_polyscope("openGL3_egl", size=(960, 540))
+    start_polyscope("openGL3_egl", size=(1280, 720))
     app = App(lambda: LocalClient(fakes.make_session))
     app.still.draw = draw_still
     ps.set_user_callback(app.frame)
@@ -75,12 +75,12 @@ def test_the_picture_shows_what_the_window_shows_at_twice_its_size(tmp_path):
         timeout=600,
     )
     (path,) = (tmp_path / "stills").glob("*.png")
-    assert (done.returncode, done.stdout) == (0, f"(960, 540) {path}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"(1280, 720) {path}\n"), done.stderr
     image, shown = cv2.imread(str(path)), cv2.imread(str(window))
-    assert image.shape == (1080, 1920, 3)
-    shrunk = cv2.resize(image, (960, 540), interpolation=cv2.INTER_AREA)
+    assert image.shape == (1440, 2560, 3)
+    shrunk = cv2.resize(image, (1280, 720), interpolation=cv2.INTER_AREA)
     assert np.abs(shrunk.astype(int) - shown).mean() < 6
-    blurred = cv2.resize(shown, (1920, 1080), interpolation=cv2.INTER_CUBIC)
+    blurred = cv2.resize(shown, (2560, 1440), interpolation=cv2.INTER_CUBIC)
     sharp = [cv2.Laplacian(cv2.cvtColor(one, cv2.COLOR_BGR2GRAY), cv2.CV_64F).var() for one in (image, blurred)]
     assert sharp[0] > 1.5 * sharp[1]  # drawn anew, not enlarged
 

@@ -18,7 +18,7 @@ from viewer.ui.widgets import disabled, font, scale, styled, tooltip
 HEADROOM = 1.12  # of the axis, so that the last bar can be drawn longer
 MOST_STEPS = 10_000
 MOST_FLAT = 99.0  # percent
-_NAME, _NUMBER, _SOLVER = 50.0, 36.0, 40.0  # widths of columns
+_NAME, _NUMBER, _SOLVER = 44.0, 34.0, 64.0  # widths of columns
 
 
 def stages_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:

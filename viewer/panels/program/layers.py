@@ -116,6 +116,8 @@ HELP = {
     "stitched": "The joined motion: cut (red) and blended (green)",
     "compared": "The pinned motion as a second body; what is pinned is set in the tab Compare",
     "pull": "Where a loss term pulls each joint; the term is chosen under View",
+    "before": "The body as it was before the last edit, while Live is on",
+    "predicted": "The body that the tab Effect predicts for another weight",
 }
 _FROM_STAGE_3 = {"rollout", "rollout_body", "rollout_now", "one_step"}
 
