@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from optim.batch.fitting import Fit, Work
+from optim.batch.fitting import Fit, Work, try_again
 from optim.batch.jobs import Job
-from optim.batch.pool import ATTEMPTS
-from optim.batch.records import Record, keep
+from optim.batch.records import Record
 from optim.common.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 """Folder of the program, which its processes on other machines look for if it is not installed there."""
-log = logging.getLogger(__name__)
 
 
 class Cluster:
@@ -85,13 +81,11 @@ class Cluster:
             return Record(**self._ray.get(task))
         except self._ray.exceptions.RayError as error:
             told = str(error).strip().splitlines()[0]
-        log.warning("%s: its process ended (%s)", work.job.name, told)
-        if work.attempt < ATTEMPTS:
-            waiting.append(replace(work, attempt=work.attempt + 1))
-            return None
-        lost = Record("failed", f"its process ended {ATTEMPTS} times ({told}); is there enough memory?")
-        keep(work.job, lost)
-        return lost
+        after = try_again(work, told)
+        if isinstance(after, Record):
+            return after
+        waiting.append(after)
+        return None
 
 
 def _fit_there(root: str, work: bytes) -> dict[str, Any]:

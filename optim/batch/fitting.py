@@ -5,6 +5,7 @@ Whoever starts the batch gives the function that fits, because a fit without a w
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -20,6 +21,9 @@ from optim.common.errors import InputError
 from optim.common.exit_status import STOPPED, tell_error
 from optim.config.options import Settings
 
+ATTEMPTS = 3
+"""Number of processes that may die over one clip before it counts as failed."""
+log = logging.getLogger(__name__)
 LOG = "fit.log"
 """File in the folder of a clip with what its fit said."""
 Fit = Callable[[Settings], int]
@@ -34,6 +38,20 @@ class Work:
     fit: Fit
     attempt: int = 1
     """From 1. Earlier ones ended with their process."""
+
+
+def try_again(work: Work, how: str) -> Work | Record:
+    """What follows when the process of a fit has died: another attempt, or its record as failed, which is kept.
+
+    Args:
+        how: How the process ended, for the messages.
+    """
+    log.warning("%s: its process ended with %s", work.job.name, how)
+    if work.attempt < ATTEMPTS:
+        return replace(work, attempt=work.attempt + 1)
+    lost = Record("failed", f"its process ended {ATTEMPTS} times, at last with {how}; is there enough memory?")
+    keep(work.job, lost)
+    return lost
 
 
 def fit_job(work: Work) -> Record:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 
-from optim.batch.fitting import Fit, Work, fit_job
+from optim.batch.fitting import Fit, Work, fit_job, try_again
 from optim.batch.jobs import Job
-from optim.batch.records import Record, keep
+from optim.batch.records import Record
 from optim.common import threads
 
-ATTEMPTS = 3
-"""Number of processes that may die of a clip before it counts as failed."""
 PATIENCE = 60.0
 """Time that a process gets to write its results when the batch is stopped [s]."""
-log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -106,13 +101,11 @@ class Pool:
             return None
         code = worker.process.exitcode or 0
         how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        log.warning("%s: its process ended with %s", work.job.name, how)
-        if work.attempt < ATTEMPTS:
-            waiting.append(replace(work, attempt=work.attempt + 1))
-            return None
-        lost = Record("failed", f"its process ended {ATTEMPTS} times, at last with {how}; is there enough memory?")
-        keep(work.job, lost)
-        return lost
+        after = try_again(work, how)
+        if isinstance(after, Record):
+            return after
+        waiting.append(after)
+        return None
 
 
 def _with_its_share(workers: int) -> Worker:

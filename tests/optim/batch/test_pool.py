@@ -8,8 +8,8 @@ import time
 import pytest
 
 from optim.batch import pool as pools
-from optim.batch.fitting import LOG, Work, fit_job
-from optim.batch.pool import ATTEMPTS, Pool
+from optim.batch.fitting import ATTEMPTS, LOG, Work, fit_job
+from optim.batch.pool import Pool
 from optim.batch.records import known
 from tests.optim.batch import batches
 
