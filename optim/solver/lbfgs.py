@@ -28,6 +28,7 @@ from optim.solver.solver import (
     Evaluate,
     Point,
     State,
+    begun,
 )
 
 SUFFICIENT_DECREASE = 1e-4
@@ -155,16 +156,7 @@ def init(start: Point, *, options: Options | None = None, preconditioner: Tensor
 
 def begin(state: LbfgsState, *, options: Options | None = None) -> LbfgsState:
     """Begin a step: reset the budget of iterations and evaluations. The memory stays."""
-    options = options or Options()
-    optimal = bool(state.point.gradient.abs().max() <= options.tolerance_gradient)
-    return replace(
-        state,
-        iterations_in_step=0,
-        evaluations_in_step=1,
-        trials=(),
-        stop=STOP_GRADIENT if optimal else None,
-        stalled=optimal,
-    )
+    return replace(begun(state, tolerance_gradient=(options or Options()).tolerance_gradient), trials=())
 
 
 def restart(

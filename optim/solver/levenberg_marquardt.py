@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from optim.solver.solver import STOP_GRADIENT, STOP_ITERATIONS, Model, ModelAt, Point, Search, State
+from optim.solver.solver import STOP_GRADIENT, STOP_ITERATIONS, Model, ModelAt, Point, Search, State, begun
 
 FIRST_DAMPING = 1e-3
 """Damping of the first iteration, as a share of the diagonal of the curvature."""
@@ -88,15 +88,7 @@ def init(
 
 def begin(state: LevenbergMarquardtState, *, options: Options | None = None) -> LevenbergMarquardtState:
     """Begin a step: reset the budget of iterations. The damping stays."""
-    optimal = bool(state.point.gradient.abs().max() <= (options or Options()).tolerance_gradient)
-    return replace(
-        state,
-        iterations_in_step=0,
-        evaluations_in_step=1,
-        trials=(),
-        stop=STOP_GRADIENT if optimal else None,
-        stalled=optimal,
-    )
+    return replace(begun(state, tolerance_gradient=(options or Options()).tolerance_gradient), trials=())
 
 
 def restart(

@@ -9,8 +9,8 @@ time. A state is an immutable value: it can be kept, recorded, and continued fro
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -96,6 +96,16 @@ class State:
     def promised(self) -> float:
         """The decrease of the loss that the first point of the last iteration promised."""
         return 0.0
+
+
+S = TypeVar("S", bound=State)
+
+
+def begun(state: S, *, tolerance_gradient: float) -> S:
+    """The state at the beginning of a step: with new budgets, and at its end already where the gradient is small."""
+    optimal = bool(state.point.gradient.abs().max() <= tolerance_gradient)
+    stop = STOP_GRADIENT if optimal else None
+    return replace(state, iterations_in_step=0, evaluations_in_step=1, stop=stop, stalled=optimal)
 
 
 Evaluate = Callable[[Tensor], Point]
