@@ -6,6 +6,7 @@ comes from a given generator.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -85,11 +86,9 @@ def picture(truth: Trajectory, body: BodyModel, views: Views, *, generator: torc
     points = _keypoints(truth, body)
     camera = Camera(torch.tensor([[FOCAL, FOCAL]]), torch.tensor([[IMAGE_SIZE[0] / 2, IMAGE_SIZE[1] / 2]]), IMAGE_SIZE)
     while True:
-        pitch, roll, azimuth = _angles(views, generator)
-        distance = NEAREST
-        while not _inside(seen := camera.project(_standing(points, pitch, roll, azimuth, distance).points(points))):
+        angles, distance = _angles(views, generator), NEAREST
+        while not _inside(seen := camera.project((frame := _standing(points, *angles, distance)).points(points))):
             distance *= FARTHER
-        frame = _standing(points, pitch, roll, azimuth, distance)
         if float(frame.points_back(torch.zeros(1, 1, 3))[0, 0, 2]) >= LOWEST:
             return Picture(_detected(seen, generator), camera, frame)
 
@@ -105,7 +104,7 @@ def _angles(views: Views, generator: torch.Generator) -> tuple[float, float, flo
     even, turn = torch.rand(2, generator=generator).tolist()
     roll = float(torch.randn(1, generator=generator).clamp(-2.0, 2.0)) * views.roll
     pitch = views.pitch[0] + even * (views.pitch[1] - views.pitch[0])
-    return float(torch.deg2rad(torch.tensor(pitch))), float(torch.deg2rad(torch.tensor(roll))), 6.283185 * turn
+    return math.radians(pitch), math.radians(roll), math.tau * turn
 
 
 def _standing(points: Tensor, pitch: float, roll: float, azimuth: float, distance: float) -> PriorFrame:
