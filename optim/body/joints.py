@@ -11,5 +11,7 @@ JOINT_NAMES = (
 """Names of SMPL's 22 body joints, in SMPL's order."""
 MIRRORED_JOINTS = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20)
 """Each joint's counterpart on the other side; joints in the middle are their own."""
+FOOT_JOINTS = (7, 8, 10, 11)
+"""Ankles and toes."""
 CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
 """Root, knees, ankles ("heels"), toes and wrists ("hands"), in the order of the motion prior's contact logits."""

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from optim.body.joints import FOOT_JOINTS
 from optim.diagnostics.quantities import QUANTITIES, mean_distance_cm, root_distance_cm
 
 BETWEEN = ("between_joints_cm", "between_root_cm", "between_heading_deg", "between_feet_cm")
 """Quantities that differ between two motions, by their names in ``QUANTITIES``."""
-ANKLES_AND_TOES = (7, 8, 10, 11)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def compare(first: Track, second: Track) -> Differences:
     known = np.isfinite(ours).all((1, 2)) & np.isfinite(theirs).all((1, 2))
     turned = (_heading(second, frames) - _heading(first, frames))[known]
     ours, theirs, frames = ours[known], theirs[known], frames[known]
-    feet = (points[:, list(ANKLES_AND_TOES)] for points in (ours, theirs))
+    feet = (points[:, list(FOOT_JOINTS)] for points in (ours, theirs))
     values = {
         "between_joints_cm": mean_distance_cm(ours, theirs),
         "between_root_cm": root_distance_cm(ours, theirs),

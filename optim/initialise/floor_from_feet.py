@@ -16,14 +16,13 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
+from optim.body.joints import FOOT_JOINTS
 from optim.problem.missing_frames import seen_frames
 from optim.problem.observations import Observations
 from optim.problem.problem import PRIOR_FPS, Problem
 from optim.problem.variables import Trajectory, Variables
 
 PELVIS, LEFT_ANKLE, RIGHT_ANKLE, NECK = 0, 7, 8, 12
-FOOT_JOINTS = (7, 8, 10, 11)
-"""Ankles and toes."""
 SOLE = 0.015
 """Height [m] above the lowest vertex of a foot, in the rest pose, up to which vertices belong to the sole."""
 SOLE_POINTS = 12

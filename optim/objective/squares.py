@@ -148,9 +148,7 @@ def joints2d(place: Place) -> Iterator[Squares]:
         turn=torch.cat((joints.turn, vertices.turn), dim=2)[:, :, _keypoint_rows()],
         shape=torch.cat((joints.shape, vertices.shape), dim=2)[:, :, _keypoint_rows()],
     )
-    squared = (camera.project(points) - scene.seen.keypoints) ** 2
-    limit = scene.problem.joint2d_sigma**2
-    weight = 2.0 * scene.seen.keypoint_weights * (limit / (limit + squared)) ** 2
+    weight = data.keypoint_slopes(scene)
     rows = place.rows(of_keypoints).through(camera.projected(points).flatten(0, 1))
     yield Squares(rows, place.frames.view(-1, 1), (1.0,), weight.flatten(2).flatten(0, 1))
 
@@ -159,13 +157,8 @@ def points3d(place: Place) -> Iterator[Squares]:
     """The vertices nearest to observed points, each with the sum of the robust weights of its points."""
     scene = place.scene
     problem, mesh = scene.problem, there(scene.predicted.points.mesh)
-    nearest, weight = data.matches(
-        scene.seen.masked("points3d"),
-        mesh,
-        robust=problem.robust_loss,
-        tuning=problem.robust_tuning_const,
-        least_scale=problem.robust_least_scale,
-    )
+    robust, tuning, least = data.cloud_robustness(scene)
+    nearest, weight = data.matches(scene.seen.masked("points3d"), mesh, robust=robust, tuning=tuning, least_scale=least)
     sums = mesh.new_zeros(mesh.shape[:3]).scatter_add_(2, nearest, weight)
     most = int((sums > 0).sum(-1).max())
     heaviest, ids = sums.topk(max(most, 1), dim=-1)

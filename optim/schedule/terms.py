@@ -173,7 +173,7 @@ TERMS: tuple[Term, ...] = (
     Term("contact_height", "m", "Σ c · max(|j_z| − 0.08, 0)", "contact",
          "joints in contact are on the floor",
          Weights(_stage_3(1.0, 10.0)), stage=3, joins="refine"),
-    Term("floor_reg", "m²", "½ ‖floor − floor observed‖²", "consistency",
+    Term("floor_reg", "m²", "½ ‖floor − floor observed‖², in 5 cm per standard deviation where stated", "consistency",
          "the floor stays close to the observed one",
          # Own weight for images: the public one is 0.5 of a loss of 185, so that stage 3 turns the floor until a
          # leaning person is upright. Ours counts standard deviations of the estimate (docs/video.md).

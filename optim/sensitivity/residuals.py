@@ -58,17 +58,13 @@ def gates_at(scene: Scene) -> Gates:
         likeliest = (mixture.offsets - 0.5 * white.square().sum(-1)).argmax(-1)
         found["whitening"], found["mean"] = mixture.whitening[likeliest], mixture.means[likeliest]
     if predicted.points.keypoints is not None:
-        squared = (there(problem.camera).project(predicted.points.keypoints) - seen.keypoints) ** 2
-        limit = problem.joint2d_sigma**2
-        weight = torch.where(seen.keypoint_weights > 0, seen.keypoint_weights, torch.zeros_like(seen.keypoint_weights))
-        found["image"] = (2.0 * weight).sqrt() * limit / (limit + squared)
+        found["image"] = data.keypoint_slopes(scene).sqrt()
     if predicted.points.mesh is not None:
-        points, mask = seen.masked("points3d").values, seen.masked("points3d").mask[..., 0]
-        nearest = data.nearest_vertices(points, predicted.points.mesh)
-        distance = (points - _matched(predicted.points.mesh, nearest)).norm(dim=-1)
-        least = problem.robust_least_scale if predicted.in_prior is None else 0.0
-        robust = data.bisquare_weights(distance, mask, tuning=problem.robust_tuning_const, least_scale=least)
-        found["nearest"], found["cloud"] = nearest, (mask if problem.robust_loss == "none" else robust).sqrt()
+        robust, tuning, least = data.cloud_robustness(scene)
+        found["nearest"], weight = data.matches(
+            seen.masked("points3d"), predicted.points.mesh, robust=robust, tuning=tuning, least_scale=least
+        )
+        found["cloud"] = weight.sqrt()
     return Gates(**found)
 
 
@@ -147,6 +143,11 @@ def _before(difference: Callable[[Tensor, Tensor], Tensor]) -> SignedResidual:
     return residual
 
 
+def _floor_reg(scene: Scene, gates: Gates) -> Tensor:
+    away, metric = scene.floor - scene.problem.observed_floor, scene.problem.floor_metric
+    return away if metric is None else (torch.linalg.cholesky(metric).mT @ away[..., None])[..., 0]
+
+
 def _floor_before(scene: Scene, gates: Gates) -> Tensor:
     plane = there(scene.previous.floor_plane)
     return scene.floor[:1] - (plane[:3] * plane[3:])[None]
@@ -170,7 +171,7 @@ RESIDUALS: Mapping[str, SignedResidual] = {
     "bone_length": _bone_length,
     "contact_vel": _contact_vel,
     "contact_height": _contact_height,
-    "floor_reg": lambda scene, gates: scene.floor - scene.problem.observed_floor,
+    "floor_reg": _floor_reg,
     "rgb_overlap_consist_verts3d_pos": _overlap(lambda before, after: before - after),
     "rgb_overlap_consist_verts3d_vel": _overlap(lambda before, after: (before - after).diff(dim=0)),
     "rgb_overlap_xbatch_verts3d_pos": _before(lambda before, after: before - after),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from optim.body.joints import FOOT_JOINTS
 from optim.diagnostics.causes.cause import Cause, Causes, Look, level_of
 from optim.diagnostics.ground import floor_height_cm, floor_tilt
 from optim.diagnostics.quantities import QUANTITIES
-from optim.initialise.floor_from_feet import guess_floor
+from optim.initialise.floor_from_feet import feet_evidence, guess_floor
 from optim.problem.frames import floor_plane
 from optim.problem.missing_frames import seen_frames
 from optim.schedule.terms import TERMS
@@ -17,7 +18,6 @@ TILT_DEG, LIFT_CM = 5.0, 8.0
 """Smallest differences that are worth a word. The floors of the demo clips were made wrong by 1 to 3° and 2 to 5 cm."""
 ERRORS = 2.0
 """Differences within so many standard deviations of the estimate from the feet are no difference."""
-_FEET = (7, 8, 10, 11)
 
 
 def floor(look: Look) -> Causes:
@@ -26,9 +26,9 @@ def floor(look: Look) -> Causes:
     if observed is None or free is None:
         return
     motion = look.fit.trajectory(free)
-    guess = guess_floor(motion, look.problem.body, seen=seen_frames(look.problem.observations))[0]
+    guess = guess_floor(motion, look.problem.body, **feet_evidence(look.problem.observations))[0]
     fitted = floor_plane(look.snapshot.variables["floor_plane"]).double().numpy()
-    under = motion.joints[:, :, list(_FEET)].double().mean((1, 2)).numpy()  # (B, 3)
+    under = motion.joints[:, :, list(FOOT_JOINTS)].double().mean((1, 2)).numpy()  # (B, 3)
     bounds = max(LIFT_CM, 100 * ERRORS * guess.height_error_m), max(TILT_DEG, ERRORS * guess.tilt_error_deg)
     found = []
     for what, planes in (("fitted", fitted), (_began(look), observed.double().numpy())):
@@ -84,13 +84,15 @@ def _began(look: Look) -> str:
 
 
 def _held(look: Look) -> tuple[str, ...]:
-    """What floor_reg costs for a move of 10 cm, against the whole loss."""
+    """What floor_reg costs for a move of 10 cm along the normal, against the whole loss."""
     value = look.snapshot.evaluation.terms.get("floor_reg")
     if value is None:
         return ("floor_reg is not active in this phase",)
     term = next(term for term in TERMS if term.name == "floor_reg")
     weight = look.snapshot.schedule[look.snapshot.phase].weight(term.weight)
-    cost, total = weight * value.scale * 0.5 * 0.1**2, abs(look.snapshot.evaluation.total)
+    metric, up = look.problem.floor_metric, floor_plane(look.snapshot.variables["floor_plane"])[:, :3]
+    stiffness = 1.0 if metric is None else float(torch.einsum("bi,bij,bj->b", up, metric, up).max())
+    cost, total = weight * value.scale * 0.5 * stiffness * 0.1**2, abs(look.snapshot.evaluation.total)
     return (
         f"floor_reg holds it with {cost:.2g} of loss for 10 cm ({100 * cost / max(total, 1e-12):.1g} % of the loss)",
     )
@@ -100,7 +102,7 @@ def still_feet(look: Look) -> tuple[torch.Tensor, torch.Tensor]:
     """Ankles and toes (N, 4, 3) [m] of the free motion in the input frame; their weights (N, 4) as standing feet."""
     assert look.free is not None
     motion = look.fit.trajectory(look.free)
-    points = motion.joints[:, :, list(_FEET)].double()
+    points = motion.joints[:, :, list(FOOT_JOINTS)].double()
     step = (points[:, 1:] - points[:, :-1]).norm(dim=-1) * look.problem.fps
     none = torch.zeros_like(step[:, :1])
     speed = torch.maximum(torch.cat((none, step), 1), torch.cat((step, none), 1))

@@ -32,10 +32,11 @@ from optim.objective.rollout_model.deviations import (
 )
 from optim.objective.terms.consistency import PARENTS
 from optim.objective.terms.contact import SLACK
-from optim.objective.terms.data import bisquare_weights, nearest_vertices
+from optim.objective.terms.data import cloud_robustness, keypoint_slopes, matches
 from optim.objective.terms.overlap import overlap_lengths
 from optim.objective.terms.scene import Scene, there
 from optim.problem.camera import NEAREST
+from optim.problem.observations import Masked
 
 _BODY = torch.cat([torch.arange(SIZE)[part] for part in (TRANS, ROOT, POSE, BETAS)])
 """Columns of a deviation, in the order of ``point_jacobian``."""
@@ -128,10 +129,7 @@ def joints2d(here: Linearised) -> Tensor:
     focal = camera.focal.view(-1, 1, 1, 2, 1)
     projection = torch.stack((1 / z, zero, -x / z**2, zero, 1 / z, -y / z**2), dim=-1).unflatten(-1, (2, 3)) * focal
     projection = projection @ scene.in_prior.frame.R_prior_input.mT[:, None, None]
-    limit = scene.problem.joint2d_sigma**2
-    squared = (camera.project(keypoints) - scene.seen.keypoints) ** 2
-    scale = scene.seen.keypoint_weights.mul(2.0).sqrt() * limit / (limit + squared)
-    found: Tensor = (projection @ moved) * scale[..., None]
+    found: Tensor = (projection @ moved) * keypoint_slopes(scene).sqrt()[..., None]
     return found
 
 
@@ -140,12 +138,10 @@ def points3d(here: Linearised) -> Tensor:
     scene, problem, mesh = here.scene, here.scene.problem, there(here.scene.predicted.points.mesh)
     seen = scene.seen.masked("points3d")
     every = max(1, seen.values.shape[2] // CLOUD_POINTS)
-    values, mask = seen.values[:, :, ::every], seen.mask[:, :, ::every, 0]
-    nearest = nearest_vertices(values, mesh)
+    robust, tuning, least = cloud_robustness(scene)
+    some = Masked(seen.values[:, :, ::every], seen.mask[:, :, ::every])
+    nearest, weight = matches(some, mesh, robust=robust, tuning=tuning, least_scale=least)
     matched = mesh.gather(2, nearest[..., None].expand(*nearest.shape, 3))
-    weight = mask
-    if problem.robust_loss != "none":
-        weight = bisquare_weights((values - matched).norm(dim=-1), mask, tuning=problem.robust_tuning_const)
     found = matched.new_empty(*matched.shape, SIZE)
     for b in range(len(nearest)):
         for frame in range(nearest.shape[1]):

@@ -32,10 +32,16 @@ def joints3d_rollout(scene: Scene) -> Tensor:
 
 def points3d(scene: Scene) -> Tensor:
     """Robust squared distance [m²] of each observed point to the nearest vertex, (B, T, N); see ``cloud_distance``."""
-    mesh, problem = there(scene.predicted.points.mesh), scene.problem
+    robust, tuning, least = cloud_robustness(scene)
+    mesh = there(scene.predicted.points.mesh)
+    return cloud_distance(scene.seen.masked("points3d"), mesh, robust=robust, tuning=tuning, least_scale=least)
+
+
+def cloud_robustness(scene: Scene) -> tuple[str, float, float]:
+    """Arguments ``robust``, ``tuning`` and ``least_scale`` of ``cloud_distance`` in this scene."""
+    problem = scene.problem
     least = problem.robust_least_scale if scene.predicted.in_prior is None else 0.0
-    seen, tuning = scene.seen.masked("points3d"), problem.robust_tuning_const
-    return cloud_distance(seen, mesh, robust=problem.robust_loss, tuning=tuning, least_scale=least)
+    return problem.robust_loss, problem.robust_tuning_const, least
 
 
 def joints2d(scene: Scene) -> Tensor:
@@ -65,6 +71,14 @@ def keypoint_distance(seen: Tensor, weight: Tensor, projected: Tensor, *, sigma:
     limit = sigma * sigma
     robust = limit * squared / (limit + squared)
     return torch.where(weight > 0, weight * robust, torch.zeros_like(robust)).sum(-1)
+
+
+def keypoint_slopes(scene: Scene) -> Tensor:
+    """Weights w (B, T, 25, 2) with which ½ w r² has the slope of ``joints2d`` at the prediction; 0 where unseen."""
+    projected = there(scene.problem.camera).project(there(scene.predicted.points.keypoints))
+    squared, limit = (projected - scene.seen.keypoints) ** 2, scene.problem.joint2d_sigma**2
+    weight = scene.seen.keypoint_weights
+    return torch.where(weight > 0, 2.0 * weight * (limit / (limit + squared)) ** 2, torch.zeros_like(squared))
 
 
 def cloud_distance(

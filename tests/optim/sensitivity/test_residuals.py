@@ -23,6 +23,9 @@ NOT_SQUARES = ("contact_height", "motion_prior", "init_motion_prior", "pose_prio
 def setting(kind: str, stage: int):
     """Objective with every term that the data offers, variables, and their packing."""
     problem = fakes.problem(kind, frames=6, batch=2, dtype=torch.float64)
+    if problem.has_camera:
+        root = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.5, 0.3], [0.0, 0.0, 0.7]], dtype=torch.float64)
+        problem = replace(problem, floor_metric=(root.mT @ root).expand(2, 3, 3))
     phase = [p for p in schedule("direct", "rgb" if problem.has_camera else "3d") if p.stage == stage][-1]
     names = {term.weight: 1.0 for term in usable_terms(problem.offers)}
     phase = replace(phase, weights=names, init_motion_frames=None)
@@ -63,6 +66,7 @@ def test_squares_pull_as_the_terms_do(kind, stage):
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9, msg=term.name)
         checked.append(term.name)
     assert kind in checked and "shape_prior" in checked
+    assert ("floor_reg" in checked) is objective.problem.has_camera
 
 
 def test_every_term_has_residuals_or_is_known_not_to():

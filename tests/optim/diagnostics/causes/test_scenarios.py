@@ -17,6 +17,8 @@ from optim.diagnostics.causes.cause import Cause, Look
 from optim.diagnostics.causes.solver import solver
 from optim.diagnostics.causes.table import MOST, RULES, causes, ranked, summary
 from optim.loading.problem import load_problem
+from optim.objective.objective import Objective
+from optim.problem.frames import floor_plane
 from optim.problem.problem import Problem
 from optim.schedule.stages import schedule
 from optim.schedule.weights import default_weights
@@ -106,9 +108,22 @@ def test_a_floor_30_cm_too_low_is_named():
     floor = load_problem(parse(["--observations", "joints2d"])).ground_truth.floor_plane.clone()
     assert float(floor[0, 1]) < 0  # the normal points up, so that a smaller offset is a lower plane
     floor[:, 3] -= 0.3
-    cause = first(fitted(replace(problem("joints2d"), floor=floor), steps=(3, 5, 2)))
+    session = fitted(replace(problem("joints2d"), floor=floor), steps=(3, 5, 2))
+    cause = first(session)
     assert cause.rule == "floor" and "cm below where the feet stand" in cause.text
-    assert any("floor_reg" in line for line in cause.evidence)
+    (held,) = [line for line in cause.evidence if "floor_reg" in line]
+    assert float(held.split()[4]) == pytest.approx(cost_of_10_cm(session), rel=0.06)  # two digits are told
+
+
+def cost_of_10_cm(session: Session) -> float:
+    """What the loss itself charges for a floor 10 cm beside the observed one, along the fitted normal."""
+    here, given = session.current, session.problem.observed_floor
+    objective = Objective(session.problem, here.schedule[here.phase], None)
+    normal = floor_plane(here.variables["floor_plane"])[:, :3]
+    beside = {**here.variables, "floor_plane": given + 0.1 * normal}
+    raw = objective.residuals(objective.predict(beside))["floor_reg"].sum()
+    told = here.evaluation.terms["floor_reg"]
+    return float(raw) * told.weighted / told.raw
 
 
 @pytest.mark.parametrize(("up", "word"), [(0.3, "floats"), (-0.3, "below the floor")])
