@@ -1,14 +1,18 @@
 """Shared by all tests: processes of one thread each, and model files in the official formats with random weights."""
 
+import logging
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from optim.common.logs import LOG_FILE, OURS, VERBOSE
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
@@ -23,6 +27,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first, so that no process is left alone with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Take back what a program that a test has run in this process has set up for its log."""
+    root, levels = logging.getLogger(), {name: logging.getLogger(name).level for name in (*OURS, "optim.checks")}
+    handlers, chosen = list(root.handlers), {name: os.environ.get(name) for name in (VERBOSE, LOG_FILE)}
+    yield
+    for handler in [handler for handler in root.handlers if handler not in handlers]:
+        root.removeHandler(handler)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    for name, value in chosen.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @dataclass(frozen=True)

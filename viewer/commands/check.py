@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from optim.checks.check import Checked, CheckError
 from optim.common.errors import InputError
@@ -27,10 +29,9 @@ def print_checks(settings: Settings) -> int:
     """
     from optim.common.progress import LineHandler, told_to
 
-    logging.getLogger("optim.checks").setLevel(logging.ERROR)  # the table says the same
     runs = each_clip(settings)
     several, stopped, told = len(runs) > 1, 0, 0
-    with told_to(LineHandler()):
+    with told_to(LineHandler()), _without_notes():
         for run in runs:
             rows, error = _checked(run)
             shown = [row for row in rows if row.severity != "fine"] if several else list(rows)
@@ -63,6 +64,18 @@ def _checked(settings: Settings) -> tuple[tuple[Checked, ...], InputError | None
         return error.rows, error
     except InputError as error:
         return (), error
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Log no notes of the checks: the table says the same."""
+    log = logging.getLogger("optim.checks")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _unreadable_prior(settings: Settings) -> InputError | None:
