@@ -9,12 +9,12 @@ from optim.common.errors import InputError
 from optim.config.declaring import check_values
 from optim.config.flags import WITHOUT_EFFECT, dest, read_flags
 from optim.config.formats import formats_of
-from optim.config.options import OPTIONS, HumorFlags, Settings, flag_of
+from optim.config.options import OF_ONE_RUN, OPTIONS, HumorFlags, Settings, flag_of
 from optim.config.sources import kind_of, sources
 from optim.schedule.presets import PRESETS
 from optim.schedule.weights import WEIGHT_FLAGS
 
-__all__ = ["Settings", "parse"]
+__all__ = ["Settings", "parse", "settings_from"]
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -49,6 +49,28 @@ def parse(arguments: Sequence[str]) -> Settings:
     settings = Settings(**given, weights=weights, notices=notices)
     _check(settings, given)
     return settings
+
+
+def settings_from(options: Mapping[str, Any]) -> Settings:
+    """Settings from flags as keywords, as a script writes them: ``{"num_iters": (3, 5, 3)}`` for ``--num-iters 3 5 3``.
+
+    True gives a flag without a value; False and None leave a flag out.
+
+    Raises:
+        InputError: As ``parse``, and for a flag that concerns the program's run and not the fit.
+    """
+    words: list[str] = []
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        flag = flag_of(name)
+        if name in OF_ONE_RUN:
+            raise InputError(f"{flag}: a session from a script has no use for it; it is a flag of the command line")
+        if isinstance(value, (list, tuple)):
+            words += [flag, *map(str, value)]
+        else:
+            words.append(flag if value is True else f"{flag}={value}")
+    return parse(words)
 
 
 def _choose_observations(given: dict[str, Any]) -> None:

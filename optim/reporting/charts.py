@@ -25,6 +25,13 @@ Curve = tuple[np.ndarray, np.ndarray]
 """Arrays x and y. A missing value of y is NaN."""
 
 
+class Chart(Markup):
+    """HTML of a chart. A notebook shows it as a picture."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
 def line_chart(
     curves: Mapping[str, Curve],
     *,
@@ -33,7 +40,7 @@ def line_chart(
     logarithmic: bool = False,
     marks: Sequence[tuple[float, str]] = (),
     size: tuple[int, int] = (760, 260),
-) -> Markup:
+) -> Chart:
     """Draw one chart.
 
     Args:
@@ -47,7 +54,7 @@ def line_chart(
     colors = {name: COLORS[index % len(COLORS)] for index, name in enumerate(curves)}
     drawn = {name: _thinned(curve) for name, curve in curves.items() if np.isfinite(curve[1]).any()}
     if not drawn:
-        return Markup('<p class="none">{}: nothing to draw</p>').format(title)
+        return Chart('<p class="none">{}: nothing to draw</p>').format(title)
     xs, ys = (np.concatenate([curve[axis] for curve in drawn.values()]) for axis in (0, 1))
     scale = _Scale.of(ys[np.isfinite(ys)], logarithmic=logarithmic)
     paper = _Paper(size, (float(xs.min()), float(max(xs.max(), xs.min() + 1))), scale)
@@ -66,7 +73,7 @@ def line_chart(
         ],
         "legend": names if len(curves) > 1 else {},
     }
-    return render("chart.svg", values | paper.edges())
+    return Chart(render("chart.svg", values | paper.edges()))
 
 
 @dataclass(frozen=True)

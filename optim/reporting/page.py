@@ -18,7 +18,7 @@ from optim.checks.check import SEVERITIES, Checked
 from optim.config.settings import Settings
 from optim.diagnostics.quantities import QUANTITIES
 from optim.evaluation.tables import NAMES
-from optim.reporting.charts import Curve, line_chart
+from optim.reporting.charts import Chart, Curve, line_chart
 from optim.reporting.rendering import render
 from optim.reporting.stills import stage_pictures
 from optim.results.figures import drift_curves, floors, per_frame, stage_metrics
@@ -234,7 +234,7 @@ def _figures_table(figures: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(["", *map(_named, stages)], rows)
 
 
-def _frame_charts(result: FitResult) -> list[Markup]:
+def _frame_charts(result: FitResult) -> list[Chart]:
     stages = [stage for stage in ("stage2", "stage3_init", "stage3") if stage in result.stages] or [result.last_stage]
     columns = {stage: per_frame(result, stage) for stage in stages}
     x = np.arange(result.frames, dtype=float)
@@ -252,7 +252,7 @@ def _frame_charts(result: FitResult) -> list[Markup]:
     return charts
 
 
-def _drift_charts(result: FitResult) -> list[Markup]:
+def _drift_charts(result: FitResult) -> list[Chart]:
     curves = drift_curves(result)
     if curves is None:
         return []

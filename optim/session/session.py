@@ -27,6 +27,7 @@ from optim.problem.missing_frames import bridged, wait_for_the_first_seen
 from optim.problem.problem import Problem
 from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule.phases import Phase
+from optim.session.card import session_card
 from optim.session.fit import Batches, Fit
 from optim.session.history import BATCH, ITERATION, PHASE, START, History, Snapshot, losses_after
 from optim.session.solvers import Models, options_of, solver_of
@@ -146,6 +147,10 @@ class Session:
     def batch_count(self) -> int:
         """Number of batches that are fitted one after the other."""
         return 1 if self.batches is None else len(self.batches)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of a session: its losses as a table, and a picture of the motion."""
+        return session_card(self.fit)
 
     # Going forward
 
