@@ -319,6 +319,10 @@ over norm, worst variable ({gradient:.0e}). Roll-out: metres, or entries of rota
 difference of a variable. Trace: a whole run from the start values; the first evaluations of the first step, the last
 evaluation of all, and whether every line search took the same number of evaluations.
 
+Parity is in the optimiser's own frame. Of 3D data this is the canonical frame of the **true** first frame, as in the
+public loader, so the preset is told by the ground truth where the body stands and which way it faces; see
+[frames.md](frames.md#what-the-reference-is-told-by-the-truth). Results are written in the frame of the input.
+
 | case | loss | terms | gradients | roll-out | start of stage 3 | trace, first {first} | trace, end | evaluations |
 |---|---|---|---|---|---|---|---|---|"""
 

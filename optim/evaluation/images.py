@@ -63,8 +63,7 @@ class Picture:
     @property
     def to_world(self) -> PriorFrame:
         """The inverse of ``from_world``."""
-        back = self.from_world.R_prior_input.transpose(1, 2)
-        return PriorFrame(back, -(back @ self.from_world.offset[..., None])[..., 0])
+        return self.from_world.inverse
 
     @property
     def floor(self) -> Tensor:

@@ -8,24 +8,19 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-
-from optim.body.body_model import BodyModel
 from optim.checks.evidence import Evidence
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.common.writing import file_name
 from optim.config.settings import Settings
 from optim.config.sources import sources
-from optim.loading.clip import Clip, moved
+from optim.loading.clip import Clip
+from optim.loading.input_frame import canonicalised
 from optim.loading.models import load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
 from optim.problem.coverage import coverage_of
-from optim.problem.frames import canonical_frame
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
-from optim.problem.variables import Trajectory
 from optim.schedule.presets import PRESETS
 from optim.session.session import Session
 from optim.split.batches import BatchedFit, Batches, planned
@@ -90,21 +85,22 @@ def load_problem(settings: Settings) -> Problem:
     """Read the clip and the models.
 
     3D observations stay in the world frame of the clip. If the preset's prior works in the frame of the input, they are
-    transformed to the canonical frame of the true motion's first frame, as in HuMoR's public loader.
+    transformed to the canonical frame of the true motion's first frame, as in HuMoR's public loader; the transform is
+    kept in ``Problem.from_input``.
 
     Raises:
         InputError: A file, a value or a combination of options cannot be used.
     """
     source = load_source(settings)
     _tell_coverage(source.observations)
-    seen, truth = source.observations, source.ground_truth
+    seen, truth, from_input = source.observations, source.ground_truth, None
     if source.camera is None and PRESETS[settings.preset].prior_frame == "input":
         if truth is None:
             raise InputError(
                 f"--preset {settings.preset}: its prior works in the frame of the first frame's ground truth, and"
                 f" {source.name} has none; take --preset humorscope"
             )
-        seen, truth = canonicalised(seen, truth, source.body)
+        seen, truth, from_input = canonicalised(seen, truth, source.body)
     return Problem(
         observations=seen,
         body=source.body,
@@ -118,6 +114,7 @@ def load_problem(settings: Settings) -> Problem:
         footage=source.footage,
         checked=source.checked,
         ground_truth=truth,
+        from_input=from_input,
         name=file_name(source.name, otherwise="clip"),
         joint2d_sigma=settings.joint2d_sigma,
         robust_loss=settings.robust_loss,
@@ -131,23 +128,3 @@ def _tell_coverage(observations: Observations) -> None:
     found = coverage_of({name: mask.numpy() for name, mask in observations.visible.items()})
     if found.level != "good":
         log.warning("%s What is not observed is made up by the priors.", found.text)
-
-
-def canonicalised(observations: Observations, truth: Trajectory, body: BodyModel) -> tuple[Observations, Trajectory]:
-    """3D observations and the true motion in the canonical frame of its first frame. Missing data stays missing."""
-    pelvis = body.rest_joints(truth.betas)[:, 0]
-    frame = canonical_frame(truth.trans[:, 0], truth.root_orient[:, 0], pelvis)
-
-    def move(points: Tensor | None) -> Tensor | None:
-        if points is None:
-            return None
-        seen = torch.isfinite(points)
-        return torch.where(seen, frame.points(torch.where(seen, points, 0.0)), torch.inf)
-
-    changed = replace(
-        observations,
-        joints3d=move(observations.joints3d),
-        verts3d=move(observations.verts3d),
-        points3d=move(observations.points3d),
-    )
-    return changed, moved(truth, frame, body)

@@ -22,6 +22,12 @@ class PriorFrame:
     R_prior_input: Tensor  # (B, 3, 3)
     offset: Tensor  # (B, 3) m
 
+    @property
+    def inverse(self) -> PriorFrame:
+        """The same transform the other way round, as a transform of its own."""
+        back = self.R_prior_input.transpose(1, 2)
+        return PriorFrame(back, -(back @ self.offset[..., None])[..., 0])
+
     def points(self, points: Tensor) -> Tensor:
         """Points (B, ..., 3) [m] from the input frame to the prior frame."""
         return _rotate(self.R_prior_input, points) + _like(self.offset, points)

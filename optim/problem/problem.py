@@ -17,6 +17,7 @@ from optim.priors.motion_prior import MotionPrior
 from optim.priors.pose_prior import PosePrior
 from optim.problem.camera import Camera
 from optim.problem.footage import Footage
+from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 from optim.schedule.data_types import data_type_of
@@ -30,7 +31,8 @@ class Problem:
     """Observations of B sub-sequences of T frames, and everything else that the objective needs besides variables.
 
     With a camera, the input frame is the frame of the camera, and there is a floor. Without one, the input frame is a
-    world with z up and the floor at z = 0.
+    world with z up and the floor at z = 0. The observations are stated in it, unless ``from_input`` says otherwise:
+    then they are stated in another such world.
 
     Raises:
         InputError: Fields do not fit each other, the frame rate is not the prior's, or nothing is visible.
@@ -52,6 +54,9 @@ class Problem:
     """Smallest number of frames that neighbouring sub-sequences of a split clip share, as the user gave it."""
     fps: float = PRIOR_FPS
     ground_truth: Trajectory | None = None
+    from_input: PriorFrame | None = None
+    """Transform from the input frame to the frame that observations and truth are stated in; None: they are the same.
+    ``loading.input_frame`` makes it and brings motions back. Such a problem is not split into sub-sequences."""
     name: str = ""
     body_file: Path | None = None
     """File that the body was read from, to be named in results."""
@@ -75,6 +80,8 @@ class Problem:
         if (self.camera is None) != (self.floor is None):
             missing = "floor" if self.floor is None else "camera"
             raise InputError(f"camera and floor belong together; {missing} is missing")
+        if self.camera is not None and self.from_input is not None:
+            raise InputError("observations of a camera are stated in its frame; from_input is for 3D data without one")
         self._check_batch()
         if self.robust_loss not in ROBUST_LOSSES:
             raise InputError(f"robust_loss {self.robust_loss!r} is not known; there are {', '.join(ROBUST_LOSSES)}")

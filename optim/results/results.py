@@ -16,6 +16,7 @@ from torch import Tensor
 from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.loading.clip import moved
+from optim.loading.input_frame import motion_of_input, problem_of_input
 from optim.problem.camera import Camera
 from optim.problem.frames import PriorFrame, floor_frame, identity
 from optim.problem.observations import Observations
@@ -117,9 +118,9 @@ def of_session(
         losses: One row per iteration. None takes those that the history has kept.
         info: Facts about the run to store with the results.
     """
-    problem = fit.problem
+    problem = problem_of_input(fit.problem)
     rows = tuple(losses) if losses is not None else tuple(loss_rows(fit))
-    stages = {name: fit.trajectory(snapshot) for name, snapshot in stage_ends(fit).items()}
+    stages = {name: motion_at(fit, snapshot) for name, snapshot in stage_ends(fit).items()}
     bridged = bridged_stage2(fit)
     results = []
     for index in range(problem.batch):
@@ -163,6 +164,11 @@ def of_batches(fits: Sequence[Fit], numbers: Sequence[Sequence[int]]) -> list[Fi
     return [*found, _joined([found[i] for i in done], [intervals[i] for i in done], name=name)]
 
 
+def motion_at(fit: Fit, snapshot: Snapshot) -> Trajectory:
+    """The whole motion at a snapshot, in the frame of the input."""
+    return motion_of_input(fit.trajectory(snapshot), fit.problem_at(snapshot))
+
+
 def stage_ends(fit: Fit) -> dict[str, Snapshot]:
     """Name in ``STAGES`` → snapshot at its end on the current branch, for the stages that were begun."""
     reached = {
@@ -175,7 +181,7 @@ def stage_ends(fit: Fit) -> dict[str, Snapshot]:
 
 
 def bridged_stage2(fit: Fit) -> Trajectory | None:
-    """Motion of stage 2 that stage 3 encoded.
+    """Motion of stage 2 that stage 3 encoded, in the frame of the input.
 
     None if it is the motion at the end of stage 2, or if stage 3 has not begun.
     """
@@ -183,7 +189,9 @@ def bridged_stage2(fit: Fit) -> Trajectory | None:
     if first is None or first.parent is None or encoded is None:
         return None
     before = fit.history[first.parent]
-    return None if fit.encoded_variables(before, first) is before.variables else encoded
+    if fit.encoded_variables(before, first) is before.variables:
+        return None
+    return motion_of_input(encoded, fit.problem_at(before))
 
 
 def loss_rows(fit: Fit) -> list[LossRow]:

@@ -51,7 +51,8 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class RolloutComparison:
-    """The motion of stage 2 that stage 3 encodes, and the first roll-out of stage 3, both in the input frame.
+    """The motion of stage 2 that stage 3 encodes, and the first roll-out of stage 3, both in the frame of the
+    problem.
 
     ``optim.diagnostics.drift`` measures their difference.
     """
@@ -67,7 +68,7 @@ class NodeDefects:
 
     frames: tuple[int, ...]
     before: Tensor
-    """(B, N, 3) [m] root joint at the end of a segment, in the input frame."""
+    """(B, N, 3) [m] root joint at the end of a segment, in the frame of the problem."""
     after: Tensor
     """(B, N, 3) [m] root joint of the node at which the next segment begins."""
     distance_cm: Tensor
@@ -136,7 +137,7 @@ class Fit:
         return self.problem if snapshot.batch == self.current.batch else self.problem_at(snapshot)
 
     def trajectory(self, snapshot: Snapshot | None = None) -> Trajectory:
-        """The whole motion at a snapshot, in the input frame."""
+        """The whole motion at a snapshot, in the frame that the problem is stated in (``Problem.from_input``)."""
         snapshot = snapshot or self.current
         predicted = self.prediction(snapshot)
         floor = snapshot.variables.get("floor_plane")
@@ -165,7 +166,7 @@ class Fit:
         )
 
     def prior_frame(self, snapshot: Snapshot | None = None) -> PriorFrame:
-        """The transform from the input frame to the prior frame at a snapshot."""
+        """The transform from the frame of the problem to the prior frame at a snapshot."""
         snapshot = snapshot or self.current
         predicted = self.prediction(snapshot)
         if predicted.in_prior is not None:

@@ -29,7 +29,7 @@ from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
 from viewer.protocol.pace import progress
 from viewer.worker.build_prior import prior_frames, regressed_joints, shooting_nodes
-from viewer.worker.display import body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
+from viewer.worker.display import body_mesh, camera_of, display_frame_of, motion_of, numpy, observed_of
 
 _VARIABLES = (
     vm.Variable(name="x_0", label="x_0, the first frame", children=INITIAL_STATE),
@@ -52,7 +52,7 @@ class ViewBuilder:
     def __init__(self, session: Session) -> None:
         self._session = session
         problem = session.problem
-        self.frame = display_frame(None if problem.camera is None else numpy(problem.floor)[0])
+        self.frame = display_frame_of(problem)
         self._body = body_mesh(problem.body)
         later = frozenset({"overlap", "previous"}) if session.batch_count > 1 else frozenset()
         self.members = members_of(problem, session.schedule, later=later)

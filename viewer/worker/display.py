@@ -14,6 +14,7 @@ import numpy as np
 from optim.body.body_model import BodyModel
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
+from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from viewer.protocol import view_model as vm
 
@@ -25,7 +26,11 @@ def numpy(value: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DisplayFrame:
-    """The rigid motion from the frame of the input to that of the display: p' = R p + t."""
+    """The rigid motion from the frame of the input to that of the display: p' = R p + t.
+
+    For a session it begins in the frame that the problem is stated in, which is the frame of the input unless
+    ``Problem.from_input`` says otherwise.
+    """
 
     R_display_input: np.ndarray  # (3, 3)
     t: np.ndarray  # (3,)
@@ -57,6 +62,14 @@ def display_frame(floor: np.ndarray | None) -> DisplayFrame:
     ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
     ahead /= np.linalg.norm(ahead)
     return DisplayFrame(np.stack((np.cross(ahead, up), ahead, up)), np.array([0.0, 0.0, -offset]))
+
+
+def display_frame_of(problem: Problem) -> DisplayFrame:
+    """The display frame of a problem, from the frame that its observations are stated in."""
+    if problem.from_input is not None:
+        back = problem.from_input.inverse
+        return DisplayFrame(numpy(back.R_prior_input)[0], numpy(back.offset)[0])
+    return display_frame(None if problem.camera is None else numpy(problem.floor)[0])
 
 
 def motion_of(trajectory: Trajectory, frame: DisplayFrame, body: vm.BodyMesh) -> vm.Motion:

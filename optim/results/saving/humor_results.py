@@ -23,12 +23,12 @@ from optim.body.body_model import BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
 from optim.common.writing import replacing, write_text
+from optim.loading.input_frame import problem_of_input
 from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
-from optim.results.results import bridged_stage2
+from optim.results.results import bridged_stage2, motion_at, stage_ends
 from optim.session.fit import Fit
-from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.split.stitching import Stitched
 
@@ -49,7 +49,7 @@ def save_results(
     Returns:
         Folders of the sub-sequences.
     """
-    problem = session.problem
+    problem = problem_of_input(session.problem)
     if numbers is None and problem.batch > 1:
         numbers = range(problem.batch)
     stages = _stages(session.fit if isinstance(session, Session) else session)
@@ -140,18 +140,11 @@ def writable_folder(folder: Path) -> Path:
 
 def _stages(fit: Fit) -> dict[str, Arrays]:
     """File name without ending → arrays of all sub-sequences, for the stages that were begun."""
-    reached: dict[str, Snapshot | None] = {
-        "stage1": fit.end_of_stage(1),
-        "stage2": fit.end_of_stage(2),
-        "stage3_init": fit.stage3_start,
-        "stage3": fit.end_of_stage(3),
-    }
     arrays = {}
-    for name, snapshot in reached.items():
-        if snapshot is not None:
-            arrays[f"{name}_results"] = _motion_arrays(fit.trajectory(snapshot))
-            if name != "stage1":
-                arrays[f"{name}_results_prior"] = _motion_arrays(fit.prior_trajectory(snapshot))
+    for name, snapshot in stage_ends(fit).items():
+        arrays[f"{name}_results"] = _motion_arrays(motion_at(fit, snapshot))
+        if name != "stage1":
+            arrays[f"{name}_results_prior"] = _motion_arrays(fit.prior_trajectory(snapshot))
     bridged = bridged_stage2(fit)
     if bridged is not None:
         arrays["stage2_bridged_results"] = _motion_arrays(bridged)
