@@ -25,6 +25,7 @@ from optim.evaluation.results import rows_of
 from optim.evaluation.tables import append_rows, figures_of, read_rows, table
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
+from optim.schedule.solvers import SOLVERS
 
 MODEL_FLAGS = {
     "--vposer": assets.POSE_PRIOR_FOLDER,
@@ -63,7 +64,7 @@ def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
     began = time.monotonic()
     for start in range(0, len(left), options.batch):
         batch = left[start : start + options.batch]
-        how = {name: getattr(options, name) for name in ("protocol", "preset", "seed", "num_iters")}
+        how = {name: getattr(options, name) for name in ("protocol", "preset", "seed", "num_iters", "solvers")}
         append_rows(options.csv, fit_batch(batch, models, **how))
         finished = start + len(batch)
         remaining = (time.monotonic() - began) / finished * (len(left) - finished)
@@ -100,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--split", default="val", choices=("train", "val", "all"))
     group.add_argument("--preset", default="humorscope")
     group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
+    group.add_argument("--solvers", nargs=3, choices=SOLVERS, help="solvers of the three stages (those of the preset)")
     group.add_argument("--seed", type=int, default=0)
     group.add_argument("--threads", type=int, default=1)
     for flag, default in MODEL_FLAGS.items():

@@ -8,9 +8,10 @@ made-up camera sees each clip, and nothing but keypoints and intrinsics is given
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -95,6 +96,7 @@ def fit_batch(
     preset: str,
     seed: int,
     num_iters: Sequence[int] | None,
+    solvers: Sequence[str] | None = None,
 ) -> list[Row]:
     """Fit a batch to the end of its schedule.
 
@@ -105,43 +107,50 @@ def fit_batch(
         preset: Name of the preset.
         seed: Seed of the noise.
         num_iters: Number of steps of each stage. None takes the default.
+        solvers: Names of the solvers of stages 1, 2, 3. None takes those of the preset.
 
     Returns:
         One row of metrics for each clip and stage.
     """
+    rules = {"preset": preset, "num_iters": num_iters, "solvers": solvers}
     if protocol in PICTURED:
         # One by one, because the floor is estimated from all sub-sequences of a problem.
         views, seeds = PICTURED[protocol], [sum(extract.name.encode()) + seed for extract in extracts]
-        fits = [_fit_picture(e, models, views, preset, s, num_iters) for e, s in zip(extracts, seeds, strict=True)]
+        fits = [_fit_picture(e, models, views, s, rules) for e, s in zip(extracts, seeds, strict=True)]
         return [row for rows in fits for row in rows]
     truth = joined([e.truth for e in extracts])
     generator = torch.Generator().manual_seed(seed)
     seen = degrade(truth.joints, DEGRADED[protocol], generator=generator)
     problem = Problem(observations=Observations(joints3d=seen), ground_truth=truth, name=protocol, **vars(models))
-    session = Session(problem, schedule=schedule(preset, "3d", num_iters=num_iters), keep_iterations=False)
+    session = Session(problem, schedule=schedule(data_type="3d", **rules), keep_iterations=False)
     visible = torch.isfinite(seen).all(-1)
     return _rows(session, extracts, lambda: all_metrics(session.fit.trajectory(), truth, visible, problem.body))
 
 
 def _rows(session: Session, extracts: Sequence[Extract], measure: Callable[[], dict[str, Tensor]]) -> list[Row]:
-    """Finish stage after stage, and measure each."""
+    """Finish stage after stage, and measure each. What it cost is that of the batch since its beginning."""
     rows: list[Row] = []
-    began = time.monotonic()
+    began, began_processor = time.monotonic(), time.process_time()
     for stage in STAGES:
         if not any(phase.stage == stage for phase in session.schedule):
             continue
         session.finish_stage()
+        cost: Row = {
+            "seconds_of_batch": time.monotonic() - began,
+            "processor_s": time.process_time() - began_processor,
+            "evaluations": session.current.evaluations_spent,
+            "loss": session.current.evaluation.total,
+        }
         with torch.no_grad():
             figures = measure()
-        seconds = time.monotonic() - began
         for index, extract in enumerate(extracts):
             values = {name: float(values[index]) for name, values in figures.items()}
-            rows.append({"clip": extract.name, "stage": f"stage{stage}", "seconds_of_batch": seconds, **values})
+            rows.append({"clip": extract.name, "stage": f"stage{stage}", **cost, **values})
     return rows
 
 
 def _fit_picture(
-    extract: Extract, models: Models, views: Views, preset: str, seed: int, num_iters: Sequence[int] | None
+    extract: Extract, models: Models, views: Views, seed: int, rules: Mapping[str, Any]
 ) -> list[Row]:
     """Fit the keypoints that a made-up camera sees of a clip, and measure every stage."""
     seen = picture(extract.truth, models.body, views, generator=torch.Generator().manual_seed(seed))
@@ -154,7 +163,7 @@ def _fit_picture(
         name=file_name(extract.name, otherwise="clip"),
         **vars(models),
     )
-    session = Session(problem, schedule=schedule(preset, "rgb", num_iters=num_iters), keep_iterations=False)
+    session = Session(problem, schedule=schedule(data_type="rgb", **rules), keep_iterations=False)
     visible = torch.ones(extract.truth.joints.shape[:3], dtype=torch.bool)
 
     def measure() -> dict[str, Tensor]:
