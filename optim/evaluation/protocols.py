@@ -149,9 +149,7 @@ def _rows(session: Session, extracts: Sequence[Extract], measure: Callable[[], d
     return rows
 
 
-def _fit_picture(
-    extract: Extract, models: Models, views: Views, seed: int, rules: Mapping[str, Any]
-) -> list[Row]:
+def _fit_picture(extract: Extract, models: Models, views: Views, seed: int, rules: Mapping[str, Any]) -> list[Row]:
     """Fit the keypoints that a made-up camera sees of a clip, and measure every stage."""
     seen = picture(extract.truth, models.body, views, generator=torch.Generator().manual_seed(seed))
     problem = Problem(

@@ -22,6 +22,7 @@ def shipped() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_rebuilt_body_is_the_shipped_one():
     try:
         data = find_data(None)

@@ -20,6 +20,7 @@ def depth_error(*words: str) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_walker_before_a_camera_stays_where_he_is():
     ours, public = depth_error(), depth_error(*PUBLIC)
     assert abs(ours) < 0.2

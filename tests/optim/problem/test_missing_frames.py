@@ -30,6 +30,7 @@ KINDS = {
     "keypoints": (("joints2d",), "rgb", _PIXELS_FIRST),
     "points and keypoints": (("points3d", "joints2d"), "rgbd", _POINTS_FIRST),
 }
+EXHAUSTIVE = (pytest.mark.slow, pytest.mark.exhaustive)
 GAPS = {"none": (), "one frame": (4,), "start, middle and end": (0, 1, 5, 6, 7, 11)}
 IN_GAPS_CM = {"3D joints": 15.0, "key vertices": 8.0, "keypoints": 15.0, "points and keypoints": 11.0}
 """Bounds of the joint error of the worst frame in a gap after stage 2; measured: 11.4, 5.2, 9.5, 7.1."""
@@ -58,7 +59,7 @@ def fitted_error(problem: Problem, truth: torch.Tensor, data_type: str, weights:
     return 100.0 * (session.fit.trajectory().joints - truth)[0].norm(dim=-1).mean(1).numpy()
 
 
-@pytest.mark.parametrize("kind", [*list(KINDS)[:3], pytest.param("points and keypoints", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", [*list(KINDS)[:3], pytest.param("points and keypoints", marks=EXHAUSTIVE)])
 def test_gaps_are_recovered_and_leave_their_neighbours_alone(kind):
     modalities, data_type, weights = KINDS[kind]
     problem, truth = fakes.recoverable(*modalities, frames=FRAMES)
@@ -72,11 +73,19 @@ def test_gaps_are_recovered_and_leave_their_neighbours_alone(kind):
         assert seen.mean() < np.delete(whole, hidden).mean() + 2.0, gap
 
 
-@pytest.mark.parametrize("modalities", [("joints3d",), ("verts3d",), ("joints2d",), ("points3d", "joints2d")])
-@pytest.mark.parametrize("seen", [(0,), (7,), (3, 5)], ids=["only the first", "only the last", "two"])
-@pytest.mark.parametrize("preset", PRESETS)
+SEEN = {"only the first": (0,), "only the last": (7,), "two": (3, 5)}
+MODALITIES = (("joints3d",), ("verts3d",), ("joints2d",), ("points3d", "joints2d"))
+NEXT_TO_NOTHING = [
+    *((p, seen, modalities) for p in ("humorscope", "reference") for seen in SEEN for modalities in MODALITIES),
+    *((preset, "two", modalities) for preset in ("direct", "gauss-newton", "shooting") for modalities in MODALITIES),
+    *((preset, "only the last", ("joints3d",)) for preset in PRESETS),
+]
+"""Preset, what is seen, and modalities: all of them for the two main presets, some for the others."""
+
+
+@pytest.mark.parametrize(("preset", "seen", "modalities"), dict.fromkeys(NEXT_TO_NOTHING))
 def test_next_to_nothing_seen_goes_through_all_stages(modalities, seen, preset):
-    problem = without(fakes.problem(*modalities, frames=8), set(range(8)) - set(seen))
+    problem = without(fakes.problem(*modalities, frames=8), set(range(8)) - set(SEEN[seen]))
     data_type = KINDS["points and keypoints"][1] if len(modalities) > 1 else "rgb" if problem.has_camera else "3d"
     weights = {"verts3d": (1, 1, 1)} if modalities == ("verts3d",) else {}
     phases = schedule(preset, data_type, num_iters=(1, 1, 3), lbfgs_max_iter=2, weights=weights, tune_frames=3,
@@ -185,7 +194,12 @@ def test_tuning_waits_for_the_first_frame_that_is_seen():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("hidden", "bound"), [(range(11, 19), 6.0), (range(22, 30), 12.0), (range(8), 22.0)], ids=["middle", "end", "start"]
+    ("hidden", "bound"),
+    [
+        pytest.param(range(11, 19), 6.0, id="middle"),
+        pytest.param(range(22, 30), 12.0, id="end", marks=pytest.mark.exhaustive),
+        pytest.param(range(8), 22.0, id="start", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_the_shipped_prior_goes_on_where_nothing_is_seen(hidden, bound):
     """A walk at 1 m/s, 8 of 30 frames missing; measured in the worst frame: 3.6, 8.3, 17 cm; mean of the seen: 2.9."""
