@@ -14,7 +14,8 @@ from optim.commands.bench import __main__ as bench
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "assets" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES = [*TOP, ROOT / "assets" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -29,6 +30,19 @@ def locked_versions():
 
 def test_ci_runs_the_readmes_test_command():
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] in README.splitlines()
+
+
+def test_the_container_is_made_by_the_readmes_commands():
+    steps = re.findall(r"^RUN (.*)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert len(steps) == 2 and steps[0] in README.splitlines()
+    assert f"{steps[1]} && .venv/bin/python run_viewer.py" in README.splitlines()
+    assert set(steps[:1]) <= set((ROOT / "docs" / "start.md").read_text().splitlines())
+
+
+def test_the_citation_has_the_version_of_the_program():
+    words = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version: {PROJECT['version']}\nlicense: {PROJECT['license']}\n" in words
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def requirements():

@@ -164,7 +164,8 @@ class Observations:
 
         Args:
             factor: Finite factor of at least 0.
-            start, end: First frame, and frame after the last.
+            start: First frame.
+            end: Frame after the last.
             keypoint: Index of the keypoint of BODY_25 to change; None means all.
             sub_sequence: Index of the sub-sequence to change; None means all.
 
