@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import polyscope as ps
 
 from viewer.protocol.view_model import Camera, ViewModel
 from viewer.scene.layer import Layer
@@ -30,9 +29,8 @@ class CameraLayer(Layer):
     def _inside(self, view: ViewModel) -> bool:
         """Whether the viewpoint is where the camera is; the pyramid's edges would fill the picture."""
         assert view.scene.camera is not None
-        matrix = np.array(ps.get_camera_view_matrix())
-        eye = -matrix[:3, :3].T @ matrix[:3, 3]
-        return float(np.linalg.norm(eye - view.scene.camera.t_display_camera)) < NEAR
+        eye = self.canvas.eye()
+        return eye is not None and float(np.linalg.norm(eye - view.scene.camera.t_display_camera)) < NEAR
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Draw the edges."""

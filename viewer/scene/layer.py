@@ -1,7 +1,6 @@
 """The base class of all layers: it redraws a layer when something has changed and hides it when it is switched off.
 
-A layer looks up Polyscope structures by name and keeps no handles, since a handle that outlives its structure crashes
-the process. It gives all options on every registration, since Polyscope remembers them by name.
+What a layer draws goes to a canvas: Polyscope's in the window, another one in a browser.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import polyscope as ps
 
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Motion, ViewModel
+from viewer.scene.canvas import Canvas, Kind, Material
+from viewer.scene.polyscope_canvas import PolyscopeCanvas
 from viewer.ui import theme
 from viewer.ui.layout import Rect
 from viewer.ui.look import Selection
@@ -46,11 +46,13 @@ class Layer:
     """Base class of all layers. A subclass says what its drawing depends on (``key``) and draws it (``update``)."""
 
     name = ""
+    canvas: Canvas = PolyscopeCanvas()
+    """What it draws on."""
 
     def __init__(self) -> None:
         self._key: Hashable = None
-        self._shown: set[tuple[str, str]] = set()
-        self._touched: set[tuple[str, str]] = set()
+        self._shown: set[tuple[Kind, str]] = set()
+        self._touched: set[tuple[Kind, str]] = set()
         self._sizes = (1.0, 1.0)  # of points and lines, against the ordinary
 
     def exists(self, view: ViewModel) -> bool:
@@ -99,7 +101,7 @@ class Layer:
         if key is not None:
             self.update(view, ui)
         for kind, name in self._shown - self._touched:
-            _find(kind, name).set_enabled(False)
+            self.canvas.hide(kind, name)
         self._shown = self._touched
 
     def mesh(
@@ -110,31 +112,21 @@ class Layer:
         *,
         color: Color,
         opacity: float = 1.0,
-        material: str = "clay",
+        material: Material = "clay",
         smooth: bool = True,
         edge_width: float = 0.0,
     ) -> None:
         """Draw a surface; if it has as many vertices as before, they are only moved."""
-        name = self._touch("mesh", name)
-        if ps.has_surface_mesh(name) and ps.get_surface_mesh(name).n_vertices() == len(vertices):
-            mesh = ps.get_surface_mesh(name)
-            mesh.update_vertex_positions(vertices)
-            mesh.set_color(color)
-            mesh.set_enabled(True)
-            return
-        ps.register_surface_mesh(
-            name,
+        self.canvas.mesh(
+            self._touch("mesh", name),
             vertices,
             faces,
-            enabled=True,
             color=color,
-            transparency=opacity,
-            back_face_policy="cull",
-            smooth_shade=smooth,
+            opacity=opacity,
             material=material,
+            smooth=smooth,
             edge_width=edge_width,
         )
-        _blend(opacity)
 
     def picture(self, name: str, corners: np.ndarray, image: np.ndarray) -> None:
         """Draw an RGB uint8 image (H, W, 3) in its own colours.
@@ -142,28 +134,7 @@ class Layer:
         Args:
             corners: (4, 3) lower left, lower right, upper right, upper left.
         """
-        name = self._touch("mesh", name)
-        mesh = ps.register_surface_mesh(
-            name,
-            corners,
-            np.array([[0, 1, 2], [0, 2, 3]]),
-            enabled=True,
-            back_face_policy="cull",
-            smooth_shade=False,
-            material="flat",
-            transparency=1.0,
-        )
-        places = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-        mesh.add_parameterization_quantity("place", places, defined_on="vertices")
-        mesh.add_color_quantity(  # type: ignore[call-arg]  # Polyscope knows filter_mode, its types do not
-            "image",
-            image.astype(np.float32) / 255.0,
-            defined_on="texture",
-            param_name="place",
-            filter_mode="linear",
-            image_origin="upper_left",
-            enabled=True,
-        )
+        self.canvas.picture(self._touch("picture", name), corners, image)
 
     def points(
         self, name: str, positions: np.ndarray, *, color: Color, radius: float, colors: np.ndarray | None = None
@@ -173,37 +144,15 @@ class Layer:
         Args:
             colors: (N, 3), one for each sphere.
         """
-        if len(positions) == 0:
-            return
-        cloud = self._cloud(name, positions, color)
-        cloud.set_radius(radius * self._sizes[0], relative=False)
-        if colors is not None:
-            cloud.add_color_quantity("color", colors, enabled=True)
+        if len(positions):
+            size = radius * self._sizes[0]
+            self.canvas.points(self._touch("points", name), positions, color=color, radius=size, colors=colors)
 
     def arrows(self, name: str, positions: np.ndarray, vectors: np.ndarray, *, color: Color, radius: float) -> None:
-        """Draw arrows (N, 3) [m] at positions (N, 3), in their true length."""
-        if len(positions) == 0:
-            return
-        cloud = self._cloud(name, positions, color)
-        cloud.set_radius(1e-4, relative=False)
-        cloud.add_vector_quantity(
-            "arrow",
-            vectors,
-            vectortype="ambient",
-            material="flat",
-            radius=radius * self._sizes[1] / ps.get_length_scale(),
-            color=color,
-            enabled=True,
-        )
-
-    def _cloud(self, name: str, positions: np.ndarray, color: Color) -> ps.PointCloud:
-        name = self._touch("points", name)
-        if ps.has_point_cloud(name) and ps.get_point_cloud(name).n_points() == len(positions):
-            cloud = ps.get_point_cloud(name)
-            cloud.update_point_positions(positions)
-            cloud.set_enabled(True)
-            return cloud
-        return ps.register_point_cloud(name, positions, color=color, transparency=1.0, enabled=True)
+        """Draw arrows (N, 3) [m] at positions (N, 3), in their true length; draws nothing if N is 0."""
+        if len(positions):
+            size = radius * self._sizes[1]
+            self.canvas.arrows(self._touch("arrows", name), positions, vectors, color=color, radius=size)
 
     def lines(
         self,
@@ -221,26 +170,9 @@ class Layer:
         Args:
             colors: (E, 3), one for each edge.
         """
-        if len(edges) == 0:
-            return
-        name = self._touch("lines", name)
-        if ps.has_curve_network(name):
-            old = ps.get_curve_network(name)
-            if old.n_nodes() == len(nodes) and old.n_edges() == len(edges):
-                old.update_node_positions(nodes)
-                old.set_color(color)
-                old.set_enabled(True)
-                old.set_radius(radius * self._sizes[1], relative=False)
-                if colors is not None:
-                    old.add_color_quantity("color", colors, defined_on="edges", enabled=True)
-                return
-        network = ps.register_curve_network(
-            name, nodes, edges, color=color, transparency=opacity, material="flat", enabled=True
-        )
-        network.set_radius(radius * self._sizes[1], relative=False)
-        if colors is not None:
-            network.add_color_quantity("color", colors, defined_on="edges", enabled=True)
-        _blend(opacity)
+        if len(edges):
+            size, full = radius * self._sizes[1], self._touch("lines", name)
+            self.canvas.lines(full, nodes, edges, color=color, radius=size, opacity=opacity, colors=colors)
 
     def segments(
         self,
@@ -269,28 +201,10 @@ class Layer:
         arms = np.tile(arms, (len(centers), 1))
         self.segments(name, middle - arms, middle + arms, color=color, radius=radius)
 
-    def _touch(self, kind: str, name: str) -> str:
+    def _touch(self, kind: Kind, name: str) -> str:
         full = f"{self.name} {name}"
         self._touched.add((kind, full))
         return full
-
-
-def _find(kind: str, name: str) -> ps.Structure:
-    find = {"mesh": ps.get_surface_mesh, "points": ps.get_point_cloud, "lines": ps.get_curve_network}
-    return find[kind](name)
-
-
-def _blend(opacity: float) -> None:
-    """Choose how what shines through is mixed; Polyscope alone would draw the scene eight times over.
-
-    Its simple mode takes a mean with all that lies behind, which leaves a body on a bright background invisible. There
-    the two nearest surfaces are mixed in their order, which takes the processor about twice as long.
-    """
-    if opacity < 1.0 and theme.is_bright():
-        ps.set_transparency_mode("pretty")
-        ps.set_transparency_render_passes(2)
-    elif opacity < 1.0:
-        ps.set_transparency_mode("simple")
 
 
 def sequences_at(view: ViewModel, frame: int) -> Iterator[tuple[int, int]]:
