@@ -9,7 +9,6 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 
 import polyscope as ps
@@ -22,17 +21,15 @@ from viewer.panels.program.opening import opening_windows
 from viewer.panels.shortcuts import shortcuts
 from viewer.panels.table import PANELS, SLOTS, shown_panels
 from viewer.protocol.commands import Command
-from viewer.protocol.view_model import About, Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
+from viewer.protocol.view_model import Note
 from viewer.scene.camera import Viewpoint
-from viewer.scene.comparing import Comparing
 from viewer.ui import theme
 from viewer.ui.layout import ROOM, Rect, fitting_scale, lanes_of, layout
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
 from viewer.window.client import Client
-from viewer.window.other_run import OtherRun
+from viewer.window.front_end import FrontEnd, become_nicer
 from viewer.window.overlay import draw_caption, draw_overlay, draw_side, free_of_overlay
-from viewer.window.pinning import pin_wanted
 from viewer.window.scene_view import SceneView
 from viewer.window.still import StillTaker
 
@@ -41,7 +38,6 @@ FAST_FRAME, SOFTWARE_FRAME, CALM_FRAME, LEAST_SLEEP = 1 / 30, 1 / 12.5, 1 / 12, 
 
 The last is long, so that the optimiser has the processor.
 """
-SOFTWARE_NICENESS = 10  # of a window that is drawn by the processor, so that the optimiser goes first
 CALM_AFTER = 0.5  # seconds without input
 
 _PANEL_FLAGS = (
@@ -54,29 +50,17 @@ _PANEL_FLAGS = (
 )
 
 
-class App:
+class App(FrontEnd):
     """One window over one client; ``frame`` is what Polyscope calls back."""
 
     def __init__(self, make_client: Callable[[], Client], ui: UiState | None = None) -> None:
-        self.ui = ui or UiState()
-        self.ui.slots = {name: panel.slot for name, panel in PANELS.items()}
-        self.view: ViewModel | None = None
-        self.loading = "Starting…"
-        self.failed: LoadFailed | None = None
-        self.lost = False  # the worker died
-        self._make_client = make_client
-        self.client = make_client()
+        super().__init__(make_client, ui)
         self.scene_view = SceneView(self._guard)
         self.studio = Studio(self)
         self._theme = theme.THEMES[0]
         self._told_size = 0.0  # the size of texts that there was no room for
         self.software = False  # the processor draws
-        self.about = About()
-        self.other_run = OtherRun(self.ui)
         self.still = StillTaker(self.ui)
-        self._comparing = Comparing()
-        self._scene: Scene | None = None
-        self._analyses: dict[str, Analysis] = {}
         self._last_time = time.monotonic()
         self._last_input = self._last_time
 
@@ -99,11 +83,8 @@ class App:
         size = ps.get_window_size()
         self._dress()
         filmed = self.studio.picture_seconds
-        commands = list(shortcuts(self.view, self.ui))
-        self.other_run.follow()
+        commands = [*shortcuts(self.view, self.ui), *self.compare()]
         if self.view is not None:
-            commands += pin_wanted(self.view, self.ui.pins)
-            self.view = self._comparing(self.view, self.ui.pins)
             scene = self.view.scene
             self.ui.advance(seconds if filmed is None else filmed, fps=scene.fps, num_frames=scene.clip_frames)
             commands += self.scene_view.draw(self.view, self.ui, self.free(), size)
@@ -162,61 +143,12 @@ class App:
             return side.free(size)
         return self._rects()["view"] if self.ui.panels_shown else free_of_overlay(size)
 
-    def post(self, commands: list[Command]) -> None:
-        """Send commands to the worker, and remember that they were sent."""
-        for command in commands:
-            self.client.post(command)
-        self.ui.count_posted(len(commands))
-
     def tick(self) -> None:
         """One turn of the window: draw a frame, and film it while filming is on."""
         self.studio.obey()
         self.studio.prepare()
         ps.frame_tick()
         self.studio.take()
-
-    def receive(self) -> None:
-        """Take in what the worker has published."""
-        for message in self.client.poll():
-            if isinstance(message, About):
-                self.about = message
-            elif isinstance(message, Scene):
-                self._take_scene(message)
-            elif isinstance(message, ViewModel):
-                assert self._scene is not None
-                first = self.view is None
-                self.view = replace(message, scene=self._scene, analyses=dict(self._analyses), about=self.about)
-                if first:
-                    self.ui.camera_request = self.ui.camera_request or "home"
-            elif isinstance(message, Status):
-                if self.view is not None:
-                    self.view = replace(self.view, status=message)
-            elif isinstance(message, Analysis):
-                self._analyses[message.kind] = message
-                if self.view is not None:
-                    self.view = replace(self.view, analyses=dict(self._analyses))
-            elif isinstance(message, Note):
-                self.ui.note(message)
-            elif isinstance(message, Loading):
-                self.loading = message.text
-            elif isinstance(message, LoadFailed):
-                self.failed = message
-                self.ui.quit = message.input_error
-                self.ui.note(Note(level="error", text=message.text))
-            elif isinstance(message, Finished):
-                self.ui.quit = True
-        if not self.lost and not self.client.alive and not self.ui.quit and self.failed is None:
-            self.lost = True
-            self.ui.note(
-                Note(level="error", text=self.client.obituary, advice="Restart it in the middle of the window.")
-            )
-
-    def _take_scene(self, scene: Scene) -> None:
-        """Answers about another batch of sub-sequences do not fit its scene."""
-        if self._scene is not None and self._scene.batch != scene.batch:
-            self._analyses.clear()
-            self.ui.asked.clear()
-        self._scene = scene
 
     # --- panels
 
@@ -309,26 +241,11 @@ class App:
         opening.ask_for(fitting)
         self.ui.quit = self.ui.quit or opening.chosen is not None
 
-    def restart(self) -> None:
-        """Replace a dead client; the new one goes on from the last iteration that was recorded."""
-        self.client.close()
-        self.client, self.lost = self._make_client(), False
-        self.view = None  # its iterations may be others by the same numbers
-        self._analyses.clear()
-        self.ui.posted, self.ui.scrubbing = 0, None
-        self.ui.drafts.clear()
-        self.ui.asked.clear()
-        self.ui.note(Note(level="info", text="The optimiser was restarted."))
-
     def yield_to_worker(self) -> None:
-        """Where the processor draws, let the optimiser go first.
-
-        On Linux only the calling thread, which draws, becomes nicer, and so do processes that it starts. The optimiser
-        is therefore started by a thread of its own (see ``ProcessClient``).
-        """
+        """Where the processor draws, let the optimiser go first."""
         self.software = drawn_by_processor()
-        if self.software and hasattr(os, "nice"):
-            os.nice(SOFTWARE_NICENESS)
+        if self.software:
+            become_nicer()
 
     def rest(self, spent: float) -> float:
         """How long to sleep after a frame that took ``spent`` seconds."""
