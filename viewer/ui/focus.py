@@ -120,6 +120,11 @@ def focus_on(ui: UiState, name: str) -> None:
     ui.show_panel(row.panel)
 
 
+def in_order(ui: UiState, layers: set[str]) -> list[str]:
+    """The layers that have a switch, in the order of the legend."""
+    return [name for name in dict.fromkeys((*FOCUSES[ui.focus].layers, *LAYERS)) if name in layers]
+
+
 def legend(view: ViewModel, layers: list[str]) -> list[Entry]:
     """What the colours of some layers mean, each once, with the units of the numbers beside them."""
     found: dict[str, Entry] = {}

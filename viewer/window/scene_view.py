@@ -18,9 +18,9 @@ from viewer.scene.layer import Label, Layer
 from viewer.scene.picking import Clicks, marker
 from viewer.scene.reframe import Reframer
 from viewer.ui import theme
-from viewer.ui.focus import FOCUSES, Entry, legend
+from viewer.ui.focus import Entry, in_order, legend
 from viewer.ui.layout import Rect
-from viewer.ui.ui_state import LAYERS, UiState
+from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import font
 
 Guard = Callable[[str, Callable[[], list[Command] | None]], list[Command] | None]
@@ -100,9 +100,8 @@ def draw_overlays(layers: list[Layer], view: ViewModel, ui: UiState, free: Rect,
     visible_layers = [layer for layer in layers if layer.visible(view, ui) and f"layer {layer.name}" not in ui.broken]
     taken = [box for box in (layer.overlay(view, ui, free) for layer in visible_layers) if box is not None]
     if ui.legend:
-        order = [*FOCUSES[ui.focus].layers, *LAYERS]
-        names = sorted((layer.name for layer in visible_layers if layer.name in LAYERS), key=order.index)
-        taken += draw_legend(legend(view, names), free)
+        names = {layer.name for layer in visible_layers}
+        taken += draw_legend(legend(view, in_order(ui, names)), free)
     selected = marker(view, ui)
     groups = [list(layer.labels(view, ui)) for layer in visible_layers]
     labels = in_turn([[] if selected is None else [selected], *groups])

@@ -12,6 +12,7 @@ from optim.diagnostics.comparison import BETWEEN
 from optim.diagnostics.quantities import QUANTITIES
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.actions import PLAY
 from viewer.ui.layout import LANE_HEIGHT, MOST_LANES, Rect, lanes_of
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import Strip, bar_handle, bar_label, colored, icon_button, scale, strip, styled, tooltip
@@ -41,7 +42,7 @@ def frame_bar(view: ViewModel, ui: UiState) -> None:
     psim.SameLine()
     if icon_button("##play frames", "pause" if ui.playing else "play", (34.0 * scale(), 24.0 * scale())):
         ui.playing = not ui.playing
-    tooltip("Play the clip (K)")
+    tooltip(PLAY.tooltip)
     psim.SameLine()
     _, ui.loop = psim.Checkbox("Loop", ui.loop)
     tooltip("Begin again at the end: of the clip, or of the range between the in and the out point")

@@ -21,6 +21,7 @@ from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import font, number, styled, tooltip
 
 MAX_POINTS = 1500
+TOTAL = "total"
 LEAST_SHARE = 1e-3  # terms below this share of the total are cut off
 NEAR = 9.0  # pixels from a curve or a mark that still mean it
 _FLAGS = (
@@ -98,9 +99,9 @@ def plot_losses(
             _boundaries(view)
             for rows in others:
                 _line("##other", history.depth[rows], history.total[rows] / unit[rows], theme.DIM, 1.2, alpha=0.75)
-            if each_term:
-                _terms(view, main, unit)
-            _line("total", history.depth[main], history.total[main] / unit[main], theme.TEXT, 2.2)
+            for label, values, color in loss_curves(view, main, unit, each_term=each_term):
+                keep = np.isfinite(values)
+                _line(label, history.depth[main][keep], values[keep], color, 2.2 if label == TOTAL else 1.2)
             if rescored is not None:
                 rows = np.searchsorted(history.ids, rescored.ids)
                 _line("rescored", history.depth[rows], rescored.total / unit[rows], theme.WARN, 1.6)
@@ -161,14 +162,24 @@ def loss_limits(total: np.ndarray) -> tuple[float, float]:
     return float(10.0**least), float(10.0 ** np.ceil(np.log10(high) + 1e-6))
 
 
-def _terms(view: ViewModel, rows: np.ndarray, unit: np.ndarray) -> None:
+def loss_curves(
+    view: ViewModel, rows: np.ndarray, unit: np.ndarray, *, each_term: bool
+) -> Iterator[tuple[str, np.ndarray, theme.Color]]:
+    """Label, values at rows of the history and colour of each term that is not zero all along, and of the total.
+
+    Args:
+        unit: What each row of the whole history is divided by.
+
+    Returns:
+        Values are NaN where a term is zero or was not computed.
+    """
     history = view.history
-    for index, term in enumerate(view.scene.terms):
-        y = history.terms[rows, index] / unit[rows]
-        keep = np.isfinite(y) & (y != 0)
-        if keep.any():
-            color = theme.term_color(index)
-            _line(term.name.replace("_", " "), history.depth[rows][keep], y[keep], color, 1.2)
+    for index, term in enumerate(view.scene.terms if each_term else ()):
+        values = history.terms[rows, index] / unit[rows]
+        values = np.where(values == 0, np.nan, values)
+        if np.isfinite(values).any():
+            yield term.name.replace("_", " "), values, theme.term_color(index)
+    yield TOTAL, history.total[rows] / unit[rows], theme.TEXT
 
 
 def _line(label: str, x: np.ndarray, y: np.ndarray, color: theme.Color, weight: float, *, alpha: float = 1.0) -> None:

@@ -14,6 +14,7 @@ from viewer.panels.fit.losses import branch_events
 from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import Branch, ViewModel
 from viewer.ui import theme
+from viewer.ui.actions import LATEST, REWIND
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import (
     Strip,
@@ -86,9 +87,7 @@ def lanes(view: ViewModel) -> list[Lane]:
 def _iterations(view: ViewModel, ui: UiState) -> Iterator[Command]:
     history = view.history
     shown_row = history.row_of(view.shown if ui.scrubbing is None else ui.scrubbing)
-    last = history.branch[-1]
-    if shown_row not in history.branch:
-        last = history.row_of(history.branches[int(history.branch_of[shown_row])].last)
+    last = last_row(view, shown_row)
     bar_label("iteration", f"{history.depth[shown_row]} / {history.depth[last]}")
     place = strip("iteration bar", (SCHEDULE + LANE * MOST_LANES) * scale())
     ours, others = positions(view, history.branch), lanes(view)
@@ -109,6 +108,14 @@ def _iterations(view: ViewModel, ui: UiState) -> Iterator[Command]:
         _tell(view, ours, others, place)
     psim.SameLine()
     yield from _buttons(view, ui)
+
+
+def last_row(view: ViewModel, row: int) -> int:
+    """The end of the current branch, or of the branch that a row on no way to the current iteration is on."""
+    history = view.history
+    if row in history.branch:
+        return int(history.branch[-1])
+    return history.row_of(history.branches[int(history.branch_of[row])].last)
 
 
 def row_at(view: ViewModel, ours: np.ndarray, others: list[Lane], place: Strip) -> int:
@@ -176,14 +183,14 @@ def _tell(view: ViewModel, ours: np.ndarray, others: list[Lane], place: Strip) -
 def _buttons(view: ViewModel, ui: UiState) -> Iterator[Command]:
     height = (SCHEDULE + 4.0) * scale()
     with disabled(view.shown == view.current):
-        if icon_button("Rewind here", "back", (102.0 * scale(), height)):
+        if icon_button(REWIND.label, "back", (102.0 * scale(), height)):
             ui.scrubbing = None
             yield Rewind(view.shown)
-        tooltip("Go on from this iteration; what came after stays in the history as a branch (R)")
+        tooltip(REWIND.tooltip)
         psim.SameLine()
-        if icon_button("Latest", "end", (68.0 * scale(), height)):
+        if icon_button(LATEST.label, "end", (68.0 * scale(), height)):
             yield Inspect(None)
-        tooltip("Show the newest iteration again (Escape)")
+        tooltip(LATEST.tooltip)
     psim.SameLine()
     if psim.Button("Marks", (psim.GetContentRegionAvail()[0], height)):
         psim.OpenPopup("marks")

@@ -8,9 +8,10 @@ import polyscope.imgui as psim
 
 from optim.session.edits import Redo, Undo
 from viewer.panels.fit.losses import branch_events
-from viewer.protocol.commands import Command, Pause, Run, RunPhase, RunStage, SetLive, SetSpeed, Step, StepOuter
+from viewer.protocol.commands import Command, Pause, Run, SetLive, SetSpeed
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.actions import DONE, LIVE, PAUSE, REDO, RUN, SPEED, STEPS, UNDO
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import (
     align_right,
@@ -30,13 +31,7 @@ from viewer.ui.widgets import (
 SPEEDS = (None, 30.0, 10.0, 5.0, 2.0, 1.0, 0.5)
 """Limits to choose from, iterations/s."""
 _LIVE = 52.0  # width of the switch
-_STATES = {"running": "GOOD", "paused": "WARN", "done": "ACCENT"}
-_STEPS = (
-    ("Iteration", "step", Step, "One L-BFGS iteration (N)"),
-    ("Step", "skip", StepOuter, "To the end of this outer step, up to 20 iterations (O)"),
-    ("Phase", "end", RunPhase, "To the end of this phase (P)"),
-    ("Stage", "end", RunStage, "To the end of this stage (G)"),
-)
+STATES = {"running": "GOOD", "paused": "WARN", "done": "ACCENT"}
 
 
 def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -53,18 +48,14 @@ def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     width = psim.GetContentRegionAvail()[0]
     size = (width - _LIVE * scale() - psim.GetStyle().ItemSpacing[0], 32.0 * scale())
     if running:
-        if icon_button("Pause", "pause", size, fill=theme.mix(theme.WARN, theme.PANEL, 0.45)):
+        if icon_button(PAUSE.label, "pause", size, fill=theme.mix(theme.WARN, theme.PANEL, 0.45)):
             yield Pause()
-        tooltip("Stops within one evaluation of the objective (space)")
+        tooltip(PAUSE.tooltip)
     else:
         with disabled(status.state == "done"):
-            if icon_button("Run", "play", size, fill=theme.mix(theme.ACCENT, theme.PANEL, 0.35)):
+            if icon_button(RUN.label, "play", size, fill=theme.mix(theme.ACCENT, theme.PANEL, 0.35)):
                 yield Run()
-        tooltip(
-            "The schedule is done: rewind, or give a phase more steps in the Schedule tab"
-            if status.state == "done"
-            else "Run to the end of the schedule, in the last batch of sub-sequences if there are several (space)"
-        )
+        tooltip((DONE if status.state == "done" else RUN).tooltip)
     psim.SameLine()
     yield from _live(view)
     yield from _step_buttons(running or status.state == "done", width)
@@ -76,12 +67,9 @@ def _live(view: ViewModel) -> Iterator[Command]:
     """The switch of re-fitting while the user edits."""
     on = view.status.live
     with colored(Button=theme.rgba(theme.GOOD if on else theme.RAISED, 0.55 if on else 1.0)):
-        if psim.Button("Live", (_LIVE * scale(), 32.0 * scale())):
+        if psim.Button(LIVE.label, (_LIVE * scale(), 32.0 * scale())):
             yield SetLive(not on)
-    tooltip(
-        "Live: the fit goes on after the end of its schedule and follows every edit at once. While the slider of a "
-        "weight is dragged, the body moves with it: letting go makes it one edit with a bookmark, Esc takes it back."
-    )
+    tooltip(f"{LIVE.tooltip}, Esc takes it back.")
 
 
 def batch_text(view: ViewModel) -> str:
@@ -93,23 +81,27 @@ def batch_text(view: ViewModel) -> str:
 def _where(view: ViewModel) -> None:
     status = view.status
     phase = view.phases[status.phase]
-    color = getattr(theme, _STATES[status.state])
+    color = getattr(theme, STATES[status.state])
     dot(color)
     with font(theme.LARGE_FONT):
         psim.TextUnformatted(phase.name.capitalize())
     state = live_text(view)
     align_right(psim.CalcTextSize(state)[0])
     psim.TextColored(theme.rgba(color), state)
-    last = f"evaluation {status.evaluation}" if status.evaluation else f"loss {number(status.loss)}"
-    psim.TextColored(
-        theme.rgba(theme.DIM),
-        f"step {min(status.step + 1, phase.steps)}/{phase.steps} · "
-        f"iteration {status.iteration}/{phase.iterations} · {last}",
-    )
+    psim.TextColored(theme.rgba(theme.DIM), position_text(view))
     tooltip(
         f"{status.total_iterations} iterations so far. Loss {number(status.loss)}. "
         "An iteration takes one or more evaluations of the objective and its gradient."
     )
+
+
+def position_text(view: ViewModel) -> str:
+    """Where in its phase the optimiser is, and the loss or how many evaluations it has done since."""
+    status = view.status
+    phase = view.phases[status.phase]
+    last = f"evaluation {status.evaluation}" if status.evaluation else f"loss {number(status.loss)}"
+    step = f"step {min(status.step + 1, phase.steps)}/{phase.steps}"
+    return f"{step} · iteration {status.iteration}/{phase.iterations} · {last}"
 
 
 def live_text(view: ViewModel) -> str:
@@ -124,12 +116,12 @@ def _step_buttons(inactive: bool, width: float) -> Iterator[Command]:
     spacing = psim.GetStyle().ItemSpacing[0]
     size = ((width - spacing) / 2, 0.0)
     with disabled(inactive):
-        for index, (label, icon, command, help_text) in enumerate(_STEPS):
+        for index, step in enumerate(STEPS):
             if index % 2:
                 psim.SameLine()
-            if icon_button(label, icon, size):
-                yield command()
-            tooltip(help_text)
+            if icon_button(step.label, step.icon, size):
+                yield step.command()
+            tooltip(step.tooltip)
 
 
 def last_edit(view: ViewModel) -> str | None:
@@ -140,23 +132,28 @@ def last_edit(view: ViewModel) -> str | None:
 
 def _edits(view: ViewModel) -> Iterator[Command]:
     with disabled(not view.can_undo):
-        if psim.SmallButton("Undo"):
+        if psim.SmallButton(UNDO.label):
             yield Undo()
     edit = last_edit(view)
-    tooltip("Go back to before the last edit or rewind (Ctrl+Z)" + (f"\nlast edit: {edit}" if edit else ""))
+    tooltip(UNDO.tooltip + (f"\nlast edit: {edit}" if edit else ""))
     psim.SameLine()
     with disabled(not view.can_redo):
-        if psim.SmallButton("Redo"):
+        if psim.SmallButton(REDO.label):
             yield Redo()
-    tooltip("Repeat the edit that was undone last (Ctrl+Y)")
+    tooltip(REDO.tooltip)
     psim.SameLine()
     yield from _speed(view)
-    status = view.status
-    rate = status.rate if status.rate is None or status.speed_limit is None else min(status.rate, status.speed_limit)
-    text = f"{rate_text(rate)} it/s"
+    text = speed_text(view)
     align_right(psim.CalcTextSize(text)[0])
     psim.TextColored(theme.rgba(theme.DIM), text)
     tooltip("L-BFGS iterations per second in this phase")
+
+
+def speed_text(view: ViewModel) -> str:
+    """How fast the optimiser goes."""
+    status = view.status
+    rate = status.rate if status.rate is None or status.speed_limit is None else min(status.rate, status.speed_limit)
+    return f"{rate_text(rate)} it/s"
 
 
 def rate_text(rate: float | None) -> str:
@@ -180,7 +177,7 @@ def _speed(view: ViewModel) -> Iterator[Command]:
                 if psim.Selectable(speed_label(limit), limit == now):
                     yield SetSpeed(limit)
             psim.EndCombo()
-    tooltip("Most iterations per second, to watch them one by one ([ and ])")
+    tooltip(SPEED.tooltip)
 
 
 def next_speed(now: float | None, step: int) -> float | None:
@@ -190,6 +187,11 @@ def next_speed(now: float | None, step: int) -> float | None:
 
 
 def _progress(view: ViewModel) -> None:
+    psim.ProgressBar(view.status.progress, (-1.0, 0.0), progress_text(view))
+
+
+def progress_text(view: ViewModel) -> str:
+    """The share of the schedule that is done, and the time left."""
     status = view.status
     left = f" · about {duration(status.seconds_left)} left" if status.seconds_left is not None else ""
-    psim.ProgressBar(status.progress, (-1.0, 0.0), f"{100 * status.progress:.0f} %{left}")
+    return f"{100 * status.progress:.0f} %{left}"

@@ -50,16 +50,13 @@ def _x_0_first(variables: tuple[Variable, ...]) -> list[Variable]:
 
 
 def _row(view: ViewModel, ui: UiState, variable: Variable, inner: bool) -> Iterator[Command]:
-    own, covered = (
-        variable.name in view.held,
-        inner and any(variable.name in other.children and other.name in view.held for other in view.scene.variables),
-    )
+    own, covered = held_by(view, variable, inner=inner)
     held = own or covered
     if inner:
         psim.Indent(22.0 * scale())
     with disabled(covered):
         changed, ticked = psim.Checkbox(variable.label, held)
-    tooltip(_help(variable, held))
+    tooltip(variable_help(variable, held))
     if variable.children and _stage(view) == 3:
         psim.SameLine()
         direction = psim.ImGuiDir_Down if ui.open_x_0 else psim.ImGuiDir_Right
@@ -193,7 +190,14 @@ def _range(view: ViewModel, ui: UiState, variable: Variable) -> Iterator[Command
             psim.CloseCurrentPopup()
 
 
-def _help(variable: Variable, held: bool) -> str:
+def held_by(view: ViewModel, variable: Variable, *, inner: bool) -> tuple[bool, bool]:
+    """Whether the user holds a variable itself, and whether they hold the group that it is in."""
+    groups = (other for other in view.scene.variables if variable.name in other.children)
+    return variable.name in view.held, inner and any(other.name in view.held for other in groups)
+
+
+def variable_help(variable: Variable, held: bool) -> str:
+    """What a variable is, and what its tick means."""
     what = variable.label if not variable.children else f"{variable.label}: {', '.join(variable.children)}"
     held_help, free_help = "It is held: it does not move until released.", "Tick to hold it from the next iteration on."
     return f"{what}\n{held_help if held else free_help}"

@@ -14,6 +14,7 @@ from viewer.panels.fit.weight_cells import MEASURE_CELLS, MEASURE_HELP, MEASURES
 from viewer.protocol.commands import Command, Drag, EndDrag
 from viewer.protocol.view_model import LiveChange, Term, ViewModel
 from viewer.ui import theme
+from viewer.ui.actions import WEIGHT
 from viewer.ui.asking import ask
 from viewer.ui.ui_state import Draft, UiState
 from viewer.ui.widgets import (
@@ -54,7 +55,7 @@ def weights_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         name = f"weights {len(measures)}"
         if psim.BeginTable(name, 5 + len(measures), int(flags), psim.GetContentRegionAvail()):
             _columns(ui, measures)
-            for index in _rows(view, stage):
+            for index in terms_of(view, stage):
                 psim.TableNextRow()
                 psim.PushID(view.scene.terms[index].name)
                 yield from _row(view, ui, _row_of(view, ui, stage, index), measures)
@@ -85,6 +86,17 @@ def stage_phases(view: ViewModel, stage: int) -> list[int]:
 
 def _reset_stage(view: ViewModel, stage: int) -> Iterator[Command]:
     """A button that puts all weights of the stage back, where one of them differs."""
+    edit = stage_reset(view, stage)
+    if edit is not None:
+        align_right(74.0 * scale())
+        with styled(FramePadding=(4.0, 0.0)):
+            if icon_button("##reset stage", "reset", (20.0 * scale(), 0.0)):
+                yield edit
+        tooltip(f"All weights of stage {stage} back to what the fit began with")
+
+
+def stage_reset(view: ViewModel, stage: int) -> SetWeights | None:
+    """The edit that puts all weights of a stage back; None where none of them differs."""
     rows = [
         (phase, term.name, float(view.scene.default_weights[phase, index]))
         for phase in stage_phases(view, stage)
@@ -93,12 +105,7 @@ def _reset_stage(view: ViewModel, stage: int) -> Iterator[Command]:
             float(view.weights[phase, index]), float(view.scene.default_weights[phase, index]), rel_tol=1e-6
         )
     ]
-    if rows:
-        align_right(74.0 * scale())
-        with styled(FramePadding=(4.0, 0.0)):
-            if icon_button("##reset stage", "reset", (20.0 * scale(), 0.0)):
-                yield SetWeights(tuple(rows), f"weights of stage {stage} reset")
-        tooltip(f"All weights of stage {stage} back to what the fit began with")
+    return SetWeights(tuple(rows), f"weights of stage {stage} reset") if rows else None
 
 
 def _columns(ui: UiState, measures: tuple[str, ...]) -> None:
@@ -124,8 +131,8 @@ def _columns(ui: UiState, measures: tuple[str, ...]) -> None:
                 tooltip(MEASURE_HELP.get(label, ""))
 
 
-def _rows(view: ViewModel, stage: int) -> list[int]:
-    """Terms that exist in the stage."""
+def terms_of(view: ViewModel, stage: int) -> list[int]:
+    """Indices of the terms that exist in a stage."""
     return [index for index, term in enumerate(view.scene.terms) if term.stage <= stage]
 
 
@@ -257,12 +264,21 @@ def _switch(view: ViewModel, ui: UiState, row: WeightRow) -> Iterator[Command]:
 
 
 def _name(term: Term, value: float) -> None:
-    label = term.name.removeprefix("rgb_").replace("_", " ")
     with font(theme.SMALL_FONT):
-        psim.TextColored(theme.rgba(theme.TEXT if value else theme.DIM), label)
+        psim.TextColored(theme.rgba(theme.TEXT if value else theme.DIM), term_label(term))
+    tooltip(term_help(term))
+
+
+def term_label(term: Term) -> str:
+    """The name of a term, short."""
+    return term.name.removeprefix("rgb_").replace("_", " ")
+
+
+def term_help(term: Term) -> str:
+    """What a term is."""
     unit = term.unit if term.unit != "1" else "no unit"
     about = f"{term.help[0].upper()}{term.help[1:]}.\n" if term.help else ""
-    tooltip(f"{term.name.replace('_', ' ')} [{unit}]\n{about}{term.formula}\nThe weight is a factor on this sum.")
+    return f"{term.name.replace('_', ' ')} [{unit}]\n{about}{term.formula}\nThe weight is a factor on this sum."
 
 
 def slider_position(weight: float, default: float) -> float:
@@ -280,7 +296,7 @@ def slider_weight(position: float, default: float) -> float:
 def _slider(value: float, default: float) -> tuple[bool, float]:
     position = slider_position(value, default)
     changed, moved = psim.SliderFloat("##slider", position, -SPAN - OFF, SPAN, "")
-    tooltip("Drag: three decades to either side of the default, off at the left end. Acts from the next iteration on.")
+    tooltip(WEIGHT.tooltip)
     return changed, slider_weight(moved, default) if changed else value
 
 

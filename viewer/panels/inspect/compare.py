@@ -13,6 +13,7 @@ from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import Compared, ViewModel
 from viewer.scene.comparing import set_differently, terms
 from viewer.ui import theme
+from viewer.ui.actions import PIN
 from viewer.ui.pins import Pin, Pins, moments, pin_of
 from viewer.ui.plots import Curve, frame_plot
 from viewer.ui.ui_state import UiState
@@ -61,9 +62,9 @@ def _differences(view: ViewModel, ui: UiState, pin: Pin, other: Compared) -> Non
 
 def _sources(view: ViewModel, ui: UiState) -> Iterator[Command]:
     pins, number_now = ui.pins, view.history.number(view.shown)
-    if psim.Button("Pin this"):
+    if psim.Button(PIN.label):
         pins.add(pin_of(view, f"iteration {number_now}"))
-    tooltip("Keep the motion that is shown as B, while the fit goes on or another iteration is looked at")
+    tooltip(PIN.tooltip)
     psim.SameLine()
     psim.SetNextItemWidth(92.0 * scale())
     if psim.BeginCombo("##pin", "Pin…"):
@@ -132,7 +133,7 @@ def _frames(view: ViewModel, ui: UiState, other: Compared) -> None:
     name = ui.pins.quantity
     quantity, values = QUANTITIES[name], other.values[name]
     psim.NewLine()
-    psim.TextWrapped(f"Compared: {other.about}.")
+    psim.TextWrapped(compared_text(other))
     if not len(values):
         return
     at = int(abs(values).argmax())
@@ -143,11 +144,21 @@ def _frames(view: ViewModel, ui: UiState, other: Compared) -> None:
     tooltip("Go to that frame")
     psim.SameLine()
     psim.TextUnformatted("not in this frame" if now is None else f"here {quantity.text(now)}")
+    frame_plot("compare", view, ui, [difference_curve(other, name)])
+
+
+def compared_text(other: Compared) -> str:
+    """Which frames are compared."""
+    return f"Compared: {other.about}."
+
+
+def difference_curve(other: Compared, name: str) -> Curve:
+    """A quantity of ``BETWEEN`` over the frames; there must be frames that both motions have."""
     start, end = int(other.frames[0]), int(other.frames[-1])
     curve = np.full(end - start + 1, np.nan)
-    curve[other.frames - start] = values
-    label = f"{quantity.label} [{quantity.unit}]"
-    frame_plot("compare", view, ui, [Curve(label, start, curve, theme.LAYER_COLORS["compared"], 2.0)])
+    curve[other.frames - start] = other.values[name]
+    label = f"{QUANTITIES[name].label} [{QUANTITIES[name].unit}]"
+    return Curve(label, start, curve, theme.LAYER_COLORS["compared"], 2.0)
 
 
 def _table(name: str, heads: tuple[str, ...], rows: list[list[str]], nothing: str) -> None:

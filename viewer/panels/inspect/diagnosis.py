@@ -11,12 +11,15 @@ from viewer.protocol.commands import Analyse, Command
 from viewer.protocol.findings import Diagnosis, Verdict
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.actions import DIAGNOSE
 from viewer.ui.asking import is_current
 from viewer.ui.focus import FOCUSES, focus_on, view_of_rule
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, dot, duration, font, number, scale, tooltip
 
-_COLORS = {"good": "GOOD", "warn": "WARN", "bad": "BAD"}
+COLORS = {"good": "GOOD", "warn": "WARN", "bad": "BAD"}
+"""Level of a verdict → name of its colour in ``theme``."""
+NO_FAULT, PLACES, IN_ORDER = "Nothing is wrong that the rules know of.", "Where it shows", "In order"
 
 
 def diagnosis_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -24,11 +27,11 @@ def diagnosis_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     found = view.analyses.get("diagnosis")
     current = is_current(view, "diagnosis")
     with disabled(view.status.state == "running" or current):
-        if psim.Button("Diagnose"):
+        if psim.Button(DIAGNOSE.label):
             yield Analyse("diagnosis", view.shown)
-    tooltip("Look for causes in coverage, solver, keypoints, camera, floor, prior, overlaps and feet (D)")
+    tooltip(DIAGNOSE.tooltip)
     psim.SameLine()
-    psim.TextColored(theme.rgba(theme.DIM), _about(view, current))
+    psim.TextColored(theme.rgba(theme.DIM), about_answer(view, current))
     if found is None or found.value is None:
         if found is not None and found.error:
             psim.TextWrapped(found.error)
@@ -42,7 +45,8 @@ def diagnosis_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     psim.EndChild()
 
 
-def _about(view: ViewModel, current: bool) -> str:
+def about_answer(view: ViewModel, current: bool) -> str:
+    """Which iteration the diagnosis is of, or how to get one."""
     found = view.analyses.get("diagnosis")
     if view.status.state == "running":
         return "pause the run to ask"
@@ -55,26 +59,37 @@ def _about(view: ViewModel, current: bool) -> str:
 
 def _verdicts(found: Diagnosis, view: ViewModel, ui: UiState) -> None:
     """The faults, or that there are none; then where it shows; what is in order is folded away."""
-    numbered = list(enumerate((*found.verdicts, *found.places)))
-    causes, places = numbered[: len(found.verdicts)], numbered[len(found.verdicts) :]
-    faults = [(index, verdict) for index, verdict in causes if verdict.level != "good"]
+    faults, places, good = grouped(found)
     if not faults:
         dot(theme.GOOD)
-        psim.TextUnformatted("Nothing is wrong that the rules know of.")
-    for index, verdict in faults:
+        psim.TextUnformatted(NO_FAULT)
+    for index, verdict in enumerate(faults):
         _verdict(index, verdict, view, ui)
-    psim.TextColored(theme.rgba(theme.DIM), "Where it shows")
-    for index, verdict in places:
+    psim.TextColored(theme.rgba(theme.DIM), PLACES)
+    for index, verdict in enumerate(places, len(faults)):
         _verdict(index, verdict, view, ui)
-    good = [(index, verdict) for index, verdict in causes if verdict.level == "good"]
-    if good and psim.TreeNode(f"In order ({len(good)})"):
-        for index, verdict in good:
+    if good and psim.TreeNode(f"{IN_ORDER} ({len(good)})"):
+        for index, verdict in enumerate(good, len(faults) + len(places)):
             _verdict(index, verdict, view, ui)
         psim.TreePop()
 
 
+def grouped(found: Diagnosis) -> tuple[list[Verdict], list[Verdict], list[Verdict]]:
+    """The faults with the likeliest first, where they show, and what is in order."""
+    faults = [verdict for verdict in found.verdicts if verdict.level != "good"]
+    return faults, list(found.places), [verdict for verdict in found.verdicts if verdict.level == "good"]
+
+
+def lines_of(verdict: Verdict) -> tuple[str, str, str]:
+    """A verdict in words: what was found, the evidence, and what to try; the last two may be empty."""
+    text = f"{verdict.rule.capitalize()}: {verdict.text}" if verdict.rule else verdict.text
+    if verdict.level == "good":
+        return text, "", ""
+    return text, "; ".join(verdict.evidence), f"Try: {verdict.advice}" if verdict.advice else ""
+
+
 def _verdict(index: int, verdict: Verdict, view: ViewModel, ui: UiState) -> None:
-    dot(getattr(theme, _COLORS[verdict.level]))
+    dot(getattr(theme, COLORS[verdict.level]))
     with font(theme.SMALL_FONT):
         if verdict.frame is not None:
             if psim.SmallButton(f"{verdict.frame}##verdict {index}"):
@@ -92,12 +107,12 @@ def _verdict(index: int, verdict: Verdict, view: ViewModel, ui: UiState) -> None
             psim.PopID()
             psim.SameLine()
         psim.PushTextWrapPos(0.0)
-        psim.TextUnformatted(f"{verdict.rule.capitalize()}: {verdict.text}" if verdict.rule else verdict.text)
-        if verdict.level != "good":
-            if verdict.evidence:
-                psim.TextColored(theme.rgba(theme.DIM), "; ".join(verdict.evidence))
-            if verdict.advice:
-                psim.TextUnformatted(f"Try: {verdict.advice}")
+        text, evidence, advice = lines_of(verdict)
+        psim.TextUnformatted(text)
+        if evidence:
+            psim.TextColored(theme.rgba(theme.DIM), evidence)
+        if advice:
+            psim.TextUnformatted(advice)
         psim.PopTextWrapPos()
 
 

@@ -37,15 +37,20 @@ def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         psim.PushTextWrapPos(0.0)
         psim.TextColored(theme.rgba(theme.DIM), summary(found.value, b))
         psim.PopTextWrapPos()
-    start, height = view.scene.starts[b], found.value.lowest_vertex_cm
+    frame_plot("floor", view, ui, ground_curves(view, found.value, b))
+
+
+def ground_curves(view: ViewModel, found: GroundCurves, b: int) -> list[Curve]:
+    """Lowest point and foot skate of a sub-sequence over its frames."""
+    start, height = view.scene.starts[b], found.lowest_vertex_cm
     curves = [
-        Curve("below the floor [cm]", start, found.value.depth_cm[b], theme.RESIDUAL, 2.0)
+        Curve("below the floor [cm]", start, found.depth_cm[b], theme.RESIDUAL, 2.0)
         if height is None  # recorded by an earlier version
         else Curve("lowest point [cm]", start, height[b], theme.RESIDUAL, 2.0)
     ]
-    if np.isfinite(found.value.skate_mm[b]).any():
-        curves.append(Curve("skate [mm/frame]", start, found.value.skate_mm[b], theme.STAGE2))
-    frame_plot("floor", view, ui, curves)
+    if np.isfinite(found.skate_mm[b]).any():
+        curves.append(Curve("skate [mm/frame]", start, found.skate_mm[b], theme.STAGE2))
+    return curves
 
 
 def summary(found: GroundCurves, sequence: int) -> str:

@@ -17,6 +17,7 @@ from viewer.ui.plots import Curve, pair_plot
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import colored, font, scale, table_row, tooltip
 
+NOT_SPLIT = "One sub-sequence only. A long clip is split by --rgb-seq-len and --rgb-overlap-len."
 PLOT_WIDTH, PLOT_HEIGHT, TABLES = 176.0, 62.0, 40.0
 """Least width and height of a curve, and what a row of the tables below and a title take, in unscaled pixels."""
 _COLUMNS = ("pair", "frames", "most apart", "betas", "floor", "seam: cut → stitched")
@@ -37,7 +38,7 @@ _EACH_HELP = (
 def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """The pair to look at, its curves, then tables of all pairs and of all sub-sequences."""
     if not view.scene.split and view.scene.batch == 0:
-        psim.TextWrapped("One sub-sequence only. A long clip is split by --rgb-seq-len and --rgb-overlap-len.")
+        psim.TextWrapped(NOT_SPLIT)
         return
     yield from ask(view, ui, "overlaps")
     found = view.analyses.get("overlaps")
@@ -69,7 +70,7 @@ def _choice(view: ViewModel, ui: UiState, found: Overlaps, pair: OverlapPair) ->
         for one in found.pairs:
             shade = theme.rgba(theme.mix(theme.PANEL, theme.ACCENT, 0.6 if one is pair else 0.15))
             with colored(Button=shade):
-                if psim.SmallButton(_pair(one)):
+                if psim.SmallButton(pair_label(one)):
                     ui.pair = one.before
                     ui.go_to(worst_frame(one), view.scene.clip_frames)
             tooltip(f"Look at this pair, and go to the frame where it is farthest apart, {worst_frame(one)}")
@@ -87,7 +88,12 @@ def _numbers(ui: UiState, pair: OverlapPair) -> None:
         psim.SameLine()
     named, here = QUANTITIES["position_cm"], np.flatnonzero(pair.frames == ui.frame)
     now = "not shared here" if not len(here) else f"{named.text(pair.position_cm[here[0]])} here"
-    psim.TextUnformatted(f"{named.label} {now}, most {named.text(pair.position_cm.max())} at {worst_frame(pair)}")
+    psim.TextUnformatted(f"{named.label} {now}, {most_apart(pair)}")
+
+
+def most_apart(pair: OverlapPair) -> str:
+    """How far a pair is apart at the most, and where."""
+    return f"most {QUANTITIES['position_cm'].text(pair.position_cm.max())} at {worst_frame(pair)}"
 
 
 def _curves(view: ViewModel, ui: UiState, pair: OverlapPair) -> None:
@@ -119,7 +125,8 @@ def _curves(view: ViewModel, ui: UiState, pair: OverlapPair) -> None:
     psim.EndTable()
 
 
-def _pair(pair: OverlapPair) -> str:
+def pair_label(pair: OverlapPair) -> str:
+    """The two sub-sequences of a pair, counted from 1."""
     return f"{pair.before + 1}–{pair.before + 2}" if pair.before >= 0 else "before–1"
 
 
@@ -131,7 +138,7 @@ def _pairs(found: Overlaps) -> None:
             tooltip(_HELP)
             seams = {seam.frame: seam for seam in found.seams}
             for pair in found.pairs:
-                table_row((_pair(pair), *_cells(pair, seams.get(int(pair.frames[-1]) + 1))))
+                table_row((pair_label(pair), *_cells(pair, seams.get(int(pair.frames[-1]) + 1))))
             psim.EndTable()
 
 

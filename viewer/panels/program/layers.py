@@ -9,6 +9,7 @@ import polyscope.imgui as psim
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.actions import HOME
 from viewer.ui.focus import FOCUSES, absent, focus_on
 from viewer.ui.ui_state import LAYER_GROUPS, LAYERS, UiState
 from viewer.ui.widgets import colored, disabled, dot, font, scale, styled, tooltip
@@ -57,9 +58,9 @@ def _viewpoint(view: ViewModel, ui: UiState) -> None:
         _, ui.follow = psim.Checkbox("Follow", ui.follow)
         tooltip("The viewpoint moves along with the body (F)")
         psim.SameLine()
-        if psim.Button("Home"):
+        if psim.Button(HOME.label):
             ui.camera_request = "home"
-        tooltip("Back to the viewpoint of the start (H)")
+        tooltip(HOME.tooltip)
         psim.SameLine()
         with disabled(view.scene.camera is None):
             if psim.Button("From camera"):

@@ -12,7 +12,9 @@ from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import dot, font, styled
 
-_COLORS = {"info": "ACCENT", "warning": "WARN", "error": "BAD"}
+COLORS = {"info": "ACCENT", "warning": "WARN", "error": "BAD"}
+"""Level of a note → name of its colour in ``theme``."""
+NOTHING = "Nothing to report."
 
 
 def messages_panel(ui: UiState) -> Iterator[Command]:
@@ -22,7 +24,7 @@ def messages_panel(ui: UiState) -> Iterator[Command]:
             if psim.SmallButton("Clear"):
                 ui.notes.clear()
     if not ui.notes:
-        psim.TextDisabled("Nothing to report.")
+        psim.TextDisabled(NOTHING)
     if psim.BeginChild("notes", (0.0, 0.0)):
         for note in ui.notes:
             _note(note)
@@ -31,7 +33,7 @@ def messages_panel(ui: UiState) -> Iterator[Command]:
 
 
 def _note(note: Note) -> None:
-    dot(getattr(theme, _COLORS[note.level]))
+    dot(getattr(theme, COLORS[note.level]))
     with font(theme.SMALL_FONT):
         psim.PushTextWrapPos(0.0)
         psim.TextUnformatted(note.text)
