@@ -20,6 +20,9 @@ class Preset:
     name: str
     weights: Literal["public", "own"] = "public"
     """Default weights: ``Weights.public`` of every term, or ``Weights.own`` of terms that have such values."""
+    contacts: Literal["public", "planted"] = "public"
+    """Default contact terms: ``contact_vel`` and ``contact_height``, or ``planted_vel``, ``planted_height`` and
+    ``floor_penetration``."""
     rotation: Rotation = "axis-angle"
     """Parameters of ``root_orient`` while it moves: 3 numbers (axis-angle) or 6 numbers."""
     start: Literal["rest", "aligned"] = "rest"
@@ -84,6 +87,7 @@ PRESETS = {
         _HUMORSCOPE,
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
+        replace(_HUMORSCOPE, name="humorscope-planted", contacts="planted"),
         replace(_HUMORSCOPE, name="humorscope-measured-units", preconditioner="measured"),
         replace(_HUMORSCOPE, name="direct", stage_3="direct", preconditioner="measured"),
         replace(_HUMORSCOPE, name="gauss-newton", stage_3="single", stage_3_solver="lbfgs-gn"),

@@ -64,7 +64,8 @@ def schedule(
     rules = _known("preset", preset, PRESETS) if isinstance(preset, str) else preset
     _known("data_type", data_type, PUBLIC_STEPS)
     variant = VARIANTS.get(rules.stage_3, ())
-    table = default_weights(data_type, own=rules.weights == "own", nodes=bool(variant)) | checked_weights(weights or {})
+    kinds = {"own": rules.weights == "own", "nodes": bool(variant), "planted": rules.contacts == "planted"}
+    table = default_weights(data_type, **kinds) | checked_weights(weights or {})
     steps = tuple(num_iters) if num_iters is not None else PUBLIC_STEPS[data_type]
     if num_iters is None and variant:
         steps = (*steps[:2], steps_of(variant))

@@ -40,18 +40,21 @@ PUBLIC_WEIGHTS: dict[str, dict[str, Triple]] = {
 """Data type → name of a weight → its values in stages 1, 2, 3 in the public configurations; other weights are 0."""
 
 
-def default_weights(data_type: str, *, own: bool, nodes: bool) -> dict[str, Triple]:
+def default_weights(data_type: str, *, own: bool, nodes: bool, planted: bool = False) -> dict[str, Triple]:
     """Default weights of a data type; weights that are not named are 0.
 
     Args:
         data_type: A name in ``DATA_TYPES``.
         own: Use our own values in place of the public ones where they exist.
         nodes: Include the weights of multiple shooting.
+        planted: Use the terms of planted joints in place of the public contact terms.
     """
     table = dict(PUBLIC_WEIGHTS[data_type])
     for name, weights in WEIGHTS.items():
         if own and data_type in weights.own:
             table[name] = weights.own[data_type]
+        if planted and data_type in weights.planted:
+            table[name] = weights.planted[data_type]
         if nodes and name in _WITH_NODES and data_type in weights.public:
             table[name] = weights.public[data_type]
     return table

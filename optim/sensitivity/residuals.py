@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optim.objective.terms import consistency, contact, data, overlap
+from optim.objective.terms import consistency, contact, data, overlap, planted
 from optim.objective.terms.scene import Scene, there
 
 KINK = 2e-3
@@ -28,6 +28,8 @@ class Gates:
     """(B, T, 9) probability of contact."""
     near_kink: Tensor | None = None
     """(B, T, 9) that probability where the joint is near the kink of ``contact_height``, 0 elsewhere."""
+    planted: Tensor | None = None
+    """(B, T, 16) strength with which joints are planted."""
     variance: Tensor | None = None
     """(B, T-1, 48) variance of the conditional prior."""
     whitening: Tensor | None = None
@@ -50,6 +52,7 @@ def gates_at(scene: Scene) -> Gates:
         inside = predicted.in_prior
         probability = inside.contact_probability
         found["contact"] = probability
+        found["planted"] = planted.strength(inside)
         found["near_kink"] = probability * ((inside.contact_joints[..., 2].abs() - contact.SLACK).abs() < KINK)
         if inside.rollout.prior_var is not None:
             found["variance"] = inside.rollout.prior_var
@@ -112,6 +115,15 @@ def _contact_height(scene: Scene, gates: Gates) -> Tensor:
     return (there(gates.near_kink) / (2 * KINK)).sqrt() * scene.in_prior.contact_joints[..., 2]
 
 
+def _planted_vel(scene: Scene, gates: Gates) -> Tensor:
+    moved = planted.resting_joints(scene.in_prior).diff(dim=1)
+    return there(gates.planted)[:, 1:, :, None].sqrt() * moved
+
+
+def _planted_height(scene: Scene, gates: Gates) -> Tensor:
+    return there(gates.planted).sqrt() * planted.off_height(scene.in_prior)
+
+
 def _pose_prior(scene: Scene, gates: Gates) -> Tensor:
     inside = scene.predicted.in_prior
     latent = scene.predicted.variables["latent_pose"]
@@ -171,6 +183,9 @@ RESIDUALS: Mapping[str, SignedResidual] = {
     "bone_length": _bone_length,
     "contact_vel": _contact_vel,
     "contact_height": _contact_height,
+    "planted_vel": _planted_vel,
+    "planted_height": _planted_height,
+    "floor_penetration": lambda scene, gates: planted.too_low(scene.in_prior),
     "floor_reg": _floor_reg,
     "rgb_overlap_consist_verts3d_pos": _overlap(lambda before, after: before - after),
     "rgb_overlap_consist_verts3d_vel": _overlap(lambda before, after: (before - after).diff(dim=0)),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from optim.body.body_model import BODY25_FROM_JOINTS
-from optim.body.joints import CONTACT_JOINTS, NUM_JOINTS
+from optim.body.joints import CONTACT_JOINTS, NUM_JOINTS, RESTING_JOINTS
 from optim.body.point_jacobian import Attached, Posed, attached_joints, attached_vertices, point_jacobian, posed
 from optim.common.rotations import axis_angle_to_matrix, cross_matrix
 from optim.objective.rollout_model.deviations import (
@@ -30,6 +30,7 @@ from optim.objective.rollout_model.deviations import (
     TRANS,
     TRANS_VEL,
 )
+from optim.objective.terms import planted
 from optim.objective.terms.consistency import PARENTS
 from optim.objective.terms.contact import SLACK
 from optim.objective.terms.data import cloud_robustness, keypoint_slopes, matches
@@ -173,6 +174,18 @@ def contact_height(here: Linearised) -> Tensor:
     return here.joints[:, :, list(CONTACT_JOINTS), 2] * square.sqrt()[..., None]
 
 
+def planted_height(here: Linearised) -> Tensor:
+    """Rows (B, T, 16, SIZE), 0 for joints within the slack."""
+    inside = here.scene.in_prior
+    weight = planted.strength(inside) * (planted.off_height(inside) > 0)
+    return here.joints[:, :, list(RESTING_JOINTS), 2] * weight.sqrt()[..., None]
+
+
+def floor_penetration(here: Linearised) -> Tensor:
+    """Rows (B, T, 16, SIZE), 0 for joints that are high enough."""
+    return here.joints[:, :, list(RESTING_JOINTS), 2] * (planted.too_low(here.scene.in_prior) > 0)[..., None]
+
+
 def overlap_positions(here: Linearised) -> Tensor:
     """Rows (B, T, 43, 3, SIZE) of the key vertices in the frames that sub-sequences of the batch share."""
     return here.verts3d * _shared(here).sqrt()[..., None, None, None]
@@ -191,6 +204,8 @@ FRAME_ROWS: Mapping[str, Callable[[Linearised], Tensor]] = {
     "joints3d_rollout": joints3d_rollout,
     "joint_consistency": joint_consistency,
     "contact_height": contact_height,
+    "planted_height": planted_height,
+    "floor_penetration": floor_penetration,
     "pose_prior": pose_prior,
     "rgb_overlap_consist_verts3d_pos": overlap_positions,
     "rgb_overlap_xbatch_verts3d_pos": previous_positions,
@@ -211,6 +226,13 @@ def contact_vel(here: Linearised) -> Pair:
     """Rows (B, T-1, 9, 3, SIZE)."""
     moved = here.joints[:, :, list(CONTACT_JOINTS)]
     scale = here.scene.in_prior.contact_probability[:, 1:, :, None, None].sqrt()
+    return moved[:, 1:] * scale, moved[:, :-1] * scale
+
+
+def planted_vel(here: Linearised) -> Pair:
+    """Rows (B, T-1, 16, 3, SIZE)."""
+    moved = here.joints[:, :, list(RESTING_JOINTS)]
+    scale = planted.strength(here.scene.in_prior)[:, 1:, :, None, None].sqrt()
     return moved[:, 1:] * scale, moved[:, :-1] * scale
 
 
@@ -243,6 +265,7 @@ def previous_velocities(here: Linearised) -> Pair:
 STEP_ROWS: Mapping[str, Callable[[Linearised], Pair]] = {
     "joints3d_smooth": joints3d_smooth,
     "contact_vel": contact_vel,
+    "planted_vel": planted_vel,
     "bone_length": bone_length,
     "rgb_overlap_consist_verts3d_vel": overlap_velocities,
     "rgb_overlap_xbatch_verts3d_vel": previous_velocities,

@@ -36,6 +36,20 @@ def test_both_readings_of_contact_refine():
     assert schedule("humorscope", "3d", contact_refine_only=False)[3].weight("contact_height") == 1.0
 
 
+@pytest.mark.parametrize("data_type", DATA_TYPES)
+def test_planted_joints_replace_the_public_contact_terms(data_type):
+    names = "contact_vel", "contact_height", "planted_vel", "planted_height", "floor_penetration"
+    in_use = {
+        preset: [schedule(preset, data_type)[-1].weight(name) > 0 for name in names]
+        for preset in ("humorscope-planted", "reference")
+    }
+    assert in_use == {
+        "humorscope-planted": [False, False, True, True, True],
+        "reference": [True, True, False, False, False],
+    }
+    assert not any(schedule("humorscope-planted", data_type)[2].weight(name) for name in names), "they join at the end"
+
+
 def test_every_weight_in_the_tables_is_known():
     assert {name for table in PUBLIC_WEIGHTS.values() for name in table} <= set(WEIGHT_NAMES)
     assert {p.name for p in PRESETS.values()} == set(PRESETS)

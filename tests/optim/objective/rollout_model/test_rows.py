@@ -17,6 +17,7 @@ from optim.objective.rollout_model import model as model_module
 from optim.objective.rollout_model.model import quadratic
 from optim.objective.rollout_model.networks import NetworkJacobians, network_jacobians
 from optim.objective.rollout_model.rows import LEAST_HEIGHT
+from optim.objective.terms import planted
 from optim.objective.terms.consistency import PARENTS
 from optim.objective.terms.contact import SLACK
 from optim.objective.terms.data import nearest_vertices
@@ -81,6 +82,13 @@ def compared(problem: Problem) -> dict[str, Compared]:
         moved = p.in_prior.joints[:, :, list(CONTACT_JOINTS)].diff(dim=1)
         return moved * at.in_prior.contact_probability[:, 1:, :, None].sqrt()
 
+    def planted_vel(p: Prediction, at: Prediction) -> Tensor:
+        strength = planted.strength(at.in_prior)[:, 1:, :, None]
+        return planted.resting_joints(p.in_prior).diff(dim=1) * strength.sqrt()
+
+    def planted_height(p: Prediction, at: Prediction) -> Tensor:
+        return planted.off_height(p.in_prior) * planted.strength(at.in_prior).sqrt()
+
     def bone_length(p: Prediction, at: Prediction) -> Tensor:
         joints = p.in_prior.rollout.joints
         return (joints[:, :, 1:] - joints[:, :, list(PARENTS)]).norm(dim=-1).diff(dim=1)
@@ -111,6 +119,9 @@ def compared(problem: Problem) -> dict[str, Compared]:
         "pose_prior": lambda p, at: problem.pose_prior.encode(p.pose_body) * 2**0.5,
         "joints3d_smooth": lambda p, at: p.points.joints.diff(dim=1),
         "contact_vel": contact_vel,
+        "planted_vel": planted_vel,
+        "planted_height": planted_height,
+        "floor_penetration": lambda p, at: planted.too_low(p.in_prior),
         "bone_length": bone_length,
         "motion_prior": motion_prior,
         "init_motion_prior": init_motion_prior,
@@ -165,6 +176,7 @@ def test_curvature_of_each_term(term, preset, seen, monkeypatch):
         return KNOWN[known]
 
     monkeypatch.setattr(model_module, "network_jacobians", jacobians)
+    monkeypatch.setattr(planted, "RESTING_HEIGHT", dict.fromkeys(planted.RESTING_HEIGHT, 1.0))  # some are too low
     free = packing(variables, objective.phase)
     x = free.pack(variables)
     model, entry = quadratic(objective, variables, free, x, averaged=None)
@@ -179,4 +191,5 @@ def test_curvature_of_each_term(term, preset, seen, monkeypatch):
     compare, here = compared(seen)[term.name], at(0.0)
     change = (compare(at(STEP), here) - compare(at(-STEP), here)) / (2 * STEP)
     tolerance = 2e-2 if preset == "reference" else 1e-5  # The derivative of the published turn is approximated.
+    assert float(found) > 0
     assert float(found) == pytest.approx(WEIGHT * float(change.square().sum()), rel=tolerance)

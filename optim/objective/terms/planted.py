@@ -1,0 +1,66 @@
+"""Terms of planted joints: they stand still, at the height at which the body rests on them, and nothing is below that.
+
+Prior frame: z up, floor at z = 0. Unlike those in ``contact``, these terms cannot be satisfied by denying a contact: no
+gradient flows into the strength with which a joint is planted.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from optim.body.joints import CONTACT_JOINTS, RESTING_HEIGHT, RESTING_JOINTS
+from optim.objective.prediction import InPrior
+from optim.objective.terms.scene import Scene
+
+GATE = 0.2
+"""Contact probability up to which a joint is not planted at all."""
+SLACK = 0.015
+"""Height [m] above or below the resting height that still counts as resting."""
+
+
+def planted_vel(scene: Scene) -> Tensor:
+    """½ s_t ‖p_t − p_{t−1}‖² [m²] for t ≥ 1, (B, T-1, 16), where s_t is the strength of ``strength``."""
+    moved = resting_joints(scene.in_prior).diff(dim=1)
+    return 0.5 * strength(scene.in_prior)[:, 1:] * (moved**2).sum(-1)
+
+
+def planted_height(scene: Scene) -> Tensor:
+    """½ s max(|z − h| − slack, 0)² [m²], (B, T, 16), where h is the resting height of the joint."""
+    return 0.5 * strength(scene.in_prior) * off_height(scene.in_prior) ** 2
+
+
+def floor_penetration(scene: Scene) -> Tensor:
+    """½ max(h − slack − z, 0)² [m²], (B, T, 16): joints that are too low for the body to be above the floor."""
+    return 0.5 * too_low(scene.in_prior) ** 2
+
+
+def strength(inside: InPrior) -> Tensor:
+    """How strongly each of ``RESTING_JOINTS`` is planted, from 0 to 1, (B, T, 16), without a gradient.
+
+    ``max(c − gate, 0) / (1 − gate)`` of the prior's contact probability c, and 0 for joints without one.
+    """
+    gated = ((inside.contact_probability.detach() - GATE) / (1.0 - GATE)).relu()
+    found = gated.new_zeros(*gated.shape[:2], len(RESTING_JOINTS))
+    found[..., [RESTING_JOINTS.index(joint) for joint in CONTACT_JOINTS]] = gated
+    return found
+
+
+def resting_joints(inside: InPrior) -> Tensor:
+    """Positions (B, T, 16, 3) [m] of ``RESTING_JOINTS``, of the body model."""
+    return inside.joints[:, :, list(RESTING_JOINTS)]
+
+
+def above_rest(inside: InPrior) -> Tensor:
+    """Height (B, T, 16) [m] of each joint above its resting height."""
+    joints = resting_joints(inside)
+    return joints[..., 2] - joints.new_tensor(list(RESTING_HEIGHT.values()))
+
+
+def off_height(inside: InPrior) -> Tensor:
+    """Distance (B, T, 16) [m] from the resting height beyond the slack."""
+    return (above_rest(inside).abs() - SLACK).relu()
+
+
+def too_low(inside: InPrior) -> Tensor:
+    """Depth (B, T, 16) [m] below the resting height beyond the slack."""
+    return (-above_rest(inside) - SLACK).relu()
