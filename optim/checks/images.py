@@ -27,6 +27,9 @@ OFF_CENTRE = 0.15
 """Largest distance of the principal point from the middle, as a share of width or height."""
 FOCALS = (0.35, 12.0)
 """Least and largest focal length as a share of the longer side: 110° to 5° of view."""
+IMPOSSIBLE = (0.1, 40.0)
+"""The same for what no camera of people has: 157° to 1.4° of view. Millimetres or radians in place of pixels or degrees
+give such numbers."""
 SQUARE = 0.02
 """Largest difference between fx and fy, as a share, of square pixels."""
 PAIRS = ((2, 5), (9, 12), (3, 6), (10, 13))
@@ -56,6 +59,8 @@ class Intrinsics:
     matrix: np.ndarray  # (3, 3) [px]
     image_size: tuple[int, int]
     """Width and height [px]."""
+    pixel_aspect: float = 1.0
+    """Width of a pixel of the image relative to its height, as the video states it."""
 
 
 def _seen(data: Keypoints) -> np.ndarray:
@@ -209,10 +214,28 @@ def focal_length(data: Intrinsics) -> Seen | None:
     share = fx / max(data.image_size)
     angle = np.degrees(2 * np.arctan(data.image_size[0] / (2 * fx)))
     told = f"a focal length of {fx:.0f} px, an angle of view of {angle:.0f}°"
+    if not IMPOSSIBLE[0] <= share <= IMPOSSIBLE[1]:
+        return certain(
+            told,
+            "no lens has that: the length is in millimetres, the angle in radians, or the matrix is of another image",
+            "give --focal in pixels (millimetres · image width in pixels / sensor width), --fov in degrees, or another"
+            " matrix",
+        )
     if not FOCALS[0] <= share <= FOCALS[1]:
         return likely(told, "hardly any lens has that; the matrix may be of another image", "look at the camera file")
-    if abs(fx / fy - 1) > SQUARE:
-        return note(f"{told}; fy is {fy:.0f} px", "pixels are not square, or the image was scaled unevenly")
+    stored = fx * data.pixel_aspect
+    if abs(stored / fy - 1) > SQUARE:
+        told = f"{told}; fy is {fy:.0f} px"
+        if data.pixel_aspect != 1:
+            told = f"{told}, and pixels are {data.pixel_aspect:.3g} times as wide as high"
+            return likely(told, "the matrix is of images with square pixels", "divide its first row by that number")
+        width, height = data.image_size
+        return note(
+            told,
+            "pixels are not square, or the image was scaled unevenly after the camera was calibrated",
+            f"it is used as it is; --intrinsics-size {width} {height} says that it is right; otherwise it gives"
+            " the size of the images that the matrix was made for",
+        )
     return fine(told)
 
 
@@ -249,6 +272,7 @@ CHECKS: tuple[Check, ...] = (
         "focal length",
         Intrinsics,
         focal_length,
-        f"{FOCALS[0]:g} to {FOCALS[1]:g} times the longer side; fx and fy within {100 * SQUARE:.0f} %",
+        f"{FOCALS[0]:g} to {FOCALS[1]:g} times the longer side, fx and fy within {100 * SQUARE:.0f} %; beyond"
+        f" {IMPOSSIBLE[0]:g} to {IMPOSSIBLE[1]:g} times: certain",
     ),
 )

@@ -24,7 +24,7 @@ from optim.diagnostics.metrics import FEET, all_metrics, plausibility
 from optim.evaluation.images import LEVEL, TILTED, Picture, Views, picture
 from optim.loading.clip import moved, trajectory
 from optim.loading.files.amass import read_motion
-from optim.loading.files.planes import ASSUMED_FLOOR
+from optim.loading.images.planes import ASSUMED_FLOOR
 from optim.loading.observe import Degradation, degrade
 from optim.priors.init_state_prior import InitStatePrior
 from optim.priors.motion_prior import MotionPrior

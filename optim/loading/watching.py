@@ -21,7 +21,7 @@ from optim.common.writing import replacing
 from optim.keypoints.names import MEDIAPIPE_33
 from optim.keypoints.network import Network
 from optim.keypoints.tracking import Track, Tracker
-from optim.loading.files.video import Video, read_frames
+from optim.loading.images.video import Video, read_frames
 from optim.reading.arrays import read_arrays
 
 VERSION = 1

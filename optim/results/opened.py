@@ -24,7 +24,7 @@ from optim.diagnostics.quantities import root_distance_cm
 from optim.loading.clip import trajectory
 from optim.loading.clips import named, shortened
 from optim.loading.files.amass import FPS, read_motion
-from optim.loading.files.planes import unit_plane
+from optim.loading.images.planes import unit_plane
 from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations

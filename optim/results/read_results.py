@@ -22,8 +22,8 @@ from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
 from optim.common.writing import file_name
-from optim.loading.files.camera import image_size_of
-from optim.loading.files.planes import unit_plane
+from optim.loading.images.camera import image_size_of
+from optim.loading.images.planes import unit_plane
 from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations

@@ -1,1 +1,1 @@
-"""Readers of single files and folders: motions, cameras, keypoints, depth images, videos."""
+"""Files of motions, joints, markers and keypoints, and their frame rates."""

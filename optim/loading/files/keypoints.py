@@ -13,8 +13,8 @@ from optim.common.errors import InputError
 from optim.keypoints.names import COCO_17, KNOWN_SIZES, NAMED_SETS, SETS, TORSO, standard_name, to_body_25
 from optim.keypoints.people import follow
 from optim.keypoints.sets import find_set
-from optim.loading.files.camera import MOST_PIXELS
 from optim.loading.files.detections import LARGE_SETS, read_detections
+from optim.loading.images.camera import MOST_PIXELS
 from optim.reading.arrays import read_arrays
 from optim.reading.files import is_file, is_folder
 from optim.reading.json_file import json_numbers, read_json

@@ -21,10 +21,10 @@ from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
-from optim.loading.files.camera import camera_matrix, guessed_camera, image_size_of, read_camera
 from optim.loading.files.keypoints import finite, require_pixels
-from optim.loading.files.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.files.rates import NOTHING, frames_at_30
+from optim.loading.images.camera import camera_matrix, guessed_camera, image_size_of, read_camera
+from optim.loading.images.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.models import find_body, load_body
 from optim.loading.world import answered, points_in_world
 from optim.problem.camera import Camera
@@ -148,7 +148,8 @@ def _camera_and_floor(
             f"{path}: joints2d, but no camera_matrix or image_size in it; add one, or give --rgb-intrinsics"
         )
     else:
-        camera = guessed_camera(size or _ANY_SIZE, focal=settings.focal, fov=settings.fov)
+        guessed = guessed_camera(size or _ANY_SIZE, focal=settings.focal, fov=settings.fov, answered=answered(settings))
+        camera, rows = guessed.camera, guessed.checked
     if "joints2d" in seen and camera.image_size is not None:
         rows += run_checks(Keypoints(seen["joints2d"], camera.image_size), place=path)
     if settings.rgb_planercnn_res is not None:

@@ -17,13 +17,13 @@ from optim.config.settings import Settings
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
-from optim.loading.files.camera import CameraFile, guessed_camera, read_camera
-from optim.loading.files.conversion import codec, converted
 from optim.loading.files.keypoints import read_keypoints
-from optim.loading.files.masks import IN_MASK, hide, mask_files
-from optim.loading.files.planes import ASSUMED_FLOOR, read_floor
-from optim.loading.files.turning import turned_matrix, turned_points
-from optim.loading.files.video import NotDecodedError, Resampling, Video, resampling, scan_video
+from optim.loading.images.camera import CameraFile, guessed_camera, read_camera
+from optim.loading.images.conversion import codec, converted
+from optim.loading.images.masks import IN_MASK, hide, mask_files
+from optim.loading.images.planes import ASSUMED_FLOOR, read_floor
+from optim.loading.images.turning import turned_matrix, turned_points
+from optim.loading.images.video import NotDecodedError, Resampling, Video, resampling, scan_video
 from optim.loading.models import find_body, load_body
 from optim.loading.watching import keypoints_file, watch
 from optim.loading.world import answered
@@ -117,10 +117,21 @@ def _stored_size(video: Video, rotate: int) -> tuple[int, int]:
 def _camera(video: Video, settings: Settings) -> tuple[CameraFile, tuple[Checked, ...]]:
     """The camera of the turned video, given or guessed, and what the checks of it found."""
     if settings.rgb_intrinsics is None:
-        return CameraFile(guessed_camera(video.size, focal=settings.focal, fov=settings.fov)), ()
+        guessed = guessed_camera(
+            video.size,
+            focal=settings.focal,
+            fov=settings.fov,
+            pixel_aspect=video.pixel_aspect,
+            answered=answered(settings),
+        )
+        return guessed, guessed.checked
     size = _stored_size(video, _turn(settings))
     given = read_camera(
-        settings.rgb_intrinsics, image_size=size, made_for=settings.intrinsics_size, answered=answered(settings)
+        settings.rgb_intrinsics,
+        image_size=size,
+        made_for=settings.intrinsics_size,
+        pixel_aspect=video.pixel_aspect if _turn(settings) % 180 == 0 else 1 / video.pixel_aspect,
+        answered=answered(settings),
     )
     if not settings.rotate:
         return given, given.checked

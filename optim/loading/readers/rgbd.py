@@ -23,12 +23,12 @@ from optim.keypoints.people import follow
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.clips import clip_of_folder
 from optim.loading.files.amass import FPS
-from optim.loading.files.depth import Lens, Sensor, read_image, read_lens, read_points
 from optim.loading.files.keypoints import people_of_openpose
-from optim.loading.files.masks import hide
-from optim.loading.files.planes import ASSUMED_FLOOR, read_floor
 from optim.loading.files.rates import NOTHING, frames_at_30
-from optim.loading.files.rgbd_files import RgbdFiles, plain_recording, prox_recording
+from optim.loading.images.depth import Lens, Sensor, read_image, read_lens, read_points
+from optim.loading.images.masks import hide
+from optim.loading.images.planes import ASSUMED_FLOOR, read_floor
+from optim.loading.images.rgbd_files import RgbdFiles, plain_recording, prox_recording
 from optim.loading.models import find_body, load_body
 from optim.loading.world import answered, checked_cloud, metres
 from optim.problem.camera import Camera

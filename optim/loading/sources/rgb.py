@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optim.config.sources import DataSource
-from optim.loading.files.rgbd_files import IMAGE_ENDINGS, is_plain, is_prox
+from optim.loading.images.rgbd_files import IMAGE_ENDINGS, is_plain, is_prox
 from optim.reading.files import is_file, is_folder
 
 if TYPE_CHECKING:

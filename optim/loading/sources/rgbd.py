@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optim.config.sources import DataSource
-from optim.loading.files.rgbd_files import is_plain, is_prox
+from optim.loading.images.rgbd_files import is_plain, is_prox
 from optim.loading.sources.rgb import OF_IMAGES, through_camera
 
 if TYPE_CHECKING:

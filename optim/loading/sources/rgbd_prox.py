@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optim.config.sources import DataSource
-from optim.loading.files.rgbd_files import is_prox, prox_names
+from optim.loading.images.rgbd_files import is_prox, prox_names
 from optim.loading.sources.rgb import OF_IMAGES, through_camera
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from optim.checks.images import Intrinsics, Keypoints, needed_turn, swapped_fram
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25
-from optim.loading.files.turning import turned_points
+from optim.loading.images.turning import turned_points
 from tests.optim.loading.files.test_keypoints import walker
 
 SIZE = (1280, 720)
@@ -80,7 +80,9 @@ def test_a_matrix_of_another_image_asks(matrix, meant):
 
 def test_odd_lenses_and_pixels_are_told():
     assert camera(1000, 640, 360)["focal length"].severity == "fine"
-    assert camera(60, 640, 360)["focal length"].severity == "likely"
+    assert camera(300, 640, 360)["focal length"].severity == "likely"
+    with pytest.raises(CheckError, match="millimetres"):
+        camera(60, 640, 360)
     assert camera(1000, 640, 360, fy=1100)["focal length"].severity == "note"
 
 

@@ -50,7 +50,7 @@ def test_points_of_a_camera_with_keypoints_and_floor(tmp_path):
     np.testing.assert_allclose(source.floor[0], FLOOR)
     assert source.camera.focal.tolist() == [[1000.0, 1000.0]] and source.floor_known
     assert set(source.observations.visible) == {"points3d", "joints2d"}
-    np.savez(tmp_path / "gt_results.npz", cam_mtx=2 * MATRIX)
+    np.savez(tmp_path / "gt_results.npz", cam_mtx=np.array([[2], [2], [1]]) * MATRIX)
     write(tmp_path / "observations.npz", joints2d=keypoints, floor_plane=FLOOR[:3] * FLOOR[3])
     own = read(tmp_path / "observations.npz")
     assert own.name == tmp_path.name and own.camera.focal.tolist() == [[2000.0, 2000.0]]

@@ -13,7 +13,7 @@ from optim.keypoints.blazepose import Pose, Region
 from optim.keypoints.tracking import Track
 from optim.loading import watching
 from optim.loading.files.keypoints import read_keypoints
-from optim.loading.files.video import scan_video
+from optim.loading.images.video import scan_video
 from optim.loading.readers import rgb
 from optim.loading.watching import keypoints_file, watch
 from tests.videos import grey_frames, shade, write_video

@@ -24,12 +24,12 @@ from optim.evaluation.tables import append_rows, read_rows, table
 from optim.keypoints.names import COCO_17
 from optim.keypoints.tracking import Track
 from optim.loading.files.amass import read_motion
-from optim.loading.files.camera import read_camera
-from optim.loading.files.depth import read_image, read_lens, read_points
 from optim.loading.files.keypoints import read_keypoints
-from optim.loading.files.planes import read_floor
 from optim.loading.files.skeletons import read_recording
-from optim.loading.files.video import scan_video
+from optim.loading.images.camera import read_camera
+from optim.loading.images.depth import read_image, read_lens, read_points
+from optim.loading.images.planes import read_floor
+from optim.loading.images.video import scan_video
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.problem import load_source
 from optim.loading.watching import kept

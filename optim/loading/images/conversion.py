@@ -17,7 +17,7 @@ import assets
 from optim.common import ffmpeg
 from optim.common.errors import InputError
 from optim.common.writing import replacing
-from optim.loading.files.rgbd_files import IMAGE_ENDINGS
+from optim.loading.images.rgbd_files import IMAGE_ENDINGS
 from optim.reading.files import guarded, is_folder
 from optim.reading.images import read_picture
 

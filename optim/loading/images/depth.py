@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 
 from optim.common.errors import InputError
-from optim.loading.files.camera import camera_matrix
-from optim.loading.files.rgbd_files import POINT_ENDINGS
+from optim.loading.images.camera import camera_matrix
+from optim.loading.images.lens import distortion, undistorted
+from optim.loading.images.rgbd_files import POINT_ENDINGS
 from optim.reading.arrays import read_array, read_arrays
 from optim.reading.files import MOST_BYTES, guarded, require_file
 from optim.reading.images import read_picture
@@ -59,8 +60,8 @@ class Sensor:
     def _rays(self) -> np.ndarray:
         """x / z and y / z (H, W, 2) for every pixel of the depth image."""
         x, y = np.meshgrid(np.arange(self.size[0]), np.arange(self.size[1]))
-        pixels = np.stack((x, y), axis=-1).reshape(1, -1, 2).astype(np.float64)
-        return cv2.undistortPoints(pixels, self.depth.matrix, self.depth.distortion).reshape(*x.shape, 2)
+        pixels = np.stack((x, y), axis=-1).reshape(-1, 2)
+        return undistorted(pixels, self.depth.matrix, self.depth.distortion).reshape(*x.shape, 2)
 
     def points(self, depth: np.ndarray) -> np.ndarray:
         """Points (N, 3) [m] of a depth image (H, W) [m], which is 0 where nothing was measured."""
@@ -80,11 +81,9 @@ def read_lens(path: Path) -> Lens:
     content = read_json(path, what=_CALIBRATION)
     matrix = camera_matrix(content, path)
     content = content if isinstance(content, dict) else {}
-    distortion = np.zeros(5) if "k" not in content else _numbers(content["k"], None, "k", path).ravel()
-    if len(distortion) not in (4, 5, 8, 12, 14):
-        raise InputError(f"{path}: k has {len(distortion)} numbers; OpenCV's 4, 5, 8, 12 or 14 are expected")
+    coefficients = distortion(content, path)
     view = np.eye(4)[:3] if "view_mtx" not in content else _numbers(content["view_mtx"], (3, 4), "view_mtx", path)
-    return Lens(matrix, distortion, view[:, :3], view[:, 3])
+    return Lens(matrix, np.zeros(5) if coefficients is None else coefficients, view[:, :3], view[:, 3])
 
 
 def _numbers(value: object, shape: tuple[int, ...] | None, name: str, path: Path) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
-from optim.loading.files.video import Resampling, Video, read_frames, resampling, scan_video
+from optim.loading.images.video import Resampling, Video, read_frames, resampling, scan_video
 from tests.videos import ffmpeg, grey_frames, shade, write_video
 
 
@@ -135,3 +135,10 @@ def test_one_frame_is_no_motion(tmp_path):
 def noise_frames(count):
     rng = np.random.default_rng(0)
     return [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def test_the_aspect_of_its_pixels_is_read(tmp_path, caplog):
+    path = write_video(tmp_path / "pal.mp4", grey_frames(6), fps=25, options=["-vf", "setsar=64/45"])
+    assert scan_video(path).pixel_aspect == pytest.approx(64 / 45, rel=1e-3)
+    assert "1.42 times as wide as high" in caplog.text
+    assert scan_video(write_video(tmp_path / "square.mp4", grey_frames(6), fps=25)).pixel_aspect == 1.0

@@ -18,13 +18,17 @@ import numpy as np
 from optim.common.errors import InputError
 from optim.common.progress import Reading
 from optim.loading.files.amass import FPS
-from optim.loading.files.conversion import complaint
+from optim.loading.images.conversion import complaint
 from optim.reading.files import require_file
 
 SAME_RATE = 0.01
 """Largest relative difference to a multiple of 30 Hz for which a rate, such as 29.97 Hz, counts as that multiple."""
 _SNAP = 0.05
 """Smallest fraction of the time between two frames that is interpolated. Below it, the nearer frame is taken."""
+SAME_ASPECT = 0.01
+"""Largest difference from 1 at which the pixels of a video count as square."""
+LEAST_ASPECT = 0.2
+"""Smallest aspect of pixels that is believed, and the inverse of the largest one."""
 _PROMISING = (b"RIFF",)
 """First bytes of containers whose stated number of frames is a promise. Elsewhere it may count frames not shown."""
 log = logging.getLogger(__name__)
@@ -42,6 +46,8 @@ class Video:
     path: Path
     size: tuple[int, int]  # width, height [px], upright
     times: np.ndarray  # (N,) [s], rising
+    pixel_aspect: float = 1.0
+    """Width of a pixel relative to its height. Images and keypoints stay in the stored pixels."""
 
     @property
     def rate(self) -> float:
@@ -120,6 +126,7 @@ def scan_video(path: Path) -> Video:
     capture = open_video(path)
     promised = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
     rate = float(capture.get(cv2.CAP_PROP_FPS))
+    aspect = _pixel_aspect(capture, path)
     told = Reading(f"Reading {path.name}", promised)
     times: list[float] = []
     size = (0, 0)
@@ -144,7 +151,22 @@ def scan_video(path: Path) -> Video:
         )
     if len(times) < 2:
         raise InputError(f"{path}: only {len(times)} of {promised} frames can be read; copy it again")
-    return Video(path, size, _rising(np.array(times), rate))
+    return Video(path, size, _rising(np.array(times), rate), aspect)
+
+
+def _pixel_aspect(capture: cv2.VideoCapture, path: Path) -> float:
+    """Width of a pixel relative to its height, as the file states it. A warning says if it is not a square."""
+    width, height = (float(capture.get(name)) for name in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+    aspect = width / height if min(width, height) > 0 else 1.0
+    if abs(aspect - 1) <= SAME_ASPECT or not LEAST_ASPECT <= aspect <= 1 / LEAST_ASPECT:
+        return 1.0
+    log.warning(
+        "%s: its pixels are %.3g times as wide as high; keypoints and camera are in stored pixels, where fx"
+        " is fy divided by that",
+        path,
+        aspect,
+    )
+    return aspect
 
 
 def _cut_off(path: Path) -> str | None:

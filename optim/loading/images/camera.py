@@ -8,7 +8,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -16,6 +15,7 @@ from optim.checks.check import Checked
 from optim.checks.images import Intrinsics
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
+from optim.loading.images import lens
 from optim.problem.camera import Camera
 from optim.reading.arrays import require_range
 from optim.reading.json_file import json_numbers, read_json
@@ -29,12 +29,22 @@ SHARES = 10.0
 """Focal lengths and a principal point that are no larger are shares of the image and not pixels."""
 SAME_PROPORTIONS = 0.01
 """Largest difference, as a share, between the proportions of two images that count as the same."""
-DISTORTION_NAMES = ("k", "dist_coeffs", "dist_coefs", "distCoeffs", "distortion_coefficients", "distortion", "dist")
-"""Names under which a camera file may hold the coefficients of its lens: PROX's, OpenCV's and other usual ones."""
 MOST_PIXELS = 1e6
 """Largest focal length or coordinate that is accepted [px]."""
-MATRIX_NAMES = ("camera_mtx", "camera_matrix", "cam_mtx", "K", "intrinsics", "matrix")
+MATRIX_NAMES = (
+    "camera_mtx", "camera_matrix", "cam_mtx", "K", "intrinsics", "matrix", "intrinsic_matrix", "cameraMatrix",
+    "intrinsic",
+)  # fmt: skip
 """Names under which a file may hold its matrix: PROX's name, those of the .npz files here, and other usual ones."""
+SINGLE_NAMES = (("fx", "fy", "cx", "cy"), ("fx", "fy", "ppx", "ppy"), ("fl_x", "fl_y", "cx", "cy"))
+"""Names under which a file may hold fx, fy, cx and cy one by one: the usual ones, RealSense's and NeRF's."""
+SIZE_NAMES = ("image_size", "img_size", "resolution", "size")
+SIZE_PAIRS = (("width", "height"), ("image_width", "image_height"), ("w", "h"))
+"""Names under which a file may hold the size of the images that it was made for, together or one by one."""
+ELSEWHERE = frozenset({"f", "c", "view_mtx", "camera_name", "name"})
+"""Names in PROX's files that say the same again, or where the camera was among others. The fit is in its frame."""
+MOST_SKEW = 0.01
+"""Largest skew of the image's axes, as a share of the focal length, that is left out."""
 _EXPECTED = "a 3 × 3 matrix of finite numbers, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels, is expected"
 WHAT = "camera intrinsics (a 3 × 3 matrix in JSON)"
 log = logging.getLogger(__name__)
@@ -52,23 +62,19 @@ class CameraFile:
 
     def undistorted(self, points: np.ndarray, *, place: Path | str) -> np.ndarray:
         """Keypoints (..., 3) where a lens without distortion would show them. A warning says how far they move."""
-        if self.distortion is None:
-            return points
         seen = points[..., 2] > 0
-        (fx, fy), (cx, cy) = self.camera.focal[0].tolist(), self.camera.centre[0].tolist()
-        matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-        before = points[seen][:, None, :2].astype(np.float64)
-        if not len(before):
+        if self.distortion is None or not seen.any():
             return points
-        enough = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 200, 1e-6)
-        after = cv2.undistortPoints(before, matrix, self.distortion, R=None, P=matrix, criteria=enough)
+        focal, centre = self.camera.focal[0].double().numpy(), self.camera.centre[0].double().numpy()
+        matrix = np.array([[focal[0], 0.0, centre[0]], [0.0, focal[1], centre[1]], [0.0, 0.0, 1.0]])
+        after = lens.undistorted(points[seen][:, :2], matrix, self.distortion) * focal + centre
         result = points.copy()
-        result[seen, :2] = after[:, 0]
+        result[seen, :2] = after
         log.warning(
             "%s: the keypoints are freed from the lens's distortion, which moves them by up to %.0f px; the pictures"
             " behind them stay distorted",
             place,
-            np.linalg.norm(after - before, axis=-1).max(),
+            np.linalg.norm(after - points[seen][:, :2], axis=-1).max(),
         )
         return result
 
@@ -78,6 +84,7 @@ def read_camera(
     *,
     image_size: tuple[int, int] | None,
     made_for: tuple[int, int] | None = None,
+    pixel_aspect: float = 1.0,
     answered: Collection[str] = (),
 ) -> CameraFile:
     """Read a camera from a 3 × 3 matrix in JSON, alone or under one of ``MATRIX_NAMES``.
@@ -88,6 +95,7 @@ def read_camera(
     Args:
         image_size: Width and height [px] of the images. None takes the size in the file, or twice the principal point.
         made_for: Width and height [px] that the matrix was made for, in place of those in the file.
+        pixel_aspect: Width of a pixel of the images relative to its height.
         answered: Names of the settings that the user gave, see ``checks.run.run_checks``.
 
     Raises:
@@ -95,6 +103,7 @@ def read_camera(
     """
     content = read_json(path, what=WHAT)
     matrix = camera_matrix(content, path)
+    _tell_unused(content, path)
     made_for = made_for or _size_in(content, path)
     if image_size is not None and made_for is not None and made_for != image_size:
         matrix = _scaled(matrix, made_for, image_size, path)
@@ -106,18 +115,28 @@ def read_camera(
             f"{path}: principal point {centre.tolist()} px lies outside an image of {size[0]} × {size[1]} px; these are"
             " the intrinsics of another image: --intrinsics-size WIDTH HEIGHT says of which size it was"
         )
-    rows = run_checks(Intrinsics(matrix, size), place=path, answered=answered)
+    rows = run_checks(Intrinsics(matrix, size, pixel_aspect), place=path, answered=answered)
     camera = Camera.from_matrix(torch.from_numpy(matrix).float(), image_size=size)
-    return CameraFile(camera, _distortion(content, path), rows)
+    return CameraFile(camera, lens.distortion(content, path), rows)
+
+
+def _tell_unused(content: object, path: Path) -> None:
+    """A warning that names the fields of a camera file with numbers in them that nothing here looks at."""
+    if not isinstance(content, dict):
+        return
+    used = {*MATRIX_NAMES, *lens.NAMES, *lens.SINGLE, *SIZE_NAMES, *sum((*SINGLE_NAMES, *SIZE_PAIRS), ())}
+    others = [name for name, value in content.items() if name not in used | ELSEWHERE and not isinstance(value, str)]
+    if others:
+        log.warning("%s: %s in it is not used", path, ", ".join(map(str, others[:6])))
 
 
 def _size_in(content: object, path: Path) -> tuple[int, int] | None:
     if not isinstance(content, dict):
         return None
-    for name in ("image_size", "img_size", "resolution", "size"):
+    for name in SIZE_NAMES:
         if name in content:
             return image_size_of(content[name], path)
-    for pair in (("width", "height"), ("image_width", "image_height"), ("w", "h")):
+    for pair in SIZE_PAIRS:
         if all(name in content for name in pair):
             return image_size_of([content[name] for name in pair], path)
     return None
@@ -136,20 +155,6 @@ def _scaled(matrix: np.ndarray, made_for: tuple[int, int], image_size: tuple[int
     return np.diag([across, down, 1.0]) @ matrix
 
 
-def _distortion(content: object, path: Path) -> np.ndarray | None:
-    """Coefficients of the lens in the content of a camera file."""
-    if not isinstance(content, dict):
-        return None
-    for name in DISTORTION_NAMES:
-        if name in content and content[name] is not None:
-            numbers = json_numbers(content[name])
-            if numbers is None or numbers.size not in (4, 5, 8, 12, 14) or not np.isfinite(numbers).all():
-                raise InputError(f"{path}: {name}: 4, 5, 8, 12 or 14 numbers k1, k2, p1, p2, k3, … are expected")
-            require_range(numbers, name=name, path=path, low=-1e3, high=1e3, what="coefficients of a lens")
-            return numbers.ravel() if numbers.any() else None
-    return None
-
-
 def camera_matrix(content: object, path: Path, *, name: str = "camera intrinsics") -> np.ndarray:
     """Camera matrix (3, 3) [px] in the content of a JSON file: the matrix itself, or an object that holds it.
 
@@ -160,15 +165,8 @@ def camera_matrix(content: object, path: Path, *, name: str = "camera intrinsics
     Raises:
         InputError: The content holds no such matrix.
     """
-    if isinstance(content, dict):
-        found = [key for key in MATRIX_NAMES if key in content]
-        if not found:
-            first, *others = MATRIX_NAMES
-            given = ", ".join(content) or "nothing"
-            raise InputError(f"{path}: no {first} in it (nor {', '.join(others)}), only {given}; {_EXPECTED}")
-        name, content = found[0], content[found[0]]
-    found_numbers = json_numbers(content)
-    matrix = np.zeros(0) if found_numbers is None else found_numbers
+    name, numbers = _numbers_of_matrix(content, path, name)
+    matrix = _square(numbers) if numbers is not None else np.zeros(0)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         raise InputError(f"{path}: {name} has shape {matrix.shape}; {_EXPECTED}")
     if not matrix[:2, 2].any() and matrix[2, :2].any():
@@ -180,30 +178,89 @@ def camera_matrix(content: object, path: Path, *, name: str = "camera intrinsics
         )
     if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         raise InputError(f"{path}: focal lengths {matrix[0, 0]:g}, {matrix[1, 1]:g}; positive pixels are expected")
+    if matrix[2, 2] == 0 or matrix[2, :2].any() or abs(matrix[1, 0]) > 0:
+        raise InputError(f"{path}: {name} has the rows {matrix.tolist()}; {_EXPECTED}")
+    matrix = matrix / matrix[2, 2]
+    if abs(matrix[0, 1]) > MOST_SKEW * matrix[0, 0]:
+        raise InputError(f"{path}: {name} has a skew of {matrix[0, 1]:g} px, which is not used here; {_EXPECTED}")
     require_range(matrix, name=name, path=path, low=-MOST_PIXELS, high=MOST_PIXELS, what="pixels of a camera matrix")
     return matrix
 
 
-def guessed_camera(image_size: tuple[int, int], *, focal: float | None = None, fov: float | None = None) -> Camera:
+def _numbers_of_matrix(content: object, path: Path, name: str) -> tuple[str, np.ndarray | None]:
+    """The numbers of a camera matrix as they are in a file, and the name that they have there."""
+    if not isinstance(content, dict):
+        return name, json_numbers(content)
+    for names in SINGLE_NAMES:
+        if all(one in content for one in names):
+            found = json_numbers([content[one] for one in names], shape=(4,))
+            if found is None:
+                return ", ".join(names), None
+            fx, fy, cx, cy = found
+            return ", ".join(names), np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    key = next((one for one in MATRIX_NAMES if one in content), None)
+    if key is None:
+        first, *others = MATRIX_NAMES
+        given = ", ".join(map(str, content)) or "nothing"
+        raise InputError(
+            f"{path}: no {first} in it (nor {', '.join(others)}, nor fx, fy, cx, cy), only {given}; {_EXPECTED}"
+        )
+    inner = content[key]
+    if isinstance(inner, dict):
+        if "data" not in inner:
+            return _numbers_of_matrix(inner, path, key)
+        inner = inner["data"]  # ROS and OpenCV wrap their matrices
+    return key, json_numbers(inner)
+
+
+def _square(numbers: np.ndarray) -> np.ndarray:
+    """A matrix (3, 3) from nine numbers, by rows or by columns, or from one of (3, 4) or (4, 4). Others stay as is."""
+    numbers = numbers[0] if numbers.ndim == 3 and len(numbers) == 1 else numbers
+    if numbers.shape == (9,):
+        matrix = numbers.reshape(3, 3)
+        return matrix.T if not matrix[:2, 2].any() and matrix[2, :2].any() else matrix
+    if numbers.shape in ((3, 4), (4, 4)) and not numbers[:3, 3].any():
+        return numbers[:3, :3]
+    return numbers
+
+
+def guessed_camera(
+    image_size: tuple[int, int],
+    *,
+    focal: float | None = None,
+    fov: float | None = None,
+    pixel_aspect: float = 1.0,
+    answered: Collection[str] = (),
+) -> CameraFile:
     """A camera with its principal point in the middle of the image.
 
     Args:
-        focal: Focal length [px].
+        focal: Focal length [px], in pixels as high as those of the image.
         fov: Horizontal angle of view [°], in place of ``focal``. Without both an ordinary lens is guessed, and a
             warning says so.
+        pixel_aspect: Width of a pixel of the image relative to its height.
+        answered: Names of the settings that the user gave, see ``checks.run.run_checks``.
+
+    Raises:
+        CheckError: No lens has the focal length or the angle of view that is given.
     """
     width, height = image_size
+    given = focal is not None or fov is not None
     if fov is not None:
-        focal = width / (2 * math.tan(math.radians(fov) / 2))
+        focal = width * pixel_aspect / (2 * math.tan(math.radians(fov) / 2))
     if focal is None:
-        focal = FOCAL_SHARE * max(width, height)
+        focal = FOCAL_SHARE * max(width * pixel_aspect, height)
         log.warning(
             "camera unknown: a focal length of %.0f px is guessed, and depth and size depend on it;"
             " give the camera with --rgb-intrinsics FILE.json, --focal PX or --fov DEG",
             focal,
         )
-    matrix = torch.tensor([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
-    return Camera.from_matrix(matrix, image_size=image_size)
+    matrix = np.array([[focal / pixel_aspect, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
+    rows: tuple[Checked, ...] = ()
+    if given:
+        place = "--fov" if fov is not None else "--focal"
+        rows = run_checks(Intrinsics(matrix, image_size, pixel_aspect), place=place, answered=answered)
+    return CameraFile(Camera.from_matrix(torch.from_numpy(matrix).float(), image_size=image_size), checked=rows)
 
 
 def image_size_of(size: object, path: Path) -> tuple[int, int]:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from optim.checks.check import CheckError
 from optim.common.errors import InputError
-from optim.loading.files.camera import guessed_camera, read_camera
-from optim.loading.files.masks import hide, mask_files
-from optim.loading.files.planes import read_floor
+from optim.loading.images.camera import guessed_camera, read_camera
+from optim.loading.images.masks import hide, mask_files
+from optim.loading.images.planes import read_floor
 
 K = [[1000.0, 0, 640], [0, 1010.0, 360], [0, 0, 1]]
 
@@ -50,10 +51,10 @@ def test_wrong_intrinsics_are_refused(tmp_path, content, words):
 
 def test_the_guess_is_humors_for_its_size_and_the_same_view_for_others(caplog):
     with caplog.at_level(logging.WARNING):
-        camera = guessed_camera((1280, 720))
+        camera = guessed_camera((1280, 720)).camera
     assert camera.focal[0].tolist() == pytest.approx([1060.5, 1060.5]) and camera.centre[0].tolist() == [640, 360]
     assert "--rgb-intrinsics" in caplog.text
-    large, portrait = guessed_camera((3840, 2160)), guessed_camera((720, 1280))
+    large, portrait = (guessed_camera(size).camera for size in ((3840, 2160), (720, 1280)))
     assert float(large.focal[0, 0]) == pytest.approx(3 * 1060.5)
     assert portrait.focal[0].tolist() == camera.focal[0].tolist() and portrait.centre[0].tolist() == [360, 640]
 
@@ -154,7 +155,73 @@ def test_other_layouts_of_a_matrix_are_named(tmp_path, matrix, told):
 
 
 def test_a_focal_length_or_an_angle_of_view_takes_the_place_of_the_guess(caplog):
-    given, angle = guessed_camera((1280, 720), focal=900.0), guessed_camera((1280, 720), fov=90.0)
+    given, angle = (guessed_camera((1280, 720), **how).camera for how in ({"focal": 900.0}, {"fov": 90.0}))
     assert given.focal.tolist() == [[900.0, 900.0]]
     assert angle.focal[0, 0] == pytest.approx(640.0)
     assert "guessed" not in caplog.text
+
+
+FLAT = [1000.0, 0, 640, 0, 1010.0, 360, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"fx": 1000, "fy": 1010, "cx": 640, "cy": 360},
+        {"width": 1280, "height": 720, "ppx": 640, "ppy": 360, "fx": 1000, "fy": 1010, "model": "x", "coeffs": [0] * 5},
+        {"intrinsics": {"fx": 1000, "fy": 1010, "cx": 640, "cy": 360}},
+        {"camera_matrix": {"rows": 3, "cols": 3, "data": FLAT}, "image_width": 1280, "image_height": 720},
+        {"intrinsic_matrix": np.reshape(FLAT, (3, 3)).T.ravel().tolist()},
+        FLAT,
+        np.column_stack((np.reshape(FLAT, (3, 3)), np.zeros(3))).tolist(),
+        (2 * np.reshape(FLAT, (3, 3))).tolist(),
+    ],
+    ids=["one by one", "RealSense", "nested", "ROS", "Open3D, by columns", "by rows", "3 x 4", "twice"],
+)
+def test_other_layouts_of_a_matrix_are_read(tmp_path, content):
+    camera = read_camera(written(tmp_path, content), image_size=(1280, 720)).camera
+    np.testing.assert_allclose(camera.focal, [[1000, 1010]])
+    np.testing.assert_allclose(camera.centre, [[640, 360]])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"D": [-0.2, 0.05, 0, 0, 0]},
+        {"coeffs": [-0.2, 0.05, 0, 0, 0], "model": "Brown Conrady"},
+        {"distortion_coefficients": {"rows": 1, "cols": 5, "data": [-0.2, 0.05, 0, 0, 0]}},
+        {"k1": -0.2, "k2": 0.05},
+    ],
+)
+def test_the_coefficients_of_a_lens_are_found_under_their_usual_names(tmp_path, fields):
+    found = read_camera(written(tmp_path, {"K": K, **fields}), image_size=(1280, 720)).distortion
+    np.testing.assert_allclose(found[:5], [-0.2, 0.05, 0, 0, 0])
+
+
+def test_a_fisheye_and_slanted_axes_are_refused_and_unused_fields_named(tmp_path, caplog):
+    fisheye = {"K": K, "D": [0.1, 0, 0, 0], "distortion_model": "fisheye"}
+    with pytest.raises(InputError, match="model fisheye"):
+        read_camera(written(tmp_path, fisheye), image_size=(1280, 720))
+    with pytest.raises(InputError, match="skew of 150"):
+        read_camera(written(tmp_path, [[1000, 150, 640], [0, 1000, 360], [0, 0, 1]]), image_size=(1280, 720))
+    read_camera(written(tmp_path, {"K": K, "rolling_shutter": 0.01}), image_size=(1280, 720))
+    assert "rolling_shutter in it is not used" in caplog.text
+
+
+def test_millimetres_and_radians_are_no_focal_length_and_no_angle():
+    for wrong in ({"focal": 26.0}, {"fov": 1.1}):
+        with pytest.raises(CheckError, match="millimetres"):
+            guessed_camera((1280, 720), **wrong)
+    assert guessed_camera((1280, 720), focal=1000.0).checked
+
+
+def test_pixels_that_are_not_square_divide_the_focal_length(tmp_path):
+    size, aspect = (720, 576), 64 / 45  # PAL, widescreen
+    camera = guessed_camera(size, fov=60.0, pixel_aspect=aspect).camera
+    fx, fy = camera.focal[0].tolist()
+    assert fx == pytest.approx(360 / np.tan(np.radians(30)), rel=1e-5) and fy == pytest.approx(fx * aspect, rel=1e-5)
+    square = written(tmp_path, [[800, 0, 360], [0, 800, 288], [0, 0, 1]])
+    (row,) = (r for r in read_camera(square, image_size=size, pixel_aspect=aspect).checked if r.check == "focal length")
+    assert row.severity == "likely" and "square pixels" in row.meant
+    stored = written(tmp_path, [[800 / aspect, 0, 360], [0, 800, 288], [0, 0, 1]])
+    assert {r.severity for r in read_camera(stored, image_size=size, pixel_aspect=aspect).checked} == {"fine"}

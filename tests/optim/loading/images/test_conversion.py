@@ -11,9 +11,9 @@ import pytest
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.config.sources import source_of
-from optim.loading.files.conversion import converted
-from optim.loading.files.turning import turned_matrix, turned_points
-from optim.loading.files.video import NotDecodedError, read_frames, scan_video
+from optim.loading.images.conversion import converted
+from optim.loading.images.turning import turned_matrix, turned_points
+from optim.loading.images.video import NotDecodedError, read_frames, scan_video
 from optim.loading.readers import rgb
 from tests.videos import ffmpeg, grey_frames, shade, write_video
 
