@@ -38,7 +38,7 @@ ROOMS = {
     " diagnostics results evaluation reporting",
     "viewer.protocol": "common checks session",
     "viewer.ui": "common reading viewer.protocol",
-    "viewer.scene": "diagnostics viewer.protocol viewer.ui",
+    "viewer.scene": "body diagnostics viewer.protocol viewer.ui",
     "viewer.worker": "common checks body solver schedule priors problem objective initialise session split diagnostics"
     " sensitivity recording results viewer.protocol",
     "viewer.replay": "common body schedule problem objective session config loading diagnostics recording results"

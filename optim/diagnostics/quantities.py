@@ -65,6 +65,7 @@ QUANTITIES = {
         "lowest point", "cm", "height of the lowest vertex above the floor, negative below it"
     ),
     "depth_cm": Quantity("depth", "cm", "depth of the lowest vertex below the floor, 0 above it"),
+    "joint_height_cm": Quantity("joint height", "cm", "height of a joint's centre above the floor"),
     "floor_tilt": Quantity("floor tilt", "°", "angle between the fitted and the observed floor"),
     "floor_height_cm": Quantity(
         "floor height", "cm", "height of the fitted floor above the observed one beneath the mean place of the root"

@@ -6,12 +6,15 @@ from collections.abc import Hashable, Iterator
 
 import numpy as np
 
-from optim.body.joints import CONTACT_JOINTS
+from optim.body.joints import CONTACT_JOINTS, RESTING_JOINTS
 from optim.diagnostics.quantities import QUANTITIES, distances_cm
+from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.layer import Label, Layer, bones, drawn_at, sequences_at, stitched_motion
 from viewer.scene.picking import joint_name
+from viewer.scene.resting import resting_joints
 from viewer.ui import theme
+from viewer.ui.asking import ask, is_current
 from viewer.ui.ui_state import UiState
 
 TOUCHES = 0.5  # probability from which a contact is written out
@@ -66,9 +69,16 @@ class RegressedLayer(Layer):
 
 
 class ContactsLayer(Layer):
-    """Joints that may touch the floor; the more probable the contact, the brighter and larger the joint is drawn."""
+    """Joints that may touch the floor; the more probable the contact, the brighter and larger the joint is drawn.
+
+    Labels say which joints are held, at which height above the floor, and what the contact terms cost there.
+    """
 
     name = "contacts"
+
+    def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """Heights and costs."""
+        yield from ask(view, ui, "ground")
 
     def exists(self, view: ViewModel) -> bool:
         """From stage 3 on."""
@@ -86,11 +96,15 @@ class ContactsLayer(Layer):
                 self.points(f"{name} {b}", joints[chosen], color=color, radius=radius, colors=shades[chosen])
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """Probabilities of those that touch."""
+        """One for each joint that touches or is held; only the probability until height and cost are known."""
         assert view.motion.contacts is not None
+        found = view.analyses["ground"].value if is_current(view, "ground") else None
         for b, local in sequences_at(view, ui.frame):
-            for joint in CONTACT_JOINTS:
+            texts = {joint: text for joint, _, text in resting_joints(view, ui.frame, found, b)} if found else {}
+            for joint in RESTING_JOINTS:
                 probability = float(view.motion.contacts[b, local, joint])
-                if probability >= TOUCHES:
+                parts = [f"{100 * probability:.0f} %"] if probability >= TOUCHES else []
+                parts += [texts[joint]] if joint in texts else []
+                if parts:
                     place = view.motion.joints[b, local, joint]
-                    yield Label(place, f"{100 * probability:.0f} %", theme.LAYER_COLORS[self.name])
+                    yield Label(place, ", ".join(parts), theme.LAYER_COLORS[self.name])

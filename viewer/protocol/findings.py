@@ -80,6 +80,9 @@ class GroundCurves:
     observed: np.ndarray | None  # (B, 4) the same
     lowest_vertex_cm: np.ndarray | None = None  # (B, T) height of the lowest vertex above the floor
     height_cm: np.ndarray | None = None  # (B,) height of the estimated floor above the observed one
+    held: np.ndarray | None = None  # (B, T, 16) strength with which joints are held, in the order of RESTING_JOINTS
+    joint_height_cm: np.ndarray | None = None  # (B, T, 16) their heights above the floor
+    joint_value: np.ndarray | None = None  # (B, T, 16) share of the loss of the contact terms at each of them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,7 +114,8 @@ def _found() -> tuple[Form, ...]:
         form(
             findings.GroundCurves,
             "GroundCurves",
-            "skate_mm depth_cm contacts contact_names tilt_deg estimated observed lowest_vertex_cm height_cm",
+            "skate_mm depth_cm contacts contact_names tilt_deg estimated observed lowest_vertex_cm height_cm held"
+            " joint_height_cm joint_value",
         ),
         form(findings.FloorGuess, "FloorGuess", "name text confidence plane"),
         form(findings.Verdict, "Verdict", "level text frame rule evidence advice"),

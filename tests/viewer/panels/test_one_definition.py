@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import assets
+from optim.body.joints import JOINT_NAMES, RESTING_HEIGHT, RESTING_JOINTS
 from optim.diagnostics.agreement import data_distance, joint_agreement, overlap_disagreement, reprojection
 from optim.diagnostics.causes import table
 from optim.diagnostics.drift import drift
 from optim.diagnostics.ground import floor_height_cm, floor_tilt, ground
 from optim.diagnostics.quantities import QUANTITIES
+from optim.diagnostics.resting import resting
 from optim.loading.models import load_body
 from optim.problem.frames import floor_plane
 from optim.reporting.page import _drift_charts
@@ -34,7 +36,7 @@ from tests.viewer.panels.test_analysis_panels import show, to_stage_3
 from viewer.layers.floor import FloorsLayer
 from viewer.layers.prior import OneStepLayer
 from viewer.layers.rollout import RolloutLayer
-from viewer.layers.skeleton import RegressedLayer
+from viewer.layers.skeleton import ContactsLayer, RegressedLayer
 from viewer.layers.sub_sequences import OverlapsLayer, StitchedLayer
 from viewer.panels.inspect.floor import summary
 from viewer.panels.inspect.overlaps import _cells, shape_and_floor
@@ -170,6 +172,25 @@ def test_skate_and_heights_are_the_same_numbers_everywhere(open_fit, tmp_path, m
         assert f"skate {mean} on average" in said and f"{skate.label} {mean}" in line
     else:
         assert "skate is not defined" in said and "skate not defined" in line
+
+
+def test_heights_of_held_joints_are_the_same_numbers_everywhere(window):
+    show(window, "floor")
+    found, frame, named = resting(window.session.fit), FRAME, QUANTITIES["joint_height_cm"]
+    window.app.ui.frame = frame
+    asked = window.view.analyses["ground"].value
+    np.testing.assert_array_equal(asked.joint_height_cm, found.height_cm)
+    np.testing.assert_array_equal(asked.joint_value, found.value)
+    window.frames(3)
+    held = np.flatnonzero((found.strength[0, frame] > 0) | (found.value[0, frame] > 0))
+    assert len(held) > 0, "no joint is held here"
+    drawn = texts(ContactsLayer(), window)
+    for index in held:
+        height = found.height_cm[0, frame, index]
+        said = f"{named.text(height)} high ({height - 100 * RESTING_HEIGHT[RESTING_JOINTS[index]]:+.1f})"
+        assert any(said in text for text in drawn)
+        name = JOINT_NAMES[RESTING_JOINTS[index]].replace("_", " ")
+        assert window.shows(f"{name} {said}")
 
 
 def test_floor_tilt_is_the_same_number_everywhere(open_fit):

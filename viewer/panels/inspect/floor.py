@@ -13,6 +13,7 @@ from viewer.protocol.commands import Command
 from viewer.protocol.findings import GroundCurves
 from viewer.protocol.planes import apart, plane_of, seen_from_camera
 from viewer.protocol.view_model import ViewModel
+from viewer.scene.resting import resting_joints
 from viewer.ui import theme
 from viewer.ui.asking import ask
 from viewer.ui.plots import Curve, frame_plot
@@ -36,6 +37,9 @@ def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     with font(theme.SMALL_FONT):
         psim.PushTextWrapPos(0.0)
         psim.TextColored(theme.rgba(theme.DIM), summary(found.value, b))
+        held = [f"{name} {text}" for _, name, text in resting_joints(view, ui.frame, found.value, b)]
+        if held:
+            psim.TextUnformatted(f"Frame {ui.frame}: {' · '.join(held)}")
         psim.PopTextWrapPos()
     frame_plot("floor", view, ui, ground_curves(view, found.value, b))
 

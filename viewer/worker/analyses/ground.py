@@ -6,6 +6,7 @@ import numpy as np
 
 from optim.body.joints import CONTACT_JOINTS, JOINT_NAMES
 from optim.diagnostics.ground import floor_height_cm, floor_tilt, ground
+from optim.diagnostics.resting import resting
 from optim.initialise.floor_from_feet import feet_evidence, guess_floor
 from optim.session.history import Snapshot
 from viewer.protocol.findings import FloorGuess, GroundCurves
@@ -13,9 +14,9 @@ from viewer.worker.build_view import ViewBuilder
 
 
 def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
-    """Skate, penetration, contacts and the tilt of the floor over all frames; poses the whole mesh."""
+    """Skate, penetration, contacts, held joints and the tilt of the floor over all frames; poses the whole mesh."""
     fit = builder.session.fit
-    found = ground(fit, snapshot)
+    found, held = ground(fit, snapshot), resting(fit, snapshot)
     observed = fit.problem_at(snapshot).floor
     assert found.depth_cm is not None
     return GroundCurves(
@@ -28,6 +29,9 @@ def ground_curves(builder: ViewBuilder, snapshot: Snapshot) -> GroundCurves:
         height_cm=floor_height_cm(fit, snapshot),
         estimated=builder.floors(fit.trajectory(snapshot)),
         observed=None if observed is None else builder.frame.planes(observed.numpy()),
+        held=None if held is None else held.strength,
+        joint_height_cm=None if held is None else held.height_cm,
+        joint_value=None if held is None else held.value,
     )
 
 
