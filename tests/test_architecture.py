@@ -34,8 +34,9 @@ ROOMS = {
     "optim.evaluation": "common reading body schedule priors problem session split loading diagnostics train results",
     "optim.reporting": "common body checks schedule diagnostics problem objective config loading results evaluation",
     "optim.batch": "common reading config loading recording results evaluation reporting",
+    "optim.tuning": "common reading schedule problem session config diagnostics recording evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
-    " diagnostics results evaluation reporting",
+    " diagnostics results evaluation reporting tuning",
     "viewer.protocol": "common checks session",
     "viewer.ui": "common reading viewer.protocol",
     "viewer.scene": "body diagnostics viewer.protocol viewer.ui",

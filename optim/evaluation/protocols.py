@@ -112,19 +112,39 @@ def fit_batch(
     Returns:
         One row of metrics for each clip and stage.
     """
-    rules = {"preset": preset, "num_iters": num_iters, "solvers": solvers}
+    rules: dict[str, Any] = {"preset": preset, "num_iters": num_iters, "solvers": solvers}
     if protocol in PICTURED:
         # One by one, because the floor is estimated from all sub-sequences of a problem.
-        views, seeds = PICTURED[protocol], [sum(extract.name.encode()) + seed for extract in extracts]
-        fits = [_fit_picture(e, models, views, s, rules) for e, s in zip(extracts, seeds, strict=True)]
+        fits = [_fit_picture(e, models, PICTURED[protocol], _seed_of(e, seed), rules) for e in extracts]
         return [row for rows in fits for row in rows]
-    truth = joined([e.truth for e in extracts])
-    generator = torch.Generator().manual_seed(seed)
-    seen = degrade(truth.joints, DEGRADED[protocol], generator=generator)
-    problem = Problem(observations=Observations(joints3d=seen), ground_truth=truth, name=protocol, **vars(models))
+    problem = _degraded(extracts, models, protocol, torch.Generator().manual_seed(seed))
     session = Session(problem, schedule=schedule(data_type="3d", **rules), keep_iterations=False)
-    visible = torch.isfinite(seen).all(-1)
+    truth, visible = problem.ground_truth, problem.observations.visible["joints3d"]
+    assert truth is not None
     return _rows(session, extracts, lambda: all_metrics(session.fit.trajectory(), truth, visible, problem.body))
+
+
+def problem_of(extract: Extract, models: Models, *, protocol: str, seed: int) -> Problem:
+    """The problem of one clip under a protocol. Its noise depends on the seed and the name of the clip.
+
+    Args:
+        protocol: Name in ``PROTOCOLS``.
+    """
+    seed = _seed_of(extract, seed)
+    if protocol in PICTURED:
+        return _pictured(extract, models, PICTURED[protocol], seed)[0]
+    return _degraded([extract], models, protocol, torch.Generator().manual_seed(seed))
+
+
+def _seed_of(extract: Extract, seed: int) -> int:
+    return sum(extract.name.encode()) + seed
+
+
+def _degraded(extracts: Sequence[Extract], models: Models, protocol: str, generator: torch.Generator) -> Problem:
+    """The problem of a batch of clips of which noisy or hidden joints are seen."""
+    truth = joined([e.truth for e in extracts])
+    seen = degrade(truth.joints, DEGRADED[protocol], generator=generator)
+    return Problem(observations=Observations(joints3d=seen), ground_truth=truth, name=protocol, **vars(models))
 
 
 def _rows(session: Session, extracts: Sequence[Extract], measure: Callable[[], dict[str, Tensor]]) -> list[Row]:
@@ -149,8 +169,8 @@ def _rows(session: Session, extracts: Sequence[Extract], measure: Callable[[], d
     return rows
 
 
-def _fit_picture(extract: Extract, models: Models, views: Views, seed: int, rules: Mapping[str, Any]) -> list[Row]:
-    """Fit the keypoints that a made-up camera sees of a clip, and measure every stage."""
+def _pictured(extract: Extract, models: Models, views: Views, seed: int) -> tuple[Problem, Picture]:
+    """The problem of the keypoints that a made-up camera sees of a clip, and what it sees."""
     seen = picture(extract.truth, models.body, views, generator=torch.Generator().manual_seed(seed))
     problem = Problem(
         observations=Observations(joints2d=seen.keypoints),
@@ -161,6 +181,12 @@ def _fit_picture(extract: Extract, models: Models, views: Views, seed: int, rule
         name=file_name(extract.name, otherwise="clip"),
         **vars(models),
     )
+    return problem, seen
+
+
+def _fit_picture(extract: Extract, models: Models, views: Views, seed: int, rules: Mapping[str, Any]) -> list[Row]:
+    """Fit the keypoints that a made-up camera sees of a clip, and measure every stage."""
+    problem, seen = _pictured(extract, models, views, seed)
     session = Session(problem, schedule=schedule(data_type="rgb", **rules), keep_iterations=False)
     visible = torch.ones(extract.truth.joints.shape[:3], dtype=torch.bool)
 

@@ -64,6 +64,7 @@ SUBCOMMANDS = (
     Subcommand("export", "RUN", "write motions as gltf, bvh, amass, obj, csv or json", "optim.commands.export"),
     Subcommand("report", "RUN", "write one page about a fit, or about what differs in two", "optim.commands.report"),
     Subcommand("evaluate", "DIR", "print the metrics of many fits", "optim.commands.evaluate"),
+    Subcommand("tune", "RUN", "search for better weights, over runs or many clips", "optim.commands.tune"),
     Subcommand("train", "WHAT", "train the priors on your own motions, or evaluate them", "optim.train.__main__"),
     Subcommand("completion", "SHELL", "print the completion for bash or zsh", "viewer.commands.entry.completion"),
 )
