@@ -15,6 +15,7 @@ SAME_SHAPES = ("SMPL", "SMPL+H")
 BETAS = 16
 """Number of betas that are used."""
 GENDERS = ("neutral", "female", "male")
+SPELLINGS = {"f": "female", "m": "male", "n": "neutral", "woman": "female", "man": "male"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class BodyOfFile:
         """The usual name of the model, by what the file says and otherwise by the columns; empty if unknown."""
         plain = "".join(letter for letter in self.model.lower() if letter.isalnum())
         return MODELS.get(plain, self.model) or BY_COLUMNS.get(self.columns, "")
+
+    @property
+    def usual_gender(self) -> str | None:
+        """The gender in the usual spelling; as the file gives it if it is none of ``GENDERS``."""
+        plain = (self.gender or "").strip().lower()
+        usual = SPELLINGS.get(plain, plain)
+        return usual if usual in GENDERS else self.gender
 
     @property
     def shape_known(self) -> bool:
@@ -67,8 +75,8 @@ def gender(data: BodyOfFile) -> Seen | None:
     """The gender is one of those that have a body."""
     if data.gender is None:
         return None
-    if data.gender in GENDERS:
-        return fine(data.gender)
+    if data.usual_gender in GENDERS:
+        return fine(str(data.usual_gender))
     return note(f"the gender is {data.gender!r}", "the neutral body is taken", f"there are {', '.join(GENDERS)}")
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from optim.checks.check import Check, Seen, fine, likely, note
-from optim.checks.subjects import AXES, JOINT, Positions, axis_name
-from optim.checks.world import LIMBS
+from optim.checks.subjects import AXES, JOINT, LIMBS, Positions, axis_name
 
 GRAVITY = 9.81
 """Acceleration of free fall [m/s²]."""
@@ -34,7 +33,8 @@ difference of a mean over the joints' masses, with a quarter to spare."""
 MOVING = 0.15
 """Least root-mean-square speed [m/s] of head, hands and feet around the pelvis of a person whose tempo is looked at."""
 PATH = 2e-4
-"""Largest distance [m] of the pelvis from its mean place in data without a path (measured with a path: 9e-4)."""
+"""Largest distance [m] of the pelvis on the floor from its mean place in data without a path (measured with a path:
+8e-4)."""
 MOVED = 0.05
 """Least distance [m] by which a joint of a moving person leaves its mean place relative to the pelvis."""
 TOES_AHEAD = -0.1
@@ -120,8 +120,9 @@ def path(data: Positions) -> Seen | None:
     away = np.linalg.norm(relative - np.median(relative, axis=0), axis=-1)
     if not away[np.isfinite(away)].size or away[np.isfinite(away)].max() < MOVED:
         return None
-    most = float(np.linalg.norm(pelvis - pelvis.mean(0), axis=1).max())
-    seen = f"the pelvis leaves its mean place by {most:.2g} m at most"
+    away = pelvis - pelvis.mean(0) if data.in_camera else (pelvis - pelvis.mean(0))[:, :2]
+    most = float(np.linalg.norm(away, axis=1).max())
+    seen = f"the pelvis leaves its mean place{'' if data.in_camera else ' on the floor'} by {most:.2g} m at most"
     if most > PATH:
         return fine(seen)
     return likely(

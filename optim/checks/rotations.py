@@ -43,6 +43,10 @@ def form(data: Rotations) -> Seen | None:
     rows = data.rows
     if not rows.size:
         return None
+    if (rows == np.round(rows)).all() and rows.any():
+        return certain(
+            "all rotations are whole numbers", "they were cut to whole numbers when they were saved", "save floats"
+        )
     for tell in (_matrices, _sixd, _quaternions):
         found = tell(rows)
         if found is not None:
@@ -142,7 +146,7 @@ CHECKS = (
         Rotations,
         form,
         f"unit lengths and right angles within {SAME:g} in {SHARE:.0%} of the rotations are matrices, 6D or"
-        " quaternions: certain",
+        " quaternions: certain; whole numbers too",
     ),
     Check(
         "radians",

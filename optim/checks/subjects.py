@@ -12,6 +12,20 @@ from optim.body.joints import JOINT_NAMES
 Kind = Literal["joints", "vertices", "cloud"]
 JOINT = {name: number for number, name in enumerate(JOINT_NAMES)}
 """Name of a body joint → its number."""
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
+"""Value of ``--unit`` → metres."""
+LIMBS = (
+    ("left_hip", "left_knee", 0.379),
+    ("right_hip", "right_knee", 0.379),
+    ("left_knee", "left_ankle", 0.424),
+    ("right_knee", "right_ankle", 0.424),
+    ("left_shoulder", "left_elbow", 0.259),
+    ("right_shoulder", "right_elbow", 0.259),
+    ("left_elbow", "left_wrist", 0.235),
+    ("right_elbow", "right_wrist", 0.235),
+)
+"""Two ends of a long bone, and its length [m] in a body of 1.70 m."""
+UNIT_WORDS = {"m": "metres", "cm": "centimetres", "mm": "millimetres", "in": "inches", "ft": "feet"}
 AXES = {"x": (0, 1), "-x": (0, -1), "y": (1, 1), "-y": (1, -1), "z": (2, 1), "-z": (2, -1)}
 """Value of ``--up`` → number of the axis and its sign."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from optim.checks import body_file, evidence, images, motion, rotations, world
+from optim.checks import body_file, consistency, evidence, images, motion, rotations, world
 from optim.checks.check import Check
 
 CHECKS: tuple[Check, ...] = (
     *rotations.CHECKS,
+    *consistency.CHECKS,
     *world.CHECKS,
     *motion.CHECKS,
     *body_file.CHECKS,

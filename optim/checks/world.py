@@ -11,23 +11,13 @@ import warnings
 import numpy as np
 
 from optim.checks.check import Check, Seen, certain, fine, likely, note
-from optim.checks.subjects import AXES, Positions, axis_name
+from optim.checks.consistency import STEPS_CHECK
+from optim.checks.subjects import AXES, LIMBS, UNIT_WORDS, UNITS, Positions, axis_name
 
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
-"""Value of ``--unit`` → metres."""
-LIMBS = (
-    ("left_hip", "left_knee", 0.379),
-    ("right_hip", "right_knee", 0.379),
-    ("left_knee", "left_ankle", 0.424),
-    ("right_knee", "right_ankle", 0.424),
-    ("left_shoulder", "left_elbow", 0.259),
-    ("right_shoulder", "right_elbow", 0.259),
-    ("left_elbow", "left_wrist", 0.235),
-    ("right_elbow", "right_wrist", 0.235),
-)
-"""Two ends of a long bone, and its length [m] in a body of 1.70 m."""
 LIMB_RATIO = (0.45, 1.5)
 """Least and largest length of limbs relative to ``LIMBS``: bodies of 0.77 m (a toddler) to 2.55 m."""
+USUAL = (0.75, 1.25)
+"""The same for bodies of 1.28 to 2.13 m, as SMPL's shapes have them. Others are noted."""
 EXTENT = (0.5, 3.0)
 """Least and largest diagonal [m] of the box around a person (measured: 0.9 to 2.5)."""
 ROOM = 12.0
@@ -81,6 +71,14 @@ def unit_of_length(data: Positions) -> Seen | None:
         seen = f"the points of a frame extend over {ratio:.3g} m"
     if ratio == 0:
         return likely(seen, "all of them lie at one place", "look at the file")
+    if data.kind == "joints" and low <= ratio <= high and not USUAL[0] <= ratio <= USUAL[1]:
+        return note(
+            seen,
+            f"a body of {1.7 * ratio:.2g} m, which SMPL's shapes hardly reach, or another scale",
+            "--unit m says that it is right",
+        )
+    if data.kind == "cloud" and EXTENT[1] < ratio <= high:
+        return note(seen, "it shows more than a person, or the unit is not metres", "--unit m says that it is right")
     if low <= ratio <= high:
         return fine(seen)
     if data.kind == "cloud" and ratio < low:
@@ -94,8 +92,7 @@ def _other_unit(seen: str, ratio: float, *, least: float, from_depth: bool) -> S
         return certain(seen, "the scale of the depth images is another one", "give --depth-scale in metres per step")
     name = min(UNITS, key=lambda unit: abs(np.log(ratio * UNITS[unit])))
     if name != "m" and least <= ratio * UNITS[name] <= 1.7:
-        words = {"cm": "centimetres", "mm": "millimetres", "in": "inches", "ft": "feet"}[name]
-        return certain(seen, f"these are {words}, not metres", f"give --unit {name}")
+        return certain(seen, f"these are {UNIT_WORDS[name]}, not metres", f"give --unit {name}")
     return certain(
         seen, f"these are not metres (a factor of {ratio:.3g})", "divide the positions by it, or give --unit m if not"
     )
@@ -113,7 +110,7 @@ def _unit_of_path(data: Positions) -> Seen:
     unit = min(scaled, key=lambda name: _distance_of_feet(scaled[name]))
     path = scaled[unit]
     if _median_speed(path.joint("pelvis"), data.fps) <= ROOT_SPEED / 2 and _distance_of_feet(path) <= NEAR:
-        return certain(seen, f"the translation is in {unit}, not in metres", f"give --unit {unit}")
+        return certain(seen, f"the translation is in {UNIT_WORDS[unit]}, not in metres", f"give --unit {unit}")
     return likely(
         seen,
         "the translation is not in metres, or the frame rate is wrong",
@@ -300,6 +297,7 @@ CHECKS = (
         f" {LYING[1]:g} m (lying); {ALONG_AXIS:g} along another axis asks for --up",
         answers=("up",),
     ),
+    STEPS_CHECK,
     Check(
         "floor height",
         Positions,

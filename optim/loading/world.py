@@ -16,8 +16,8 @@ from optim.body.body_model import BodyModel
 from optim.body.joints import MIRRORED_JOINTS
 from optim.checks.check import Checked
 from optim.checks.run import run_checks
-from optim.checks.subjects import Kind, Positions
-from optim.checks.world import TOE, UNITS, lowest
+from optim.checks.subjects import UNITS, Kind, Positions
+from optim.checks.world import TOE, lowest
 from optim.config.settings import Settings
 from optim.loading.clip import moved
 from optim.loading.files.amass import FPS

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from optim.checks.body_file import BodyOfFile
+from optim.checks.body_file import GENDERS, BodyOfFile
 from optim.checks.check import Checked
 from optim.checks.rotations import Rotations
 from optim.checks.run import run_checks
@@ -37,7 +37,6 @@ _OTHER_FORMS = {
     **{joints * 9: f"the matrices of {joints} rotations" for joints in (22, 24, 52, 55)},
     **{joints * 4: f"the quaternions of {joints} rotations" for joints in (22, 24, 52, 55)},
 }
-_GENDERS = ("neutral", "female", "male")
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def read_motion(path: Path, *, person: int | None = None, fps: float | None = No
         trans=trans.astype(np.float32),
         poses=poses.astype(np.float32),
         betas=_betas(arrays, path) if body.shape_known else np.zeros(16, np.float32),
-        gender=_gender(arrays),
+        gender=body.usual_gender if body.usual_gender in GENDERS else "neutral",
         source_fps=rate,
         name=path.stem.removesuffix("_poses"),
         checked=rows,
@@ -203,8 +202,3 @@ def _body_of(arrays: dict[str, np.ndarray], columns: int) -> BodyOfFile:
     given = arrays.get("betas", np.zeros(1))
     betas = np.trim_zeros((given[0] if given.ndim == 2 and len(given) else given.ravel()).astype(float), "b")
     return BodyOfFile(name, columns, len(betas), first_text(arrays.get("gender")))
-
-
-def _gender(arrays: dict[str, np.ndarray]) -> str:
-    text = first_text(arrays.get("gender"))
-    return text if text in _GENDERS else "neutral"

@@ -47,7 +47,7 @@ def test_more_betas_than_are_used_are_told(tmp_path):
     assert rows["number of betas"].severity == "note" and motion.betas.tolist() == [1.0] * 16
 
 
-@pytest.mark.parametrize(("gender", "severity"), [("female", "fine"), ("F", "note"), (None, None)])
+@pytest.mark.parametrize(("gender", "severity"), [("female", "fine"), ("other", "note"), (None, None)])
 def test_an_unknown_gender_is_told(tmp_path, gender, severity):
     motion, rows = read(tmp_path, gender=None if gender is None else np.array(gender))
     assert motion.gender == (gender if severity == "fine" else "neutral")
