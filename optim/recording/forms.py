@@ -30,7 +30,7 @@ FORMS = (
         Preset,
         "Preset",
         "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps:missing_frames"
-        " stage_3 units:preconditioner split stitching cloud_scale solver flat_gain stage_3_solver",
+        " stage_3 units:preconditioner split stitching cloud_scale solver flat_gain stage_3_solver contacts",
         shared=True,
     ),
     form(
