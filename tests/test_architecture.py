@@ -50,8 +50,11 @@ ROOMS = {
     " viewer.film",
     "viewer.window": "common viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film"
     " viewer.panels",
+    "viewer.browser": "common diagnostics session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.panels"
+    " viewer.window",
     "viewer.commands": "common checks schedule priors session split config loading diagnostics recording results batch"
-    " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window",
+    " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window"
+    " viewer.browser",
 }
 """Every package, from the ground up, and the packages that it may import; a name without a folder is one of optim's."""
 FORWARDERS = {"optim": "optim.commands", "viewer": "viewer.commands"}
@@ -72,7 +75,7 @@ WITHOUT_TORCH = (
     "optim.session.edits",
 )
 """What the window's process may know of the optimiser."""
-WINDOW = [f"viewer/{room}" for room in ("protocol", "ui", "scene", "layers", "film", "panels", "window")]
+WINDOW = [f"viewer/{room}" for room in ("protocol", "ui", "scene", "layers", "film", "panels", "window", "browser")]
 """What runs in the window's process only, or in both."""
 
 

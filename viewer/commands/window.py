@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -45,12 +46,10 @@ def show_fit(settings: Settings) -> int:
     try:
         window.require("openGL3_glfw")
         place = choose_place(settings)
-        make = partial(make_session, settings, spare=1)  # the window's
-        client = partial(ProcessClient, make, record=partial(record, settings, place.path))
         result = window.run_window(
-            client,
+            fit_client(settings, place),
             opening=opening(_what_is_kept(place)),
-            about=About(settings=settings_texts(of_the_fit(settings))),
+            about=about_fit(settings),
             other=partial(other_run, settings),
             compare=None if settings.compare is None else str(settings.compare),
             still=draw_still,
@@ -68,6 +67,17 @@ def show_fit(settings: Settings) -> int:
     if result.error:
         tell_error(result.error)
     return result.exit_status
+
+
+def fit_client(settings: Settings, place: Place) -> Callable[[], ProcessClient]:
+    """Starts the optimiser on a fit that is recorded, with one processor left to the front end."""
+    make = partial(make_session, settings, spare=1)
+    return partial(ProcessClient, make, record=partial(record, settings, place.path))
+
+
+def about_fit(settings: Settings) -> About:
+    """How a fit is set up."""
+    return About(settings=settings_texts(of_the_fit(settings)))
 
 
 def opening(kept: str = "") -> Opening:

@@ -27,7 +27,7 @@ class Canvas(Protocol):
         smooth: bool,
         edge_width: float,
     ) -> None:
-        """Draw a surface of vertices (V, 3) and triangles (F, 3)."""
+        """Draw a surface of vertices (V, 3) and triangles (F, 3) or quadrangles (F, 4)."""
 
     def picture(self, name: str, corners: np.ndarray, image: np.ndarray) -> None:
         """Draw an RGB uint8 image (H, W, 3); corners (4, 3) lower left, lower right, upper right, upper left."""

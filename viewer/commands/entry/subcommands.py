@@ -55,6 +55,13 @@ SUBCOMMANDS = (
     Subcommand("film", "RUN", "write a video of a recorded run or of results", FIT, ("--headless",), "--open"),
     Subcommand("check", "DATA", "say what is assumed about data, without a fit", FIT, ("--check",), "--data-path"),
     Subcommand(
+        "serve",
+        "RUN",
+        "show a run in a browser, or with --fit steer a fit there",
+        "viewer.commands.serve",
+        with_fit_flags=True,
+    ),
+    Subcommand(
         "batch",
         "DIR --out OUT",
         "fit every clip of a folder, and sum it up",

@@ -31,7 +31,7 @@ _FLAGS = (
     | int(implot.ImPlotFlags_NoMouseText)
 )
 _NO_LEGEND = int(implot.ImPlotFlags_NoLegend)
-_SWITCHES = (
+SWITCHES = (
     ("terms", "plot_terms", "Every weighted term in its colour of the weights table; the total in white"),
     ("per frame", "plot_per_frame", "Divided by the frames that are observed, so that phases can be compared"),
     ("branches", "plot_branches", "Totals of the other branches, faint; click on one to look at it"),
@@ -47,7 +47,7 @@ _SWITCHES = (
 def losses_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """Switches, then the plot; a click shows the iteration under the cursor."""
     with font(theme.SMALL_FONT), styled(FramePadding=(1.0, 0.0), ItemSpacing=(9.0, 4.0)):
-        for index, (label, name, help_text) in enumerate(_SWITCHES):
+        for index, (label, name, help_text) in enumerate(SWITCHES):
             if index:
                 psim.SameLine()
             _, value = psim.Checkbox(label, getattr(ui, name))

@@ -1,0 +1,70 @@
+"""Widgets that follow a state which several browsers and the program change.
+
+What a user does is queued by the server's thread and carried out by the thread that draws, in the order in which it
+came; of several changes of one widget only the newest counts. The thread that draws then writes the state back into the
+widgets, so that all browsers show the same. A change made by the program does not come back as one of the user.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import viser
+
+from viewer.protocol.commands import Command
+
+Act = Callable[[], Iterable[Command] | None]
+
+
+class Inbox:
+    """What users did and has not been carried out yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[object, Act] = {}
+
+    def put(self, act: Act, *, instead_of: object = None) -> None:
+        """Add an action; it takes the place of one that is waiting for the same widget."""
+        with self._lock:
+            key = object() if instead_of is None else instead_of
+            self._waiting.pop(key, None)
+            self._waiting[key] = act
+
+    def carry_out(self) -> list[Command]:
+        """Do what is waiting; the commands that came of it."""
+        with self._lock:
+            acts, self._waiting = list(self._waiting.values()), {}
+        return [command for act in acts for command in act() or ()]
+
+    def show(self, widget: Any, value: Any) -> None:
+        """Write the state into a widget, unless a user has changed it and that has not been carried out yet."""
+        with self._lock:
+            if id(widget) not in self._waiting:
+                widget.value = value
+
+    def clicked(self, button: Any, act: Act) -> None:
+        """Have an action done for each click."""
+        self.clicked_by(button, lambda client, value: act())
+
+    def clicked_by(
+        self, button: Any, act: Callable[[viser.ClientHandle | None, Any], Iterable[Command] | None]
+    ) -> None:
+        """The same with the browser that it was clicked in, and the button's value: its label in a group of buttons."""
+
+        async def take(event: Any) -> None:
+            client, value = event.client, button.value
+            self.put(lambda: act(client, value))
+
+        button.on_click(take)
+
+    def changed(self, widget: Any, act: Callable[[Any], Iterable[Command] | None]) -> None:
+        """Have an action done with the value that a user has given to a widget."""
+
+        async def take(event: Any) -> None:
+            if event.client_id is not None:
+                value = widget.value
+                self.put(lambda: act(value), instead_of=id(widget))
+
+        widget.on_update(take)

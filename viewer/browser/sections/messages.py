@@ -1,0 +1,49 @@
+"""Errors, warnings and notes, the newest first."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator
+
+import viser
+
+from viewer.browser.canvas import css
+from viewer.panels.program.messages import COLORS, NOTHING
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import Note, ViewModel
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+
+MOST = 20
+
+
+class Messages:
+    """The list of notes; it is also told before there is a view."""
+
+    def __init__(self, gui: viser.GuiApi) -> None:
+        self.html = gui.add_html("")
+
+    def follow(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """The newest messages."""
+        self.tell(ui.notes)
+        yield from ()
+
+    def tell(self, notes: Iterable[Note]) -> None:
+        """Show messages, whether or not there is a view."""
+        lines = [_line(note) for note in list(notes)[:MOST]]
+        self.html.content = small("".join(lines) or html.escape(NOTHING))
+
+
+def small(content: str) -> str:
+    """Content in the size of secondary texts."""
+    return f'<div style="font-size:0.8em;line-height:1.45;padding:0 0.9em 0.4em">{content}</div>'
+
+
+def dotted(color: theme.Color, text: str, *more: str) -> str:
+    """A paragraph with a dot of a colour, and further lines in a paler one."""
+    dim = "".join(f'<br><span style="opacity:0.7">{html.escape(line)}</span>' for line in more if line)
+    return f'<p style="margin:0.35em 0"><span style="color:{css(color)}">●</span> {html.escape(text)}{dim}</p>'
+
+
+def _line(note: Note) -> str:
+    return dotted(getattr(theme, COLORS[note.level]), note.text, note.advice)
