@@ -81,6 +81,14 @@ def shortcuts(view: ViewModel | None, ui: UiState) -> Iterator[Command]:
     yield from _optimiser_keys(view, ui)
 
 
+def _digit_keys(digit: int) -> list[str]:
+    """Names of the keys of a digit: in the upper row and on the keypad.
+
+    ImGui names a key by what it writes without Shift. French keyboards have ' and - on the keys of 4 and 6.
+    """
+    return [str(digit), f"Keypad{digit}", *{4: ["Apostrophe"], 6: ["Minus"]}.get(digit, [])]
+
+
 def _pressed(key: str, *, repeat: bool = False) -> bool:
     return bool(psim.IsKeyPressed(getattr(psim, f"ImGuiKey_{key}"), repeat))
 
@@ -182,5 +190,5 @@ def _screen_keys(view: ViewModel, ui: UiState, *, shift: bool) -> None:
     if _pressed("H"):
         ui.camera_request = "home"
     for index, name in enumerate(list(LAYERS)[:9]):
-        if _pressed(str(index + 1)):
+        if any(_pressed(key) for key in _digit_keys(index + 1)):
             ui.switch(name)

@@ -22,12 +22,19 @@ _EGL_PLATFORM_DEVICE = 0x313F
 _MOST_DEVICES = 16
 _ATTEMPTS, _PAUSE, _PROBE_SECONDS = 3, 1.0, 20.0  # at asking a display; pause and patience in seconds
 _PACKAGES = "install libegl1 libgl1-mesa-dri libgl1 libx11-6"
+WITHOUT_X = ("win32", "darwin")
+"""Platforms whose windows need neither X11 nor EGL: Windows and macOS."""
 
 
 def window_problem() -> str | None:
     """Why no window can be opened; None if one can."""
-    display = os.environ.get("DISPLAY")
-    return _display_problem(display) if display else "there is no display (DISPLAY is not set)"
+    if sys.platform in WITHOUT_X:
+        return None
+    if display := os.environ.get("DISPLAY"):
+        return _display_problem(display)
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return "this Wayland session has no XWayland, which the window needs (DISPLAY is not set); install xwayland"
+    return "there is no display (DISPLAY is not set)"
 
 
 @cache
@@ -60,6 +67,8 @@ def _probe(display: str) -> tuple[int, str]:
 
 def offscreen_problem() -> str | None:
     """Why nothing can be drawn off-screen through EGL; None if it can."""
+    if sys.platform in WITHOUT_X:
+        return "drawing without a window needs EGL, which Polyscope uses on Linux only"
     try:
         ctypes.CDLL("libGL.so.1")
         egl = ctypes.CDLL("libEGL.so.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from viewer.protocol.commands import Quit
 from viewer.protocol.view_model import About
 from viewer.ui import theme
+from viewer.ui.fonts import use_font_for
 from viewer.ui.opening import Opening
 from viewer.ui.preferences import (
     WINDOW_SIZE,
@@ -82,6 +84,7 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
     ps.set_automatically_compute_scene_extents(False)
     ps.set_configure_imgui_style_callback(theme.apply_style)
     ps.set_window_size(*size)
+    use_font_for(sys.argv)
     try:
         ps.init(backend)
     except RuntimeError as error:

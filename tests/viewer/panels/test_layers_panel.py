@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from viewer.layers.table import LAYER_TYPES
 from viewer.panels.program.layers import HELP, missing
 from viewer.ui.theme import LAYER_COLORS
@@ -42,6 +44,16 @@ def test_number_keys_switch_the_first_nine(window):
         before = window.app.ui.layers[name]
         window.key(str(index + 1))
         assert window.app.ui.layers[name] is not before, name
+        window.key(f"Keypad{index + 1}")
+        assert window.app.ui.layers[name] is before, name
+
+
+@pytest.mark.parametrize(("key", "digit"), [("Apostrophe", 4), ("Minus", 6)])
+def test_the_digits_of_french_keyboards_that_have_another_name_switch_too(window, key, digit):
+    name = list(LAYERS)[digit - 1]
+    before = window.app.ui.layers[name]
+    window.key(key)
+    assert window.app.ui.layers[name] is not before
 
 
 def test_what_is_shown_follows_the_stage_until_it_is_touched(open_fit):

@@ -83,6 +83,21 @@ def test_no_display(display, message):
     assert (end.returncode, end.stderr) == (0, "")
 
 
+def test_wayland_without_xwayland_is_named(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert "no XWayland" in backends.window_problem()
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_windows_and_macos_are_asked_for_no_x_server_and_no_egl(monkeypatch, platform):
+    monkeypatch.setattr(backends.sys, "platform", platform)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr(backends.ctypes, "CDLL", None)  # no library is loaded
+    assert backends.window_problem() is None
+    assert "on Linux only" in backends.offscreen_problem()
+
+
 @pytest.fixture(scope="module")
 def displays() -> Iterator[dict[str, str]]:
     """An X server with GLX, and one without."""
