@@ -18,6 +18,7 @@ from optim.checks.rotations import Rotations
 from optim.checks.run import run_checks
 from optim.common import quaternions
 from optim.common.errors import InputError
+from optim.loading.files.missing import known_points
 from optim.loading.files.parameters import holds_parameters, read_parameters
 from optim.reading.arrays import array_names, first_text, frame_rate, read_arrays, require_finite, require_range
 
@@ -103,6 +104,7 @@ def read_motion(path: Path, *, person: int | None = None, fps: float | None = No
         raise InputError(f"{path}: trans has {len(trans)} frames but poses has {len(poses)}")
     if len(trans) < 2:
         raise InputError(f"{path}: {len(trans)} frames; a motion needs at least 2")
+    _require_no_marks(trans, poses, path)
     rate = _frame_rate(arrays, path, default=FPS if apart else None)
     require_finite(trans, name="trans", path=path)
     require_finite(poses[:, :66], name="poses", path=path)
@@ -143,6 +145,18 @@ def resample(trans: np.ndarray, poses: np.ndarray, *, fps: float) -> tuple[np.nd
     weight = share.numpy()
     new_trans = trans[before] * (1 - weight) + trans[before + 1] * weight
     return new_trans, quaternions.quaternion_to_axis_angle(between).flatten(1).numpy()
+
+
+def _require_no_marks(trans: np.ndarray, poses: np.ndarray, path: Path) -> None:
+    """Refuse frames that are marked as missing: the same number in all of ``trans`` and of ``poses``."""
+    marked = ~np.isfinite(known_points(trans[:, None])[:, 0, 0]) & np.isfinite(trans).all(1)
+    marked &= (poses == poses[:, :1]).all(1)
+    if 2 <= int(marked.sum()) < len(trans):
+        first = int(np.flatnonzero(marked)[0])
+        raise InputError(
+            f"{path}: {int(marked.sum())} frames hold nothing but {trans[first, 0]:g}, the first in row {first}; they"
+            " are missing: cut them out, fill them in, or give joints with NaN in their place"
+        )
 
 
 def _as_float(array: np.ndarray, name: str, path: Path) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from optim.common.errors import InputError
+from optim.loading.files.missing import known_points
 from optim.reading.files import guarded, read_bytes
 
 MOST_BYTES = 512 * 1024**2
@@ -62,8 +63,9 @@ def read_c3d(path: Path) -> Markers:
     if len(frames) < 2:
         raise InputError(f"{path}: {len(frames)} frames can be read; a motion needs at least 2")
     table = np.stack(frames).astype(np.float64)
-    seen = (table[..., 3] >= 0) & table[..., :3].any(-1)
-    points = np.where(seen[..., None], table[..., :3], np.nan)
+    points = known_points(np.where(table[..., 3:] >= 0, table[..., :3], np.nan))
+    seen = np.isfinite(points[..., 0])
+    points = np.where(seen[..., None], points, np.nan)
     kept = [row for row, name in enumerate(names) if name not in left_out and seen[:, row].any()]
     if not kept:
         raise InputError(f"{path}: none of its {len(names)} points is ever seen")

@@ -13,8 +13,8 @@ from optim.common.errors import InputError
 from optim.keypoints.names import COCO_17, KNOWN_SIZES, NAMED_SETS, SETS, TORSO, standard_name, to_body_25
 from optim.keypoints.people import follow
 from optim.keypoints.sets import find_set
-from optim.loading.files.detections import LARGE_SETS, read_detections
-from optim.loading.images.camera import MOST_PIXELS
+from optim.loading.files.detections import LARGE_SETS, MOST_FRAMES, first_number, read_detections
+from optim.loading.files.missing import known_keypoints
 from optim.reading.arrays import read_arrays
 from optim.reading.files import is_file, is_folder
 from optim.reading.json_file import json_numbers, read_json
@@ -24,8 +24,6 @@ EXPECTED = (
     " COCO-17, HALPE-26 or mediapipe-33 keypoints"
 )
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
-MOST_FRAMES = 1_000_000
-"""Largest number of a frame that is believed."""
 NORMALISED = 1.5
 """Coordinates of a whole clip that are no larger than this are shares of the image: no person is that small [px]."""
 log = logging.getLogger(__name__)
@@ -63,6 +61,7 @@ def read_keypoints(
         what = "no such file or folder" if not (is_file(path) or is_folder(path)) else "no keypoints"
         raise InputError(f"{path}: {what}; {EXPECTED} is expected")
     _require_known(names, path)
+    people = [frame[(frame[..., 2] > 0).any(axis=1)] for frame in people]
     found, counts = follow(people, person=person)
     if not found.any():
         most = int(counts.max(initial=0))
@@ -149,7 +148,7 @@ def _by_number(files: Sequence[Path], place: Path, frames: Sequence[int]) -> lis
     if len(numbers) < len(files) or len(set(numbers)) < len(files):
         log.warning("%s: the files carry no frame numbers; they are taken in their order, one for each frame", place)
         return list(enumerate(files))
-    first = _first_number(numbers, frames)
+    first = first_number(numbers, frames)
     if first is None:
         log.warning(
             "%s: the numbers %d to %d are not those of %s frames; the files are taken in their order",
@@ -162,21 +161,6 @@ def _by_number(files: Sequence[Path], place: Path, frames: Sequence[int]) -> lis
     table = {number - first: file for number, file in zip(numbers, files, strict=True)}
     length = next((n for n in sorted(frames) if n > max(table)), max(table) + 1)
     return [(frame + first, table.get(frame)) for frame in range(length)]
-
-
-def _first_number(numbers: Sequence[int], frames: Sequence[int]) -> int | None:
-    """The number that stands for the first frame of the video; None if the numbers cannot be those of its frames.
-
-    Detectors count from 0. A video's pictures are often numbered from 1, and those of a cut-out by the whole video.
-    """
-    low, high = min(numbers), max(numbers)
-    if not frames:
-        return low if high - low < MOST_FRAMES else None
-    if high < max(frames):
-        return 0
-    if low >= 1 and high <= max(frames):
-        return 1
-    return low if high - low < max(frames) else None
 
 
 def people_of_openpose(file: Path) -> np.ndarray | None:
@@ -195,7 +179,7 @@ def people_of_openpose(file: Path) -> np.ndarray | None:
     known = [row for row in known if len(row)]
     if len({len(row) for row in known}) > 1:
         return None
-    return finite(np.stack(known)) if known else np.zeros((0, 25, 3), np.float32)
+    return known_keypoints(np.stack(known)) if known else np.zeros((0, 25, 3), np.float32)
 
 
 def _triples(values: object) -> np.ndarray | None:
@@ -256,9 +240,9 @@ def _npz(path: Path) -> tuple[People, tuple[str, ...]]:
 def _json(path: Path, image_size: tuple[int, int] | None, frames: Sequence[int]) -> tuple[People, tuple[str, ...]]:
     """Read keypoints from an object with ``keypoints`` and possibly ``names``, an array, or COCO's list of results."""
     content = read_json(path, what=EXPECTED)
-    if (found := read_detections(content, path, image_size=image_size)) is not None:
+    if (found := read_detections(content, path, image_size=image_size, frames=frames)) is not None:
         people, set_names = found
-        return [finite(frame) for frame in people], set_names
+        return [known_keypoints(frame) for frame in people], set_names
     if isinstance(content, list) and content and isinstance(content[0], dict):
         return _coco_results(content, path, frames)
     names = content.get("names") if isinstance(content, dict) else None
@@ -273,7 +257,7 @@ def _from_array(points: np.ndarray, names: tuple[str, ...] | None, path: Path) -
     frames = points[:, None] if points.ndim == 3 else points
     if frames.ndim != 4 or frames.shape[-1] != 3:
         raise InputError(f"{path}: keypoints have shape {points.shape}; (T, K, 3) or (T, P, K, 3) is expected")
-    frames = finite(np.asarray(frames, np.float32))
+    frames = known_keypoints(np.asarray(frames, np.float32))
     if names is None:
         names = _names_by_geometry(frames, path)
     if len(names) != frames.shape[2]:
@@ -291,7 +275,7 @@ def _coco_results(rows: list, path: Path, frames: Sequence[int]) -> tuple[People
         known = {**SETS, **LARGE_SETS}.get(size)
         if points is None or len(points) != size or known is None or not isinstance(row.get("image_id"), (str, int)):
             raise InputError(f"{path}: a list of something else than COCO results; {EXPECTED} is expected")
-        by_image.setdefault(str(row["image_id"]), []).append(finite(points[: len(known)]))
+        by_image.setdefault(str(row["image_id"]), []).append(known_keypoints(points[: len(known)]))
     numbered = _by_number([Path(name) for name in sorted(by_image)], path, frames)
     shown = min(size, len({**SETS, **LARGE_SETS}.get(size, COCO_17)))
     people = [np.zeros((0, shown, 3), np.float32) if f is None else np.stack(by_image[str(f)]) for _, f in numbered]
@@ -299,16 +283,6 @@ def _coco_results(rows: list, path: Path, frames: Sequence[int]) -> tuple[People
     if missing:
         log.warning("%s: nothing of %s; taken as frames in which nobody is seen", path, _listed("frame", missing))
     return (people, LARGE_SETS[size]) if size in LARGE_SETS else _alike(people, path)
-
-
-def finite(points: np.ndarray) -> np.ndarray:
-    """Keypoints with all three numbers set to 0 where nothing was seen, in whatever way that is written.
-
-    It is written as NaN, infinity, −1 for both coordinates, 0 for all, or a confidence that is not positive.
-    """
-    known = (np.isfinite(points) & (np.abs(points) < MOST_PIXELS)).all(axis=-1, keepdims=True)
-    known &= ~np.isin(points[..., :2], (-1.0,)).all(axis=-1, keepdims=True) & points[..., :2].any(-1, keepdims=True)
-    return np.where(known & (points[..., 2:] > 0), points, 0.0).astype(np.float32)
 
 
 def _listed(what: str, items: Sequence[object]) -> str:

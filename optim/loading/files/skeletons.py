@@ -6,6 +6,7 @@ skeletons lie elsewhere than SMPL's and are left out.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from optim.body.joints import JOINT_NAMES, NUM_JOINTS
 from optim.common.errors import InputError
 from optim.loading.files.c3d_file import read_c3d
+from optim.loading.files.missing import known_points
 from optim.reading.arrays import frame_rate, read_array
 from optim.reading.files import guarded, read_text
 
@@ -25,6 +27,9 @@ LEAST_JOINTS = 8
 HUMANML_FPS = 20.0
 """Frame rate of HumanML3D [Hz], whose joint files do not give one."""
 MOST_BONES = 1000
+MORE_JOINTS = (24, 45, 52, 55, 73, 127, 144)
+"""Numbers of joints of SMPL, SMPL+H and SMPL-X, with and without hands, face and further points."""
+log = logging.getLogger(__name__)
 UNIT_NAMES = {
     "mm": "mm", "millimeters": "mm", "millimetres": "mm", "cm": "cm", "centimeters": "cm", "centimetres": "cm",
     "m": "m", "meters": "m", "metres": "m", "meter": "m", "in": "in", "inches": "in", "ft": "ft", "feet": "ft",
@@ -121,7 +126,7 @@ def _joints(points: np.ndarray, names: Sequence[str]) -> np.ndarray | None:
     result = np.full((len(points), NUM_JOINTS, 3), np.inf)
     for joint, row in rows.items():
         result[:, joint] = points[:, row]
-    return np.where(np.isfinite(result).all(-1, keepdims=True), result, np.inf)
+    return result
 
 
 # BVH
@@ -253,8 +258,9 @@ def _trc(path: Path) -> Recording:
 
 def _named(points: np.ndarray, names: Sequence[str], rate: float, unit: str) -> Recording:
     """Points (T, N, 3) with names: joints if enough of the names are those of joints, and otherwise markers."""
+    points = known_points(points)
     joints = _joints(points, names)
-    shown = np.where(np.isfinite(points).all(-1, keepdims=True), points, np.inf) if joints is None else joints
+    shown = points if joints is None else joints
     return Recording(shown, joints is not None, rate, unit=UNIT_NAMES.get(unit.strip().lower()))
 
 
@@ -266,19 +272,38 @@ def _c3d(path: Path) -> Recording:
     return _named(found.points, found.names, frame_rate(found.rate, name="POINT:RATE", place=path), found.unit)
 
 
-# HumanML3D
+# Arrays of joints
 
 
 def _npy(path: Path) -> Recording:
-    array = read_array(path, what="joints (frames, 22, 3)").astype(np.float64)
+    array = read_array(path, what="joints (frames, 22, 3)")
     if array.ndim == 2 and array.shape[1] in (263, 251):
         raise InputError(
             f"{path}: HumanML3D's features ({array.shape[1]} columns); give its joints instead, the file of the same"
             " name in new_joints (frames, 22, 3)"
         )
-    if array.ndim != 3 or array.shape[1] not in (NUM_JOINTS, 24) or array.shape[2] != 3 or len(array) < 2:
+    joints = body_joints(array, path)
+    if joints.ndim != 3 or joints.shape[1:] != (NUM_JOINTS, 3) or len(joints) < 2:
         raise InputError(
             f"{path}: an array of shape {array.shape}; joints (frames, 22, 3) in SMPL's order are expected"
         )
-    points = array[:, :NUM_JOINTS]
-    return Recording(np.where(np.isfinite(points).all(-1, keepdims=True), points, np.inf), True, None)
+    return Recording(known_points(joints, origin=0), True, None)
+
+
+def body_joints(array: np.ndarray, path: Path) -> np.ndarray:
+    """SMPL's 22 body joints (T, 22, 3) of an array in another usual layout; an array of none of them as it is.
+
+    Known are (T, 66), a batch of one, (22, 3, T) and (1, 22, 3, T), as motion generators write them, and the joints of
+    SMPL, SMPL+H and SMPL-X with hands, face and further points, of which the first 22 are taken.
+    """
+    array = np.asarray(array, np.float64)
+    if array.ndim == 4 and 1 in (len(array), array.shape[1]):
+        array = array[0] if len(array) == 1 else array[:, 0]
+    if array.ndim == 2 and array.shape[1] == 3 * NUM_JOINTS:
+        array = array.reshape(len(array), NUM_JOINTS, 3)
+    if array.ndim == 3 and array.shape[:2] == (NUM_JOINTS, 3) and array.shape[2] != 3:
+        array = array.transpose(2, 0, 1)
+    if array.ndim == 3 and array.shape[2] == 3 and array.shape[1] in MORE_JOINTS:
+        log.warning("%s: %d joints; the first %d are taken as SMPL's", path, array.shape[1], NUM_JOINTS)
+        array = array[:, :NUM_JOINTS]
+    return array

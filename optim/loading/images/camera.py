@@ -15,6 +15,7 @@ from optim.checks.check import Checked
 from optim.checks.images import Intrinsics
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
+from optim.loading.files.missing import MOST_PIXELS
 from optim.loading.images import lens
 from optim.problem.camera import Camera
 from optim.reading.arrays import require_range
@@ -29,8 +30,6 @@ SHARES = 10.0
 """Focal lengths and a principal point that are no larger are shares of the image and not pixels."""
 SAME_PROPORTIONS = 0.01
 """Largest difference, as a share, between the proportions of two images that count as the same."""
-MOST_PIXELS = 1e6
-"""Largest focal length or coordinate that is accepted [px]."""
 MATRIX_NAMES = (
     "camera_mtx", "camera_matrix", "cam_mtx", "K", "intrinsics", "matrix", "intrinsic_matrix", "cameraMatrix",
     "intrinsic",

@@ -1,6 +1,7 @@
 """Read an .npz of observations: ``points3d``, ``joints3d``, ``verts3d``, ``joints2d``, as in ``observations.npz``.
 
-Each array is (T, K, 3). Missing 3D data is +inf or NaN; missing keypoints have confidence 0. If the file holds
+Each array is (T, K, 3). What counts as missing is said in
+``optim.loading.files.missing``. If the file holds
 ``floor_plane``, ``joints2d`` or a camera matrix, its frame is that of a camera (x right, y down, z forward). Otherwise
 it is a world frame with z up and the floor at z = 0. The frame rate is ``fps``, or 30 if there is none.
 """
@@ -21,8 +22,10 @@ from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
-from optim.loading.files.keypoints import finite, require_pixels
+from optim.loading.files.keypoints import require_pixels
+from optim.loading.files.missing import known_keypoints, known_points
 from optim.loading.files.rates import NOTHING, frames_at_30
+from optim.loading.files.skeletons import body_joints
 from optim.loading.images.camera import camera_matrix, guessed_camera, image_size_of, read_camera
 from optim.loading.images.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.models import find_body, load_body
@@ -88,14 +91,15 @@ def read(settings: Settings) -> Clip:
 def _checked(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     points = _POINTS[name]
     shape = f"(frames, {points or 'points'}, 3)"
+    if name == "joints3d":
+        array = body_joints(array, path)
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape or (points is not None and array.shape[1] != points):
         raise InputError(f"{path}: {name} has shape {array.shape}; {shape} is expected")
-    array = array.astype(np.float32)
     if name == "joints2d":
-        array = finite(array)
+        array = known_keypoints(array.astype(np.float32))
         require_pixels(array, name=name, path=path)
         return array
-    return np.where(np.isfinite(array).all(-1, keepdims=True), array, np.inf).astype(np.float32)
+    return known_points(array, origin=0 if name == "joints3d" else None).astype(np.float32)
 
 
 def _rate(arrays: dict[str, np.ndarray], path: Path, *, default: float) -> float:
