@@ -47,6 +47,8 @@ WITHIN = 0.01
 """Share of the sum of the terms' sizes at the end of the exact mode within which its loss counts as reached."""
 LOOK_EVERY = 5
 """Number of iterations between evaluations of the exact loss in phases with another loss."""
+WORDS = ("clip", "protocol", "way")
+"""Columns of the CSV file that are no figures."""
 ERRORS = ("joints_all", "joints_visible", "joints_occluded")
 
 
@@ -190,15 +192,15 @@ def run(options: argparse.Namespace) -> list[Row]:
         load_init_state_prior(options.init_motion_prior),
     )
     extracts = choose_extracts(options.data, body, count=options.clips, frames=options.frames, split="val")
-    done = {row["clip"] for row in read_rows(options.csv)}
+    done = {row["clip"] for row in read_rows(options.csv, words=WORDS)}
     told = Progress(len(extracts), unit="clips", every=0.0)
     for index, extract in enumerate(extracts):
         if extract.name not in done:
             protocol = tuple(DEGRADED)[index % len(DEGRADED)]
-            append_rows(options.csv, measure(extract, models, protocol=protocol, seed=index))
+            append_rows(options.csv, measure(extract, models, protocol=protocol, seed=index), words=WORDS)
         told.show(index + 1, extract.name)
     wanted = {extract.name for extract in extracts}
-    return [row for row in read_rows(options.csv) if row["clip"] in wanted]
+    return [row for row in read_rows(options.csv, words=WORDS) if row["clip"] in wanted]
 
 
 @with_exit_status

@@ -15,6 +15,8 @@ from optim.results.results import STAGES
 
 NAMES = {"stage1": "stage 1", "stage2": "VPoser-t", "stage3_init": "roll-out", "stage3": "HuMoR"}
 """Stage → name in the paper of the method that ends with it. The roll-out is the beginning of stage 3."""
+WORDS = ("clip", "stage")
+"""Columns of the rows of an evaluation that are words."""
 NO_FIGURES = ("clip", "stage", "seconds_of_batch")
 """Columns that are not metrics."""
 
@@ -48,8 +50,11 @@ def mean_of(rows: Sequence[Row], stage: str, name: str) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, *, words: Sequence[str] = WORDS) -> list[Row]:
     """Rows that earlier runs wrote. The list is empty if there is no file.
+
+    Args:
+        words: Columns that every row must have and that are no figures.
 
     Raises:
         InputError: The file cannot be read, or a row has more or fewer values than its header.
@@ -61,8 +66,9 @@ def read_rows(path: Path) -> list[Row]:
     with guarded(path, problem="no table", advice=advice, also=(csv.Error,)):
         rows = [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
     for number, row in enumerate(rows, start=2):
-        if not {"clip", "stage"} <= set(row) or None in row or not all(_is_figure(row[n]) for n in figures_of(rows)):
-            raise InputError(f"{path}, line {number}: no row of figures with clip and stage; {advice}")
+        figures = [value for name, value in row.items() if name not in words]
+        if not set(words) <= set(row) or None in row or not all(_is_figure(value) for value in figures):
+            raise InputError(f"{path}, line {number}: no row of figures with {', '.join(words)}; {advice}")
     return rows
 
 
@@ -74,14 +80,17 @@ def _is_figure(value: str | None) -> bool:
         return False
 
 
-def append_rows(path: Path, rows: Sequence[Row]) -> None:
+def append_rows(path: Path, rows: Sequence[Row], *, words: Sequence[str] = WORDS) -> None:
     """Append rows to a CSV file. A new file gets a header.
+
+    Args:
+        words: As for ``read_rows``.
 
     Raises:
         InputError: The existing file has other columns.
     """
     names = list(rows[0])
-    known = read_rows(path)
+    known = read_rows(path, words=words)
     if known and list(known[0]) != names:
         raise InputError(f"{path}: its columns are not those of this evaluation; delete it or give another --csv")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import pytest
 from optim.commands import shooting_bench
 from optim.commands.shooting_bench import EXACT, SHOOTING, exact_loss, measure, table, ways
 from optim.evaluation.protocols import Extract, Models
+from optim.evaluation.tables import append_rows, read_rows
 from optim.objective.objective import Objective
 from optim.problem.variables import Trajectory
 from optim.schedule.stages import schedule
@@ -48,7 +49,7 @@ def test_the_table_gives_times_as_shares_of_the_exact_mode():
     assert lines[-1] == "| **median** | shooting | -1.00 | | | | 0.100 | not reached |"
 
 
-def test_all_ways_are_walked_from_the_same_start(monkeypatch):
+def test_all_ways_are_walked_from_the_same_start(monkeypatch, tmp_path):
     problem = fakes.problem(frames=12)
     short = {"num_iters": (1, 1, 5), "lbfgs_max_iter": 2, "tune_frames": 4}
     monkeypatch.setattr(shooting_bench, "schedule", lambda preset, data: schedule(preset, data, **short))
@@ -60,6 +61,8 @@ def test_all_ways_are_walked_from_the_same_start(monkeypatch):
     assert [found["way"] for found in rows] == list(ways())
     exact = rows[0]
     assert exact["same_loss_evaluations"] <= exact["evaluations"] and exact["same_loss_seconds"] <= exact["seconds"]
+    append_rows(tmp_path / "figures.csv", rows, words=shooting_bench.WORDS)
+    assert [row["way"] for row in read_rows(tmp_path / "figures.csv", words=shooting_bench.WORDS)] == list(ways())
     assert all(found["one_percent"] == exact["one_percent"] > 0 for found in rows)
     assert math.isnan(exact["joints_occluded"]) and math.isnan(exact["defect_cm"])
 
