@@ -175,7 +175,7 @@ TERMS: tuple[Term, ...] = (
     Term("contact_height", "m", "Σ c · max(|j_z| − 0.08, 0)", "contact",
          "joints in contact are on the floor",
          Weights(_stage_3(1.0, 10.0), planted=_stage_3(0.0, 0.0)), stage=3, joins="refine"),
-    Term("planted_vel", "m²", "½ Σ s_t ‖j_t − j_{t−1}‖², s = max(c − 0.2, 0) / 0.8 without gradient", "planted",
+    Term("planted_vel", "m²", "½ Σ s_t ‖j_t − j_{t−1}‖², s = max(c − 0.2, 0) / 0.8, or low and slow", "planted",
          "planted joints stand still",
          Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", axis="steps"),
     Term("planted_height", "m²", "½ Σ s · max(|j_z − h_j| − 0.015, 0)², h_j resting height", "planted",

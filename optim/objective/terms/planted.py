@@ -6,14 +6,19 @@ gradient flows into the strength with which a joint is planted.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from optim.body.joints import CONTACT_JOINTS, RESTING_HEIGHT, RESTING_JOINTS
+from optim.body.joints import CONTACT_JOINTS, FOOT_JOINTS, RESTING_HEIGHT, RESTING_JOINTS
 from optim.objective.prediction import InPrior
 from optim.objective.terms.scene import Scene
 
 GATE = 0.2
 """Contact probability up to which a joint is not planted at all."""
+LOW = (0.02, 0.04)
+"""Heights [m] above rest up to which a joint is low, and from which it is not at all."""
+SLOW = (0.01, 0.02)
+"""Speeds [m/frame] up to which a joint is slow, and from which it is not at all."""
 SLACK = 0.015
 """Height [m] above or below the resting height that still counts as resting."""
 
@@ -37,12 +42,27 @@ def floor_penetration(scene: Scene) -> Tensor:
 def strength(inside: InPrior) -> Tensor:
     """How strongly each of ``RESTING_JOINTS`` is planted, from 0 to 1, (B, T, 16), without a gradient.
 
-    ``max(c − gate, 0) / (1 − gate)`` of the prior's contact probability c, and 0 for joints without one.
+    For ankles and toes it is ``max(c − gate, 0) / (1 − gate)`` of the prior's contact probability c. For the other
+    joints it is the larger one of that and of what the motion itself shows: 1 where a joint is low and slow. The prior
+    knows no contact of hips, head, shoulders and elbows, and misses those of root, knees and hands on the floor.
     """
-    gated = ((inside.contact_probability.detach() - GATE) / (1.0 - GATE)).relu()
-    found = gated.new_zeros(*gated.shape[:2], len(RESTING_JOINTS))
-    found[..., [RESTING_JOINTS.index(joint) for joint in CONTACT_JOINTS]] = gated
+    probability = inside.contact_probability.detach()
+    found = probability.new_zeros(*probability.shape[:2], len(RESTING_JOINTS))
+    found[..., [RESTING_JOINTS.index(joint) for joint in CONTACT_JOINTS]] = ((probability - GATE) / (1.0 - GATE)).relu()
+    others = [index for index, joint in enumerate(RESTING_JOINTS) if joint not in FOOT_JOINTS]
+    found[..., others] = torch.maximum(found[..., others], _low_and_slow(inside)[..., others])
     return found
+
+
+def _low_and_slow(inside: InPrior) -> Tensor:
+    """1 (B, T, 16) where a joint is low and slow, 0 where it is not, and between them in proportion."""
+    moved = resting_joints(inside).detach().diff(dim=1).norm(dim=-1)
+    speed = torch.cat((moved[:, :1], moved), dim=1)
+    return _falling(above_rest(inside).detach(), *LOW) * _falling(speed, *SLOW)
+
+
+def _falling(values: Tensor, full: float, none: float) -> Tensor:
+    return ((none - values) / (none - full)).clamp(0.0, 1.0)
 
 
 def resting_joints(inside: InPrior) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim.body.joints import CONTACT_JOINTS, FOOT_JOINTS, RESTING_HEIGHT
+from optim.body.joints import CONTACT_JOINTS, FOOT_JOINTS, RESTING_HEIGHT, RESTING_JOINTS
 from optim.objective.prediction import InPrior, Points, Prediction
 from optim.objective.terms import contact, planted
 from optim.objective.terms.scene import Scene
@@ -81,3 +81,14 @@ def test_no_contact_is_denied(problem):
     total = planted.planted_vel(found).sum() + planted.planted_height(found).sum()
     by_joints, by_logits = torch.autograd.grad(total, (joints, logits), allow_unused=True)
     assert by_logits is None and float(by_joints.abs().sum()) > 0
+
+
+def test_a_hip_that_lies_still_is_held_although_the_prior_knows_no_contact_of_hips(problem):
+    hip, lying, upright = RESTING_JOINTS.index(1), at_rest(), at_rest()
+    upright[..., 1, 2] = 0.9
+    rolling = lying.clone()
+    rolling[0, :, 1, 0] += 0.05 * torch.arange(4)
+    found = [planted.strength(scene(problem, joints, 0.01).in_prior)[..., hip] for joints in (lying, upright, rolling)]
+    assert [float(value.mean()) for value in found] == [1.0, 0.0, 0.0]
+    feet = [RESTING_JOINTS.index(joint) for joint in FOOT_JOINTS]
+    assert float(planted.strength(scene(problem, lying, 0.01).in_prior)[..., feet].max()) == 0.0, "the prior knows feet"
