@@ -132,7 +132,7 @@ def problem_of(extract: Extract, models: Models, *, protocol: str, seed: int) ->
     """
     seed = _seed_of(extract, seed)
     if protocol in PICTURED:
-        return _pictured(extract, models, PICTURED[protocol], seed)[0]
+        return pictured(extract, models, PICTURED[protocol], seed)[0]
     return _degraded([extract], models, protocol, torch.Generator().manual_seed(seed))
 
 
@@ -169,7 +169,7 @@ def _rows(session: Session, extracts: Sequence[Extract], measure: Callable[[], d
     return rows
 
 
-def _pictured(extract: Extract, models: Models, views: Views, seed: int) -> tuple[Problem, Picture]:
+def pictured(extract: Extract, models: Models, views: Views, seed: int) -> tuple[Problem, Picture]:
     """The problem of the keypoints that a made-up camera sees of a clip, and what it sees."""
     seen = picture(extract.truth, models.body, views, generator=torch.Generator().manual_seed(seed))
     problem = Problem(
@@ -186,7 +186,7 @@ def _pictured(extract: Extract, models: Models, views: Views, seed: int) -> tupl
 
 def _fit_picture(extract: Extract, models: Models, views: Views, seed: int, rules: Mapping[str, Any]) -> list[Row]:
     """Fit the keypoints that a made-up camera sees of a clip, and measure every stage."""
-    problem, seen = _pictured(extract, models, views, seed)
+    problem, seen = pictured(extract, models, views, seed)
     session = Session(problem, schedule=schedule(data_type="rgb", **rules), keep_iterations=False)
     visible = torch.ones(extract.truth.joints.shape[:3], dtype=torch.bool)
 
