@@ -58,7 +58,9 @@ def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
         load_init_state_prior(options.init_motion_prior),
     )
     split = None if options.split == "all" else options.split
-    extracts = choose_extracts(options.data, body, count=options.clips, frames=options.frames, split=split)
+    extracts = choose_extracts(
+        options.data, body, count=options.clips, frames=options.frames, split=split, match=options.match
+    )
     done = {row["clip"] for row in read_rows(options.csv)}
     left = [e for e in extracts if e.name not in done]
     began = time.monotonic()
@@ -98,7 +100,10 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--clips", type=int, default=24)
     group.add_argument("--frames", type=int, default=60)
     group.add_argument("--batch", type=int, default=8, help="clips fitted together")
-    group.add_argument("--split", default="val", choices=("train", "val", "all"))
+    group.add_argument("--split", default="val", choices=("train", "val", "demo", "all"))
+    group.add_argument(
+        "--match", nargs="+", default=(), metavar="WORD", help="only clips whose path has one of the words"
+    )
     group.add_argument("--preset", default="humorscope")
     group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
     group.add_argument("--solvers", nargs=3, choices=SOLVERS, help="solvers of the three stages (those of the preset)")

@@ -62,19 +62,25 @@ class Extract:
     truth: Trajectory  # batch of one
 
 
-def choose_extracts(folder: Path, body: BodyModel, *, count: int, frames: int, split: str | None) -> list[Extract]:
+def choose_extracts(
+    folder: Path, body: BodyModel, *, count: int, frames: int, split: str | None, match: Sequence[str] = ()
+) -> list[Extract]:
     """Choose the middle frames of several clips, evenly among the sorted clips that are long enough.
 
     Args:
         folder: Folder of clips in AMASS format.
         count: Number of clips.
         frames: Number of frames of each clip, at 30 frames/s.
-        split: "train", "val", or None for all clips.
+        split: Name of a split in the folder's index, or None for all clips.
+        match: Words of which the path of a clip has at least one. None are needed if it is empty.
 
     Raises:
-        InputError: No clip is long enough.
+        InputError: No clip is long enough, or none has one of the words.
     """
-    motions = [(p, read_motion(p)) for p in find_clips(folder, split=split)]
+    paths = [p for p in find_clips(folder, split=split) if not match or any(w in p.as_posix() for w in match)]
+    if not paths:
+        raise InputError(f"{folder}: no path of a clip has {' or '.join(match)} in it; give other words with --match")
+    motions = [(p, read_motion(p)) for p in paths]
     long_enough = [(p, m) for p, m in motions if len(m.trans) >= frames]
     if not long_enough:
         raise InputError(f"{folder}: no clip of {frames} frames or more at 30 frames/s")
