@@ -17,8 +17,10 @@ from torch.nn import functional
 from optim.body.body_model import BodyModel
 from optim.diagnostics.metrics import FEET
 from optim.diagnostics.quantities import mean_distance_cm, root_distance_cm
-from optim.objective.prediction import InPrior, Parts, predict_free, turn_of
+from optim.initialise.initialisation import states_in_prior
+from optim.objective.prediction import InPrior, turn_of
 from optim.priors.motion_prior import MotionPrior
+from optim.priors.novelty import Novelty, novelty
 from optim.priors.rollout import (
     JOINTS,
     JOINTS_VEL,
@@ -29,7 +31,6 @@ from optim.priors.rollout import (
     apply_change,
     canonical_pairs,
     canonical_turn,
-    estimate_states,
     joint_pivot,
     move,
     turn_matrix,
@@ -95,12 +96,24 @@ def stage3_entry(fit: Fit, snapshot: Snapshot) -> tuple[Snapshot, Snapshot] | No
 
 def states_of(fit: Fit, before: Snapshot, first: Snapshot, frame: PriorFrame) -> State:
     """The motion of stage 2 (B, T) as the encoder got it: missing frames bridged, in the prior frame."""
-    problem, variables = fit.problem_at(before), fit.encoded_variables(before, first)
-    seen, betas = predict_free(problem, variables, Parts()), variables["betas"]
-    trans = frame.trans(seen.trans, problem.body.rest_joints(betas)[:, 0])
-    root = frame.orient(seen.root_orient)
-    joints = problem.body.joints(trans, root, seen.pose_body, betas)
-    return estimate_states(trans, root, seen.pose_body, joints, fps=problem.fps)
+    return states_in_prior(fit.problem_at(before), fit.encoded_variables(before, first), frame)
+
+
+def novelty_of(fit: Fit, snapshot: Snapshot | None = None) -> Novelty | None:
+    """How far the motion that stage 3 encodes is outside the motion prior, whether or not a preset weakens it there.
+
+    It is measured on the branch of a snapshot; None before stage 3.
+    """
+    entry = stage3_entry(fit, snapshot or fit.current)
+    if entry is None:
+        return None
+    before, first = entry
+    with torch.no_grad():
+        begun = fit.prediction(first).in_prior
+        assert begun is not None
+        motion = states_of(fit, before, first, begun.frame)
+    shown, turn = fit.problem_at(before).observations.shows_body, turn_of(first.schedule[first.phase].preset)
+    return novelty(fit.problem.motion_prior, motion, shown=shown, turn=turn)
 
 
 def drift_of(

@@ -11,7 +11,8 @@ from optim.common.rotations import align_points
 from optim.initialise.cloud import placed_in_cloud
 from optim.objective import shooting
 from optim.objective.prediction import Parts, body_points, turn_of
-from optim.priors.rollout import estimate_states, infer_latents
+from optim.priors.novelty import novelty
+from optim.priors.rollout import State, estimate_states, infer_latents
 from optim.problem import frames
 from optim.problem.camera import depth_from_bones
 from optim.problem.frames import PriorFrame
@@ -125,15 +126,11 @@ def enter_stage_3(
     """
     with torch.no_grad():
         trans, betas = variables["trans"], variables["betas"]
-        root = root_matrix(variables["root_orient"])
-        pose = problem.pose_prior.decode(variables["latent_pose"])
-        pelvis = problem.body.rest_joints(betas)[:, 0]
         frame = prior_frame_of(problem, variables, preset)
-        moved, turned = frame.trans(trans, pelvis), frame.orient(root)
-        joints = problem.body.joints(moved, turned, pose, betas)
-        motion = estimate_states(moved, turned, pose, joints, fps=problem.fps)
+        motion = states_in_prior(problem, variables, frame)
         started = motion
         if preset.velocities == "camera":
+            root, pose = root_matrix(variables["root_orient"]), problem.pose_prior.decode(variables["latent_pose"])
             seen = problem.body.joints(trans, root, pose, betas)
             started = estimate_states(trans, root, pose, seen, fps=problem.fps)
         entered = {
@@ -151,9 +148,35 @@ def enter_stage_3(
         if problem.has_camera:
             return entered | {"floor_plane": variables["floor_plane"]}, None
         if preset.prior_frame == "canonical":
-            entered["trans"] = moved[:, :1]
-            entered["root_orient"] = root_variable(turned[:, :1], rotation=preset.rotation)
+            entered["trans"] = motion.trans[:, :1]
+            entered["root_orient"] = root_variable(motion.root_orient[:, :1], rotation=preset.rotation)
         return entered, frame
+
+
+def states_in_prior(problem: Problem, variables: Variables, frame: PriorFrame) -> State:
+    """The free motion (B, T) of variables of stage 2 in the prior frame, with velocities, as the encoder gets it."""
+    betas = variables["betas"]
+    pose = problem.pose_prior.decode(variables["latent_pose"])
+    trans = frame.trans(variables["trans"], problem.body.rest_joints(betas)[:, 0])
+    root = frame.orient(root_matrix(variables["root_orient"]))
+    joints = problem.body.joints(trans, root, pose, betas)
+    return estimate_states(trans, root, pose, joints, fps=problem.fps)
+
+
+def weakening(problem: Problem, variables: Variables, preset: Preset) -> Tensor | None:
+    """``Problem.novelty`` (B, T) of a free motion, for presets that weaken the prior there.
+
+    None for other presets, and for a motion that the prior knows in all frames: its fit is then as it would be anyway.
+    """
+    if preset.unknown_motion == "ignored":
+        return None
+    shown = problem.observations.shows_body
+    if not shown.any():
+        return None
+    with torch.no_grad():
+        motion = states_in_prior(problem, variables, prior_frame_of(problem, variables, preset))
+    found = novelty(problem.motion_prior, motion, shown=shown, turn=turn_of(preset)).frames
+    return found if bool(found.any()) else None
 
 
 def prior_frame_of(problem: Problem, variables: Variables, preset: Preset) -> PriorFrame:

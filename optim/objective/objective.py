@@ -15,6 +15,7 @@ from optim.common.errors import InputError
 from optim.common.timing import section, timed
 from optim.objective.prediction import Parts, Prediction, detached, predict_free, predict_rollout, turn_of
 from optim.objective.terms.scene import Scene, residual_of
+from optim.objective.unknown_motion import absent, factor, weighed
 from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
@@ -81,7 +82,9 @@ class Objective:
         return tuple(
             term
             for term in usable_terms(self.problem.offers | self.phase.offers)
-            if self.phase.weight(term.weight) > 0 and self.phase.stage >= term.stage
+            if self.phase.weight(term.weight) > 0
+            and self.phase.stage >= term.stage
+            and not (self.phase.stage == 3 and absent(term, self.problem, self.phase.preset))
         )
 
     @cached_property
@@ -96,6 +99,12 @@ class Objective:
         if term.scale == "init" and self.phase.init_motion_frames is not None:
             return self.problem.frames / min(self.problem.frames, self.phase.init_motion_frames)
         return 1.0
+
+    def factor(self, term: Term) -> Tensor | None:
+        """Factor of a term in each frame or step, see ``unknown_motion.factor``; before stage 3 there is none."""
+        if self.phase.stage < 3:
+            return None
+        return factor(term, self.problem, self.phase.preset, self.seen.frames)
 
     @property
     def sees_all(self) -> bool:
@@ -125,7 +134,9 @@ class Objective:
     def residuals(self, prediction: Prediction) -> dict[str, Tensor]:
         """Raw value of each term per frame (B, T), or its sum where it does not belong to frames; gradients flow."""
         scene = Scene(self.problem, self.seen, prediction)
-        return {term.name: _per_frame(term, residual_of(term)(scene)) for term in self.terms}
+        return {
+            term.name: _per_frame(term, weighed(residual_of(term)(scene), self.factor(term))) for term in self.terms
+        }
 
     @timed("terms")
     def total(self, residuals: Mapping[str, Tensor]) -> Tensor:

@@ -97,6 +97,17 @@ class Observations:
             masks["joints2d"] = self.joints2d[..., 2] > 0
         return masks
 
+    @cached_property
+    def shows_body(self) -> Tensor:
+        """How far 3D observations show the body (B, T): 1 where all points are seen, 0 where half of them or fewer are.
+
+        Images alone do not show it: the depth in them is a guess.
+        """
+        shares = [mask.float().mean(-1) for name, mask in self.visible.items() if name != "joints2d"]
+        if not shares:
+            return torch.zeros(self.shape)
+        return (2.0 * torch.stack(shares).amax(0) - 1.0).clamp_min(0.0)
+
     def masked(self, name: str) -> Masked:
         """A 3D modality with 0 for unseen points (B, T, K, 3), and its mask (B, T, K, 1)."""
         return self._masked[name]

@@ -49,6 +49,9 @@ class Problem:
     """Whether the floor was observed; an assumed floor may be estimated from the feet (``Preset.floor``)."""
     floor_metric: Tensor | None = None
     """(B, 3, 3) metric of the term ``floor_reg`` for deviations of normal · offset; None is the plain distance."""
+    novelty: Tensor | None = None
+    """(B, T) from 0 to 1: how far each frame of the motion of stage 2 is outside the motion prior, where the rules of a
+    preset weaken the prior there (``Preset.unknown_motion``); None: it is trusted everywhere."""
     footage: Footage | None = None
     asked_overlap: int | None = None
     """Smallest number of frames that neighbouring sub-sequences of a split clip share, as the user gave it."""

@@ -30,7 +30,8 @@ FORMS = (
         Preset,
         "Preset",
         "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps:missing_frames"
-        " stage_3 units:preconditioner split stitching cloud_scale solver flat_gain stage_3_solver contacts",
+        " stage_3 units:preconditioner split stitching cloud_scale solver flat_gain stage_3_solver contacts"
+        " unknown_motion",
         shared=True,
     ),
     form(

@@ -61,6 +61,9 @@ class Preset:
     """Method that joins the sub-sequences again (``stitching.stitch``)."""
     flat_gain: float = 0.0
     """Default of ``Phase.flat_gain``, the rule that ends a phase early. 0: a phase ends when its steps are done."""
+    unknown_motion: Literal["ignored", "weakened"] = "ignored"
+    """Treatment in stage 3 of motions that the motion prior does not know. ``weakened``: terms of the prior count less
+    in such frames, and stage 2's smoothing takes their place (``Term.where_unknown``)."""
     cloud_scale: float = 0.0
     """Lower limit [m] of the scale of the robust weights of point clouds in stages 1 and 2. Without it the scale is the
     median alone: as soon as the trunk fits, limbs that are still far away count as outliers and are never pulled in."""
@@ -91,6 +94,7 @@ PRESETS = {
         replace(_HUMORSCOPE, name="humorscope-measured-units", preconditioner="measured"),
         replace(_HUMORSCOPE, name="direct", stage_3="direct", preconditioner="measured"),
         replace(_HUMORSCOPE, name="gauss-newton", stage_3="single", stage_3_solver="lbfgs-gn"),
+        replace(_HUMORSCOPE, name="unknown-motion", unknown_motion="weakened"),
         replace(_HUMORSCOPE, name="shooting", stage_3="shooting", preconditioner="measured"),
         _REFERENCE,
         replace(_REFERENCE, name="reference-6d", rotation="6d"),

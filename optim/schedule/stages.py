@@ -17,6 +17,7 @@ from optim.schedule.phases import FLAT_ITERATIONS, INITIAL_STATE, STAGE_3, Phase
 from optim.schedule.presets import PRESETS, Preset
 from optim.schedule.solvers import checked_solvers
 from optim.schedule.stage3_variants import VARIANTS, phases_of, steps_of
+from optim.schedule.terms import TERMS
 from optim.schedule.weights import checked_weights, default_weights, weights_that_join
 
 Entry = TypeVar("Entry")
@@ -25,6 +26,10 @@ PUBLIC_STEPS = {name: (30, 80, 70) if name == "rgb" else (30, 70, 70) for name i
 """Data type → outer steps of stages 1, 2, 3."""
 TUNE_FRAMES, FREEZE_START, FREEZE_END = 15, 30, 55
 """Frames of the tune phase, and the bounds of the freeze phase in outer steps of a stage 3 with 70 of them."""
+
+JOINING_SHARE = 0.6
+"""Share of its weight in stage 2 that a term gets in stage 3 which counts where the motion is unknown
+(``Term.where_unknown``). It is a choice (docs/lab/unknown_motion.md)."""
 
 
 def schedule(
@@ -78,7 +83,7 @@ def schedule(
     check_flat(gain, flat_iterations)
     first = Phase("stage 1", 1, ("trans", "root_orient"), steps[0], weights=per_stage[0])
     second = Phase("stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1])
-    third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2])
+    third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2] | _joining(rules, per_stage))
     if data_type in ("rgb", "rgbd"):
         third = replace(third, variables=(*STAGE_3, "floor_plane"))
     phases = [first, second, third]
@@ -100,6 +105,14 @@ def schedule(
         for p in phases
         if p.steps
     )
+
+
+def _joining(rules: Preset, per_stage: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Weights of stage 3 that count only where the motion is unknown, and are not given by themselves."""
+    if rules.unknown_motion == "ignored":
+        return {}
+    names = {term.weight for term in TERMS if term.where_unknown == "joins"}
+    return {n: JOINING_SHARE * per_stage[1][n] for n in names if n in per_stage[1] and n not in per_stage[2]}
 
 
 def _three_phases(

@@ -68,6 +68,9 @@ class Term:
     """Factor besides the weight: 1, the number of frames observed, or (all frames) / (frames of the tune phase)."""
     needs: tuple[Need, ...] = ()
     """Inputs that the problem must offer (``Problem.offers``); a phase of multiple shooting offers ``nodes``."""
+    where_unknown: Literal["same", "weakened", "joins"] = "same"
+    """With ``Preset.unknown_motion`` weakened, for frames of stage 3 that are outside the motion prior. weakened: the
+    term counts less there; joins: it counts there only, and gets a share of its weight in stage 2."""
     points: BodyPoints | None = None
     """Points of the body that the term compares, besides the joints."""
 
@@ -149,23 +152,24 @@ TERMS: tuple[Term, ...] = (
          Weights({"3d": (10.0, 10.0, 0.0), "verts3d": (0.1, 0.1, 0.0), "points3d": (0.1, 0.1, 0.0),
                   **_same(*_IMAGES, weight=(100.0, 100.0, 0.0))},
                  own={"rgb": (20.0, 20.0, 0.0)}, flag="--joint3d-smooth-weight"),
-         stage=2, axis="steps"),
+         stage=2, axis="steps", where_unknown="joins"),
     Term("rgb_overlap_consist_betas", "1", "½ Σ (β_b − β_{b+1})²", "overlap",
          _OVERLAP_HELP, _OVERLAP, stage=2, joins="freeze", axis="none", needs=_WITHIN),
     Term("rgb_overlap_xbatch_betas", "1", "½ Σ (β − β_previous)²", "overlap",
          _OVERLAP_HELP, _OVERLAP, stage=2, joins="freeze", axis="none", needs=_BEFORE),
     Term("motion_prior", "nat", "−Σ log N(z_t; μ(x_{t−1}), σ²(x_{t−1}))", "priors",
          "transitions are likely under the motion prior",
-         Weights(_stage_3(1e-3, 0.075, verts=5e-4), own=_PRIOR_OWN), stage=3, axis="steps"),
+         Weights(_stage_3(1e-3, 0.075, verts=5e-4), own=_PRIOR_OWN), stage=3, axis="steps",
+         where_unknown="weakened"),
     Term("init_motion_prior", "nat", "−log GMM(joints, joints_vel, trans_vel, root_orient_vel at frame 0)", "priors",
          "the first frame is a likely beginning of a motion",
          Weights(_stage_3(1e-3, 0.075, verts=5e-4), own=_PRIOR_OWN), stage=3, axis="sequences", scale="init"),
     Term("joint_consistency", "m²", "½ Σ ‖SMPL joints − regressed joints‖²", "consistency",
          "joints of the body agree with those that the motion prior regresses",
-         Weights(_stage_3(1.0, 100.0)), stage=3),
+         Weights(_stage_3(1.0, 100.0)), stage=3, where_unknown="weakened"),
     Term("bone_length", "m²", "½ Σ (‖bone‖_{t+1} − ‖bone‖_t)² of regressed joints", "consistency",
          "bones between regressed joints keep their length",
-         Weights(_stage_3(10.0, 2000.0)), stage=3, axis="steps"),
+         Weights(_stage_3(10.0, 2000.0)), stage=3, axis="steps", where_unknown="weakened"),
     Term("joints3d_rollout", "m²", "½ Σ_visible ‖obs − regressed‖²", "data",
          "joints that the motion prior regresses lie on the observed 3D joints",
          Weights(flag="--joint3d-rollout-weight"), stage=3, needs=("joints3d",)),

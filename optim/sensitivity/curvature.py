@@ -17,6 +17,7 @@ from optim.objective.objective import Objective
 from optim.objective.preconditioner import measured_diagonal
 from optim.objective.prediction import Prediction, detached
 from optim.objective.terms.scene import Scene
+from optim.objective.unknown_motion import weighed
 from optim.sensitivity.residuals import RESIDUALS, Gates, gates_at
 from optim.session.history import Snapshot
 from optim.solver.solver import Point
@@ -109,7 +110,8 @@ class Curvature:
         for term in self.objective.terms:
             if term.name in RESIDUALS:
                 factor = self.objective.phase.weight(term.weight) * self.objective.scale(term)
-                found.append(factor**0.5 * RESIDUALS[term.name](scene, self._gates).flatten())
+                residual = RESIDUALS[term.name](scene, self._gates)
+                found.append(factor**0.5 * weighed(residual, self.objective.factor(term), squares=True).flatten())
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -119,10 +119,12 @@ class Fit:
         seen = given.observations if snapshot.observations is None else snapshot.observations
         floor = given.floor if snapshot.floor is None else snapshot.floor
         metric = given.floor_metric if snapshot.floor_metric is None else snapshot.floor_metric
+        novelty = given.novelty if snapshot.novelty is None else snapshot.novelty
+        fields: dict[str, Any] = {"observations": seen, "floor": floor, "floor_metric": metric, "novelty": novelty}
         for known in (given, now):
-            if known.observations is seen and known.floor is floor and known.floor_metric is metric:
+            if all(getattr(known, name) is value for name, value in fields.items()):
                 return known
-        return replace(given, observations=seen, floor=floor, floor_metric=metric)
+        return replace(given, **fields)
 
     def _given_in(self, batch: int) -> Problem:
         """The problem of a batch before any edit. A later one has no batch before it; its snapshots know that."""

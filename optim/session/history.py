@@ -59,6 +59,8 @@ class Snapshot:
     """(B, 4) the observed floor as edited up to this snapshot; None means that of the problem."""
     floor_metric: Tensor | None = None
     """(B, 3, 3) ``Problem.floor_metric`` from stage 3 on; None means that of the problem."""
+    novelty: Tensor | None = None
+    """(B, T) ``Problem.novelty`` from stage 3 on; None means that of the problem."""
     edit: Edit | None = None
     """The edit that made this snapshot; None where it was no edit. ``cause`` describes it."""
     batch: int = 0

@@ -18,7 +18,7 @@ from torch import Tensor
 from optim.common.errors import InputError
 from optim.common.timing import section
 from optim.initialise.floor_from_feet import OBSERVED_SPREAD, known_to, on_found_floor
-from optim.initialise.initialisation import enter_stage_3, initial_variables
+from optim.initialise.initialisation import enter_stage_3, initial_variables, weakening
 from optim.objective import shooting
 from optim.objective.objective import Objective
 from optim.objective.preconditioner import measured_preconditioner
@@ -385,6 +385,7 @@ class Session:
                 observations=problem.observations,
                 floor=problem.floor,
                 floor_metric=None,
+                novelty=None,
             )
         )
 
@@ -425,7 +426,7 @@ class Session:
         variables, frame = here.variables, here.prior_frame
         if phase.stage > here.stage and phase.preset.missing_frames == "bridged":
             variables = bridged(variables, problem.observations, held=here.held)
-        floor, metric = here.floor, here.floor_metric
+        floor, metric, novelty = here.floor, here.floor_metric, here.novelty
         if phase.stage == 3 and "latent_motion" not in variables:
             if phase.preset.floor == "feet":
                 keep = floor is not None or "floor_plane" in here.held
@@ -433,6 +434,8 @@ class Session:
                 if not (keep or problem.floor_known):
                     floor = problem.floor
                 metric = problem.floor_metric
+            novelty = weakening(problem, variables, phase.preset)
+            problem = problem if novelty is None else replace(problem, novelty=novelty)
             variables, frame = enter_stage_3(problem, variables, phase.preset, segment=phase.segment)
         elif phase.segment != here.schedule[here.phase].segment:
             in_prior = self.fit.prediction(here).in_prior
@@ -461,6 +464,7 @@ class Session:
                 evaluation=evaluation,
                 losses=(evaluation.total,),
                 floor_metric=metric,
+                novelty=novelty,
                 evaluations_spent=here.evaluations_spent + 1 + asked,
                 seconds=time.perf_counter() - began,
             )

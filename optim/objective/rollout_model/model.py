@@ -25,8 +25,10 @@ from optim.objective.rollout_model.rows import FIRST_ROWS, FRAME_ROWS, OWN_CURVA
 from optim.objective.rollout_model.sweep import Factors, Quadratic, factorise
 from optim.objective.rollout_model.transitions import Transitions, canonical_states, headings, states_of, transitions
 from optim.objective.terms.scene import Scene
+from optim.objective.unknown_motion import weighed
 from optim.priors.motion_prior import LATENT_SIZE
 from optim.problem.variables import Packing, Variables
+from optim.schedule.terms import Term
 
 MOTION_PRIOR = "motion_prior"
 """The term of the latents themselves, which the sweep treats by itself."""
@@ -123,7 +125,7 @@ def quadratic(
     moves = _transitions(objective, scene, there[LATENTS][:, :steps], averaged=averaged)
     later, earlier = _stacked(_step_rows(objective, here), like=moves.mean)
     own = x.new_zeros(problem.batch, first.jacobian.shape[2], first.jacobian.shape[2])
-    for weight, (name, curvature) in _weighted(objective, OWN_CURVATURE):
+    for _, weight, (name, curvature) in _weighted(objective, OWN_CURVATURE):
         columns = first.columns.get(name)
         if columns is not None:
             found = curvature(here)
@@ -133,7 +135,6 @@ def quadratic(
     for block in packing.blocks:
         if block.name == LATENTS:
             moving[slice(None) if block.frames is None else block.frames] = True
-    weight = sum(objective.phase.weight(term.weight) for term in objective.terms if term.name == MOTION_PRIOR)
     model = Quadratic(
         hessians=_hessians(objective, here),
         later=later,
@@ -141,12 +142,22 @@ def quadratic(
         by_state=moves.by_state,
         by_latent=moves.by_latent,
         mean=moves.mean,
-        sharpness=(weight / scene.in_prior.rollout.prior_var).sqrt() if weight else moves.mean[..., 0] * 0.0,
+        sharpness=_sharpness(objective, scene),
         entry=first.jacobian,
         own=own,
         moving=tuple(moving.tolist()),
     )
     return model, first
+
+
+def _sharpness(objective: Objective, scene: Scene) -> Tensor:
+    """Roots (B, T-1, 48) of the curvature of the motion prior along its latents; 0 where the term is not active."""
+    variance = scene.in_prior.rollout.prior_var
+    for term in objective.terms:
+        if term.name == MOTION_PRIOR:
+            sharp = (objective.phase.weight(term.weight) / variance).sqrt()
+            return weighed(sharp, objective.factor(term), squares=True)
+    return torch.zeros_like(variance)
 
 
 def _transitions(objective: Objective, scene: Scene, latents: Tensor, *, averaged: int | None) -> Transitions:
@@ -158,28 +169,31 @@ def _transitions(objective: Objective, scene: Scene, latents: Tensor, *, average
     return transitions(states, heading, networks)
 
 
-def _weighted(objective: Objective, table: Mapping[str, Row]) -> Iterator[tuple[float, Row]]:
-    """The weight and the entry of a table for each active term that it has."""
+def _weighted(objective: Objective, table: Mapping[str, Row]) -> Iterator[tuple[Term, float, Row]]:
+    """Each active term that a table has, its weight and its entry in the table."""
     for term in objective.terms:
         if term.name in table:
-            yield objective.phase.weight(term.weight) * objective.scale(term), table[term.name]
+            yield term, objective.phase.weight(term.weight) * objective.scale(term), table[term.name]
 
 
 def _hessians(objective: Objective, here: Linearised) -> Tensor:
     """Hessians (B, T, SIZE, SIZE) of the terms of single frames."""
     empty = here.scene.joints.new_zeros(*here.scene.joints.shape[:2], 0, SIZE)
-    rows = [weight**0.5 * make(here).flatten(2, -2) for weight, make in _weighted(objective, FRAME_ROWS)]
+    rows = [
+        weight**0.5 * weighed(make(here), objective.factor(term), squares=True).flatten(2, -2)
+        for term, weight, make in _weighted(objective, FRAME_ROWS)
+    ]
     stacked = torch.cat([empty, *rows], dim=2)
     found = stacked.mT @ stacked
-    for weight, make in _weighted(objective, FIRST_ROWS):
+    for _, weight, make in _weighted(objective, FIRST_ROWS):
         first = make(here)
         found[:, 0] += weight * first.mT @ first
     return found
 
 
 def _step_rows(objective: Objective, here: Linearised) -> Iterator[tuple[Tensor, Tensor]]:
-    for weight, make in _weighted(objective, STEP_ROWS):
-        later, earlier = make(here)
+    for term, weight, make in _weighted(objective, STEP_ROWS):
+        later, earlier = (weighed(rows, objective.factor(term), squares=True) for rows in make(here))
         yield weight**0.5 * later.flatten(2, -2), weight**0.5 * earlier.flatten(2, -2)
 
 

@@ -25,7 +25,7 @@ from optim.problem.frames import canonical_frame
 from optim.problem.problem import Problem
 from optim.problem.variables import Variables, packing, root_variable
 from optim.schedule.phases import STAGE_3, Phase
-from optim.schedule.presets import PRESETS
+from optim.schedule.presets import PRESETS, Preset
 from optim.schedule.terms import TERMS, Term
 from tests import fakes
 from tests.optim.objective.rollout_model.dense import hessian
@@ -138,10 +138,11 @@ def compared(problem: Problem) -> dict[str, Compared]:
     }
 
 
-def alone(problem: Problem, term: Term, *, preset: str) -> tuple[Objective, Variables]:
+def alone(problem: Problem, term: Term, *, preset: str | Preset) -> tuple[Objective, Variables]:
     """Stage 3 with the weight of one term, without those that share the weight; and variables of it."""
+    rules = PRESETS[preset] if isinstance(preset, str) else preset
     names = (*STAGE_3, "floor_plane") if problem.has_camera else STAGE_3
-    phase = Phase("test", 3, names, 1, weights={term.weight: WEIGHT}, init_motion_frames=2, preset=PRESETS[preset])
+    phase = Phase("test", 3, names, 1, weights={term.weight: WEIGHT}, init_motion_frames=2, preset=rules)
     variables = fakes.variables(problem, phase, dtype=torch.float64)
     frame, root = None, axis_angle_to_matrix(variables["root_orient"])
     if not problem.has_camera:
@@ -158,8 +159,24 @@ TRIED += [(TERMS[0], "humorscope-6d"), (TERMS[0], "reference")]
 """Each term once; the preset matters to all of them through the roll-out only."""
 
 
+UNKNOWN = replace(PRESETS["humorscope"], name="weakened", unknown_motion="weakened")
+"""Rules under which some terms count differently in every frame."""
+
+
 KNOWN: dict[tuple[str, bool], NetworkJacobians] = {}
 """Jacobians of the networks, which are the same for all terms and take most of the time."""
+
+
+def known_jacobians(preset: str, problem: Problem) -> Callable[..., NetworkJacobians]:
+    """``network_jacobians`` at the point of all terms under a preset, computed once."""
+    known = preset, problem.has_camera
+
+    def jacobians(*arguments, **options) -> NetworkJacobians:
+        if known not in KNOWN:
+            KNOWN[known] = network_jacobians(*arguments, **options)
+        return KNOWN[known]
+
+    return jacobians
 
 
 @pytest.mark.parametrize(("term", "preset"), TRIED, ids=[f"{term.name} {preset}" for term, preset in TRIED])
@@ -168,14 +185,7 @@ def test_curvature_of_each_term(term, preset, seen, monkeypatch):
     if not set(term.needs) <= seen.offers:
         pytest.skip("needs a camera")
     objective, variables = alone(seen, term, preset=preset)
-    known = preset, seen.has_camera
-
-    def jacobians(*arguments, **options) -> NetworkJacobians:
-        if known not in KNOWN:
-            KNOWN[known] = network_jacobians(*arguments, **options)
-        return KNOWN[known]
-
-    monkeypatch.setattr(model_module, "network_jacobians", jacobians)
+    monkeypatch.setattr(model_module, "network_jacobians", known_jacobians(preset, seen))
     monkeypatch.setattr(planted, "RESTING_HEIGHT", dict.fromkeys(planted.RESTING_HEIGHT, 1.0))  # some are too low
     free = packing(variables, objective.phase)
     x = free.pack(variables)
@@ -193,3 +203,27 @@ def test_curvature_of_each_term(term, preset, seen, monkeypatch):
     tolerance = 2e-2 if preset == "reference" else 1e-5  # The derivative of the published turn is approximated.
     assert float(found) > 0
     assert float(found) == pytest.approx(WEIGHT * float(change.square().sum()), rel=tolerance)
+
+
+@pytest.mark.parametrize("term", [term for term in TERMS if term.where_unknown != "same"], ids=lambda term: term.name)
+def test_curvature_where_the_motion_is_unknown(term, seen, monkeypatch):
+    """Every frame's share of the curvature has the factor that the frame's share of the loss has."""
+    monkeypatch.setattr(model_module, "network_jacobians", known_jacobians("humorscope", seen))
+    novelty = torch.rand(seen.batch, FRAMES, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    objective, variables = alone(replace(seen, novelty=novelty), term, preset=UNKNOWN)
+    free = packing(variables, objective.phase)
+    x = free.pack(variables)
+    model, entry = quadratic(objective, variables, free, x, averaged=None)
+    way = torch.randn(x.shape, generator=torch.Generator().manual_seed(3), dtype=x.dtype)
+    latents = free.split(torch.arange(free.size))["latent_motion"].flatten(1)
+    along = torch.cat((way[entry.places], way[latents]), dim=1)
+    found = torch.einsum("bi,bij,bj->", along, hessian(model), along)
+
+    def at(step: float) -> Prediction:
+        return objective.predict(free.unpack(x + step * way, variables))
+
+    compare, here = compared(seen)[term.name], at(0.0)
+    change = (compare(at(STEP), here) - compare(at(-STEP), here)) / (2 * STEP)
+    factors = objective.factor(term)
+    assert factors is not None and factors.shape == change.shape[:2] and 0 < factors.min() < factors.max()
+    assert float(found) == pytest.approx(WEIGHT * float((factors * change.square().flatten(2).sum(-1)).sum()), rel=1e-5)
