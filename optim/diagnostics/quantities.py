@@ -37,6 +37,10 @@ QUANTITIES = {
     "lowest_foot_cm": Quantity(
         "foot drift", "cm", "height of the lowest ankle or toe joint; positive: the roll-out floats"
     ),
+    "novelty": Quantity("novelty", "", "how far a motion is outside the motion prior, 0 to 1", digits=2),
+    "reconstruction_cm": Quantity(
+        "reconstruction error", "cm", "mean distance of the 22 joints that one decoding from the motion before loses"
+    ),
     "position_cm": Quantity(
         "overlap distance", "cm", "mean distance of the 43 key vertices of two sub-sequences at a frame that both hold"
     ),

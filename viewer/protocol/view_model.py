@@ -192,6 +192,7 @@ class Drift:
     stage2: Motion
     initial: Motion  # the roll-out
     root_cm: np.ndarray  # (B, T) distance between their root joints
+    novelty: np.ndarray | None = None  # (B, T) 0 to 1: how far the stage-2 motion is outside the motion prior
 
 
 @dataclass(frozen=True, kw_only=True)

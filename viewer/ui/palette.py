@@ -235,7 +235,7 @@ def together(palette: Palette) -> dict[str, tuple[Color, ...]]:
         "axes": palette.axes,
         "multiple shooting": (layer["nodes"], palette.stage2, palette.warn),
         "regressed joints": (layer["regressed"], layer["skeleton"], palette.residual, palette.sequences[0]),
-        "timeline": (layer["observations"], palette.bad, layer["contacts"]),
+        "timeline": (layer["observations"], palette.bad, layer["contacts"], layer["predicted"]),
         "phases": palette.phases,
         "futures": (layer["futures"], palette.sequences[0], layer["skeleton"], layer["observations"]),
     }

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from optim.body.joints import JOINT_NAMES
+from optim.diagnostics.drift import novelty_of
 from optim.diagnostics.quantities import root_distance_cm
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
@@ -219,7 +220,7 @@ class ViewBuilder:
         if start is None:
             return None
         if start.id not in self._drifts:
-            found = self._session.fit.stage3_init
+            found, new = self._session.fit.stage3_init, novelty_of(self._session.fit)
             self._drifts[start.id] = (
                 None
                 if found is None
@@ -227,6 +228,7 @@ class ViewBuilder:
                     stage2=self.motion(found.stage2),
                     initial=self.motion(found.rollout),
                     root_cm=root_distance_cm(numpy(found.rollout.joints), numpy(found.stage2.joints)),
+                    novelty=None if new is None else numpy(new.frames),
                 )
             )
         return self._drifts[start.id]

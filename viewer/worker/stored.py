@@ -92,7 +92,7 @@ def _drawn() -> tuple[Form, ...]:
         ),
         form(vm.Preset, "Preset", "name fixed"),
         form(vm.Variable, "Part", "name label unit children entries"),
-        form(vm.Drift, "Drift", "stage2 initial root_cm", shared=True),
+        form(vm.Drift, "Drift", "stage2 initial root_cm novelty", shared=True),
         form(vm.Nodes, "Nodes", "frames before after"),
         form(vm.Movement, "Movement", "largest rms held_by since moved_since"),
     )

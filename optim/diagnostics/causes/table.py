@@ -15,6 +15,7 @@ from optim.diagnostics.causes.floor import floor
 from optim.diagnostics.causes.keypoints import keypoints
 from optim.diagnostics.causes.prior import prior
 from optim.diagnostics.causes.solver import solver
+from optim.diagnostics.causes.unknown import unknown
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
@@ -38,6 +39,7 @@ RULES = (
     Rule("keypoints", keypoints, "left and right swapped, two legs on one, trusted keypoints far from the body"),
     Rule("camera", camera, "focal length against the floor under the feet, size of the body"),
     Rule("floor", floor, "fitted floor against the feet, against its start, and how hard floor_reg holds it"),
+    Rule("unknown", unknown, "frames whose motion is outside the motion prior, and whether it is weakened there"),
     Rule("prior", prior, "data given up for the prior, latents outside the prior, drift of the first roll-out"),
     Rule("consistency", consistency, "overlaps, seams, betas and floors of neighbours, regressed and body joints"),
     Rule("feet", feet, "floating, sinking, skating, and why skate is not defined"),

@@ -1,4 +1,4 @@
-"""The bar of the clip's frames: what was observed, foot contacts, overlaps of sub-sequences, and playback."""
+"""The bar of the clip's frames: what was observed, foot contacts, unknown motion, overlaps, and playback."""
 
 from __future__ import annotations
 
@@ -103,6 +103,18 @@ def contacts(view: ViewModel) -> dict[str, np.ndarray]:
     return found
 
 
+def novelty(view: ViewModel) -> np.ndarray | None:
+    """Novelty (N,) of the motion that stage 3 encodes, 0 to 1, in each frame of the clip; None before stage 3."""
+    scene, found = view.scene, None if view.drift is None else view.drift.novelty
+    if found is None:
+        return None
+    clip = np.zeros(scene.clip_frames)
+    for b, start in enumerate(scene.starts):
+        place = clip[start : start + scene.num_frames]
+        np.maximum(place, found[b], out=place)
+    return clip
+
+
 def compared_quantity(ui: UiState) -> str:
     """Name of the quantity in which two motions are compared now."""
     return ui.pins.quantity if ui.pins.quantity in BETWEEN else BETWEEN[0]
@@ -135,6 +147,10 @@ def _tell(view: ViewModel, ui: UiState, frame: int) -> str:
     lines = [f"frame {frame}, {frame / view.scene.fps:.2f} s: {100 * seen_frames(view)[frame]:.0f} % observed"]
     for foot, probability in contacts(view).items():
         lines.append(f"{foot} foot on the floor with probability {probability[frame]:.2f}")
+    unknown = novelty(view)
+    if unknown is not None and unknown[frame] > 0:
+        row = QUANTITIES["novelty"]
+        lines.append(f"{row.label} {row.text(unknown[frame])}: the motion prior does not know this motion")
     lines += _sub_sequences(view, frame)
     apart = None if view.compared is None else view.compared.at(compared_quantity(ui), frame)
     if view.compared is not None and apart is not None:
@@ -145,7 +161,7 @@ def _tell(view: ViewModel, ui: UiState, frame: int) -> str:
 
 
 def _draw(view: ViewModel, ui: UiState, place: Strip) -> None:
-    """From above: a lane for each sub-sequence, seconds, both feet, what was observed, red where nothing was.
+    """From above: a lane for each sub-sequence, seconds, novelty, both feet, what was observed, red where nothing was.
 
     Over the seconds stands the curve of the differences between two motions that are compared.
     """
@@ -162,6 +178,10 @@ def _draw(view: ViewModel, ui: UiState, place: Strip) -> None:
         y = top - (2.0 - index) * (_FOOT + 1.0) * scale()
         touches = (probability > TOUCHES).astype(float)
         _runs(place, touches, y, y + _FOOT * scale(), theme.LAYER_COLORS["contacts"], 0.0, 0.9)
+    unknown = novelty(view)
+    if unknown is not None:
+        y = top - 3.0 * (_FOOT + 1.0) * scale()
+        _runs(place, np.round(unknown, 1), y, y + _FOOT * scale(), theme.LAYER_COLORS["predicted"], 0.0, 0.95)
     _seconds(view, place)
     _draw_difference(view, ui, place)
 
