@@ -66,7 +66,8 @@ def site_uri(path: Path) -> str:
     for uri, shown in PAGES.items():
         if shown == name:
             return uri
-    return name.removeprefix("docs/") if name.startswith("docs/") else f"{SOURCE}/{name}.md"
+    in_menu = name.startswith("docs/") and path.suffix != ".py"
+    return name.removeprefix("docs/") if in_menu else f"{SOURCE}/{name}.md"
 
 
 def rewritten(markdown: str, uri: str) -> str:
@@ -98,12 +99,12 @@ def target_of(uri: str, address: str) -> Path | None:
 
 
 def linked(files: Files) -> set[Path]:
-    """Files outside this folder that its pages link to."""
+    """Files that pages link to and that are no pages themselves."""
     found = set()
     for file in files.documentation_pages():
         for address in re.findall(_LINK, file.content_string):
             target = target_of(file.src_uri, address[1])
-            if target is not None and target.is_file() and not target.is_relative_to(ROOT / "docs"):
+            if target is not None and target.is_file() and site_uri(target).startswith(f"{SOURCE}/"):
                 found.add(target)
     return found
 
