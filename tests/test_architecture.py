@@ -41,7 +41,7 @@ ROOMS = {
     "viewer.ui": "common reading viewer.protocol",
     "viewer.scene": "body diagnostics viewer.protocol viewer.ui",
     "viewer.worker": "common checks body solver schedule priors problem objective initialise session split diagnostics"
-    " sensitivity recording results viewer.protocol",
+    " sensitivity recording results tuning viewer.protocol",
     "viewer.replay": "common body schedule problem objective session config loading diagnostics recording results"
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",

@@ -71,13 +71,16 @@ class SetWeights(Edit):
     """Triples of the index of a phase, the name of a weight, and its value."""
     text: str
     """Description of the edit."""
+    start: int | None = None
+    """Id of the snapshot from which the fit goes on under these weights, on a new branch; None: the current one."""
 
     def apply(self, session: Session) -> None:
+        here = session.current if self.start is None else session.history[self.start]
         by_phase: dict[int, dict[str, float]] = {}
         for phase, term, value in self.weights:
             by_phase.setdefault(phase, {})[term] = value
-        edited = with_weights(session.current.schedule, by_phase)
-        session.change(self, self.text, schedule=edited, keep_memory=None)
+        edited = with_weights(here.schedule, by_phase)
+        session.change(self, self.text, schedule=edited, keep_memory=None, start=here)
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,14 @@ class Session:
         return self.current
 
     def change(
-        self, edit: Edit, cause: str, *, keep_memory: bool | None = False, anew: bool = False, **fields: Any
+        self,
+        edit: Edit,
+        cause: str,
+        *,
+        keep_memory: bool | None = False,
+        anew: bool = False,
+        start: Snapshot | None = None,
+        **fields: Any,
     ) -> Snapshot:
         """Continue from the current snapshot with other values of some fields. Only edits call this.
 
@@ -273,13 +280,14 @@ class Session:
             keep_memory: Whether the solver keeps its memory when it restarts. None means: keep it unless the loss is
                 more than ``MISLEADING`` times larger than before.
             anew: Restart the solver even if nothing has changed that concerns the current phase.
+            start: Snapshot to continue from in place of the current one, which is where ``undo`` returns to.
             fields: New values of fields of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations``,
                 ``floor`` or ``floor_metric``.
 
         Raises:
             InputError: No variable would be left to move, or nothing would be left to fit.
         """
-        before, began = self.current, time.perf_counter()
+        before, began = start or self.current, time.perf_counter()
         here = replace(before, edit=edit, **fields)
         free = packing(here.variables, here.schedule[here.phase], held=here.held)
         if not anew and _same_objective(before, here, free):

@@ -23,6 +23,7 @@ from viewer.panels.inspect.overlaps import overlaps_panel
 from viewer.panels.inspect.profile import profile_panel
 from viewer.panels.inspect.search import search_panel
 from viewer.panels.inspect.selection import selection_panel
+from viewer.panels.inspect.tuning import tuning_panel
 from viewer.panels.program.data import data_panel
 from viewer.panels.program.export import export_panel
 from viewer.panels.program.layers import layers_panel
@@ -71,6 +72,7 @@ PANELS: dict[str, Panel] = {
     "overlaps": Panel("Overlaps", "losses", overlaps_panel),
     "compare": Panel("Compare", "losses", compare_panel, results=True),
     "effects": Panel("Effect", "losses", effects_panel),
+    "tuning": Panel("Tune", "losses", tuning_panel),
     "profile": Panel("Profile", "losses", profile_panel),
     "record": Panel("Film", "losses", record_panel, results=True),
     "export": Panel("Export", "losses", export_panel),

@@ -122,5 +122,20 @@ class Analyse(Request):
 
 
 @dataclass(frozen=True)
+class StartTuning(Request):
+    """Search for better weights in a process of its own, from the current iteration on; refused before stage 3."""
+
+    weights: tuple[str, ...]
+    objectives: tuple[str, ...]
+    """Names in ``optim.diagnostics.quantities.TUNED``."""
+    trials: int
+
+
+@dataclass(frozen=True)
+class StopTuning(Request):
+    """End the search; what it has found stays."""
+
+
+@dataclass(frozen=True)
 class Quit(Request):
     """End the worker."""

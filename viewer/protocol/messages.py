@@ -8,9 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 from optim.common.errors import InputError
-from viewer.protocol.view_model import About, Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
+from viewer.protocol.view_model import (
+    About,
+    Analysis,
+    Finished,
+    LoadFailed,
+    Loading,
+    Note,
+    Scene,
+    Status,
+    Tuning,
+    ViewModel,
+)
 
-Message = About | Scene | ViewModel | Status | Analysis | Note | Loading | LoadFailed | Finished
+Message = About | Scene | ViewModel | Status | Analysis | Tuning | Note | Loading | LoadFailed | Finished
 Publish = Callable[[Message], None]
 SessionMaker = Callable[[], Any]
 """Makes the ``optim.session.session.Session`` to show; called in the worker's process, so it must be picklable."""

@@ -386,6 +386,31 @@ class LiveChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TunedTrial:
+    """A short fit under other weights that has come to its end."""
+
+    number: int  # 0: the weights of the fit itself
+    weights: Mapping[str, float]
+    values: tuple[float, ...]  # of the objectives
+    front: bool  # no other trial is better in one objective and at least as good in the others
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """The state of a search for better weights."""
+
+    snapshot: int  # id of the snapshot from which the trials go on
+    phase: int  # its phase
+    objectives: tuple[str, ...]  # names in ``optim.diagnostics.quantities.TUNED``
+    wanted: int  # number of trials that the search is to have
+    done: int = 0  # number of trials that have come to their end or were given up
+    running: bool = True
+    trials: tuple[TunedTrial, ...] = ()
+    file: str = ""  # path of the study
+    error: str = ""  # why it ended early
+
+
+@dataclass(frozen=True, kw_only=True)
 class ViewModel:
     """Everything about one snapshot that the window shows, with the state of the session."""
 
@@ -415,8 +440,9 @@ class ViewModel:
     live: LiveChange | None = None  # only while the fit is live, after an edit
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)  # direction that is up in the frame of this view
     analyses: Mapping[str, Analysis] = field(default_factory=dict, repr=False)  # the latest of each kind
-    about: About = About()  # put in by the window, like the two below
+    about: About = About()  # put in by the window, like the three below
     compared: Compared | None = None
+    tuning: Tuning | None = None
     scene: Scene = field(repr=False)
 
     def shared_place(self, sequence: int) -> np.ndarray:

@@ -11,7 +11,18 @@ from dataclasses import replace
 
 from viewer.panels.table import PANELS
 from viewer.protocol.commands import Command
-from viewer.protocol.view_model import About, Analysis, Finished, LoadFailed, Loading, Note, Scene, Status, ViewModel
+from viewer.protocol.view_model import (
+    About,
+    Analysis,
+    Finished,
+    LoadFailed,
+    Loading,
+    Note,
+    Scene,
+    Status,
+    Tuning,
+    ViewModel,
+)
 from viewer.scene.comparing import Comparing
 from viewer.ui.ui_state import UiState
 from viewer.window.client import Client
@@ -50,6 +61,7 @@ class FrontEnd:
         self._comparing = Comparing()
         self._scene: Scene | None = None
         self._analyses: dict[str, Analysis] = {}
+        self._tuning: Tuning | None = None
 
     def compare(self) -> list[Command]:
         """Bring the second motion up to date; returns what has to be asked for it. Called once a frame."""
@@ -76,7 +88,13 @@ class FrontEnd:
             elif isinstance(message, ViewModel):
                 assert self._scene is not None
                 first = self.view is None
-                self.view = replace(message, scene=self._scene, analyses=dict(self._analyses), about=self.about)
+                self.view = replace(
+                    message,
+                    scene=self._scene,
+                    analyses=dict(self._analyses),
+                    about=self.about,
+                    tuning=self._tuning,
+                )
                 if first:
                     self.ui.camera_request = self.ui.camera_request or "home"
             elif isinstance(message, Status):
@@ -86,6 +104,10 @@ class FrontEnd:
                 self._analyses[message.kind] = message
                 if self.view is not None:
                     self.view = replace(self.view, analyses=dict(self._analyses))
+            elif isinstance(message, Tuning):
+                self._tuning = message
+                if self.view is not None:
+                    self.view = replace(self.view, tuning=message)
             elif isinstance(message, Note):
                 self.ui.note(message)
             elif isinstance(message, Loading):
@@ -111,7 +133,7 @@ class FrontEnd:
         """Replace a dead client; the new one goes on from the last iteration that was recorded."""
         self.client.close()
         self.client, self.lost = self._make_client(), False
-        self.view = None  # its iterations may be others by the same numbers
+        self.view, self._tuning = None, None  # its iterations may be others by the same numbers
         self._analyses.clear()
         self.ui.posted, self.ui.scrubbing = 0, None
         self.ui.drafts.clear()

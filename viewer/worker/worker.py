@@ -37,6 +37,7 @@ from viewer.worker.exporting import export
 from viewer.worker.live import CLOSE, Live
 from viewer.worker.profiling import Profiler
 from viewer.worker.run_recorder import Recorder
+from viewer.worker.tuner import Tuner
 
 PUBLISH_INTERVAL = 0.08  # seconds between two views while running, at least
 PUBLISH_SHARE = 0.05  # of the time that views may take; where they cost more there are fewer
@@ -88,6 +89,7 @@ class Worker:
         self._builder.interrupted = self._wanted
         self._recorder = None if recording is None else Recorder(recording, self._builder, publish)
         self._publish = publish if self._recorder is None else self._recorder.publish
+        self._tuner = Tuner(publish)
         self._last_published = -1e9
         self._stale, self._publish_interval = False, PUBLISH_INTERVAL
         self._obeyed = 0
@@ -105,6 +107,7 @@ class Worker:
     def turn(self) -> bool:
         """Carry out the commands in the inbox, then do one iteration if running; False if there was nothing to do."""
         busy = self._work()
+        self._tuner.follow()
         if self._recorder is not None:
             self._recorder.follow()
             busy = busy or self._recorder.catch_up()
@@ -113,7 +116,8 @@ class Worker:
         return busy
 
     def close(self) -> None:
-        """Finish the recording."""
+        """End the search for weights, and finish the recording."""
+        self._tuner.close()
         if self._recorder is not None:
             self._recorder.close()
 
@@ -225,6 +229,10 @@ class Worker:
                 self._publish(
                     Note(level="info", text=f"Written: {', '.join(path.name for path in paths)}", advice=folder)
                 )
+            case c.StartTuning():
+                self._tuner.start(session, command)
+            case c.StopTuning():
+                self._tuner.stop()
             case c.ClearProfile():
                 self._profiler.clear()
             case edits.Edit():

@@ -6,6 +6,7 @@ import json
 from dataclasses import is_dataclass
 
 import pytest
+import torch
 
 from optim.common.errors import InputError
 from optim.schedule.stages import schedule
@@ -113,3 +114,14 @@ def test_undo_and_redo_are_edits_too():
     assert session.apply(edits.Redo()) is held
     assert session.apply(edits.Rewind(start.id)) is start
     assert session.apply(edits.Undo()) is held
+
+
+def test_weights_can_be_set_from_an_earlier_snapshot_in_one_edit():
+    session = Session(fakes.problem(frames=8), schedule=schedule("humorscope", "3d", num_iters=(1, 1, 0)))
+    session.run()
+    here, start = session.current, session.history[1]
+    session.apply(edits.SetWeights(((0, "joints3d", 3.0),), "weights of a trial", start=1))
+    now = session.current
+    assert now.parent == 1 and now.weights["joints3d"] == 3.0 and now.phase == start.phase
+    assert all(torch.equal(value, start.variables[name]) for name, value in now.variables.items())
+    assert session.undo() is here
