@@ -1,0 +1,115 @@
+"""Trials of real fits on a small problem: where they begin, what they leave alone, and that they repeat."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+
+import pytest
+import torch
+
+from optim.common.errors import InputError
+from optim.schedule.stages import schedule
+from optim.session.session import Session
+from optim.tuning.apart import request, search_of, serve
+from optim.tuning.figures import FIGURES, checked, mean
+from optim.tuning.fits import StageFit, WarmFit, is_warm
+from optim.tuning.space import parameters, present
+from tests.viewer.fakes import STEPS, make_problem
+
+PHASES = schedule("humorscope", "3d", **STEPS)
+
+
+def schedules(preset: str | None) -> tuple:
+    return schedule(preset or "humorscope", "3d", **STEPS)
+
+
+@pytest.fixture(scope="module")
+def done() -> Session:
+    session = Session(make_problem(), schedule=PHASES, keep_iterations=False)
+    session.run()
+    return session
+
+
+def last(figures) -> dict[str, float]:
+    *_, end = figures
+    return end
+
+
+def test_a_warm_trial_goes_on_from_the_end_and_leaves_the_fit_alone(done):
+    searched = parameters(["joints3d=0.01:1000"], PHASES)
+    assert is_warm(searched)
+    clip, here = WarmFit("walk", done, searched, iterations=6), done.current
+    bits = {name: value.clone() for name, value in here.variables.items()}
+    told = list(clip.figures({"joints3d": 100.0}))
+    assert len(told) == 2, "once on the way"
+    assert done.current is here and all(torch.equal(value, bits[name]) for name, value in here.variables.items())
+    closer, farther = told[-1], last(clip.figures({"joints3d": 0.01}))
+    assert closer["observed_cm"] < farther["observed_cm"]
+    assert last(clip.figures({"joints3d": 100.0})) == told[-1], "a trial depends on its point only"
+    assert set(closer) <= set(FIGURES) and {"truth_cm", "joints_legs", "end_drift_cm", "evaluations"} <= set(closer)
+
+
+def test_a_fit_that_has_not_reached_stage_3_is_finished_first():
+    session = Session(make_problem(), schedule=PHASES, keep_iterations=False)
+    searched = parameters(["joints3d"], PHASES)
+    last(WarmFit("walk", session, searched, iterations=1).figures(present(searched, PHASES)))
+    assert session.done
+
+
+@pytest.mark.parametrize("text", ["pose_prior@2=1e-5:10", "preset=humorscope,direct"])
+def test_a_trial_begins_with_the_first_stage_that_is_concerned(done, text):
+    searched = parameters([text], PHASES)
+    assert not is_warm(searched)
+    clip = StageFit("walk", make_problem(), schedules, searched)
+    found = last(clip.figures(present(searched, PHASES)))
+    joints = done.fit.trajectory().joints - done.problem.ground_truth.joints
+    error = 100 * float(joints.norm(dim=-1).mean())
+    assert found["truth_cm"] == pytest.approx(error), "under the present values it is the fit itself"
+    (value,) = searched[0].choices[-1:] or (10.0,)
+    short = StageFit("walk", make_problem(), schedules, searched, iterations=3)
+    assert last(short.figures({searched[0].name: value})) != found
+
+
+def test_figures_are_checked_and_averaged():
+    assert checked(["truth_cm", "overlap_cm"]) == ("truth_cm", "overlap_cm")
+    for names in (["nonsense"], [], ["truth_cm", "truth_cm"]):
+        with pytest.raises(InputError, match="--objectives"):
+            checked(names)
+    assert mean([{"a": 1.0, "b": 5.0}, {"a": 3.0}]) == {"a": 2.0, "b": 5.0}
+
+
+def served(search, *, close: bool) -> list[dict]:
+    """What the process of a search tells; its input ends at once, or only when the search is over."""
+    reading, writing = os.pipe()
+    told: list[dict] = []
+    blob = request(search)
+    feeder = threading.Thread(target=lambda: (os.write(writing, blob), os.close(writing) if close else None))
+    with open(reading, "rb") as source:
+        feeder.start()
+        serve(source, told.append)
+        feeder.join()
+        if not close:
+            os.close(writing)
+    return json.loads(json.dumps(told))
+
+
+def test_a_search_in_its_own_process_tells_every_trial_and_goes_on_in_its_file(done, tmp_path):
+    pytest.importorskip("optuna", reason="the extra tune is not installed")
+    asked = {"weights": ("joints3d",), "objectives": ("truth_cm", "mean_acceleration"), "folder": tmp_path}
+    told = served(search_of(done, trials=2, **asked), close=False)
+    assert [line["done"] for line in told] == [0, 1, 2]
+    first, second = told[-1]["trials"]
+    assert first["number"] == 0 and first["weights"] == {"joints3d": done.current.weights["joints3d"]}
+    assert first["front"] or second["front"]
+    more = served(search_of(done, trials=3, **asked), close=False)
+    assert more[-1]["trials"][:2] == [first | {"front": more[-1]["trials"][0]["front"]}, more[-1]["trials"][1]]
+    assert more[-1]["done"] == 3 and len(list(tmp_path.glob("*.log"))) == 1
+    assert served(search_of(done, trials=99, **asked), close=True)[-1]["done"] < 99
+
+
+def test_a_search_needs_stage_3_and_a_weight_that_is_used(tmp_path):
+    session = Session(make_problem(), schedule=PHASES)
+    with pytest.raises(InputError, match="stage 3"):
+        search_of(session, weights=("joints3d",), objectives=("truth_cm",), trials=1, folder=tmp_path)
