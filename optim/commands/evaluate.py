@@ -25,6 +25,7 @@ from optim.evaluation.results import rows_of
 from optim.evaluation.tables import append_rows, figures_of, read_rows, table
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
+from optim.schedule.presets import DEFAULT
 from optim.schedule.solvers import SOLVERS
 
 MODEL_FLAGS = {
@@ -104,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--match", nargs="+", default=(), metavar="WORD", help="only clips whose path has one of the words"
     )
-    group.add_argument("--preset", default="humorscope")
+    group.add_argument("--preset", default=DEFAULT)
     group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
     group.add_argument("--solvers", nargs=3, choices=SOLVERS, help="solvers of the three stages (those of the preset)")
     group.add_argument("--seed", type=int, default=0)

@@ -17,8 +17,8 @@ from optim.config.formats import BONES, FORMATS
 from optim.config.sources import DEMO, NOT_READ, sources
 from optim.reading.arrays import FRAME_RATES
 from optim.schedule.data_types import data_type_of
-from optim.schedule.phases import FLAT_ITERATIONS, Phase
-from optim.schedule.presets import PRESETS
+from optim.schedule.phases import Phase
+from optim.schedule.presets import DEFAULT, PRESETS
 from optim.schedule.solvers import SOLVERS
 from optim.schedule.stages import FREEZE_END, FREEZE_START, PUBLIC_STEPS, TUNE_FRAMES, schedule
 from optim.schedule.weights import split_weights
@@ -272,10 +272,11 @@ class Settings:
     )
 
     preset: str = option(
-        "humorscope",
-        "rules of the fit: those of humorscope, those of the public code, or a variant",
+        DEFAULT,
+        "rules of the fit: fast (those of humorscope with faster solvers), humorscope, reference, or a variant",
         group=FIT,
         choices=lambda: tuple(PRESETS),
+        otherwise=f"{DEFAULT} for 3D joints; humorscope for other data, and with flags of the parts of stage 3",
     )
     num_iters: tuple[int, int, int] | None = option(
         None,
@@ -326,14 +327,15 @@ class Settings:
         "end a phase early, when its last iterations gain less than this share of the loss; 0: never",
         group=FIT,
         metavar="SHARE",
-        otherwise=f"{PRESETS['humorscope'].flat_gain:g}, preset reference: 0",
+        otherwise="that of the preset; 0 with reference",
         check=Check(lambda share: 0 <= share < 1, "a share from 0 up to 1"),
     )
-    flat_iterations: int = option(
-        FLAT_ITERATIONS,
+    flat_iterations: int | None = option(
+        None,
         "number of iterations in which the gain of --flat-gain is counted",
         group=FIT,
         metavar="N",
+        otherwise="that of the preset",
         check=up_to(MOST_ITERATIONS),
     )
 

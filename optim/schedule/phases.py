@@ -26,7 +26,7 @@ STAGE_3 = (
 NODES = "nodes"
 """The variable of multiple shooting: the states at which its segments begin."""
 
-FLAT_ITERATIONS = 20
+FLAT_ITERATIONS = PRESETS["reference"].flat_iterations
 """Default of ``Phase.flat_iterations``."""
 
 

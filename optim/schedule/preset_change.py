@@ -15,7 +15,17 @@ from optim.schedule.weights import weights_that_need
 
 AS_STARTED = "as started"
 """Name that stands for the schedule that the fit began with."""
-_NUMBERS = ("name", "weights", "contacts", "contact_refine", "freeze_bounds", "solver", "stage_3_solver", "flat_gain")
+_NUMBERS = (
+    "name",
+    "weights",
+    "contacts",
+    "contact_refine",
+    "freeze_bounds",
+    "solver",
+    "stage_3_solver",
+    "flat_gain",
+    "flat_iterations",
+)
 """Fields of a preset that only affect weights, steps, solvers and rules for ending early."""
 _OF_A_SPLIT = weights_that_need("overlap")
 """Names of weights that depend on whether the clip was split, not on the preset."""

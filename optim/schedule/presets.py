@@ -51,7 +51,8 @@ class Preset:
     """Diagonal preconditioner of the solver in stage 3: none (``equal``), or one that is measured at the beginning of
     each phase (``objective.preconditioner``)."""
     solver: SolverName = "lbfgs"
-    """Default solver of stages 1 and 2, the free motion."""
+    """Default solver of stages 1 and 2 for 3D joints and key vertices. With images and point clouds it is L-BFGS:
+    Levenberg-Marquardt ends higher there, because their robust terms let go of what a step has made an outlier."""
     stage_3_solver: SolverName = "lbfgs"
     """Default solver of stage 3, the roll-out."""
     split: Literal["public", "even"] = "public"
@@ -61,6 +62,8 @@ class Preset:
     """Method that joins the sub-sequences again (``stitching.stitch``)."""
     flat_gain: float = 0.0
     """Default of ``Phase.flat_gain``, the rule that ends a phase early. 0: a phase ends when its steps are done."""
+    flat_iterations: int = 20
+    """Default of ``Phase.flat_iterations``, the number of iterations in which that gain is counted."""
     unknown_motion: Literal["ignored", "weakened"] = "ignored"
     """Treatment in stage 3 of motions that the motion prior does not know. ``weakened``: terms of the prior count less
     in such frames, and stage 2's smoothing takes their place (``Term.where_unknown``)."""
@@ -84,9 +87,19 @@ _HUMORSCOPE = Preset(
     stitching="blend",
     cloud_scale=0.1,
 )
+_FAST = replace(
+    _HUMORSCOPE,
+    name="fast",
+    stage_3="single",
+    solver="levenberg-marquardt",
+    stage_3_solver="lbfgs-gn",
+    flat_gain=0.001,
+    flat_iterations=10,
+)
 PRESETS = {
     preset.name: preset
     for preset in (
+        _FAST,
         _HUMORSCOPE,
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
@@ -102,5 +115,8 @@ PRESETS = {
         replace(_REFERENCE, name="reference-velocity-fault", velocities="camera"),
     )
 }
-"""Name → preset: our rules, those of the public code, variants of both with one rule changed, and three fast ways
-through stage 3."""
+"""Name → preset. ``humorscope`` has our rules with the public phases and solver; ``fast`` has the same rules with
+solvers that use the curvature of the terms; ``reference`` has the rules of the public code. The others are variants
+with one rule changed, or other ways through stage 3."""
+DEFAULT = "fast"
+"""The preset of a fit of 3D joints that names none (``settings.parse``)."""

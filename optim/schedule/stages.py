@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from optim.common.errors import InputError
-from optim.schedule.data_types import DATA_TYPES
-from optim.schedule.phases import FLAT_ITERATIONS, INITIAL_STATE, STAGE_3, Phase, check_flat
+from optim.schedule.data_types import DATA_TYPES, WITHOUT_OUTLIERS
+from optim.schedule.phases import INITIAL_STATE, STAGE_3, Phase, check_flat
 from optim.schedule.presets import PRESETS, Preset
 from optim.schedule.solvers import checked_solvers
 from optim.schedule.stage3_variants import VARIANTS, phases_of, steps_of
@@ -46,7 +46,7 @@ def schedule(
     contact_refine_only: bool = True,
     solvers: Sequence[str] | None = None,
     flat_gain: float | None = None,
-    flat_iterations: int = FLAT_ITERATIONS,
+    flat_iterations: int | None = None,
 ) -> tuple[Phase, ...]:
     """The phases of a fit, in order.
 
@@ -61,7 +61,7 @@ def schedule(
         freeze_start, freeze_end: Steps of stage 3 between which x_0 is held (defaults: ``Preset.freeze_bounds``).
         contact_refine_only: Contact terms join in the refine phase (see ``Preset.contact_refine``).
         solvers: Names of the solvers of stages 1, 2, 3 (``solvers.SOLVERS``); None means those of the preset.
-        flat_gain, flat_iterations: Rule that ends a phase early (see ``Phase.flat_gain``). None: the preset's gain.
+        flat_gain, flat_iterations: Rule that ends a phase early (see ``Phase.flat_gain``). None: that of the preset.
 
     Raises:
         InputError: A name is unknown, a weight is negative or not finite, or the steps, frames or bounds do not fit.
@@ -80,7 +80,8 @@ def schedule(
         raise InputError(f"lbfgs_max_iter is {lbfgs_max_iter}; at least 1 iteration per step is needed")
     per_stage = [{name: float(values[k]) for name, values in table.items() if values[k]} for k in range(3)]
     gain = rules.flat_gain if flat_gain is None else flat_gain
-    check_flat(gain, flat_iterations)
+    counted = rules.flat_iterations if flat_iterations is None else flat_iterations
+    check_flat(gain, counted)
     first = Phase("stage 1", 1, ("trans", "root_orient"), steps[0], weights=per_stage[0])
     second = Phase("stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1])
     third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2] | _joining(rules, per_stage))
@@ -92,7 +93,8 @@ def schedule(
     elif tune_init and steps[2]:
         bounds = _freeze_bounds(rules, steps[2], freeze_start, freeze_end)
         phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)
-    names = checked_solvers(solvers or (rules.solver, rules.solver, rules.stage_3_solver))
+    free_motion = rules.solver if data_type in WITHOUT_OUTLIERS else "lbfgs"
+    names = checked_solvers(solvers or (free_motion, free_motion, rules.stage_3_solver))
     return tuple(
         replace(
             p,
@@ -100,7 +102,7 @@ def schedule(
             preset=rules,
             solver=names[p.stage - 1],
             flat_gain=gain,
-            flat_iterations=flat_iterations,
+            flat_iterations=counted,
         )
         for p in phases
         if p.steps

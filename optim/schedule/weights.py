@@ -23,9 +23,9 @@ def weights_that_need(need: Need) -> frozenset[str]:
     return frozenset(term.weight for term in TERMS if need in term.needs)
 
 
-def weights_that_join(phase: str) -> frozenset[str]:
-    """Names of the weights of terms that join in a given phase of stage 3 (``Term.joins``)."""
-    return frozenset(term.weight for term in TERMS if term.joins == phase)
+def weights_that_join(phase: str) -> tuple[str, ...]:
+    """Names of the weights of terms that join in a phase of stage 3 (``Term.joins``), in the order of ``TERMS``."""
+    return tuple(dict.fromkeys(term.weight for term in TERMS if term.joins == phase))
 
 
 _WITH_NODES = weights_that_need("nodes")

@@ -36,9 +36,9 @@ NOISY_JOINTS = """
 def test_nothing_given_is_the_demo_on_the_shipped_models():
     settings = parse([])
     assert settings == Settings()
-    assert (settings.data, settings.observations, settings.preset) == (DEFAULT_CLIP, "joints3d", "humorscope")
+    assert (settings.data, settings.observations, settings.preset) == (DEFAULT_CLIP, "joints3d", "fast")
     assert settings.humor == assets.MOTION_PRIOR_FILE
-    assert [phase.stage for phase in settings.schedule()] == [1, 2, 3, 3, 3]
+    assert [phase.stage for phase in settings.schedule()] == [1, 2, 3]
 
 
 def test_a_public_configuration_is_read_unchanged(tmp_path):
@@ -194,3 +194,17 @@ def test_a_training_configuration_is_told(tmp_path):
     (tmp_path / "train.cfg").write_text("--dataset AmassDiscreteDataset\n--epochs 200\n")
     with pytest.raises(InputError, match=r"train\.cfg, line 1: --dataset belongs to HuMoR's training"):
         parse([f"@{tmp_path / 'train.cfg'}"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "preset"),
+    [
+        ("--observations joints3d", "fast"),
+        ("--observations joints2d", "humorscope"),
+        ("--stage3-tune-init-num-frames 8", "humorscope"),
+        ("--observations joints2d --preset fast", "fast"),
+        ("--stage3-full-contact --preset direct", "direct"),
+    ],
+)
+def test_the_preset_follows_from_the_data_where_none_is_named(arguments, preset):
+    assert parse(arguments.split()).preset == preset

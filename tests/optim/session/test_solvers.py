@@ -41,7 +41,7 @@ def test_every_solver_of_the_table_has_a_module():
 
 
 def test_the_flag_gives_each_stage_its_solver():
-    phases = parse(["--solvers", "lbfgs", "levenberg-marquardt", "lbfgs"]).schedule()
+    phases = parse(["--preset", "humorscope", "--solvers", "lbfgs", "levenberg-marquardt", "lbfgs"]).schedule()
     assert [phase.solver for phase in phases] == ["lbfgs", "levenberg-marquardt", *["lbfgs"] * 3]
     with pytest.raises(InputError, match="cannot solve stage 3"):
         parse(["--solvers", *[DAMPED] * 3]).schedule()

@@ -43,7 +43,7 @@ def stages_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 def _presets(view: ViewModel) -> Iterator[Command]:
     """Draw the list of presets, whose weights and steps can replace those of the rest of the schedule."""
     psim.SetNextItemWidth(112.0 * scale())
-    if psim.BeginCombo("##preset", "use preset…"):
+    if psim.BeginCombo("##preset", "use preset…", int(psim.ImGuiComboFlags_HeightLarge)):
         for preset in view.scene.presets:
             if psim.Selectable(preset.name):
                 yield UsePreset(preset.name)
