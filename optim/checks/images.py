@@ -8,6 +8,7 @@ import numpy as np
 
 from optim.checks.check import Check, Seen, certain, fine, likely, note
 from optim.keypoints.names import BODY_25
+from optim.keypoints.sets import LARGEST_HEAD, LONGEST, SetFound
 
 INSIDE = 0.1
 """Share of the image's width and height by which a keypoint may lie outside of it."""
@@ -15,6 +16,10 @@ MOST_OUTSIDE = 0.3
 """Largest share of seen keypoints outside the image. Like the other limits here it is a choice and not measured."""
 SMALL = 0.52
 """Keypoints of a whole clip within this share of the width and of the height may be of a smaller image."""
+SURE, MOST_SURELY_OUTSIDE = 0.6, 0.03
+"""Share of the largest confidence that counts as high, and largest share of such keypoints outside the image."""
+LEAST_CONFIDENT = 0.2
+"""Least value of the largest confidence. Every detector is surer of some point than that."""
 CONFIDENT = 1.05
 """Largest confidence on the scale from 0 to 1; SimCC's go a little beyond 1."""
 SWAPPED = 0.5
@@ -68,28 +73,58 @@ def _seen(data: Keypoints) -> np.ndarray:
     return data.points[data.points[..., 2] > 0][:, :2]
 
 
+def keypoint_set(data: SetFound) -> Seen:
+    """Points without names are a body in the order of a known set."""
+    seen = f"{len(data.names)} keypoints without names; by their places they are {data.name}"
+    advice = "--keypoints-set says which set they are"
+    if not data.plausible:
+        return likely(
+            f"{len(data.names)} keypoints without names, of which neighbours lie {data.length:.0%} of the person's size"
+            f" apart as {data.name}",
+            "they are hardly a body in the order of any known set",
+            f"give names, one for each point; or {advice}",
+            asks=True,
+        )
+    return fine(seen) if data.usual else note(seen, "another set is usual with so many points", advice)
+
+
 def inside_the_image(data: Keypoints) -> Seen | None:
     """Keypoints lie in the image, or near it."""
     where = _seen(data)
     if not len(where):
         return None
-    share = where / np.array(data.image_size)
-    outside = float(((share < -INSIDE) | (share > 1 + INSIDE)).any(1).mean())
-    size = f"{data.image_size[0]} × {data.image_size[1]} px"
-    reach = np.quantile(share, 0.98, axis=0)
+    share, confidence = where / np.array(data.image_size), data.points[..., 2][data.points[..., 2] > 0]
+    away = ((share < -INSIDE) | (share > 1 + INSIDE)).any(1)
+    sure = confidence >= SURE * confidence.max()
+    outside, surely = float(away.mean()), float(away[sure].mean())
+    width, height = data.image_size
+    size = f"{width} × {height} px"
     told = f"{100 * outside:.0f} % of the keypoints lie outside the image of {size}"
+    advice = (
+        f"--keypoints-size WIDTH HEIGHT gives the size of their images, and {width} {height} says that they are right"
+    )
     if outside > MOST_OUTSIDE:
-        times = float(reach.max())
+        reach = float(np.quantile(share, 0.98, axis=0).max())
+        negative = float((share < -INSIDE).any(1).mean()) > MOST_OUTSIDE / 2
         return certain(
             told,
-            f"they are of another image size (about {times:.1f} times this one) or of a turned image",
-            "scale them to the video's size, or give --rotate for a turned one",
+            "their origin is not the upper left corner of the image, or the image is turned"
+            if negative
+            else f"they are of images of another size (about {reach:.1f} times this one) or of a turned image",
+            f"{advice}; --rotate is for a turned video" if data.turned is not None else advice,
         )
-    if (share.max(0) < SMALL).all() and (share.min(0) >= 0).all() and len(where) > 20:
+    if surely > MOST_SURELY_OUTSIDE:
+        return likely(
+            f"{100 * surely:.0f} % of the keypoints of high confidence lie outside the image of {size}",
+            "they are of images of another size, which detectors do not leave",
+            advice,
+        )
+    low, high = share.min(0), share.max(0)
+    if (high < SMALL).all() and (low >= 0).all() and len(where) > 20:
         return note(
-            f"all keypoints lie in the upper left quarter of the image of {size}",
-            "they may be of an image of half the size",
-            "scale them to the video's size if so",
+            f"all keypoints lie in the upper left {high[0]:.0%} of the width and {high[1]:.0%} of the height",
+            "they may be of smaller images",
+            advice,
         )
     return fine(told)
 
@@ -100,10 +135,18 @@ def confidence_scale(data: Keypoints) -> Seen | None:
     most = float(confidence.max(initial=0.0))
     if most <= 0:
         return None
+    if most < LEAST_CONFIDENT:
+        return likely(
+            f"confidences up to {most:.2g}",
+            "they are on another scale than 0 to 1, and the keypoints hardly count",
+            "divide them by their largest value",
+        )
     if most <= CONFIDENT:
         return fine(f"confidences up to {most:.2g}")
-    if most > 10:
+    if 10 < most <= 100.5:
         return certain(f"confidences up to {most:.3g}", "they are in percent", "divide them by 100")
+    if most > 10:
+        return certain(f"confidences up to {most:.3g}", "they are not between 0 and 1", f"divide them by {most:.3g}")
     return likely(
         f"confidences up to {most:.3g}",
         "they are scores without an upper limit (SimCC's heat maps, say), which weigh the keypoints too much",
@@ -241,12 +284,26 @@ def focal_length(data: Intrinsics) -> Seen | None:
 
 CHECKS: tuple[Check, ...] = (
     Check(
+        "keypoint set",
+        SetFound,
+        keypoint_set,
+        f"without names: links between neighbours up to {LONGEST:g} and within the head up to {LARGEST_HEAD:g} of the"
+        " person's size; otherwise asks for --keypoints-set",
+    ),
+    Check(
         "keypoints in the image",
         Keypoints,
         inside_the_image,
-        f"at most {100 * MOST_OUTSIDE:.0f} % more than {100 * INSIDE:.0f} % outside; not all in one quarter",
+        f"at most {100 * MOST_OUTSIDE:.0f} % more than {100 * INSIDE:.0f} % outside, of those of high"
+        f" confidence {100 * MOST_SURELY_OUTSIDE:.0f} %; not all in one quarter",
+        answers=("keypoints_size",),
     ),
-    Check("confidence", Keypoints, confidence_scale, f"at most {CONFIDENT:g}; above 10 it is percent"),
+    Check(
+        "confidence",
+        Keypoints,
+        confidence_scale,
+        f"the largest at {LEAST_CONFIDENT:g} to {CONFIDENT:g}; above 10 they are percent: certain",
+    ),
     Check(
         "left and right",
         Keypoints,

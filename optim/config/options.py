@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import assets
 from optim.config.declaring import Check, not_negative, option, options_of, path_of, positive, up_to
+from optim.config.file_kinds import about
 from optim.config.formats import BONES, FORMATS
-from optim.config.sources import DEMO, NOT_READ, sources
+from optim.config.sources import DEMO, NOT_READ, endings, sources
 from optim.reading.arrays import FRAME_RATES
 from optim.schedule.data_types import data_type_of
 from optim.schedule.phases import Phase
@@ -50,12 +51,24 @@ MOST_ITERATIONS = 1_000_000
 Observed = Literal["joints3d", "joints3d_partial", "joints2d", "verts3d", "points3d"]
 
 
+KeypointSet = Literal[
+    "BODY_25", "COCO-17", "mediapipe-33", "Human3.6M-17", "COCO-18", "BODY_25B", "HALPE_26", "Kinect-25",
+    "COCO whole-body-133",
+]  # fmt: skip
+"""Names in ``optim.keypoints.names.NAMED_SETS``."""
+
+
 def _observed() -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for source in sources().values() for name in source.observed))
 
 
 def _data_types() -> tuple[str, ...]:
     return (*(source.name for source in sources().values() if source.help), *NOT_READ)
+
+
+def _about_data() -> str:
+    takes = f"{' '.join(endings())}, and folders of motions, images or depth images"
+    return f"your own data, in place of --data ({takes}); its kind is recognised by its content, then by its ending"
 
 
 def _about_data_types() -> str:
@@ -86,7 +99,7 @@ class Settings:
     )
     data_path: Path | None = option(
         None,
-        "your own data, in place of --data; its kind is recognised by its content, then by its ending",
+        _about_data,
         group=DATA,
         metavar="FILE|DIR",
     )
@@ -178,10 +191,24 @@ class Settings:
 
     op_keypts: Path | None = option(
         None,
-        "your own keypoints: OpenPose's folder, or a .json or .npz file",
+        f"your own {about('keypoints')}",
         group=IMAGES,
         metavar="DIR|FILE",
         otherwise="keypoints found by the shipped networks",
+    )
+    keypoints_set: KeypointSet | None = option(
+        None,
+        "order of the points of --op-keypts where they have no names",
+        group=IMAGES,
+        otherwise="the set that fits their places",
+    )
+    keypoints_size: tuple[int, int] | None = option(
+        None,
+        "width and height [px] of the images that --op-keypts is of; 1 1 if its coordinates are shares of the image",
+        group=IMAGES,
+        metavar=("WIDTH", "HEIGHT"),
+        otherwise="those of the video",
+        check=Check(lambda size: min(size) >= 1, "pixels, 1 or more"),
     )
     person: int | None = option(
         None,
@@ -200,7 +227,7 @@ class Settings:
     )
     """Source of the masks that hide keypoints: a folder, or "own" for the mask of the networks that found them."""
     rgb_intrinsics: Path | None = option(
-        None, "camera matrix of the video", group=IMAGES, metavar="FILE.json", otherwise="guessed: an ordinary lens"
+        None, about("camera"), group=IMAGES, metavar="FILE.json", otherwise="guessed: an ordinary lens"
     )
     intrinsics_size: tuple[int, int] | None = option(
         None,

@@ -46,9 +46,17 @@ WHOLE_BODY_133 = (
     *(f"face_{number}" for number in range(68)), *(f"left_hand_{number}" for number in range(21)),
     *(f"right_hand_{number}" for number in range(21)),
 )  # fmt: skip
+KINECT_25 = (
+    "mid_hip", "spine", "neck", "head", "left_shoulder", "left_elbow", "left_wrist", "left_hand", "right_shoulder",
+    "right_elbow", "right_wrist", "right_hand", "left_hip", "left_knee", "left_ankle", "left_foot_index", "right_hip",
+    "right_knee", "right_ankle", "right_foot_index", "upper_spine", "left_hand_tip", "left_thumb", "right_hand_tip",
+    "right_thumb",
+)  # fmt: skip
+"""Kinect's second version, as in NTU RGB+D."""
 NAMED_SETS = {
     "BODY_25": BODY_25, "COCO-17": COCO_17, "mediapipe-33": MEDIAPIPE_33, "Human3.6M-17": HUMAN36M_17,
     "COCO-18": COCO_18, "BODY_25B": BODY_25B, "HALPE_26": HALPE_26,
+    "Kinect-25": KINECT_25,
     "COCO whole-body-133": WHOLE_BODY_133,
 }  # fmt: skip
 """Known keypoint sets. Of those with the same number of points, the most usual one comes first."""

@@ -23,9 +23,13 @@ HEAD = (("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), (
 CLEARLY = 0.75
 """A plausible set is taken if its links are shorter than this share of the usual set's."""
 LONGEST = 0.3
-"""Largest mean length of the links, as a share of the diagonal of the box around a person."""
-LARGEST_HEAD = 0.35
-"""Largest mean length of the links within a head, as a share of the same diagonal."""
+"""Largest mean length of the links, as a share of the diagonal of the box around a person (measured: 0.24; 0.29 where
+only the upper body is seen)."""
+LARGEST_HEAD, LARGEST_HEAD_ALONE = 0.27, 0.36
+"""Largest length of a link within a head, as a share of the same diagonal, and where little but the head is seen
+(measured: 0.18 and 0.35; of Kinect's points under the names of BODY_25: at least 0.37)."""
+ENOUGH = 10
+"""Least number of links that are seen of somebody of whom more is seen than head and shoulders."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +57,27 @@ def find_set(points: np.ndarray) -> SetFound | None:
     if not sets:
         return None
     flat = points.reshape(-1, *points.shape[-2:])
-    lengths = {name: _length(flat, names, LINKS) for name, names in sets.items()}
-    heads = {name: _length(flat, names, HEAD) for name, names in sets.items()}
-    plausible = {name: lengths[name] <= LONGEST and not LARGEST_HEAD < heads[name] < np.inf for name in sets}
-    usual, best = next(iter(sets)), min(sets, key=lambda name: (not plausible[name], lengths[name]))
-    clear = plausible[best] and lengths[best] < CLEARLY * lengths[usual]
+    links = {name: _links(flat, names, LINKS) for name, names in sets.items()}
+    lengths = {name: float(np.mean(found)) if found else np.inf for name, found in links.items()}
+    usual = next(iter(sets))
+    close = len(links[usual]) < ENOUGH  # only head and shoulders are seen; other sets would fit by chance
+    most = LARGEST_HEAD_ALONE if close else LARGEST_HEAD
+    heads = {name: max(_links(flat, names, HEAD), default=0.0) for name, names in sets.items()}
+    plausible = {name: heads[name] <= most and (close or lengths[name] <= LONGEST) for name in sets}
+    best = min(sets, key=lambda name: (not plausible[name], lengths[name]))
+    clear = plausible[best] and (not plausible[usual] or (not close and lengths[best] < CLEARLY * lengths[usual]))
     name = best if clear else usual
     return SetFound(name, sets[name], lengths[name], name == usual, plausible[name])
 
 
-def _length(points: np.ndarray, names: tuple[str, ...], links: tuple[tuple[str, str], ...]) -> float:
-    """Mean over the links of their median length, relative to the person's box; infinite if none is seen."""
+def _links(points: np.ndarray, names: tuple[str, ...], links: tuple[tuple[str, str], ...]) -> list[float]:
+    """Median lengths of the links that are seen, relative to the person's box."""
     row = {standard_name(name): index for index, name in enumerate(names)}
     seen = points[..., 2] > 0
     where = np.where(seen[..., None], points[..., :2], np.nan)
     whole = seen.sum(1) >= 4
     if not whole.any():
-        return float("inf")
+        return []
     where = where[whole].astype(np.float64)
     size = np.linalg.norm(np.nanmax(where, axis=1) - np.nanmin(where, axis=1), axis=-1)
     found = []
@@ -78,4 +86,4 @@ def _length(points: np.ndarray, names: tuple[str, ...], links: tuple[tuple[str, 
             share = np.linalg.norm(where[:, row[a]] - where[:, row[b]], axis=-1) / np.maximum(size, 1e-6)
             if np.isfinite(share).any():
                 found.append(float(np.nanmedian(share)))
-    return float(np.mean(found)) if found else float("inf")
+    return found

@@ -1,4 +1,4 @@
-"""One table of every kind of file that is read: its endings, and the flag that takes it. Knows no torch.
+"""Every kind of file that is read, with its endings and the flag that takes it. Knows no torch.
 
 The message about a file that ``--data-path`` cannot use, and whoever offers files to choose, take it from here.
 """
@@ -6,42 +6,22 @@ The message about a file that ``--data-path`` cannot use, and whoever offers fil
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.config.file_kinds import OTHERS, FileKind
 from optim.config.sources import DEMO, source_of, sources
 from optim.reading.arrays import array_names
 from optim.reading.files import is_file, is_folder
 from optim.reading.json_file import read_json
 
 
-@dataclass(frozen=True)
-class FileKind:
-    """A kind of file or folder."""
-
-    what: str
-    flag: str
-    endings: tuple[str, ...]
-    """In lower case with the dot. Empty for folders that are known by their content."""
-
-
 def kinds() -> tuple[FileKind, ...]:
-    """All kinds: those of ``--data-path``, which the sources declare, and those of other flags."""
+    """All kinds: those of ``--data-path``, which the sources declare, and those of other flags (``OTHERS``)."""
     of_data = [FileKind(one.help, "--data-path", one.endings) for one in sources().values() if one.name != DEMO]
     return (*(kind for kind in of_data if kind.what), *OTHERS.values())
 
 
-OTHERS = {
-    "keypoints": FileKind("keypoints of a video", "--op-keypts", (".json", ".npz")),
-    "camera": FileKind("camera intrinsics", "--rgb-intrinsics", (".json",)),
-    "run": FileKind("a recorded run", "--open", (".humorscope",)),
-    "body": FileKind("an SMPL+H body", "--smpl", (".npz",)),
-    "vposer": FileKind("VPoser v1", "--vposer", ()),
-    "humor": FileKind("a HuMoR checkpoint", "--humor", (".pth",)),
-    "mixture": FileKind("the prior of the initial state", "--init-motion-prior", (".npz",)),
-    "configuration": FileKind("a configuration", "@FILE, without --data-path", (".cfg",)),
-}
 CONVERSIONS = {
     ".fbx": "convert it to BVH in Blender (File > Import > FBX, then File > Export > Motion Capture)",
     ".mat": "save its arrays with scipy.io.loadmat and numpy.savez",
@@ -50,6 +30,16 @@ CONVERSIONS = {
     ".h5": "save its arrays with h5py and numpy.savez (docs/data.md has the names)",
 }
 """Endings that are not read → what to do."""
+
+
+def as_markdown() -> str:
+    """All kinds, with the endings and the flag that takes them, as the table of the documentation."""
+    rows = [
+        f"| {kind.what} | {' '.join(f'`{end}`' for end in kind.endings) or 'a folder'} | `{kind.flag}` |"
+        for kind in kinds()
+    ]
+    others = [f"| not read | `{ending}` | {advice} |" for ending, advice in CONVERSIONS.items()]
+    return "\n".join(("| what | endings | flag |", "|---|---|---|", *rows, *others))
 
 
 def require_data(path: Path) -> None:

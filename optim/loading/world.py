@@ -40,7 +40,17 @@ _TURNS = {
 
 def answered(settings: Settings) -> frozenset[str]:
     """Names of the settings that the user gave and that answer a check."""
-    names = ("unit", "up", "floor_height", "sides", "degrees", "intrinsics_size", "rotate", "depth_scale")
+    names = (
+        "unit",
+        "up",
+        "floor_height",
+        "sides",
+        "degrees",
+        "intrinsics_size",
+        "rotate",
+        "depth_scale",
+        "keypoints_size",
+    )
     given = {name: getattr(settings, name) for name in names}
     return frozenset(name for name, value in given.items() if value is not None and value is not False)
 

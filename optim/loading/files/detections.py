@@ -22,12 +22,15 @@ MOST_FRAMES = 1_000_000
 MOST_GAP = 100_000
 """Largest number of a frame that is accepted beyond four times the number of frames."""
 Person = np.ndarray  # (K, 3)
+Found = tuple[list[np.ndarray], tuple[str, ...] | None]
+"""People of each frame (P, K, 3), and the names of the K points, if they are known."""
 
 
 def read_detections(
     content: Any, path: Path, *, image_size: tuple[int, int] | None, frames: Sequence[int] = ()
-) -> tuple[list[np.ndarray], tuple[str, ...]] | None:
-    """People of each frame, (P, K, 3) with x, y [px] and confidence, and the names of the K points.
+) -> Found | None:
+    """People of each frame, (P, K, 3) with x, y [px] and confidence, and the names of the K points;
+    None for the names if neither the file nor their number gives them.
 
     Args:
         content: Content of the JSON file.
@@ -54,7 +57,7 @@ def read_detections(
     return None
 
 
-def _mmpose(content: Mapping[str, Any], path: Path, times: Sequence[int]) -> tuple[list[np.ndarray], tuple[str, ...]]:
+def _mmpose(content: Mapping[str, Any], path: Path, times: Sequence[int]) -> Found:
     """Video results of mmpose's demo and inferencer: an entry for each frame, which are counted from 1 or 0."""
     rows: dict[str, list[Person]] = {}
     for index, frame in enumerate(content["instance_info"]):
@@ -79,7 +82,7 @@ def _with_scores(person: Any, path: Path) -> Person:
 
 def _coco_annotations(
     content: Mapping[str, Any], path: Path, times: Sequence[int], image_size: tuple[int, int] | None
-) -> tuple[list[np.ndarray], tuple[str, ...]]:
+) -> Found:
     """COCO's annotations. A visibility of 2 becomes confidence 1, one of 1 (hidden, but marked) becomes 0.5.
 
     Images of another size than the video's are scaled to it.
@@ -146,9 +149,7 @@ def _landmarks(content: Any) -> list[Any] | None:
     return found if like else None
 
 
-def _mediapipe(
-    frames: list[Any], path: Path, image_size: tuple[int, int] | None
-) -> tuple[list[np.ndarray], tuple[str, ...]]:
+def _mediapipe(frames: list[Any], path: Path, image_size: tuple[int, int] | None) -> Found:
     if image_size is None:
         raise InputError(f"{path}: mediapipe's landmarks are shares of the image; give the video with --data-path")
     people = []
@@ -185,16 +186,14 @@ def first_number(numbers: Sequence[int], frames: Sequence[int]) -> int | None:
     return low if high - low < max(frames) else None
 
 
-def _frames(
-    rows: Mapping[str, list[Person]], names: tuple[str, ...] | None, path: Path, times: Sequence[int]
-) -> tuple[list[np.ndarray], tuple[str, ...]]:
+def _frames(rows: Mapping[str, list[Person]], names: tuple[str, ...] | None, path: Path, times: Sequence[int]) -> Found:
     """People by frame, from rows whose keys end in the number of the frame, or else in their order."""
     sizes = {len(person) for people in rows.values() for person in people}
     if len(sizes) > 1:
         raise InputError(f"{path}: people of {sorted(sizes)} keypoints; one set is expected")
     size = sizes.pop() if sizes else len(names or COCO_17)
-    names = names if names is not None and len(names) == size else SETS.get(size) or LARGE_SETS.get(size)
-    if names is None:
+    names = names if names is not None and len(names) == size else LARGE_SETS.get(size)
+    if names is None and size not in SETS:
         raise InputError(f"{path}: {size} keypoints without names; sets of {_sizes()} are known")
     stems = {name: Path(name).stem if re.search(r"\.\w+$", name) else name for name in rows}
     numbers = {name: _number(stem) for name, stem in stems.items()}
@@ -206,10 +205,11 @@ def _frames(
         numbers, start = {name: index for index, name in enumerate(rows)}, 0
     last = max(numbers.values(), default=start - 1) - start
     length = next((count for count in sorted(times) if count > last), last + 1)
-    result = [np.zeros((0, len(names), 3)) for _ in range(length)]
+    shown = size if names is None else len(names)
+    result = [np.zeros((0, shown, 3)) for _ in range(length)]
     for name, people in rows.items():
         if people:
-            result[numbers[name] - start] = np.stack(people)[:, : len(names)]
+            result[numbers[name] - start] = np.stack(people)[:, :shown]
     return result, names
 
 

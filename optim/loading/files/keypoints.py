@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from optim.checks.check import Checked
+from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.keypoints.names import COCO_17, KNOWN_SIZES, NAMED_SETS, SETS, TORSO, standard_name, to_body_25
 from optim.keypoints.people import follow
@@ -31,13 +35,32 @@ People = list[np.ndarray]
 """For each frame (P, K, 3): x, y [px] and confidence of all persons in it."""
 
 
-def read_keypoints(
+@dataclass
+class _Reading:
+    """What is known while a file is read, and what the checks of its keypoint set found."""
+
+    path: Path
+    image_size: tuple[int, int] | None
+    frames: Sequence[int]
+    set_name: str | None
+    in_pixels: bool
+    rows: tuple[Checked, ...] = ()
+
+
+def read_keypoints(path: Path, **how: Any) -> np.ndarray:
+    """The keypoints of ``read_checked_keypoints`` alone, which has the same arguments."""
+    return read_checked_keypoints(path, **how)[0]
+
+
+def read_checked_keypoints(
     path: Path,
     *,
     person: int | None = None,
     image_size: tuple[int, int] | None = None,
     frames: Sequence[int] = (),
-) -> np.ndarray:
+    set_name: str | None = None,
+    made_for: tuple[int, int] | None = None,
+) -> tuple[np.ndarray, tuple[Checked, ...]]:
     """Read the BODY_25 keypoints (T, 25, 3) of one person: x, y [px] and confidence, which is 0 where not seen.
 
     If a frame shows several persons, the one nearest to the last position is taken.
@@ -47,16 +70,22 @@ def read_keypoints(
             takes the largest person in the first frame that shows anybody.
         image_size: Width and height [px] of the image, which mediapipe's own files need.
         frames: Numbers of frames that the video may have. Numbers in file names are those of its frames.
+        set_name: Name in ``NAMED_SETS`` of the set of points without names. None tells it by their places.
+        made_for: Width and height [px] of the images that the keypoints are of, if it is another than ``image_size``.
+
+    Returns:
+        The keypoints, and what the checks of the keypoint set found.
 
     Raises:
         InputError: The path holds no keypoints of a known set, or nobody is seen in them.
     """
+    reading = _Reading(path, image_size, frames, set_name, made_for is None)
     if is_folder(path):
-        people, names = _openpose_folder(path, frames)
+        people, names = _openpose_folder(reading)
     elif path.suffix == ".npz":
-        people, names = _npz(path)
+        people, names = _npz(reading)
     elif path.suffix == ".json" and is_file(path):
-        people, names = _json(path, image_size, frames)
+        people, names = _json(reading)
     else:
         what = "no such file or folder" if not (is_file(path) or is_folder(path)) else "no keypoints"
         raise InputError(f"{path}: {what}; {EXPECTED} is expected")
@@ -73,8 +102,11 @@ def read_keypoints(
         log.warning(
             "%s: up to %d people in a frame; %s is followed (--person N takes another)", path, counts.max(), who
         )
-    require_pixels(found, name="keypoints", path=path)
-    return to_body_25(found, names)
+    if made_for is None:
+        require_pixels(found, name="keypoints", path=path)
+    elif image_size is not None:
+        found[..., :2] *= np.array(image_size) / np.array(made_for)
+    return to_body_25(found, names), reading.rows
 
 
 def _require_known(names: Sequence[str], path: Path) -> None:
@@ -99,16 +131,18 @@ def require_pixels(points: np.ndarray, *, name: str, path: Path) -> None:
     """
     seen = points[points[..., 2] > 0][..., :2]
     if seen.size and np.abs(seen).max() <= NORMALISED:
+        flag = "--keypoints-size 1 1 says so; otherwise " if seen.min() >= 0 else ""
         raise InputError(
             f"{path}: the {name} lie between {seen.min():.3g} and {seen.max():.3g}, so they are shares of the image and"
-            " not pixels; multiply x by the width and y by the height of the image"
+            f" not pixels: {flag}multiply x by the width and y by the height of the image"
         )
 
 
 # OpenPose's folder
 
 
-def _openpose_folder(folder: Path, frames: Sequence[int]) -> tuple[People, tuple[str, ...]]:
+def _openpose_folder(reading: _Reading) -> tuple[People, tuple[str, ...]]:
+    folder, frames = reading.path, reading.frames
     files = sorted(folder.glob("*_keypoints.json")) or sorted(folder.glob("*.json"))
     if not files:
         raise InputError(f"{folder}: no *_keypoints.json in it; {EXPECTED} is expected")
@@ -130,7 +164,7 @@ def _openpose_folder(folder: Path, frames: Sequence[int]) -> tuple[People, tuple
         log.warning("%s: no file for %s; taken as frames in which nobody is seen", folder, _listed("frame", missing))
     if broken:
         log.warning("%s: %s cannot be read; taken as frames in which nobody is seen", folder, _listed("file", broken))
-    return _alike(people, folder)
+    return _alike(people, reading)
 
 
 def _by_number(files: Sequence[Path], place: Path, frames: Sequence[int]) -> list[tuple[int, Path | None]]:
@@ -188,85 +222,89 @@ def _triples(values: object) -> np.ndarray | None:
     return None if flat is None or flat.size % 3 else flat.reshape(-1, 3)
 
 
-def _alike(people: People, path: Path) -> tuple[People, tuple[str, ...]]:
+def _alike(people: People, reading: _Reading) -> tuple[People, tuple[str, ...]]:
     """Frames of one keypoint set, and the names of its points, which follow from their number.
 
     Raises:
         InputError: The frames differ in the number of keypoints, or the number is not that of a known set.
     """
+    path = reading.path
     sizes = sorted({frame.shape[1] for frame in people if len(frame)})
     if len(sizes) > 1 or (sizes and sizes[0] not in SETS):
         raise InputError(f"{path}: people of {sizes} keypoints; known are {KNOWN_SIZES}")
     size = sizes[0] if sizes else 25
-    names = _names_by_geometry(np.concatenate([frame for frame in people if len(frame)]), path) if sizes else SETS[size]
+    names = _names_of(np.concatenate([frame for frame in people if len(frame)]), reading) if sizes else SETS[size]
     return [frame if len(frame) else np.zeros((0, size, 3), np.float32) for frame in people], names
 
 
-def _names_by_geometry(points: np.ndarray, path: Path) -> tuple[str, ...]:
-    """Names of keypoints (..., K, 3) that come without names. A warning says if they are not of the usual set,
-    or hardly a body under the names of any.
+def _names_of(points: np.ndarray, reading: _Reading) -> tuple[str, ...]:
+    """Names of keypoints (..., K, 3) that come without names: those of the set that the user names, or by geometry.
 
     Raises:
-        InputError: No set has so many points, or they are not in pixels.
+        CheckError: They are hardly a body under the names of any set.
+        InputError: No set has so many points, the user's set has another number, or they are not in pixels.
     """
+    path, count = reading.path, points.shape[-2]
+    if reading.set_name is not None:
+        names = NAMED_SETS[reading.set_name]
+        if len(names) != count:
+            raise InputError(f"{path}: {count} keypoints; --keypoints-set {reading.set_name} has {len(names)}")
+        return names
     found = find_set(points)
     if found is None:
-        raise InputError(f"{path}: {points.shape[-2]} keypoints and no names; known are {KNOWN_SIZES}")
-    require_pixels(points, name="keypoints", path=path)
-    if not found.plausible and points[..., 2].any():
-        log.warning(
-            "%s: %d keypoints without names, which are hardly a body in the order of any known set (as %s, neighbours"
-            " lie %.0f %% of the person's size apart); give names, one for each point",
-            path,
-            points.shape[-2],
-            found.name,
-            100 * found.length,
-        )
-    elif not found.usual:
-        log.warning("%s: %d keypoints without names; by their places they are %s", path, points.shape[-2], found.name)
+        raise InputError(f"{path}: {count} keypoints and no names; known are {KNOWN_SIZES}")
+    if reading.in_pixels:
+        require_pixels(points, name="keypoints", path=path)
+    if points[..., 2].any():
+        reading.rows += run_checks(found, place=path)
     return found.names
 
 
 # One file
 
 
-def _npz(path: Path) -> tuple[People, tuple[str, ...]]:
+def _npz(reading: _Reading) -> tuple[People, tuple[str, ...]]:
     """Read ``keypoints`` (T, K, 3) or (T, P, K, 3), and ``names`` (K,) unless they are in the order of a known set."""
+    path = reading.path
     arrays = read_arrays(path, ("keypoints",), optional=("names",), text=("names",), what="keypoints (T, K, 3)")
     names = tuple(map(str, arrays["names"].ravel().tolist())) if "names" in arrays else None
-    return _from_array(arrays["keypoints"], names, path)
+    return _from_array(arrays["keypoints"], names, reading)
 
 
-def _json(path: Path, image_size: tuple[int, int] | None, frames: Sequence[int]) -> tuple[People, tuple[str, ...]]:
+def _json(reading: _Reading) -> tuple[People, tuple[str, ...]]:
     """Read keypoints from an object with ``keypoints`` and possibly ``names``, an array, or COCO's list of results."""
+    path = reading.path
     content = read_json(path, what=EXPECTED)
-    if (found := read_detections(content, path, image_size=image_size, frames=frames)) is not None:
+    if (found := read_detections(content, path, image_size=reading.image_size, frames=reading.frames)) is not None:
         people, set_names = found
-        return [known_keypoints(frame) for frame in people], set_names
+        people = [known_keypoints(frame) for frame in people]
+        return (people, set_names) if set_names is not None else _alike(people, reading)
     if isinstance(content, list) and content and isinstance(content[0], dict):
-        return _coco_results(content, path, frames)
+        return _coco_results(content, reading)
     names = content.get("names") if isinstance(content, dict) else None
     points = content.get("keypoints") if isinstance(content, dict) else content
     array = json_numbers(points)
     if array is None or not (names is None or isinstance(names, list)):
         raise InputError(f"{path}: its keypoints are not an array (T, K, 3) of numbers; {EXPECTED} is expected")
-    return _from_array(array, None if names is None else tuple(map(str, names)), path)
+    return _from_array(array, None if names is None else tuple(map(str, names)), reading)
 
 
-def _from_array(points: np.ndarray, names: tuple[str, ...] | None, path: Path) -> tuple[People, tuple[str, ...]]:
+def _from_array(points: np.ndarray, names: tuple[str, ...] | None, reading: _Reading) -> tuple[People, tuple[str, ...]]:
+    path = reading.path
     frames = points[:, None] if points.ndim == 3 else points
     if frames.ndim != 4 or frames.shape[-1] != 3:
         raise InputError(f"{path}: keypoints have shape {points.shape}; (T, K, 3) or (T, P, K, 3) is expected")
     frames = known_keypoints(np.asarray(frames, np.float32))
     if names is None:
-        names = _names_by_geometry(frames, path)
+        names = _names_of(frames, reading)
     if len(names) != frames.shape[2]:
         raise InputError(f"{path}: {frames.shape[2]} keypoints and {len(names)} names; one name each is expected")
     return [frame[(frame[..., 2] > 0).any(axis=1)] for frame in frames], names
 
 
-def _coco_results(rows: list, path: Path, frames: Sequence[int]) -> tuple[People, tuple[str, ...]]:
+def _coco_results(rows: list, reading: _Reading) -> tuple[People, tuple[str, ...]]:
     """Keypoints from COCO's result list: a row for each person, with ``image_id`` and ``keypoints`` (51 numbers)."""
+    path, frames = reading.path, reading.frames
     by_image: dict[str, list[np.ndarray]] = {}
     size = 17
     for row in rows:
@@ -282,7 +320,7 @@ def _coco_results(rows: list, path: Path, frames: Sequence[int]) -> tuple[People
     missing = [number for number, file in numbered if file is None]
     if missing:
         log.warning("%s: nothing of %s; taken as frames in which nobody is seen", path, _listed("frame", missing))
-    return (people, LARGE_SETS[size]) if size in LARGE_SETS else _alike(people, path)
+    return (people, LARGE_SETS[size]) if size in LARGE_SETS else _alike(people, reading)
 
 
 def _listed(what: str, items: Sequence[object]) -> str:

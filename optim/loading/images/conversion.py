@@ -51,13 +51,23 @@ def converted(path: Path, folder: Path, *, rotate: int = 0, fps: float = 30.0) -
     name = hashlib.sha256(" ".join([*parts, str(rotate), str(fps if images else 0)]).encode()).hexdigest()[:16]
     target = folder / f"{name}.mp4"
     if target.is_file():
-        return target
+        if _whole(target):
+            return target
+        log.warning("%s: the kept copy is broken and is made again", target)
     with replacing(target, advice="make room there, or give another folder with --out") as beside:
         if images:
             _encode_images(images, beside, rotate=rotate, fps=fps)
         else:
             _encode_video(path, beside, rotate=rotate)
     return target
+
+
+def _whole(copy: Path) -> bool:
+    """Whether a kept copy can be read to its end, which a full disk or a killed program may have prevented."""
+    capture = cv2.VideoCapture(str(copy), cv2.CAP_FFMPEG)
+    begins = capture.isOpened() and capture.grab()
+    capture.release()
+    return begins and complaint(copy) is None
 
 
 def _encode_video(path: Path, target: Path, *, rotate: int) -> None:

@@ -17,7 +17,7 @@ from optim.config.settings import Settings
 from optim.keypoints.names import MEDIAPIPE_33, to_body_25
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
-from optim.loading.files.keypoints import read_keypoints
+from optim.loading.files.keypoints import read_checked_keypoints
 from optim.loading.images.camera import CameraFile, guessed_camera, read_camera
 from optim.loading.images.conversion import codec, converted
 from optim.loading.images.masks import IN_MASK, hide, mask_files
@@ -51,13 +51,14 @@ def read(settings: Settings) -> Clip:
     assert settings.data_path is not None
     video = _opened(settings)
     rate = resampling(video)
+    of_set: tuple[Checked, ...] = ()
     if settings.op_keypts is None:
         points, rate = _found(video, rate, settings)
     else:
-        points, rate = _given(video, rate, settings)
+        points, rate, of_set = _given(video, rate, settings)
     camera, rows = _camera(video, settings)
     points = camera.undistorted(points, place=settings.rgb_intrinsics or "camera")
-    rows += run_checks(
+    rows += of_set + run_checks(
         Keypoints(points, video.size, turned=_turn(settings)),
         place=settings.op_keypts or settings.data_path,
         answered=answered(settings),
@@ -169,7 +170,7 @@ def _found(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     return rate.keypoints(_masked(to_body_25(points, MEDIAPIPE_33), video, settings)), rate
 
 
-def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarray, Resampling]:
+def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarray, Resampling, tuple[Checked, ...]]:
     """Keypoints (T, 25, 3) at 30 frames/s from the user's files.
 
     The files hold one set for each frame of the video, or one for each frame at 30 frames/s.
@@ -178,7 +179,14 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     if settings.mask_joints2d == "own":
         raise InputError("--mask-joints2d without a folder uses the network's mask; with --op-keypts give a folder")
     size, lengths = _stored_size(video, _turn(settings)), (len(video.times), len(rate))
-    points = read_keypoints(settings.op_keypts, person=settings.person, image_size=size, frames=lengths)
+    points, rows = read_checked_keypoints(
+        settings.op_keypts,
+        person=settings.person,
+        image_size=size,
+        frames=lengths,
+        set_name=settings.keypoints_set,
+        made_for=settings.keypoints_size,
+    )
     points = turned_points(points, _turn(settings), size=size)
     count, of_file, at_30 = len(points), len(video.times), len(rate)
     each = of_file if abs(count - of_file) <= abs(count - at_30) else at_30
@@ -194,14 +202,14 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     if each == of_file:
         points = _masked(points[:of_file], video, settings)
         rate = rate.first(len(points))
-        return rate.keypoints(points), rate
+        return rate.keypoints(points), rate, rows
     same = min(count, at_30)
     rate = Resampling(rate.before[:same], rate.after[:same], rate.share[:same])
     hidden = settings.mask_joints2d
     if isinstance(hidden, Path):
         files = [mask_files(hidden, frames=of_file)[number] for number in rate.nearest]
-        return _hidden(points[:same], files, video, settings), rate
-    return points[:same], rate
+        return _hidden(points[:same], files, video, settings), rate, rows
+    return points[:same], rate, rows
 
 
 def _masked(points: np.ndarray, video: Video, settings: Settings) -> np.ndarray:

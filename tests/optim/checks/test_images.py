@@ -42,7 +42,7 @@ def test_nothing_is_said_about_healthy_keypoints(points):
 
 def test_keypoints_of_a_larger_image_stop_the_run(points):
     points[..., :2] = points[..., :2] - points[..., :2].mean((0, 1)) + (2400, 1300)
-    with pytest.raises(InputError, match=r"100 % of the keypoints lie outside .* another image size"):
+    with pytest.raises(InputError, match=r"100 % of the keypoints lie outside .* images of another size"):
         keypoints(points)
 
 
@@ -118,3 +118,19 @@ def test_a_turned_image_asks_and_an_answer_lets_it_pass():
     assert [row.severity for row in rows if row.check == "upright in the image"] == ["likely"]
     rows = run_checks(Keypoints(points, (480, 640)), place="x")  # data that does not take the flag
     assert [row.stops for row in rows if row.check == "upright in the image"] == [False]
+
+
+def test_confidences_on_a_small_scale_are_told(points):
+    points[..., 2] *= 0.01
+    assert keypoints(points)["confidence"].severity == "likely"
+
+
+def test_keypoints_of_a_larger_image_are_told_by_those_that_detectors_are_sure_of(points):
+    points[..., :2] += (0.75 * SIZE[0], SIZE[1] / 2) - points[..., :2].mean((0, 1))
+    points[..., :2] *= 1.5
+    with pytest.raises(CheckError, match="--keypoints-size"):
+        keypoints(points)
+    points[:, 6:, 2] *= 0.1
+    points[:24, :, :2] /= 1.5
+    found = keypoints(points)["keypoints in the image"]
+    assert found.severity == "likely" and "--keypoints-size" in found.advice

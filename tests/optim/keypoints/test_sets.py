@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
+from optim.config.options import KeypointSet
 from optim.keypoints.names import BODY_25, NAMED_SETS, standard_name
 from optim.keypoints.sets import find_set
 
@@ -16,6 +19,14 @@ PLACES = {
     "ankle": (12, 84), "heel": (11, 88), "foot_index": (14, 93), "big_toe": (13, 93), "small_toe": (17, 92),
 }  # fmt: skip
 """Where the points of a standing person are; those of the right side are mirrored."""
+
+
+def place(name: str) -> tuple[float, float]:
+    """Where a point of a standing person is."""
+    words = standard_name(name).split("_")
+    sign = next((sign for side, sign in (("left", 1), ("right", -1)) if side in words), 1)
+    x, y = PLACES["_".join(word for word in words if word not in ("left", "right"))]
+    return sign * x, y
 
 
 def person(names: tuple[str, ...], *, frames: int = 8) -> np.ndarray:
@@ -49,3 +60,22 @@ def test_a_shuffled_set_is_no_body():
 
 def test_other_numbers_of_points_are_no_set():
     assert find_set(np.ones((3, 19, 3))) is None
+
+
+OTHERS = ("Human3.6M-17", "BODY_25B", "Kinect-25")
+"""Sets that are not the usual ones of so many points."""
+UPPER = ("nose", "eye", "ear", "shoulder", "neck")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED_SETS if name not in OTHERS])
+def test_a_close_up_keeps_the_usual_set(name):
+    """Where little but the head is seen, other sets fit by chance."""
+    names = [standard_name(one) for one in NAMED_SETS[name]]
+    points = person(NAMED_SETS[name])
+    points[:, [not any(part in one.split("_") for part in UPPER) for one in names]] = 0
+    found = find_set(points)
+    assert found is not None and found.plausible and found.usual
+
+
+def test_the_flag_names_all_sets():
+    assert get_args(KeypointSet) == tuple(NAMED_SETS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ import assets
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.loading.clips import each_clip
-from optim.loading.kinds import expected, kinds, require_data
+from optim.loading.kinds import as_markdown, expected, kinds, require_data
 from optim.loading.problem import load_source
 from tests.motions import write_walk
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def openpose(path):
@@ -72,3 +75,17 @@ def test_every_kind_has_a_flag_and_endings_in_lower_case():
     for kind in kinds():
         assert kind.what and kind.flag and all(end == end.lower() and end[0] == "." for end in kind.endings)
     assert ".mts" in expected() and ".trc" in expected()
+
+
+def test_help_and_documentation_say_the_same(capsys):
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- kinds -->\n")[1].split("\n<!-- end of kinds -->")[0]
+    assert shown == as_markdown(), "put the text of optim.loading.kinds.as_markdown() between the two marks"
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for kind in kinds():
+        flag = kind.flag.split(",")[0].split()[0]
+        assert flag in told or flag in ("@FILE", "--open"), flag
+        if flag in ("--data-path", "--op-keypts", "--rgb-intrinsics"):
+            assert all(ending in told for ending in kind.endings), kind

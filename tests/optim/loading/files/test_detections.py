@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from optim.common.errors import InputError
-from optim.keypoints.names import COCO_17, HALPE_26, MEDIAPIPE_33, to_body_25
+from optim.keypoints.names import COCO_17, HALPE_26, MEDIAPIPE_33, SETS, to_body_25
 from optim.loading.files.keypoints import read_keypoints
+from tests.optim.keypoints.test_sets import person
 
 FRAMES, SIZE = 6, (640, 480)
 
 
 def points_of(count):
-    rng = np.random.default_rng(count)
-    places = rng.uniform(100, 400, (FRAMES, count, 2)) * 0 + rng.uniform(100, 400, (count, 2))
-    return np.concatenate((places, np.full((FRAMES, count, 1), 0.5)), axis=2) + np.arange(FRAMES)[:, None, None] * [
-        1.0,
-        2.0,
-        0.0,
-    ]
+    """A person who drifts by a pixel a frame, under the names of the usual set of so many points."""
+    names = {one: SETS[one] for one in SETS} | {136: (*SETS[26], *["left_wrist"] * 110)}
+    still = np.repeat(person(names.get(count, ("left_wrist",) * count), frames=1), FRAMES, axis=0)
+    places = (still[..., :2] - [640, 360]) / 2 + [300, 200]
+    confidences = np.full((FRAMES, count, 1), 0.5)
+    return np.concatenate((places, confidences), axis=2) + np.arange(FRAMES)[:, None, None] * [1.0, 2.0, 0.0]
 
 
 def mmpose(points, first=1):

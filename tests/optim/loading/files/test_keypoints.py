@@ -8,27 +8,22 @@ import logging
 import numpy as np
 import pytest
 
+from optim.checks.check import CheckError
 from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25, COCO_17, MEDIAPIPE_33, to_body_25
 from optim.loading.files.keypoints import read_keypoints
-from tests.optim.keypoints.test_sets import person
+from tests.optim.keypoints.test_sets import person, place
 
 FRAMES = 6
 
 
-ALL_NAMES = set(BODY_25) | set(COCO_17) | set(MEDIAPIPE_33)
-
-
 def walker(names, *, shift=0.0, frames=FRAMES):
-    """Somebody who moves evenly, with the head above; each point has its own place, alike in all sets."""
-    downwards = ("neck", "shoulder", "elbow", "hip", "knee", "ankle", "heel")
-    level = {name: next((n for n, part in enumerate(downwards, 1) if part in name), 0) for name in ALL_NAMES}
-    everyone = sorted(ALL_NAMES, key=lambda name: (level[name], name))
-    rows = [100.0 + 7.0 * everyone.index(name) for name in names]
+    """Somebody who stands upright and moves evenly; each point has its own place, alike in all sets."""
     points = np.zeros((frames, len(names), 3), np.float32)
-    points[..., 0] = np.array(rows) + shift + 2.0 * np.arange(frames)[:, None]
-    points[..., 1] = np.array(rows) * 1.5
-    points[..., 2] = 0.9
+    for row, name in enumerate(names):
+        x, y = place(name)
+        points[:, row] = [300.0 + 2 * x + shift, 250.0 + 2 * y, 0.9]
+    points[..., 0] += 2.0 * np.arange(frames)[:, None]
     return points
 
 
@@ -256,3 +251,22 @@ def test_what_was_not_seen_is_not_seen_however_it_is_written(tmp_path, missing):
     points[2, 4], expected[2, 4] = missing, 0
     np.savez(tmp_path / "k.npz", keypoints=points, names=np.array(BODY_25))
     np.testing.assert_allclose(read_keypoints(tmp_path / "k.npz"), expected, atol=1e-3)
+
+
+def test_the_size_of_their_images_scales_keypoints(tmp_path):
+    points = walker(COCO_17)
+    shares = points / [1280, 720, 1]
+    path = saved(tmp_path, keypoints=shares)
+    with pytest.raises(InputError, match="--keypoints-size 1 1"):
+        read_keypoints(path, image_size=(1280, 720))
+    scaled = read_keypoints(path, image_size=(1280, 720), made_for=(1, 1))
+    np.testing.assert_allclose(scaled, read_keypoints(saved(tmp_path, keypoints=points)), rtol=1e-5)
+
+
+def test_the_set_can_be_said(tmp_path):
+    path = saved(tmp_path, keypoints=np.random.default_rng(0).uniform(50, 500, (6, 17, 3)))
+    with pytest.raises(CheckError, match="--keypoints-set"):
+        read_keypoints(path)
+    assert read_keypoints(path, set_name="Human3.6M-17").any()
+    with pytest.raises(InputError, match="BODY_25 has 25"):
+        read_keypoints(path, set_name="BODY_25")

@@ -123,3 +123,15 @@ def test_pixels_keypoints_and_camera_turn_alike(tmp_path, degrees):
     roll = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     seen = turned_points(np.array([*(matrix @ ray)[:2], 1.0]), degrees, size=(64, 48))
     assert np.allclose((turned_matrix(matrix, degrees, size=(64, 48)) @ roll @ ray)[:2], seen[:2])
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "overwritten"])
+def test_a_broken_copy_is_made_again(whole, tmp_path, caplog, how):
+    copy = converted(whole, tmp_path / "kept", rotate=180)
+    content = copy.read_bytes()
+    broken = {"empty": b"", "cut": content[: len(content) // 2], "overwritten": b"\0" * len(content)}[how]
+    copy.write_bytes(broken)
+    assert converted(whole, tmp_path / "kept", rotate=180) == copy and len(scan_video(copy).times) == 30
+    assert "is broken and is made again" in caplog.text
+    made = copy.stat().st_mtime_ns
+    assert converted(whole, tmp_path / "kept", rotate=180).stat().st_mtime_ns == made
