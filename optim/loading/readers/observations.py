@@ -141,6 +141,7 @@ def _camera_and_floor(
         )
         camera, rows = file.camera, file.checked
         if "joints2d" in seen:
+            rows += _checked_keypoints(seen, camera, path)
             seen["joints2d"] = file.undistorted(seen["joints2d"], place=settings.rgb_intrinsics)
     elif matrix is not None:
         checked = camera_matrix(np.asarray(matrix, np.float64).tolist(), path, name="camera matrix")
@@ -154,8 +155,8 @@ def _camera_and_floor(
     else:
         guessed = guessed_camera(size or _ANY_SIZE, focal=settings.focal, fov=settings.fov, answered=answered(settings))
         camera, rows = guessed.camera, guessed.checked
-    if "joints2d" in seen and camera.image_size is not None:
-        rows += run_checks(Keypoints(seen["joints2d"], camera.image_size), place=path)
+    if settings.rgb_intrinsics is None:
+        rows += _checked_keypoints(seen, camera, path)
     if settings.rgb_planercnn_res is not None:
         floor = read_floor(settings.rgb_planercnn_res)
     elif "floor_plane" in arrays:
@@ -163,6 +164,13 @@ def _camera_and_floor(
     else:
         return camera, torch.tensor([ASSUMED_FLOOR]), False, rows
     return camera, torch.from_numpy(floor)[None], True, rows
+
+
+def _checked_keypoints(seen: dict[str, np.ndarray], camera: Camera, path: Path) -> tuple[Checked, ...]:
+    """What the checks of the keypoints find, before a lens is taken out of them: they lie in its image."""
+    if "joints2d" not in seen or camera.image_size is None:
+        return ()
+    return run_checks(Keypoints(seen["joints2d"], camera.image_size), place=path)
 
 
 def _at(array: np.ndarray, index: np.ndarray, name: str) -> torch.Tensor:

@@ -57,12 +57,12 @@ def read(settings: Settings) -> Clip:
     else:
         points, rate, of_set = _given(video, rate, settings)
     camera, rows = _camera(video, settings)
-    points = camera.undistorted(points, place=settings.rgb_intrinsics or "camera")
     rows += of_set + run_checks(
         Keypoints(points, video.size, turned=_turn(settings)),
         place=settings.op_keypts or settings.data_path,
         answered=answered(settings),
     )
+    points = camera.undistorted(points, place=settings.rgb_intrinsics or "camera")  # may leave the image
     frames = chosen_frames(len(rate), settings, default=len(rate))
     if settings.rgb_seq_len is None and frames.stop - frames.start > LONG:
         log.warning("fitting %d frames at once takes long; --rgb-seq-len 60 splits them", frames.stop - frames.start)

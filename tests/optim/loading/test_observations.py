@@ -1,5 +1,6 @@
 """An .npz of observations: what is read, which frame and weights it means, and what is refused."""
 
+import json
 import logging
 
 import numpy as np
@@ -140,3 +141,16 @@ def test_a_truncated_file_is_refused_by_name(tmp_path):
     cut.write_bytes(whole.read_bytes()[:3000])
     with pytest.raises(InputError, match=r"cut.npz: damaged or cut off"):
         read(cut, "--data-type", "observations")
+
+
+def test_a_lens_may_move_keypoints_out_of_the_image(tmp_path, caplog):
+    """They are held against the image before the lens is taken out of them."""
+    keypoints = np.full((20, 25, 3), 0.9)
+    keypoints[..., 0] = 1200 + np.arange(20)[:, None] * 3 + np.arange(25)
+    keypoints[..., 1] = 360 + np.arange(25) * 4
+    path = write(tmp_path / "a.npz", joints2d=keypoints, image_size=np.array([1280, 720]))
+    camera = {"K": [[700, 0, 640], [0, 700, 360], [0, 0, 1]], "D": [-0.25, 0.06, 0, 0, 0]}
+    (tmp_path / "K.json").write_text(json.dumps(camera))
+    found = read(path, "--rgb-intrinsics", str(tmp_path / "K.json"))
+    assert float(found.observations.joints2d[..., 0].max()) > 1.1 * 1280
+    assert next(row for row in found.checked if row.check == "keypoints in the image").severity == "fine"
