@@ -14,6 +14,8 @@ from typing import Any
 import viser
 
 from viewer.protocol.commands import Command
+from viewer.protocol.view_model import ViewModel
+from viewer.ui.ui_state import UiState
 
 Act = Callable[[], Iterable[Command] | None]
 
@@ -68,3 +70,23 @@ class Inbox:
                 self.put(lambda: act(value), instead_of=id(widget))
 
         widget.on_update(take)
+
+
+class Asked:
+    """Values that users have asked the worker for; they are shown until it has dealt with the command."""
+
+    def __init__(self, ui: UiState) -> None:
+        self._ui = ui
+        self._values: dict[str, tuple[Any, int]] = {}
+
+    def ask(self, name: str, value: Any) -> None:
+        """Note a value; the command is about to be posted."""
+        self._values[name] = value, self._ui.posted + 1
+
+    def value(self, name: str, view: ViewModel, known: Any) -> Any:
+        """The value that was asked for, or else the one that the view has."""
+        value, number = self._values.get(name, (known, 0))
+        if view.obeyed >= number:
+            self._values.pop(name, None)
+            return known
+        return value

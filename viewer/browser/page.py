@@ -16,14 +16,19 @@ from viewer.browser.canvas import rgb
 from viewer.browser.controls import Inbox
 from viewer.browser.scene import BrowserScene, home, look_from, place
 from viewer.browser.sections.compare import Compare
+from viewer.browser.sections.curves import Curves
+from viewer.browser.sections.diagnosis import Why
+from viewer.browser.sections.freeze import Freeze
 from viewer.browser.sections.losses import Losses
-from viewer.browser.sections.messages import Messages
+from viewer.browser.sections.messages import Messages, small
 from viewer.browser.sections.section import Section
 from viewer.browser.sections.show import Legend, Show
 from viewer.browser.sections.timeline import Timeline
+from viewer.browser.sections.transport import Transport
+from viewer.browser.sections.weights import Weights
 from viewer.panels.table import PANELS
 from viewer.protocol.commands import Command
-from viewer.protocol.view_model import Note
+from viewer.protocol.view_model import Note, ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 from viewer.window.client import Client
@@ -34,6 +39,8 @@ FAST, CALM, ALONE = 1 / 25, 1 / 12, 0.1
 """Seconds a turn: while the clip plays or a user acts, otherwise, and with no browser."""
 CALM_AFTER = 0.5  # seconds without an action of a user
 PANEL_WIDTH = 400  # pixels
+TITLES = {"drift": "Curves"}
+"""Tabs that show what several panels of the window do."""
 
 
 class Page(FrontEnd):
@@ -48,6 +55,7 @@ class Page(FrontEnd):
         self.scene = BrowserScene(server)
         self._inbox = Inbox()
         self._broken: set[str] = set()
+        self._built = False
         self._last_time = self._last_act = time.monotonic()
         self.sections: dict[str, Section] = {}
         self._build(server.gui)
@@ -81,30 +89,48 @@ class Page(FrontEnd):
         gui.main_panel.dock_right()
         gui.main_panel.set_width(PANEL_WIDTH)
         legend = gui.add_panel()
-        legend.float(x=10, y=10, width=190)
+        legend.float(x=10, y=10, width=220)
         with legend.add_tab("Legend"):
             self.sections["legend"] = Legend(gui, self.scene)
+        with legend.add_tab(PANELS["layers"].title):
+            self.sections["layers"] = Show(gui, self._inbox, self.ui, self.scene)
         bar = gui.add_panel()
         bar.float(x=10, y=-10, width=640)
         with bar.add_tab(PANELS["timeline"].title):
             self.sections["timeline"] = Timeline(gui, self._inbox, self.ui)
-        self.state = gui.add_html(self.loading)
+        self.state = gui.add_html(f"<b>{self.loading}</b>")
         self.again = gui.add_button("Restart", visible=False, icon=viser.Icon.REFRESH)
         self._inbox.clicked(self.again, self.restart)
-        tabs = gui.add_tab_group()
+        self._messages = Messages(gui)
+
+    def _build_sections(self, gui: viser.GuiApi, view: ViewModel) -> None:
+        """The parts of the page that need to know what is shown; made when the first view comes."""
+        inbox, ui, of_results = self._inbox, self.ui, view.about.kind == "results"
         makers: dict[str, Callable[[], Section]] = {
-            "losses": lambda: Losses(gui, self._inbox, self.ui),
-            "layers": lambda: Show(gui, self._inbox, self.ui, self.scene),
-            "compare": lambda: Compare(gui, self._inbox, self.ui),
-            "messages": lambda: Messages(gui),
+            "weights": lambda: Weights(gui, inbox, ui, view),
+            "variables": lambda: Freeze(gui, inbox, ui, view),
+            "losses": lambda: Losses(gui, inbox, ui),
+            "diagnosis": lambda: Why(gui, inbox, ui),
+            "drift": lambda: Curves(gui, inbox, ui, view),
+            "compare": lambda: Compare(gui, inbox, ui),
         }
+        if not of_results:
+            self.sections["transport"] = Transport(gui, inbox, ui)
+        tabs = gui.add_tab_group()
         for name, make in makers.items():
-            with tabs.add_tab(PANELS[name].title):
-                self.sections[name] = make()
+            if PANELS[name].results or not of_results:
+                with tabs.add_tab(TITLES.get(name, PANELS[name].title)):
+                    self.sections[name] = make()
+        self._messages.html.remove()
+        with tabs.add_tab(PANELS["messages"].title):
+            self._messages = Messages(gui)
 
     def _show(self) -> list[Command]:
         assert self.view is not None
         view, ui = self.view, self.ui
+        if not self._built:
+            self._built = True
+            self._build_sections(self.server.gui, view)
         ui.frame = min(ui.frame, view.scene.clip_frames - 1)
         ui.follow_stage(stage_shown(view))
         ui.settle_drafts(view.obeyed)
@@ -118,16 +144,10 @@ class Page(FrontEnd):
 
     def _tell(self) -> None:
         """What has to be said with or without a view."""
-        messages = self.sections["messages"]
-        assert isinstance(messages, Messages)
-        messages.tell(self.ui.notes)
+        self._messages.tell(self.ui.notes)
         self.again.visible = self.lost
-        if self.failed is not None:
-            self.state.content = self.failed.text
-        elif self.view is None:
-            self.state.content = self.loading
-        else:
-            self.state.content = self.view.scene.name
+        self.state.visible = self.view is None or self.failed is not None
+        self.state.content = small(self.loading if self.failed is None else self.failed.text)
 
     def _guard(self, name: str, draw: Callable[[], Iterable[Command]]) -> list[Command]:
         """Run a piece of drawing code. If it fails, its error becomes a message, and the piece is not drawn again."""

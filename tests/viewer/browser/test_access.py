@@ -8,14 +8,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-
-from optim.common.errors import InputError
-
-pytest.importorskip("viser", reason="the browser needs viser (humorscope[browser])")
-
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from optim.common.errors import InputError
 from viewer.browser.access import Access, access_to, is_loopback
 from viewer.browser.server import Server
 

@@ -1,18 +1,16 @@
-"""Errors, warnings and notes, the newest first."""
+"""Errors, warnings and notes, the newest first; texts in the page's own format."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import viser
 
 from viewer.browser.canvas import css
 from viewer.panels.program.messages import COLORS, NOTHING
-from viewer.protocol.commands import Command
-from viewer.protocol.view_model import Note, ViewModel
+from viewer.protocol.view_model import Note
 from viewer.ui import theme
-from viewer.ui.ui_state import UiState
 
 MOST = 20
 
@@ -22,11 +20,6 @@ class Messages:
 
     def __init__(self, gui: viser.GuiApi) -> None:
         self.html = gui.add_html("")
-
-    def follow(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
-        """The newest messages."""
-        self.tell(ui.notes)
-        yield from ()
 
     def tell(self, notes: Iterable[Note]) -> None:
         """Show messages, whether or not there is a view."""

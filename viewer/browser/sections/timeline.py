@@ -44,7 +44,7 @@ class Timeline:
         row = history.row_of(view.shown if ui.scrubbing is None else ui.scrubbing)
         self.iteration.max = max(int(history.depth[last_row(view, row)]), 1)
         self._inbox.show(self.iteration, int(history.depth[row]))
-        self.back.disabled = view.shown == view.current
+        self.back.visible = view.shown != view.current
         yield from ()
 
     def _go_to(self, frame: int) -> None:

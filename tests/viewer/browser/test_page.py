@@ -1,0 +1,255 @@
+"""The page in browsers: what is drawn and written comes from the view, edits arrive, all browsers show one state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from optim.recording.runfile import RunFile
+from tests.viewer import fakes, recorded
+from tests.viewer.browser.tab import Tab, wait
+from tests.viewer.conftest import fit
+from viewer.browser.access import access_to
+from viewer.browser.page import Page
+from viewer.browser.sections.curves import QUESTIONS
+from viewer.browser.sections.weights import REST
+from viewer.browser.server import Server
+from viewer.panels.fit.weights import slider_weight
+from viewer.panels.table import PANELS
+from viewer.protocol.commands import Request, Run, RunStage, Step
+from viewer.replay.opening import replay_of
+from viewer.scene.skinning import Skinner
+from viewer.worker.local_client import LocalClient
+
+TERM = "joints3d"
+
+
+class Browsing:
+    """A page, its server, and the tabs that are open."""
+
+    def __init__(self, make_client: Callable[[], object]) -> None:
+        self.access = access_to("127.0.0.1", 0, token=False)
+        self.server = Server(self.access)
+        self.page = Page(make_client, self.server)
+        self.tabs: list[Tab] = []
+
+    @property
+    def view(self):
+        assert self.page.view is not None
+        return self.page.view
+
+    @property
+    def session(self):
+        return self.page.client.worker._session
+
+    def turn(self) -> None:
+        self.page.turn()
+        for tab in self.tabs:
+            tab.receive()
+        time.sleep(0.002)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        wait(condition, turn=self.turn)
+
+    def turns(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() >= end)
+
+    def open(self) -> Tab:
+        tab = Tab(self.access.port)
+        self.tabs.append(tab)
+        self.until(lambda: "/body 0" in tab.nodes and any(w.get("label") == "stage" for w in tab.widgets.values()))
+        return tab
+
+    def run(self, command: Request) -> None:
+        """Have the fit run to where a command leads."""
+        obeyed = self.page.ui.posted + 1
+        self.page.post([command])
+        self.until(lambda: self.view.obeyed >= obeyed and self.view.status.state != "running")
+
+    def close(self) -> None:
+        for tab in self.tabs:
+            tab.close()
+        self.page.close()
+        self.server.stop()
+        self.page.client.close()
+
+
+@pytest.fixture
+def browsing() -> Iterator[Callable[..., Browsing]]:
+    """Opens pages, on a made-up walk if nothing else is said."""
+    opened = []
+
+    def make(make_client: Callable[[], object] | None = None) -> Browsing:
+        opened.append(Browsing(make_client or partial(LocalClient, fakes.make_session)))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+        assert not one.page._broken, one.page.ui.notes
+
+
+def test_the_body_that_is_drawn_is_that_of_the_view(browsing):
+    here = browsing()
+    tab = here.open()
+    for frame in (0, 7):
+        tab.change("frame", frame)
+        vertices = Skinner(here.view.scene.body).vertices(here.view.motion, 0, frame)
+        here.until(lambda vertices=vertices: np.allclose(tab.nodes["/body 0"]["vertices"], vertices, atol=1e-5))
+    assert here.page.ui.frame == 7
+    tab.change("Body", False)
+    here.until(lambda: not tab.nodes["/body 0"]["visible"])
+
+
+def test_without_a_browser_nothing_is_drawn(browsing):
+    here = browsing()
+    here.until(lambda: here.page.view is not None)
+    here.page.post([Step()])
+    here.turns(0.3)
+    assert here.view.status.total_iterations == 1 and not here.page.scene.layers[0].canvas._handles
+    here.open()
+    assert here.page.scene.layers[0].canvas._handles
+
+
+def test_an_edited_weight_arrives_once_and_the_page_shows_it(browsing):
+    here = browsing()
+    tab, default = here.open(), float(here.view.weights[0, 0])
+    for position in (0.2, 0.5, 1.0):  # a drag: only where it ends counts
+        tab.change(TERM, position)
+        here.turns(REST / 6)
+    here.until(lambda: len(here.view.history.events))
+    here.turns(2 * REST)
+    assert len(here.view.history.events) == 1
+    assert here.view.weights[0, 0] == pytest.approx(slider_weight(1.0, default))
+    assert tab.widget(TERM)["value"] == pytest.approx(1.0) and not here.page.ui.drafts
+    tab.change("edits", "Undo")
+    here.until(lambda: here.view.weights[0, 0] == pytest.approx(default))
+    here.until(lambda: tab.widget(TERM)["value"] == 0.0)
+
+
+def test_two_browsers_show_one_state_and_the_last_edit_wins(browsing):
+    here = browsing()
+    first, second = here.open(), here.open()
+    first.change("frame", 5)
+    here.until(lambda: second.widget("frame")["value"] == 5)
+    first.change(TERM, 1.0)
+    here.turns(REST / 3)
+    second.change(TERM, -1.0)
+    here.until(lambda: len(here.view.history.events) and not here.page.ui.drafts)
+    here.turns(0.2)
+    for tab in (first, second):
+        assert tab.widget(TERM)["value"] == pytest.approx(-1.0)
+    default = float(here.view.scene.default_weights[0, 0])
+    assert here.view.weights[0, 0] == pytest.approx(slider_weight(-1.0, default))
+    for tab in (first, second):
+        tab.updates.clear()
+    events = len(here.view.history.events)
+    here.turns(4 * REST)
+    assert first.updates == second.updates == [] and len(here.view.history.events) == events
+
+
+def test_a_closed_tab_loses_nothing(browsing, tmp_path):
+    path = tmp_path / "walk.humorscope"
+    here = browsing(recorded.client(path))
+    tab = here.open()
+    tab.change("go on by", "Stage")
+    here.until(lambda: here.view.status.total_iterations > 2)
+    assert here.view.status.state == "running"
+    tab.close()
+    here.tabs.clear()
+    here.until(lambda: here.view.status.state == "paused")
+    assert here.view.history.number(here.view.current) > 4
+    again = here.open()
+    here.until(lambda: again.widget("iteration")["value"] == here.view.history.number(here.view.current))
+    with closing(RunFile(path, mode="read")) as file:
+        ((kept,),) = file.rows("SELECT count(*) FROM snapshots")
+    assert kept == len(here.view.history.ids)
+
+
+def test_iterations_are_looked_at_and_rewound(browsing):
+    here = browsing()
+    tab = here.open()
+    here.run(RunStage())
+    here.until(lambda: tab.widget("iteration")["max"] == here.view.history.number(here.view.current))
+    assert not tab.widget("this iteration")["visible"]
+    tab.change("iteration", 3)
+    here.until(lambda: here.view.history.number(here.view.shown) == 3 and tab.widget("this iteration")["visible"])
+    assert here.view.current != here.view.shown
+    tab.change("this iteration", "Rewind here")
+    here.until(lambda: here.view.current == here.view.shown and here.view.history.number(here.view.current) == 3)
+    tab.change("go on by", "Iteration")
+    here.until(lambda: here.view.history.number(here.view.current) == 4)
+
+
+def test_a_variable_is_held_and_released(browsing):
+    here = browsing()
+    tab = here.open()
+    tab.change("trans (", True)
+    here.until(lambda: "trans" in here.view.held)
+    here.turns(0.1)
+    assert tab.widget("trans (")["value"] is True and "held" in tab.widget("trans (")["label"]
+    tab.change("trans (", False)
+    here.until(lambda: not here.view.held)
+
+
+def test_findings_lead_to_their_frames(browsing):
+    here = browsing(partial(LocalClient, fakes.make_session_with_a_gap))
+    tab = here.open()
+    tab.press("Diagnose")
+    here.until(lambda: here.page.sections["diagnosis"].jumps)
+    verdict = next(v for v, _ in here.page.sections["diagnosis"].jumps if v.frame not in (None, here.page.ui.frame))
+    here.until(lambda: any(f"frame {verdict.frame}" in (w.get("options") or ()) for w in tab.widgets.values()))
+    uuid = next(u for u, w in tab.widgets.items() if f"frame {verdict.frame}" in (w.get("options") or ()))
+    tab.widgets = {uuid: tab.widgets[uuid]}
+    tab.change("go to", f"frame {verdict.frame}")
+    here.until(lambda: here.page.ui.frame == verdict.frame)
+
+
+def test_curves_of_drift_floor_and_overlaps(browsing):
+    here = browsing(partial(LocalClient, partial(fit, batch=2, overlap=3)))
+    tab = here.open()
+    here.run(Run())
+    plot = here.page.sections["drift"].plot.handle
+    for name, kind in QUESTIONS.items():
+        tab.change("of", PANELS[name].title)
+        here.until(lambda kind=kind: kind in here.view.analyses and plot.visible)
+        here.until(lambda: tab.widgets[plot._impl.uuid]["visible"])
+        assert here.view.analyses[kind].value is not None
+        tab.change("of", "nothing")
+        here.until(lambda: not plot.visible)
+
+
+def test_a_recorded_run_is_shown_compared_and_not_changed(browsing, tmp_path):
+    path = tmp_path / "walk.humorscope"
+    client = recorded.client(path)()
+    client.post(RunStage())
+    while client.worker.turn():
+        pass
+    client.close()
+    size = Path(path).stat().st_size
+    here = browsing(lambda: replay_of(path))
+    here.page.other_run.open = lambda other: replay_of(Path(other))
+    here.page.ui.pins.run_to_open = str(path)
+    tab = here.open()
+    here.until(lambda: tab.nodes.get("/compared 0", {}).get("visible"))
+    tab.change("iteration", 2)
+    here.until(lambda: here.view.history.number(here.view.shown) == 2)
+    tab.press("Run")
+    here.until(lambda: any("recording" in note.text for note in here.page.ui.notes))
+    assert Path(path).stat().st_size == size
+
+
+def test_a_worker_that_is_lost_can_be_started_again(browsing):
+    here = browsing()
+    tab = here.open()
+    here.page.client.worker.quitting = True
+    here.until(lambda: here.page.lost and tab.widget("Restart")["visible"])
+    tab.press("Restart")
+    here.until(lambda: here.page.view is not None and not tab.widget("Restart")["visible"])
