@@ -159,6 +159,8 @@ def _is_worker(name: str) -> bool:
 
 def test_the_window_opens_without_torch():
     known = [name for name in modules() if any(f"{name}.".startswith(f"{start}.") for start in WITHOUT_TORCH)]
-    names = ", ".join((*known, "run_viewer", "viewer.commands.window"))
+    names = ", ".join(
+        (*known, "run_viewer", "viewer.commands.window", "viewer.commands.serve", "viewer.browser.serving")
+    )
     code = f"import sys, {names}; sys.exit('torch' in sys.modules or 'viewer.worker.worker' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

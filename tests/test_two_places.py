@@ -71,7 +71,7 @@ window.post(Step())
 term = window.session.current.evaluation.terms["hand_height"]
 assert math.isclose(term.weighted, weight * term.raw, rel_tol=1e-6)
 window.move(*window.place("hand_height/on"))
-assert not window.app.ui.broken and not window.app.ui.notes
+assert not window.app.ui.broken and not window.app.ui.notes, (window.app.ui.broken, window.app.ui.notes)
 
 phases = parse(["--hand-height-weight", "0", "0", "2"]).schedule()
 assert [phase.weight("hand_height") for phase in phases] == [0, 0, 2, 2, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatch
@@ -58,7 +59,8 @@ def show_fit(settings: Settings) -> int:
     except window.WindowUnavailable as error:
         from viewer.commands.clips import fit_clips
 
-        log.warning("%s: running without a window, as with --headless", str(error).partition(";")[0])
+        why, instead = str(error).partition(";")[0], f"{started_as()} serve --fit"
+        log.warning("%s: running without a window, as with --headless; to steer it in a browser: %s", why, instead)
         return fit_clips(settings)
     if path := place.settle():
         print(f"recorded: {path}", flush=True)
@@ -176,7 +178,7 @@ def show_replay(settings: Settings, path: Path) -> int:
             run=str(path.resolve()),
         )
     except window.WindowUnavailable as error:
-        tell_error(error)
+        tell_error(f"{error}; to see it in a browser: {started_as()} serve {shlex.quote(str(path))}")
         return 1
     if result.dropped is not None:
         open_instead(settings, result.dropped)

@@ -22,7 +22,7 @@ from viewer.browser.sections.weights import REST
 from viewer.browser.server import Server
 from viewer.panels.fit.weights import slider_weight
 from viewer.panels.table import PANELS
-from viewer.protocol.commands import Request, Run, RunStage, Step
+from viewer.protocol.commands import Request, RunStage, Step
 from viewer.replay.opening import replay_of
 from viewer.scene.skinning import Skinner
 from viewer.worker.local_client import LocalClient
@@ -64,7 +64,9 @@ class Browsing:
     def open(self) -> Tab:
         tab = Tab(self.access.port)
         self.tabs.append(tab)
-        self.until(lambda: "/body 0" in tab.nodes and any(w.get("label") == "stage" for w in tab.widgets.values()))
+        # The page is complete when it says how a variable moves.
+        self.until(lambda: any(str(w.get("label")).startswith("betas, body shape (") for w in tab.widgets.values()))
+        self.until(lambda: "/body 0" in tab.nodes)
         return tab
 
     def run(self, command: Request) -> None:
@@ -215,7 +217,8 @@ def test_findings_lead_to_their_frames(browsing):
 def test_curves_of_drift_floor_and_overlaps(browsing):
     here = browsing(partial(LocalClient, partial(fit, batch=2, overlap=3)))
     tab = here.open()
-    here.run(Run())
+    for command in (RunStage(), RunStage(), Step()):
+        here.run(command)
     plot = here.page.sections["drift"].plot.handle
     for name, kind in QUESTIONS.items():
         tab.change("of", PANELS[name].title)
