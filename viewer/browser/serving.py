@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 
@@ -28,10 +27,6 @@ def serve(
     Args:
         make_client: As for ``viewer.window.window.run_window``, with ``about``, ``other`` and ``compare``.
     """
-    for name in ("SIGTERM", "SIGHUP"):
-        stop = getattr(signal, name, None)  # Windows has no SIGHUP.
-        if stop is not None and signal.getsignal(stop) is not signal.SIG_IGN:
-            signal.signal(stop, signal.default_int_handler)
     server = Server(access)
     page = Page(make_client, server)
     page.about, page.other_run.open, page.ui.pins.run_to_open = about or page.about, other, compare

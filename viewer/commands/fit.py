@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from optim.schedule.presets import PRESETS
 from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from viewer.commands.progress import ProgressLine
-from viewer.commands.sessions import choose_threads, make_session, record
+from viewer.commands.sessions import choose_threads, make_session, record, stop_on_signals
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.run_recorder import Recorder
 
@@ -49,7 +48,7 @@ def fit_clip(settings: Settings) -> int:
     session = make_session(settings)
     name = session.problem.name
     out = writable_folder(settings.out or Path("out") / name)
-    _stop_on_signals()
+    stop_on_signals()
     recorder = _recorder(settings, session, out / f"{name}.humorscope")
     if recorder is None:
         return _fit_whole(settings, session, out, None)
@@ -113,7 +112,7 @@ def _fit_split(settings: Settings) -> int:
     choose_threads()
     fit = load_batches(settings)
     out = writable_folder(settings.out or Path("out") / fit.whole.name)
-    _stop_on_signals()
+    stop_on_signals()
     print(fit.split, flush=True)
     places: list[Path] = []
     found: list[tuple[Cause, ...]] = []
@@ -142,18 +141,6 @@ def _fit_split(settings: Settings) -> int:
 
     video = out / f"{fit.whole.name}.mp4"
     return tell_of_video(partial(render_replay, final, video, body=settings.own_body, fast=settings.fast_video))
-
-
-def _stop_on_signals() -> None:
-    """Ctrl-C, SIGTERM and a closed terminal (SIGHUP) end a fit with its results.
-
-    SIGINT is named as background jobs inherit it ignored. ``nohup`` ignores SIGHUP, and that stays.
-    """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        stop = getattr(signal, name, None)  # Windows has no SIGHUP.
-        if stop is None or (name == "SIGHUP" and signal.getsignal(stop) is signal.SIG_IGN):
-            continue
-        signal.signal(stop, signal.default_int_handler)
 
 
 def _step_to_the_end(session: Session, losses: list[LossRow], recorder: Recorder | None) -> bool:

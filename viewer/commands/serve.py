@@ -16,6 +16,7 @@ from optim.common.errors import InputError
 from optim.common.exit_status import tell_error, with_exit_status
 from optim.config.settings import Settings, parse
 from optim.recording.run_folder import choose_place
+from viewer.commands.sessions import stop_on_signals
 from viewer.commands.window import about_fit, fit_client, other_run
 from viewer.protocol.view_model import LoadFailed
 
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         if error.name is None or error.name.split(".")[0] not in ("viser", "websockets"):
             raise
         raise InputError("the browser needs viser: pip install 'humorscope[browser]'") from error
+    stop_on_signals()
     access = access_to(options.host, options.port, token=options.token)
     other, compare = partial(other_run, settings), None if settings.compare is None else str(settings.compare)
     if settings.open is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,3 +46,15 @@ def record(settings: Settings, path: Path, session: Session) -> Recording:
     from optim.recording.recording import recorded_session
 
     return recorded_session(session, path=path, settings=settings)
+
+
+def stop_on_signals() -> None:
+    """Ctrl-C, SIGTERM and a closed terminal (SIGHUP) end a fit with its results.
+
+    SIGINT is named as background jobs inherit it ignored. ``nohup`` ignores SIGHUP, and that stays.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        stop = getattr(signal, name, None)  # Windows has no SIGHUP.
+        if stop is None or (name == "SIGHUP" and signal.getsignal(stop) is signal.SIG_IGN):
+            continue
+        signal.signal(stop, signal.default_int_handler)
