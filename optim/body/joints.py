@@ -16,7 +16,7 @@ FOOT_JOINTS = (7, 8, 10, 11)
 CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
 """Root, knees, ankles ("heels"), toes and wrists ("hands"), in the order of the motion prior's contact logits."""
 RESTING_HEIGHT = {
-    0: 0.10, 1: 0.08, 2: 0.08, 4: 0.045, 5: 0.045, 7: 0.075, 8: 0.075, 10: 0.025, 11: 0.025, 15: 0.08, 16: 0.07,
+    0: 0.10, 1: 0.08, 2: 0.08, 4: 0.045, 5: 0.045, 7: 0.077, 8: 0.077, 10: 0.028, 11: 0.028, 15: 0.08, 16: 0.07,
     17: 0.07, 18: 0.045, 19: 0.045, 20: 0.03, 21: 0.03,
 }  # fmt: skip
 """Joint that can touch the floor → height [m] of its centre above the floor when the body rests on it there."""

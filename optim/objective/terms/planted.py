@@ -19,7 +19,7 @@ LOW = (0.02, 0.04)
 """Heights [m] above rest up to which a joint is low, and from which it is not at all."""
 SLOW = (0.01, 0.02)
 """Speeds [m/frame] up to which a joint is slow, and from which it is not at all."""
-SLACK = 0.015
+SLACK = 0.005
 """Height [m] above or below the resting height that still counts as resting."""
 
 
