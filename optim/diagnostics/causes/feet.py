@@ -18,10 +18,6 @@ SKATE_MM = 12.0
 """Mean foot skate [mm/frame]: 36 cm/s. The default clip ends at 8.9 from 3D joints and at 11.5 from keypoints."""
 SEEN_CM = 0.1
 """A smaller depth counts as none."""
-_ADVICE = (
-    "Check the floor (Floor tab, From feet) and the unit and the height of the input;"
-    " then the weights of contact_height and contact_vel."
-)
 
 
 def feet(look: Look) -> Causes:
@@ -29,6 +25,19 @@ def feet(look: Look) -> Causes:
     yield from _floats(look)
     yield from _sinks(look)
     yield from _skates(look)
+
+
+def _advice(look: Look) -> str:
+    return (
+        "Check the floor (Floor tab, From feet) and the unit and the height of the input;"
+        f" then the weights of {' and '.join(_terms(look))}."
+    )
+
+
+def _terms(look: Look) -> tuple[str, str]:
+    """The terms of the schedule that hold the feet: for their height and for their speed."""
+    planted = any(phase.weight("planted_vel") for phase in look.snapshot.schedule)
+    return ("planted_height", "planted_vel") if planted else ("contact_height", "contact_vel")
 
 
 def _floats(look: Look) -> Causes:
@@ -44,7 +53,7 @@ def _floats(look: Look) -> Causes:
         level_of(middle, FLOATS_CM),
         f"The body{look.of(b)} floats: its lowest point is {named.text(middle)} above the floor for {length} frames.",
         (*_heights(height[b]), f"longest flight of a person about {FLIGHT_FRAMES} frames"),
-        _ADVICE,
+        _advice(look),
         look.at(b, start + int(inside.argmax())),
     )
 
@@ -62,7 +71,7 @@ def _sinks(look: Look) -> Causes:
         level,
         f"The body{look.of(int(b))} is up to {QUANTITIES['depth_cm'].text(worst)} below the floor.",
         (*_heights(height[int(b)]), f"below the floor in {100 * float((depth > DEPTH_CM).mean()):.0f} % of the frames"),
-        "" if level == "good" else _ADVICE,
+        "" if level == "good" else _advice(look),
         look.at(int(b), int(frame)),
     )
 
@@ -76,7 +85,7 @@ def _skates(look: Look) -> Causes:
             "warn",
             "Foot skate is not defined: no foot comes within 4 cm (toes) or 10 cm (ankles) of the floor.",
             _heights(height[0]),
-            _ADVICE,
+            _advice(look),
         )
         return
     b, frame = np.unravel_index(int(np.nan_to_num(skate).argmax()), skate.shape)
@@ -86,7 +95,7 @@ def _skates(look: Look) -> Causes:
         level,
         f"Feet near the floor skate {named.text(mean)} on average, most at frame {look.at(int(b), int(frame))}.",
         (f"largest {named.text(float(skate[b, frame]))}", f"a foot near the floor in {_share(skate)} of the frames"),
-        "" if level == "good" else "Raise contact_vel in stage 3, and look at the contacts in the Floor tab.",
+        "" if level == "good" else f"Raise {_terms(look)[1]} in stage 3, and look at the contacts in the Floor tab.",
         look.at(int(b), int(frame)),
     )
 
