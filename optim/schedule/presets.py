@@ -100,6 +100,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         _FAST,
+        replace(_FAST, name="fast-planted", contacts="planted"),
         _HUMORSCOPE,
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),
