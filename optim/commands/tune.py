@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import assets
@@ -114,13 +114,18 @@ def told(study: Study, chosen: Trial | None) -> str:
     about, trials = study.description, study.trials()
     parts = [summary(trials, about)]
     if chosen is not None and trials[0].values:
-        parts.append(f"trial {chosen.number} on the {len(about.clips)} clips of the search (* objectives):")
+        parts.append(f"trial {chosen.number} on {counted(about.clips)} of the search (* objectives):")
         parts.append(comparison(trials[0].clips, chosen.clips, objectives=about.objectives))
         before, after = study.held_out(0), study.held_out(chosen.number)
         if before is not None and after is not None:
-            parts.append(f"trial {chosen.number} on {len(before)} clips that no trial has seen:")
+            parts.append(f"trial {chosen.number} on {counted(before)} that no trial has seen:")
             parts.append(comparison(before, after, objectives=about.objectives))
     return "\n\n".join(parts)
+
+
+def counted(clips: Collection[str]) -> str:
+    """Number of clips, in words."""
+    return "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
 
 
 def remarks(about: Description, *, prune: bool) -> list[str]:
