@@ -1,9 +1,10 @@
 """How far each transition of a motion is outside the motion prior: the one definition of *novelty*.
 
-Two figures of a transition decide. The reconstruction error is what decoding loses of it even with the latent that the
+Two figures of a transition say so. The reconstruction error is what decoding loses of it even with the latent that the
 encoder gives it. The change of heading is large where the canonical frame is badly defined: where the body lies on its
-side or turns over, its right points up or down, and the frame of the next input jumps. A third one is measured and does
-not decide: the divergence of the encoder from the conditional prior, which noise raises on any motion
+side or turns over, its right points up or down, and the frame of the next input jumps. They count where the trunk leans
+as no standing person's does; a fast kick is hard to reconstruct too, but there the prior still helps. The divergence of
+the encoder from the conditional prior is measured and does not decide, because noise raises it on any motion
 (docs/lab/unknown_motion.md). Knows no fits.
 """
 
@@ -28,10 +29,14 @@ from optim.priors.rollout import (
     joint_pivot,
 )
 
+NECK = 12
+"""Joint of the body at the upper end of the trunk."""
 RECONSTRUCTION_CM = (0.9, 1.1)
 """Reconstruction error [cm] at which a transition begins to be new, and at which it is new altogether."""
-HEADING_DEG = (6.0, 15.0)
+HEADING_DEG = (8.0, 20.0)
 """Change of heading [° per frame] at which it begins to be new, and at which it is new altogether."""
+LEAN_DEG = (40.0, 60.0)
+"""Lean of the trunk [°] from which novelty begins to count, and from which it counts altogether."""
 REACH, BLUR = 6, 6
 """Frames to either side for which the largest novelty counts, and over which the result is averaged."""
 
@@ -46,6 +51,8 @@ class Novelty:
     """(B, T-1) [cm] mean distance of the 22 joints from those that the decoder regresses from the posterior mean."""
     heading_deg: Tensor
     """(B, T-1) [°] turn of the canonical frame from one frame to the next, without its sign."""
+    lean_deg: Tensor
+    """(B, T-1) [°] angle of the line from the root joint to the neck with the vertical, after the transition."""
     shown: Tensor
     """(B, T) from 0 to 1: how far 3D observations show the body. Where they do not, the motion is a guess, and its
     figures say nothing about the true one."""
@@ -54,12 +61,11 @@ class Novelty:
     def frames(self) -> Tensor:
         """Novelty (B, T) from 0, as the prior knows motions, to 1; it changes smoothly from frame to frame.
 
-        The larger of the two figures that decide counts, each between its two bounds, as far as the body is shown.
-        Frame 0 has that of the first transition.
+        The larger of reconstruction error and heading change counts, each between its two bounds, as far as the trunk
+        leans and the body is shown. Frame 0 has that of the first transition.
         """
-        largest = torch.maximum(
-            _risen(self.reconstruction_cm, *RECONSTRUCTION_CM), _risen(self.heading_deg, *HEADING_DEG)
-        )
+        lost, turned = _risen(self.reconstruction_cm, *RECONSTRUCTION_CM), _risen(self.heading_deg, *HEADING_DEG)
+        largest = torch.minimum(torch.maximum(lost, turned), _risen(self.lean_deg, *LEAN_DEG))
         return smoothed(functional.pad(largest[:, None], (1, 0), mode="replicate")[:, 0]) * -smoothed(-self.shown)
 
 
@@ -81,7 +87,9 @@ def novelty(prior: MotionPrior, motion: State, *, shown: Tensor, turn: Turn = ca
         apart = (decoded[:, JOINTS] - now[:, JOINTS]).unflatten(1, (-1, 3)).norm(dim=-1).mean(1)
         cos, sin = turn(now[:, ROOT].reshape(-1, 3, 3))
         heading = torch.atan2(sin, cos).abs().rad2deg()
-        return Novelty(divergence.sum(-1).view(shape), 100.0 * apart.view(shape), heading.view(shape), shown)
+        trunk = motion.joints[:, 1:, NECK] - motion.joints[:, 1:, 0]
+        lean = torch.atan2(trunk[..., :2].norm(dim=-1), trunk[..., 2]).rad2deg()
+        return Novelty(divergence.sum(-1).view(shape), 100.0 * apart.view(shape), heading.view(shape), lean, shown)
 
 
 def smoothed(values: Tensor) -> Tensor:

@@ -99,14 +99,14 @@ class Observations:
 
     @cached_property
     def shows_body(self) -> Tensor:
-        """How far 3D observations show the body (B, T): 1 where all points are seen, 0 where half of them or fewer are.
+        """How far 3D observations show the body (B, T): 1 if all points are seen, 0 if three quarters or fewer are.
 
         Images alone do not show it: the depth in them is a guess.
         """
         shares = [mask.float().mean(-1) for name, mask in self.visible.items() if name != "joints2d"]
         if not shares:
             return torch.zeros(self.shape)
-        return (2.0 * torch.stack(shares).amax(0) - 1.0).clamp_min(0.0)
+        return (4.0 * torch.stack(shares).amax(0) - 3.0).clamp_min(0.0)
 
     def masked(self, name: str) -> Masked:
         """A 3D modality with 0 for unseen points (B, T, K, 3), and its mask (B, T, K, 1)."""

@@ -85,6 +85,7 @@ _HUMORSCOPE = Preset(
     missing_frames="bridged",
     split="even",
     stitching="blend",
+    unknown_motion="weakened",
     cloud_scale=0.1,
 )
 _FAST = replace(
@@ -108,7 +109,7 @@ PRESETS = {
         replace(_HUMORSCOPE, name="humorscope-measured-units", preconditioner="measured"),
         replace(_HUMORSCOPE, name="direct", stage_3="direct", preconditioner="measured"),
         replace(_HUMORSCOPE, name="gauss-newton", stage_3="single", stage_3_solver="lbfgs-gn"),
-        replace(_HUMORSCOPE, name="unknown-motion", unknown_motion="weakened"),
+        replace(_HUMORSCOPE, name="humorscope-trusted-prior", unknown_motion="ignored"),
         replace(_HUMORSCOPE, name="shooting", stage_3="shooting", preconditioner="measured"),
         _REFERENCE,
         replace(_REFERENCE, name="reference-6d", rotation="6d"),

@@ -24,6 +24,7 @@ def unknown(look: Look) -> Causes:
     evidence = (
         f"{lost.label} {lost.text(float(found.reconstruction_cm.max()))} at worst,"
         f" {lost.text(float(found.reconstruction_cm.median()))} in the median",
+        f"trunk leans by {float(found.lean_deg.median()):.0f}° in the median",
         f"heading turns by up to {float(found.heading_deg.max()):.0f}° in a frame",
         f"divergence of the encoder from the prior {float(found.divergence.median()):.0f} nats in the median",
     )
@@ -38,6 +39,6 @@ def unknown(look: Look) -> Causes:
         evidence,
         "Compare with stage 2, which needs no motion prior."
         if weakened
-        else "Take --preset unknown-motion, which weakens the prior there, or lower the weight of motion_prior.",
+        else "Take --preset humorscope, which weakens the prior there, or lower the weight of motion_prior.",
         look.at(b, frame),
     )

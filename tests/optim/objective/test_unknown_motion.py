@@ -17,7 +17,7 @@ from optim.sensitivity.curvature import Curvature
 from optim.session.session import Session
 from tests import fakes
 
-RULES = replace(PRESETS["humorscope"], unknown_motion="weakened")
+RULES, TRUSTING = PRESETS["humorscope"], PRESETS["humorscope-trusted-prior"]
 FRAMES = 6
 
 
@@ -40,7 +40,7 @@ def raw(problem: Problem, *, rules=RULES) -> dict[str, torch.Tensor]:
 
 def test_a_known_motion_is_fitted_as_without_the_rule(known):
     """Not only nearly: the terms and their sum are the same numbers."""
-    ours, without = raw(known), raw(known, rules=PRESETS["humorscope"])
+    ours, without = raw(known), raw(known, rules=TRUSTING)
     assert ours.keys() == without.keys() and "joints3d_smooth" not in ours
     assert all(torch.equal(ours[name], without[name]) for name in ours)
 
@@ -62,7 +62,7 @@ def test_smoothing_has_a_share_of_its_weight_in_stage_2():
     phases = schedule(RULES, "3d")
     second, third = phases[1].weights["joints3d_smooth"], phases[-1].weights["joints3d_smooth"]
     assert third == JOINING_SHARE * second > 0
-    assert "joints3d_smooth" not in schedule("humorscope", "3d")[-1].weights
+    assert "joints3d_smooth" not in schedule(TRUSTING, "3d")[-1].weights
     given = schedule(RULES, "3d", weights={"joints3d_smooth": (10.0, 10.0, 4.0)})
     assert given[-1].weights["joints3d_smooth"] == 4.0
 
@@ -72,7 +72,7 @@ def test_predicted_effects_know_the_factors(known):
     loss = objective(replace(known, novelty=torch.ones(2, FRAMES, dtype=torch.float64)))
     weak = {term.weight for term in TERMS if term.where_unknown == "weakened"}
     scaled = {name: value * (LEAST if name in weak else 1.0) for name, value in loss.phase.weights.items()}
-    plain = Objective(known, replace(loss.phase, weights=scaled, preset=PRESETS["humorscope"]), loss.prior_frame)
+    plain = Objective(known, replace(loss.phase, weights=scaled, preset=TRUSTING), loss.prior_frame)
     variables = fakes.variables(known, loss.phase, dtype=torch.float64)
     free = packing(variables, loss.phase)
     snapshot = replace(

@@ -62,7 +62,7 @@ def test_what_the_prior_knows(prior, name, new):
     found = novelty(prior, motion, shown=everywhere(motion))
     assert found.frames.shape[1] == found.reconstruction_cm.shape[1] + 1
     assert float(found.frames.min()) >= 0 and float(found.frames.max()) <= 1
-    assert float(found.frames.median()) > 0.9 if new else not found.frames.any()
+    assert float((found.frames > 0.9).float().mean()) > 0.4 if new else not found.frames.any()
 
 
 def test_it_does_not_matter_where_the_body_stands(prior):
@@ -76,22 +76,25 @@ def test_it_does_not_matter_where_the_body_stands(prior):
 def test_one_new_transition_weakens_its_surroundings_smoothly():
     lost = torch.zeros(1, 59)
     lost[0, 30] = 9.0
-    found = Novelty(torch.zeros(1, 59), lost, torch.zeros(1, 59), torch.ones(1, 60)).frames[0]
+    still, lying, shown = torch.zeros(1, 59), torch.full((1, 59), 90.0), torch.ones(1, 60)
+    found = Novelty(still, lost, still, lying, shown).frames[0]
     assert float(found[31]) == 1.0 and float(found[:10].max()) == 0 and float(found[55:].max()) == 0
     assert 0 < float(found.diff().abs().max()) < 0.1
+    assert not Novelty(still, lost, still, 0.2 * lying, shown).frames.any()  # an upright body, as in a kick
     assert torch.equal(smoothed(torch.ones(2, 4)), torch.ones(2, 4))
 
 
 def test_hidden_bodies_are_left_to_the_prior():
-    """Where half of the points or fewer are seen, nothing is weakened, however new the motion seems to be."""
-    rules = replace(PRESETS["humorscope"], unknown_motion="weakened")
+    """Where a quarter of the points or more is hidden, nothing is weakened, however new the motion seems to be."""
+    rules = PRESETS["humorscope"]
     problem = fakes.problem("joints3d", frames=40)
-    variables = Session(problem, schedule=schedule(rules)).current.variables
+    variables = dict(Session(problem, schedule=schedule(rules)).current.variables)
+    variables["root_orient"] = torch.zeros_like(variables["root_orient"])  # the body lies along y
     joints = torch.zeros_like(problem.observations.joints3d)
     found = weakening(replace(problem, observations=Observations(joints3d=joints)), variables, rules)
     assert float(found[0, 0]) == 1  # the untrained prior knows nothing
-    assert weakening(problem, variables, PRESETS["humorscope"]) is None
-    joints[:, 20:, :11] = torch.inf
+    assert weakening(problem, variables, PRESETS["humorscope-trusted-prior"]) is None
+    joints[:, 20:, :6] = torch.inf
     found = weakening(replace(problem, observations=Observations(joints3d=joints)), variables, rules)
     assert float(found[:, 20:].max()) < 1e-6 and float(found[:, :8].min()) == 1
     assert float(found.diff(dim=1).abs().max()) < 0.1
@@ -99,7 +102,7 @@ def test_hidden_bodies_are_left_to_the_prior():
 
 
 def test_a_fit_keeps_what_was_measured_when_stage_3_began(monkeypatch):
-    rules = replace(PRESETS["gauss-newton"], unknown_motion="weakened")
+    rules = PRESETS["gauss-newton"]
     level = torch.full((1, 8), 0.5)
     monkeypatch.setattr("optim.session.session.weakening", lambda *_: level)
     session = Session(fakes.problem("joints3d", frames=8, batch=1), schedule=schedule(rules, num_iters=(1, 1, 1)))

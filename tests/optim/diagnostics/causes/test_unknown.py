@@ -8,6 +8,7 @@ import torch
 from optim.diagnostics.causes import unknown as module
 from optim.diagnostics.causes.cause import Look
 from optim.diagnostics.causes.unknown import unknown
+from optim.priors import novelty as definition
 from optim.priors.novelty import Novelty
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
@@ -17,9 +18,10 @@ from tests import fakes
 FRAMES = 40
 
 
-@pytest.fixture(scope="module")
-def sessions() -> dict[str, Session]:
-    """Rule → a fit at the beginning of stage 3, with a prior that was never trained."""
+@pytest.fixture
+def sessions(monkeypatch) -> dict[str, Session]:
+    """Rule → a fit at the beginning of stage 3 with a prior that was never trained. Upright bodies count too."""
+    monkeypatch.setattr(definition, "LEAN_DEG", (-2.0, -1.0))
     found = {}
     for rule in ("ignored", "weakened"):
         phases = schedule(replace(PRESETS["humorscope"], unknown_motion=rule), num_iters=(0, 1, 1), lbfgs_max_iter=1)
@@ -41,11 +43,11 @@ def test_a_prior_that_knows_nothing_is_named(sessions):
 def test_the_frame_is_where_the_motion_is_newest(sessions, monkeypatch):
     lost = torch.zeros(1, FRAMES - 1)
     lost[0, 19] = 50.0
-    still, shown = torch.zeros_like(lost), torch.ones(1, FRAMES)
-    monkeypatch.setattr(module, "novelty_of", lambda *_: Novelty(still, lost, still, shown))
+    still, lying, shown = torch.zeros_like(lost), torch.full_like(lost, 90.0), torch.ones(1, FRAMES)
+    monkeypatch.setattr(module, "novelty_of", lambda *_: Novelty(still, lost, still, lying, shown))
     (cause,) = unknown(Look(sessions["ignored"].fit, None))
     assert cause.level == "warn" and abs(cause.frame - 20) <= 6
-    monkeypatch.setattr(module, "novelty_of", lambda *_: Novelty(still, still, still, shown))
+    monkeypatch.setattr(module, "novelty_of", lambda *_: Novelty(still, still, still, lying, shown))
     (cause,) = unknown(Look(sessions["ignored"].fit, None))
     assert cause.level == "good" and not cause.advice
 

@@ -25,7 +25,7 @@ from optim.problem.frames import canonical_frame
 from optim.problem.problem import Problem
 from optim.problem.variables import Variables, packing, root_variable
 from optim.schedule.phases import STAGE_3, Phase
-from optim.schedule.presets import PRESETS, Preset
+from optim.schedule.presets import PRESETS
 from optim.schedule.terms import TERMS, Term
 from tests import fakes
 from tests.optim.objective.rollout_model.dense import hessian
@@ -138,11 +138,10 @@ def compared(problem: Problem) -> dict[str, Compared]:
     }
 
 
-def alone(problem: Problem, term: Term, *, preset: str | Preset) -> tuple[Objective, Variables]:
+def alone(problem: Problem, term: Term, *, preset: str) -> tuple[Objective, Variables]:
     """Stage 3 with the weight of one term, without those that share the weight; and variables of it."""
-    rules = PRESETS[preset] if isinstance(preset, str) else preset
     names = (*STAGE_3, "floor_plane") if problem.has_camera else STAGE_3
-    phase = Phase("test", 3, names, 1, weights={term.weight: WEIGHT}, init_motion_frames=2, preset=rules)
+    phase = Phase("test", 3, names, 1, weights={term.weight: WEIGHT}, init_motion_frames=2, preset=PRESETS[preset])
     variables = fakes.variables(problem, phase, dtype=torch.float64)
     frame, root = None, axis_angle_to_matrix(variables["root_orient"])
     if not problem.has_camera:
@@ -157,10 +156,6 @@ def alone(problem: Problem, term: Term, *, preset: str | Preset) -> tuple[Object
 TRIED = [(term, "humorscope") for term in TERMS if term.name != "shooting_gap"]
 TRIED += [(TERMS[0], "humorscope-6d"), (TERMS[0], "reference")]
 """Each term once; the preset matters to all of them through the roll-out only."""
-
-
-UNKNOWN = replace(PRESETS["humorscope"], name="weakened", unknown_motion="weakened")
-"""Rules under which some terms count differently in every frame."""
 
 
 KNOWN: dict[tuple[str, bool], NetworkJacobians] = {}
@@ -210,7 +205,7 @@ def test_curvature_where_the_motion_is_unknown(term, seen, monkeypatch):
     """Every frame's share of the curvature has the factor that the frame's share of the loss has."""
     monkeypatch.setattr(model_module, "network_jacobians", known_jacobians("humorscope", seen))
     novelty = torch.rand(seen.batch, FRAMES, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    objective, variables = alone(replace(seen, novelty=novelty), term, preset=UNKNOWN)
+    objective, variables = alone(replace(seen, novelty=novelty), term, preset="humorscope")
     free = packing(variables, objective.phase)
     x = free.pack(variables)
     model, entry = quadratic(objective, variables, free, x, averaged=None)
