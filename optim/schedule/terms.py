@@ -179,15 +179,6 @@ TERMS: tuple[Term, ...] = (
     Term("contact_height", "m", "Σ c · max(|j_z| − 0.08, 0)", "contact",
          "joints in contact are on the floor",
          Weights(_stage_3(1.0, 10.0), planted=_stage_3(0.0, 0.0)), stage=3, joins="refine"),
-    Term("planted_vel", "m²", "½ Σ s_t ‖j_t − j_{t−1}‖², s = max(c − 0.2, 0) / 0.8, or low and slow", "planted",
-         "planted joints stand still",
-         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", axis="steps"),
-    Term("planted_height", "m²", "½ Σ s · max(|j_z − h_j| − 0.005, 0)², h_j resting height", "planted",
-         "planted joints are at the height at which the body rests on them",
-         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine"),
-    Term("floor_penetration", "m²", "½ Σ max(h_j − 0.005 − j_z, 0)², h_j resting height", "planted",
-         "no joint is so low that the body would be below the floor",
-         Weights(planted=_stage_3(300.0, 30000.0)), stage=3, joins="refine"),
     Term("floor_reg", "m²", "½ ‖floor − floor observed‖², in 5 cm per standard deviation where stated", "consistency",
          "the floor stays close to the observed one",
          # Own weight for images: the public one is 0.5 of a loss of 185, so that stage 3 turns the floor until a
@@ -202,6 +193,15 @@ TERMS: tuple[Term, ...] = (
          "the defects of multiple shooting are closed",
          # Weight in the first phase of shooting: ten times that of joint_consistency.
          Weights(_stage_3(10.0, 1000.0)), stage=3, needs=("nodes",)),
+    Term("planted_vel", "m²", "½ Σ s_t ‖j_t − j_{t−1}‖², s = max(c − 0.2, 0) / 0.8, or low and slow", "planted",
+         "planted joints stand still",
+         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", axis="steps"),
+    Term("planted_height", "m²", "½ Σ s · max(|j_z − h_j| − 0.005, 0)², h_j resting height", "planted",
+         "planted joints are at the height at which the body rests on them",
+         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine"),
+    Term("floor_penetration", "m²", "½ Σ max(h_j − 0.005 − j_z, 0)², h_j resting height", "planted",
+         "no joint is so low that the body would be below the floor",
+         Weights(planted=_stage_3(300.0, 30000.0)), stage=3, joins="refine"),
 )  # fmt: skip
 """All loss terms, in the order in which they are summed."""
 

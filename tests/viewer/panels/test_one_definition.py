@@ -38,7 +38,7 @@ from viewer.layers.prior import OneStepLayer
 from viewer.layers.rollout import RolloutLayer
 from viewer.layers.skeleton import ContactsLayer, RegressedLayer
 from viewer.layers.sub_sequences import OverlapsLayer, StitchedLayer
-from viewer.panels.inspect.floor import summary
+from viewer.panels.inspect.floor import held_lines, summary
 from viewer.panels.inspect.overlaps import _cells, shape_and_floor
 from viewer.protocol.commands import Analyse, Step
 from viewer.replay.results_source import ResultsSource
@@ -184,13 +184,14 @@ def test_heights_of_held_joints_are_the_same_numbers_everywhere(window):
     window.frames(3)
     held = np.flatnonzero((found.strength[0, frame] > 0) | (found.value[0, frame] > 0))
     assert len(held) > 0, "no joint is held here"
-    drawn = texts(ContactsLayer(), window)
+    drawn, lines = texts(ContactsLayer(), window), held_lines(window.view, frame, asked, 0)
     for index in held:
         height = found.height_cm[0, frame, index]
         said = f"{named.text(height)} high ({height - 100 * RESTING_HEIGHT[RESTING_JOINTS[index]]:+.1f})"
         assert any(said in text for text in drawn)
         name = JOINT_NAMES[RESTING_JOINTS[index]].replace("_", " ")
-        assert window.shows(f"{name} {said}")
+        assert any(f"{name} {said}" in line for line in lines)
+    assert window.shows(f"{len(lines)} held at frame {frame}")
 
 
 def test_floor_tilt_is_the_same_number_everywhere(open_fit):

@@ -21,6 +21,7 @@ from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, font, scale, sequence_choice, tooltip
 
 LEAN_DEG, LIFT_CM = 45.0, 200.0  # largest entries
+PLOT_HEIGHT = 120.0  # px that are left to the curves before held joints are written out; a tooltip has them all
 SAME_DEG, SAME_CM = 0.005, 0.05  # differences of floors that would be written as 0
 
 
@@ -36,12 +37,26 @@ def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     b = min(ui.sequence, len(view.scene.starts) - 1)
     with font(theme.SMALL_FONT):
         psim.PushTextWrapPos(0.0)
-        psim.TextColored(theme.rgba(theme.DIM), summary(found.value, b))
-        held = [f"{name} {text}" for _, name, text in resting_joints(view, ui.frame, found.value, b)]
+        held = held_lines(view, ui.frame, found.value, b)
+        count = f" · {len(held)} held at frame {ui.frame}" if held else ""
+        psim.TextColored(theme.rgba(theme.DIM), summary(found.value, b) + count)
         if held:
-            psim.TextUnformatted(f"Frame {ui.frame}: {' · '.join(held)}")
+            tooltip("\n".join(held))
+        for line in held[: _free_lines()]:
+            psim.TextUnformatted(line)
         psim.PopTextWrapPos()
     frame_plot("floor", view, ui, ground_curves(view, found.value, b))
+
+
+def held_lines(view: ViewModel, frame: int, found: GroundCurves, sequence: int) -> list[str]:
+    """The joints that are held at a frame, a line for each, those that cost most first."""
+    return [f"{name} {text}" for _, name, text in resting_joints(view, frame, found, sequence)]
+
+
+def _free_lines() -> int:
+    """The number of lines that fit above the curves."""
+    free = psim.GetContentRegionAvail()[1] - PLOT_HEIGHT * scale()
+    return max(0, int(free / psim.GetTextLineHeightWithSpacing()))
 
 
 def ground_curves(view: ViewModel, found: GroundCurves, b: int) -> list[Curve]:
