@@ -20,7 +20,7 @@ from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 from optim.common.logs import start_logging
 from optim.common.progress import clock
-from optim.evaluation.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch
+from optim.evaluation.protocols import PICTURED, PROTOCOLS, Models, Row, choose_extracts, fit_batch
 from optim.evaluation.results import rows_of
 from optim.evaluation.tables import append_rows, figures_of, read_rows, table
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
@@ -62,13 +62,14 @@ def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
     extracts = choose_extracts(
         options.data, body, count=options.clips, frames=options.frames, split=split, match=options.match
     )
+    preset = options.preset or ("humorscope" if options.protocol in PICTURED else DEFAULT)
     done = {row["clip"] for row in read_rows(options.csv)}
     left = [e for e in extracts if e.name not in done]
     began = time.monotonic()
     for start in range(0, len(left), options.batch):
         batch = left[start : start + options.batch]
-        how = {name: getattr(options, name) for name in ("protocol", "preset", "seed", "num_iters", "solvers")}
-        append_rows(options.csv, fit_batch(batch, models, **how))
+        how = {name: getattr(options, name) for name in ("protocol", "seed", "num_iters", "solvers")}
+        append_rows(options.csv, fit_batch(batch, models, preset=preset, **how))
         finished = start + len(batch)
         remaining = (time.monotonic() - began) / finished * (len(left) - finished)
         print(f"{finished}/{len(left)} clips, {clock(remaining)} left", file=sys.stderr, flush=True)
@@ -105,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--match", nargs="+", default=(), metavar="WORD", help="only clips whose path has one of the words"
     )
-    group.add_argument("--preset", default=DEFAULT)
+    group.add_argument("--preset", help=f"({DEFAULT}, for images humorscope)")
     group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
     group.add_argument("--solvers", nargs=3, choices=SOLVERS, help="solvers of the three stages (those of the preset)")
     group.add_argument("--seed", type=int, default=0)

@@ -495,6 +495,7 @@ def _checked(recorded: dict[str, Any], path: Path) -> Settings:
         InputError: A value has another type than its option, or is out of its range.
     """
     given = {name: value for name, value in recorded.items() if name not in OF_ONE_RUN}
+    given.setdefault("preset", "humorscope")  # the default of the versions that wrote only what differed from it
     for name, value in given.items():
         if not has_type(value, get_type_hints(Settings)[name]):
             raise InputError(f"{path}: setting {name} is {value!r}, which this option cannot be; the file is damaged")
@@ -508,8 +509,9 @@ def _checked(recorded: dict[str, Any], path: Path) -> Settings:
 
 
 def _of_the_fit(settings: Settings) -> dict[str, Any]:
-    """The settings that differ from the defaults and concern the fit itself."""
+    """The preset, and the settings that differ from the defaults and concern the fit itself."""
     given = {name: value for name, value in settings.given.items() if name not in OF_ONE_RUN}
+    given["preset"] = settings.preset
     return {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
 
 

@@ -19,6 +19,7 @@ from optim.config.sources import endings, source_of
 from optim.diagnostics.comparison import settings_texts
 from optim.recording.run_folder import Place, choose_place, recent_runs
 from optim.recording.runfile import SUFFIX
+from optim.schedule.presets import DEFAULT
 from viewer.commands.sessions import make_session, record
 from viewer.protocol.view_model import About
 from viewer.replay.opening import replay_of
@@ -154,7 +155,8 @@ def open_instead(settings: Settings, path: str) -> None:
 
     A new process is needed because Polyscope can be started only once in a process.
     """
-    kept = ("preset", *MODEL_FILES)
+    chosen = settings.preset not in (DEFAULT, "humorscope")  # these two follow from the kind of data
+    kept = (*(("preset",) if chosen else ()), *MODEL_FILES)
     words = [word for name in kept for word in (flag_of(name), str(getattr(settings, name)))]
     if path.lower().endswith(CONFIGURATION):
         words = [f"@{path}"]

@@ -32,7 +32,7 @@ def test_a_finished_clip_is_known_by_the_record_of_its_results(job):
 def test_other_settings_are_an_error_or_a_reason_to_fit_anew(job):
     batches.quick(job.settings)
     other = replace(job, settings=replace(job.settings, preset="direct"))
-    with pytest.raises(InputError, match="--preset humorscope, not direct; give another --out, or --again"):
+    with pytest.raises(InputError, match="--preset fast, not direct; give another --out, or --again"):
         finished(other)
     assert not finished(other, again=True)
 

@@ -178,6 +178,14 @@ def test_the_name_of_the_clip_leads_into_no_other_folder(copy, name):
     assert Path("results", found).resolve().parent == Path("results").resolve()
 
 
+def test_a_record_without_a_preset_had_the_default_of_its_time(copy):
+    given = logged(copy, "settings")
+    assert ["preset", "fast"] in given["map"]
+    given["map"].remove(["preset", "fast"])
+    replace_logged(copy, "settings", given)
+    assert resumed_settings(parse(["--resume", str(copy)])).preset == "humorscope"
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("lbfgs_max_iter", "many"), ("num_points", 10**9), ("smpl", 5), ("weights", [1])]
 )

@@ -75,6 +75,15 @@ def test_the_next_program_has_the_same_models_and_rules(monkeypatch):
     assert (again.preset, again.smpl, again.humor) == ("reference", settings.smpl, settings.humor)
 
 
+@pytest.mark.parametrize(("name", "preset"), [("clip.mp4", "humorscope"), ("walk_poses.npz", "fast")])
+def test_a_default_preset_follows_from_the_next_data(monkeypatch, name, preset):
+    became = []
+    monkeypatch.setattr(commands.os, "execv", lambda *words: became.append(words))
+    for settings in (parse([]), parse(["--observations", "joints2d"])):
+        commands.open_instead(settings, f"/somewhere/{name}")
+        assert parse(became[-1][1][3:]).preset == preset
+
+
 def test_a_configuration_is_read_as_on_the_command_line(app, monkeypatch, tmp_path):
     became, path = [], tmp_path / "my fit.cfg"
     path.write_text("--data getup\n--seed 3\n")
