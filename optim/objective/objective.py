@@ -84,7 +84,7 @@ class Objective:
             for term in usable_terms(self.problem.offers | self.phase.offers)
             if self.phase.weight(term.weight) > 0
             and self.phase.stage >= term.stage
-            and not (self.phase.stage == 3 and absent(term, self.problem, self.phase.preset))
+            and not (self.phase.stage == 3 and absent(term, self.problem, self.phase))
         )
 
     @cached_property
@@ -104,7 +104,7 @@ class Objective:
         """Factor of a term in each frame or step, see ``unknown_motion.factor``; before stage 3 there is none."""
         if self.phase.stage < 3:
             return None
-        return factor(term, self.problem, self.phase.preset, self.seen.frames)
+        return factor(term, self.problem, self.phase, self.seen.frames)
 
     @property
     def sees_all(self) -> bool:

@@ -38,7 +38,7 @@ FORMS = (
         Phase,
         "Phase",
         "name stage variables steps iterations frames weights init_motion_frames segment preset solver flat_gain"
-        " flat_iterations",
+        " flat_iterations joining",
         shared=True,
     ),
 )

@@ -55,6 +55,8 @@ class Phase:
     frames: int | None = None
     """Number of first frames that are rolled out and observed; None means all."""
     weights: Mapping[str, float] = field(default_factory=dict)
+    joining: Mapping[str, float] = field(default_factory=dict)
+    """Name of a weight → the value with which its term joins only where the motion is unknown (``is_joining``)."""
     init_motion_frames: int | None = None
     """``init_motion_prior`` is scaled by (number of frames) / this number; None means by 1."""
     segment: int | None = None
@@ -70,6 +72,10 @@ class Phase:
     def weight(self, name: str) -> float:
         """The weight of a name; 0 where the phase does not have it."""
         return self.weights.get(name, 0.0)
+
+    def is_joining(self, name: str) -> bool:
+        """Whether a weight counts only where the motion is unknown: the preset has added it, and nobody changed it."""
+        return name in self.joining and self.weight(name) == self.joining[name]
 
     @property
     def offers(self) -> frozenset[Need]:

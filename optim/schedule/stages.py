@@ -82,9 +82,10 @@ def schedule(
     gain = rules.flat_gain if flat_gain is None else flat_gain
     counted = rules.flat_iterations if flat_iterations is None else flat_iterations
     check_flat(gain, counted)
+    joining = _joining(rules, per_stage)
     first = Phase("stage 1", 1, ("trans", "root_orient"), steps[0], weights=per_stage[0])
     second = Phase("stage 2", 2, ("trans", "root_orient", "betas", "latent_pose"), steps[1], weights=per_stage[1])
-    third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2] | _joining(rules, per_stage))
+    third = Phase("stage 3", 3, STAGE_3, steps[2], weights=per_stage[2] | joining, joining=joining)
     if data_type in ("rgb", "rgbd"):
         third = replace(third, variables=(*STAGE_3, "floor_plane"))
     phases = [first, second, third]

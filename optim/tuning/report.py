@@ -12,7 +12,7 @@ from optim.schedule.phases import Phase
 from optim.schedule.stage3_variants import DEFECT
 from optim.schedule.terms import Triple
 from optim.schedule.weights import default_weights
-from optim.tuning.choosing import front, gain, taken
+from optim.tuning.choosing import baseline, front, gain, taken
 from optim.tuning.figures import FIGURES
 from optim.tuning.space import FLAT_GAIN, PRESET, SOLVER, Parameter, Point
 from optim.tuning.study import Description, Trial
@@ -27,11 +27,11 @@ def summary(trials: Sequence[Trial], description: Description) -> str:
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     chosen = taken(trials, description.objectives)
     rows = sorted(front(trials, description.objectives), key=lambda trial: trial.values)
-    first = [trial for trial in trials if trial.number == 0 and trial.values]
+    first = baseline(trials)
     names = [parameter.partition("=")[0] for parameter in description.parameters]
     table = [["trial", *map(titled, description.objectives), *names]]
-    for trial in [*first, *(trial for trial in rows if trial.number != 0)]:
-        mark = " (present weights)" if trial.number == 0 else " (taken)" if trial is chosen else ""
+    for trial in [*([first] if first else []), *(trial for trial in rows if trial is not first)]:
+        mark = " (present weights)" if trial is first else " (taken)" if trial is chosen else ""
         values = [f"{value:.4g}" for value in trial.values]
         table.append([f"{trial.number}{mark}", *values, *(_shown(trial.point[name]) for name in names)])
     return f"{len(trials)} trials: {counts}\n{_aligned(table)}"
@@ -100,7 +100,8 @@ def save_configuration(
 
 
 def _most(phases: Sequence[Phase], name: str, stage: int) -> float:
-    return max((phase.weight(name) for phase in phases if phase.stage == stage), default=0.0)
+    given = (0.0 if phase.is_joining(name) else phase.weight(name) for phase in phases if phase.stage == stage)
+    return max(given, default=0.0)
 
 
 def _shown(value: float | str) -> str:

@@ -67,6 +67,18 @@ def test_smoothing_has_a_share_of_its_weight_in_stage_2():
     assert given[-1].weights["joints3d_smooth"] == 4.0
 
 
+@pytest.mark.parametrize("unknown", [False, True])
+def test_a_smoothing_that_was_given_counts_in_every_frame(known, unknown):
+    novelty = torch.linspace(0, 1, 2 * FRAMES, dtype=torch.float64).view(2, FRAMES) if unknown else None
+    phase = schedule(RULES, "3d", weights={"joints3d_smooth": (10.0, 10.0, 4.0)})[-1]
+    plain = schedule(TRUSTING, "3d", weights={"joints3d_smooth": (10.0, 10.0, 4.0)})[-1]
+    made = []
+    for one in (phase, plain):
+        loss = Objective(replace(known, novelty=novelty), one, identity(known.batch, dtype=torch.float64))
+        made.append(loss.residuals(loss.predict(fakes.variables(known, one, dtype=torch.float64)))["joints3d_smooth"])
+    assert torch.equal(*made)
+
+
 def test_predicted_effects_know_the_factors(known):
     """The product with the curvature changes by what the squares of the weakened terms change by."""
     loss = objective(replace(known, novelty=torch.ones(2, FRAMES, dtype=torch.float64)))

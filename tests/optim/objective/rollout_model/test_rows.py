@@ -141,7 +141,10 @@ def compared(problem: Problem) -> dict[str, Compared]:
 def alone(problem: Problem, term: Term, *, preset: str) -> tuple[Objective, Variables]:
     """Stage 3 with the weight of one term, without those that share the weight; and variables of it."""
     names = (*STAGE_3, "floor_plane") if problem.has_camera else STAGE_3
-    phase = Phase("test", 3, names, 1, weights={term.weight: WEIGHT}, init_motion_frames=2, preset=PRESETS[preset])
+    weights = {term.weight: WEIGHT}
+    joining = weights if term.where_unknown == "joins" and problem.novelty is not None else {}
+    rules = {"weights": weights, "joining": joining, "preset": PRESETS[preset]}
+    phase = Phase("test", 3, names, 1, init_motion_frames=2, **rules)
     variables = fakes.variables(problem, phase, dtype=torch.float64)
     frame, root = None, axis_angle_to_matrix(variables["root_orient"])
     if not problem.has_camera:
