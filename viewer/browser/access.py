@@ -16,6 +16,7 @@ from websockets.http11 import Request, Response
 from optim.common.errors import InputError
 
 FIRST_PORT, PORTS = 8080, 100
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 """The port that is tried first where none is given, and how many are tried."""
 
 
@@ -42,6 +43,8 @@ class Access:
         """
         if not _of_our_page(request):
             return _answer(HTTPStatus.FORBIDDEN, "Another web page asked for this.")
+        if self.token is None and not self._is_by_a_name_of_ours(request):
+            return _answer(HTTPStatus.FORBIDDEN, f"Open {self.address}; other names are refused without a token.")
         if self.token is None or self._is_token(_cookie(request, self._cookie_name)):
             return None
         if self._is_token(parse_qs(urlsplit(request.path).query).get("token", [""])[0]):
@@ -53,6 +56,11 @@ class Access:
     def _cookie_name(self) -> str:
         """Browsers keep cookies by host and not by port."""
         return f"humorscope-{self.port}"
+
+    def _is_by_a_name_of_ours(self, request: Request) -> bool:
+        """Whether the address was asked for by a name of this machine; a page may point a name of its own here."""
+        name = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+        return name in {*LOOPBACK_NAMES, self.host.lower()}
 
     def _is_token(self, given: str) -> bool:
         assert self.token is not None

@@ -34,11 +34,17 @@ class Inbox:
             self._waiting.pop(key, None)
             self._waiting[key] = act
 
-    def carry_out(self) -> list[Command]:
-        """Do what is waiting; the commands that came of it."""
+    def carry_out(self, failed: Callable[[Exception], None]) -> list[Command]:
+        """Do what is waiting; the commands that came of it. ``failed`` is told of an action that raises."""
         with self._lock:
             acts, self._waiting = list(self._waiting.values()), {}
-        return [command for act in acts for command in act() or ()]
+        commands: list[Command] = []
+        for act in acts:
+            try:
+                commands += act() or ()
+            except Exception as error:  # one browser's action must not end the fit of all
+                failed(error)
+        return commands
 
     def show(self, widget: Any, value: Any) -> None:
         """Write the state into a widget, unless a user has changed it and that has not been carried out yet."""

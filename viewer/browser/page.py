@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import viser
 
@@ -66,7 +67,7 @@ class Page(FrontEnd):
         now = time.monotonic()
         seconds, self._last_time = min(now - self._last_time, 0.5), now
         self.receive()
-        commands = self._inbox.carry_out()
+        commands = self._inbox.carry_out(partial(self._failed, "control"))
         watched = bool(self.server.get_clients())
         if commands or self.ui.playing:
             self._last_act = now
@@ -157,9 +158,13 @@ class Page(FrontEnd):
             return list(draw())
         except Exception as error:
             self._broken.add(name)
-            traceback.print_exception(error)
-            self.ui.note(Note(level="error", text=f"{name}: {type(error).__name__}: {error}"))
+            self._failed(name, error)
             return []
+
+    def _failed(self, name: str, error: Exception) -> None:
+        """Say that something of the page has failed."""
+        traceback.print_exception(error)
+        self.ui.note(Note(level="error", text=f"{name}: {type(error).__name__}: {error}"))
 
     async def _welcome(self, client: viser.ClientHandle) -> None:
         """Give a new browser a viewpoint as soon as there is something to see."""

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     options, flags = build_parser().parse_known_args(words)
     if flags and not flags[0].startswith(("-", "@")):
         flags = ["--open", *flags]
-    if not words:
+    if not flags and not options.fit:
         raise InputError("give a recorded run or results, data with --data-path, or --fit for the demo")
     settings = parse(flags)
     for notice in settings.notices:

@@ -79,6 +79,9 @@ def test_on_this_machine_no_token_is_asked_for_but_other_pages_are_refused():
         assert asked(access, "/").status == 200
         assert asked(access, "/", Origin=f"http://{HOST}:{access.port}").status == 200
         assert asked(access, "/", Origin="http://elsewhere.example").status == 403
+        named = {"Host": f"elsewhere.example:{access.port}", "Origin": f"http://elsewhere.example:{access.port}"}
+        assert asked(access, "/", **named).status == 403, "a page whose name was pointed at this machine"
+        assert asked(access, "/", Host=f"localhost:{access.port}").status == 200
         assert server.request_share_url() is None
     finally:
         server.stop()
