@@ -29,7 +29,7 @@ from optim.common.progress import Progress
 from optim.evaluation.protocols import PROTOCOLS, Models, choose_extracts
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
-from optim.tuning.choosing import split, taken
+from optim.tuning.choosing import baseline, split, taken
 from optim.tuning.figures import FIGURES, checked
 from optim.tuning.fits import WARM_ITERATIONS, Clip
 from optim.tuning.material import Degraded, Material, Runs
@@ -91,32 +91,34 @@ def search(options: argparse.Namespace) -> None:
     chosen = _chosen(study, options.trial)
     if chosen is not None and held_out:
         left = [material.clip(name, searched, iterations=options.iterations) for name in held_out]
-        for number in dict.fromkeys((0, chosen.number)):
-            keep_held_out(study, number, left)
+        first = baseline(study.trials())
+        for trial in [*([first] if first is not None and first is not chosen else []), chosen]:
+            keep_held_out(study, trial, left)
     print(told(study, chosen))
     if options.save_cfg is not None and chosen is not None:
         save_configuration(options.save_cfg, material.phases, searched, chosen, data=material.data)
         print(f"\ntrial {chosen.number} is in {options.save_cfg}; humorscope @{options.save_cfg} fits with it")
 
 
-def keep_held_out(study: Study, number: int, clips: Sequence[Clip]) -> None:
+def keep_held_out(study: Study, trial: Trial, clips: Sequence[Clip]) -> None:
     """Fit held-out clips under the point of a trial, if that has not been done."""
-    if study.held_out(number) is not None:
+    if study.held_out(trial.number) is not None:
         return
-    point, rows = study.trials()[number].point, {}
+    rows = {}
     for clip in clips:
-        *_, rows[clip.name] = clip.figures(point)
-    study.keep_held_out(number, rows)
+        *_, rows[clip.name] = clip.figures(trial.point)
+    study.keep_held_out(trial.number, rows)
 
 
 def told(study: Study, chosen: Trial | None) -> str:
     """The front, and how the chosen trial compares on the clips of the search and on those held out."""
     about, trials = study.description, study.trials()
     parts = [summary(trials, about)]
-    if chosen is not None and trials[0].values:
+    first = baseline(trials)
+    if chosen is not None and first is not None:
         parts.append(f"trial {chosen.number} on {counted(about.clips)} of the search (* objectives):")
-        parts.append(comparison(trials[0].clips, chosen.clips, objectives=about.objectives))
-        before, after = study.held_out(0), study.held_out(chosen.number)
+        parts.append(comparison(first.clips, chosen.clips, objectives=about.objectives))
+        before, after = study.held_out(first.number), study.held_out(chosen.number)
         if before is not None and after is not None:
             parts.append(f"trial {chosen.number} on {counted(before)} that no trial has seen:")
             parts.append(comparison(before, after, objectives=about.objectives))

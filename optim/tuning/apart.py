@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from optim.common.errors import InputError
 from optim.session.session import Session
-from optim.tuning.choosing import front
+from optim.tuning.choosing import baseline, front
 from optim.tuning.figures import checked
 from optim.tuning.fits import WARM_ITERATIONS, WarmFit
 from optim.tuning.space import Parameter, parameters, present
@@ -57,7 +57,7 @@ def search_of(
     here = session.current
     if here.stage < 3:
         raise InputError("weights of stage 3 are searched; run the fit into stage 3 first")
-    searched = parameters(weights, here.schedule)
+    searched = parameters(weights, (here.schedule[here.phase],))
     how = {"snapshot": here.id, "loss": float(here.evaluation.total), "iterations": WARM_ITERATIONS}
     texts = tuple(one.text for one in searched)
     description = Description(texts, checked(objectives), (CLIP,), (), how)
@@ -76,8 +76,15 @@ def line(search: Search, study: Study) -> dict[str, Any]:
     """The state of a search as data: the number of finished trials, and those that are complete."""
     trials = study.trials()
     best = {trial.number for trial in front(trials, search.description.objectives)}
+    first = baseline(trials)
     complete = [
-        {"number": t.number, "weights": dict(t.point), "values": list(t.values), "front": t.number in best}
+        {
+            "number": t.number,
+            "present": t is first,
+            "weights": dict(t.point),
+            "values": list(t.values),
+            "front": t.number in best,
+        }
         for t in trials
         if t.values
     ]
@@ -92,7 +99,8 @@ def serve(source: BinaryIO, tell: Any) -> None:
     threading.Thread(target=_wait_for_the_end, args=(source, stopped), daemon=True).start()
     try:
         study = Study(search.path, search.searched, search.description)
-        study.begin_with(present(search.searched, search.session.schedule))
+        here = search.session.current
+        study.begin_with(present(search.searched, (here.schedule[here.phase],)))
         tell(line(search, study))
         fit = WarmFit(CLIP, search.session, search.searched)
         for _ in study.search([fit], trials=search.trials, interrupt=stopped.is_set):

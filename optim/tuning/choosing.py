@@ -34,14 +34,19 @@ def front(trials: Sequence[Trial], objectives: Sequence[str]) -> list[Trial]:
     return [t for t in complete if not any(dominates(other.values, t.values, objectives) for other in complete)]
 
 
+def baseline(trials: Sequence[Trial]) -> Trial | None:
+    """The trial with the present weights; None if none is complete."""
+    return next((trial for trial in trials if trial.present and trial.values), None)
+
+
 def taken(trials: Sequence[Trial], objectives: Sequence[str]) -> Trial | None:
     """The trial to take: the one on the front that is nearest to the best value of every objective.
 
-    Trials that are better than the first one, which has the present weights, in every respect go before others.
+    Trials that are better than the one with the present weights in every respect go before others.
     Each objective counts in the range that it has on the front. None if no trial is complete.
     """
     best = front(trials, objectives)
-    first = next((trial for trial in trials if trial.number == 0 and trial.values), None)
+    first = baseline(trials)
     if first is not None:
         best = [trial for trial in best if dominates(trial.values, first.values, objectives)] or best
     if not best:

@@ -26,7 +26,7 @@ FEWEST_CLIPS = 4
 """Smallest number of clips among which a test can say that a trial is worse than the best one."""
 MOST_FAILURES = 5
 """Number of trials in a row that may fail before the search ends."""
-_DESCRIPTION, _CLIPS, _HELD_OUT = "description", "clips", "held out"
+_DESCRIPTION, _CLIPS, _HELD_OUT, _PRESENT = "description", "clips", "held out", "present"
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Trial:
     """The objectives; empty unless the trial is complete."""
     clips: Mapping[str, Mapping[str, float]]
     """Name of a clip → its figures."""
+    present: bool = False
+    """Whether it has the values that the fit itself has."""
 
 
 class Study:
@@ -111,9 +113,11 @@ class Study:
             )
 
     def begin_with(self, point: Point) -> None:
-        """Let the first trial be at a point, with which the others are compared."""
-        if not self._study.get_trials(deepcopy=False):
-            self._study.enqueue_trial(dict(point))
+        """Let a trial be at a point, with which the others are compared, unless there is one; one that broke off counts
+        as none."""
+        of_the_fit = [t for t in self._study.get_trials(deepcopy=False) if _PRESENT in t.user_attrs]
+        if not any(trial.state.name in ("COMPLETE", "WAITING") for trial in of_the_fit):
+            self._study.enqueue_trial(dict(point), user_attrs={_PRESENT: True})
 
     def search(
         self,
@@ -270,7 +274,8 @@ def _state(name: str) -> Any:
 def _trial(trial: Any) -> Trial:
     name = next((name for name, theirs in _STATES.items() if theirs == trial.state.name), "running")
     values = tuple(trial.values) if name == "complete" else ()
-    return Trial(trial.number, name, dict(trial.params), values, trial.user_attrs.get(_CLIPS, {}))
+    told = trial.user_attrs
+    return Trial(trial.number, name, dict(trial.params), values, told.get(_CLIPS, {}), _PRESENT in told)
 
 
 def _short(value: Any) -> str:

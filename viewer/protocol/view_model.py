@@ -389,7 +389,8 @@ class LiveChange:
 class TunedTrial:
     """A short fit under other weights that has come to its end."""
 
-    number: int  # 0: the weights of the fit itself
+    number: int
+    present: bool  # whether it has the weights of the fit itself
     weights: Mapping[str, float]
     values: tuple[float, ...]  # of the objectives
     front: bool  # no other trial is better in one objective and at least as good in the others

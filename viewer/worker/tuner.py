@@ -120,7 +120,13 @@ def _taken(state: Tuning, told: dict[str, Any]) -> Tuning:
     if "error" in told:
         return replace(state, error=told["error"])
     trials = tuple(
-        TunedTrial(number=row["number"], weights=row["weights"], values=tuple(row["values"]), front=row["front"])
+        TunedTrial(
+            number=row["number"],
+            present=row["present"],
+            weights=row["weights"],
+            values=tuple(row["values"]),
+            front=row["front"],
+        )
         for row in told["trials"]
     )
     return replace(state, done=told["done"], trials=trials)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from optim.common.errors import InputError
-from optim.tuning.choosing import dominates, front, gain, split, taken
+from optim.tuning.choosing import baseline, dominates, front, gain, split, taken
 from optim.tuning.space import Parameter, Point
 from optim.tuning.study import Description, Study, Trial, read_description
 
@@ -33,6 +33,14 @@ class Bowl:
         away = math.log10(float(point["contact_vel"]) / BEST)
         for step in (2.0, 1.0):  # the first figures are those of an unfinished fit
             yield {"truth_cm": self._offset + step * (1.0 + away**2), "mean_skate_mm": 5.0 - away}
+
+
+class Broken(Bowl):
+    """A clip whose fit fails."""
+
+    def figures(self, point: Point) -> Iterator[dict[str, float]]:
+        raise InputError("broken")
+        yield {}
 
 
 def described(*clips: str, objectives: tuple[str, ...] = ("truth_cm",), held_out: tuple[str, ...] = ()) -> Description:
@@ -145,6 +153,19 @@ def test_an_interrupted_trial_is_not_counted(tmp_path):
     assert study.finished < 5 and study.trials()[-1].state in ("failed", "complete")
 
 
+def test_present_weights_that_were_broken_off_are_tried_again(tmp_path):
+    study = Study(tmp_path / "study.log", SEARCHED, described("clip 0"))
+    study.begin_with({"contact_vel": 1.0})
+    with pytest.raises(InputError):
+        list(study.search([Broken("clip 0")], trials=1))
+    assert study.trials()[0].state == "failed" and study.trials()[0].present
+    assert baseline(study.trials()) is None
+    again = searched(tmp_path / "study.log", trials=3)
+    found = baseline(again.trials())
+    assert found is not None and found.point == {"contact_vel": 1.0} and found.number > 0
+    assert sum(trial.present for trial in searched(tmp_path / "study.log", trials=3).trials()) == 2
+
+
 def test_held_out_clips_are_fitted_only_after_the_search(tmp_path):
     from optim.commands.tune import keep_held_out, told
 
@@ -158,15 +179,15 @@ def test_held_out_clips_are_fitted_only_after_the_search(tmp_path):
     assert all(set(trial.clips) <= set(names) for trial in study.trials())
     best = taken(study.trials(), ("truth_cm",))
     assert best is not None
-    for number in (0, best.number, best.number):
-        keep_held_out(study, number, [Bowl(name, log=log) for name in out])
+    for one in (study.trials()[0], best, best):
+        keep_held_out(study, one, [Bowl(name, log=log) for name in out])
     assert sorted(log[-4:]) == sorted((*out, *out)), "each point once"
     assert set(study.held_out(best.number) or {}) == set(out)
     assert f"trial {best.number} on 2 clips that no trial has seen" in told(study, best)
 
 
 def trial(number: int, *values: float) -> Trial:
-    return Trial(number, "complete", {}, values, {})
+    return Trial(number, "complete", {}, values, {}, number == 0)
 
 
 def test_the_trial_to_take_is_no_worse_than_the_present_weights_where_one_is():

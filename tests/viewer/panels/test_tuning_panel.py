@@ -14,7 +14,7 @@ from viewer.protocol.view_model import Note, TunedTrial, Tuning
 
 
 def trial(number: int, weight: float, *values: float, front: bool = False) -> TunedTrial:
-    return TunedTrial(number=number, weights={"joints3d": weight}, values=values, front=front)
+    return TunedTrial(number=number, present=number == 0, weights={"joints3d": weight}, values=values, front=front)
 
 
 def found(window: Window, **more: object) -> Tuning:

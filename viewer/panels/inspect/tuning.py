@@ -94,7 +94,7 @@ def progress_text(found: Tuning) -> str:
 
 def trial_text(found: Tuning, trial: TunedTrial) -> str:
     """A trial in words: its figures and its weights."""
-    head = "present weights" if trial.number == 0 else f"trial {trial.number}"
+    head = "present weights" if trial.present else f"trial {trial.number}"
     values = zip(found.objectives, trial.values, strict=True)
     lines = [f"{QUANTITIES[name].label} {number(value)} {QUANTITIES[name].unit}".rstrip() for name, value in values]
     return "\n".join([head, *lines, *(f"{name} = {number(value)}" for name, value in trial.weights.items())])
@@ -128,7 +128,7 @@ def _plot(found: Tuning) -> TunedTrial | None:
                 margin = 0.08 * max(float(np.ptp(values)), 1e-6)
                 implot.SetupAxisLimits(int(axis), values.min() - margin, values.max() + margin, always)
             best = np.array([trial.front for trial in found.trials])
-            first = np.array([trial.number == 0 for trial in found.trials])
+            first = np.array([trial.present for trial in found.trials])
             _dots("others", x[~best], y[~best], theme.DIM, 3.0)
             _dots("front", x[best], y[best], theme.ACCENT, 5.0)
             _dots("present", x[first], y[first], theme.WARN, 6.0, marker=int(implot.ImPlotMarker_Diamond))
