@@ -148,9 +148,14 @@ def resample(trans: np.ndarray, poses: np.ndarray, *, fps: float) -> tuple[np.nd
 
 
 def _require_no_marks(trans: np.ndarray, poses: np.ndarray, path: Path) -> None:
-    """Refuse frames that are marked as missing: the same number in all of ``trans`` and of ``poses``."""
+    """Refuse frames that are marked as missing: the same number in all of ``trans`` and of ``poses``.
+
+    Zeros that the motion begins with may be a rest pose at the origin, and are read.
+    """
     marked = ~np.isfinite(known_points(trans[:, None])[:, 0, 0]) & np.isfinite(trans).all(1)
     marked &= (poses == poses[:, :1]).all(1)
+    zero = marked & (trans == 0).all(1) & (poses == 0).all(1)
+    marked[: len(trans) if zero.all() else int(np.argmin(zero))] = False
     if 2 <= int(marked.sum()) < len(trans):
         first = int(np.flatnonzero(marked)[0])
         raise InputError(

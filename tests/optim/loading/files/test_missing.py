@@ -110,6 +110,14 @@ def test_marks_in_a_motion_are_refused(tmp_path):
         read_motion(tmp_path / "a_poses.npz")
 
 
+def test_a_rest_pose_at_the_origin_may_come_first(tmp_path):
+    arrays = walk_arrays()
+    for name in ("trans", "poses"):
+        arrays[name][:4] = 0
+    np.savez(tmp_path / "a_poses.npz", **arrays)
+    assert len(read_motion(tmp_path / "a_poses.npz").trans) > 4
+
+
 @pytest.mark.parametrize("layout", ["flat", "batch", "frames last", "SMPL-X"])
 def test_body_joints_are_found_in_other_layouts(tmp_path, layout):
     joints = walked()[:20].astype(float)
