@@ -56,5 +56,6 @@ def _values(fit: Fit, snapshot: Snapshot) -> np.ndarray:
                 residual = phase.weight(term.weight) * objective.scale(term) * residual_of(term)(scene)
                 frames = functional.pad(residual, (0, 0, int(term.axis == "steps"), 0))
                 places = [RESTING_JOINTS.index(joint) for joint in JOINTS_OF[term.module]]
-                found[:, : frames.shape[1], places] += frames
+                if frames.shape[2] == len(places):  # a term of a user's own may have other joints
+                    found[:, : frames.shape[1], places] += frames
     return found.numpy()

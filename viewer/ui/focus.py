@@ -74,6 +74,7 @@ VIEW_OF_RULE = {
     "camera": "image",
     "floor": "floor",
     "prior": "drift",
+    "unknown": "drift",
     "consistency": "overlaps",
     "feet": "floor",
 }

@@ -46,7 +46,7 @@ def compared(session: Session) -> list[tuple[str, str, float, float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", ["default_walk_turn", "dance"])
+@pytest.mark.parametrize("clip", [pytest.param("default_walk_turn", marks=pytest.mark.exhaustive), "dance"])
 def test_predictions_come_true(clip):
     session = load_session(parse(["--data", clip, *SHORT]))
     session.run()

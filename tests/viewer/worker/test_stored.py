@@ -17,7 +17,7 @@ from viewer.worker.stored import DETAILS, forms
 OTHERWISE = {
     "version", "obeyed", "status", "current", "shown", "motion", "phases", "weights", "raw", "weighted", "held",
     "history", "can_undo", "can_redo", "breakpoints", "caught", "times", "regressed", "up", "analyses", "scene",
-    "about", "compared", "live",
+    "about", "compared", "live", "tuning",
 }  # fmt: skip
 """Fields of a view that belong to the window, or are written in columns, blocks or ``Setup``."""
 
