@@ -58,9 +58,12 @@ def with_preset(
             overlap = {term: value for term, value in first[phase.name].weights.items() if term in _OF_A_SPLIT}
             steps = max(target.steps, begun) if index == current else target.steps
             frames = target.frames if name == AS_STARTED else phase.frames
+            joining = {} if phase.preset.unknown_motion == "ignored" else target.joining
+            given = {term: value for term, value in target.weights.items() if not target.is_joining(term)}
             edited[index] = replace(
                 phase,
-                weights={**overlap, **target.weights},
+                weights={**overlap, **given, **joining},
+                joining=joining,
                 steps=steps,
                 frames=frames,
                 solver=target.solver,

@@ -28,6 +28,14 @@ def test_at_the_start_it_is_the_presets_own_schedule(name, kind):
         assert phase.preset is phases[0].preset
 
 
+def test_smoothing_of_unknown_motions_joins_only_where_the_fit_has_that_rule():
+    phases = schedule("reference", "3d")
+    edited = with_preset(phases, "humorscope", data="3d", started=phases, current=0, begun=1)
+    assert all(phase.weight("joints3d_smooth") == 0 for phase in edited if phase.stage == 3)
+    back = with_preset(schedule("humorscope", "3d"), "reference", data="3d", started=phases, current=0, begun=1)
+    assert all(phase.weight("joints3d_smooth") == 0 and not phase.joining for phase in back if phase.stage == 3)
+
+
 def test_phases_that_a_preset_does_not_have_stay():
     phases = schedule("humorscope", "3d")
     edited = with_preset(phases, "shooting", data="3d", started=phases, current=0, begun=1)
