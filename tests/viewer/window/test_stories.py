@@ -64,9 +64,12 @@ def test_tuning(open_real):
     window.xdotool("key", "Return")
     window.wait(lambda s: s["weight"] == 25.0)
     window.click("x_0, the first frame", 0.05)
-    window.wait(lambda s: s["held"] == ["x_0"])
+    edited = window.wait(lambda s: s["held"] == ["x_0"])
     window.click("Iteration")
-    tuned = window.wait(lambda s: s["iterations"] > pinned["iterations"] and s["state"] == "paused")
+    tuned = window.wait(lambda s: s["current"] > edited["current"] and s["state"] == "paused")
+    if tuned["iterations"] == pinned["iterations"]:  # the run was paused at the end of a stage, and the next one began
+        window.click("Iteration")
+        tuned = window.wait(lambda s: s["iterations"] > pinned["iterations"] and s["state"] == "paused")
     assert window.wait(lambda s: s["largest_cm"])["largest_cm"] > 0.01
 
     while window.state()["shown"] > pinned["current"]:
