@@ -15,7 +15,9 @@ from viewer.ui.widgets import number
 
 
 def resting_joints(view: ViewModel, frame: int, found: GroundCurves, sequence: int) -> Iterator[tuple[int, str, str]]:
-    """The joints that are held at a frame or cost something there, those that cost most first.
+    """The joints that are held at a frame, or cost something and are below their resting height, costly ones first.
+
+    The public terms cost a little at every joint high in the air, which nothing holds.
 
     Yields:
         The joint, its name, and a text: its height, how much that is above the height at which it rests, and its share
@@ -28,8 +30,8 @@ def resting_joints(view: ViewModel, frame: int, found: GroundCurves, sequence: i
         return
     held, heights, costs = (part[sequence, local] for part in (found.held, found.joint_height_cm, found.joint_value))
     for index in np.argsort(-costs, kind="stable").tolist():
-        if held[index] > 0 or costs[index] > 0:
-            joint = RESTING_JOINTS[index]
-            above = heights[index] - 100.0 * RESTING_HEIGHT[joint]
+        joint = RESTING_JOINTS[index]
+        above = heights[index] - 100.0 * RESTING_HEIGHT[joint]
+        if held[index] > 0 or (costs[index] > 0 and above < 0):
             height, cost = QUANTITIES["joint_height_cm"].text(heights[index]), number(float(costs[index]), 2)
             yield joint, joint_name(view, joint), f"{height} high ({above:+.1f}), costs {cost}"
