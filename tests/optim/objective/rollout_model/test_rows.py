@@ -177,6 +177,23 @@ def known_jacobians(preset: str, problem: Problem) -> Callable[..., NetworkJacob
     return jacobians
 
 
+def along_a_way(term: Term, objective: Objective, variables: Variables, seen: Problem) -> tuple[Tensor, Tensor]:
+    """Curvature of the model along a random direction, and the change there of what the term compares."""
+    free = packing(variables, objective.phase)
+    x = free.pack(variables)
+    model, entry = quadratic(objective, variables, free, x, averaged=None)
+    way = torch.randn(x.shape, generator=torch.Generator().manual_seed(3), dtype=x.dtype)
+    latents = free.split(torch.arange(free.size))["latent_motion"].flatten(1)
+    along = torch.cat((way[entry.places], way[latents]), dim=1)
+
+    def at(step: float) -> Prediction:
+        return objective.predict(free.unpack(x + step * way, variables))
+
+    compare, here = compared(seen)[term.name], at(0.0)
+    change = (compare(at(STEP), here) - compare(at(-STEP), here)) / (2 * STEP)
+    return torch.einsum("bi,bij,bj->", along, hessian(model), along), change
+
+
 @pytest.mark.parametrize(("term", "preset"), TRIED, ids=[f"{term.name} {preset}" for term, preset in TRIED])
 def test_curvature_of_each_term(term, preset, seen, monkeypatch):
     """Along a random direction the curvature of the model is the squared change of what the term compares."""
@@ -185,19 +202,7 @@ def test_curvature_of_each_term(term, preset, seen, monkeypatch):
     objective, variables = alone(seen, term, preset=preset)
     monkeypatch.setattr(model_module, "network_jacobians", known_jacobians(preset, seen))
     monkeypatch.setattr(planted, "RESTING_HEIGHT", dict.fromkeys(planted.RESTING_HEIGHT, 1.0))  # some are too low
-    free = packing(variables, objective.phase)
-    x = free.pack(variables)
-    model, entry = quadratic(objective, variables, free, x, averaged=None)
-    way = torch.randn(x.shape, generator=torch.Generator().manual_seed(3), dtype=x.dtype)
-    latents = free.split(torch.arange(free.size))["latent_motion"].flatten(1)
-    along = torch.cat((way[entry.places], way[latents]), dim=1)
-    found = torch.einsum("bi,bij,bj->", along, hessian(model), along)
-
-    def at(step: float) -> Prediction:
-        return objective.predict(free.unpack(x + step * way, variables))
-
-    compare, here = compared(seen)[term.name], at(0.0)
-    change = (compare(at(STEP), here) - compare(at(-STEP), here)) / (2 * STEP)
+    found, change = along_a_way(term, objective, variables, seen)
     tolerance = 2e-2 if preset == "reference" else 1e-5  # The derivative of the published turn is approximated.
     assert float(found) > 0
     assert float(found) == pytest.approx(WEIGHT * float(change.square().sum()), rel=tolerance)
@@ -209,19 +214,7 @@ def test_curvature_where_the_motion_is_unknown(term, seen, monkeypatch):
     monkeypatch.setattr(model_module, "network_jacobians", known_jacobians("humorscope", seen))
     novelty = torch.rand(seen.batch, FRAMES, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     objective, variables = alone(replace(seen, novelty=novelty), term, preset="humorscope")
-    free = packing(variables, objective.phase)
-    x = free.pack(variables)
-    model, entry = quadratic(objective, variables, free, x, averaged=None)
-    way = torch.randn(x.shape, generator=torch.Generator().manual_seed(3), dtype=x.dtype)
-    latents = free.split(torch.arange(free.size))["latent_motion"].flatten(1)
-    along = torch.cat((way[entry.places], way[latents]), dim=1)
-    found = torch.einsum("bi,bij,bj->", along, hessian(model), along)
-
-    def at(step: float) -> Prediction:
-        return objective.predict(free.unpack(x + step * way, variables))
-
-    compare, here = compared(seen)[term.name], at(0.0)
-    change = (compare(at(STEP), here) - compare(at(-STEP), here)) / (2 * STEP)
+    found, change = along_a_way(term, objective, variables, seen)
     factors = objective.factor(term)
     assert factors is not None and factors.shape == change.shape[:2] and 0 < factors.min() < factors.max()
     assert float(found) == pytest.approx(WEIGHT * float((factors * change.square().flatten(2).sum(-1)).sum()), rel=1e-5)
