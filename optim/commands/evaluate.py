@@ -25,7 +25,7 @@ from optim.evaluation.results import rows_of
 from optim.evaluation.tables import append_rows, figures_of, read_rows, table
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
-from optim.schedule.presets import DEFAULT
+from optim.schedule.presets import usual_preset
 from optim.schedule.solvers import SOLVERS
 
 MODEL_FLAGS = {
@@ -62,7 +62,7 @@ def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
     extracts = choose_extracts(
         options.data, body, count=options.clips, frames=options.frames, split=split, match=options.match
     )
-    preset = options.preset or ("humorscope" if options.protocol in PICTURED else DEFAULT)
+    preset = options.preset or usual_preset("joints2d" if options.protocol in PICTURED else "joints3d")
     done = {row["clip"] for row in read_rows(options.csv)}
     left = [e for e in extracts if e.name not in done]
     began = time.monotonic()
@@ -106,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--match", nargs="+", default=(), metavar="WORD", help="only clips whose path has one of the words"
     )
-    group.add_argument("--preset", help=f"({DEFAULT}, for images humorscope)")
+    group.add_argument("--preset", help="(that of a fit of 3D joints or of images)")
     group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
     group.add_argument("--solvers", nargs=3, choices=SOLVERS, help="solvers of the three stages (those of the preset)")
     group.add_argument("--seed", type=int, default=0)

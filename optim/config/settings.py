@@ -11,7 +11,7 @@ from optim.config.flags import WITHOUT_EFFECT, dest, read_flags
 from optim.config.formats import formats_of
 from optim.config.options import OF_ONE_RUN, OPTIONS, HumorFlags, Settings, flag_of
 from optim.config.sources import kind_of, sources
-from optim.schedule.presets import PRESETS
+from optim.schedule.presets import PRESETS, usual_preset
 from optim.schedule.weights import WEIGHT_FLAGS
 
 __all__ = ["Settings", "parse", "settings_from"]
@@ -94,10 +94,9 @@ def _choose_observations(given: dict[str, Any]) -> None:
 
 
 def _choose_preset(given: dict[str, Any]) -> None:
-    """Fill in the preset where none is named; ``fast`` was only found as good as ``humorscope`` for 3D joints."""
-    of_parts = [name for name in OPTIONS if name.startswith("stage3_") and name in given]
-    if given["observations"] != "joints3d" or of_parts:
-        given.setdefault("preset", "humorscope")
+    """Fill in the preset where none is named: flags of the parts of stage 3 need one that has these parts."""
+    of_parts = any(name.startswith("stage3_") for name in given)
+    given.setdefault("preset", "humorscope" if of_parts else usual_preset(given["observations"]))
 
 
 def _choose_stretch(given: dict[str, Any]) -> None:

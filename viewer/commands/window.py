@@ -19,7 +19,8 @@ from optim.config.sources import endings, source_of
 from optim.diagnostics.comparison import settings_texts
 from optim.recording.run_folder import Place, choose_place, recent_runs
 from optim.recording.runfile import SUFFIX
-from optim.schedule.presets import DEFAULT
+from optim.schedule.data_types import MODALITIES
+from optim.schedule.presets import usual_preset
 from viewer.commands.sessions import make_session, record
 from viewer.protocol.view_model import About
 from viewer.replay.opening import replay_of
@@ -155,7 +156,7 @@ def open_instead(settings: Settings, path: str) -> None:
 
     A new process is needed because Polyscope can be started only once in a process.
     """
-    chosen = settings.preset not in (DEFAULT, "humorscope")  # these two follow from the kind of data
+    chosen = settings.preset not in map(usual_preset, MODALITIES)  # otherwise it follows from the kind of data
     kept = (*(("preset",) if chosen else ()), *MODEL_FILES)
     words = [word for name in kept for word in (flag_of(name), str(getattr(settings, name)))]
     if path.lower().endswith(CONFIGURATION):
