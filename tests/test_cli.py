@@ -86,6 +86,30 @@ def test_a_folder_of_clips_is_fitted_in_turn(model_files, tmp_path, capsys):
     assert files_of(tmp_path / "one" / "results_out") == {"01_walk"}
 
 
+def test_clips_of_a_folder_do_not_overwrite_each_other(model_files, tmp_path, capsys):
+    """Neither stitched motions of split clips, nor the results of clips that have one name without their folders."""
+    folder = tmp_path / "motions"
+    (folder / "a").mkdir(parents=True)
+    for place, frames in (("a/walk", 20), ("a_walk", 24)):
+        write_walk(folder / f"{place}_poses.npz", frames=frames)
+    short = ["--lbfgs-max-iter", "1", "--num-iters", "1", "0", "0", "--no-video", *model_files.flags()]
+    words = ["--headless", "--data-path", str(folder), *short]
+    assert run_viewer.main([*words, "--no-record", "--out", str(tmp_path / "whole")]) == 0
+    found = {path: len(np.load(path)["trans"]) for path in (tmp_path / "whole").rglob("stage1_results.npz")}
+    assert sorted(found.values()) == [20, 24]
+    out = tmp_path / "split"
+    split = ["--rgb-seq-len", "12", "--rgb-overlap-len", "4", "--batch-size", "3"]
+    assert run_viewer.main([*words, *split, "--out", str(out)]) == 0
+    frames = [len(np.load(path)["trans"]) for path in out.rglob("final_results/stage?_results.npz")]
+    assert sorted(frames) == [20, 24]
+    capsys.readouterr()
+    other = ["--headless", "--data-path", str(write_walk(tmp_path / "other.npz", frames=20)), *short, *split]
+    assert run_viewer.main([*other, "--out", str(out / "a_walk")]) == 2
+    assert "final_results: holds the motion of a_walk, not of other" in capsys.readouterr().err
+    assert run_viewer.main([*words, "--record", str(tmp_path / "one.humorscope")]) == 2
+    assert "--record: it names the file of one clip" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("how", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopping_keeps_the_results_so_far(model_files, tmp_path, how):
     motion = write_walk(tmp_path / "walk.npz")

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from optim.common.errors import InputError
-from optim.common.writing import file_name
 from optim.config.flags import read_flags
 from optim.config.options import Settings, flag_of
 from optim.config.settings import parse
 from optim.config.sources import MOTION, source_of
-from optim.loading.clips import may_be_motion, shortened
+from optim.loading.clips import folder_names, may_be_motion, shortened
 from optim.loading.kinds import expected
 from optim.reading.files import is_folder
 
@@ -53,15 +52,12 @@ def jobs_of(folder: Path, out: Path, flags: Sequence[str]) -> list[Job]:
     if not is_folder(folder):
         raise InputError(f"{folder}: no such folder; give a folder of clips, or one file to `humorscope fit`")
     read_flags(flags)
-    jobs: list[Job] = []
-    taken: set[str] = set()
-    for path, clip in _clips(folder.absolute(), flags):
-        whole = path.relative_to(folder.absolute()) if path != folder.absolute() else Path(path.name)
-        name = clip if clip is not None else (whole.with_suffix("") if path.is_file() else whole).as_posix()
-        stem = file_name(name.replace("/", "_").removesuffix("_poses"), otherwise="clip")
-        place = next(text for text in _numbered(stem) if text.casefold() not in taken)
-        taken.add(place.casefold())
-        jobs.append(_job(name, out.absolute() / place, path, clip, flags))
+    found = list(_clips(folder.absolute(), flags))
+    names = [_name_of(path, clip, folder.absolute()) for path, clip in found]
+    jobs = [
+        _job(name, out.absolute() / place, path, clip, flags)
+        for (path, clip), name, place in zip(found, names, folder_names(names), strict=True)
+    ]
     if not jobs:
         raise InputError(f"{folder}: no clip in it or in its folders; {expected()}")
     if all(job.settings is None for job in jobs):
@@ -114,6 +110,14 @@ def _clips(folder: Path, flags: Sequence[str]) -> Iterator[tuple[Path, str | Non
             yield path, None
 
 
+def _name_of(path: Path, clip: str | None, folder: Path) -> str:
+    """Name of a clip: its own among recordings, otherwise its path below the folder, without its ending."""
+    if clip is not None:
+        return clip
+    below = path.relative_to(folder) if path != folder else Path(path.name)
+    return (below.with_suffix("") if path.is_file() else below).as_posix()
+
+
 def _job(name: str, place: Path, path: Path, clip: str | None, flags: Sequence[str]) -> Job:
     words = [*flags, "--data-path", str(path), *(() if clip is None else ("--clip", clip))]
     try:
@@ -132,11 +136,3 @@ def _job(name: str, place: Path, path: Path, clip: str | None, flags: Sequence[s
 def _matches(name: str, pattern: str) -> bool:
     names = (name, name.rsplit("/", 1)[-1], name.removesuffix("_poses"))
     return any(fnmatch.fnmatchcase(one, pattern) for one in names)
-
-
-def _numbered(stem: str) -> Iterator[str]:
-    yield stem
-    number = 2
-    while True:
-        yield f"{stem}-{number}"
-        number += 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from optim.common.errors import InputError
+from optim.common.writing import file_name
 from optim.config.settings import Settings
 from optim.config.sources import sources
 from optim.reading.arrays import array_names
@@ -113,9 +115,30 @@ def clip_file(settings: Settings) -> Path:
 
 def clip_name(file: Path, settings: Settings) -> str:
     """Name of a clip in results: ``CMU/05/05_01_poses.npz`` in the folder of ``--data-path`` gives ``CMU_05_05_01``."""
-    stem = file if file == settings.data_path else file.relative_to(settings.data_path or "")
-    name = stem.stem if file == settings.data_path else stem.with_suffix("").as_posix().replace("/", "_")
-    return name.removesuffix("_poses")
+    if file == settings.data_path:
+        return flat_name(file.stem)
+    return flat_name(file.relative_to(settings.data_path or "").with_suffix("").as_posix())
+
+
+def flat_name(clip: str) -> str:
+    """Name of a clip without the slashes of its folders, and without the ending of AMASS."""
+    return clip.replace("/", "_").removesuffix("_poses")
+
+
+def folder_names(clips: Sequence[str]) -> list[str]:
+    """A name of a folder for each clip, no two the same, not even where case does not count.
+
+    Clips of one flat name, as ``a/b`` and ``a_b``, get a number from the second one on.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for clip in clips:
+        stem = file_name(flat_name(clip), otherwise="clip")
+        numbered = (f"{stem}-{number}" for number in itertools.count(2))
+        name = next(text for text in itertools.chain((stem,), numbered) if text.casefold() not in taken)
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -232,6 +232,16 @@ def _read_run(folder: Path) -> dict[str, Any]:
     return found
 
 
+def clip_of(folder: Path) -> str | None:
+    """Name of the clip whose results lie in a folder, by its ``run.json``. None if it does not say.
+
+    Raises:
+        InputError: ``run.json`` cannot be read.
+    """
+    name = _read_run(folder).get("clip")
+    return None if name is None else str(name)
+
+
 def _seams(info: Mapping[str, Any], file: Path) -> tuple[Seam, ...]:
     def jump(value: Mapping[str, float] | None) -> Jump | None:
         return None if value is None else Jump(**{field.name: float(value[field.name]) for field in fields(Jump)})

@@ -24,7 +24,7 @@ from optim.recording.run_folder import choose_place, remove_run
 from optim.results.read_results import read_result
 from optim.results.results import LossRow, loss_row, loss_rows
 from optim.results.saving.exports import export
-from optim.results.saving.humor_results import save_results, save_stitched, writable_folder
+from optim.results.saving.humor_results import save_results, save_stitched, stitched_place, writable_folder
 from optim.results.saving.run_record import run_info, split_info, write_record
 from optim.schedule.presets import PRESETS
 from optim.session.session import Session
@@ -112,6 +112,7 @@ def _fit_split(settings: Settings) -> int:
     choose_threads()
     fit = load_batches(settings)
     out = writable_folder(settings.out or Path("out") / fit.whole.name)
+    stitched_place(out / "results_out", fit.whole.name)
     stop_on_signals()
     print(fit.split, flush=True)
     places: list[Path] = []

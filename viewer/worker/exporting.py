@@ -31,6 +31,7 @@ def export(
     from optim.results.results import of_batches
     from optim.results.saving.exports import export as export_motion
     from optim.results.saving.humor_results import save_results, save_stitched, writable_folder
+    from optim.results.saving.run_record import write_record
     from optim.split.batches import clips_of_batches, fits_of_batches
     from optim.split.stitching import stitch
 
@@ -51,4 +52,7 @@ def export(
             motion = stitch(clips_of_batches(fits), how=how, body=batches.whole.body, frames=batches.whole.frames)
             stage = fits[0].current.stage
             paths.append(save_stitched(motion, batches.whole, out / "results_out", body_file=body, stage=stage))
+            write_record(
+                paths[-1:], {"clip": batches.whole.name, "frames": batches.whole.frames, "fps": batches.whole.fps}
+            )
     return paths

@@ -27,6 +27,7 @@ from optim.loading.input_frame import problem_of_input
 from optim.problem.frames import canonical_frame, floor_frame
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
+from optim.results.read_results import STITCHED, clip_of
 from optim.results.results import bridged_stage2, motion_at, stage_ends
 from optim.session.fit import Fit
 from optim.session.session import Session
@@ -80,8 +81,11 @@ def save_stitched(motion: Stitched, whole: Problem, folder: Path, *, body_file: 
 
     Returns:
         Path of ``final_results``.
+
+    Raises:
+        InputError: The motion of another clip lies there.
     """
-    place = folder / "final_results"
+    place = stitched_place(folder, whole.name)
     place.mkdir(parents=True, exist_ok=True)
     arrays = _stitched_arrays(motion)
     in_prior = {name: array for name, array in arrays.items() if name != "floor_plane"}
@@ -94,6 +98,21 @@ def save_stitched(motion: Stitched, whole: Problem, folder: Path, *, body_file: 
     if truth or whole.has_camera:
         _write(place / "gt_results.npz", truth | _camera_matrix(whole, 0))
     _write_meta(place, body_file)
+    return place
+
+
+def stitched_place(folder: Path, name: str) -> Path:
+    """``final_results`` in ``results_out``, if it does not hold the motion of a clip with another name.
+
+    Call it before a long fit, as ``writable_folder``.
+
+    Raises:
+        InputError: It holds the motion of another clip.
+    """
+    place = folder / STITCHED
+    there = clip_of(place)
+    if there not in (None, name):
+        raise InputError(f"{place}: holds the motion of {there}, not of {name}; give another folder with --out")
     return place
 
 
