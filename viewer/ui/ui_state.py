@@ -135,7 +135,7 @@ class UiState:
     wide_weights: bool = False  # the right column is wide enough for all columns of the weights
     weight_measure: str = "share"  # the one measure shown while the table is not wide
     saved_weights: dict[tuple[int, str], tuple[tuple[int, str, float], ...]] = field(default_factory=dict)
-    """Stage and term (or "solo") → (phase, term, weight) before the weights were switched off."""
+    """Stage and term (or "solo" and term) → (phase, term, weight) before the weights were switched off."""
     names: dict[tuple[str, int], str] = field(default_factory=dict)  # names of bookmarks and branches being typed
     open_x_0: bool = False  # the six parts of x_0 are listed
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # variable → first and last entry to freeze

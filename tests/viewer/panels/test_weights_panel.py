@@ -65,6 +65,34 @@ def test_solo_and_back(window):
     assert weights(window, 3) == before
 
 
+def test_solo_of_a_term_that_is_off_and_back(window):
+    """It gets a weight while it is alone; afterwards all is as before, also if another term was alone meanwhile."""
+    window.enter_number("motion_prior/exact", "0.5")
+    window.frames(3)
+    before = weights(window, 3)
+    for term in ("joints3d", "joints3d_rollout"):
+        window.click(f"{term}/S")
+        window.frames(2)
+        now = weights(window, 3)[0]
+        assert now[term] > 0 and not any(value for name, value in now.items() if name != term)
+    for term in ("joints3d_rollout", "joints3d"):
+        window.click(f"{term}/S")
+        window.frames(2)
+    assert weights(window, 3) == before
+
+
+def test_resetting_one_term(window):
+    before = weights(window, 3)
+    window.enter_number("motion_prior/exact", "0.5")
+    window.enter_number("bone_length/exact", "3")
+    window.frames(3)
+    window.click("motion_prior/reset")
+    window.frames(3)
+    now = weights(window, 3)
+    assert [w["motion_prior"] for w in now] == [w["motion_prior"] for w in before]
+    assert now[0]["bone_length"] == 3.0 != before[0]["bone_length"]
+
+
 def test_resetting_a_stage(window):
     before = weights(window, 3)
     assert "reset stage" not in {name for name, box in window.widgets.items() if box.frame >= window.frame}

@@ -314,11 +314,12 @@ def is_solo(view: ViewModel, row: WeightRow) -> bool:
 
 
 def _solo(view: ViewModel, ui: UiState, row: WeightRow) -> Iterator[Command]:
-    alone, key, phases = is_solo(view, row), (row.stage, "solo"), stage_phases(view, row.stage)
+    alone, phases = is_solo(view, row), stage_phases(view, row.stage)
+    key = (row.stage, f"solo {row.term.name}")
     shade = theme.rgba(theme.WARN, 0.6) if alone else theme.rgba(theme.RAISED, 0.8)
     with colored(Button=shade), styled(FramePadding=(5.0, 0.0)), font(theme.SMALL_FONT):
         pressed = psim.SmallButton("S##solo")
-    tooltip("Give all other terms their weights back" if alone else "Solo: switch all other terms off")
+    tooltip("All weights as they were before" if alone else "Solo: switch all other terms off")
     if not pressed:
         return
     if alone:
@@ -331,11 +332,10 @@ def _solo(view: ViewModel, ui: UiState, row: WeightRow) -> Iterator[Command]:
         yield SetWeights(ui.saved_weights.pop(key, usual), "solo off")
         return
     others = [i for i in range(len(view.scene.terms)) if i != row.index and view.weights[phases, i].any()]
-    ui.saved_weights[key] = tuple(
-        (phase, view.scene.terms[i].name, float(view.weights[phase, i])) for phase in phases for i in others
-    )
-    silent = [(phase, name, 0.0) for phase, name, _ in ui.saved_weights[key]]
+    before = [(phase, view.scene.terms[i].name, float(view.weights[phase, i])) for phase in phases for i in others]
+    silent = [(phase, name, 0.0) for phase, name, _ in before]
     own = [] if row.value else [(row.phase, row.term.name, row.default or 1.0)]
+    ui.saved_weights[key] = (*before, *((phase, name, 0.0) for phase, name, _ in own))
     yield SetWeights((*silent, *own), f"{row.term.name} solo")
 
 
