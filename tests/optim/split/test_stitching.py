@@ -106,6 +106,20 @@ def test_a_growing_difference_is_given_on_average_and_at_the_last_shared_frame(b
     assert seam.apart.cm == pytest.approx(4.5, abs=1e-3) and seam.before.cm == pytest.approx(8.0, abs=1e-3)
 
 
+def test_the_step_into_the_shared_frames_counts_too(body):
+    """Where the two differ most on the first shared frame, the largest jump of a blend leads there."""
+    motion = whole(body)
+    first, second = piece(motion, (0, 24)), piece(motion, (16, 40))
+    away = torch.zeros(24, 3)
+    away[:, 0] = 0.09 * (1.0 - torch.arange(24) / 7.0).clamp_min(0.0)
+    moving = second.motion
+    joints = moving.joints + away[:, None]
+    apart = Clip(second.interval, replace(moving, trans=moving.trans + away, joints=joints))
+    (seam,) = stitch([first, apart], body=body).seams
+    assert seam.before.cm == pytest.approx(0.0, abs=1e-3)
+    assert seam.after.cm == pytest.approx(1.0, abs=1e-3), "a ninth of 9 cm; the steps behind it are smaller"
+
+
 @pytest.mark.parametrize("how", ["cut", "blend"])
 def test_shapes_pass_over_with_the_motion(body, how):
     motion = whole(body)
