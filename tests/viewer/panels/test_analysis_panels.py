@@ -130,6 +130,13 @@ def test_shape_and_floor_of_every_sub_sequence_are_listed(open_fit):
     assert window.shows(floor)
 
 
+def test_the_floor_of_a_sub_sequence_is_positive_above_that_of_the_first(open_fit):
+    window = open_fit("joints2d", batch=2, overlap=3)
+    low, high = np.array([0.0, 0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0, 0.07])
+    raised = replace(window.view, floors=np.stack((low, high)))
+    assert shape_and_floor(raised, 1)[2] == "0.0 °, 7.0 cm"
+
+
 def test_raw_sub_sequences_and_the_stitched_motion_take_turns(open_fit):
     window = open_fit("joints2d", batch=2, overlap=3)
     to_stage_3(window)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from optim.checks.check import Checked
-from optim.session.edits import Undo
+from optim.session.edits import DropFrames, Undo
 from optim.session.session import Session
 from tests.viewer.conftest import fit
 
@@ -42,6 +42,24 @@ def test_keypoints_are_trusted_less(open_fit):
     after = window.session.problem.observations.joints2d
     np.testing.assert_allclose(after[0, 1:3, :, 2], 0.25 * before[0, 1:3, :, 2])
     np.testing.assert_allclose(after[0, 3:], before[0, 3:])
+
+
+def test_only_keypoints_of_the_chosen_sub_sequence_are_trusted_less(open_fit):
+    window = opened(open_fit("joints2d", batch=2))
+    window.app.ui.sequence, window.app.ui.data_frames, window.app.ui.trust = 1, (1, 2), 0.25
+    before = window.session.problem.observations.joints2d.clone()
+    window.frames(2)
+    window.click("Trust")
+    window.frames(4)
+    after = window.session.problem.observations.joints2d
+    np.testing.assert_allclose(after[1, 1:3, :, 2], 0.25 * before[1, 1:3, :, 2])
+    assert (after[0] == before[0]).all()
+
+
+def test_the_longest_gap_has_a_button_to_its_first_frame_in_the_clip(open_fit):
+    window = opened(open_fit(batch=2, overlap=3)).post(DropFrames(3, 6, sub_sequence=1))
+    window.click("longest gap: 3 frames")
+    assert window.app.ui.frame == window.view.scene.starts[1] + 3
 
 
 def test_leaving_out_everything_is_refused_with_a_message(open_fit):

@@ -24,6 +24,18 @@ def test_what_is_ticked_is_written(open_fit, tmp_path):
     assert any("Written" in note.text for note in window.app.ui.notes)
 
 
+def test_a_mesh_is_that_of_the_frame_shown(open_fit, tmp_path):
+    window = opened(open_fit)
+    window.click("gltf")  # it was ticked
+    window.click("obj")
+    window.app.ui.frame, window.app.ui.export_folder = 5, str(tmp_path)
+    window.frames(2)
+    window.click("Export")
+    window.frames(4)
+    (path,) = tmp_path.iterdir()
+    assert path.name.endswith("_0005.obj")
+
+
 def test_names_of_bones_and_scale_are_those_chosen(open_fit, tmp_path):
     window = opened(open_fit)
     window.click("bvh")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
+from optim.body.joints import JOINT_NAMES
 from optim.session.edits import Bookmark, Rewind, SetFrames, SetSolver, SetWeight
 from optim.session.history import ITERATION
 from optim.session.rescoring import rescored_path
@@ -271,6 +273,26 @@ def test_the_list_of_marks_names_jumps_and_removes(window):
     assert not window.session.history.bookmarks
 
 
+def test_a_mark_is_removed_also_where_another_iteration_is_shown(open_fit):
+    window = open_fit().post(Step(), Bookmark("first"), Step(), Bookmark("second"))
+    first, second = (snapshot for snapshot, _ in window.view.history.bookmarks)
+    window.click("Marks")
+    window.frames(3)
+    assert window.view.shown == second
+    window.click(f"mark {first}/Remove")
+    window.frames(2)
+    assert window.session.history.bookmarks == {second: "second"}
+
+
+def test_the_next_mark_is_the_nearest(open_fit):
+    marks = [command for name in "abc" for command in (Step(), Bookmark(name))]
+    window = open_fit().post(*marks, Step(), Inspect(0))
+    for key, names in (("PageDown", "abc"), ("PageUp", "ba")):
+        for name in names:
+            window.key(key)
+            assert dict(window.view.history.bookmarks)[window.view.shown] == name
+
+
 def test_contacts_and_seams_of_the_clip(open_fit):
     window = open_fit(batch=3, overlap=3).post(RunStage(), RunStage(), Step())
     touching = contacts(window.view)
@@ -279,6 +301,15 @@ def test_contacts_and_seams_of_the_clip(open_fit):
     scene = window.view.scene
     assert scene.split and scene.overlaps == {0: (5, 7), 1: (10, 12)}
     assert scene.clip_frames == 18
+
+
+def test_a_foot_touches_where_its_ankle_or_toes_do(open_fit):
+    view = open_fit().view
+    touching = np.zeros(view.motion.joints.shape[:3])
+    for frame, joint in ((2, "left_ankle"), (3, "left_foot"), (5, "right_foot")):
+        touching[0, frame, JOINT_NAMES.index(joint)] = 0.9
+    found = contacts(replace(view, motion=replace(view.motion, contacts=touching)))
+    assert [np.flatnonzero(found[side]).tolist() for side in ("left", "right")] == [[2, 3], [5]]
 
 
 def test_every_sub_sequence_has_a_lane_on_the_bar(open_fit):

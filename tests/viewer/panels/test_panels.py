@@ -83,6 +83,8 @@ def test_freeze_and_release(window):
     assert "x_0" not in window.session.current.held
     window.key("X")
     assert "x_0" in window.session.current.held
+    window.key("X")
+    assert "x_0" not in window.session.current.held
 
 
 def test_x_0_covers_its_parts_in_stage_3(window):

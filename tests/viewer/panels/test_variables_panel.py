@@ -27,6 +27,13 @@ def test_a_free_motion_has_its_variables_first(open_fit):
     assert names == ["trans", "root_orient", "latent_pose", "betas", "x_0", "latent_motion"]
 
 
+def test_before_stage_3_a_held_x_0_leaves_the_free_motion_alone(open_fit):
+    """The first frame begins with stage 3; before it, the variables with the same names are those of every frame."""
+    window = open_fit().post(Hold("x_0"))
+    window.click("trans", 0.05)
+    assert window.session.current.held == {"x_0", "trans"}
+
+
 def test_in_stage_3_the_parts_of_x_0_are_folded_away(window):
     names = [part.name for part, _ in rows(window.view, opened=False)]
     assert names == ["x_0", "latent_motion", "betas"]

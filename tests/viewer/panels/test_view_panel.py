@@ -205,6 +205,16 @@ def test_a_click_on_a_joint_shows_its_numbers(window):
     assert window.shows("not seen")
 
 
+@pytest.mark.parametrize(("frame", "first", "last"), [(0, 0, 1), (6, 5, 7)])
+def test_the_speed_of_a_joint_is_its_way_over_the_frames_around(window, frame, first, last):
+    ui, view = window.app.ui, window.view
+    ui.tabs["messages"], ui.selection, ui.frame = "selection", Selection(0, 20), frame
+    window.frames(3)
+    track = view.motion.joints[0, :, 20]
+    speed = np.linalg.norm(track[last] - track[first]) * view.scene.fps / (last - first)
+    assert speed > 0.05 and window.shows(f"{speed:.2f} m/s")
+
+
 def test_a_click_beside_everything_selects_nothing_and_a_drag_leaves_the_selection(window):
     ui = window.app.ui
     ui.selection = Selection(0, 3)
