@@ -61,6 +61,15 @@ class RealWindow:
         run = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=20)
         return run.stdout
 
+    def select_all(self) -> None:
+        """Ctrl+A in a text field. Ctrl stays down until ImGui has seen the other key, since frames may be long here."""
+        self.xdotool("keydown", "ctrl")
+        self.pause()
+        self.xdotool("key", "a")
+        self.pause()
+        self.xdotool("keyup", "ctrl")
+        self.pause()
+
     def window(self) -> str:
         return self.xdotool("search", "--sync", "--onlyvisible", "--name", "^humorscope$").split()[0]
 

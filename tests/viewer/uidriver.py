@@ -295,16 +295,30 @@ class UiDriver:
             psim.GetIO().AddInputCharacter(ord(character))
             self.frames(1)
 
-    def key(self, name: str, *, ctrl: bool = False, shift: bool = False) -> None:
+    def key(self, name: str, *, ctrl: bool = False, shift: bool = False, strike: bool = False) -> None:
+        """Press a key and let it go.
+
+        Args:
+            strike: So shortly that Ctrl and Shift are up again before the frame in which the key arrives is drawn.
+        """
         io, key = psim.GetIO(), getattr(psim, f"ImGuiKey_{name}")
         modifiers = [psim.ImGuiMod_Ctrl] * ctrl + [psim.ImGuiMod_Shift] * shift
+
+        def let_go() -> None:
+            for modifier in modifiers:
+                io.AddKeyEvent(modifier, False)
+
         for modifier in modifiers:
             io.AddKeyEvent(modifier, True)
+        if strike:
+            self.frames(1)
         io.AddKeyEvent(key, True)
+        if strike:
+            let_go()
         self.frames(1)
         io.AddKeyEvent(key, False)
-        for modifier in modifiers:
-            io.AddKeyEvent(modifier, False)
+        if not strike:
+            let_go()
         self.frames(2)
 
     def enter_number(self, name: str, text: str) -> None:

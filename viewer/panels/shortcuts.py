@@ -58,26 +58,26 @@ _STEPS = (("N", Step), ("O", StepOuter), ("P", RunPhase), ("G", RunStage))
 
 def shortcuts(view: ViewModel | None, ui: UiState) -> Iterator[Command]:
     """Read this frame's keys."""
-    io = psim.GetIO()
-    if io.KeyCtrl and _pressed("Q"):
+    ctrl, shift = _held("Ctrl"), _held("Shift")
+    if ctrl and _pressed("Q"):
         ui.quit = True
-    if io.WantTextInput:
+    if psim.GetIO().WantTextInput:
         return
-    if _pressed("F1") or (_pressed("Slash") and io.KeyShift):
+    if _pressed("F1") or (_pressed("Slash") and shift):
         ui.show_help, ui.show_hint = not ui.show_help, False
-    if io.KeyCtrl and _pressed("O"):
+    if ctrl and _pressed("O"):
         ui.opening.show("open")
     if view is None:
         return
-    if io.KeyCtrl:
-        redo = _pressed("Y") or (io.KeyShift and _pressed("Z"))
+    if ctrl:
+        redo = _pressed("Y") or (shift and _pressed("Z"))
         if redo and view.can_redo:
             yield Redo()
-        elif _pressed("Z") and not io.KeyShift and view.can_undo:
+        elif _pressed("Z") and not shift and view.can_undo:
             yield Undo()
         return
-    _screen_keys(view, ui, shift=io.KeyShift)
-    yield from _history_keys(view, ui, shift=io.KeyShift)
+    _screen_keys(view, ui, shift=shift)
+    yield from _history_keys(view, ui, shift=shift)
     yield from _optimiser_keys(view, ui)
 
 
@@ -91,6 +91,16 @@ def _digit_keys(digit: int) -> list[str]:
 
 def _pressed(key: str, *, repeat: bool = False) -> bool:
     return bool(psim.IsKeyPressed(getattr(psim, f"ImGuiKey_{key}"), repeat))
+
+
+def _held(modifier: str) -> bool:
+    """Whether Ctrl or Shift belongs to a key that was pressed in this frame.
+
+    Frames are long where the processor draws. Who strikes Shift and an arrow shortly lets go of Shift in the frame in
+    which the arrow arrives, and ImGui then says that Shift is up. So a modifier counts in that frame, too.
+    """
+    key = getattr(psim, f"ImGuiMod_{modifier}")
+    return bool(psim.IsKeyDown(key) or psim.IsKeyReleased(key))
 
 
 def _optimiser_keys(view: ViewModel, ui: UiState) -> Iterator[Command]:

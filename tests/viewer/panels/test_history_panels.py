@@ -220,7 +220,7 @@ def test_other_branches_have_lanes_that_lead_there(window):
     assert window.view.shown in window.view.history.ids[lane.rows]
     assert window.view.shown not in window.view.history.ids[window.view.history.branch]
     before = window.view.shown
-    window.key("LeftArrow", shift=True)
+    window.key("LeftArrow", shift=True, strike=True)
     assert window.view.shown == int(window.view.history.parents[window.view.history.row_of(before)])
     window.key("Escape")
     assert window.view.shown == window.view.current

@@ -68,17 +68,18 @@ def test_space_pauses(open_window):
     assert window.view.status.state == "paused"
 
 
-def test_undo_and_redo(window):
+@pytest.mark.parametrize("strike", [False, True])
+def test_undo_and_redo(window, strike):
     window.click("x_0, the first frame", 0.05)
     assert window.session.current.held == {"x_0"}
     window.click("Undo")
     assert window.session.current.held == set()
-    window.key("Y", ctrl=True)
+    window.key("Y", ctrl=True, strike=strike)
     assert window.session.current.held == {"x_0"}
-    window.key("Z", ctrl=True)
+    window.key("Z", ctrl=True, strike=strike)
     assert window.session.current.held == set()
     for _ in range(2):  # it does again, and never takes back
-        window.key("Z", ctrl=True, shift=True)
+        window.key("Z", ctrl=True, shift=True, strike=strike)
         assert window.session.current.held == {"x_0"}
 
 

@@ -17,7 +17,7 @@ def test_a_first_minute(open_real):
     window.click("Iteration")
     window.wait(lambda s: s["iterations"] == 1)
     window.click("joints3d/exact")
-    window.xdotool("key", "ctrl+a")
+    window.select_all()
     window.xdotool("type", "--delay", "60", "2.5")
     window.xdotool("key", "Return")
     window.wait(lambda s: s["weight"] == 2.5)

@@ -22,6 +22,17 @@ def closed(window: RealWindow) -> dict:
     return json.loads((window.folder / "config" / "humorscope" / "window.json").read_text())
 
 
+def iterate(window: RealWindow) -> dict:
+    """One iteration, by its button. At the end of a stage its first click begins the next stage."""
+    before = window.state()
+    window.click("Iteration")
+    after = window.wait(lambda s: s["current"] > before["current"] and s["state"] == "paused")
+    if after["iterations"] == before["iterations"]:
+        window.click("Iteration")
+        after = window.wait(lambda s: s["iterations"] > before["iterations"] and s["state"] == "paused")
+    return after
+
+
 def test_a_clip_that_fails(open_real):
     """Why? names what is wrong; its buttons lead to the frame and to the view that shows it."""
     window = open_real("make_session_with_a_gap")
@@ -59,17 +70,13 @@ def test_tuning(open_real):
     window.click("Pin this")
     window.wait(lambda s: s["pins"] and s["largest_cm"] == 0.0)
     window.click("joints3d/exact")
-    window.xdotool("key", "ctrl+a")
+    window.select_all()
     window.xdotool("type", "--delay", "60", "25")
     window.xdotool("key", "Return")
     window.wait(lambda s: s["weight"] == 25.0)
     window.click("x_0, the first frame", 0.05)
-    edited = window.wait(lambda s: s["held"] == ["x_0"])
-    window.click("Iteration")
-    tuned = window.wait(lambda s: s["current"] > edited["current"] and s["state"] == "paused")
-    if tuned["iterations"] == pinned["iterations"]:  # the run was paused at the end of a stage, and the next one began
-        window.click("Iteration")
-        tuned = window.wait(lambda s: s["iterations"] > pinned["iterations"] and s["state"] == "paused")
+    window.wait(lambda s: s["held"] == ["x_0"])
+    tuned = iterate(window)
     assert window.wait(lambda s: s["largest_cm"])["largest_cm"] > 0.01
 
     while window.state()["shown"] > pinned["current"]:
@@ -81,8 +88,8 @@ def test_tuning(open_real):
     window.xdotool("key", "r")
     again = window.wait(lambda s: s["current"] == pinned["current"])
     assert (again["held"], again["weight"]) == ([], pinned["weight"])
-    window.click("Iteration")
-    other = window.wait(lambda s: s["branches"] == 2 and s["state"] == "paused" and s["largest_cm"])
+    iterate(window)
+    other = window.wait(lambda s: s["branches"] == 2 and s["largest_cm"])
     assert other["largest_cm"] != tuned["largest_cm"]
     closed(window)
 
