@@ -148,7 +148,7 @@ TERMS: tuple[Term, ...] = (
                   "rgbd": (0.034, 0.034, 0.034)}, own={"rgb": (0.5, 0.5, 0.5)}),
          stage=2, axis="sequences", scale="frames"),
     Term("joints3d_smooth", "m²", "½ Σ ‖j_{t+1} − j_t‖²", "consistency",
-         "joints move little from frame to frame",
+         "joints move little from frame to frame; in stage 3 only where the prior does not know the motion",
          Weights({"3d": (10.0, 10.0, 0.0), "verts3d": (0.1, 0.1, 0.0), "points3d": (0.1, 0.1, 0.0),
                   **_same(*_IMAGES, weight=(100.0, 100.0, 0.0))},
                  own={"rgb": (20.0, 20.0, 0.0)}, flag="--joint3d-smooth-weight"),
