@@ -15,7 +15,7 @@ from optim.config.settings import Settings, parse
 from optim.loading.problem import load_problem
 from optim.objective.objective import Objective
 from optim.objective.terms.data import nearest_vertices
-from optim.priors.fast.folded import Matrix
+from optim.priors.fast.packed import Matrix, is_half
 from optim.priors.mlp import Mlp
 from optim.priors.motion_prior import MotionPrior
 from optim.problem.observations import Observations
@@ -140,7 +140,7 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
         fastest: Use the compiled products of the roll-out; otherwise those of torch for a linear layer and for the
             gradient of its input.
     """
-    ways = _forth_and_back(prior.decoder, rows=batch, fastest=fastest)
+    ways = _forth_and_back(prior.decoder, rows=batch, fastest=fastest, half=True)
 
     def products() -> None:
         torch.set_num_threads(threads.used())
@@ -153,15 +153,21 @@ def floor(prior: MotionPrior, *, steps: int, batch: int = 1, fastest: bool = Fal
     return products
 
 
-def _forth_and_back(network: Mlp, *, rows: int, fastest: bool) -> tuple[list[Callable[[], object]], ...]:
-    """The matrix products of a network's layers for ``rows`` rows, and those of the gradients of their inputs."""
+def _forth_and_back(
+    network: Mlp, *, rows: int, fastest: bool, half: bool = False
+) -> tuple[list[Callable[[], object]], ...]:
+    """The matrix products of a network's layers for ``rows`` rows, and those of the gradients of their inputs.
+
+    With ``half`` the fastest products read weights of half precision, if these weights are exact in it.
+    """
     weights = [layer.weight.detach() for layer in network.linears]
     inputs = [torch.ones(rows, weight.shape[1]) for weight in weights]
     outputs = [torch.ones(rows, weight.shape[0]) for weight in weights]
     forth: list[Callable[[], object]]
     back: list[Callable[[], object]]
     if fastest:
-        given = list(zip(map(Matrix, (w.numpy() for w in weights)), inputs, outputs, strict=True))
+        exact = half and is_half(network)
+        given = [(Matrix(w.numpy(), half=exact), x, y) for w, x, y in zip(weights, inputs, outputs, strict=True)]
         forth = [partial(m.add_to, torch.zeros_like(y).numpy(), x.numpy()) for m, x, y in given]
         back = [partial(m.add_back_to, torch.zeros_like(x).numpy(), y.numpy()) for m, x, y in given]
     else:

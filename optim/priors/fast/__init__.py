@@ -1,4 +1,4 @@
-"""Evaluates the networks of the motion prior in a folded and compiled form. Only this package uses numba.
+"""Evaluates the networks of the motion prior in a packed and compiled form. Only this package uses numba.
 
 Up to rounding, the results are those of the plain torch modules in ``optim.priors``, in a fraction of the time. The
 compiled form is used if the weights are inference-only and on the CPU, except within ``plain_torch``, with which tests
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from optim.common.timing import timed
 from optim.priors.fast.chain import Chain, decoder_layers
-from optim.priors.fast.folded import plain_torch, run
+from optim.priors.fast.packed import plain_torch, run
 from optim.priors.motion_prior import MotionPrior, gaussian
 
 __all__ = ["conditional_prior", "plain_torch", "transitions"]

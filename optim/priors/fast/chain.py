@@ -19,7 +19,7 @@ from torch import Tensor
 
 from optim.common.threads import pieces, side_by_side
 from optim.common.timing import timed
-from optim.priors.fast.folded import Matrix, folded, kernel, made_once
+from optim.priors.fast.packed import Matrix, kernel, made_once, packed
 from optim.priors.mlp import GROUPS, Mlp
 from optim.priors.motion_prior import STATE_SIZE, MotionPrior
 
@@ -39,7 +39,7 @@ class _Decoder:
     """The decoder's layers in the form that the chain uses."""
 
     def __init__(self, network: Mlp) -> None:
-        self.layers = folded(network, inputs=_STATE_ORDER, outputs=_CHANGE_ORDER)
+        self.layers = packed(network, inputs=_STATE_ORDER, outputs=_CHANGE_ORDER, half=True)
         self.from_latent = tuple(Matrix(layer.skipped) for layer in self.layers.each)
         first = self.layers.each[0].matrix
         self.from_pivot = np.stack((first[:, _JOINTS_X].sum(1), first[:, _JOINTS_Y].sum(1)))  # (2, 1024)
@@ -109,13 +109,13 @@ class _Run:
         batch, steps = latents.shape[:2]
         kind = latents.dtype
         self.latents = _swapped(latents).reshape(steps * batch, latents.shape[2])
-        leasts = decoder.layers.leasts
+        norms = decoder.layers.norms
         self.states = np.empty((steps + 1, batch, STATE_SIZE), kind)  # Canonical states.
         self.local = np.empty((steps, batch, STATE_SIZE), kind)  # Predictions in the frame of the state before.
         self.change = np.empty((steps, batch, 22, 3, 3), kind)
         self.turns = np.empty((steps, batch, 4), kind)  # Matrices (2, 2), row by row.
-        self.normed = tuple(np.empty((steps, batch, len(least)), kind) for least in leasts)
-        self.scale = tuple(np.empty((steps, batch, GROUPS), kind) for _ in leasts)
+        self.normed = tuple(np.empty((steps, batch, norm.shape[1]), kind) for norm in norms)
+        self.scale = tuple(np.empty((steps, batch, GROUPS), kind) for _ in norms)
 
     def _by_layer(self) -> list[np.ndarray]:
         """For every layer, the share of its output (S, B, out) that does not depend on the states."""
@@ -139,7 +139,7 @@ class _Run:
         self.states[0, :, _JOINTS_Y] += self.pivot[:, 1:]
         layers = self.decoder.layers
         *shares, self.decoded = self._by_layer()
-        given = layers.panels, layers.leasts, layers.eps, tuple(shares)
+        given = layers.panels, layers.norms, layers.eps, tuple(shares)
         kernel("chain").forward(*given, *self._saved, self.published)
 
     def results(self) -> tuple[np.ndarray, ...]:
@@ -164,7 +164,8 @@ class _Run:
         hidden[-1][..., _CONTACTS] = contacts.swapaxes(0, 1)
         right = self.local[..., _ROOT_RIGHT]
         slope = _published_slope(right) if self.published else _canonical_slope(right)
-        given = decoder.layers.panels_back, decoder.layers.leasts, *self._saved
+        layers = decoder.layers
+        given = layers.panels_back, layers.norms, *self._saved
         gradient = kernel("chain").backward(*given, inputs, local, of_turn, slope, hidden)
         pivot[:, :2] += _joint_sums(gradient) - np.vecdot(hidden[0].sum(0)[:, None], decoder.from_pivot)
         latents = np.zeros_like(self.latents)

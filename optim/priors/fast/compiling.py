@@ -15,16 +15,23 @@ _FRAMES = 3
 
 
 def compile_all() -> None:
-    """Run every compiled function once, forward and backward, on a prior of random weights."""
+    """Run every compiled function once, forward and backward, on priors of random weights in both precisions."""
     prior = MotionPrior().eval().requires_grad_(False)
+    _run(prior)
+    for weights in prior.decoder.parameters():
+        weights.copy_(weights.half())
+    _run(prior)
+    marker().parent.mkdir(parents=True, exist_ok=True)
+    marker().touch()
+
+
+def _run(prior: MotionPrior) -> None:
     start = torch.eye(3).reshape(1, 9).repeat(1, 38)[:, :STATE_SIZE].requires_grad_()
     latents = torch.zeros(1, _FRAMES, LATENT_SIZE, requires_grad=True)
     outputs = fast.transitions(prior, start, latents, torch.zeros(1, 3))
     assert outputs is not None
     mean, variance = fast.conditional_prior(prior, start)
     torch.autograd.backward([output.sum() for output in (*outputs, mean, variance)])
-    marker().parent.mkdir(parents=True, exist_ok=True)
-    marker().touch()
 
 
 if __name__ == "__main__":

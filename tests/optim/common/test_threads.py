@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from optim.common.threads import asked_for, container_quota, pieces, processors, side_by_side, use, used
 from optim.objective.terms.data import nearest_vertices
 from optim.priors.fast.chain import Chain, decoder_layers
-from optim.priors.fast.folded import run
+from optim.priors.fast.packed import run
 from tests.optim.priors.fast.test_chain import arguments, prior_of
 
 

@@ -68,7 +68,7 @@ def advance(state, out, here, after, change, turn, published):
 
 
 @compiled
-def forward(panels, leasts, eps, from_latent, states, local, decoded, change, turns, normed, scale, published):
+def forward(panels, norms, eps, from_latent, states, local, decoded, change, turns, normed, scale, published):
     """Fill states[1:] and the rest from states[0]: arrays of ``optim.priors.fast.chain``'s run.
 
     ``from_latent`` is used up; ``decoded`` begins as the same of the last layer.
@@ -79,7 +79,7 @@ def forward(panels, leasts, eps, from_latent, states, local, decoded, change, tu
             y = from_latent[index][step]
             add_product(x, panels[index], y)
             x = np.empty_like(y)
-            norm(y, leasts[index], eps, normed[index][step], scale[index][step], x)
+            norm(y, norms[index], eps, normed[index][step], scale[index][step], x)
         add_product(x, panels[-1], decoded[step])
         advance(states[step], decoded[step], local[step], states[step + 1], change[step], turns[step], published)
 
@@ -155,7 +155,7 @@ def retreat(gradient, after, turn, of_turn, slope, here, decoded, change, local,
 
 @compiled
 def backward(
-    panels_back, leasts, states, local, decoded, change, turns, normed, scale, inputs, of_local, of_turn, slope, hidden
+    panels_back, norms, states, local, decoded, change, turns, normed, scale, inputs, of_local, of_turn, slope, hidden
 ):
     """Gradient of states[0]. Leaves those of all layers in ``hidden``, where the contacts' are given.
 
@@ -172,7 +172,7 @@ def backward(
             rows = np.zeros_like(normed[index][step])
             add_product(out, panels_back[index + 1], rows)
             out = hidden[index][step]
-            norm_back(rows, normed[index][step], scale[index][step], leasts[index], out)
+            norm_back(rows, normed[index][step], scale[index][step], norms[index], out)
         for row in range(len(gradient)):
             for i in range(339):
                 gradient[row, i] = here[row, i] + inputs[step, row, i]

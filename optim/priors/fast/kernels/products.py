@@ -21,6 +21,8 @@ from numba.extending import intrinsic
 
 from optim.priors.fast.kernels import compiled
 
+CONVERTS_HALF = bool(get_host_cpu_features().get("f16c"))
+"""Whether the processor has an instruction that turns numbers of half precision into single precision."""
 LANES = 16 if get_host_cpu_features().get("avx512f") else 8
 ROWS, VECTORS = 4, 3
 """Twelve registers of sums, three of the panel and one of the rows: all sixteen of AVX2."""
@@ -28,13 +30,19 @@ WIDTH = VECTORS * LANES
 _INT = ir.IntType(64)
 
 
-def pack(matrix: np.ndarray) -> np.ndarray:
-    """(in, out) → panels (⌈out / WIDTH⌉, in, WIDTH), filled up with zeros."""
+def pack(matrix: np.ndarray, *, half: bool = False) -> np.ndarray:
+    """(in, out) → panels (⌈out / WIDTH⌉, in, WIDTH), filled up with zeros.
+
+    Args:
+        half: Keep them in half precision, as the 16-bit integers with the same bits, because numba knows no such type.
+            Half the memory has to be read, which is what one row's products wait for.
+    """
     rows, columns = matrix.shape
     panels = -(-columns // WIDTH)
     padded = np.zeros((rows, panels * WIDTH), matrix.dtype)
     padded[:, :columns] = matrix
-    return np.ascontiguousarray(padded.reshape(rows, panels, WIDTH).swapaxes(0, 1))
+    made = np.ascontiguousarray(padded.reshape(rows, panels, WIDTH).swapaxes(0, 1))
+    return made.astype(np.float16).view(np.uint16) if half else made
 
 
 def _tile(rows: int) -> Any:
@@ -44,8 +52,8 @@ def _tile(rows: int) -> Any:
     def tile(typing_context, x, row, panels, panel, sums):
         if any(array.layout != "C" for array in (x, panels, sums)):
             raise TypeError("rows and panels without gaps are expected")
-        if len({array.dtype for array in (x, panels, sums)}) > 1:
-            raise TypeError("rows, panels and sums of one type are expected")
+        if x.dtype != sums.dtype or panels.dtype not in (x.dtype, types.uint16):
+            raise TypeError("rows, panels and sums of one type are expected, or panels in half precision")
         return types.void(x, row, panels, panel, sums), generate
 
     def generate(context, builder, signature, arguments):
@@ -59,16 +67,26 @@ def _tile(rows: int) -> Any:
         given = [builder.gep(x.data, [builder.mul(_plus(builder, row, r), length)]) for r in range(rows)]
         weights = builder.gep(panels.data, [builder.mul(panel, builder.mul(length, _INT(WIDTH)))])
         vector = ir.VectorType(context.get_value_type(kinds[0].dtype), LANES)
-        _loop(builder, vector, length, given, weights, sums.data)
+        stored = vector if kinds[2].dtype == kinds[0].dtype else ir.VectorType(ir.HalfType(), LANES)
+        _loop(builder, vector, stored, length, given, weights, sums.data)
         return context.get_dummy_value()
 
     return tile
 
 
 def _loop(
-    builder: ir.IRBuilder, vector: ir.VectorType, length: ir.Value, given: list, weights: ir.Value, sums: ir.Value
+    builder: ir.IRBuilder,
+    vector: ir.VectorType,
+    stored: ir.VectorType,
+    length: ir.Value,
+    given: list,
+    weights: ir.Value,
+    sums: ir.Value,
 ) -> None:
-    """Along the panel: load its vectors, and add each, times every row's number, to that row's sums."""
+    """Along the panel: load its vectors, and add each, times every row's number, to that row's sums.
+
+    The panel's numbers are of the type ``stored``, and are made ``vector`` for the sums.
+    """
     tile = [(r, v) for r in range(len(given)) for v in range(VECTORS)]
     nothing = ir.Constant(vector, [0.0] * LANES)
     entry = builder.block
@@ -78,7 +96,9 @@ def _loop(
     k = builder.phi(_INT)
     held = {place: builder.phi(vector) for place in tile}
     offset = builder.mul(k, _INT(WIDTH))
-    columns = [_load(builder, vector, weights, _plus(builder, offset, v * LANES)) for v in range(VECTORS)]
+    columns = [_load(builder, stored, weights, _plus(builder, offset, v * LANES)) for v in range(VECTORS)]
+    if stored != vector:
+        columns = [builder.fpext(column, vector) for column in columns]
     factors = [_spread(builder, vector, builder.load(builder.gep(row, [k]))) for row in given]
     made = {}
     for r, v in tile:
@@ -111,7 +131,8 @@ def _plus(builder: ir.IRBuilder, value: ir.Value, number: int) -> ir.Value:
 
 
 def _load(builder: ir.IRBuilder, vector: ir.VectorType, start: ir.Value, offset: ir.Value) -> ir.Value:
-    return builder.load(builder.bitcast(builder.gep(start, [offset]), vector.as_pointer()), align=4)
+    place = builder.bitcast(builder.gep(start, [offset]), vector.as_pointer())
+    return builder.load(place, align=2 if vector.element == ir.HalfType() else 4)
 
 
 def _spread(builder: ir.IRBuilder, vector: ir.VectorType, number: ir.Value) -> ir.Value:

@@ -1,11 +1,14 @@
 """The hand-derived chain against autograd and finite differences."""
 
+import numpy as np
 import pytest
 import torch
 
 from optim.common.rotations import axis_angle_to_matrix
 from optim.priors.fast import cache
-from optim.priors.fast.chain import Chain, decoder_layers
+from optim.priors.fast.chain import Chain, _Decoder, decoder_layers
+from optim.priors.fast.kernels.products import CONVERTS_HALF
+from optim.priors.fast.packed import kernel
 from optim.priors.motion_prior import MotionPrior
 from optim.priors.rollout import canonical_turn, published_turn, transitions
 
@@ -72,6 +75,30 @@ def test_a_result_does_not_depend_on_its_neighbours_in_the_batch():
     alone = Chain.apply(*(x[1:2] for x in given), decoder_layers(prior))
     for one, other in zip(together, alone, strict=True):
         assert torch.equal(one[1:2], other)
+
+
+def test_weights_of_half_precision_are_kept_as_such_without_a_change_of_any_bit(monkeypatch):
+    prior = prior_of(torch.float32)
+    given, kinds, found = arguments(2, 5, torch.float32), [], []
+    for weight in (linear.weight for linear in prior.decoder.linears):
+        weight.copy_(weight.half())
+    for converts in (True, False):
+        monkeypatch.setattr(kernel("products"), "CONVERTS_HALF", converts and CONVERTS_HALF)
+        layers = _Decoder(prior.decoder)
+        kinds.append({panels.dtype for panels in (*layers.layers.panels, *layers.layers.panels_back)})
+        results = Chain.apply(*given, layers)
+        found.append((*results, *torch.autograd.grad(sum(x.square().sum() for x in results), given)))
+    assert kinds == [{np.dtype(np.uint16 if CONVERTS_HALF else np.float32)}, {np.dtype(np.float32)}]
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_weights_that_half_precision_would_change_are_kept_in_single_precision():
+    prior = prior_of(torch.float32)
+    for weight in (linear.weight for linear in prior.decoder.linears):
+        weight.copy_(weight.half())
+    prior.decoder.linears[-1].weight[0, 0] = 0.1
+    assert {panels.dtype for panels in decoder_layers(prior).layers.panels} == {np.dtype(np.float32)}
 
 
 def test_no_step_is_no_motion():

@@ -22,13 +22,17 @@ from tests import fakes
 
 before = cache.is_compiled()
 process = cache.start_compiling()
-prior = fakes.motion_prior()
-start = torch.linspace(-1, 1, 339).reshape(1, 339).requires_grad_()
-latents = torch.linspace(-1, 1, 5 * 48).reshape(1, 5, 48).requires_grad_()
-outputs = fast.transitions(prior, start, latents, torch.zeros(1, 3))
-mean, variance = fast.conditional_prior(prior, start)
-torch.autograd.backward([output.square().sum() for output in (*outputs, mean, variance)])
-numbers = [*outputs, mean, variance, start.grad, latents.grad]
+numbers = []
+for kind in (torch.float32, torch.float16):
+    prior = fakes.motion_prior()
+    for weights in prior.decoder.parameters():
+        weights.copy_(weights.to(kind))
+    start = torch.linspace(-1, 1, 339).reshape(1, 339).requires_grad_()
+    latents = torch.linspace(-1, 1, 5 * 48).reshape(1, 5, 48).requires_grad_()
+    outputs = fast.transitions(prior, start, latents, torch.zeros(1, 3))
+    mean, variance = fast.conditional_prior(prior, start)
+    torch.autograd.backward([output.square().sum() for output in (*outputs, mean, variance)])
+    numbers += [*outputs, mean, variance, start.grad, latents.grad]
 bits = hashlib.sha256(b"".join(value.detach().numpy().tobytes() for value in numbers)).hexdigest()
 code = None if process is None else process.wait()
 print(before, code, cache.is_compiled(), cache.start_compiling() is None, bits)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optim.priors.fast.kernels.products import WIDTH, add_product, pack
+from optim.priors.fast.kernels.products import CONVERTS_HALF, WIDTH, add_product, pack
 
 
 def matrices(rows: int, size: int, columns: int, dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -30,6 +30,19 @@ def test_single_precision():
     exact = y + x.astype(np.float64) @ matrix
     add_product(x, pack(matrix), y)
     np.testing.assert_allclose(y, exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(not CONVERTS_HALF, reason="the processor has no F16C")
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7])
+def test_half_precision_in_memory_changes_no_bit(rows):
+    x, matrix, y = matrices(rows, 129, 77, np.float32)
+    matrix = matrix.astype(np.float16).astype(np.float32)
+    matrix[0, :2] = np.float16(6e-8), np.float16(-65504)  # the smallest number but 0, and the largest
+    other = y.copy()
+    add_product(x, pack(matrix), y)
+    add_product(x, pack(matrix, half=True), other)
+    assert pack(matrix, half=True).nbytes == pack(matrix).nbytes // 2
+    np.testing.assert_array_equal(y, other)
 
 
 @pytest.mark.parametrize("rows", [2, 3, 4, 7, 66])

@@ -1,9 +1,9 @@
-"""Folded and packed networks against the modules they are made from."""
+"""Packed networks against the modules they are made from."""
 
 import pytest
 import torch
 
-from optim.priors.fast.folded import FoldedMlp, folded, made_once, run
+from optim.priors.fast.packed import PackedMlp, made_once, packed, run
 from optim.priors.mlp import GROUPS, GroupNorm16, Mlp
 
 
@@ -30,8 +30,8 @@ def test_same_values_and_gradients_as_the_module(rows, dtype, tolerance):
 
 def test_gradient_matches_finite_differences():
     x = torch.randn(3, 23, dtype=torch.float64, requires_grad=True)
-    layers = made_once(network_of(), folded)
-    assert torch.autograd.gradcheck(lambda x: FoldedMlp.apply(x, layers), x)
+    layers = made_once(network_of(), packed)
+    assert torch.autograd.gradcheck(lambda x: PackedMlp.apply(x, layers), x)
 
 
 def test_a_gain_of_zero_lets_only_the_offset_through():
@@ -43,13 +43,13 @@ def test_a_gain_of_zero_lets_only_the_offset_through():
 
 def test_weights_that_are_trained_keep_their_gradient():
     network = network_of()
-    assert made_once(network, folded) is made_once(network, folded)
+    assert made_once(network, packed) is made_once(network, packed)
     network.requires_grad_(True)
     run(network, torch.randn(2, 23, dtype=torch.float64)).sum().backward()
     assert all(weight.grad is not None for weight in network.parameters())
 
 
-def test_the_norm_is_the_one_that_is_folded():
+def test_the_norm_is_the_one_that_is_packed():
     assert isinstance(network_of().norms[0], GroupNorm16) and network_of().norms[0].num_groups == GROUPS
 
 

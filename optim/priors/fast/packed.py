@@ -1,9 +1,9 @@
-"""Folds and packs inference-only networks once, and computes their gradient with respect to the input only.
+"""Packs inference-only networks once, and computes their gradient with respect to the input only.
 
-A group norm after a linear layer subtracts a mean, divides by a standard deviation, and applies a gain and an offset.
-Everything except the division and the offset is linear and is folded into the weights. The mean, the constant factor of
-the standard deviation and the sign of the gain go into the layer before; the size of the gain goes into the layer
-after. ``Linear → GroupNorm → ReLU`` becomes ``y = W x + b; n = y / √(Σ y² + ε); max(n − least, 0)``.
+``Linear → GroupNorm → ReLU`` is computed as ``y = W x + b; n = (y - mean) / √(Σ (y - mean)² + size ε)`` over each group
+of ``size`` numbers and ``max(gain n + offset, 0)``, so that ``gain`` is the norm's weight times √size. The weights are
+packed as they are: where all of them are numbers of half precision, as in the shipped checkpoint, they can be kept as
+such without a change of any product.
 
 The loops over layers are compiled (``kernels``). The networks are those of ``mlp``.
 """
@@ -30,8 +30,6 @@ from optim.priors.mlp import GROUPS, Mlp
 
 _UNIT, _LEAST = 4, 16
 """The number of rows of one thread is a multiple of ``_UNIT``, as in the products, and at least ``_LEAST``."""
-_SMALLEST_GAIN = 1e-20
-"""Replaces a gain of 0, because the offset is divided by the gain. Up to rounding, the result is then the offset."""
 
 
 @cache
@@ -45,10 +43,15 @@ def kernel(name: str) -> ModuleType:
 
 
 class Matrix:
-    """A constant linear map (out, in), packed for products with itself and with its transpose."""
+    """A constant linear map (out, in), packed for products with itself and with its transpose.
 
-    def __init__(self, matrix: np.ndarray) -> None:
-        self.panels, self.panels_back = (kernel("products").pack(m) for m in (matrix.T, matrix))
+    Args:
+        matrix: (out, in).
+        half: Keep the numbers in half precision, in which they must be exact.
+    """
+
+    def __init__(self, matrix: np.ndarray, *, half: bool = False) -> None:
+        self.panels, self.panels_back = (kernel("products").pack(m, half=half) for m in (matrix.T, matrix))
 
     def add_to(self, out: np.ndarray, rows: np.ndarray) -> None:
         """Add the map of rows (N, in) to ``out`` (N, out)."""
@@ -60,18 +63,21 @@ class Matrix:
 
 
 class Layer(Matrix):
-    """One linear layer, folded together with the norm and the ReLU after it.
+    """One linear layer, with the gain and the offset of the norm after it.
 
     Args:
         matrix: (out, in), without the columns of the skipped input.
         skipped: (out, skip), the columns for the skipped input, which every layer receives again.
         bias: (out,).
-        least: (out,), threshold of the ReLU, which is subtracted from the norm's result; 0 where no norm follows.
+        norm: (2, out), gain and offset of the norm after it; of no use where none follows.
+        half: See ``Matrix``.
     """
 
-    def __init__(self, matrix: np.ndarray, skipped: np.ndarray, bias: np.ndarray, *, least: np.ndarray) -> None:
-        super().__init__(matrix)
-        self.matrix, self.skipped, self.bias, self.least = matrix, skipped, bias, least
+    def __init__(
+        self, matrix: np.ndarray, skipped: np.ndarray, bias: np.ndarray, *, norm: np.ndarray, half: bool
+    ) -> None:
+        super().__init__(matrix, half=half)
+        self.matrix, self.skipped, self.bias, self.norm = matrix, skipped, bias, norm
 
     @property
     def width(self) -> int:
@@ -103,45 +109,42 @@ class Layers:
         return tuple(layer.bias for layer in self.each)
 
     @cached_property
-    def leasts(self) -> tuple[np.ndarray, ...]:
-        """The thresholds of all layers except the last."""
-        return tuple(layer.least for layer in self.each[:-1])
+    def norms(self) -> tuple[np.ndarray, ...]:
+        """Gain and offset (2, out) of each norm."""
+        return tuple(layer.norm for layer in self.each[:-1])
 
 
-def folded(network: Mlp, *, inputs: np.ndarray | None = None, outputs: np.ndarray | None = None) -> Layers:
-    """The folded layers of a network.
+def packed(
+    network: Mlp, *, inputs: np.ndarray | None = None, outputs: np.ndarray | None = None, half: bool = False
+) -> Layers:
+    """The packed layers of a network.
 
     Args:
         inputs: New order of the input without its skipped part, as indices into the old one; None keeps the order.
         outputs: New order of the output, as indices into the old one; None keeps the order.
+        half: Keep weights in half precision if all of them are exact in it and the processor converts them.
     """
+    half = half and is_half(network)
     layers: list[Layer] = []
-    gain, eps = np.ones(1), network.norms[0].eps
     for index, (linear, norm) in enumerate(zip(network.linears, [*network.norms, None], strict=True)):
-        kind = linear.weight.detach().numpy().dtype
-        weight, bias = (x.detach().numpy().astype(np.float64) for x in (linear.weight, linear.bias))
-        fan_in = weight.shape[1] - network.skip
-        weight[:, :fan_in] *= gain
-        if norm is None:
-            chosen = slice(None) if outputs is None else outputs
-            weight, bias = weight[chosen], bias[chosen]
-            least = np.zeros_like(bias)
-        else:
-            own, spread = norm.weight.detach().numpy().astype(np.float64), np.sqrt(len(bias) / GROUPS)
-            gain = np.maximum(np.abs(own), _SMALLEST_GAIN) * spread
-            least = -norm.bias.detach().numpy() / gain
-            before = np.where(own < 0, -1.0, 1.0) / spread
-            weight, bias = _centred(weight) * before[:, None], _centred(bias) * before
-        main, skipped = np.split(weight.astype(kind), [fan_in], axis=1)
+        weight, bias = linear.weight.detach().numpy(), linear.bias.detach().numpy()
+        of_norm = np.zeros((2, len(bias)), bias.dtype)
+        if norm is not None:
+            of_norm[0] = norm.weight.detach().numpy() * np.sqrt(len(bias) / GROUPS)
+            of_norm[1] = norm.bias.detach().numpy()
+        elif outputs is not None:
+            weight, bias = weight[outputs], bias[outputs]
+        main, skipped = np.split(weight, [weight.shape[1] - network.skip], axis=1)
         main = main[:, inputs] if index == 0 and inputs is not None else main
-        layers.append(Layer(main, skipped, bias.astype(kind), least=least.astype(kind)))
-    return Layers(tuple(layers), eps)
+        layers.append(Layer(main, skipped.copy(), bias.copy(), norm=of_norm, half=half))
+    return Layers(tuple(layers), network.norms[0].eps)
 
 
-def _centred(rows: np.ndarray) -> np.ndarray:
-    """The rows minus their mean over each group along the first axis."""
-    groups = rows.reshape(GROUPS, -1, *rows.shape[1:])
-    return (groups - groups.mean(1, keepdims=True)).reshape(rows.shape)
+def is_half(network: Mlp) -> bool:
+    """Whether the weights of all linear layers are exact in half precision, and the processor converts such numbers."""
+    weights = [linear.weight.detach() for linear in network.linears]
+    exact = all(w.dtype == torch.float32 and torch.equal(w, w.half().float()) for w in weights)
+    return exact and kernel("products").CONVERTS_HALF
 
 
 Made = TypeVar("Made")
@@ -173,7 +176,7 @@ def made_once(network: Mlp, make: Callable[[Mlp], Made]) -> Made | None:
     return _known[network][1]
 
 
-class FoldedMlp(torch.autograd.Function):
+class PackedMlp(torch.autograd.Function):
     """``apply(x, layers)``: the output (N, out) of the network of these layers for an input (N, in).
 
     Raises:
@@ -182,19 +185,19 @@ class FoldedMlp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, layers: Layers) -> Tensor:
-        first = layers.panels[0]
+        first = layers.each[0].matrix
         if x.shape[1] != first.shape[1] or x.detach().numpy().dtype != first.dtype:
             raise ValueError(f"rows of {x.shape[1]} {x.dtype}; the network takes {first.shape[1]} {first.dtype}")
         rows, work = np.ascontiguousarray(x.detach().numpy()), pieces(len(x), unit=_UNIT, least=_LEAST)
         kind, count = rows.dtype, len(rows)
         ctx.layers, ctx.work = layers, work
-        ctx.normed = tuple(np.empty((count, len(least)), kind) for least in layers.leasts)
-        ctx.scale = tuple(np.empty((count, GROUPS), kind) for _ in layers.leasts)
+        ctx.normed = tuple(np.empty((count, norm.shape[1]), kind) for norm in layers.norms)
+        ctx.scale = tuple(np.empty((count, GROUPS), kind) for _ in layers.norms)
         out = np.empty((count, layers.each[-1].width), kind)
 
         def run(part: slice) -> None:
             kept = tuple(x[part] for x in ctx.normed), tuple(x[part] for x in ctx.scale)
-            given = layers.panels, layers.biases, layers.leasts, layers.eps
+            given = layers.panels, layers.biases, layers.norms, layers.eps
             kernel("layers").forward(rows[part], *given, *kept, out[part])
 
         side_by_side(run, work)
@@ -208,13 +211,13 @@ class FoldedMlp(torch.autograd.Function):
 
         def run(part: slice) -> None:
             kept = tuple(x[part] for x in ctx.normed), tuple(x[part] for x in ctx.scale)
-            kernel("layers").backward(given[part], layers.panels_back, layers.leasts, *kept, out[part])
+            kernel("layers").backward(given[part], layers.panels_back, layers.norms, *kept, out[part])
 
         side_by_side(run, ctx.work)
         return torch.from_numpy(out), None
 
 
 def run(network: Mlp, x: Tensor) -> Tensor:
-    """The output (N, out) of a network without skipped input for (N, in); an inference-only network is folded."""
-    layers = made_once(network, folded)
-    return network(x) if layers is None else FoldedMlp.apply(x, layers)
+    """The output (N, out) of a network without skipped input for (N, in); an inference-only network is packed."""
+    layers = made_once(network, packed)
+    return network(x) if layers is None else PackedMlp.apply(x, layers)
