@@ -9,9 +9,11 @@ from statistics import mean
 from typing import Any
 
 from optim.batch.summary import STATES, Line
+from optim.diagnostics.causes.table import RULES
+from optim.reporting.page import FIGURES
 from optim.reporting.rendering import render
 
-SHOWN = ("joints_all", "joints_visible", "joints_occluded", "acceleration", "foot_skate_mm", "mesh_penetration_mean_cm")
+SHOWN = ("joints_all", "joints_occluded", "acceleration", "foot_skate_mm", "mesh_penetration_mean_cm")
 """Figures of ``optim.evaluate`` that have a column on the page. The CSV file has all of them."""
 
 
@@ -34,14 +36,15 @@ def batch_page(lines: Sequence[Line], *, title: str) -> str:
         lines: The clips, in the order in which they are shown.
         title: Title of the page.
     """
-    names = [name for name in SHOWN if any(name in row for line in lines for row in line.record.figures)]
+    names = [name for name in SHOWN if any(_last(line, name) for line in lines)]
     states = Counter[str](line.record.state for line in lines)
-    causes = Counter(str(cause.get("rule", "")) for line in lines for cause in line.faults)
+    causes = Counter(rule for line in lines for rule in {str(cause.get("rule", "")) for cause in line.faults})
+    helps = {rule.name: rule.help for rule in RULES}
     values = {
         "title": title,
         "about": ", ".join(f"{states[state]} {state}" for state in reversed(STATES) if states[state]),
-        "causes": causes.most_common(),
-        "names": names,
+        "causes": [(rule, count, helps.get(rule, "")) for rule, count in causes.most_common()],
+        "names": [FIGURES[name] for name in names],
         "rows": [_row(line, names) for line in lines],
     }
     return render("batch.html", values) + "\n"

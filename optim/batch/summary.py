@@ -15,6 +15,7 @@ from typing import Any
 from optim.batch.jobs import Job
 from optim.batch.records import RESULTS, Record, known, recording_of, run_of
 from optim.common.errors import InputError
+from optim.common.versions import program
 from optim.common.writing import replacing
 from optim.evaluation.tables import figures_of
 
@@ -46,7 +47,7 @@ class Line:
     def command(self) -> str:
         """Command that opens the clip in the window. Empty if there is nothing to see."""
         shown = recording_of(self.job) or self.job.folder / RESULTS
-        return shlex.join(["humorscope", "open", str(shown)]) if shown.exists() else ""
+        return shlex.join([*program(), "open", str(shown)]) if shown.exists() else ""
 
 
 def lines_of(jobs: Sequence[Job]) -> list[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +29,17 @@ def version_line() -> str:
     own = found.get(PROGRAM, "(not installed, run from its folder)")
     others = ", ".join(f"{name} {found[name]}" for name in ("torch", "numpy") if name in found)
     return f"{PROGRAM} {own} (Python {found['python']}, {others})"
+
+
+def program() -> list[str]:
+    """Words that start this program from any folder: its name, if a shell finds it by that, or else full paths."""
+    beside = Path(sys.executable).with_name(PROGRAM)
+    found = shutil.which(PROGRAM)
+    if found is not None and Path(found) == beside:
+        return [PROGRAM]
+    if beside.is_file():
+        return [str(beside)]
+    return [sys.executable, "-P", str(Path(__file__).resolve().parents[2] / "run_viewer.py")]
 
 
 def started_as() -> str:

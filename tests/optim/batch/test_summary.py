@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -57,12 +58,32 @@ def test_both_files_hold_the_rows(jobs, tmp_path):
 def test_the_page_ranks_the_clips_and_gives_the_command_of_each(jobs):
     lines = lines_of(jobs)
     page = batch_page(lines, title="Batch <1>")
-    assert re.findall(r"<b>(c\d)</b>", page) == ["c3", "c4", "c2", "c1", "c0"]
+    for order in (re.findall(r'<a href="#clip-\d">(c\d)</a>', page), re.findall(r"<h3>(c\d)<", page)):
+        assert order == ["c3", "c4", "c2", "c1", "c0"]
+    assert '<section id="clip-1">\n<h3>c3<' in page
     assert "Batch &lt;1&gt;" in page and "c3.npz: &lt;NaN&gt; &amp; more" in page and "Check the floor." in page
     commands = {line.job.name: shlex.split(line.command) for line in lines}
     assert commands["c3"] == commands["c4"] == []
-    assert commands["c2"][:2] == ["humorscope", "open"] and f"<code>{' '.join(commands['c2'])}</code>" in page
-    assert parse(["--open", commands["c2"][2]]).open == jobs[2].folder / "results_out"
+    assert f"<pre>{shlex.join(commands['c2'])}</pre>" in page
+    assert parse(["--open", commands["c2"][-1]]).open == jobs[2].folder / "results_out"
+
+
+def test_a_cause_counts_once_for_a_clip(jobs):
+    page = batch_page(lines_of(jobs), title="Batch")
+    counts = dict(re.findall(r"<tr><td>(\w+)</td><td>(\d+)</td>", page))
+    for rule, count in counts.items():
+        clips = [line for line in lines_of(jobs) if any(cause["rule"] == rule for cause in line.faults)]
+        assert int(count) == len(clips)
+    assert counts
+
+
+def test_the_command_of_a_clip_works_in_any_folder(jobs, tmp_path, monkeypatch):
+    """It is copied from the page into a shell whose folder and path are other ones."""
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.chdir(tmp_path)
+    command = next(line.command for line in lines_of(jobs) if line.command)
+    words = [word for word in shlex.split(command) if word not in ("open", "-P")]
+    assert all(Path(word).is_absolute() and Path(word).exists() for word in words)
 
 
 def test_a_recording_is_opened_rather_than_the_results(jobs):
