@@ -33,7 +33,7 @@ ROOMS = {
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
     "optim.evaluation": "common reading body schedule priors problem session split loading diagnostics train results",
     "optim.reporting": "common body checks schedule diagnostics problem objective config loading results evaluation",
-    "optim.batch": "common reading config loading recording results evaluation reporting",
+    "optim.batch": "common reading config loading diagnostics recording results evaluation reporting",
     "optim.tuning": "common reading schedule problem session config diagnostics recording evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
     " diagnostics results evaluation reporting tuning",
@@ -50,8 +50,8 @@ ROOMS = {
     " viewer.film",
     "viewer.window": "common viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film"
     " viewer.panels",
-    "viewer.browser": "common diagnostics session viewer.protocol viewer.ui viewer.scene viewer.layers viewer.panels"
-    " viewer.window",
+    "viewer.browser": "common diagnostics schedule session viewer.protocol viewer.ui viewer.scene viewer.layers"
+    " viewer.panels viewer.window",
     "viewer.commands": "common checks schedule priors session split config loading diagnostics recording results batch"
     " viewer.protocol viewer.ui viewer.scene viewer.worker viewer.replay viewer.layers viewer.film viewer.window"
     " viewer.browser",

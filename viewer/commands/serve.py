@@ -16,8 +16,7 @@ from optim.common.errors import InputError
 from optim.common.exit_status import tell_error, with_exit_status
 from optim.config.settings import Settings, parse
 from optim.recording.run_folder import choose_place
-from viewer.commands.sessions import stop_on_signals
-from viewer.commands.window import about_fit, fit_client, other_run
+from viewer.commands.sessions import about_fit, fit_client, other_run, stop_on_signals
 from viewer.protocol.view_model import LoadFailed
 
 log = logging.getLogger(__name__)

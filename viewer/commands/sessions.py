@@ -1,9 +1,14 @@
-"""Makes and records the session that settings describe. It runs in the worker's process, so it imports late."""
+"""Makes and records the session that settings describe, and the clients on it that every front end has.
+
+A worker's process starts here, so everything is imported late.
+"""
 
 from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +17,10 @@ from optim.common.logs import start_logging
 if TYPE_CHECKING:
     from optim.config.settings import Settings
     from optim.recording.recording import Recording
+    from optim.recording.run_folder import Place
     from optim.session.session import Session
+    from viewer.protocol.view_model import About
+    from viewer.window.client import PipedClient, ProcessClient
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +54,31 @@ def record(settings: Settings, path: Path, session: Session) -> Recording:
     from optim.recording.recording import recorded_session
 
     return recorded_session(session, path=path, settings=settings)
+
+
+def fit_client(settings: Settings, place: Place) -> Callable[[], ProcessClient]:
+    """Starts the optimiser on a fit that is recorded, with one processor left to the front end."""
+    from viewer.window.client import ProcessClient
+
+    make = partial(make_session, settings, spare=1)
+    return partial(ProcessClient, make, record=partial(record, settings, place.path))
+
+
+def about_fit(settings: Settings) -> About:
+    """How a fit is set up."""
+    from optim.config.options import of_the_fit
+    from optim.diagnostics.comparison import settings_texts
+    from viewer.protocol.view_model import About
+
+    return About(settings=settings_texts(of_the_fit(settings)))
+
+
+def other_run(settings: Settings, path: str) -> PipedClient:
+    """A client on another run or on results, in a process of its own."""
+    from viewer.replay.serving import serve_replay
+    from viewer.window.client import PipedClient
+
+    return PipedClient(partial(serve_replay, Path(path), settings.own_body, settings.clip))
 
 
 def stop_on_signals() -> None:

@@ -6,28 +6,23 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
 from optim.common.exit_status import tell_error
 from optim.common.versions import started_as
-from optim.config.options import MODEL_FILES, flag_of, of_the_fit
+from optim.config.options import MODEL_FILES, flag_of
 from optim.config.settings import Settings
 from optim.config.sources import endings, source_of
-from optim.diagnostics.comparison import settings_texts
 from optim.recording.run_folder import Place, choose_place, recent_runs
 from optim.recording.runfile import SUFFIX
 from optim.schedule.data_types import MODALITIES
 from optim.schedule.presets import usual_preset
-from viewer.commands.sessions import make_session, record
-from viewer.protocol.view_model import About
+from viewer.commands.sessions import about_fit, fit_client, other_run
 from viewer.replay.opening import replay_of
-from viewer.replay.serving import serve_replay
 from viewer.ui.opening import Opening
 from viewer.window import window
-from viewer.window.client import PipedClient, ProcessClient
 from viewer.window.still_drawing import draw_still
 
 PROGRAM = Path(__file__).resolve().parents[2] / "run_viewer.py"
@@ -73,17 +68,6 @@ def show_fit(settings: Settings) -> int:
     return result.exit_status
 
 
-def fit_client(settings: Settings, place: Place) -> Callable[[], ProcessClient]:
-    """Starts the optimiser on a fit that is recorded, with one processor left to the front end."""
-    make = partial(make_session, settings, spare=1)
-    return partial(ProcessClient, make, record=partial(record, settings, place.path))
-
-
-def about_fit(settings: Settings) -> About:
-    """How a fit is set up."""
-    return About(settings=settings_texts(of_the_fit(settings)))
-
-
 def opening(kept: str = "") -> Opening:
     """What can be opened from a window.
 
@@ -114,11 +98,6 @@ def _what_is_kept(place: Place) -> str:
     if not place.kept:
         return "This fit is not recorded, and it will be lost."
     return f"This fit is kept in {place.path.name}; {started_as()} --resume goes on with it."
-
-
-def other_run(settings: Settings, path: str) -> PipedClient:
-    """A client on another run or on results, in a process of its own."""
-    return PipedClient(partial(serve_replay, Path(path), settings.own_body, settings.clip))
 
 
 def is_shown(path: str) -> bool:

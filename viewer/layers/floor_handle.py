@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 import numpy as np
-import polyscope as ps
 
 from viewer.layers.floor import grid, middle
 from viewer.protocol.planes import axes_on, below, lean_of, plane_of
@@ -13,6 +12,7 @@ from viewer.protocol.view_model import ViewModel
 from viewer.scene.camera import body_position
 from viewer.scene.layer import Layer
 from viewer.ui import theme
+from viewer.ui.drawing import ps
 from viewer.ui.ui_state import UiState
 
 SIZE = 0.45  # of the handle, against the scene

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import polyscope.imgui as psim
 
 from viewer.layers.camera import image_points, plane_depth, unproject
 from viewer.protocol.view_model import BodyMesh, ViewModel
 from viewer.scene.layer import Layer, sequences_at
 from viewer.scene.skinning import Skinner, part
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import scale as ui_scale

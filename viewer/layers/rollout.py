@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 import numpy as np
-import polyscope.imgui as psim
 
 from optim.diagnostics.quantities import QUANTITIES, root_distance_cm
 from viewer.protocol.view_model import Motion, ViewModel
 from viewer.scene.layer import Label, Layer, bones, sequences_at
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import scale

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from optim.session.edits import Bookmark, Hold, Redo, Release, RemoveBookmark, Rewind, Undo
 from viewer.panels.fit.timeline import default_name
 from viewer.panels.fit.transport import next_speed
@@ -22,6 +20,7 @@ from viewer.protocol.commands import (
     StepOuter,
 )
 from viewer.protocol.view_model import ViewModel
+from viewer.ui.drawing import psim
 from viewer.ui.focus import FOCUSES, absent, focus_on
 from viewer.ui.ui_state import LAYERS, UiState
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from optim.common.errors import InputError
@@ -73,6 +72,8 @@ def _pictures(path: Path, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
     """Number in the video and JPEG of each of these frames; frames that cannot be read are left out."""
     if not path.is_file():
         return
+    import cv2  # needs libGL
+
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     for number in range(max(wanted) + 1):
         if not capture.grab():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import polyscope as ps
 
 from viewer.protocol.view_model import Camera, ViewModel
+from viewer.ui.drawing import ps
 from viewer.ui.layout import Rect
 from viewer.ui.look import SavedView
 

@@ -12,7 +12,6 @@ import threading
 from collections import OrderedDict
 from contextlib import closing
 
-import cv2
 import numpy as np
 
 from viewer.protocol.view_model import Footage
@@ -20,7 +19,7 @@ from viewer.protocol.view_model import Footage
 LONGEST_SIDE = 960  # px, of what is kept
 RUN_FILE = ".humorscope"
 MEMORY = 128 * 2**20  # bytes of JPEG
-_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
+_JPEG_QUALITY = 88
 PATIENCE = 5.0  # seconds
 _AHEAD = 12  # frames read beyond the wanted one
 _READ_ON = 60
@@ -97,6 +96,8 @@ class Film:
 
     def _read_video(self, path: str) -> None:
         """Read the wanted frames and a few that follow them."""
+        import cv2  # needs libGL, which a fit without pictures must do without
+
         capture, position = cv2.VideoCapture(path, cv2.CAP_FFMPEG), 0
         while (number := self._awaited()) is not None:
             if not position <= number <= position + _READ_ON:
@@ -158,13 +159,17 @@ class Film:
 
 def shrunk_jpeg(image: np.ndarray) -> bytes:
     """A picture as JPEG, reduced so that no side is longer than ``LONGEST_SIDE``."""
+    import cv2
+
     scale = LONGEST_SIDE / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", image, _JPEG)[1].tobytes()
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
 
 
 def _decode(jpeg: bytes) -> np.ndarray:
+    import cv2
+
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None  # it was encoded here
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

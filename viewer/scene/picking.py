@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import polyscope as ps
-import polyscope.imgui as psim
 
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.camera import on_screen
 from viewer.scene.layer import Label, Layer, sequences_at
 from viewer.scene.skinning import Skinner, part
 from viewer.ui import theme
+from viewer.ui.drawing import ps, psim
 from viewer.ui.look import Selection
 from viewer.ui.ui_state import UiState
 

@@ -7,10 +7,10 @@ process. All options are given on every registration, since Polyscope remembers 
 from __future__ import annotations
 
 import numpy as np
-import polyscope as ps
 
 from viewer.scene.canvas import Kind, Material
 from viewer.ui import theme
+from viewer.ui.drawing import ps
 from viewer.ui.palette import Color
 
 
@@ -129,7 +129,7 @@ class PolyscopeCanvas:
 
     def hide(self, kind: Kind, name: str) -> None:
         """See ``Canvas``."""
-        _FIND[kind](name).set_enabled(False)
+        getattr(ps, _FIND[kind])(name).set_enabled(False)
 
     def eye(self) -> np.ndarray:
         """The window's viewpoint."""
@@ -138,11 +138,11 @@ class PolyscopeCanvas:
 
 
 _FIND = {
-    "mesh": ps.get_surface_mesh,
-    "picture": ps.get_surface_mesh,
-    "points": ps.get_point_cloud,
-    "arrows": ps.get_point_cloud,
-    "lines": ps.get_curve_network,
+    "mesh": "get_surface_mesh",
+    "picture": "get_surface_mesh",
+    "points": "get_point_cloud",
+    "arrows": "get_point_cloud",
+    "lines": "get_curve_network",
 }
 
 

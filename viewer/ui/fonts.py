@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-import polyscope as ps
+from viewer.ui.drawing import ps
 
 log = logging.getLogger(__name__)
 

@@ -6,21 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import polyscope.imgui as psim
-import polyscope.implot as implot
 
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import implot, plot_flags, psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import font, scale
 
-FLAGS = (
-    int(implot.ImPlotFlags_NoTitle)
-    | int(implot.ImPlotFlags_NoMenus)
-    | int(implot.ImPlotFlags_NoFrame)
-    | int(implot.ImPlotFlags_NoLegend)
-)
-_ALWAYS = int(implot.ImPlotCond_Always)
+FLAGS = ("NoTitle", "NoMenus", "NoFrame", "NoLegend")
 
 
 class Curve(NamedTuple):
@@ -43,12 +36,14 @@ def frame_plot(name: str, view: ViewModel, ui: UiState, curves: Sequence[Curve],
     legend(curves)
     width, free = psim.GetContentRegionAvail()
     with font(theme.SMALL_FONT):
-        if implot.BeginPlot(f"##{name}", (width, height if height > 0 else max(free, 44.0 * scale())), FLAGS):
+        if implot.BeginPlot(
+            f"##{name}", (width, height if height > 0 else max(free, 44.0 * scale())), plot_flags(*FLAGS)
+        ):
             plain = int(implot.ImPlotAxisFlags_NoHighlight)
             implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
-            implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.01 * last, 1.01 * last, _ALWAYS)
+            implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.01 * last, 1.01 * last, int(implot.ImPlotCond_Always))
             implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
-            implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits(curves), _ALWAYS)
+            implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits(curves), int(implot.ImPlotCond_Always))
             for curve in curves:
                 _line(curve)
             implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.45), 1.0)
@@ -62,12 +57,12 @@ def pair_plot(view: ViewModel, ui: UiState, curve: Curve, *, size: tuple[float, 
     """Draw a small plot of one curve over its own frames; a click goes to a frame. ``size`` is in pixels."""
     first, last = curve.start, curve.start + max(len(curve.values) - 1, 1)
     with font(theme.SMALL_FONT):
-        if implot.BeginPlot(f"##{name}", size, FLAGS):
+        if implot.BeginPlot(f"##{name}", size, plot_flags(*FLAGS)):
             plain = int(implot.ImPlotAxisFlags_NoHighlight)
             implot.SetupAxis(int(implot.ImAxis_X1), "", plain | int(implot.ImPlotAxisFlags_NoTickLabels))
-            implot.SetupAxisLimits(int(implot.ImAxis_X1), first - 0.3, last + 0.3, _ALWAYS)
+            implot.SetupAxisLimits(int(implot.ImAxis_X1), first - 0.3, last + 0.3, int(implot.ImPlotCond_Always))
             implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
-            implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits([curve]), _ALWAYS)
+            implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits([curve]), int(implot.ImPlotCond_Always))
             _line(curve)
             implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.45), 1.0)
             implot.PlotInfLines("##frame", np.array([float(ui.frame)]))

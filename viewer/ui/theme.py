@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 import numpy as np
-import polyscope as ps
-import polyscope.imgui as psim
 
+from viewer.ui.drawing import ps, psim
 from viewer.ui.palette import PALETTES, Color, Palette
 
 FONT_SIZE, SMALL_FONT, LARGE_FONT = 15.0, 13.0, 18.0

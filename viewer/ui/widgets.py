@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import polyscope as ps
-import polyscope.imgui as psim
-
 from viewer.ui import theme
+from viewer.ui.drawing import ps, psim
 
 Point = tuple[float, float]
 BAR_LABEL, BAR_BUTTONS = 76.0, 300.0  # widths before and behind the bars of the timeline

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-import polyscope as ps
-import polyscope.imgui as psim
 
 from viewer.layers.table import LAYER_TYPES
 from viewer.protocol.commands import Command
@@ -18,6 +16,7 @@ from viewer.scene.layer import Label, Layer
 from viewer.scene.picking import Clicks, marker
 from viewer.scene.reframe import Reframer
 from viewer.ui import theme
+from viewer.ui.drawing import ps, psim
 from viewer.ui.focus import Entry, in_order, legend
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState

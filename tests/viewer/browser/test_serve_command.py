@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import sys
 
 import pytest
 
 import run_viewer
+from tests.imports import ROOT
 from tests.viewer import recorded
+from tests.viewer.browser.tab import Tab, wait
 from viewer.browser import serving
 from viewer.commands import serve as command
 from viewer.commands.serve import main
@@ -92,3 +97,35 @@ def test_a_run_is_read_in_a_process_of_its_own(served, run_file):
     client = served[0][0]()
     assert isinstance(client, PipedClient) and client.process.is_alive()
     client.close()
+
+
+WITHOUT_LIBRARIES = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("polyscope", "polyscope_bindings", "cv2"):
+            raise ImportError("libX11.so.6: cannot open shared object file: No such file or directory")
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def test_it_needs_no_library_of_a_display(run_file, tmp_path):
+    """Neither libX11, which Polyscope loads, nor libGL, which OpenCV loads, are on the nodes of a cluster."""
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_LIBRARIES)
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run_viewer.py"), "serve", str(run_file), "--port", "0"],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        address = re.search(r"http://\S+:(\d+)/", process.stdout.readline())
+        assert address is not None
+        tab = Tab(int(address[1]))
+        wait(lambda: "/body 0" in tab.nodes, turn=tab.receive, seconds=60.0)
+        tab.close()
+    finally:
+        process.kill()
+        process.wait()

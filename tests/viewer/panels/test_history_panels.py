@@ -81,7 +81,7 @@ def test_edits_are_marked_on_the_current_branch_only(window):
 
 
 def test_hovering_a_mark_tells_the_edit(window, monkeypatch):
-    import polyscope.imgui as psim
+    from viewer.ui.drawing import psim
 
     told: list[str] = []
     monkeypatch.setattr(psim, "SetTooltip", told.append)

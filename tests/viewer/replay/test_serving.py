@@ -7,7 +7,7 @@ import pytest
 
 from optim.config.settings import parse
 from tests.optim.results.test_opened import write_part
-from viewer.commands.window import other_run
+from viewer.commands.sessions import other_run
 from viewer.protocol.commands import Inspect, Quit
 from viewer.protocol.view_model import About, LoadFailed, Scene, ViewModel
 from viewer.replay.opening import replay_of

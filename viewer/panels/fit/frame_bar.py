@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-import polyscope.imgui as psim
 
 from optim.diagnostics.comparison import BETWEEN
 from optim.diagnostics.quantities import QUANTITIES
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.actions import PLAY
+from viewer.ui.drawing import psim
 from viewer.ui.layout import LANE_HEIGHT, MOST_LANES, Rect, lanes_of
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import Strip, bar_handle, bar_label, colored, icon_button, scale, strip, styled, tooltip

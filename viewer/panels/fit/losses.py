@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
-import polyscope.implot as implot
 
 from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.findings import RescoredCurve
 from viewer.protocol.view_model import Event, ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
+from viewer.ui.drawing import implot, plot_flags, psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import font, number, styled, tooltip
 
@@ -24,13 +23,7 @@ MAX_POINTS = 1500
 TOTAL = "total"
 LEAST_SHARE = 1e-3  # terms below this share of the total are cut off
 NEAR = 9.0  # pixels from a curve or a mark that still mean it
-_FLAGS = (
-    int(implot.ImPlotFlags_NoTitle)
-    | int(implot.ImPlotFlags_NoMenus)
-    | int(implot.ImPlotFlags_NoFrame)
-    | int(implot.ImPlotFlags_NoMouseText)
-)
-_NO_LEGEND = int(implot.ImPlotFlags_NoLegend)
+_FLAGS = ("NoTitle", "NoMenus", "NoFrame", "NoMouseText")
 SWITCHES = (
     ("terms", "plot_terms", "Every weighted term in its colour of the weights table; the total in white"),
     ("per frame", "plot_per_frame", "Divided by the frames that are observed, so that phases can be compared"),
@@ -91,7 +84,8 @@ def plot_losses(
     main = thin(history.branch, MAX_POINTS)
     others = other_branches(view) if branches else []
     with font(theme.SMALL_FONT):
-        if implot.BeginPlot("##losses", psim.GetContentRegionAvail(), _FLAGS if legend else _FLAGS | _NO_LEGEND):
+        flags = plot_flags(*_FLAGS, *(() if legend else ("NoLegend",)))
+        if implot.BeginPlot("##losses", psim.GetContentRegionAvail(), flags):
             first = phase_start(view) if zoom else 0
             last = int(history.depth[np.concatenate([main, *others])].max())
             seen = main[history.depth[main] >= first]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
 
 from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import ViewModel
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, number, table_row, tooltip
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from optim.schedule.solvers import SOLVERS, solvers_of
 from optim.session.edits import SetFlatRule, SetFrames, SetSolver, SetSteps, SkipPhase, UsePreset
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Phase, Preset, ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import Draft, UiState
 from viewer.ui.widgets import disabled, font, scale, styled, tooltip
 
 HEADROOM = 1.12  # of the axis, so that the last bar can be drawn longer
 MOST_STEPS = 10_000
 MOST_FLAT = 99.0  # percent
+PRESET, SKIP = "use preset…", "skip phase"
+PRESET_HELP = "Weights and steps of a preset from the current phase on, as one edit; hover over one for what it leaves"
 _NAME, _NUMBER, _SOLVER = 44.0, 34.0, 64.0  # widths of columns
 
 
@@ -43,13 +44,13 @@ def stages_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 def _presets(view: ViewModel) -> Iterator[Command]:
     """Draw the list of presets, whose weights and steps can replace those of the rest of the schedule."""
     psim.SetNextItemWidth(112.0 * scale())
-    if psim.BeginCombo("##preset", "use preset…", int(psim.ImGuiComboFlags_HeightLarge)):
+    if psim.BeginCombo("##preset", PRESET, int(psim.ImGuiComboFlags_HeightLarge)):
         for preset in view.scene.presets:
             if psim.Selectable(preset.name):
                 yield UsePreset(preset.name)
             tooltip(preset_help(preset))
         psim.EndCombo()
-    tooltip("Weights and steps of a preset from the current phase on, as one edit; hover over one for what it leaves")
+    tooltip(PRESET_HELP)
 
 
 def preset_help(preset: Preset) -> str:
@@ -61,12 +62,21 @@ def preset_help(preset: Preset) -> str:
 
 
 def _skip(view: ViewModel) -> Iterator[Command]:
-    later = [phase for phase in view.phases[view.status.phase + 1 :] if phase.steps]
-    with disabled(not later):
-        if psim.Button("skip phase", (psim.GetContentRegionAvail()[0], 0.0)):
+    with disabled(next_phase(view) is None):
+        if psim.Button(SKIP, (psim.GetContentRegionAvail()[0], 0.0)):
             yield SkipPhase()
-    here = view.phases[view.status.phase].name
-    tooltip(f"End {here} here and enter {later[0].name}" if later else f"{here} is the last phase")
+    tooltip(skip_help(view))
+
+
+def next_phase(view: ViewModel) -> Phase | None:
+    """The phase that is entered when the running one ends. None if that is the last one with steps."""
+    return next((phase for phase in view.phases[view.status.phase + 1 :] if phase.steps), None)
+
+
+def skip_help(view: ViewModel) -> str:
+    """What skipping the running phase does."""
+    here, later = view.phases[view.status.phase].name, next_phase(view)
+    return f"{here} is the last phase" if later is None else f"End {here} here and enter {later.name}"
 
 
 def _columns() -> None:
@@ -150,8 +160,12 @@ def _steps(view: ViewModel, ui: UiState, index: int, steps: int) -> Iterator[Com
         ui.drafts[(index, "steps#")] = Draft(min(max(edited, least_steps(view, index)), MOST_STEPS))
     if psim.IsItemDeactivatedAfterEdit():
         yield from _send_steps(view, ui, index)
-    phase = view.phases[index]
-    tooltip(f"Outer steps of {phase.name}, up to {phase.iterations} iterations of the solver each; 0 leaves it out")
+    tooltip(steps_help(view.phases[index]))
+
+
+def steps_help(phase: Phase) -> str:
+    """What the number of steps of a phase means."""
+    return f"Outer steps of {phase.name}, up to {phase.iterations} iterations of the solver each; 0 leaves it out"
 
 
 def _send_steps(view: ViewModel, ui: UiState, index: int) -> Iterator[Command]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import polyscope.imgui as psim
 
 from optim.session.edits import Bookmark, NameBranch, RemoveBookmark, Rewind
 from viewer.panels.fit.frame_bar import frame_bar
@@ -15,6 +14,7 @@ from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import Branch, ViewModel
 from viewer.ui import theme
 from viewer.ui.actions import LATEST, REWIND
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import (
     Strip,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from optim.session.edits import Redo, Undo
 from viewer.panels.fit.losses import branch_events
 from viewer.protocol.commands import Command, Pause, Run, SetLive, SetSpeed
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.actions import DONE, LIVE, PAUSE, REDO, RUN, SPEED, STEPS, UNDO
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import (
     align_right,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from optim.session.edits import Hold, Perturb, Release, Reset
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Variable, ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import align_right, disabled, font, number, scale, styled, tooltip
 

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import polyscope.imgui as psim
 
 from viewer.protocol.findings import TermPull
 from viewer.protocol.view_model import Term, ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.widgets import font, number, tooltip
 
 TREND_ROWS, TREND_POINTS = 200, 24  # iterations that a sparkline covers, points it is drawn with

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
 
 from optim.diagnostics.quantities import QUANTITIES
 from optim.session.edits import SetWeight, SetWeights
@@ -16,6 +15,7 @@ from viewer.protocol.view_model import LiveChange, Term, ViewModel
 from viewer.ui import theme
 from viewer.ui.actions import WEIGHT
 from viewer.ui.asking import ask
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import Draft, UiState
 from viewer.ui.widgets import (
     align_right,

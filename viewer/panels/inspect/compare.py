@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
 
 from optim.diagnostics.comparison import BETWEEN
 from optim.diagnostics.quantities import QUANTITIES
@@ -14,6 +13,7 @@ from viewer.protocol.view_model import Compared, ViewModel
 from viewer.scene.comparing import set_differently, terms
 from viewer.ui import theme
 from viewer.ui.actions import PIN
+from viewer.ui.drawing import psim
 from viewer.ui.pins import Pin, Pins, moments, pin_of
 from viewer.ui.plots import Curve, frame_plot
 from viewer.ui.ui_state import UiState

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import polyscope.imgui as psim
-
 from viewer.protocol.findings import DampedSteps
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.widgets import font, number, styled, tooltip
 
 _HELP = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
 
 from viewer.protocol.commands import Analyse, Command
 from viewer.protocol.findings import Diagnosis, Verdict
@@ -13,6 +12,7 @@ from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.actions import DIAGNOSE
 from viewer.ui.asking import is_current
+from viewer.ui.drawing import psim
 from viewer.ui.focus import FOCUSES, focus_on, view_of_rule
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, dot, duration, font, number, scale, tooltip

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from optim.diagnostics.quantities import QUANTITIES
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import DriftCurves
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
+from viewer.ui.drawing import psim
 from viewer.ui.plots import Curve, frame_plot
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import sequence_choice, tooltip

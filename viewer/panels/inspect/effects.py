@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from optim.diagnostics.quantities import QUANTITIES, TUNED
 from viewer.protocol.commands import Analyse, Command
 from viewer.protocol.findings import WeightEffects, WeightProbe, WeightTrial
 from viewer.protocol.view_model import Analysis, ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, font, scale, styled, tooltip
 
 FACTORS = (0.1, 1 / 3, 1.3, 3.0, 10.0, 30.0)
 """Factors that a probe and a trial offer."""
+OVERVIEW = "What moves it?"
+OVERVIEW_HELP = "Predict what each weight × 1.3 would do to this figure, in some seconds. A command breaks it off"
+PREDICT, TRY = "Predict", "Try it"
+PREDICT_HELP = "Predict the fit with this weight; the layer Predicted draws its motion if it lowers the loss"
+TRY_HELP = "Re-fit for some iterations with this weight and without it, apart from the fit, and compare"
 FIGURES = tuple(name for name in TUNED if name not in ("planted_share", "floor_tilt"))
 """Figures with a prediction; the others have steps or no noise floor."""
 
@@ -46,22 +50,19 @@ def _overview_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:
             tooltip(quantity.definition)
         psim.EndCombo()
     psim.SameLine()
-    if psim.Button("What moves it?"):
-        yield Analyse("weight_effects", view.shown, (("figure", ui.effect_figure),))
-    tooltip("Predict what each weight × 1.3 would do to this figure, in some seconds. A command breaks it off")
+    if psim.Button(OVERVIEW):
+        yield overview_of(view, ui)
+    tooltip(OVERVIEW_HELP)
 
 
 def _overview(view: ViewModel, ui: UiState, answer: Analysis) -> None:
     if not isinstance(answer.value, WeightEffects):
-        psim.TextDisabled(answer.error or "nothing to predict")
+        psim.TextDisabled(overview_text(answer, outdated=False))
         return
-    found, quantity = answer.value, QUANTITIES[answer.value.figure]
-    psim.TextWrapped(
-        f"{quantity.label} {quantity.text(found.value)}; every weight × {found.factor:g}, within a factor of 2"
-        + ("; of an earlier iteration" if answer.snapshot != view.shown else "")
-    )
+    found = answer.value
+    psim.TextWrapped(overview_text(answer, outdated=answer.snapshot != view.shown))
     if psim.BeginTable("effects", 2, int(psim.ImGuiTableFlags_RowBg)):
-        for weight, change in sorted(found.changes.items(), key=lambda item: -abs(item[1])):
+        for weight, change in in_order(found):
             psim.TableNextRow()
             psim.TableNextColumn()
             if psim.Selectable(f"{weight.replace('_', ' ')}##{weight}", weight == ui.effect_weight):
@@ -69,6 +70,31 @@ def _overview(view: ViewModel, ui: UiState, answer: Analysis) -> None:
             psim.TableNextColumn()
             psim.TextUnformatted(change_text(found, change))
         psim.EndTable()
+
+
+def overview_of(view: ViewModel, ui: UiState) -> Analyse:
+    """The question what each weight would do to the chosen figure."""
+    return Analyse("weight_effects", view.shown, (("figure", ui.effect_figure),))
+
+
+def question_of(kind: str, view: ViewModel, ui: UiState) -> Analyse:
+    """The question (``weight_probe`` or ``weight_trial``) what the chosen weight by the chosen factor would do."""
+    return Analyse(kind, view.shown, (("weight", ui.effect_weight), ("factor", ui.effect_factor)))
+
+
+def overview_text(answer: Analysis, *, outdated: bool) -> str:
+    """What the overview is about, or why there is none."""
+    found = answer.value
+    if not isinstance(found, WeightEffects):
+        return answer.error or "nothing to predict"
+    quantity = QUANTITIES[found.figure]
+    head = f"{quantity.label} {quantity.text(found.value)}; every weight × {found.factor:g}, within a factor of 2"
+    return head + ("; of an earlier iteration" if outdated else "")
+
+
+def in_order(found: WeightEffects) -> list[tuple[str, float]]:
+    """Weights and what they change, the largest change first."""
+    return sorted(found.changes.items(), key=lambda item: -abs(item[1]))
 
 
 def change_text(found: WeightEffects, change: float) -> str:
@@ -90,16 +116,15 @@ def _one_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:
             if psim.Selectable(factor_text(factor), factor == ui.effect_factor):
                 ui.effect_factor = factor
         psim.EndCombo()
-    asked = (("weight", ui.effect_weight), ("factor", ui.effect_factor))
     with disabled(not ui.effect_weight):
         psim.SameLine()
-        if psim.Button("Predict"):
-            yield Analyse("weight_probe", view.shown, asked)
-        tooltip("Predict the fit with this weight; the layer Predicted draws its motion if it lowers the loss")
+        if psim.Button(PREDICT):
+            yield question_of("weight_probe", view, ui)
+        tooltip(PREDICT_HELP)
         psim.SameLine()
-        if psim.Button("Try it"):
-            yield Analyse("weight_trial", view.shown, asked)
-        tooltip("Re-fit for some iterations with this weight and without it, apart from the fit, and compare")
+        if psim.Button(TRY):
+            yield question_of("weight_trial", view, ui)
+        tooltip(TRY_HELP)
     psim.SameLine()
     psim.TextDisabled(ui.effect_weight.replace("_", " ") or "click a weight above")
 

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
 
 from optim.diagnostics.quantities import QUANTITIES
 from optim.session.edits import SetFloor
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import GroundCurves
-from viewer.protocol.planes import apart, plane_of, seen_from_camera
+from viewer.protocol.planes import Plane, apart, plane_of, seen_from_camera
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.resting import resting_joints
 from viewer.ui import theme
 from viewer.ui.asking import ask
+from viewer.ui.drawing import psim
 from viewer.ui.plots import Curve, frame_plot
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, font, scale, sequence_choice, tooltip
 
 LEAN_DEG, LIFT_CM = 45.0, 200.0  # largest entries
+ENTRIES = (("lean x", LEAN_DEG, "°"), ("lean y", LEAN_DEG, "°"), ("lift", LIFT_CM, " cm"))
+"""Entries of a new floor: label, largest value either way, unit."""
+SET_FLOOR = "Set floor"
+SET_FLOOR_HELP = "Makes this floor the observed and the estimated one from now on (undo: Ctrl+Z)"
+FEET, FEET_HELP = "From feet", "Floors that the feet may stand on at the iteration that is shown, to choose from"
+NO_CAMERA = "Without a camera the floor is z = 0"
 PLOT_HEIGHT = 120.0  # px that are left to the curves before held joints are written out; a tooltip has them all
 SAME_DEG, SAME_CM = 0.005, 0.05  # differences of floors that would be written as 0
 
@@ -114,31 +120,35 @@ def _new_floor(view: ViewModel, ui: UiState) -> Iterator[Command]:
     fixed = view.scene.camera is None
     with disabled(fixed):
         draft = list(ui.floor_draft)
-        for index, (label, bound, unit) in enumerate(
-            (("lean x", LEAN_DEG, "°"), ("lean y", LEAN_DEG, "°"), ("lift", LIFT_CM, " cm"))
-        ):
+        for index, (label, bound, unit) in enumerate(ENTRIES):
             if index:
                 psim.SameLine()
             psim.SetNextItemWidth(72.0 * scale())
             _, draft[index] = psim.DragFloat(f"##{label}", draft[index], 0.1, -bound, bound, f"{label} %.1f{unit}")
-            tooltip(f"{label} of a new floor against the one observed at first; drag, or double-click to type")
+            tooltip(f"{entry_help(label)}; drag, or double-click to type")
         ui.floor_draft = (draft[0], draft[1], draft[2])
         psim.SameLine()
-        if psim.Button("Set floor"):
-            yield SetFloor(seen_from_camera(plane_of(*ui.floor_draft), view.scene.camera))
-    tooltip(
-        "Without a camera the floor is z = 0"
-        if fixed
-        else "Makes this floor the observed and the estimated one from now on (undo: Ctrl+Z)"
-    )
+        if psim.Button(SET_FLOOR):
+            yield new_floor(view, plane_of(*ui.floor_draft))
+    tooltip(NO_CAMERA if fixed else SET_FLOOR_HELP)
     psim.SameLine()
     with disabled(fixed):
-        if psim.Button("From feet"):
+        if psim.Button(FEET):
             psim.OpenPopup("floor guesses")
-    tooltip("Floors that the feet may stand on at the iteration that is shown, to choose from")
+    tooltip(FEET_HELP)
     if psim.BeginPopup("floor guesses"):
         yield from _guesses(view, ui)
         psim.EndPopup()
+
+
+def entry_help(label: str) -> str:
+    """What an entry of a new floor means."""
+    return f"{label} of a new floor against the one observed at first"
+
+
+def new_floor(view: ViewModel, plane: Plane) -> SetFloor:
+    """The edit that makes a plane of the display frame the floor."""
+    return SetFloor(seen_from_camera(plane, view.scene.camera))
 
 
 def _guesses(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -150,5 +160,5 @@ def _guesses(view: ViewModel, ui: UiState) -> Iterator[Command]:
         return
     for guess in found.value:
         if psim.Selectable(f"{guess.name}: {guess.confidence}"):
-            yield SetFloor(seen_from_camera(guess.plane, view.scene.camera))
+            yield new_floor(view, guess.plane)
         tooltip(guess.text)

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
-import polyscope.implot as implot
 
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import FrameTerms
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask, is_current
+from viewer.ui.drawing import implot, plot_flags, psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import align_right, font, number, scale, styled, tooltip
 
 DECADES = 4.0  # from the brightest cell down to black
-_FLAGS = (
-    int(implot.ImPlotFlags_NoTitle)
-    | int(implot.ImPlotFlags_NoMenus)
-    | int(implot.ImPlotFlags_NoLegend)
-    | int(implot.ImPlotFlags_NoFrame)
-    | int(implot.ImPlotFlags_NoMouseText)
-)
-_COLUMNS_FIRST = int(implot.ImPlotHeatmapFlags_ColMajor)
-_ALWAYS = int(implot.ImPlotCond_Always)
+_FLAGS = ("NoTitle", "NoMenus", "NoLegend", "NoFrame", "NoMouseText")
 
 
 def frames_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -88,20 +79,30 @@ def _worst(view: ViewModel, ui: UiState, costs: np.ndarray, shown: list[int]) ->
 def _plot(view: ViewModel, ui: UiState, costs: np.ndarray, shown: list[int]) -> None:
     rows, count = costs.shape
     with font(theme.SMALL_FONT):
-        if not implot.BeginPlot("##frame terms", psim.GetContentRegionAvail(), _FLAGS):
+        if not implot.BeginPlot("##frame terms", psim.GetContentRegionAvail(), plot_flags(*_FLAGS)):
             return
         plain = int(implot.ImPlotAxisFlags_NoHighlight) | int(implot.ImPlotAxisFlags_NoGridLines)
         implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
-        implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.5, count - 0.5, _ALWAYS)
+        implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.5, count - 0.5, int(implot.ImPlotCond_Always))
         implot.SetupAxis(int(implot.ImAxis_Y1), "", plain | int(implot.ImPlotAxisFlags_NoTickMarks))
-        implot.SetupAxisLimits(int(implot.ImAxis_Y1), 0.0, float(rows), _ALWAYS)
+        implot.SetupAxisLimits(int(implot.ImAxis_Y1), 0.0, float(rows), int(implot.ImPlotCond_Always))
         names = [view.scene.terms[index].name.replace("_", " ") for index in shown]
         implot.SetupAxisTicks(int(implot.ImAxis_Y1), rows - 0.5 - np.arange(rows, dtype=np.float64), names)
         known = np.flatnonzero(np.isfinite(costs).any(axis=0))
         first, end = int(known[0]), int(known[-1]) + 1
         image = np.asfortranarray(brightness(costs[:, first:end], rows_alike=ui.heat_rows))
+        columns_first = int(implot.ImPlotHeatmapFlags_ColMajor)
         implot.PushColormap(int(implot.ImPlotColormap_Viridis))
-        implot.PlotHeatmap("##cells", image, 0.0, 1.0, "", (first - 0.5, 0.0), (end - 0.5, float(rows)), _COLUMNS_FIRST)
+        implot.PlotHeatmap(
+            "##cells",
+            image,
+            0.0,
+            1.0,
+            "",
+            (first - 0.5, 0.0),
+            (end - 0.5, float(rows)),
+            columns_first,
+        )
         implot.PopColormap()
         implot.SetNextLineStyle(theme.rgba(theme.TEXT, 0.8), 1.2)
         implot.PlotInfLines("##frame", np.array([float(ui.frame)]))

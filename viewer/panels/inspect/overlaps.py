@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
 
 from optim.diagnostics.quantities import PAIR, QUANTITIES, floor_angle_deg, floor_step_cm, shape_distance
 from viewer.protocol.commands import Command
@@ -13,6 +12,7 @@ from viewer.protocol.findings import OverlapPair, Overlaps, Seam
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
+from viewer.ui.drawing import psim
 from viewer.ui.plots import Curve, pair_plot
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import colored, font, scale, table_row, tooltip

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
-import polyscope.implot as implot
 
 from viewer.panels.inspect.damping import damped_steps
 from viewer.protocol.commands import Command
@@ -17,17 +15,11 @@ from viewer.protocol.findings import DampedSteps, LineSearch
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
+from viewer.ui.drawing import implot, plot_flags, psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import font, number, scale, styled, tooltip
 
-_FLAGS = (
-    int(implot.ImPlotFlags_NoTitle)
-    | int(implot.ImPlotFlags_NoMenus)
-    | int(implot.ImPlotFlags_NoLegend)
-    | int(implot.ImPlotFlags_NoFrame)
-    | int(implot.ImPlotFlags_NoMouseText)
-)
-_ALWAYS = int(implot.ImPlotCond_Always)
+_FLAGS = ("NoTitle", "NoMenus", "NoLegend", "NoFrame", "NoMouseText")
 _TABLE = 176.0  # width
 _HELP = (
     "A: enough decrease, loss ≤ loss at 0 + {c1:g} · step length · slope at 0 (Armijo, the yellow line). "
@@ -95,16 +87,16 @@ def _plot(found: LineSearch, size: tuple[float, float]) -> None:
     if not finite.all():
         lengths, values = lengths[finite], values[finite]
     with font(theme.SMALL_FONT):
-        if not implot.BeginPlot("##search", size, _FLAGS):
+        if not implot.BeginPlot("##search", size, plot_flags(*_FLAGS)):
             return
         plain = int(implot.ImPlotAxisFlags_NoHighlight)
         right = max(float(lengths.max()) * 1.14, 1e-12)
         margin = 0.1 * max(float(np.ptp(values)), 1e-12 + 1e-6 * abs(found.start))
         implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
-        implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.04 * right, right, _ALWAYS)
+        implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.04 * right, right, int(implot.ImPlotCond_Always))
         implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
         limits = float(values.min()) - margin, float(values.max()) + margin
-        implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits, _ALWAYS)
+        implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits, int(implot.ImPlotCond_Always))
         ends = np.array([0.0, right])
         for name, share, color in (("slope", 1.0, theme.DIM), ("armijo", found.c1, theme.WARN)):
             implot.SetNextLineStyle(theme.rgba(color, 0.7), 1.2)

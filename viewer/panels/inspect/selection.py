@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
 
 from viewer.layers.pull import pull_of, words
 from viewer.protocol.commands import Command
@@ -13,6 +12,7 @@ from viewer.protocol.view_model import ViewModel
 from viewer.scene.picking import joint_name
 from viewer.scene.reframe import FRAMES, rigid_to
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.look import Selection
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import font, number

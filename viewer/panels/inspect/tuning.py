@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope.imgui as psim
-import polyscope.implot as implot
 
 from optim.diagnostics.quantities import QUANTITIES, TUNED
 from optim.session.edits import SetWeights
 from viewer.protocol.commands import Command, StartTuning, StopTuning
 from viewer.protocol.view_model import TunedTrial, Tuning, ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import implot, plot_flags, psim
 from viewer.ui.plots import FLAGS
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, font, number, scale, styled, tooltip
@@ -121,7 +120,7 @@ def _plot(found: Tuning) -> TunedTrial | None:
     across, up = ("trial", axes[0]) if len(axes) == 1 else axes[:2]
     clicked = None
     with font(theme.SMALL_FONT):
-        if implot.BeginPlot("##trials", psim.GetContentRegionAvail(), FLAGS):
+        if implot.BeginPlot("##trials", psim.GetContentRegionAvail(), plot_flags(*FLAGS)):
             always, plain = int(implot.ImPlotCond_Always), int(implot.ImPlotAxisFlags_NoHighlight)
             for axis, label, values in ((implot.ImAxis_X1, across, x), (implot.ImAxis_Y1, up, y)):
                 implot.SetupAxis(int(axis), label, plain)

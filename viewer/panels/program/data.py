@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import polyscope.imgui as psim
 
 from optim.checks.check import SEVERITIES, Checked
-from optim.problem.coverage import NAMES, coverage_of
+from optim.problem.coverage import NAMES, Coverage, coverage_of
 from optim.session.edits import DropFrames, ScaleConfidence
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, disabled, dot, scale, sequence_choice, tooltip
 
+LEAVE_OUT = "Leave out"
+LEAVE_OUT_HELP = "The observations of these frames are no longer fitted (undo: Ctrl+Z)"
+TRUST, MOST_TRUST = "Trust", 4.0
+FACTOR_HELP = "Factor for the confidence of 2D keypoints"
+TRUST_HELP = "Multiply the confidence of the 2D keypoints in these frames"
 _COLORS = {"good": "TEXT", "warn": "WARN", "bad": "BAD"}
 
 
@@ -24,13 +29,11 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 
     What was found scrolls, so that the edits stay in sight.
     """
-    seen = {name: getattr(view.scene.observed, name) for name in NAMES}
-    masks = {name: _mask(name, data) for name, data in seen.items() if data is not None}
     several = len(view.scene.starts) > 1
     edits = (3 if several else 2) * psim.GetFrameHeightWithSpacing()
     psim.BeginChild("found in the data", (0.0, max(psim.GetContentRegionAvail()[1] - edits, psim.GetTextLineHeight())))
-    if masks:
-        found = coverage_of(masks)
+    found = coverage(view)
+    if found is not None:
         psim.PushTextWrapPos(0.0)
         psim.TextColored(theme.rgba(getattr(theme, _COLORS[found.level])), found.text)
         psim.PopTextWrapPos()
@@ -44,18 +47,30 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     ui.sequence = sequence_choice("data of", ui.sequence, len(view.scene.starts))
     first, last = _range(view, ui)
     sub_sequence = ui.sequence if several else None
-    if psim.Button("Leave out"):
+    if psim.Button(LEAVE_OUT):
         yield DropFrames(first, last + 1, sub_sequence=sub_sequence)
-    tooltip("The observations of these frames are no longer fitted (undo: Ctrl+Z)")
+    tooltip(LEAVE_OUT_HELP)
     psim.SameLine()
-    with disabled(seen["joints2d"] is None):
+    with disabled(not has_keypoints(view)):
         psim.SetNextItemWidth(62.0 * scale())
-        _, ui.trust = psim.DragFloat("##trust", ui.trust, 0.01, 0.0, 4.0, "× %.2f")
-        tooltip("Factor for the confidence of 2D keypoints")
+        _, ui.trust = psim.DragFloat("##trust", ui.trust, 0.01, 0.0, MOST_TRUST, "× %.2f")
+        tooltip(FACTOR_HELP)
         psim.SameLine()
-        if psim.Button("Trust"):
+        if psim.Button(TRUST):
             yield ScaleConfidence(ui.trust, first, last + 1, sub_sequence=sub_sequence)
-    tooltip("Multiply the confidence of the 2D keypoints in these frames" if seen["joints2d"] is not None else "No 2D")
+    tooltip(TRUST_HELP if has_keypoints(view) else "No 2D")
+
+
+def coverage(view: ViewModel) -> Coverage | None:
+    """How much was observed. None if nothing was."""
+    seen = {name: getattr(view.scene.observed, name) for name in NAMES}
+    masks = {name: _mask(name, data) for name, data in seen.items() if data is not None}
+    return coverage_of(masks) if masks else None
+
+
+def has_keypoints(view: ViewModel) -> bool:
+    """Whether 2D keypoints are fitted, which alone have a confidence."""
+    return view.scene.observed.joints2d is not None
 
 
 def _checks(rows: Sequence[Checked]) -> None:

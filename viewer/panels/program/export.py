@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from viewer.protocol.commands import Command, Export
 from viewer.protocol.view_model import ViewModel
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import disabled, scale, tooltip
 
@@ -28,6 +27,11 @@ BONES = {
     "unreal": "Bones are called as in Unreal's mannequin: thigh_l, calf_l",
 }
 """Names of bones in gltf and bvh → what they are; ``optim.results.saving.bones`` has all of them."""
+WITH_BONES = frozenset({"gltf", "bvh"})
+"""Formats with names of bones and a unit of length."""
+SCALE_HELP = "Factor on lengths in gltf and bvh: 1 gives metres, 100 centimetres"
+EXPORT = "Export"
+EXPORT_HELP = "The motion at the current iteration, one file for each sub-sequence and for their stitched motion"
 
 
 def export_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -50,7 +54,7 @@ def _formats(ui: UiState) -> None:
 
 def _skeleton(ui: UiState) -> None:
     """Names of bones and unit of length, which only glTF and BVH have."""
-    with disabled(not {"gltf", "bvh"} & ui.export_formats):
+    with disabled(not WITH_BONES & ui.export_formats):
         for name, text in BONES.items():
             if psim.RadioButton(name, ui.export_bones == name):
                 ui.export_bones = name
@@ -58,7 +62,7 @@ def _skeleton(ui: UiState) -> None:
             psim.SameLine()
         psim.SetNextItemWidth(90.0 * scale())
         _, entered = psim.InputDouble("##export scale", ui.export_scale, 0.0, 0.0, "× %g")
-        tooltip("Factor on lengths in gltf and bvh: 1 gives metres, 100 centimetres")
+        tooltip(SCALE_HELP)
         ui.export_scale = entered if math.isfinite(entered) and entered > 0 else 1.0
 
 
@@ -69,7 +73,12 @@ def _folder(view: ViewModel, ui: UiState) -> Iterator[Command]:
     psim.SameLine()
     running = view.status.state == "running"
     with disabled(running or not ui.export_folder or not ui.export_formats):
-        if psim.Button("Export"):
-            ordered = tuple(name for name in FORMATS if name in ui.export_formats)
-            yield Export(ordered, ui.export_folder, ui.frame, ui.export_bones, ui.export_scale)
-    tooltip("The motion at the current iteration, one file for each sub-sequence and for their stitched motion")
+        if psim.Button(EXPORT):
+            yield export_of(ui, ui.export_folder)
+    tooltip(EXPORT_HELP)
+
+
+def export_of(ui: UiState, folder: str) -> Export:
+    """The command that writes what is chosen into a folder."""
+    ordered = tuple(name for name in FORMATS if name in ui.export_formats)
+    return Export(ordered, folder, ui.frame, ui.export_bones, ui.export_scale)

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from viewer.panels.shortcuts import SHEET
 from viewer.protocol.commands import Command
 from viewer.ui import theme
+from viewer.ui.drawing import psim, window_flags
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption
 
-_FLAGS = (
-    int(psim.ImGuiWindowFlags_NoTitleBar)
-    | int(psim.ImGuiWindowFlags_NoResize)
-    | int(psim.ImGuiWindowFlags_NoMove)
-    | int(psim.ImGuiWindowFlags_NoSavedSettings)
-    | int(psim.ImGuiWindowFlags_AlwaysAutoResize)
-)
+_FLAGS = ("NoTitleBar", "NoResize", "NoMove", "NoSavedSettings", "AlwaysAutoResize")
 HINT = (
     "Press N to do one iteration of the optimiser, space to run it.",
     "Drag the lower bar to move through the clip, the upper one to look back.",
@@ -43,7 +36,7 @@ def help_windows(ui: UiState, view: Rect) -> Iterator[Command]:
 def _open(name: str, view: Rect, *, centred: bool) -> None:
     x, y = view.x + view.width / 2, view.y + (view.height / 2 if centred else 12.0)
     psim.SetNextWindowPos((x, y), int(psim.ImGuiCond_Always), (0.5, 0.5 if centred else 0.0))
-    psim.Begin(name, _FLAGS)
+    psim.Begin(name, window_flags(*_FLAGS))
     if psim.IsWindowAppearing():  # Taking the focus in every frame would let no other window's button be clicked.
         psim.SetWindowFocus()
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.actions import HOME
+from viewer.ui.drawing import psim
 from viewer.ui.focus import FOCUSES, absent, focus_on
 from viewer.ui.ui_state import LAYER_GROUPS, LAYERS, UiState
 from viewer.ui.widgets import colored, disabled, dot, font, scale, styled, tooltip

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope.imgui as psim
-
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Note
 from viewer.ui import theme
+from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import dot, font, styled
 

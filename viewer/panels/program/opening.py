@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import polyscope.imgui as psim
-
 from viewer.ui import theme
+from viewer.ui.drawing import psim, window_flags
 from viewer.ui.layout import Rect
 from viewer.ui.opening import expanded
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, disabled, scale, tooltip
 
-_FLAGS = (
-    int(psim.ImGuiWindowFlags_NoTitleBar)
-    | int(psim.ImGuiWindowFlags_NoResize)
-    | int(psim.ImGuiWindowFlags_NoMove)
-    | int(psim.ImGuiWindowFlags_NoSavedSettings)
-)
+_FLAGS = ("NoTitleBar", "NoResize", "NoMove", "NoSavedSettings")
 TITLES = {"open": "Open", "compare": "Compare with another run"}
 WIDTH, HEIGHT, RECENT = 520.0, 420.0, 6
 
@@ -42,7 +36,7 @@ def _begin(name: str, view: Rect, *, height: float) -> None:
     psim.SetNextWindowPos(centre, int(psim.ImGuiCond_Always), (0.5, 0.5))
     psim.SetNextWindowSize((width, tall))
     psim.SetNextWindowFocus()
-    psim.Begin(name, _FLAGS)
+    psim.Begin(name, window_flags(*_FLAGS))
 
 
 def _question(ui: UiState, path: str) -> None:

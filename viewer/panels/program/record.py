@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope as ps
-import polyscope.imgui as psim
-
 from viewer.film.script import FAST_FPS, READY_MADE
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import ps, psim
 from viewer.ui.ui_state import STILL_TIMES, FilmingState, UiState
 from viewer.ui.widgets import disabled, duration, font, icon_button, scale, tooltip
 

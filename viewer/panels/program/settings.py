@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polyscope as ps
-import polyscope.imgui as psim
-
 from viewer.protocol.commands import Command
 from viewer.ui import theme
+from viewer.ui.drawing import ps, psim
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import tooltip
 

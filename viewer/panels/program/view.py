@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polyscope as ps
-import polyscope.imgui as psim
 
 from optim.session.edits import SetFloor
 from viewer.layers.pull import pulling, words
@@ -15,6 +13,7 @@ from viewer.protocol.planes import plane_of, seen_from_camera
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.reframe import FRAMES
 from viewer.ui import theme
+from viewer.ui.drawing import ps, psim
 from viewer.ui.look import MOST_VIEWS, Look, Sampling, SavedView
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import colored, disabled, font, scale, styled, tooltip
