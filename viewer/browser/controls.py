@@ -8,7 +8,8 @@ widgets, so that all browsers show the same. A change made by the program does n
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import viser
@@ -17,6 +18,7 @@ from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui.ui_state import UiState
 
+REST = 0.3  # seconds without a change after which a widget counts as let go; browsers do not say when it is
 Act = Callable[[], Iterable[Command] | None]
 
 
@@ -83,16 +85,40 @@ class Asked:
 
     def __init__(self, ui: UiState) -> None:
         self._ui = ui
-        self._values: dict[str, tuple[Any, int]] = {}
+        self._values: dict[Hashable, tuple[Any, int]] = {}
 
-    def ask(self, name: str, value: Any) -> None:
+    def ask(self, name: Hashable, value: Any) -> None:
         """Note a value; the command is about to be posted."""
         self._values[name] = value, self._ui.posted + 1
 
-    def value(self, name: str, view: ViewModel, known: Any) -> Any:
+    def value(self, name: Hashable, view: ViewModel, known: Any) -> Any:
         """The value that was asked for, or else the one that the view has."""
         value, number = self._values.get(name, (known, 0))
         if view.obeyed >= number:
             self._values.pop(name, None)
             return known
         return value
+
+
+class Entered:
+    """Values that users are entering: each is sent once it has rested, and shown until the worker has dealt with it."""
+
+    def __init__(self, ui: UiState, clock: Callable[[], float] = time.monotonic) -> None:
+        self._asked, self._clock = Asked(ui), clock
+        self._moved: dict[Hashable, tuple[Any, float]] = {}
+
+    def enter(self, name: Hashable, value: Any) -> None:
+        """Note a value that has not been sent."""
+        self._moved[name] = value, self._clock()
+
+    def value(self, name: Hashable, view: ViewModel, known: Any) -> Any:
+        """The value that was entered, or else the one that the view has."""
+        return self._moved[name][0] if name in self._moved else self._asked.value(name, view, known)
+
+    def rested(self) -> list[tuple[Any, Any]]:
+        """Names and values that are to be sent now."""
+        ready = [name for name, (_, when) in self._moved.items() if self._clock() - when >= REST]
+        found = [(name, self._moved.pop(name)[0]) for name in ready]
+        for name, value in found:
+            self._asked.ask(name, value)
+        return found

@@ -16,12 +16,17 @@ import viser
 from viewer.browser.canvas import rgb
 from viewer.browser.controls import Inbox
 from viewer.browser.scene import BrowserScene, home, look_from, place
+from viewer.browser.sections.breakpoints import Breakpoints
 from viewer.browser.sections.compare import Compare
 from viewer.browser.sections.curves import Curves
 from viewer.browser.sections.diagnosis import Why
+from viewer.browser.sections.effects import Effects
+from viewer.browser.sections.export import ExportFiles
 from viewer.browser.sections.freeze import Freeze
 from viewer.browser.sections.losses import Losses
 from viewer.browser.sections.messages import Messages, small
+from viewer.browser.sections.observed import Data, NewFloor
+from viewer.browser.sections.schedule import Schedule
 from viewer.browser.sections.section import Section
 from viewer.browser.sections.show import Legend, Show
 from viewer.browser.sections.timeline import Timeline
@@ -110,10 +115,16 @@ class Page(FrontEnd):
         makers: dict[str, Callable[[], Section]] = {
             "weights": lambda: Weights(gui, inbox, ui, view),
             "variables": lambda: Freeze(gui, inbox, ui, view),
+            "stages": lambda: Schedule(gui, inbox, ui, view),
+            "breakpoints": lambda: Breakpoints(gui, inbox, ui, view),
+            "data": lambda: Data(gui, inbox, ui, view),
+            "floor": lambda: NewFloor(gui, inbox, ui, view),
             "losses": lambda: Losses(gui, inbox, ui),
             "diagnosis": lambda: Why(gui, inbox, ui),
             "drift": lambda: Curves(gui, inbox, ui, view),
+            "effects": lambda: Effects(gui, inbox, ui, view),
             "compare": lambda: Compare(gui, inbox, ui),
+            "export": lambda: ExportFiles(gui, inbox, ui),
         }
         if not of_results:
             self.sections["transport"] = Transport(gui, inbox, ui)

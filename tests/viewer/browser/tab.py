@@ -28,6 +28,8 @@ class Tab:
         self.widgets: dict[str, dict[str, Any]] = {}  # by uuid
         self.nodes: dict[str, dict[str, Any]] = {}  # of the scene, by name
         self.updates: list[tuple[str, dict[str, Any]]] = []  # of widgets: uuid and what changed
+        self.downloads: dict[str, bytes] = {}  # file name → content
+        self._transfers: dict[str, str] = {}
         self._send(CAMERA)
 
     def close(self) -> None:
@@ -44,7 +46,8 @@ class Tab:
 
     def uuid(self, label: str) -> str:
         """Of the widget whose label begins with a text; weights and ticks write their value behind it."""
-        found = [uuid for uuid, widget in self.widgets.items() if str(widget.get("label") or "").startswith(label)]
+        labels = {uuid: str(widget.get("label") or "") for uuid, widget in self.widgets.items()}
+        found = sorted((uuid for uuid in labels if labels[uuid].startswith(label)), key=lambda u: labels[u] != label)
         assert found, f"no widget {label!r} among {sorted(str(w.get('label')) for w in self.widgets.values())}"
         return found[0]
 
@@ -86,6 +89,11 @@ class Tab:
             self.widgets.pop(message["uuid"], None)
         elif kind.startswith("Gui") and "props" in message:
             self.widgets[message["uuid"]] = message["props"] | {"value": message.get("value")}
+        elif kind == "FileTransferStartDownload":
+            self._transfers[message["transfer_uuid"]] = message["filename"]
+        elif kind == "FileTransferPart":
+            name = self._transfers[message["transfer_uuid"]]
+            self.downloads[name] = self.downloads.get(name, b"") + message["content"]
         elif kind == "SceneNodeUpdateMessage":
             self.nodes.setdefault(message["name"], {}).update(_with_arrays(message["updates"], arrays))
         elif kind == "SetSceneNodeVisibilityMessage":

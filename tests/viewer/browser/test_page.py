@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 from optim.recording.runfile import RunFile
+from optim.schedule.solvers import SOLVERS, solvers_of
 from tests.viewer import fakes, recorded
 from tests.viewer.browser.tab import Tab, wait
 from tests.viewer.conftest import fit
@@ -20,9 +24,14 @@ from viewer.browser.page import Page
 from viewer.browser.sections.curves import QUESTIONS
 from viewer.browser.sections.weights import REST
 from viewer.browser.server import Server
+from viewer.panels.fit.stages import PRESET, SKIP
 from viewer.panels.fit.weights import slider_weight
+from viewer.panels.inspect.effects import OVERVIEW, PREDICT
+from viewer.panels.inspect.floor import FEET, SET_FLOOR
+from viewer.panels.program.data import LEAVE_OUT, TRUST
+from viewer.panels.program.export import EXPORT
 from viewer.panels.table import PANELS
-from viewer.protocol.commands import Request, RunStage, Step
+from viewer.protocol.commands import Request, Run, RunStage, Step
 from viewer.replay.opening import replay_of
 from viewer.scene.skinning import Skinner
 from viewer.worker.local_client import LocalClient
@@ -255,3 +264,106 @@ def test_a_worker_that_is_lost_can_be_started_again(browsing):
     here.until(lambda: here.page.lost and tab.widget("Restart")["visible"])
     tab.press("Restart")
     here.until(lambda: here.page.view is not None and not tab.widget("Restart")["visible"])
+
+
+def test_the_schedule_is_edited(browsing):
+    """One edit of each kind, and typing counts as one."""
+    here = browsing()
+    tab = here.open()
+    last = here.view.phases[-1].name
+    tab.change("phase", last)
+    for steps in (1, 12):  # as they are typed
+        tab.change("steps", steps)
+        here.turns(REST / 6)
+    here.until(lambda: here.view.phases[-1].steps == 12)
+    assert len(here.view.history.events) == 1
+    other = next(name for name in solvers_of(3) if name != here.view.phases[-1].solver)
+    tab.change("solver", SOLVERS[other].label)
+    here.until(lambda: here.view.phases[-1].solver == other)
+    tab.change("frames", 5)
+    tab.change("flat %", 2.5)
+    here.until(lambda: here.view.phases[-1].frames == 5 and here.view.phases[-1].flat_gain == pytest.approx(0.025))
+    here.until(lambda: tab.widget("steps")["value"] == 12 and tab.widget("frames")["value"] == 5)
+    tab.change("preset", "reference")
+    here.until(lambda: here.view.phases[-1].steps != 12)
+    here.until(lambda: tab.widget("preset")["value"] == PRESET)
+    tab.press(SKIP)
+    here.until(lambda: here.view.status.phase == 1)
+
+
+def test_a_breakpoint_pauses_the_run(browsing):
+    here = browsing()
+    tab = here.open()
+    tab.change("phase begins", True)
+    index = next(i for i, setting in enumerate(here.view.breakpoints) if setting.name == "loss up")
+    tab.widgets = {here.page.sections["breakpoints"].bounds[index]._impl.uuid: {"label": "bound"}}
+    tab.change("bound", 3.5)
+    here.until(lambda: here.view.breakpoints[index].bound == 3.5)
+    assert next(setting for setting in here.view.breakpoints if setting.name == "phase begins").on
+    here.page.post([Run()])
+    here.until(lambda: here.view.caught is not None and here.view.status.state != "running")
+    assert here.view.status.phase == 1 and here.page.sections["breakpoints"].caught.content
+
+
+def test_frames_are_left_out_and_trusted_less(browsing):
+    here = browsing(partial(LocalClient, fakes.make_session_with_a_gap))
+    tab = here.open()
+    uuid = here.page.sections["data"].frames._impl.uuid
+    seen = here.view.scene.observed.joints2d[0, :, :, 2].copy()
+    every, tab.widgets = tab.widgets, {uuid: {"label": "frames"}}
+    tab.change("frames", (1, 3))
+    tab.widgets = every
+    here.until(lambda: here.page.ui.data_frames == (1, 3))
+    tab.change("confidence ×", 0.5)
+    tab.press(TRUST)
+    here.until(lambda: np.allclose(here.view.scene.observed.joints2d[0, 1:4, :, 2], 0.5 * seen[1:4]))
+    tab.press(LEAVE_OUT)
+    here.until(lambda: not (here.view.scene.observed.joints2d[0, 1:4, :, 2] > 0).any())
+    assert np.array_equal(here.view.scene.observed.joints2d[0, 4:, :, 2], seen[4:], equal_nan=True)
+
+
+def test_a_floor_is_set_and_guessed(browsing):
+    here = browsing(partial(LocalClient, fakes.make_session_with_a_gap))
+    tab = here.open()
+    tab.change("lift", 10.0)
+    here.until(lambda: here.page.ui.floor_draft[2] == 10.0)
+    tab.press(SET_FLOOR)
+    here.until(lambda: "floor" in here.view.history.events[-1].text if here.view.history.events else False)
+    tab.press(FEET)
+    options = here.page.sections["floor"].guesses
+    here.until(lambda: len(options.options) > 1 and options.visible)
+
+
+def test_an_export_is_downloaded_and_leaves_nothing_behind(browsing):
+    here = browsing()
+    tab = here.open()
+    before = set(Path(tempfile.gettempdir()).glob("humorscope-*"))
+    for name in ("gltf", "bvh"):
+        tab.change(name, name == "bvh")
+    tab.press(EXPORT)
+    here.until(lambda: tab.downloads)
+    (name, content), *more = tab.downloads.items()
+    assert name.endswith(".bvh") and content.startswith(b"HIERARCHY") and not more
+    tab.change("json", True)
+    tab.press(EXPORT)
+    here.until(lambda: len(tab.downloads) == 2)
+    (archive,) = (content for name, content in tab.downloads.items() if name.endswith(".zip"))
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        assert {Path(name).suffix for name in files.namelist()} == {".bvh", ".json"}
+    assert set(Path(tempfile.gettempdir()).glob("humorscope-*")) == before
+
+
+def test_effects_of_weights_are_predicted(browsing):
+    here = browsing(partial(LocalClient, fit))
+    tab = here.open()
+    here.run(Run())
+    tab.press(OVERVIEW)
+    here.until(lambda: "weight_effects" in here.view.analyses)
+    found = here.view.analyses["weight_effects"].value
+    assert found is not None
+    weight = next(iter(found.changes))
+    here.until(lambda: weight in here.page.sections["effects"].weight.options)
+    tab.change("weight", weight)
+    here.until(lambda: here.page.ui.effect_weight == weight)
+    tab.press(PREDICT)
+    here.until(lambda: "weight_probe" in here.view.analyses)

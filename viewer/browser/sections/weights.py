@@ -9,7 +9,7 @@ from functools import partial
 import viser
 
 from optim.session.edits import SetWeight
-from viewer.browser.controls import Inbox
+from viewer.browser.controls import REST, Inbox
 from viewer.panels.fit.weights import (
     OFF,
     SPAN,
@@ -28,7 +28,6 @@ from viewer.ui.actions import WEIGHT
 from viewer.ui.ui_state import Draft, UiState
 from viewer.ui.widgets import number
 
-REST = 0.3  # seconds without a change after which a slider counts as let go; browsers do not say when it is
 STEP = 0.02  # decades
 MARKS = ((-SPAN - OFF, "off"), (0.0, "default"), (SPAN, f"×{10**SPAN:g}"))
 

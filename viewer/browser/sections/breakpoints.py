@@ -1,0 +1,65 @@
+"""Conditions that pause a run, with their bounds, and the way back to the last good iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import viser
+
+from optim.session.edits import Rewind
+from viewer.browser.controls import Asked, Entered, Inbox
+from viewer.browser.sections.messages import dotted, small
+from viewer.panels.fit.breakpoints import BACK, BACK_HELP, HELP, caught_text, with_breakpoint
+from viewer.protocol.commands import Command
+from viewer.protocol.view_model import ViewModel
+from viewer.ui import theme
+from viewer.ui.ui_state import UiState
+
+
+class Breakpoints:
+    """A tick for each condition, and its bound or its term."""
+
+    def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState, view: ViewModel) -> None:
+        self._inbox, self._view, self._asked, self._entered = inbox, view, Asked(ui), Entered(ui)
+        self.caught = gui.add_html("")
+        self.back = gui.add_button(BACK, hint=BACK_HELP, icon=viser.Icon.ARROW_BACK_UP)
+        inbox.clicked(self.back, self._go_back)
+        self.ticks: list[viser.GuiCheckboxHandle] = []
+        self.bounds: dict[int, viser.GuiNumberHandle[float]] = {}
+        self.terms: dict[int, viser.GuiDropdownHandle[Any]] = {}
+        for index, setting in enumerate(view.breakpoints):
+            self.ticks.append(gui.add_checkbox(setting.name, setting.on, hint=HELP[setting.name]))
+            inbox.changed(self.ticks[-1], partial(self._ask, index, "on"))
+            if setting.bound is not None:
+                label = f"– bound [{setting.unit}]" if setting.unit else "– bound"
+                self.bounds[index] = gui.add_number(label, float(setting.bound), step=0.001)
+                inbox.changed(self.bounds[index], partial(self._entered.enter, index))
+            if setting.term is not None:
+                self.terms[index] = gui.add_dropdown("– term", tuple(view.scene.loss_terms))
+                inbox.changed(self.terms[index], partial(self._ask, index, "term"))
+
+    def follow(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """The conditions as they stand, and the one that was hit last."""
+        self._view, caught = view, view.caught
+        self.caught.content = "" if caught is None else small(dotted(theme.WARN, caught_text(view, caught)))
+        self.back.visible = caught is not None
+        self.back.disabled = caught is None or caught.last_good is None
+        for index, setting in enumerate(view.breakpoints):
+            self._inbox.show(self.ticks[index], self._asked.value((index, "on"), view, setting.on))
+            if index in self.bounds:
+                self._inbox.show(self.bounds[index], self._entered.value(index, view, setting.bound))
+            if index in self.terms:
+                self._inbox.show(self.terms[index], self._asked.value((index, "term"), view, setting.term))
+        for index, bound in self._entered.rested():
+            yield with_breakpoint(view, index, replace(view.breakpoints[index], bound=float(bound)))
+
+    def _ask(self, index: int, field: str, value: Any) -> Iterator[Command]:
+        self._asked.ask((index, field), value)
+        yield with_breakpoint(self._view, index, replace(self._view.breakpoints[index], **{field: value}))
+
+    def _go_back(self) -> Iterator[Command]:
+        if self._view.caught is not None and self._view.caught.last_good is not None:
+            yield Rewind(self._view.caught.last_good)

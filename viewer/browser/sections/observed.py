@@ -1,0 +1,150 @@
+"""What was observed, to edit: observations of frames to leave out or to trust less, and another floor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import viser
+
+from optim.session.edits import DropFrames, ScaleConfidence
+from viewer.browser.controls import Inbox
+from viewer.panels.inspect.floor import (
+    ENTRIES,
+    FEET,
+    FEET_HELP,
+    NO_CAMERA,
+    SET_FLOOR,
+    SET_FLOOR_HELP,
+    entry_help,
+    new_floor,
+)
+from viewer.panels.program.data import (
+    FACTOR_HELP,
+    LEAVE_OUT,
+    LEAVE_OUT_HELP,
+    MOST_TRUST,
+    TRUST,
+    TRUST_HELP,
+    coverage,
+    has_keypoints,
+)
+from viewer.protocol.commands import Command
+from viewer.protocol.planes import plane_of
+from viewer.protocol.view_model import Scene, ViewModel
+from viewer.ui.asking import ask
+from viewer.ui.ui_state import UiState
+
+NONE = "choose one…"
+
+
+class Data:
+    """How much was observed, a range of frames, and the edits for that range."""
+
+    def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState, view: ViewModel) -> None:
+        self._ui, self._inbox, self._view = ui, inbox, view
+        self._told: Scene | None = None
+        last, several = view.scene.num_frames - 1, len(view.scene.starts) > 1
+        self.text = gui.add_markdown("")
+        self.sequence = gui.add_dropdown(
+            "data of", [f"{b + 1}" for b in range(len(view.scene.starts))], visible=several
+        )
+        self.frames = gui.add_multi_slider(
+            "frames", 0, last, 1, (0, last), hint="Frames of the sub-sequence, from the first to the last"
+        )
+        self.drop = gui.add_button(LEAVE_OUT, hint=LEAVE_OUT_HELP, icon=viser.Icon.ERASER)
+        self.factor = gui.add_slider("confidence ×", 0.0, MOST_TRUST, 0.05, ui.trust, hint=FACTOR_HELP)
+        self.trust = gui.add_button(TRUST, hint=TRUST_HELP, icon=viser.Icon.SCALE)
+        self.factor.visible = self.trust.visible = has_keypoints(view)
+        inbox.changed(self.sequence, self._look_at)
+        inbox.changed(self.frames, self._choose)
+        inbox.changed(self.factor, self._weigh)
+        inbox.clicked(self.drop, lambda: [DropFrames(*self._range, sub_sequence=self._sub_sequence)])
+        inbox.clicked(
+            self.trust, lambda: [ScaleConfidence(self._ui.trust, *self._range, sub_sequence=self._sub_sequence)]
+        )
+
+    def follow(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """What is observed now, and the range that is chosen."""
+        if view.scene is not self._told:
+            self._told, found = view.scene, coverage(view)
+            self.text.content = "" if found is None else found.text
+        self._view = view
+        last = view.scene.num_frames - 1
+        first, final = (min(frame, last) for frame in ui.data_frames)
+        self._inbox.show(self.frames, (first, final))
+        self._inbox.show(self.sequence, f"{min(ui.sequence, len(view.scene.starts) - 1) + 1}")
+        self._inbox.show(self.factor, ui.trust)
+        yield from ()
+
+    @property
+    def _range(self) -> tuple[int, int]:
+        """First frame, and the one after the last."""
+        last = self._view.scene.num_frames - 1
+        return min(self._ui.data_frames[0], last), min(self._ui.data_frames[1], last) + 1
+
+    @property
+    def _sub_sequence(self) -> int | None:
+        return self._ui.sequence if len(self._view.scene.starts) > 1 else None
+
+    def _choose(self, frames: tuple[int, ...]) -> None:
+        self._ui.data_frames = (min(frames), max(frames))
+
+    def _look_at(self, number: str) -> None:
+        self._ui.sequence = int(number) - 1
+
+    def _weigh(self, factor: float) -> None:
+        self._ui.trust = factor
+
+
+class NewFloor:
+    """Entries of another floor, and floors that the feet may stand on; only with a camera."""
+
+    def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState, view: ViewModel) -> None:
+        self._ui, self._inbox, self._view, self._guessing = ui, inbox, view, False
+        fixed = view.scene.camera is None
+        self.text = gui.add_markdown(NO_CAMERA if fixed else "")
+        self.entries = [
+            gui.add_slider(f"{label} [{unit.strip()}]", -bound, bound, 0.1, 0.0, hint=entry_help(label), disabled=fixed)
+            for label, bound, unit in ENTRIES
+        ]
+        self.put = gui.add_button(SET_FLOOR, hint=SET_FLOOR_HELP, disabled=fixed)
+        self.feet = gui.add_button(FEET, hint=FEET_HELP, disabled=fixed)
+        self.guesses = gui.add_dropdown(FEET, (NONE,), visible=False)
+        for index, entry in enumerate(self.entries):
+            inbox.changed(entry, partial(self._move, index))
+        inbox.clicked(self.put, lambda: [new_floor(self._view, plane_of(*self._ui.floor_draft))])
+        inbox.clicked(self.feet, self._guess)
+        inbox.changed(self.guesses, self._take)
+
+    def follow(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
+        """The entries, and the guesses once they were asked for."""
+        self._view = view
+        for entry, value in zip(self.entries, ui.floor_draft, strict=True):
+            self._inbox.show(entry, value)
+        found = view.analyses.get("floor_guesses")
+        known = found is not None and found.value is not None and found.snapshot == view.shown
+        self.guesses.visible = self._guessing and known
+        if self._guessing:
+            yield from ask(view, ui, "floor_guesses")
+            if known and found is not None:
+                options = (NONE, *(f"{guess.name}: {guess.confidence}" for guess in found.value))
+                if self.guesses.options != options:
+                    self.guesses.options = options
+                self.guesses.hint = "\n".join(f"{guess.name}: {guess.text}" for guess in found.value)
+                self._inbox.show(self.guesses, NONE)
+
+    def _move(self, index: int, value: float) -> None:
+        draft = list(self._ui.floor_draft)
+        draft[index] = value
+        self._ui.floor_draft = (draft[0], draft[1], draft[2])
+
+    def _guess(self) -> None:
+        self._guessing = True
+
+    def _take(self, label: str) -> Iterator[Command]:
+        found = self._view.analyses.get("floor_guesses")
+        if found is not None and found.value is not None:
+            for guess in found.value:
+                if f"{guess.name}: {guess.confidence}" == label:
+                    yield new_floor(self._view, guess.plane)
