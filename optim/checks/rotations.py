@@ -1,4 +1,4 @@
-"""Checks of the rotations of a motion, by their values: axis-angle, matrices, 6D, quaternions, degrees; knees.
+"""Checks of the rotations of a motion, by their values: their form, their unit, Euler angles, knees.
 
 Each limit was measured on motion capture (593 clips in 4123 windows of 60 frames); the value next to a limit is the
 most extreme one that was found there.
@@ -12,6 +12,7 @@ import numpy as np
 
 from optim.checks.check import Check, Seen, certain, fine, likely
 from optim.checks.subjects import JOINT
+from optim.common.euler import EULER_ORDERS, euler_to_axis_angle
 
 SAME = 0.02
 """Largest deviation from a unit length or a right angle, as rounded numbers have it."""
@@ -23,6 +24,12 @@ LARGE = 7.0
 """Largest 99 % quantile of the joints' angles [rad]. A turn has 6.3 (measured: 3.1)."""
 KNEES = -0.15
 """Least 90 % quantile of the knees' angles [rad], positive where they bend as knees do (measured: 0.17)."""
+STEADY_UP, LEAN = 30.0, 27.0
+"""Rotations are Euler angles if, read as such, the trunk leans by less than the first angle [°] in 90 % of the frames,
+and in the median by so much less than as axis-angle vectors (measured: 21.7; 12.5 in whole clips)."""
+WRAP, STILL, OTHERS = 0.5, 0.3, 0.5
+"""One angle of three wraps if it jumps by a turn within the first [rad], while the two others move by less than the
+second and are larger than the third. An axis-angle vector that wraps turns round as a whole."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,58 @@ def radians(data: Rotations) -> Seen | None:
     return likely(seen, "some rotations are in degrees or are no axis-angle vectors", "--degrees converts all of them")
 
 
+def euler_angles(data: Rotations) -> Seen | None:
+    """Rotations are no Euler angles: read as such, the trunk is not far more upright, and no single angle wraps."""
+    body = _body(data)
+    if body is None or float(np.quantile(np.linalg.norm(body, axis=2), 0.99)) > LARGE:
+        return None
+    order, less = steadiest_order(body[:, 0])
+    wraps = wrapped_angles(body)
+    advice = f"give --euler {order or 'ORDER'}, which converts them, or --euler no if they are axis-angle vectors"
+    if order is None and not wraps:
+        return fine("axis-angle vectors, by the lean of the trunk")
+    found = []
+    if order is not None:
+        found.append(f"read as Euler angles {order}, the trunk leans by {less:.0f}° less")
+    if wraps:
+        found.append(f"single angles jump by a turn, {wraps} times")
+    return likely("; ".join(found), "these are Euler angles and no axis-angle vectors", advice, asks=True)
+
+
+def wrapped_angles(body: np.ndarray) -> int:
+    """Number of jumps by a turn of a single one of the three numbers of a rotation, in (N, 22, 3)."""
+    change = np.abs(np.diff(body, axis=0))
+    jumps = np.abs(change - 2 * np.pi) < WRAP
+    others = np.where(jumps, 0.0, change).max(-1)
+    size = np.linalg.norm(np.where(jumps, 0.0, body[1:]), axis=-1)
+    return int(((jumps.sum(-1) == 1) & (others < STILL) & (size > OTHERS)).sum())
+
+
+def steadiest_order(root: np.ndarray) -> tuple[str | None, float]:
+    """Order of Euler angles in which a trunk (N, 3) is upright that is not so as axis-angle vectors.
+
+    Returns:
+        The order, as in ``EULER_ORDERS``, and by how much less the trunk leans [°]. None if there is no such order.
+    """
+    from scipy.spatial.transform import Rotation  # takes 0.3 s to load
+
+    trunk = Rotation.from_rotvec(root).apply((0.0, 1.0, 0.0))
+    if any(np.median(_lean(trunk * sign, axis)) < STEADY_UP for axis in range(3) for sign in (1, -1)):
+        return None, 0.0  # upright, though perhaps along another axis
+    best: tuple[str | None, float] = (None, LEAN)
+    for order in EULER_ORDERS:
+        other = Rotation.from_rotvec(euler_to_axis_angle(root, order)).apply((0.0, 1.0, 0.0))
+        less = float(np.median(_lean(trunk)) - np.median(_lean(other)))
+        if less > best[1] and np.quantile(_lean(other), 0.9) < STEADY_UP:
+            best = order, less
+    return best
+
+
+def _lean(trunk: np.ndarray, axis: int = 2) -> np.ndarray:
+    """Angles (N,) [°] of directions (N, 3) from an axis."""
+    return np.degrees(np.arccos(np.clip(trunk[:, axis], -1, 1)))
+
+
 def knees(data: Rotations) -> Seen | None:
     """Knees bend one way only, about the x axis of the thigh. Other conventions of rotations bend them backwards."""
     body = _body(data)
@@ -154,6 +213,14 @@ CHECKS = (
         radians,
         f"99 % of the joints' angles up to {LARGE:g} rad; with a median above {DEGREES:g} they are degrees: certain",
         answers=("degrees",),
+    ),
+    Check(
+        "Euler angles",
+        Rotations,
+        euler_angles,
+        f"no single angle jumps by a turn, and read as Euler angles the trunk does not lean by {LEAN:g}° less;"
+        " otherwise asks for --euler",
+        answers=("euler",),
     ),
     Check("knees", Rotations, knees, f"90 % quantile of the knees' angle at least {KNEES:g} rad"),
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import assets
+from optim.common.euler import EULER_ORDERS
 from optim.config.declaring import Check, not_negative, option, options_of, path_of, positive, up_to
 from optim.config.file_kinds import about
 from optim.config.formats import BONES, FORMATS
@@ -143,6 +144,16 @@ class Settings:
         otherwise="kept",
     )
     degrees: bool = option(False, "the rotations of the motion are in degrees", group=DATA)
+    euler: str | None = option(
+        None,
+        "the rotations of the motion are Euler angles of this order: xyz, ZXY, …; small letters for fixed axes, large"
+        " ones for moving axes; with :xyz the numbers are those about x, y and z, otherwise in the order of the"
+        " letters; no says that they are axis-angle vectors",
+        group=DATA,
+        metavar="ORDER|no",
+        otherwise="axis-angle vectors",
+        check=Check(lambda order: order == "no" or order in EULER_ORDERS, f"no, or one of {', '.join(EULER_ORDERS)}"),
+    )
     num_points: int | None = option(
         None,
         "number of points in the cloud of a frame",

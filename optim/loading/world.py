@@ -46,6 +46,7 @@ def answered(settings: Settings) -> frozenset[str]:
         "floor_height",
         "sides",
         "degrees",
+        "euler",
         "intrinsics_size",
         "rotate",
         "depth_scale",

@@ -18,6 +18,7 @@ from optim.checks.rotations import Rotations
 from optim.checks.run import run_checks
 from optim.common import quaternions
 from optim.common.errors import InputError
+from optim.common.euler import EULER_ORDERS, euler_to_axis_angle
 from optim.loading.files.missing import known_points
 from optim.loading.files.parameters import holds_parameters, read_parameters
 from optim.reading.arrays import array_names, first_text, frame_rate, read_arrays, require_finite, require_range
@@ -59,7 +60,14 @@ class Motion:
         return self.source_fps != FPS
 
 
-def read_motion(path: Path, *, person: int | None = None, fps: float | None = None, degrees: bool = False) -> Motion:
+def read_motion(
+    path: Path,
+    *,
+    person: int | None = None,
+    fps: float | None = None,
+    degrees: bool = False,
+    euler: str | None = None,
+) -> Motion:
     """Read an ``.npz`` in AMASS format, or SMPL parameters of another program, and resample it to 30 frames/s.
 
     Needed are ``trans`` (N, 3), ``poses`` (N, one of ``WIDTHS``) and ``mocap_framerate`` or ``mocap_frame_rate``. In
@@ -72,6 +80,8 @@ def read_motion(path: Path, *, person: int | None = None, fps: float | None = No
         person: Number of the person in a file of another program, counted from 1.
         fps: Frame rate [Hz] if such a file does not give it.
         degrees: Whether the rotations are in degrees.
+        euler: Order of Euler angles in place of axis-angle vectors, as in ``EULER_ORDERS``. "no" says that they are
+            axis-angle vectors.
 
     Raises:
         CheckError: The rotations are certainly no axis-angle vectors in radians.
@@ -96,7 +106,10 @@ def read_motion(path: Path, *, person: int | None = None, fps: float | None = No
     if trans.ndim != 2 or trans.shape[1] != 3:
         raise InputError(f"{path}: trans has shape {trans.shape}; (frames, 3) is expected")
     poses = np.radians(poses) if degrees else poses
-    rows = run_checks(Rotations(poses), place=path, answered={"degrees"} if degrees else ())
+    given = {"degrees": degrees, "euler": euler is not None}
+    turned = euler in EULER_ORDERS and poses.shape[-1] % 3 == 0
+    poses = euler_to_axis_angle(poses, str(euler)) if turned else poses
+    rows = run_checks(Rotations(poses), place=path, answered=[name for name, value in given.items() if value])
     _require_axis_angle(poses, path)
     body = _body_of(arrays, poses.shape[1])
     rows += run_checks(body, place=path)

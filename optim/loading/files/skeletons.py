@@ -68,6 +68,8 @@ class Recording:
     """Unit that the file states, as in ``--unit``."""
     up: str | None = None
     """Axis that is up by definition of the format, as in ``--up``."""
+    more: int = 0
+    """Number of joints of the file, if there are more than SMPL's 22 and the first of them were taken."""
 
 
 def read_recording(path: Path) -> Recording:
@@ -282,15 +284,26 @@ def _npy(path: Path) -> Recording:
             f"{path}: HumanML3D's features ({array.shape[1]} columns); give its joints instead, the file of the same"
             " name in new_joints (frames, 22, 3)"
         )
-    joints = body_joints(array, path)
+    joints = body_joints(array)
     if joints.ndim != 3 or joints.shape[1:] != (NUM_JOINTS, 3) or len(joints) < 2:
         raise InputError(
             f"{path}: an array of shape {array.shape}; joints (frames, 22, 3) in SMPL's order are expected"
         )
-    return Recording(known_points(joints, origin=0), True, None)
+    return Recording(known_points(joints, origin=0), True, None, more=joints_left_out(array))
 
 
-def body_joints(array: np.ndarray, path: Path) -> np.ndarray:
+def joints_left_out(array: np.ndarray) -> int:
+    """Number of joints of an array of more than SMPL's 22, of which ``body_joints`` takes the first, or 0."""
+    return int(array.shape[-2]) if array.ndim >= 3 and array.shape[-2] in MORE_JOINTS and array.shape[-1] == 3 else 0
+
+
+def tell_joints_left_out(count: int, path: Path) -> None:
+    """Warn that only the first of the joints of a file were taken."""
+    if count:
+        log.warning("%s: %d joints; the first %d are taken as SMPL's", path, count, NUM_JOINTS)
+
+
+def body_joints(array: np.ndarray) -> np.ndarray:
     """SMPL's 22 body joints (T, 22, 3) of an array in another usual layout; an array of none of them as it is.
 
     Known are (T, 66), a batch of one, (22, 3, T) and (1, 22, 3, T), as motion generators write them, and the joints of
@@ -304,6 +317,5 @@ def body_joints(array: np.ndarray, path: Path) -> np.ndarray:
     if array.ndim == 3 and array.shape[:2] == (NUM_JOINTS, 3) and array.shape[2] != 3:
         array = array.transpose(2, 0, 1)
     if array.ndim == 3 and array.shape[2] == 3 and array.shape[1] in MORE_JOINTS:
-        log.warning("%s: %d joints; the first %d are taken as SMPL's", path, array.shape[1], NUM_JOINTS)
         array = array[:, :NUM_JOINTS]
     return array

@@ -31,7 +31,9 @@ def read(settings: Settings) -> Clip:
     """
     path = clip_file(settings)
     require_data(path)
-    motion = read_motion(path, person=settings.person, fps=settings.data_fps, degrees=settings.degrees)
+    motion = read_motion(
+        path, person=settings.person, fps=settings.data_fps, degrees=settings.degrees, euler=settings.euler
+    )
     if motion.resampled:
         log.warning("%s: %g frames/s, resampled to %g", path, motion.source_fps, FPS)
     body_file = find_body(settings.smpl, gender=motion.gender)

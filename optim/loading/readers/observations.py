@@ -25,7 +25,7 @@ from optim.loading.files.amass import FPS
 from optim.loading.files.keypoints import require_pixels
 from optim.loading.files.missing import known_keypoints, known_points
 from optim.loading.files.rates import NOTHING, frames_at_30
-from optim.loading.files.skeletons import body_joints
+from optim.loading.files.skeletons import body_joints, joints_left_out, tell_joints_left_out
 from optim.loading.images.camera import camera_matrix, guessed_camera, image_size_of, read_camera
 from optim.loading.images.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.models import find_body, load_body
@@ -92,7 +92,8 @@ def _checked(array: np.ndarray, name: str, path: Path) -> np.ndarray:
     points = _POINTS[name]
     shape = f"(frames, {points or 'points'}, 3)"
     if name == "joints3d":
-        array = body_joints(array, path)
+        tell_joints_left_out(joints_left_out(array), path)
+        array = body_joints(array)
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape or (points is not None and array.shape[1] != points):
         raise InputError(f"{path}: {name} has shape {array.shape}; {shape} is expected")
     if name == "joints2d":

@@ -14,7 +14,7 @@ from optim.config.settings import Settings
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
 from optim.loading.files.rates import NOTHING, frames_at_30
-from optim.loading.files.skeletons import HUMANML_FPS, read_recording
+from optim.loading.files.skeletons import HUMANML_FPS, read_recording, tell_joints_left_out
 from optim.loading.models import find_body, load_body
 from optim.loading.world import points_in_world
 from optim.problem.observations import Observations
@@ -31,6 +31,7 @@ def read(settings: Settings) -> Clip:
     path = settings.data_path
     assert path is not None
     found = read_recording(path)
+    tell_joints_left_out(found.more, path)
     name = "joints3d" if found.joints else "points3d"
     if settings.observations != name:
         raise InputError(f"{path}: holds {name}; give --observations {name}")

@@ -48,7 +48,7 @@ SOURCE = DataSource(
     recognise=recognise,
     endings=(".npz",),
     made=OBSERVED,
-    options=("unit", "up", "floor_height", "degrees"),
+    options=("unit", "up", "floor_height", "degrees", "euler"),
     knows_rate=True,
     clips=names,
 )

@@ -35,5 +35,5 @@ SOURCE = DataSource(
     recognise=recognise,
     endings=(".pkl", ".pickle", ".pt", ".pth"),
     made=OBSERVED,
-    options=("person", "unit", "up", "floor_height", "degrees"),
+    options=("person", "unit", "up", "floor_height", "degrees", "euler"),
 )

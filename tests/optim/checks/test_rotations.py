@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 import assets
 from optim.checks.check import CheckError
+from optim.checks.rotations import wrapped_angles
 from optim.loading.files.amass import read_motion
 
 FILE = assets.DEMO_FOLDER / "default_walk_turn.npz"
@@ -75,3 +76,30 @@ def test_inverted_rotations_bend_the_knees_backwards(tmp_path, caplog):
 
 def test_the_motion_itself_is_as_assumed():
     assert {row.severity for row in read_motion(FILE).checked} == {"fine"}
+
+
+@pytest.mark.parametrize("order", ["ZXY", "YXZ", "zxy", "ZXY:xyz"])
+def test_euler_angles_ask_and_the_flag_makes_the_motion_of_them(tmp_path, order):
+    arrays, turns = walk(22)
+    letters, _, stored_by_axis = order.partition(":")
+    angles = turns.as_euler(letters)
+    angles = angles[:, [letters.lower().index(axis) for axis in "xyz"]] if stored_by_axis else angles
+    file = stored(tmp_path, angles.reshape(60, -1), arrays)
+    with pytest.raises(CheckError, match="Euler angles: .*--euler .*--euler no"):
+        read_motion(file)
+    assert [row.severity for row in read_motion(file, euler="no").checked if row.check == "Euler angles"] == ["likely"]
+    read = Rotation.from_rotvec(read_motion(file, euler=order).poses.reshape(-1, 3))
+    assert (read.inv() * turns).magnitude().max() < 1e-5
+
+
+def test_one_angle_that_wraps_alone_is_an_euler_angle():
+    vectors = np.zeros((40, 22, 3))
+    vectors[:, 0] = Rotation.from_euler(
+        "xz", np.column_stack((np.full(40, np.pi / 2), np.linspace(2, 5, 40)))
+    ).as_rotvec()
+    assert not wrapped_angles(vectors)
+    vectors[:, 0] = Rotation.from_rotvec(vectors[:, 0]).as_euler("xyz")
+    assert wrapped_angles(vectors) == 1
+    about_one_axis = np.zeros((40, 22, 3))
+    about_one_axis[:, 0, 1] = (np.linspace(2, 5, 40) + np.pi) % (2 * np.pi) - np.pi
+    assert not wrapped_angles(about_one_axis)  # an axis-angle vector wraps so too

@@ -119,7 +119,7 @@ def test_a_rest_pose_at_the_origin_may_come_first(tmp_path):
 
 
 @pytest.mark.parametrize("layout", ["flat", "batch", "frames last", "SMPL-X"])
-def test_body_joints_are_found_in_other_layouts(tmp_path, layout):
+def test_body_joints_are_found_in_other_layouts(layout):
     joints = walked()[:20].astype(float)
     array = {
         "flat": joints.reshape(20, 66),
@@ -127,7 +127,7 @@ def test_body_joints_are_found_in_other_layouts(tmp_path, layout):
         "frames last": joints.transpose(1, 2, 0)[None],
         "SMPL-X": np.concatenate((joints, np.ones((20, 33, 3))), axis=1),
     }[layout]
-    np.testing.assert_array_equal(body_joints(array, tmp_path), joints)
+    np.testing.assert_array_equal(body_joints(array), joints)
 
 
 def test_joints_of_another_skeleton_in_a_known_number_are_refused(tmp_path):

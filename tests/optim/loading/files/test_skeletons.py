@@ -18,6 +18,7 @@ from optim.results.saving.take import Y_UP_FROM_Z_UP, take_of
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from tests import fakes
+from tests.optim.checks.test_world import walked
 
 
 def take():
@@ -103,3 +104,9 @@ def test_broken_bvh_is_refused(tmp_path, text):
     (tmp_path / "a.bvh").write_text(text)
     with pytest.raises(InputError, match=r"a\.bvh: not BVH"):
         read_recording(tmp_path / "a.bvh")
+
+
+def test_joints_that_are_left_out_are_told_of_once(tmp_path, caplog):
+    np.save(tmp_path / "a.npy", np.concatenate((walked(), walked()[:, 20:]), axis=1))
+    load_source(parse(["--data-path", str(tmp_path / "a.npy"), "--data-fps", "30"]))
+    assert caplog.text.count("24 joints; the first 22 are taken") == 1
