@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,14 +20,12 @@ from optim.diagnostics.quantities import (
 )
 from optim.objective.prediction import Parts, Points, body_points
 from optim.objective.terms.data import nearest_vertices
-from optim.objective.terms.overlap import overlap_lengths
 from optim.problem.frames import PriorFrame, floor_plane
-from optim.problem.variables import Trajectory
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
 PREVIOUS = -1
-"""Value of ``OverlapDisagreement.before`` if the earlier sub-sequence is the last one of the previous batch."""
+"""Value of ``OverlapDisagreement.before`` if the earlier sub-sequence belongs to a batch that the fit does not have."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class OverlapDisagreement:
     """Difference of two neighbouring sub-sequences over the F frames that they share, in the input frame."""
 
     before: int
-    """Index of the earlier sub-sequence in the batch, or ``PREVIOUS``; the later one follows it."""
+    """Number of the earlier sub-sequence among those of all batches so far, or ``PREVIOUS``; the later one follows."""
     frames: np.ndarray
     """(F,) frame numbers in the whole video."""
     position_cm: np.ndarray
@@ -56,7 +55,10 @@ class OverlapDisagreement:
     floor_offset_cm: float | None
     """Difference [cm] of the floors' distances from the camera; positive if the later floor is farther away."""
     curves: Mapping[str, np.ndarray]
-    """Name in ``quantities.PAIR`` → (F,). Floors exist with a camera only; poses of the batch before are not known."""
+    """Name in ``quantities.PAIR`` → (F,). Those of floors need a camera, those of poses need ``joints``."""
+    joints: Tensor | None = None
+    """(2, F, 22, 3) [m] joints of the earlier and of the later one; None where only key vertices are known
+    (``PREVIOUS``)."""
 
 
 @dataclass(frozen=True)
@@ -85,72 +87,101 @@ def joint_agreement(fit: Fit, snapshot: Snapshot | None = None) -> JointAgreemen
 
 
 def overlap_disagreement(fit: Fit, snapshot: Snapshot | None = None) -> tuple[OverlapDisagreement, ...]:
-    """One value per pair of neighbours that share frames, within the batch and against the batch before."""
+    """One value per pair of neighbours that share frames, in all batches up to that of the snapshot."""
     snapshot = snapshot or fit.current
     seen = fit.problem_at(snapshot).observations
     if seen.seq_interval is None:
         return ()
-    verts = _points(fit, snapshot, Parts(verts3d=True)).verts3d
-    assert verts is not None
-    betas, motion, frames = snapshot.variables["betas"], fit.trajectory(snapshot), fit.prior_frame(snapshot)
-    floors = floor_plane(snapshot.variables["floor_plane"]) if fit.problem.has_camera else None
-    starts = seen.seq_interval[:, 0].tolist()
-    found = []
-    if seen.previous is not None:
+    earlier = fit.earlier_batches(snapshot)
+    parts = [one for part in earlier for one in _sub_sequences(part, part.current)] + _sub_sequences(fit, snapshot)
+    found: tuple[OverlapDisagreement, ...] = ()
+    if seen.previous is not None and not earlier:
         old = seen.previous
-        shared = min(max(0, old.seq_interval[1] - starts[0]), len(old.verts3d))
-        known = min(shared, verts.shape[1])
-        if known:
-            before = _Side(old.verts3d[len(old.verts3d) - shared :][:known], old.betas, old.floor_plane)
-            after = _Side(verts[0, :known], betas[0], None if floors is None else floors[0])
-            found.append(_disagreement(PREVIOUS, starts[0], before, after, {}))
-    for b, shared in enumerate(overlap_lengths(seen.seq_interval)):
-        if shared:
-            there = (b, slice(verts.shape[1] - shared, None)), (b + 1, slice(0, shared))
-            before, after = (
-                _Side(
-                    verts[row, rows], betas[row], None if floors is None else floors[row], motion.joints[row, rows, 0]
-                )
-                for row, rows in there
-            )
-            found.append(_disagreement(b, starts[b + 1], before, after, _of_poses(motion, frames, b, shared)))
-    return tuple(found)
+        last = SubSequence(old.seq_interval[1] - len(old.verts3d), old.verts3d, old.betas, old.floor_plane)
+        found = _pair(PREVIOUS, last, parts[0])
+    return found + disagreements(parts)
+
+
+def disagreements(parts: Sequence[SubSequence]) -> tuple[OverlapDisagreement, ...]:
+    """One value per pair of neighbours that share frames, of sub-sequences in the order of the video."""
+    pairs = enumerate(pairwise(parts))
+    return tuple(found for number, (before, after) in pairs for found in _pair(number, before, after))
 
 
 @dataclass(frozen=True)
-class _Side:
-    """One of two sub-sequences over their F shared frames, in the input frame."""
+class SubSequence:
+    """What neighbours are compared by, over all F frames of a sub-sequence or over those that two share, in the input
+    frame."""
 
+    start: int
+    """The first of these frames in the video."""
     verts: Tensor  # (F, 43, 3)
     betas: Tensor  # (16,)
     floor: Tensor | None  # (4,)
-    roots: Tensor | None = None  # (F, 3); None where only the vertices are known, for the batch before
+    joints: Tensor | None = None  # (F, 22, 3); like the next two None where only the vertices are known
+    root_orient: Tensor | None = None  # (F, 3, 3)
+    frame: PriorFrame | None = None
+    """Its prior frame."""
 
     @property
     def places(self) -> Tensor:
         """Where the body is, (F, 3)."""
-        return self.verts.mean(1) if self.roots is None else self.roots
+        return self.verts.mean(1) if self.joints is None else self.joints[:, 0]
+
+    def within(self, first: int, end: int) -> SubSequence:
+        """The same from one frame of the video up to another one."""
+        rows = slice(first - self.start, end - self.start)
+        cut = {name: value[rows] for name in ("joints", "root_orient") if (value := getattr(self, name)) is not None}
+        return replace(self, start=first, verts=self.verts[rows], **cut)
 
 
-def _of_poses(motion: Trajectory, frames: PriorFrame, b: int, shared: int) -> dict[str, np.ndarray]:
-    """The curves of root, heading, joints and feet of sub-sequence b + 1 against b, in the prior frame of b."""
-    frame = PriorFrame(frames.R_prior_input[b : b + 1], frames.offset[b : b + 1])
+def _sub_sequences(fit: Fit, snapshot: Snapshot) -> list[SubSequence]:
+    """The sub-sequences of a snapshot's batch, over all their frames."""
+    interval = fit.problem_at(snapshot).observations.seq_interval
+    verts = _points(fit, snapshot, Parts(verts3d=True)).verts3d
+    assert verts is not None and interval is not None
+    motion, frames = fit.trajectory(snapshot), fit.prior_frame(snapshot)
+    floors = floor_plane(snapshot.variables["floor_plane"]) if fit.problem.has_camera else None
+    return [
+        SubSequence(
+            start,
+            verts[b],
+            snapshot.variables["betas"][b],
+            None if floors is None else floors[b],
+            motion.joints[b],
+            motion.root_orient[b],
+            PriorFrame(frames.R_prior_input[b : b + 1], frames.offset[b : b + 1]),
+        )
+        for b, start in enumerate(interval[:, 0].tolist())
+    ]
+
+
+def _pair(number: int, earlier: SubSequence, later: SubSequence) -> tuple[OverlapDisagreement, ...]:
+    """How two neighbours differ over the frames that both hold; nothing where there are none."""
+    end = min(earlier.start + len(earlier.verts), later.start + len(later.verts))
+    if end <= later.start:
+        return ()
+    return (_disagreement(number, earlier.within(later.start, end), later.within(later.start, end)),)
+
+
+def _of_poses(earlier: SubSequence, later: SubSequence) -> dict[str, np.ndarray]:
+    """The curves of root, heading, joints and feet of the later one against the earlier one, in the latter's frame."""
+    if earlier.frame is None or earlier.joints is None or later.joints is None:
+        return {}
     sides = []
-    for row, there in ((b + 1, slice(0, shared)), (b, slice(motion.trans.shape[1] - shared, None))):
-        joints = frame.points(motion.joints[row : row + 1, there])
-        sides += [joints, frame.orient(motion.root_orient[row : row + 1, there])]
+    for side in (later, earlier):
+        assert side.joints is not None and side.root_orient is not None
+        sides += [earlier.frame.points(side.joints[None]), earlier.frame.orient(side.root_orient[None])]
     found = distances(*sides)
     stored = {"root_cm": "pair_root_cm", "heading_deg": "pair_heading_deg", "joints_cm": "pair_joints_cm"}
     return {name: found[field][0] for field, name in {**stored, "lowest_foot_cm": "pair_foot_cm"}.items()}
 
 
-def _disagreement(
-    before: int, start: int, earlier: _Side, later: _Side, curves: Mapping[str, np.ndarray]
-) -> OverlapDisagreement:
+def _disagreement(before: int, earlier: SubSequence, later: SubSequence) -> OverlapDisagreement:
     moves = [side.verts[1:] - side.verts[:-1] for side in (earlier, later)]
-    frames = np.arange(start, start + len(earlier.verts))
+    frames = np.arange(later.start, later.start + len(later.verts))
     betas, angle, offset = shape_distance(later.betas, earlier.betas), None, None
-    curves = {**curves, "pair_betas": np.full(len(frames), betas)}
+    curves = {**_of_poses(earlier, later), "pair_betas": np.full(len(frames), betas)}
     if earlier.floor is not None and later.floor is not None:
         angle = floor_angle_deg(earlier.floor, later.floor)
         towards_camera = -earlier.floor[:3] * earlier.floor[3]
@@ -165,6 +196,7 @@ def _disagreement(
         floor_angle_deg=angle,
         floor_offset_cm=offset,
         curves=curves,
+        joints=None if earlier.joints is None or later.joints is None else torch.stack((earlier.joints, later.joints)),
     )
 
 

@@ -20,6 +20,7 @@ import assets
 from optim.body.body_model import NUM_BETAS, BodyModel
 from optim.common.errors import InputError
 from optim.common.rotations import axis_angle_to_matrix
+from optim.diagnostics.agreement import OverlapDisagreement, SubSequence, disagreements
 from optim.diagnostics.quantities import root_distance_cm
 from optim.loading.clip import trajectory
 from optim.loading.clips import named, shortened
@@ -32,7 +33,8 @@ from optim.problem.variables import Trajectory
 from optim.reading.arrays import array_names, read_arrays, require_finite
 from optim.reading.files import is_file, is_folder
 from optim.results.read_results import STITCHED, find_results, read_result, read_stitched_file
-from optim.results.results import STAGES, FitResult, LossRow, constant_shape
+from optim.results.results import STAGES, FitResult, LossRow, constant_shape, in_world
+from optim.schedule.presets import PRESETS
 from optim.split.batches import joined, row_of
 from optim.split.splitting import Interval, cut
 from optim.split.stitching import Clip, Seam, stitch
@@ -73,6 +75,39 @@ class Opened:
         if self.encoded is None or "stage3_init" not in self.moments:
             return None
         return root_distance_cm(self.moments["stage3_init"].joints, self.encoded.joints)
+
+    @property
+    def how(self) -> str:
+        """The way in which the sub-sequences were joined: as the preset says, or with a hard cut, as in HuMoR."""
+        preset = PRESETS.get(str(self.settings.get("preset")))
+        return "cut" if preset is None else preset.stitching
+
+    def clips(self, moment: str) -> list[Clip]:
+        """The sub-sequences at a moment; for the whole motion those that it was joined from."""
+        motion = self.moments[self._of_parts(moment)]
+        return [Clip(interval, row_of(motion, row)) for row, interval in enumerate(self.intervals)]
+
+    def seams_at(self, moment: str) -> tuple[Seam, ...]:
+        """The seams of the sub-sequences at a moment; of the last one those in the motion that was written."""
+        if self._of_parts(moment) == self._of_parts(WHOLE):
+            return self.seams
+        return stitch(self.clips(moment), body=self.body, how=self.how).seams
+
+    def disagreements(self, moment: str) -> tuple[OverlapDisagreement, ...]:
+        """How neighbouring sub-sequences differ at a moment."""
+        return disagreements([self._sub_sequence(clip, row) for row, clip in enumerate(self.clips(moment))])
+
+    def _of_parts(self, moment: str) -> str:
+        return [name for name in self.moments if name != WHOLE][-1] if moment == WHOLE else moment
+
+    def _sub_sequence(self, clip: Clip, row: int) -> SubSequence:
+        motion, ids = clip.motion, torch.tensor(self.body.keypoint_vertices)
+        floor = None if self.floor is None else self.floor[row]
+        floor = floor if motion.floor_plane is None else motion.floor_plane[0]
+        _, verts = self.body.joints_and_vertices(motion.trans, motion.root_orient, motion.pose_body, motion.betas, ids)
+        frame = in_world(motion, self.body, floor)[1]
+        joints, root = motion.joints[0], motion.root_orient[0]
+        return SubSequence(clip.interval[0], verts[0], motion.betas[0], floor, joints, root, frame)
 
 
 def open_results(path: Path, *, body_path: Path | None = None, clip: str | None = None) -> Opened:
@@ -182,8 +217,7 @@ def _with_seams(opened: Opened, final: Sequence[Path], stage: str) -> Opened:
 
     The motion comes from ``final_results`` or is stitched with a hard cut, as in HuMoR.
     """
-    last = opened.moments[stage]
-    clips = [Clip(interval, row_of(last, row)) for row, interval in enumerate(opened.intervals)]
+    last, clips = opened.moments[stage], opened.clips(stage)
     file = final[0] / f"{stage}_results.npz" if final else None
     if file is not None and is_file(file):
         whole = read_stitched_file(file, opened.body, clips)

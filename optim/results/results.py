@@ -25,7 +25,8 @@ from optim.problem.variables import Trajectory
 from optim.schedule.phases import Phase
 from optim.session.fit import Fit
 from optim.session.history import Entry, Snapshot
-from optim.split.batches import row_of
+from optim.session.session import Session
+from optim.split.batches import fits_of_batches, row_of
 from optim.split.stitching import Clip, Seam, Stitched, stitch
 
 STAGES = ("stage1", "stage2", "stage3_init", "stage3")
@@ -141,11 +142,14 @@ def of_session(
         )
     intervals = problem.observations.seq_interval
     if intervals is not None and problem.batch > 1:
-        results.append(_joined(results, [(int(a), int(b)) for a, b in intervals.tolist()], name=problem.name or "clip"))
+        found = [(int(a), int(b)) for a, b in intervals.tolist()]
+        results.append(_joined(results, found, name=problem.name or "clip", how=_stitching(fit)))
     return results
 
 
-def of_batches(fits: Sequence[Fit], numbers: Sequence[Sequence[int]]) -> list[FitResult]:
+def of_batches(
+    fits: Sequence[Fit], numbers: Sequence[Sequence[int]], *, info: Mapping[str, Any] | None = None
+) -> list[FitResult]:
     """Results of the batches of a split video, one for each sub-sequence, and their stitched motion.
 
     A batch that has not reached the last stage of the first one is not in the stitched motion yet.
@@ -153,15 +157,31 @@ def of_batches(fits: Sequence[Fit], numbers: Sequence[Sequence[int]]) -> list[Fi
     Args:
         fits: Of the batches, see ``optim.split.batches.fits_of_batches``.
         numbers: Of each batch's sub-sequences in the video, for their names.
+        info: Facts about the run to store with the results.
     """
     name, found, intervals = fits[0].problem.name or "clip", list[FitResult](), list[tuple[int, int]]()
     for fit, own in zip(fits, numbers, strict=True):
         seen = fit.problem.observations.seq_interval
         assert seen is not None
-        found += [replace(one, name=f"{name}_{n:04d}") for one, n in zip(of_session(fit), own, strict=False)]
+        parts = zip(of_session(fit, info=info), own, strict=False)
+        found += [replace(one, name=f"{name}_{n:04d}") for one, n in parts]
         intervals += [(int(start), int(end)) for start, end in seen.tolist()]
     done = [index for index, one in enumerate(found) if found[0].last_stage in one.stages]
-    return [*found, _joined([found[i] for i in done], [intervals[i] for i in done], name=name)]
+    parts_done, where = [found[i] for i in done], [intervals[i] for i in done]
+    return [*found, _joined(parts_done, where, name=name, how=_stitching(fits[-1]))]
+
+
+def of_clip(session: Session, *, info: Mapping[str, Any] | None = None) -> list[FitResult]:
+    """Results of all batches up to the one under way, or of the only one: ``of_batches`` or ``of_session``."""
+    fits, batches = fits_of_batches(session.fit), session.batches
+    if batches is None or len(fits) == 1:
+        return of_session(session.fit, info=info)
+    return of_batches(fits, [batches.numbers(fit.current.batch) for fit in fits], info=info)
+
+
+def _stitching(fit: Fit) -> str:
+    """The way in which the preset of a fit joins sub-sequences."""
+    return fit.current.schedule[fit.current.phase].preset.stitching
 
 
 def motion_at(fit: Fit, snapshot: Snapshot) -> Trajectory:
@@ -235,12 +255,12 @@ def constant_shape(motion: Stitched, body: BodyModel) -> tuple[Trajectory, float
     return Trajectory(trans, root, pose, betas, joints=joints, **batched), moved_by
 
 
-def _joined(parts: Iterable[FitResult], intervals: Sequence[tuple[int, int]], *, name: str) -> FitResult:
-    """Stitched motion of the last stage. It has no observations and no ground truth."""
+def _joined(parts: Iterable[FitResult], intervals: Sequence[tuple[int, int]], *, name: str, how: str) -> FitResult:
+    """Stitched motion of the last stage, joined as the preset says. It has no observations and no ground truth."""
     parts = list(parts)
     stage, body = parts[0].last_stage, parts[0].body
     clips = [Clip(interval, part.motion(stage)) for interval, part in zip(intervals, parts, strict=True)]
-    whole = stitch(clips, body=body)
+    whole = stitch(clips, body=body, how=how)
     return replace(
         parts[0],
         name=f"{name}_stitched",

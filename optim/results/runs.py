@@ -11,7 +11,7 @@ from optim.recording.recording import Recording
 from optim.recording.resuming import load_recorded, resumed_settings
 from optim.recording.runfile import SUFFIX, RunFile
 from optim.results.read_results import find_results, read_result
-from optim.results.results import FitResult, of_session
+from optim.results.results import FitResult, of_clip
 from optim.results.saving.run_record import run_info
 
 
@@ -44,4 +44,4 @@ def read_run(path: Path, *, body_path: Path | None = None) -> list[FitResult]:
         recording = Recording(file)
         recording.restore(session)
         seconds = recording.seconds(entry.id for entry in session.history.path(session.current.id))
-        return of_session(session.fit, info=run_info(settings, session, seconds=seconds))
+        return of_clip(session, info=run_info(settings, session, seconds=seconds))

@@ -17,7 +17,7 @@ from optim.problem.frames import PriorFrame, floor_plane
 from optim.problem.missing_frames import bridged
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory, Variables
-from optim.session.history import History, Snapshot
+from optim.session.history import BATCH, History, Snapshot
 
 _PREDICTIONS_KEPT = 8
 
@@ -31,6 +31,11 @@ class Batches(Protocol):
         ...
 
     def __len__(self) -> int: ...
+
+    @property
+    def intervals(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Intervals of each batch's sub-sequences in the video: first frame, and the frame after the last one."""
+        ...
 
     def size(self, batch: int) -> int:
         """Number of sub-sequences of a batch."""
@@ -93,6 +98,7 @@ class Fit:
         """The problem at the current snapshot; observations and floor may have been edited."""
         self.history = history
         self._predictions: OrderedDict[int, tuple[Snapshot, Prediction]] = OrderedDict()
+        self._ended: dict[int, Fit] = {}  # by the snapshot that ends a batch
         self.go_to(current)
 
     def apart(self, history: History, current: Snapshot) -> Fit:
@@ -108,6 +114,18 @@ class Fit:
     def at(self, snapshot: Snapshot) -> Fit:
         """The same fit as it stood at a snapshot, which may belong to an earlier batch."""
         return Fit(self._given[0], self.history, snapshot, self._batches)
+
+    def earlier_batches(self, snapshot: Snapshot | None = None) -> list[Fit]:
+        """The fit as it stood at the end of each batch before that of a snapshot, on the way to it; kept for later."""
+        found: list[Fit] = []
+        first = self.history.path((snapshot or self.current).id)[0]
+        while first.cause == BATCH and first.parent is not None:
+            end = first.parent
+            if end not in self._ended:
+                self._ended[end] = self.at(self.history[end])
+            found.insert(0, self._ended[end])
+            first = self.history.path(end)[0]
+        return found
 
     def problem_at(self, snapshot: Snapshot) -> Problem:
         """The problem with the observations and the floor that hold at a snapshot.

@@ -19,7 +19,7 @@ from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
 from optim.schedule.phases import Phase
 from optim.session.fit import Fit
-from optim.session.history import BATCH
+from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.split.splitting import Interval, Split, in_batches, sub_problem
 from optim.split.stitching import Clip, Stitched, stitch
@@ -214,10 +214,7 @@ def last_of(fit: Fit) -> PreviousBatch:
 
 def fits_of_batches(fit: Fit) -> list[Fit]:
     """The fits of the batches on the way to the current snapshot: earlier ones as they ended, the current one last."""
-    found, history = [fit], fit.history
-    while (first := history.path(found[0].current.id)[0]).cause == BATCH and first.parent is not None:
-        found.insert(0, fit.at(history[first.parent]))
-    return found
+    return [*fit.earlier_batches(), fit]
 
 
 def clips_of_batches(fits: Sequence[Fit]) -> list[Clip]:
@@ -228,6 +225,19 @@ def clips_of_batches(fits: Sequence[Fit]) -> list[Clip]:
         assert seen is not None
         if fit.current.stage >= fits[0].current.stage:
             clips += clips_of(fit.trajectory(), [(int(start), int(end)) for start, end in seen.tolist()])
+    return clips
+
+
+def clips_so_far(fit: Fit, snapshot: Snapshot | None = None) -> list[Clip]:
+    """Motions of all sub-sequences up to the batch of a snapshot: earlier batches as they ended, this one as it is.
+
+    Nothing where the problem is not of sub-sequences of one video.
+    """
+    clips: list[Clip] = []
+    for part, at in [*((part, part.current) for part in fit.earlier_batches(snapshot)), (fit, snapshot or fit.current)]:
+        seen = part.problem_at(at).observations.seq_interval
+        if seen is not None:
+            clips += clips_of(part.trajectory(at), [(int(start), int(end)) for start, end in seen.tolist()])
     return clips
 
 

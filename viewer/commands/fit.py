@@ -99,7 +99,7 @@ def _fit_session(
     finished = _step_to_the_end(session, losses, recorder)
     body = problem.body_file or settings.smpl
     folders = save_results(session, out / "results_out", body_file=body, numbers=numbers)
-    seconds, found = time.monotonic() - began, causes(session.fit)
+    seconds, found = time.monotonic() - began, causes(session.fit, before=0 if numbers is None else numbers[0])
     log.info("%s: fitted in %.1f s", problem.name, seconds)
     write_record(folders, run_info(settings, session, seconds=seconds, found=found), losses=losses)
     for folder in folders:
@@ -130,9 +130,10 @@ def _fit_split(settings: Settings) -> int:
     for seam in whole.seams:
         print(seam)
     final = save_stitched(whole, fit.whole, out / "results_out", body_file=body, stage=stage)
-    write_record([final], split_info(settings, fit, whole, found=merged(found)))
+    why = merged(found, seams=whole.seams)
+    write_record([final], split_info(settings, fit, whole, found=why))
     print(f"results: {final}")
-    print(summary(merged(found)))
+    print(summary(why))
     _export(settings, [*places, final], out)
     if not finished:
         return _tell_stopped()

@@ -9,7 +9,7 @@ import numpy as np
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import BodyMesh, Motion, ViewModel
 from viewer.scene.decimate import decimated
-from viewer.scene.layer import HEAD, Label, Layer, drawn_at, sequences_at, stitched_motion
+from viewer.scene.layer import HEAD, Label, Layer, drawn_at, sequences_at, stitched_motion, stitched_wanted
 from viewer.scene.skinning import Skinner
 from viewer.ui import theme
 from viewer.ui.asking import ask
@@ -52,7 +52,7 @@ class SkinnedLayer(Layer):
         """One mesh for every sub-sequence that reaches the frame."""
         for b, local in sequences_at(view, frame):
             vertices = self.skinner(view).vertices(motion, b, local)
-            shade = color or theme.sequence_color(b)
+            shade = color or theme.sequence_color(view.scene.number(b))
             self.mesh(f"{b}", vertices, view.scene.body.faces, color=shade, opacity=self.opacity)
 
     def ghosts(
@@ -76,8 +76,8 @@ class BodyLayer(SkinnedLayer):
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Stitch the sub-sequences, where that is drawn in their place."""
-        if ui.blended and view.scene.split:
-            yield from ask(view, ui, "stitched")
+        if stitched_wanted(view, ui):  # what is finished stays as it is, so one answer is enough for a whole run
+            yield from ask(view, ui, "stitched", live="stitched" not in view.analyses)
 
     def key(self, view: ViewModel, ui: UiState) -> Hashable:
         """The stitched motion, too."""
@@ -123,7 +123,7 @@ class GhostsLayer(SkinnedLayer):
     def update(self, view: ViewModel, ui: UiState) -> None:
         """One mesh for each sub-sequence."""
         for b in range(len(view.scene.starts)):
-            color = theme.mix(theme.LAYER_COLORS[self.name], theme.sequence_color(b), 0.5)
+            color = theme.mix(theme.LAYER_COLORS[self.name], theme.sequence_color(view.scene.number(b)), 0.5)
             self.ghosts(view, f"{b}", view.motion, self._poses(view, ui, b), color=color)
 
     def _poses(self, view: ViewModel, ui: UiState, b: int) -> list[tuple[int, int]]:

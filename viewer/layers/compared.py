@@ -59,7 +59,7 @@ class ComparedLayer(SkinnedLayer):
             yield Label(other.motion.joints[b, local, HEAD] + _aside(other) + up, text, color)
         if other.beside:
             for b, local in list(sequences_at(view, ui.frame))[:1]:
-                yield Label(view.motion.joints[b, local, HEAD] + up, "A", theme.sequence_color(b))
+                yield Label(view.motion.joints[b, local, HEAD] + up, "A", theme.sequence_color(view.scene.number(b)))
 
 
 class BeforeLayer(SkinnedLayer):

@@ -36,7 +36,7 @@ class FloorLayer(Layer):
         same = np.allclose(view.floors, view.floors[:1], atol=1e-6)
         for b, plane in enumerate(view.floors[:1] if same else view.floors):
             tint = theme.LAYER_COLORS[self.name]
-            base = tint if same else theme.mix(tint, theme.sequence_color(b), 0.4)
+            base = tint if same else theme.mix(tint, theme.sequence_color(view.scene.number(b)), 0.4)
             for parity in (0, 1):
                 vertices, faces = tiles(plane, middle(view, b), parity)
                 color = theme.mix(base, theme.BACKGROUND, 0.25 + 0.3 * parity)
@@ -62,7 +62,7 @@ class FloorsLayer(Layer):
         for b, (plane, observed) in enumerate(zip(view.floors, view.scene.floors, strict=True)):
             place = middle(view, b)
             self._grid(f"observed {b}", observed, place, theme.LAYER_COLORS[self.name])
-            self._grid(f"estimated {b}", plane, place, theme.sequence_color(b))
+            self._grid(f"estimated {b}", plane, place, theme.sequence_color(view.scene.number(b)))
 
     def _grid(self, name: str, plane: np.ndarray, center: np.ndarray, color: theme.Color) -> None:
         starts, ends = grid(plane, center)
@@ -71,18 +71,19 @@ class FloorsLayer(Layer):
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
         """Tilt and offset of each floor against the observed one and against its neighbour's."""
         assert view.scene.floors is not None and view.floors is not None
-        several = len(view.floors) > 1
+        several = len(view.scene.begins) > 1
         for b, (plane, observed) in enumerate(zip(view.floors, view.scene.floors, strict=True)):
             place = middle(view, b)
-            name = f"floor {b + 1}" if several else "floor"
+            number = view.scene.number(b) + 1
+            name = f"floor {number}" if several else "floor"
             corner = below(place, plane) + sum(axes_on(plane)) * (GRID_SIZE / 4)
             text = difference(observed, plane, place, ("floor_tilt", "floor_height_cm"))
-            yield Label(corner, f"{name}: {text}", theme.sequence_color(b))
+            yield Label(corner, f"{name}: {text}", theme.sequence_color(view.scene.number(b)))
             if b:
                 there = view.shared_place(b)
                 text = difference(view.floors[b - 1], plane, there, ("floor_angle_deg", "pair_floor_cm"))
                 at = below(place, plane) + axes_on(plane)[0] * (GRID_SIZE / 3)
-                yield Label(at, f"{b + 1} against {b}: {text}", theme.WARN)
+                yield Label(at, f"{number} against {number - 1}: {text}", theme.WARN)
 
 
 def difference(plane: np.ndarray, other: np.ndarray, place: np.ndarray, named: tuple[str, str]) -> str:

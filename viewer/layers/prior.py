@@ -82,7 +82,11 @@ class FuturesLayer(SkinnedLayer):
         if found is None:
             return
         for b, motion in zip(found.sequences, found.motions, strict=True):
-            color = theme.mix(theme.LAYER_COLORS[self.name], theme.sequence_color(b), 0.25 * (len(found.motions) > 1))
+            color = theme.mix(
+                theme.LAYER_COLORS[self.name],
+                theme.sequence_color(view.scene.number(b)),
+                0.25 * (len(found.motions) > 1),
+            )
             samples, frames = motion.trans.shape[:2]
             for k in range(samples):
                 self.path(f"path {b} {k}", motion.joints[k, :, 0], color=color, radius=0.008)

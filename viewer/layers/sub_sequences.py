@@ -9,7 +9,7 @@ import numpy as np
 from optim.diagnostics.quantities import QUANTITIES
 from viewer.layers.rollout import FEET
 from viewer.protocol.commands import Command
-from viewer.protocol.findings import Stitched
+from viewer.protocol.findings import Stitched, StitchedSeam
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.layer import HEAD, Label, Layer, bones, stitched_motion
 from viewer.scene.picking import joint_name
@@ -19,6 +19,7 @@ from viewer.ui.ui_state import UiState
 
 WORST_MM = 100.0  # distance from which the last colour of a gap is drawn
 AROUND = 15  # frames before and after a seam that are drawn
+SEAMS = 4  # number of seams that are drawn, those nearest to the current frame
 
 
 class OverlapsLayer(Layer):
@@ -31,8 +32,8 @@ class OverlapsLayer(Layer):
         return view.scene.split
 
     def key(self, view: ViewModel, ui: UiState) -> Hashable:
-        """Which pair, too."""
-        return view.version, ui.frame, pair_at(view, ui)
+        """Which pair, too, and the answer that has the joints of finished ones."""
+        return view.version, ui.frame, pair_at(view, ui), id(view.analyses.get("overlaps"))
 
     def questions(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Measure the overlaps."""
@@ -40,32 +41,34 @@ class OverlapsLayer(Layer):
 
     def update(self, view: ViewModel, ui: UiState) -> None:
         """Lines between the joints, in the colours of their lengths; the paths of both roots over the shared frames."""
-        b = pair_at(view, ui)
-        if b is None:
+        pair = pair_at(view, ui)
+        joints = None if pair is None else pair_joints(view, pair)
+        if pair is None or joints is None:
             return
-        frames = np.arange(view.scene.overlaps[b][0], view.scene.overlaps[b][1] + 1)
-        for side in (b, b + 1):
-            path = view.motion.joints[side, frames - view.scene.starts[side], 0]
-            if len(path) > 1:
-                self.path(f"path {side - b}", path, color=theme.sequence_color(side), radius=0.006)
-        ones, others = pair_joints(view, b, ui.frame)
+        for side, moved in enumerate(joints):
+            if len(moved) > 1:
+                color = theme.sequence_color(pair + side)
+                self.path(f"path {side}", np.ascontiguousarray(moved[:, 0]), color=color, radius=0.006)
+        ones, others = np.ascontiguousarray(joints[:, ui.frame - view.scene.overlaps[pair][0]])
         colors = theme.gap_colors(1000.0 * np.linalg.norm(ones - others, axis=-1) / WORST_MM)
         self.segments("gap", ones, others, color=theme.LAYER_COLORS[self.name], radius=0.010, colors=colors)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
         """The distance, once; and which body is which."""
-        b = pair_at(view, ui)
-        if b is None:
+        pair = pair_at(view, ui)
+        joints = None if pair is None else pair_joints(view, pair)
+        if pair is None or joints is None:
             return
-        ones, others = pair_joints(view, b, ui.frame)
-        apart = self._apart(view, b, ui.frame)
+        ones, others = joints[:, ui.frame - view.scene.overlaps[pair][0]]
+        apart = self._apart(view, pair, ui.frame)
         if apart is not None:
             worst = int(np.linalg.norm(ones - others, axis=-1).argmax())
-            text = f"{b + 1}–{b + 2}: {QUANTITIES['position_cm'].text(apart)}, most at {joint_name(view, worst)}"
+            text = f"{pair + 1}–{pair + 2}: {QUANTITIES['position_cm'].text(apart)}, most at {joint_name(view, worst)}"
             yield Label((ones[worst] + others[worst]) / 2, text, theme.LAYER_COLORS[self.name])
         above = 0.22 * np.array(view.up)
-        for side, joints in ((b, ones), (b + 1, others)):
-            yield Label(joints[HEAD] + above, f"sub-sequence {side + 1}", theme.sequence_color(side))
+        for side, posed in enumerate((ones, others)):
+            number = pair + side
+            yield Label(posed[HEAD] + above, f"sub-sequence {number + 1}", theme.sequence_color(number))
 
     @staticmethod
     def _apart(view: ViewModel, b: int, frame: int) -> float | None:
@@ -100,7 +103,7 @@ class StitchedLayer(Layer):
         if found is None:
             return
         for name, joints, color in (("cut", found.cut, theme.BAD), ("blend", found.blend, theme.GOOD)):
-            for index, seam in enumerate(found.seams):
+            for index, seam in enumerate(_near(found, ui.frame)):
                 near = joints[max(seam.frame - max(seam.shared, 0) - AROUND, 0) : seam.frame + AROUND]
                 for joint in (0, *FEET):
                     radius = 0.008 if joint == 0 else 0.005
@@ -109,9 +112,9 @@ class StitchedLayer(Layer):
             self.lines(f"{name} bones", posed, bones(view.scene.body.parents), color=color, radius=0.007)
 
     def labels(self, view: ViewModel, ui: UiState) -> Iterator[Label]:
-        """The jump at each seam, with a hard cut and with blending."""
+        """The jump at each seam that is drawn, with a hard cut and with blending."""
         found = _answer(view)
-        for seam in () if found is None else found.seams:
+        for seam in () if found is None else _near(found, ui.frame):
             if found is not None and seam.cut_cm is not None and seam.blend_cm is not None:
                 cut, blend = (QUANTITIES["seam_cm"].text(jump) for jump in (seam.cut_cm, seam.blend_cm))
                 text = f"seam at {seam.frame}: cut jumps {cut}, blended {blend}"
@@ -120,20 +123,37 @@ class StitchedLayer(Layer):
 
 
 def pair_at(view: ViewModel, ui: UiState) -> int | None:
-    """Index of the earlier sub-sequence of the pair that is drawn at the current frame: the chosen one, or another.
+    """Number of the earlier one of the pair that is drawn at the current frame: the chosen pair, or another.
 
     None where no two sub-sequences share the frame, and where the stitched motion is drawn in their place.
     """
-    sharing = [b for b, (first, last) in view.scene.overlaps.items() if first <= ui.frame <= last]
-    if not sharing or stitched_motion(view, ui) is not None:
+    sharing = [number for number, (first, last) in view.scene.overlaps.items() if first <= ui.frame <= last]
+    if not sharing or (ui.blended and stitched_motion(view, ui) is not None):
         return None
     return ui.pair if ui.pair in sharing else sharing[0]
 
 
-def pair_joints(view: ViewModel, b: int, frame: int) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (J, 3) of both sub-sequences of a pair at a frame of the clip that both hold."""
-    ones, others = (view.motion.joints[side, frame - view.scene.starts[side]] for side in (b, b + 1))
-    return ones, others
+def pair_joints(view: ViewModel, pair: int) -> np.ndarray | None:
+    """Joints (2, F, J, 3) of both sub-sequences of a pair over the F frames that they share.
+
+    Those of finished batches come with the answer about the overlaps; None where that is not known yet.
+    """
+    scene, (first, last) = view.scene, view.scene.overlaps[pair]
+    row = pair - len(scene.earlier)
+    if row >= 0:
+        rows = ((side, first - scene.starts[side]) for side in (row, row + 1))
+        return np.stack([view.motion.joints[side, start : start + last + 1 - first] for side, start in rows])
+    found = view.analyses.get("overlaps")
+    for known in () if found is None or found.value is None else found.value.pairs:
+        if known.before == pair and known.joints is not None:
+            return np.asarray(known.joints)
+    return None
+
+
+def _near(found: Stitched, frame: int) -> list[StitchedSeam]:
+    """The seams nearest to a frame, in the order of the clip."""
+    nearest = sorted(found.seams, key=lambda seam: abs(seam.frame - frame))[:SEAMS]
+    return sorted(nearest, key=lambda seam: seam.frame)
 
 
 def _answer(view: ViewModel) -> Stitched | None:

@@ -42,6 +42,7 @@ class OverlapPair:
     floor_angle_deg: float | None  # angle between the two floors; None without a camera
     floor_offset_cm: float | None
     curves: Mapping[str, np.ndarray] = field(default_factory=dict)  # name in ``quantities.PAIR`` → (F,)
+    joints: np.ndarray | None = placed("points", default=None)  # (2, F, J, 3) of the earlier and the later one
 
 
 @dataclass(frozen=True, kw_only=True)

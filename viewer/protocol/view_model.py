@@ -160,23 +160,38 @@ class Scene:
     checked: tuple[Checked, ...] = ()  # what the checks of the data found
     batch: int = 0  # number of the batch of sub-sequences that is shown, from 0
     batches: int = 1  # number of batches that are fitted one after the other
-    first_frame: int = 0  # frame of the whole video at which the batch begins; frames of the clip count from there
+    first_frame: int = 0  # frame of the whole video from which frames of the clip count
+    earlier: tuple[int, ...] = ()  # first frames of the sub-sequences in the batches before, which are finished
+
+    @property
+    def begins(self) -> tuple[int, ...]:
+        """First frames of the sub-sequences of all batches so far, in the order of their numbers."""
+        return (*self.earlier, *self.starts)
+
+    def number(self, sequence: int) -> int:
+        """Number of a sub-sequence of the batch among those of all batches so far, from 0."""
+        return len(self.earlier) + sequence
+
+    @property
+    def batch_frames(self) -> tuple[int, int]:
+        """First and last frame of the clip that the batch covers."""
+        return min(self.starts), self.clip_frames - 1
 
     @property
     def clip_frames(self) -> int:
-        """Number of frames from the first to the last frame of all sub-sequences."""
+        """Number of frames from the first one of the clip to the last one of the batch."""
         return max(self.starts) + self.num_frames
 
     @property
     def split(self) -> bool:
         """Whether the sub-sequences belong to one clip, and are not clips of their own."""
-        return max(self.starts) > 0
+        return max(self.begins) > 0
 
     @property
     def overlaps(self) -> dict[int, tuple[int, int]]:
-        """Index of a sub-sequence → first and last frame of the clip that it shares with the next one."""
-        ends = [start + self.num_frames - 1 for start in self.starts]
-        pairs = enumerate(zip(self.starts[1:], ends[:-1], strict=True)) if self.split else ()
+        """Number of a sub-sequence → first and last frame of the clip that it shares with the next one."""
+        ends = [start + self.num_frames - 1 for start in self.begins]
+        pairs = enumerate(zip(self.begins[1:], ends[:-1], strict=True)) if self.split else ()
         return {b: (first, last) for b, (first, last) in pairs if first <= last}
 
     def local_frame(self, sequence: int, frame: int) -> int | None:
@@ -451,8 +466,8 @@ class ViewModel:
 
         It is this one's own mean where there are no such frames.
         """
-        first, last = self.scene.overlaps.get(sequence - 1, (None, None))
-        if first is None or last is None:
+        first, last = self.scene.overlaps.get(self.scene.number(sequence) - 1, (None, None))
+        if sequence == 0 or first is None or last is None:
             return np.asarray(self.motion.joints[sequence, :, 0].mean(0))
         start = self.scene.starts[sequence - 1]
         return np.asarray(self.motion.joints[sequence - 1, first - start : last + 1 - start, 0].mean(0))

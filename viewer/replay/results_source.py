@@ -5,7 +5,9 @@ Needs torch for the joints of the body, but no priors.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,9 @@ from optim.results.opened import Opened, open_results
 from optim.schedule.terms import TERMS
 from viewer.protocol import commands as c
 from viewer.protocol import view_model as vm
+from viewer.protocol.findings import Overlaps, Stitched
 from viewer.worker.display import DisplayFrame, body_mesh, camera_of, display_frame, motion_of, numpy, observed_of
+from viewer.worker.joined import overlaps_of, stitched_of
 
 _MOMENTS = {
     "stage1": ("stage 1", 1, "end of stage 1"),
@@ -92,8 +96,24 @@ class ResultsSource:
         )
 
     def analysis(self, command: c.Analyse) -> vm.Analysis | None:
-        """Always None: results hold no answers."""
-        return None
+        """How the sub-sequences of a clip are joined; None for other questions, whose answers results do not hold."""
+        name, began = self._names[command.snapshot], time.perf_counter()
+        if command.kind not in ("overlaps", "stitched") or not self._scene.split:
+            return None
+        place: dict[str, Any] = {"first": min(start for start, _ in self._opened.intervals), "frame": self._frame}
+        value: Overlaps | Stitched
+        if command.kind == "overlaps":
+            pairs, seams = self._opened.disagreements(name), self._opened.seams_at(name)
+            value = overlaps_of(pairs, seams, how=self._opened.how, **place)
+        else:
+            value = stitched_of(self._opened.clips(name), body=self._opened.body, mesh=self._body, **place)
+        return vm.Analysis(
+            kind=command.kind,
+            options=command.options,
+            snapshot=command.snapshot,
+            seconds=time.perf_counter() - began,
+            value=value,
+        )
 
     def about(self) -> vm.About:
         """Settings as far as ``run.json`` holds them."""

@@ -215,9 +215,17 @@ def sequences_at(view: ViewModel, frame: int) -> Iterator[tuple[int, int]]:
             yield sequence, local
 
 
+def stitched_wanted(view: ViewModel, ui: UiState) -> bool:
+    """Whether the stitched motion is to be drawn at the current frame in place of the sub-sequences."""
+    return view.scene.split and (ui.blended or ui.frame < view.scene.batch_frames[0])
+
+
 def stitched_motion(view: ViewModel, ui: UiState) -> Motion | None:
-    """The stitched motion of the whole clip, if it is to be drawn in place of the sub-sequences and is known."""
-    found = view.analyses.get("stitched") if ui.blended and view.scene.split else None
+    """The stitched motion of the whole clip, if it is to be drawn in place of the sub-sequences and is known.
+
+    It is also drawn at frames before the batch, whose sub-sequences are finished.
+    """
+    found = view.analyses.get("stitched") if stitched_wanted(view, ui) else None
     return None if found is None or found.value is None else found.value.motion
 
 
@@ -229,7 +237,7 @@ def drawn_at(view: ViewModel, ui: UiState) -> Iterator[Drawn]:
         yield Drawn("stitched", whole, 0, frame, theme.LAYER_COLORS["stitched"])
         return
     for b, local in sequences_at(view, ui.frame):
-        yield Drawn(f"{b}", view.motion, b, local, theme.sequence_color(b))
+        yield Drawn(f"{b}", view.motion, b, local, theme.sequence_color(view.scene.number(b)))
 
 
 def bones(parents: tuple[int, ...]) -> np.ndarray:

@@ -137,10 +137,9 @@ def legend(view: ViewModel, layers: list[str]) -> list[Entry]:
 
 def _entries(view: ViewModel, layer: str) -> Iterator[Entry]:
     if layer == "body":
-        count = len(view.scene.starts)
-        for b in range(min(count, MOST_SEQUENCES)):
-            text = "fitted body" if count == 1 else f"sub-sequence {b + 1}"
-            yield Entry(text if view.compared is None else f"A: {text}", theme.sequence_color(b))
+        for b in range(min(len(view.scene.starts), MOST_SEQUENCES)):
+            text = "fitted body" if len(view.scene.begins) == 1 else f"sub-sequence {view.scene.number(b) + 1}"
+            yield Entry(text if view.compared is None else f"A: {text}", theme.sequence_color(view.scene.number(b)))
     elif layer == "observations":
         yield Entry("observed", theme.LAYER_COLORS[layer])
         if view.scene.observed.joints2d is not None:

@@ -27,12 +27,13 @@ class Curve(NamedTuple):
 
 
 def frame_plot(name: str, view: ViewModel, ui: UiState, curves: Sequence[Curve], *, height: float = -1.0) -> None:
-    """Draw a plot with the frames of the clip on its x axis.
+    """Draw a plot with the frames of the batch on its x axis.
 
     Args:
         height: Height in pixels; a negative value takes all the space that is left.
     """
-    last = max(view.scene.clip_frames - 1, 1)
+    first, last = view.scene.batch_frames
+    margin = 0.01 * max(last - first, 1)
     legend(curves)
     width, free = psim.GetContentRegionAvail()
     with font(theme.SMALL_FONT):
@@ -41,7 +42,8 @@ def frame_plot(name: str, view: ViewModel, ui: UiState, curves: Sequence[Curve],
         ):
             plain = int(implot.ImPlotAxisFlags_NoHighlight)
             implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
-            implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.01 * last, 1.01 * last, int(implot.ImPlotCond_Always))
+            ends = first - margin, max(last, first + 1) + margin
+            implot.SetupAxisLimits(int(implot.ImAxis_X1), *ends, int(implot.ImPlotCond_Always))
             implot.SetupAxis(int(implot.ImAxis_Y1), "", plain)
             implot.SetupAxisLimits(int(implot.ImAxis_Y1), *limits(curves), int(implot.ImPlotCond_Always))
             for curve in curves:

@@ -146,7 +146,7 @@ class UiState:
     drift_quantity: str = "root_cm"
     floor_draft: tuple[float, float, float] = (0.0, 0.0, 0.0)  # lean x, y [deg], lift [cm]
     sequence: int = 0  # sub-sequence that plots are about
-    pair: int = 0  # the earlier one of the two sub-sequences that are compared; -1: that of the batch before
+    pair: int = 0  # number of the earlier one of the two sub-sequences that are compared
     blended: bool = False  # the stitched motion is drawn in place of the sub-sequences
     asked: dict[str, tuple[int, tuple[tuple[str, Any], ...]]] = field(default_factory=dict)
     """Kind of analysis → snapshot and options last asked for."""

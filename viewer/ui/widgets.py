@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from viewer.protocol.view_model import Scene
 from viewer.ui import theme
 from viewer.ui.drawing import ps, psim
 
@@ -222,15 +223,16 @@ def table_row(cells: Iterable[str], *, dim: bool = False) -> None:
         psim.TextColored(theme.rgba(theme.DIM if dim else theme.TEXT), cell)
 
 
-def sequence_choice(label: str, chosen: int, count: int) -> int:
-    """Draw a list of sub-sequences and return the index of the chosen one; draws nothing if there is only one."""
+def sequence_choice(label: str, chosen: int, scene: Scene) -> int:
+    """Draw a list of the batch's sub-sequences and return the index of the chosen one; a single one is not listed."""
+    count, first = len(scene.starts), scene.number(0) + 1
     if count < 2:
         return 0
     chosen = min(chosen, count - 1)
     psim.SetNextItemWidth(92.0 * scale())
-    if psim.BeginCombo(f"##{label}", f"{chosen + 1} of {count}"):
+    if psim.BeginCombo(f"##{label}", f"{first + chosen} of {first + count - 1}"):
         for index in range(count):
-            if psim.Selectable(f"sub-sequence {index + 1}##{label}", index == chosen):
+            if psim.Selectable(f"sub-sequence {first + index}##{label}", index == chosen):
                 chosen = index
         psim.EndCombo()
     tooltip("Which sub-sequence")

@@ -133,7 +133,7 @@ class App(FrontEnd):
     def _rects(self) -> dict[str, Rect]:
         size, ui = ps.get_window_size(), self.ui
         split = self.view is not None and self.view.scene.split
-        lanes = lanes_of(len(self.view.scene.starts)) if self.view is not None and split else 0
+        lanes = lanes_of(len(self.view.scene.begins)) if self.view is not None and split else 0
         return layout(*size, scale=ps.get_ui_scale(), wide=ui.wide, broad=ui.wide_weights, lanes=lanes)
 
     def free(self) -> Rect:

@@ -123,10 +123,13 @@ class FrontEnd:
             self.ui.note(Note(level="error", text=self.client.obituary, advice=self.how_to_restart))
 
     def _take_scene(self, scene: Scene) -> None:
-        """Answers about another batch of sub-sequences do not fit its scene."""
-        if self._scene is not None and self._scene.batch != scene.batch:
+        """Answers about another batch of sub-sequences do not fit its scene; the frames of the batch are looked at."""
+        if self._scene is None or self._scene.batch != scene.batch:
             self._analyses.clear()
             self.ui.asked.clear()
+            first, last = scene.batch_frames
+            if not first <= self.ui.frame <= last:
+                self.ui.go_to(first, scene.clip_frames)
         self._scene = scene
 
     def restart(self) -> None:

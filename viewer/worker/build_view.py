@@ -237,13 +237,16 @@ class ViewBuilder:
         interval = getattr(problem.observations, "seq_interval", None)
         batch, frames = problem.batch, problem.frames
         starts = [0] * batch if interval is None else [int(first) for first in numpy(interval)[:, 0]]
+        batches = () if self._session.batches is None else self._session.batches.intervals[:number]
+        earlier = [start for intervals in batches for start, _ in intervals]
+        begin = min([*earlier, *starts])
         phases = self._session.schedule
         terms = self.members.rows
         truth = problem.ground_truth
         return vm.Scene(
             name=problem.name,
             fps=float(problem.fps),
-            starts=tuple(first - min(starts) for first in starts),
+            starts=tuple(first - begin for first in starts),
             num_frames=frames,
             body=self._body,
             observed=observed_of(problem.observations, self.frame),
@@ -253,7 +256,7 @@ class ViewBuilder:
             default_weights=_weights(self._session.history[0].schedule, terms),
             presets=_presets(phases),
             camera=camera_of(problem.camera, self.frame),
-            footage=_footage(problem, min(starts)),
+            footage=_footage(problem, begin),
             ground_truth=None if truth is None else self.motion(truth),
             openpose_vertices=tuple(problem.body.openpose_vertices),
             asked_overlap=problem.asked_overlap,
@@ -264,12 +267,13 @@ class ViewBuilder:
             checked=problem.checked,
             batch=number,
             batches=self._session.batch_count,
-            first_frame=min(starts),
+            first_frame=begin,
+            earlier=tuple(start - begin for start in earlier),
         )
 
 
 def _footage(problem: Problem, first: int) -> vm.Footage | None:
-    """The clip's video from the first frame of the sub-sequences on."""
+    """The clip's video from its first frame on."""
     seen = problem.footage
     return None if seen is None else vm.Footage(path=str(seen.path.resolve()), frames=seen.frames[first:])
 

@@ -28,7 +28,7 @@ def export(
     """
     # Loading these takes a third of a second, most of it for scipy.spatial, and most fits are not exported.
     import assets
-    from optim.results.results import of_batches
+    from optim.results.results import of_clip
     from optim.results.saving.exports import export as export_motion
     from optim.results.saving.humor_results import save_results, save_stitched, writable_folder
     from optim.results.saving.run_record import write_record
@@ -41,8 +41,9 @@ def export(
     fits = [session.fit] if batches is None else fits_of_batches(session.fit)
     numbers = [None if batches is None else batches.numbers(fit.current.batch) for fit in fits]
     several = batches is not None and len(fits) > 1
-    what = of_batches(fits, [own for own in numbers if own is not None]) if several else session.fit
-    paths = export_motion(what, others, out, frame=min(frame, last), bones=bones, scale=scale) if others else []
+    paths: list[Path] = []
+    if others:
+        paths += export_motion(of_clip(session), others, out, frame=min(frame, last), bones=bones, scale=scale)
     if "humor" in formats:
         body = session.problem.body_file or assets.BODY_FOLDER
         for fit, own in zip(fits, numbers, strict=True):

@@ -69,7 +69,7 @@ def _drawn() -> tuple[Form, ...]:
             "Scene",
             "name fps starts num_frames body observed phases terms parts:variables default_weights presets camera"
             " footage ground_truth openpose_vertices key_vertices joint_names floors asked_overlap loss_terms"
-            " checked batch batches first_frame",
+            " checked batch batches first_frame earlier",
             shared=True,
         ),
         form(
@@ -107,7 +107,7 @@ def _found() -> tuple[Form, ...]:
         form(
             findings.OverlapPair,
             "OverlapGap",
-            "before frames position_cm velocity_cm betas floor_angle_deg floor_offset_cm curves",
+            "before frames position_cm velocity_cm betas floor_angle_deg floor_offset_cm curves joints",
         ),
         form(findings.Seam, "Seam", "frame shared apart cut stitched"),
         form(findings.Overlaps, "Overlaps", "gaps:pairs seams how"),

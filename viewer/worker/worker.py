@@ -57,6 +57,8 @@ _GOALS: dict[type[c.Request], str] = {
     c.RunStage: "stage",
     c.Run: "end",
 }
+JOINED = ("overlaps", "stitched")
+"""Answers that a recording of sub-sequences has of the end of every batch, whether somebody asked or not."""
 BROKEN_OFF = "broken off by a command; ask again"
 """Answer to a question that took long when a command arrived."""
 _LIVE = "live"
@@ -317,6 +319,9 @@ class Worker:
         self._evaluations = 0
         if snapshot.cause == ITERATION:
             self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
+        if snapshot.done and self._recorder is not None and self._builder.scene_at(snapshot).split:
+            for kind in JOINED:
+                self._analyse(c.Analyse(kind, snapshot.id))
         if snapshot.ended_early and self._goal != _LIVE:
             self._publish(Note(level="info", text=snapshot.ended_early))
         if caught is not None:

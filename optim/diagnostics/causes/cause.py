@@ -44,15 +44,25 @@ class Look:
     Args:
         fit: The fit; it is not changed.
         snapshot: The snapshot to judge; None means the current one.
+        before: Number of sub-sequences of the clip in earlier batches that the fit does not have.
     """
 
-    def __init__(self, fit: Fit, snapshot: Snapshot | None = None) -> None:
-        self.fit, self.snapshot = fit, snapshot or fit.current
+    def __init__(self, fit: Fit, snapshot: Snapshot | None = None, *, before: int = 0) -> None:
+        self.fit, self.snapshot, self.before = fit, snapshot or fit.current, before
 
     @cached_property
     def problem(self) -> Problem:
         """The problem as edited up to the snapshot."""
         return self.fit.problem_at(self.snapshot)
+
+    @cached_property
+    def earlier(self) -> list[Fit]:
+        """The batches of the clip before that of the snapshot, as they ended."""
+        return self.fit.earlier_batches(self.snapshot)
+
+    def number(self, sequence: int) -> int:
+        """Number of a sub-sequence of the batch among those of all batches so far, from 0."""
+        return self.before + sequence + sum(part.problem.batch for part in self.earlier)
 
     @cached_property
     def ground(self) -> Ground:
@@ -79,7 +89,8 @@ class Look:
 
     def of(self, sequence: int) -> str:
         """Words that name a sub-sequence, if there are several."""
-        return f" of sub-sequence {sequence + 1}" if self.problem.batch > 1 else ""
+        several = self.problem.batch > 1 or self.earlier or self.before
+        return f" of sub-sequence {self.number(sequence) + 1}" if several else ""
 
 
 def body_length(body: BodyModel, betas: Tensor) -> Tensor:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 
 from optim.body.joints import JOINT_NAMES
-from optim.diagnostics.agreement import PREVIOUS, OverlapDisagreement, data_distance, joint_agreement
-from optim.diagnostics.agreement import overlap_disagreement as disagreements
+from optim.diagnostics.agreement import (
+    PREVIOUS,
+    OverlapDisagreement,
+    data_distance,
+    joint_agreement,
+    overlap_disagreement,
+)
 from optim.diagnostics.causes.cause import Cause, Causes, Look, body_length, level_of
 from optim.diagnostics.quantities import QUANTITIES, shape_distance
-from optim.split.batches import clips_of
-from optim.split.stitching import stitch
+from optim.session.fit import Fit
+from optim.session.history import Snapshot
+from optim.split.batches import clips_so_far
+from optim.split.stitching import Seam, stitch
 
 JOINTS_CM = 6.0
 """Largest distance of a regressed joint from the body's; stage 3 of the default clip ends at 5.3 cm."""
@@ -54,7 +64,7 @@ def _joints(look: Look) -> Causes:
 
 def _sizes(look: Look) -> Causes:
     """The largest and the smallest body, where one person has several sizes."""
-    betas = look.snapshot.variables["betas"]
+    betas = torch.cat([*(part.current.variables["betas"] for part in look.earlier), look.snapshot.variables["betas"]])
     if len(betas) < 2:
         return
     length = body_length(look.problem.body, betas)
@@ -66,20 +76,32 @@ def _sizes(look: Look) -> Causes:
     distance, named = shape_distance(betas[small], betas[large]), QUANTITIES["pair_betas"]
     yield Cause(
         level,
-        f"The body of sub-sequence {large + 1} is {100 * apart:.0f} % larger than that of sub-sequence {small + 1}; one"
+        f"The body of sub-sequence {look.before + large + 1} is {100 * apart:.0f} % larger than that of sub-sequence"
+        f" {look.before + small + 1}; one"
         " person has one size.",
         (
             f"head to feet {100 * float(length[small]):.0f} and {100 * float(length[large]):.0f} cm",
             f"{named.label} {named.text(distance)}",
         ),
         "Check the unit and the scale of both; raise rgb_overlap_consist, or hold betas at the value of one of them.",
-        look.at(large, 0),
+        _first_frame(look, large),
     )
+
+
+def _places(look: Look) -> list[tuple[Fit, Snapshot, int]]:
+    """For every sub-sequence of all batches so far: its batch, that one's snapshot, and its row in it."""
+    parts = [*((part, part.current) for part in look.earlier), (look.fit, look.snapshot)]
+    return [(fit, at, row) for fit, at in parts for row in range(fit.problem_at(at).batch)]
+
+
+def _first_frame(look: Look, number: int) -> int:
+    fit, at, row = _places(look)[number]
+    return Look(fit, at).at(row, 0)
 
 
 def _overlaps(look: Look) -> Causes:
     """The pair that disagrees most: which quantity, which side, and which term resists."""
-    pairs = disagreements(look.fit, look.snapshot)
+    pairs = overlap_disagreement(look.fit, look.snapshot)
     if not pairs:
         return
     pair = max(pairs, key=lambda pair: max(value for value, _ in _over_bound(pair)))
@@ -96,8 +118,9 @@ def _overlaps(look: Look) -> Causes:
         angle = QUANTITIES["floor_angle_deg"].text(pair.floor_angle_deg)
         evidence.append(f"floors {angle} and {QUANTITIES['pair_floor_cm'].text(pair.floor_offset_cm)} apart")
     level = level_of(over, 1.0)
+    number = look.before + pair.before + 1
     text = (
-        f"Sub-sequences {pair.before + 1} and {pair.before + 2} are {named.text(float(pair.position_cm[worst]))} apart"
+        f"Sub-sequences {number} and {number + 1} are {named.text(float(pair.position_cm[worst]))} apart"
         f" at frame {where}"
     )
     if level == "good":
@@ -127,13 +150,16 @@ def _sides(look: Look, pair: OverlapDisagreement) -> list[str]:
     """How far each side is from its own observations in the frames that both hold."""
     if pair.before == PREVIOUS:
         return []
-    distance, unit = data_distance(look.fit, look.snapshot)
-    shared = len(pair.frames)
-    off = [distance[pair.before, -shared:], distance[pair.before + 1, :shared]]
+    shared, off = len(pair.frames), []
+    for (fit, at, row), frames in zip(
+        _places(look)[pair.before : pair.before + 2], (slice(-shared, None), slice(0, shared)), strict=True
+    ):
+        distance, unit = data_distance(fit, at)
+        off.append(distance[row, frames])
     if not all(np.isfinite(side).any() for side in off):
         return []
     before, after = (float(np.nanmean(side)) for side in off)
-    side = pair.before + (1 if before > after else 2)
+    side = look.before + pair.before + (1 if before > after else 2)
     return [
         f"{before:.1f} and {after:.1f} {unit} from what each observes there: sub-sequence {side} is the one that is off"
     ]
@@ -153,26 +179,28 @@ def _resists(look: Look) -> str | None:
 
 
 def _seams(look: Look) -> Causes:
-    interval = look.problem.observations.seq_interval
-    if interval is None or len(interval) < 2:
-        return
     how = look.snapshot.schedule[look.snapshot.phase].preset.stitching
-    clips = clips_of(look.fit.trajectory(look.snapshot), [(int(a), int(b)) for a, b in interval.tolist()])
-    seams = [seam for seam in stitch(clips, body=look.problem.body, how=how).seams if seam.after is not None]
-    if not seams:
+    clips = clips_so_far(look.fit, look.snapshot)
+    if len(clips) > 1:
+        yield from seam_jump(stitch(clips, body=look.problem.body, how=how).seams)
+
+
+def seam_jump(found: Sequence[Seam]) -> Causes:
+    """The seam at which a stitched motion jumps most; nothing without seams at which frames are shared."""
+    known = [(seam, seam.before, seam.after) for seam in found if seam.before is not None and seam.after is not None]
+    if not known:
         return
-    worst = max(seams, key=lambda seam: seam.after.cm if seam.after else 0.0)
-    assert worst.after is not None and worst.before is not None
+    seam, before, after = max(known, key=lambda one: one[2].cm)
     named = QUANTITIES["seam_cm"]
-    level = level_of(worst.after.cm, SEAM_CM)
+    level = level_of(after.cm, SEAM_CM)
     yield Cause(
         level,
-        f"The stitched motion jumps by {named.text(worst.after.cm)} at the seam at frame {worst.frame}.",
+        f"The stitched motion jumps by {named.text(after.cm)} at the seam at frame {seam.frame}.",
         (
-            f"{worst.after.deg:.1f}°",
-            f"a hard cut jumps by {named.text(worst.before.cm)}",
-            f"{worst.shared} frames shared",
+            f"{after.deg:.1f}°",
+            f"a hard cut jumps by {named.text(before.cm)}",
+            f"{seam.shared} frames shared",
         ),
         "" if level == "good" else "Make the overlap longer (--rgb-overlap-len) or raise rgb_overlap_consist.",
-        worst.frame,
+        seam.frame,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from optim.diagnostics.causes.camera import camera
 from optim.diagnostics.causes.cause import LEVELS, Cause, Causes, Look
-from optim.diagnostics.causes.consistency import consistency
+from optim.diagnostics.causes.consistency import consistency, seam_jump
 from optim.diagnostics.causes.coverage import coverage
 from optim.diagnostics.causes.feet import feet
 from optim.diagnostics.causes.floor import floor
@@ -18,6 +18,7 @@ from optim.diagnostics.causes.solver import solver
 from optim.diagnostics.causes.unknown import unknown
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
+from optim.split.stitching import Seam
 
 MOST = 5
 """Number of faults that are listed; later ones are mostly consequences of the first."""
@@ -47,9 +48,13 @@ RULES = (
 """All rules. Of two faults of one level the earlier rule comes first: what it finds explains what later ones find."""
 
 
-def causes(fit: Fit, snapshot: Snapshot | None = None) -> tuple[Cause, ...]:
-    """What all rules say about a snapshot: at most ``MOST`` faults, the likeliest first, then what is in order."""
-    look = Look(fit, snapshot)
+def causes(fit: Fit, snapshot: Snapshot | None = None, *, before: int = 0) -> tuple[Cause, ...]:
+    """What all rules say about a snapshot: at most ``MOST`` faults, the likeliest first, then what is in order.
+
+    Args:
+        before: Number of sub-sequences of the clip in earlier batches that the fit does not have.
+    """
+    look = Look(fit, snapshot, before=before)
     return ranked([replace(cause, rule=rule.name) for rule in RULES for cause in rule.find(look)])
 
 
@@ -61,10 +66,15 @@ def ranked(found: Sequence[Cause]) -> tuple[Cause, ...]:
     return (*faults[:MOST], *(cause for cause in rows if cause.level == "good"))
 
 
-def merged(parts: Sequence[Sequence[Cause]]) -> tuple[Cause, ...]:
-    """The statements of several batches of one clip as one list: of each rule the worst statement."""
+def merged(parts: Sequence[Sequence[Cause]], *, seams: Sequence[Seam] = ()) -> tuple[Cause, ...]:
+    """The statements of several batches of one clip as one list: of each rule the worst statement.
+
+    Args:
+        seams: Those of the stitched motion of all batches; a batch alone knows only its own.
+    """
     worst: dict[str, Cause] = {}
-    for cause in (cause for part in parts for cause in part):
+    joined = [replace(cause, rule="consistency") for cause in seam_jump(seams)]
+    for cause in (cause for part in (*parts, joined) for cause in part):
         known = worst.get(cause.rule)
         if known is None or LEVELS.index(cause.level) < LEVELS.index(known.level):
             worst[cause.rule] = cause

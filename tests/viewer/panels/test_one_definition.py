@@ -18,11 +18,12 @@ from optim.diagnostics.quantities import QUANTITIES
 from optim.diagnostics.resting import resting
 from optim.loading.models import load_body
 from optim.problem.frames import floor_plane
-from optim.reporting.page import _drift_charts
+from optim.recording.recording import recorded_session
+from optim.reporting.page import _drift_charts, _seams_table
 from optim.results.figures import drift_curves, floors, per_frame, stage_metrics
 from optim.results.opened import open_results
 from optim.results.read_results import read_result
-from optim.results.results import of_session
+from optim.results.results import of_clip, of_session
 from optim.results.saving.humor_results import save_results
 from optim.results.saving.tables import write_tables
 from optim.results.saving.take import take_of
@@ -33,6 +34,7 @@ from tests import fakes as small
 from tests.imports import ROOT
 from tests.viewer import conftest
 from tests.viewer.panels.test_analysis_panels import show, to_stage_3
+from tests.viewer.window.test_batches import fit_in_batches
 from viewer.layers.floor import FloorsLayer
 from viewer.layers.prior import OneStepLayer
 from viewer.layers.rollout import RolloutLayer
@@ -40,8 +42,11 @@ from viewer.layers.skeleton import ContactsLayer, RegressedLayer
 from viewer.layers.sub_sequences import OverlapsLayer, StitchedLayer
 from viewer.panels.inspect.floor import held_lines, summary
 from viewer.panels.inspect.overlaps import _cells, shape_and_floor
-from viewer.protocol.commands import Analyse, Step
+from viewer.protocol.commands import Analyse, Run, Step
 from viewer.replay.results_source import ResultsSource
+from viewer.replay.run_source import RunSource
+from viewer.worker.exporting import export
+from viewer.worker.local_client import LocalClient
 
 HIDDEN, FRAME = slice(4, 8), 7
 """Frames in which nothing is seen, so that stage 3 begins with a motion that bridges them; and one of them."""
@@ -278,6 +283,53 @@ def test_seam_jump_is_the_same_number_everywhere(open_fit):
     said = verdicts(window)
     assert f"jumps by {named.text(expected.after.cm)} at the seam at frame {seam.frame}" in said
     assert f"a hard cut jumps by {named.text(expected.before.cm)}" in said
+
+
+def test_seams_and_overlaps_of_all_batches_are_the_same_numbers_everywhere(open_window, tmp_path):
+    """Of a clip of two batches; the second seam lies between them."""
+    run, body = tmp_path / "run.humorscope", load_body(assets.BODY_FILE)
+    record = lambda session: recorded_session(session, path=run)  # noqa: E731
+    window = open_window(make_client=lambda: LocalClient(lambda: fit_in_batches(body), record=record))
+    window.post(Run())
+    shown = window.view.shown
+    show(window, "overlaps")
+    window.post(Analyse("stitched", shown))
+    session, named = window.session, QUANTITIES["seam_cm"]
+    seams, pairs = of_clip(session)[-1].seams, overlap_disagreement(session.fit)
+    assert [seam.frame for seam in seams] == [8, 13] and [pair.before for pair in pairs] == [0, 1]
+
+    asked = window.view.analyses["overlaps"].value
+    drawn = window.view.analyses["stitched"].value.seams
+    rows = _seams_table(of_clip(session)[-1]).rows
+    for seam, told, line, row, pair in zip(seams, asked.seams, drawn, rows, asked.pairs, strict=True):
+        assert (told.frame, line.frame, row[0]) == (seam.frame, seam.frame, str(seam.frame))
+        assert (told.cut[0], line.cut_cm) == (pytest.approx(seam.before.cm), pytest.approx(seam.before.cm))
+        assert (told.stitched[0], line.blend_cm) == (pytest.approx(seam.after.cm), pytest.approx(seam.after.cm))
+        assert float(row[-1]) == pytest.approx(seam.after.cm, rel=1e-2)
+        assert any(f"{seam.after.cm:.1f}" in cell for cell in _cells(pair, told))
+        text = f"seam at {seam.frame}: cut jumps {named.text(seam.before.cm)}, blended {named.text(seam.after.cm)}"
+        assert text in texts(StitchedLayer(), window)
+    worst = max(seams, key=lambda seam: seam.after.cm)
+    said = f"jumps by {named.text(worst.after.cm)} at the seam at frame {worst.frame}"
+    assert said in verdicts(window)
+    assert any(said in cause.text for cause in table.merged([], seams=seams)), "a run without a window"
+
+    export(session, ["humor"], str(tmp_path), frame=0, bones="smpl", scale=1.0)
+    opened, folder = RunSource(run), ResultsSource(tmp_path / "results_out")
+    opened.refresh()
+    for source, at in ((opened, shown), (folder, folder.current)):
+        found = source.analysis(Analyse("overlaps", at)).value
+        for seam, told in zip(seams, found.seams, strict=True):
+            assert told.frame == seam.frame
+            assert told.stitched[0] == pytest.approx(seam.after.cm, abs=1e-2), source
+        for pair, told in zip(pairs, found.pairs, strict=True):
+            np.testing.assert_allclose(told.position_cm, pair.position_cm, atol=2e-2)
+            for name, curve in pair.curves.items():
+                np.testing.assert_allclose(told.curves[name], curve, atol=5e-2, err_msg=name)
+        joined = source.analysis(Analyse("stitched", at)).value
+        np.testing.assert_allclose(joined.blend, window.view.analyses["stitched"].value.blend, atol=2e-3)
+    window.app.client.close()
+    opened.close()
 
 
 def test_the_table_of_the_docs_is_that_of_the_program():

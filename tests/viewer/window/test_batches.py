@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from optim.body.body_model import BodyModel
+from optim.diagnostics.quantities import PAIR, QUANTITIES
 from optim.recording.recording import recorded_session
 from optim.schedule.stages import schedule
 from optim.session.edits import Rewind
 from optim.session.session import Session
-from optim.split.batches import BatchedFit, Batches, planned
+from optim.split.batches import BatchedFit, Batches, clips_so_far, planned
 from optim.split.splitting import split_frames
+from optim.split.stitching import stitch
 from tests import fakes as small
 from tests.viewer.conftest import Window
+from viewer.layers.sub_sequences import OverlapsLayer
 from viewer.panels.fit.timeline import positions
 from viewer.protocol.commands import Inspect, Run, RunStage, Step
 from viewer.replay.run_source import RunSource
+from viewer.scene.layer import drawn_at
 from viewer.worker.exporting import export
 from viewer.worker.local_client import LocalClient
 
@@ -26,8 +32,9 @@ SPLIT = split_frames(18, length=8, overlap=3)
 """Three sub-sequences, of which a batch takes two."""
 
 
-def fit_in_batches() -> Session:
+def fit_in_batches(body: BodyModel | None = None) -> Session:
     whole = small.problem("joints2d", frames=SPLIT.frames)
+    whole = whole if body is None else replace(whole, body=body)
     batches = Batches(whole, planned(whole, SPLIT, 2))
     return Session(batches.problem(0), schedule=PHASES, batches=batches)
 
@@ -56,7 +63,10 @@ def test_the_window_steps_batch_after_batch_and_says_which(window):
     window.click("Iteration")
     window.settle()
     assert of_a_batch(window) == (1, 1, 1) and window.shows("batch 2 of 2")
-    assert window.view.scene.first_frame == SPLIT.intervals[2][0]
+    scene = window.view.scene
+    begins = tuple(start for start, _ in SPLIT.intervals)
+    assert scene.begins == begins and scene.starts == begins[2:] and scene.first_frame == 0
+    assert window.app.ui.frame == begins[2], "the frames of the new batch are looked at"
     window.click("Run")
     window.settle()
     assert window.view.status.state == "done" and window.view.status.progress == pytest.approx(1.0)
@@ -98,10 +108,35 @@ def test_a_sub_sequence_is_compared_with_the_last_one_of_the_batch_before(window
     to_the_second(window)
     window.app.ui.tabs["losses"] = "overlaps"
     window.frames(6)
-    (pair,) = window.view.analyses["overlaps"].value.pairs
-    assert pair.before == -1 and pair.frames.tolist() == [0, 1, 2] and "pair_floor_cm" in pair.curves
-    window.click("before–1")
-    assert window.app.ui.pair == -1 and not window.app.ui.broken
+    pairs = window.view.analyses["overlaps"].value.pairs
+    assert [pair.before for pair in pairs] == [0, 1]
+    assert [pair.frames.tolist() for pair in pairs] == [[5, 6, 7], [10, 11, 12]]
+    assert all(set(pair.curves) == set(PAIR) for pair in pairs)
+    for number, pair in enumerate(pairs):
+        window.click(f"{number + 1}–{number + 2}")
+        ui = window.app.ui
+        assert ui.pair == number and ui.frame == int(pair.frames[pair.position_cm.argmax()]) and not ui.broken
+        drawn = [label.text for label in OverlapsLayer().labels(window.view, ui)]
+        worst = QUANTITIES["position_cm"].text(pair.position_cm.max())
+        assert drawn[0].startswith(f"{number + 1}–{number + 2}: {worst},")
+        assert drawn[1:] == [f"sub-sequence {number + 1}", f"sub-sequence {number + 2}"]
+
+
+def test_frames_of_finished_batches_show_the_stitched_motion(window):
+    to_the_second(window)
+    ui = window.app.ui
+    for frame in (2, 12):
+        ui.go_to(frame, SPLIT.frames)
+        window.frames(6)
+        (drawn,) = drawn_at(window.view, ui)
+        assert (drawn.name, drawn.frame) == (("stitched", 2) if frame == 2 else ("0", 2)), frame
+    clips = clips_so_far(window.session.fit)
+    np.testing.assert_allclose(
+        window.view.analyses["stitched"].value.blend,
+        window.app.client.worker._builder.frame.points(stitch(clips, body=window.session.problem.body).joints.numpy()),
+        atol=1e-5,
+    )
+    assert not ui.broken
 
 
 def test_a_recording_holds_all_batches_and_is_gone_on_with(open_window, tmp_path):

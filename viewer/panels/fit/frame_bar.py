@@ -30,7 +30,7 @@ def frame_bar(view: ViewModel, ui: UiState) -> None:
     count = view.scene.clip_frames
     ui.frame = min(ui.frame, count - 1)
     bar_label("frame", f"{ui.frame} / {count - 1}")
-    lanes = lanes_of(len(view.scene.starts)) if view.scene.split else 0
+    lanes = lanes_of(len(view.scene.begins)) if view.scene.split else 0
     place = strip("frame bar", (HEIGHT + LANE_HEIGHT * lanes) * scale())
     if place.held is not None:
         ui.go_to(round(place.held * (count - 1)), count)
@@ -76,7 +76,7 @@ def _marks(ui: UiState, count: int, fps: float) -> None:
 
 
 def seen_frames(view: ViewModel) -> np.ndarray:
-    """Share (N,) of the possible observations that exist, for each frame of the clip."""
+    """Share (N,) of the possible observations that exist, for each frame of the clip; NaN before the batch."""
     scene, observed = view.scene, view.scene.observed
     values, count = np.zeros(scene.clip_frames), np.zeros(scene.clip_frames)
     for b, start in enumerate(scene.starts):
@@ -85,7 +85,9 @@ def seen_frames(view: ViewModel) -> np.ndarray:
                 seen = np.isfinite(data[b, ..., 0]).mean(axis=-1)
                 values[start : start + scene.num_frames] += seen
                 count[start : start + scene.num_frames] += 1
-    return values / np.maximum(count, 1)
+    values /= np.maximum(count, 1)
+    values[: scene.batch_frames[0]] = np.nan
+    return values
 
 
 def contacts(view: ViewModel) -> dict[str, np.ndarray]:
@@ -144,8 +146,10 @@ def _draw_difference(view: ViewModel, ui: UiState, place: Strip) -> None:
 
 
 def _tell(view: ViewModel, ui: UiState, frame: int) -> str:
-    lines = [f"frame {frame}, {frame / view.scene.fps:.2f} s: {100 * seen_frames(view)[frame]:.0f} % observed"]
-    for foot, probability in contacts(view).items():
+    seen = seen_frames(view)[frame]
+    told = "of a finished batch" if np.isnan(seen) else f"{100 * seen:.0f} % observed"
+    lines = [f"frame {frame}, {frame / view.scene.fps:.2f} s: {told}"]
+    for foot, probability in contacts(view).items() if np.isfinite(seen) else ():
         lines.append(f"{foot} foot on the floor with probability {probability[frame]:.2f}")
     unknown = novelty(view)
     if unknown is not None and unknown[frame] > 0:
@@ -172,7 +176,7 @@ def _draw(view: ViewModel, ui: UiState, place: Strip) -> None:
     _lanes(view, place)
     top = bottom - _SEEN * scale()
     seen = seen_frames(view)
-    _runs(place, np.round(seen, 2), top, bottom, theme.LAYER_COLORS["observations"], 0.05, 0.6)
+    _runs(place, np.nan_to_num(np.round(seen, 2), nan=-1.0), top, bottom, theme.LAYER_COLORS["observations"], 0.05, 0.6)
     _runs(place, (seen == 0).astype(float), top, bottom, theme.BAD, 0.0, 0.8)
     for index, probability in enumerate(contacts(view).values()):
         y = top - (2.0 - index) * (_FOOT + 1.0) * scale()
@@ -189,21 +193,22 @@ def _draw(view: ViewModel, ui: UiState, place: Strip) -> None:
 def _sub_sequences(view: ViewModel, frame: int) -> Iterator[str]:
     """Which sub-sequences hold a frame, and which two share it."""
     scene = view.scene
-    for b, start in enumerate(scene.starts) if scene.split else ():
-        if scene.local_frame(b, frame) is not None:
-            yield f"sub-sequence {b + 1}: frames {start} to {start + scene.num_frames - 1}"
+    for number, start in enumerate(scene.begins) if scene.split else ():
+        if start <= frame < start + scene.num_frames:
+            finished = ", finished" if number < len(scene.earlier) else ""
+            yield f"sub-sequence {number + 1}: frames {start} to {start + scene.num_frames - 1}{finished}"
     asked = "" if scene.asked_overlap is None else f"; asked for were {scene.asked_overlap}"
     for b, (first, last) in scene.overlaps.items():
         if first <= frame <= last:
             yield f"shared by {b + 1} and {b + 2}: frames {first} to {last}, {last - first + 1} of them{asked}"
 
 
-def lane_of(view: ViewModel, place: Strip, b: int) -> Rect:
-    """The lane of a sub-sequence on the bar."""
+def lane_of(view: ViewModel, place: Strip, number: int) -> Rect:
+    """The lane of a sub-sequence on the bar, by its number among those of all batches so far."""
     scene, last = view.scene, max(view.scene.clip_frames - 1, 1)
-    left = place.x + place.width * scene.starts[b] / last
-    right = place.x + place.width * (scene.starts[b] + scene.num_frames - 1) / last
-    y = place.y + LANE_HEIGHT * (b % MOST_LANES) * scale()
+    left = place.x + place.width * scene.begins[number] / last
+    right = place.x + place.width * (scene.begins[number] + scene.num_frames - 1) / last
+    y = place.y + LANE_HEIGHT * (number % MOST_LANES) * scale()
     return Rect(left, y, right - left, (LANE_HEIGHT - 1.5) * scale())
 
 
@@ -211,13 +216,13 @@ def _lanes(view: ViewModel, place: Strip) -> None:
     """A bar in its colour for each sub-sequence, and a band behind the frames that two share, opaque in their lanes."""
     draw, scene, last = psim.GetWindowDrawList(), view.scene, max(view.scene.clip_frames - 1, 1)
     bottom = place.y + place.height
-    for b in range(len(scene.starts)) if scene.split else ():
-        x, y, width, height = lane_of(view, place, b)
-        draw.AddRectFilled((x, y), (x + width, y + height), theme.packed(theme.sequence_color(b), 0.5), 2.0)
-    for b, frames in scene.overlaps.items():
+    for number in range(len(scene.begins)) if scene.split else ():
+        x, y, width, height = lane_of(view, place, number)
+        draw.AddRectFilled((x, y), (x + width, y + height), theme.packed(theme.sequence_color(number), 0.5), 2.0)
+    for number, frames in scene.overlaps.items():
         left, right = (place.x + place.width * frame / last for frame in frames)
         draw.AddRectFilled((left, place.y), (right, bottom), theme.packed(theme.LAYER_COLORS["overlaps"], 0.16))
-        for one in (b, b + 1):
+        for one in (number, number + 1):
             _, y, _, height = lane_of(view, place, one)
             draw.AddRectFilled((left, y), (right, y + height), theme.packed(theme.sequence_color(one)), 0.0)
             draw.AddRect((left, y), (right, y + height), theme.packed(theme.TEXT, 0.8))

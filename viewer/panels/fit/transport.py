@@ -38,7 +38,7 @@ def transport_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     status, running = view.status, view.status.state == "running"
     caption("Optimiser", batch_text(view) or view.scene.name)
     if batch_text(view):
-        first, last = view.scene.first_frame, view.scene.first_frame + view.scene.clip_frames - 1
+        first, last = (view.scene.first_frame + frame for frame in view.scene.batch_frames)
         tooltip(
             f"{view.scene.name}, frames {first} to {last}. The batches are fitted one after the other (--batch-size)"
         )

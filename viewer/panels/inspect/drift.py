@@ -34,7 +34,7 @@ def drift_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         tooltip(f"{QUANTITIES[name].label} [{QUANTITIES[name].unit}]: {QUANTITIES[name].definition}")
     if len(view.scene.starts) > 1:
         psim.SameLine()
-    ui.sequence = sequence_choice("drift of", ui.sequence, len(view.scene.starts))
+    ui.sequence = sequence_choice("drift of", ui.sequence, view.scene)
     found = view.analyses.get("drift")
     if found is None or found.value is None:
         psim.TextDisabled(found.error if found is not None and found.error else "Computed when the run pauses…")

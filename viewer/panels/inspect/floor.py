@@ -39,7 +39,7 @@ def floor_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     if found is None or found.value is None:
         psim.TextDisabled(found.error if found is not None and found.error else "Computed when the run pauses…")
         return
-    ui.sequence = sequence_choice("floor of", ui.sequence, len(view.scene.starts))
+    ui.sequence = sequence_choice("floor of", ui.sequence, view.scene)
     b = min(ui.sequence, len(view.scene.starts) - 1)
     with font(theme.SMALL_FONT):
         psim.PushTextWrapPos(0.0)

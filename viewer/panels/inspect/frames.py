@@ -83,7 +83,8 @@ def _plot(view: ViewModel, ui: UiState, costs: np.ndarray, shown: list[int]) -> 
             return
         plain = int(implot.ImPlotAxisFlags_NoHighlight) | int(implot.ImPlotAxisFlags_NoGridLines)
         implot.SetupAxis(int(implot.ImAxis_X1), "", plain)
-        implot.SetupAxisLimits(int(implot.ImAxis_X1), -0.5, count - 0.5, int(implot.ImPlotCond_Always))
+        first = view.scene.batch_frames[0]
+        implot.SetupAxisLimits(int(implot.ImAxis_X1), first - 0.5, count - 0.5, int(implot.ImPlotCond_Always))
         implot.SetupAxis(int(implot.ImAxis_Y1), "", plain | int(implot.ImPlotAxisFlags_NoTickMarks))
         implot.SetupAxisLimits(int(implot.ImAxis_Y1), 0.0, float(rows), int(implot.ImPlotCond_Always))
         names = [view.scene.terms[index].name.replace("_", " ") for index in shown]

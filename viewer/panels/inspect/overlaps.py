@@ -20,6 +20,7 @@ from viewer.ui.widgets import colored, font, scale, table_row, tooltip
 NOT_SPLIT = "One sub-sequence only. A long clip is split by --rgb-seq-len and --rgb-overlap-len."
 PLOT_WIDTH, PLOT_HEIGHT, TABLES = 176.0, 62.0, 40.0
 """Least width and height of a curve, and what a row of the tables below and a title take, in unscaled pixels."""
+BUTTONS = 6  # largest number of pairs that have a button each; more are in a list
 _COLUMNS = ("pair", "frames", "most apart", "betas", "floor", "seam: cut → stitched")
 _HELP = (
     f"most apart: the largest overlap distance, {QUANTITIES['position_cm'].definition}. betas: distance of the "
@@ -29,7 +30,7 @@ _HELP = (
 )
 _EACH = ("sub-sequence", "frames", "betas", "floor")
 _EACH_HELP = (
-    "Against the first sub-sequence of the batch. betas: "
+    "Of the batch that is shown, against its first one. betas: "
     f"{QUANTITIES['pair_betas'].definition}. floor: {QUANTITIES['floor_angle_deg'].definition} [°], and "
     f"{QUANTITIES['pair_floor_cm'].definition} [cm]."
 )
@@ -37,7 +38,7 @@ _EACH_HELP = (
 
 def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """The pair to look at, its curves, then tables of all pairs and of all sub-sequences."""
-    if not view.scene.split and view.scene.batch == 0:
+    if not view.scene.split:
         psim.TextWrapped(NOT_SPLIT)
         return
     yield from ask(view, ui, "overlaps")
@@ -67,12 +68,13 @@ def worst_frame(pair: OverlapPair, values: np.ndarray | None = None) -> int:
 def _choice(view: ViewModel, ui: UiState, found: Overlaps, pair: OverlapPair) -> None:
     """A button for each pair, which goes to its worst frame; raw or stitched; the numbers of the pair at the frame."""
     with font(theme.SMALL_FONT):
-        for one in found.pairs:
+        if len(found.pairs) > BUTTONS:
+            _long_choice(view, ui, found, pair)
+        for one in found.pairs if len(found.pairs) <= BUTTONS else ():
             shade = theme.rgba(theme.mix(theme.PANEL, theme.ACCENT, 0.6 if one is pair else 0.15))
             with colored(Button=shade):
                 if psim.SmallButton(pair_label(one)):
-                    ui.pair = one.before
-                    ui.go_to(worst_frame(one), view.scene.clip_frames)
+                    _look_at(view, ui, one)
             tooltip(f"Look at this pair, and go to the frame where it is farthest apart, {worst_frame(one)}")
             psim.SameLine()
         changed, ui.blended = psim.Checkbox("stitched", ui.blended)
@@ -82,9 +84,26 @@ def _choice(view: ViewModel, ui: UiState, found: Overlaps, pair: OverlapPair) ->
         _numbers(ui, pair)
 
 
+def _long_choice(view: ViewModel, ui: UiState, found: Overlaps, pair: OverlapPair) -> None:
+    """A list of the pairs, the one that is farthest apart first."""
+    psim.SetNextItemWidth(64.0 * scale())
+    if psim.BeginCombo("##pair", pair_label(pair)):
+        for one in sorted(found.pairs, key=lambda one: -float(one.position_cm.max())):
+            if psim.Selectable(f"{pair_label(one)}: {most_apart(one)}", one is pair):
+                _look_at(view, ui, one)
+        psim.EndCombo()
+    tooltip("Which pair; the list begins with the one that is farthest apart")
+    psim.SameLine()
+
+
+def _look_at(view: ViewModel, ui: UiState, pair: OverlapPair) -> None:
+    ui.pair = pair.before
+    ui.go_to(worst_frame(pair), view.scene.clip_frames)
+
+
 def _numbers(ui: UiState, pair: OverlapPair) -> None:
     for b in (pair.before, pair.before + 1):
-        psim.TextColored(theme.rgba(theme.sequence_color(b)), f"{b + 1}" if b >= 0 else "batch before")
+        psim.TextColored(theme.rgba(theme.sequence_color(b)), f"{b + 1}" if b >= 0 else "the one before")
         psim.SameLine()
     named, here = QUANTITIES["position_cm"], np.flatnonzero(pair.frames == ui.frame)
     now = "not shared here" if not len(here) else f"{named.text(pair.position_cm[here[0]])} here"
@@ -164,7 +183,7 @@ def _each(view: ViewModel) -> None:
             for b in range(len(view.scene.starts)):
                 psim.TableNextRow()
                 psim.TableNextColumn()
-                psim.TextColored(theme.rgba(theme.sequence_color(b)), f"{b + 1}")
+                psim.TextColored(theme.rgba(theme.sequence_color(view.scene.number(b))), f"{view.scene.number(b) + 1}")
                 for text in shape_and_floor(view, b):
                     psim.TableNextColumn()
                     psim.TextUnformatted(text)

@@ -53,7 +53,7 @@ def title(view: ViewModel, chosen: Selection, local: int) -> str:
     if chosen.vertex is not None:
         what = f"vertex {chosen.vertex}, moved most by {what}"
     start = view.scene.starts[chosen.sequence]
-    several = f" (sub-sequence {chosen.sequence + 1}: {local})" if len(view.scene.starts) > 1 else ""
+    several = f" (sub-sequence {view.scene.number(chosen.sequence) + 1}: {local})" if len(view.scene.starts) > 1 else ""
     return f"{what} · frame {start + local}{several}"
 
 

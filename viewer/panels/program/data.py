@@ -44,7 +44,7 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
             tooltip("Go to its first frame")
     _checks(view.scene.checked)
     psim.EndChild()
-    ui.sequence = sequence_choice("data of", ui.sequence, len(view.scene.starts))
+    ui.sequence = sequence_choice("data of", ui.sequence, view.scene)
     first, last = _range(view, ui)
     sub_sequence = ui.sequence if several else None
     if psim.Button(LEAVE_OUT):

@@ -13,8 +13,8 @@ from viewer.worker.analyses.diagnosis import diagnosis
 from viewer.worker.analyses.drift import drift_curves
 from viewer.worker.analyses.effects import weight_effects, weight_probe, weight_trial
 from viewer.worker.analyses.ground import floor_guesses, ground_curves
-from viewer.worker.analyses.motions import futures, joint_pull, one_step, stitched
-from viewer.worker.analyses.overlaps import overlaps
+from viewer.worker.analyses.motions import futures, joint_pull, one_step
+from viewer.worker.analyses.overlaps import overlaps, stitched
 from viewer.worker.analyses.solver import line_search, rescored, term_pull
 from viewer.worker.analyses.terms import frame_terms
 

@@ -28,8 +28,7 @@ def diagnosis(builder: ViewBuilder, snapshot: Snapshot) -> Diagnosis:
     """The causes at a snapshot, the likeliest first, and where they show, with the gradients and the error growth."""
     fit = builder.session.fit
     gradients, growth = term_gradients(fit, snapshot), lyapunov(fit, snapshot)
-    interval = fit.problem_at(snapshot).observations.seq_interval
-    first = 0 if interval is None else int(interval[:, 0].min())
+    first = builder.scene_at(snapshot).first_frame
     found = tuple(
         Verdict(
             level=cause.level,
