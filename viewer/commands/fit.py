@@ -15,7 +15,6 @@ from typing import Any
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.exit_status import STOPPED
-from optim.common.progress import clock
 from optim.config.settings import Settings
 from optim.diagnostics.causes.cause import Cause
 from optim.diagnostics.causes.table import causes, merged, summary
@@ -31,6 +30,7 @@ from optim.session.session import Session
 from optim.split.batches import BatchedFit
 from viewer.commands.progress import ProgressLine
 from viewer.commands.sessions import choose_threads, make_session, record, stop_on_signals
+from viewer.protocol.pace import Pace, TimeLeft
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.run_recorder import Recorder
 
@@ -86,17 +86,19 @@ def _fit_session(
     *,
     recorder: Recorder | None = None,
     numbers: Sequence[int] | None = None,
+    pace: Pace | None = None,
 ) -> tuple[bool, list[Path], tuple[Cause, ...]]:
     """Step to the end and write the results: whether it came to the end, their folders, and what the rules say of it.
 
     Args:
         numbers: Of the sub-sequences of the session in the clip.
+        pace: What was learnt from the batches before.
     """
     losses: list[LossRow] = []
     began, problem = time.monotonic(), session.problem
     about = problem.name, problem.frames, problem.fps, settings.preset, threads.used()
     log.info("%s: %d frames at %g Hz, preset %s, %d threads", *about)
-    finished = _step_to_the_end(session, losses, recorder)
+    finished = _step_to_the_end(session, losses, recorder, pace)
     body = problem.body_file or settings.smpl
     folders = save_results(session, out / "results_out", body_file=body, numbers=numbers)
     seconds, found = time.monotonic() - began, causes(session.fit, before=0 if numbers is None else numbers[0])
@@ -117,10 +119,10 @@ def _fit_split(settings: Settings) -> int:
     print(fit.split, flush=True)
     places: list[Path] = []
     found: list[tuple[Cause, ...]] = []
-    finished, body = True, fit.whole.body_file or settings.smpl
+    finished, body, pace = True, fit.whole.body_file or settings.smpl, Pace()
     for session in fit:
         print(_where(fit), file=sys.stderr)
-        finished, folders, why = _fit_session(settings, session, out, numbers=fit.numbers)
+        finished, folders, why = _fit_session(settings, session, out, numbers=fit.numbers, pace=pace)
         places += folders
         found.append(why)
         stage = session.current.stage
@@ -145,9 +147,9 @@ def _fit_split(settings: Settings) -> int:
     return tell_of_video(partial(render_replay, final, video, body=settings.own_body, fast=settings.fast_video))
 
 
-def _step_to_the_end(session: Session, losses: list[LossRow], recorder: Recorder | None) -> bool:
+def _step_to_the_end(session: Session, losses: list[LossRow], recorder: Recorder | None, pace: Pace | None) -> bool:
     """Step to the end of the schedule, with progress and a list of losses; returns False if Ctrl-C came before."""
-    progress = ProgressLine(session.schedule, sys.stderr)
+    progress = ProgressLine(session.schedule, sys.stderr, pace=pace)
     try:
         losses += loss_rows(session.fit)
         phase = -1
@@ -189,7 +191,7 @@ def _where(fit: BatchedFit) -> str:
     text = f"batch {now.batch + 1} of {now.batches}: frames {fit.intervals[0][0]} to {fit.intervals[-1][1] - 1}"
     if now.clips == 0:
         return text
-    return f"{text}, time left for all {clock(now.seconds / now.clips * (now.clips_in_all - now.clips))}"
+    return f"{text}, for all batches {TimeLeft(now.seconds / now.clips * (now.clips_in_all - now.clips))}"
 
 
 def _tell_stopped() -> int:

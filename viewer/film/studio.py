@@ -19,6 +19,7 @@ from viewer.film.player import Player
 from viewer.film.script import FAST_FPS, Script, ScriptError, faster, read_script
 from viewer.film.video import VideoError
 from viewer.protocol.commands import Command, Inspect
+from viewer.protocol.pace import TimeLeft
 from viewer.protocol.view_model import Note, ViewModel
 from viewer.scene.camera import Viewpoint
 from viewer.ui.layout import Rect
@@ -127,7 +128,7 @@ class Studio:
             self._failed(error)
             return
         ui = self._app.ui.filming
-        ui.active, ui.frames, ui.total, ui.seconds_left, ui.fps = True, 0, 0, None, rate
+        ui.active, ui.frames, ui.total, ui.left, ui.fps = True, 0, 0, None, rate
         if script is not None:
             self._before = self._remember()
             ui.panels = script.panels
@@ -237,7 +238,7 @@ class Studio:
         if not ps.is_headless():
             self._badge.show(length(ui.frames / filming.fps), scale=ps.get_ui_scale())
         if ui.total and ui.frames:
-            ui.seconds_left = (ui.total / ui.frames - 1.0) * (time.monotonic() - self._began)
+            ui.left = TimeLeft((ui.total / ui.frames - 1.0) * (time.monotonic() - self._began))
         if filming.over:
             self.stop()
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from optim.checks.check import Checked
+from viewer.protocol.pace import TimeLeft
 
 Kind = Literal["points", "vectors", "planes", "rotations", "poses", "translations", "frames"]
 
@@ -296,7 +297,7 @@ class Status:
     progress: float  # share of the schedule's outer steps that is done
     loss: float
     rate: float | None = None  # iterations per second
-    seconds_left: float | None = None
+    left: TimeLeft | None = None
     speed_limit: float | None = None  # iterations per second
     evaluation: int = 0  # evaluations of the objective so far in the iteration under way
     live: bool = False  # the fit goes on after the end of its schedule and follows every edit at once

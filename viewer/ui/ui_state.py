@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from viewer.protocol.pace import TimeLeft
 from viewer.protocol.view_model import Note
 from viewer.ui.look import Look, Selection
 from viewer.ui.opening import Opening
@@ -67,7 +68,7 @@ class FilmingState:
     fast: bool = False  # fewer pictures per second
     folder: str = ""
     script: str = ""
-    seconds_left: float | None = None  # until the script is over
+    left: TimeLeft | None = None  # until the script is over
     panels: bool | None = None  # whether the script wants panels; None: as the user chose
     last: Path | None = None  # the file written last
     times: int = 2  # size of a still picture, in sizes of the window

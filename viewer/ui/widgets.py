@@ -24,16 +24,6 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as ``45 s``, ``3 min 20 s`` or ``1 h 05 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def scale() -> float:
     """Factor for fixed sizes: 1 at 96 dpi, also inside ``font``."""
     return float(ps.get_ui_scale())

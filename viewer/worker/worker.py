@@ -318,7 +318,7 @@ class Worker:
             return
         self._evaluations = 0
         if snapshot.cause == ITERATION:
-            self._pace.record(snapshot.phase, self._clock() - start, step_ended=snapshot.stop is not None)
+            self._pace.record(snapshot, self._clock() - start)
         if snapshot.done and self._recorder is not None and self._builder.scene_at(snapshot).split:
             for kind in JOINED:
                 self._analyse(c.Analyse(kind, snapshot.id))
@@ -360,12 +360,8 @@ class Worker:
 
     def _status(self) -> Status:
         now = self._session.current
-        left = self._pace.seconds_left(
-            now.schedule, now.phase, now.step + (now.stop is not None), limit=self._speed_limit
-        )
         more = self._session.batch_count - 1 - now.batch
-        if left is not None and more:
-            left += more * (self._pace.seconds_left(now.schedule, 0, 0, limit=self._speed_limit) or 0.0)
+        left = self._pace.time_left(now.schedule, now, limit=self._speed_limit, again=more)
         state: State = "running" if self.running else "done" if self._session.done else "paused"
         return Status(
             state=state,
@@ -376,7 +372,7 @@ class Worker:
             progress=self._builder.progress(now),
             loss=float((self._live.moving if self._live.on else self._session).current.evaluation.total),
             rate=self._pace.rate(now.phase),
-            seconds_left=None if state == "done" else left,
+            left=None if state == "done" else left,
             speed_limit=self._speed_limit,
             evaluation=self._evaluations,
             live=self._live.on,

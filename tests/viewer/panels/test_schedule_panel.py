@@ -121,10 +121,10 @@ def test_presets_say_what_they_leave(window):
 
 def test_the_time_left_follows_an_edit(window):
     window.post(Step())
-    before = window.view.status.seconds_left
+    before = window.view.status.left.seconds
     window.enter_number("stage 2/steps", "400")
     window.frames(3)
-    assert window.view.status.seconds_left > 10 * before
+    assert window.view.status.left.seconds > 10 * before
     assert window.view.status.progress < 0.01
 
 

@@ -18,7 +18,6 @@ from viewer.ui.widgets import (
     colored,
     disabled,
     dot,
-    duration,
     font,
     icon_button,
     number,
@@ -192,5 +191,5 @@ def _progress(view: ViewModel) -> None:
 def progress_text(view: ViewModel) -> str:
     """The share of the schedule that is done, and the time left."""
     status = view.status
-    left = f" · about {duration(status.seconds_left)} left" if status.seconds_left is not None else ""
+    left = "" if status.left is None else f" · {status.left}"
     return f"{100 * status.progress:.0f} %{left}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from viewer.protocol.commands import Analyse, Command
 from viewer.protocol.findings import Diagnosis, Verdict
+from viewer.protocol.pace import duration
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.actions import DIAGNOSE
@@ -15,7 +16,7 @@ from viewer.ui.asking import is_current
 from viewer.ui.drawing import psim
 from viewer.ui.focus import FOCUSES, focus_on, view_of_rule
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import disabled, dot, duration, font, number, scale, tooltip
+from viewer.ui.widgets import disabled, dot, font, number, scale, tooltip
 
 COLORS = {"good": "GOOD", "warn": "WARN", "bad": "BAD"}
 """Level of a verdict → name of its colour in ``theme``."""

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from viewer.film.script import FAST_FPS, READY_MADE
 from viewer.protocol.commands import Command
+from viewer.protocol.pace import duration
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.drawing import ps, psim
 from viewer.ui.ui_state import STILL_TIMES, FilmingState, UiState
-from viewer.ui.widgets import disabled, duration, font, icon_button, scale, tooltip
+from viewer.ui.widgets import disabled, font, icon_button, scale, tooltip
 
 _HELP = {
     "fit": "The iterations of the fit, then its motion",
@@ -68,7 +69,7 @@ def _progress(ui: UiState) -> None:
 
 
 def _told(film: FilmingState) -> str:
-    left = "" if film.seconds_left is None else f" · about {duration(film.seconds_left)} left"
+    left = "" if film.left is None else f" · {film.left}"
     return f"{film.frames} of {film.total} pictures{left}"
 
 
