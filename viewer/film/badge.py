@@ -1,7 +1,8 @@
 """Shows that the window is being filmed: a red dot and the length filmed, in a corner of the window but in no film.
 
 The dot lies in a small X window inside the program's own. The X server draws it over what OpenGL draws, so that it is
-on the screen, whatever the program shows, and never in the pixels that a film is made from. Without X there is none.
+on the screen, whatever the program shows, and never in the pixels that a film is made from. Without X there is
+none, and ``Badge.show`` says so; ``viewer.film.sign`` then takes the title of the window.
 """
 
 from __future__ import annotations
@@ -38,23 +39,24 @@ class Badge:
         self._shown: tuple[str, float] | None = None  # text and scale
         self._impossible = False
 
-    def show(self, text: str, *, scale: float = 1.0) -> None:
-        """Show the dot and a text in the middle of the window's upper edge; does nothing where there is no X.
+    def show(self, text: str, *, scale: float = 1.0) -> bool:
+        """Show the dot and a text in the middle of the window's upper edge; False where there is no X.
 
         Args:
             scale: Of texts and widgets.
         """
         if self._impossible or self._shown == (text, scale):
-            return
+            return not self._impossible
         if self._shown is not None and self._shown[1] != scale:
             self.hide()
         width, height = (round(length * scale) for length in SIZE)
         if not self._window and not self._open(width, height):
             self._impossible = True
-            return
+            return False
         with self._tolerant():
             self._put(badge(text, width, height))
         self._shown = text, scale
+        return True
 
     def hide(self) -> None:
         """Take it away."""

@@ -12,11 +12,11 @@ import polyscope as ps
 from platformdirs import user_videos_path
 
 from optim.common.writing import file_name
-from viewer.film.badge import Badge
 from viewer.film.capture import CaptureError
 from viewer.film.filming import Filming, Side
 from viewer.film.player import Player
 from viewer.film.script import FAST_FPS, Script, ScriptError, faster, read_script
+from viewer.film.sign import HOW_TO_STOP, NO_SIGN, Sign
 from viewer.film.video import VideoError
 from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.pace import TimeLeft
@@ -91,10 +91,10 @@ class Studio:
 
     def __init__(self, app: Filmed) -> None:
         self._app = app
-        self._ready = self._told_resized = False
+        self._ready = self._told_resized = self._told_no_sign = False
         self._before: Before | None = None  # the window before the script that is played
         self._began = 0.0
-        self._badge = Badge()
+        self._sign = Sign()
         self.filming: Filming | None = None
         self.error: str | None = None  # the error that ended the last film
 
@@ -118,7 +118,7 @@ class Studio:
     def start(self, path: Path, *, script: Script | None = None, pictures: bool = False, fps: float = 30.0) -> None:
         """Start filming; a film in progress is ended first. An error becomes a message."""
         self.stop()
-        self.error, self._told_resized = None, False
+        self.error, self._told_resized, self._told_no_sign = None, False, False
         player = None if script is None else Player(script, self._app.viewpoint)
         try:
             rate = fps if script is None else script.fps
@@ -153,7 +153,7 @@ class Studio:
         if self.filming is None:
             return
         filming, self.filming, self._ready = self.filming, None, False
-        self._badge.hide()
+        self._sign.hide()
         ui = self._app.ui.filming
         ui.active, ui.panels = False, None
         if ps.is_initialized():
@@ -170,6 +170,12 @@ class Studio:
         seconds = filming.frames / filming.fps
         text = f"Filmed {filming.frames} pictures, {seconds:.1f} s: {filming.path}"
         self._app.ui.note(Note(level="info", text=text, advice=filming.remark))
+
+    def rescue(self) -> None:
+        """Complete the file of the film under way, without using the display."""
+        if self.filming is not None:
+            filming, self.filming = self.filming, None
+            filming.finish()
 
     def obey(self) -> None:
         """Carry out the request of the panel or of a key."""
@@ -235,8 +241,10 @@ class Studio:
         """Count the pictures, and end a script that is over."""
         ui = self._app.ui.filming
         ui.frames, ui.total = filming.frames, 0 if filming.player is None else filming.player.script.frames
-        if not ps.is_headless():
-            self._badge.show(length(ui.frames / filming.fps), scale=ps.get_ui_scale())
+        if not (ps.is_headless() or self._told_no_sign):
+            self._told_no_sign = not self._sign.show(length(ui.frames / filming.fps), scale=ps.get_ui_scale())
+            if self._told_no_sign:
+                self._app.ui.note(Note(level="info", text=NO_SIGN, advice=HOW_TO_STOP))
         if ui.total and ui.frames:
             ui.left = TimeLeft((ui.total / ui.frames - 1.0) * (time.monotonic() - self._began))
         if filming.over:
