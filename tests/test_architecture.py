@@ -64,6 +64,7 @@ WITHOUT_TORCH = (
     "optim.body.joints",
     "optim.checks",
     "optim.common.errors",
+    "optim.common.exit_status",
     "optim.common.ffmpeg",
     "optim.diagnostics.comparison",
     "optim.common.writing",

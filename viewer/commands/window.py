@@ -52,6 +52,7 @@ def show_fit(settings: Settings) -> int:
             compare=None if settings.compare is None else str(settings.compare),
             still=draw_still,
             run=str(place.path.resolve()) if place.kept else None,
+            kept=how_to_go_on(place),
         )
     except window.WindowUnavailable as error:
         from viewer.commands.clips import fit_clips
@@ -98,6 +99,12 @@ def _what_is_kept(place: Place) -> str:
     if not place.kept:
         return "This fit is not recorded, and it will be lost."
     return f"This fit is kept in {place.path.name}; {started_as()} --resume goes on with it."
+
+
+def how_to_go_on(place: Place) -> str:
+    """What is told of a fit whose window has lost its display. Its file stays, even if it was not to be kept."""
+    again = f"{started_as()} --resume {shlex.quote(str(place.path))}"
+    return f"The fit is kept: {again} goes on with it; with --headless no display is needed."
 
 
 def is_shown(path: str) -> bool:

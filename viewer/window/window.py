@@ -13,6 +13,8 @@ from typing import Literal
 import polyscope as ps
 from threadpoolctl import threadpool_limits
 
+from optim.common.exit_status import tell_error
+from viewer.film.sign import TITLE
 from viewer.protocol.commands import Quit
 from viewer.protocol.view_model import About
 from viewer.ui import theme
@@ -32,6 +34,7 @@ from viewer.ui.ui_state import UiState
 from viewer.window.app import App
 from viewer.window.backends import desktop_scale, offscreen_problem, screen_size, window_problem
 from viewer.window.client import Client
+from viewer.window.display_loss import end_in_order
 from viewer.window.still import Still
 
 Backend = Literal["openGL3_glfw", "openGL3_egl", "openGL_mock"]
@@ -75,7 +78,7 @@ def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) ->
     threadpool_limits(limits=1, user_api="blas")  # numpy's threads wait awake, on processors that others need
     ps.set_use_prefs_file(False)
     ps.set_verbosity(0)
-    ps.set_program_name("humorscope")
+    ps.set_program_name(TITLE)
     ps.set_display_message_popups(False)
     ps.set_errors_throw_exceptions(True)
     ps.set_build_default_gui_panels(False)
@@ -115,6 +118,7 @@ def run_window(
     compare: str | None = None,
     still: Callable[[Still, Connection], None] | None = None,
     run: str | None = None,
+    kept: str = "",
 ) -> WindowResult:
     """Open the window on what a client shows, and return when it is closed.
 
@@ -128,6 +132,7 @@ def run_window(
         compare: Path of another run that is compared from the start.
         still: Draws still pictures, in a process of its own (``viewer.window.still_drawing.draw_still``).
         run: Name of what is shown, by which the next window on it finds what was pinned in this one.
+        kept: Where the fit is kept and how it is gone on with, for the case that the display vanishes.
 
     Raises:
         WindowUnavailable: No window can be opened; says what to do instead.
@@ -142,6 +147,8 @@ def run_window(
     app.about, app.other_run.open, ui.pins.run_to_open = about or app.about, other, compare
     try:
         size = preferences.window_size(scale=ui.scale or ui.desktop_scale, screen=screen_size())
+        if backend == "openGL3_glfw":
+            end_in_order(lambda: _rescue(app, kept))
         start_polyscope(backend, size=size)
         ps.set_files_dropped_callback(app.drop)
         app.yield_to_worker()
@@ -167,3 +174,13 @@ def run_window(
     if app.failed is not None:
         return WindowResult(2 if app.failed.input_error else 1, app.failed.text)
     return WindowResult(0)
+
+
+def _rescue(app: App, kept: str) -> None:
+    """Tell that the display is gone, and let the worker save everything; nothing here uses the display."""
+    tell_error(f"The display is gone: its server has ended, or the connection to it has broken. {kept}".rstrip())
+    app.client.post(Quit())
+    app.client.close()
+    app.studio.rescue()
+    app.still.close()
+    app.other_run.close()
