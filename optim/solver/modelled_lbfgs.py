@@ -146,7 +146,9 @@ def _judged(before: ModelledState, after: ModelledState, options: Options) -> Mo
     assert made is not None
     fresh = made.iterations == 0 and not before.pairs
     if after.step_length == 0.0 and not fresh:
-        stop = after.stop if after.stop in (STOP_ITERATIONS, STOP_EVALUATIONS) else None
+        stop = after.stop if after.stop == STOP_EVALUATIONS else None
+        if after.iterations_in_step >= options.max_iterations:
+            stop = STOP_ITERATIONS
         return replace(after, pairs=(), made=None, stop=stop, stalled=False)
     shortened = made.shortened + (after.step_length < options.short)
     return replace(after, made=replace(made, iterations=made.iterations + 1, shortened=shortened))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from optim.solver import lbfgs, modelled_lbfgs
 from optim.solver.modelled_lbfgs import ModelledState, Options
-from optim.solver.solver import ModelAt, Point
+from optim.solver.solver import STOP_EVALUATIONS, STOP_ITERATIONS, ModelAt, Point
 from tests.optim.solver.test_against_torch import rough
 from tests.optim.solver.test_lbfgs import objective
 
@@ -121,6 +121,17 @@ def test_a_model_lasts_longer_each_time_and_ends_early_where_searches_are_shorte
     assert (worn.damping, worn.lasts, worn.iterations) == (options.damping, 6, 0) and worn.x is point.x
     bad = modelled_lbfgs._made(replace(state, made=replace(served, shortened=2)), options)
     assert bad.x is point.x and bad.damping == options.first_damping
+    for shortened, damping in ((1, options.damping), (2, options.first_damping)):  # of 4
+        half = replace(first, iterations=4, shortened=shortened)
+        assert modelled_lbfgs._made(replace(state, made=half), options).damping == damping
+
+
+@pytest.mark.parametrize(("length", "shortened"), [(0.2, 1), (0.5, 0), (1.0, 0)])
+def test_a_search_counts_as_shortened_by_its_step_length(length, shortened):
+    state = modelled_lbfgs.init(Point(torch.zeros(2), 1.0, torch.ones(2)))
+    before = replace(state, made=modelled_lbfgs.Made(torch.zeros(2), 0.1, 15, iterations=4))
+    made = modelled_lbfgs._judged(before, replace(before, step_length=length), Options()).made
+    assert made is not None and (made.iterations, made.shortened) == (5, shortened)
 
 
 def test_any_state_goes_on_in_the_same_way_again():
@@ -153,6 +164,30 @@ def test_where_nothing_is_gained_model_and_memory_begin_anew_once():
     assert after.stop is None and after.made is None and not after.stalled
     last, _ = stepped(after, evaluate, lambda x: Fixed(torch.eye(3)), options)
     assert last.stop is not None
+
+
+@pytest.mark.parametrize(("done", "stop"), [(2, None), (9, STOP_ITERATIONS)])
+@pytest.mark.parametrize("curvature", [1.0, -1.0])
+def test_a_search_that_fails_ends_a_step_only_where_it_was_the_last_one(done, stop, curvature):
+    """It fails because the loss is higher everywhere, or because the model has no minimum and leads uphill.
+
+    Memory is cleared also where the model is new, but pairs of another objective were kept.
+    """
+    start, options = Point(torch.zeros(3), 0.0, torch.ones(3)), Options(max_iterations=10, max_evaluations=200)
+    pair = lbfgs.Pair(torch.ones(3), torch.zeros(3), torch.ones(3), 1.0 / 3.0)
+    kept = replace(modelled_lbfgs.init(start, options=options), iterations=done, iterations_in_step=done)
+    if curvature > 0:
+        kept = replace(kept, pairs=(pair,))
+    else:
+        kept = replace(kept, made=modelled_lbfgs.Made(torch.zeros(3), 0.1, 15, iterations=2))
+
+    def evaluate(x: Tensor) -> Point:
+        return Point(x, float(x.abs().sum()) + 1.0, torch.ones(3))
+
+    after, _ = stepped(kept, evaluate, lambda x: Fixed(curvature * torch.eye(3)), options)
+    assert after.stop == stop and after.pairs == () and after.made is None and after.step_length == 0.0
+    spent, _ = stepped(replace(kept, evaluations_in_step=199), evaluate, lambda x: Fixed(torch.eye(3)), options)
+    assert spent.stop == (stop or STOP_EVALUATIONS)
 
 
 def test_without_a_model_it_is_plain_lbfgs():
