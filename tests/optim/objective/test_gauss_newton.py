@@ -140,6 +140,18 @@ def test_robust_clouds_have_the_weights_whose_gradient_is_that_of_the_loss():
     torch.testing.assert_close(torch.zeros_like(mesh.detach()).scatter_add_(2, there, pull), gradient)
 
 
+def test_frames_of_the_same_time_are_neighbours_in_the_matrix():
+    """So the band stays narrow where sub-sequences overlap."""
+    problem, variables = standing("joints3d", "axis-angle")
+    shifted = replace(problem.observations, seq_interval=torch.tensor([[0, 6], [1, 7]]))
+    problem = replace(problem, observations=shifted)
+    phase = replace(schedule("reference", "3d")[1], weights={"rgb_overlap_consist": 1.0})
+    free = packing(variables, phase)
+    matrix = gauss_newton(Objective(problem, phase), free.pack(variables), variables, free)
+    width = sum(variables[name].shape[-1] for name in ("trans", "root_orient", "latent_pose"))
+    assert len(matrix.band) == 4 * width, "velocities couple a time with the next one, in both sub-sequences"
+
+
 def test_unknowns_that_do_not_move_are_not_in_the_step():
     problem, variables = standing("joints3d", "axis-angle")
     phase = schedule("reference", "3d")[1]

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from torch.distributions import Normal, kl_divergence
 
 import assets
 from optim.config.settings import parse
@@ -12,7 +14,7 @@ from optim.initialise.initialisation import weakening
 from optim.loading.models import load_motion_prior
 from optim.loading.problem import load_source
 from optim.priors.novelty import Novelty, novelty, smoothed
-from optim.priors.rollout import State, estimate_states, turn_matrix
+from optim.priors.rollout import State, canonical_pairs, canonical_turn, estimate_states, joint_pivot, turn_matrix
 from optim.problem.observations import Observations
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
@@ -75,13 +77,27 @@ def test_it_does_not_matter_where_the_body_stands(prior):
 
 def test_one_new_transition_weakens_its_surroundings_smoothly():
     lost = torch.zeros(1, 59)
-    lost[0, 30] = 9.0
+    lost[0, 30] = 30.0
     still, lying, shown = torch.zeros(1, 59), torch.full((1, 59), 90.0), torch.ones(1, 60)
-    found = Novelty(still, lost, still, lying, shown).frames[0]
-    assert float(found[31]) == 1.0 and float(found[:10].max()) == 0 and float(found[55:].max()) == 0
-    assert 0 < float(found.diff().abs().max()) < 0.1
+    for reconstruction, heading in ((lost, still), (still, lost)):
+        found = Novelty(still, reconstruction, heading, lying, shown).frames[0]
+        assert float(found[31]) == 1.0 and float(found[:10].max()) == 0 and float(found[55:].max()) == 0
+        assert 0 < float(found.diff().abs().max()) < 0.1
     assert not Novelty(still, lost, still, 0.2 * lying, shown).frames.any()  # an upright body, as in a kick
     assert torch.equal(smoothed(torch.ones(2, 4)), torch.ones(2, 4))
+
+
+def test_the_divergence_is_that_of_two_normal_distributions():
+    prior, body = fakes.motion_prior(), fakes.body()
+    trans, root, pose, betas = (v.float() for v in fakes.motion(np.random.RandomState(0), 1, 6, camera=False))
+    motion = estimate_states(trans, root, pose, body.joints(trans, root, pose, betas), fps=30.0)
+    pivot = joint_pivot(motion.joints[:, 0] - motion.trans[:, :1])
+    past, now = (states.flatten(0, 1) for states in canonical_pairs(motion.flat(), pivot, turn=canonical_turn))
+    both = prior.posterior(past, now), prior.prior(past)
+    inferred, known = (Normal(mean, variance.sqrt()) for mean, variance in both)
+    expected = kl_divergence(inferred, known).sum(-1)
+    found = novelty(prior, motion, shown=everywhere(motion)).divergence[0]
+    torch.testing.assert_close(found, expected)
 
 
 def test_hidden_bodies_are_left_to_the_prior():

@@ -12,8 +12,16 @@ from torch import Tensor
 
 from optim.solver import lbfgs, levenberg_marquardt
 from optim.solver.banded import bordered_band
-from optim.solver.levenberg_marquardt import LevenbergMarquardtState, Options
-from optim.solver.solver import ModelAt, Point
+from optim.solver.levenberg_marquardt import (
+    FASTEST,
+    FIRST_DAMPING,
+    MOST_DAMPING,
+    STOP_CONVERGED,
+    LevenbergMarquardtState,
+    Options,
+)
+from optim.solver.solver import STOP_ITERATIONS, ModelAt, Point
+from tests.optim.solver.test_modelled_lbfgs import Fixed
 
 START = torch.tensor([-1.2, 1.0], dtype=torch.float64)
 
@@ -48,12 +56,12 @@ class Dense:
         return float(step @ self.matrix @ step)
 
 
-def iterate(state: LevenbergMarquardtState, evaluate=point, **options) -> LevenbergMarquardtState:
+def iterate(state: LevenbergMarquardtState, evaluate=point, *, model=Dense, **options) -> LevenbergMarquardtState:
     search = levenberg_marquardt.iteration(state, options=Options(**options))
     try:
         request = next(search)
         while True:
-            answer = Dense(request.x) if isinstance(request, ModelAt) else evaluate(request)
+            answer = model(request.x) if isinstance(request, ModelAt) else evaluate(request)
             request = search.send(answer)
     except StopIteration as finished:
         return finished.value
@@ -92,6 +100,26 @@ def test_every_step_that_is_taken_lowers_the_loss_and_the_trials_tell_how():
     assert rejected, "the valley is curved, so some steps are too long"
 
 
+def test_a_quadratic_loss_falls_by_what_was_promised_and_the_damping_shrinks_fastest():
+    hessian = torch.tensor([[3.0, 1.0], [1.0, 2.0]], dtype=torch.float64)
+
+    def evaluate(x: Tensor) -> Point:
+        return Point(x, float(0.5 * x @ hessian @ x), hessian @ x)
+
+    state = iterate(levenberg_marquardt.init(evaluate(START)), evaluate, model=lambda x: Fixed(hessian))
+    assert [trial.gain for trial in state.trials] == [pytest.approx(1.0)]
+    assert state.damping == pytest.approx(FASTEST * FIRST_DAMPING)
+
+
+def test_only_small_gains_in_a_row_end_a_search():
+    begun = replace(levenberg_marquardt.init(point(START)), small_gains=1)
+    assert iterate(begun).small_gains == 0
+    first = iterate(begun, tolerance_gain=1e9, patience=3)
+    assert first.stop is None and first.small_gains == 2
+    last = iterate(first, tolerance_gain=1e9, patience=3)
+    assert last.stop == STOP_CONVERGED and last.stalled
+
+
 def test_the_same_state_gives_the_same_step_bit_for_bit():
     state = run(levenberg_marquardt.init(point(START)), 4)
     first, second = iterate(state), iterate(state)
@@ -110,6 +138,7 @@ def test_a_point_that_is_not_finite_is_rejected():
     state = iterate(begun, evaluate)
     assert [trial.accepted for trial in state.trials] == [False, False, True]
     assert not state.trials[0].finite and state.trials[2].finite
+    assert state.slope == pytest.approx(float(begun.point.gradient @ (asked[0] - begun.point.x)))
 
 
 def test_a_search_without_a_better_point_stays_and_says_so():
@@ -118,6 +147,13 @@ def test_a_search_without_a_better_point_stays_and_says_so():
     assert state.point is begun.point and state.step_length == 0.0
     assert state.stop == levenberg_marquardt.STOP_NO_STEP and state.stalled
     assert len(state.trials) == 5 and state.promised > 0
+
+
+def test_the_largest_damping_is_tried_once():
+    begun = replace(levenberg_marquardt.init(point(START)), damping=MOST_DAMPING / 10)
+    state = iterate(begun, lambda x: replace(point(x), value=1e9))
+    dampings = [trial.damping for trial in state.trials]
+    assert dampings[-1] == MOST_DAMPING and len(set(dampings)) == len(dampings) < Options().max_trials
 
 
 def test_a_step_has_its_number_of_iterations():
@@ -143,7 +179,16 @@ def test_an_edit_keeps_the_damping_only_with_the_memory():
     state = run(levenberg_marquardt.init(point(START)), 3)
     assert state.damping != levenberg_marquardt.FIRST_DAMPING
     assert levenberg_marquardt.restart(state, state.point, keep_memory=True).damping == state.damping
-    assert levenberg_marquardt.restart(state, state.point).damping == levenberg_marquardt.FIRST_DAMPING
+    again = levenberg_marquardt.restart(state, state.point)
+    assert again.damping == levenberg_marquardt.FIRST_DAMPING and again.iterations == 0 < state.iterations
+
+
+def test_an_edit_revives_a_search_but_adds_no_iterations_to_its_step():
+    state = iterate(levenberg_marquardt.init(point(START)), max_iterations=1)
+    assert state.stop == STOP_ITERATIONS == levenberg_marquardt.restart(state, state.point).stop
+    stuck = replace(state, stop=levenberg_marquardt.STOP_NO_STEP, stalled=True)
+    again = levenberg_marquardt.restart(stuck, state.point)
+    assert again.stop is None and not again.stalled
 
 
 # The matrix
@@ -183,6 +228,17 @@ def test_a_step_solves_the_damped_system_of_what_moves(moving, damping):
 def test_the_width_of_the_band_follows_from_the_blocks():
     assert len(spread(np.arange(4), np.arange(14))[0].band) == 6
     assert len(spread(np.array([0, 2, 3, 1]), np.arange(14))[0].band) == 9
+
+
+def test_an_unknown_without_curvature_does_not_disturb_the_others():
+    matrix, _ = spread(np.arange(4), np.arange(14))
+    others, _ = spread(np.arange(4), np.arange(13))
+    gradient = torch.randn(14, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    gradient[13] = 0.0
+    flat = replace(matrix, border=matrix.border * [1.0, 0.0], corner=np.diag([30.0, 0.0]))
+    step = flat.step(gradient, 0.3)
+    np.testing.assert_allclose(step[:13], others.step(gradient[:13], 0.3), rtol=1e-9)
+    assert step[13] == 0.0
 
 
 def test_a_matrix_without_a_minimum_is_refused():
