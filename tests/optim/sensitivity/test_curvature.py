@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from optim.common.errors import InputError
+from optim.diagnostics.tuned import tuned_figures
 from optim.objective.objective import Objective
 from optim.schedule.stages import schedule
 from optim.sensitivity import curvature as module
 from optim.sensitivity.curvature import BrokenOffError, Curvature, conjugate_gradients
-from optim.sensitivity.predict import effects, probe, trial
+from optim.sensitivity.figures import NOISE
+from optim.sensitivity.predict import STEP, effects, probe, trial
+from optim.session.history import ITERATION
 from optim.session.session import Session
 from tests import fakes
 
@@ -52,6 +57,46 @@ def test_solving_comes_near_the_inverse_of_the_curvature(curvature):
     found = curvature.solve(wanted, iterations=60)
     left = (curvature.times(found) - wanted) * curvature.preconditioner.sqrt()
     assert float(left.norm()) < 0.5 * float((wanted * curvature.preconditioner.sqrt()).norm())
+
+
+def test_what_no_term_bends_has_the_least_curvature(fitted):
+    snapshot = fitted.current
+    phase = replace(snapshot.schedule[snapshot.phase], weights={"shape_prior": 1.0})
+    objective = Objective(fitted.problem, phase, snapshot.prior_frame)
+    found = Curvature(objective, snapshot, preconditioner=torch.ones(snapshot.packing.size))
+    free = snapshot.packing.pack(
+        {name: torch.ones_like(v) * (name != "betas") for name, v in snapshot.variables.items()}
+    )
+    torch.testing.assert_close(found.times(free), module.DAMPING * free)
+
+
+def test_the_pulls_of_all_weights_add_up_to_the_gradient():
+    """Also where several terms share one weight, as those of overlaps do."""
+    problem = fakes.problem(frames=6, batch=2)
+    shared = replace(problem.observations, seq_interval=torch.tensor([[0, 6], [4, 10]]))
+    problem = replace(problem, observations=shared)
+    session = Session(problem, schedule=schedule("direct", "3d", num_iters=(1, 1, 1)))
+    snapshot = session.current
+    phase = replace(snapshot.schedule[0], weights={"rgb_overlap_consist": 2.0, "joints3d": 1.0})
+    objective = Objective(problem, phase)
+    assert len(objective.terms) > len(phase.weights)
+    found = Curvature(objective, snapshot, preconditioner=torch.ones(snapshot.packing.size))
+    whole = found.gradient(objective.total(objective.residuals(found.prediction)))
+    torch.testing.assert_close(sum(found.term_gradients().values()), whole)
+
+
+def test_an_effect_is_about_that_of_the_larger_weight_itself(fitted):
+    change = effects(fitted, "observed_cm").changes["joints3d"]
+    assert change == pytest.approx(probe(fitted, "joints3d", STEP).changes["observed_cm"], rel=0.5)
+
+
+def test_what_has_changed_lately_is_noise(fitted, monkeypatch):
+    monkeypatch.setitem(NOISE, "observed_cm", 0.0)
+    found, path = effects(fitted, "observed_cm"), fitted.history.path(fitted.current.id)
+    began = next(entry for entry in path if entry.phase == fitted.current.phase and entry.cause == ITERATION)
+    encoded = fitted.fit.stage2_trajectory
+    before = tuned_figures(fitted.fit, fitted.history[began.id], encoded=encoded)["observed_cm"]
+    assert found.floor == pytest.approx(abs(found.value - before)) and found.floor > 0
 
 
 def test_weights_of_data_pull_the_body_to_the_data(fitted):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
 
 from optim.common.errors import InputError
 from optim.schedule.stages import schedule
+from optim.session.edits import RestartSolver, SetWeights
 from optim.session.session import Session
 from optim.tuning.apart import request, search_of, serve
 from optim.tuning.figures import FIGURES, checked, mean
@@ -44,11 +46,24 @@ def test_a_warm_trial_goes_on_from_the_end_and_leaves_the_fit_alone(done):
     bits = {name: value.clone() for name, value in here.variables.items()}
     told = list(clip.figures({"joints3d": 100.0}))
     assert len(told) == 2, "once on the way"
+    assert 0 < told[0]["evaluations"] < told[1]["evaluations"], "its own evaluations only"
     assert done.current is here and all(torch.equal(value, bits[name]) for name, value in here.variables.items())
     closer, farther = told[-1], last(clip.figures({"joints3d": 0.01}))
     assert closer["observed_cm"] < farther["observed_cm"]
     assert last(clip.figures({"joints3d": 100.0})) == told[-1], "a trial depends on its point only"
     assert set(closer) <= set(FIGURES) and {"truth_cm", "joints_legs", "end_drift_cm", "evaluations"} <= set(closer)
+
+
+def test_a_trial_that_stalls_begins_again_twice_and_then_ends(done, monkeypatch):
+    fit, called = done.apart(), []
+    current = replace(fit.current, solver=replace(fit.current.solver, stalled=True))
+    monkeypatch.setattr(Session, "current", property(lambda self: current))
+    monkeypatch.setattr(Session, "apart", lambda self: self)
+    monkeypatch.setattr(Session, "apply", lambda self, edit: called.append(type(edit)))
+    monkeypatch.setattr(Session, "step_on", lambda self: called.append("step"))
+    searched = parameters(["joints3d"], PHASES)
+    last(WarmFit("walk", fit, searched, iterations=9).figures({"joints3d": 1.0}))
+    assert called == [SetWeights, RestartSolver, "step", RestartSolver, "step"]
 
 
 def test_a_fit_that_has_not_reached_stage_3_is_finished_first():
@@ -107,6 +122,13 @@ def test_a_search_in_its_own_process_tells_every_trial_and_goes_on_in_its_file(d
     assert more[-1]["trials"][:2] == [first | {"front": more[-1]["trials"][0]["front"]}, more[-1]["trials"][1]]
     assert more[-1]["done"] == 3 and len(list(tmp_path.glob("*.log"))) == 1
     assert served(search_of(done, trials=99, **asked), close=True)[-1]["done"] < 99
+
+
+def test_another_search_has_a_file_of_its_own(done, tmp_path):
+    asked = {"weights": ("joints3d",), "objectives": ("truth_cm",), "trials": 2, "folder": tmp_path}
+    others = (asked | {"weights": ("motion_prior",)}, asked | {"objectives": ("observed_cm",)})
+    paths = {search_of(done, **words).path for words in (asked, asked | {"trials": 9}, *others)}
+    assert len(paths) == 3, "more trials are the same search"
 
 
 def test_a_search_needs_stage_3_and_a_weight_that_is_used(tmp_path):

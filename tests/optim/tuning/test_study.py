@@ -14,7 +14,7 @@ import pytest
 from optim.common.errors import InputError
 from optim.tuning.choosing import baseline, dominates, front, gain, split, taken
 from optim.tuning.space import Parameter, Point
-from optim.tuning.study import Description, Study, Trial, read_description
+from optim.tuning.study import MOST_FAILURES, Description, Study, Trial, read_description
 
 pytest.importorskip("optuna", reason="the extra tune is not installed")
 
@@ -43,6 +43,14 @@ class Broken(Bowl):
         yield {}
 
 
+class Unsteady(Bowl):
+    """A clip that has its figures in every second fit only."""
+
+    def figures(self, point: Point) -> Iterator[dict[str, float]]:
+        found = list(super().figures(point))
+        yield from found if len(self._log) % 2 else [{}]
+
+
 def described(*clips: str, objectives: tuple[str, ...] = ("truth_cm",), held_out: tuple[str, ...] = ()) -> Description:
     return Description(tuple(one.text for one in SEARCHED), objectives, clips, held_out, {"iterations": 3})
 
@@ -61,6 +69,7 @@ def test_the_best_value_is_found(tmp_path):
     best = taken(study.trials(), ("truth_cm",))
     assert best is not None and abs(math.log10(best.point["contact_vel"] / BEST)) < 0.3
     assert study.trials()[0].point == {"contact_vel": 1.0}, "the present weights are the first trial"
+    assert {trial.state for trial in study.trials()} == {"complete", "pruned"}, "one clip is given up on its way"
     assert best.values[0] == min(trial.values[0] for trial in study.trials() if trial.values)
 
 
@@ -144,6 +153,13 @@ def test_figures_that_are_not_there_end_the_search(tmp_path):
     with pytest.raises(InputError, match="floor_tilt"):
         list(study.search([Bowl("clip 0")], trials=20))
     assert {trial.state for trial in study.trials()} == {"failed"}
+
+
+def test_only_failures_in_a_row_end_the_search(tmp_path):
+    study = Study(tmp_path / "study.log", SEARCHED, described("clip 0"), prune=False)
+    list(study.search([Unsteady("clip 0")], trials=MOST_FAILURES + 2))
+    states = [trial.state for trial in study.trials()]
+    assert states.count("failed") > MOST_FAILURES and study.finished == MOST_FAILURES + 2
 
 
 def test_an_interrupted_trial_is_not_counted(tmp_path):
