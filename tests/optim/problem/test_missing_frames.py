@@ -18,6 +18,7 @@ from optim.problem.problem import Problem
 from optim.problem.variables import root_matrix
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
+from optim.session.edits import Hold
 from optim.session.session import Session
 from tests import fakes
 
@@ -141,6 +142,15 @@ def test_what_is_held_is_not_bridged():
     assert found["trans"] is free["trans"] and found["latent_pose"] is free["latent_pose"]
     assert not torch.equal(found["root_orient"], free["root_orient"])
     assert torch.equal(found["root_orient"][:, :3], free["root_orient"][:, :3])
+
+
+def test_a_stage_begins_without_bridging_what_is_held():
+    problem = without(fakes.problem("joints2d", frames=8), [3, 4])
+    session = Session(problem, schedule=schedule("humorscope", "rgb", num_iters=(1, 1, 0), lbfgs_max_iter=2))
+    session.finish_stage()
+    ended = session.apply(Hold("trans"))
+    began = session.step_iteration()
+    assert began.stage == 2 and torch.equal(began.variables["trans"], ended.variables["trans"])
 
 
 def test_without_gaps_nothing_changes():

@@ -303,6 +303,7 @@ def test_bookmarks_and_names_of_branches():
     assert session.history.find("stronger data") is tip
     assert session.history.find("before the edit") is fork
     assert session.history.bookmarks == {fork.id: "before the edit"}
+    session.apply(Bookmark("before the edit", snapshot=fork.id))  # its own name is not that of another one
     with pytest.raises(InputError, match="another"):
         session.apply(Bookmark("before the edit"))
     with pytest.raises(InputError, match="branch 1, stronger data, before the edit"):
@@ -310,3 +311,13 @@ def test_bookmarks_and_names_of_branches():
     session.apply(RemoveBookmark(fork.id))
     assert not session.history.bookmarks
     assert [entry.cause for entry in session.history.path(tip.id) if entry.edited] == ["weight joints3d = 3 in stage 1"]
+
+
+def test_a_branch_goes_on_from_its_end_and_not_from_its_middle():
+    session = new_session()
+    fork, end = session.step_iteration(), session.step_iteration()
+    session.rewind(fork.id)
+    session.step_iteration()
+    session.rewind(end.id)
+    further = session.step_iteration()
+    assert [branch.last for branch in session.history.branches] == [further.id, further.id - 1]

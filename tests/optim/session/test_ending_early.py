@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from optim.common.errors import InputError
@@ -12,6 +14,7 @@ from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
 from optim.session.edits import SetFlatRule, SetWeight
 from optim.session.session import Session
+from optim.solver.solver import STOP_GRADIENT, STOP_SLOPE
 from tests import fakes
 
 STEPS = {"num_iters": (20, 2, 2), "lbfgs_max_iter": 5, "tune_init": False}
@@ -45,6 +48,21 @@ def test_without_the_rule_all_steps_are_done():
     session = new_session(gain=0)
     end = session.finish_phase()
     assert not end.flat and not end.ended.startswith("flat")
+
+
+@pytest.mark.parametrize(
+    ("stop", "stalled", "told"),
+    [
+        (None, False, ""),
+        (STOP_SLOPE, False, ""),
+        (STOP_SLOPE, True, f"stalled: {STOP_SLOPE}, which is not proof of a minimum"),
+        (STOP_GRADIENT, True, f"converged: {STOP_GRADIENT}"),
+    ],
+)
+def test_a_phase_ends_before_its_steps_are_done_only_where_further_steps_are_of_no_use(stop, stalled, told):
+    here = new_session(gain=None).step_iteration()
+    ended = replace(here, solver=replace(here.solver, stop=stop, stalled=stalled))
+    assert ended.ended == told and ended.phase_done == bool(told) and bool(ended.ended_early) == bool(told)
 
 
 def test_the_rule_only_cuts_off_iterations():

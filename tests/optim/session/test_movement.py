@@ -50,10 +50,11 @@ def test_x_0_held_early_is_held_from_stage_3_on():
 
 
 def test_the_schedule_holds_too(session):
-    tuned = {one.name for one in held(session.fit)}
+    tuned, start = {one.name for one in held(session.fit)}, session.fit.stage_start()
     assert tuned == set()
     session.finish_phase()
     session.step_outer()
+    assert session.fit.stage_start() is start, "another phase of the same stage"
     report = {one.name: one for one in held(session.fit)}
     assert set(report) == set(INITIAL_STATE)
     assert all(one.moved == 0.0 and one.by == "stage 3 freeze" for one in report.values())

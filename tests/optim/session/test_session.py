@@ -148,6 +148,23 @@ def test_branches_keep_apart(finished):
     finished.rewind(end.id)
 
 
+def test_variables_that_are_no_snapshot_have_a_motion_of_their_own(finished):
+    here, found = finished.current, []
+    for by in (0.0, 0.1):
+        moved = {**here.variables, "trans": here.variables["trans"] + by}
+        found.append(finished.fit.trajectory(replace(here, id=-1, variables=moved)).trans[:, 0])
+    torch.testing.assert_close(found[1], found[0] + 0.1)
+
+
+def test_an_earlier_motion_is_put_on_the_floor_of_now(finished):
+    before, plane = finished.fit.end_of_stage(2), finished.fit.trajectory().floor_plane
+    assert not torch.allclose(finished.fit.trajectory(before).floor_plane, plane, atol=1e-4), "it has moved since"
+    away = torch.linalg.cross(plane[:, :3], torch.tensor([[0.0, 0.0, 1.0]]))
+    on_it = (plane[:, :3] * plane[:, 3:])[:, None] + torch.stack((torch.zeros_like(away), away), dim=1)
+    height = finished.fit.prior_frame(before).points(on_it)[..., 2]
+    torch.testing.assert_close(height, torch.zeros_like(height), atol=1e-5, rtol=0)
+
+
 def test_snapshots_never_change(finished):
     end, kept = finished.current, finished.history[6]
     copies = {name: value.clone() for name, value in kept.variables.items()}
