@@ -139,7 +139,7 @@ class Settings:
     )
     sides: Literal["kept", "swapped"] | None = option(
         None,
-        "left and right of the joints: as they are, or exchanged as in mirrored data",
+        "left and right of joints or of --op-keypts: as they are, or exchanged as in mirrored data",
         group=DATA,
         otherwise="kept",
     )
@@ -220,6 +220,13 @@ class Settings:
         metavar=("WIDTH", "HEIGHT"),
         otherwise="those of the video",
         check=Check(lambda size: min(size) >= 1, "pixels, 1 or more"),
+    )
+    keypoints_axes: Literal["kept", "y-up", "x-left", "exchanged"] | None = option(
+        None,
+        "axes of --op-keypts: y-up counts y from the lower edge of the image, x-left counts x from the right edge, as"
+        " in mirrored images, exchanged gives y before x",
+        group=IMAGES,
+        otherwise="kept: x from the left, y from the upper edge",
     )
     person: int | None = option(
         None,

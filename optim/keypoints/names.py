@@ -79,6 +79,13 @@ _KNOWN = {
 """Known names without separators and with the side first → the names."""
 
 
+_OTHER_SIDE = {"left": "right", "right": "left"}
+MIRRORED_BODY_25 = [
+    BODY_25.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in BODY_25
+]
+"""Order of BODY_25 in which left and right are exchanged."""
+
+
 def standard_name(name: str) -> str:
     """The name of a point in the spelling that is used here, whatever the spelling of the file.
 

@@ -51,6 +51,7 @@ def answered(settings: Settings) -> frozenset[str]:
         "rotate",
         "depth_scale",
         "keypoints_size",
+        "keypoints_axes",
     )
     given = {name: getattr(settings, name) for name in names}
     return frozenset(name for name, value in given.items() if value is not None and value is not False)

@@ -27,3 +27,19 @@ def turned_matrix(matrix: np.ndarray, degrees: int, *, size: tuple[int, int]) ->
     cx, cy, _ = turned_points(np.array([cx, cy, 1.0]), degrees, size=size)
     fx, fy = (fy, fx) if degrees % 180 else (fx, fy)
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]], matrix.dtype)
+
+
+def with_axes(points: np.ndarray, axes: str | None, *, size: tuple[int, int]) -> np.ndarray:
+    """Keypoints (..., 3) with x from the left and y from the upper edge of the image.
+
+    Args:
+        axes: How they were given: a value of ``--keypoints-axes``.
+        size: Width and height [px] of the image.
+    """
+    width, height = size
+    x, y = points[..., 0], points[..., 1]
+    result = points.copy()
+    others = {"y-up": (x, height - y), "x-left": (width - x, y), "exchanged": (y, x)}
+    result[..., 0], result[..., 1] = others.get(axes or "kept", (x, y))
+    result[~(points[..., 2] > 0)] = 0.0
+    return result

@@ -14,7 +14,7 @@ from optim.checks.images import Keypoints
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.config.settings import Settings
-from optim.keypoints.names import MEDIAPIPE_33, to_body_25
+from optim.keypoints.names import MEDIAPIPE_33, MIRRORED_BODY_25, to_body_25
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
 from optim.loading.files.keypoints import read_checked_keypoints
@@ -22,7 +22,7 @@ from optim.loading.images.camera import CameraFile, guessed_camera, read_camera
 from optim.loading.images.conversion import codec, converted
 from optim.loading.images.masks import IN_MASK, hide, mask_files
 from optim.loading.images.planes import ASSUMED_FLOOR, read_floor
-from optim.loading.images.turning import turned_matrix, turned_points
+from optim.loading.images.turning import turned_matrix, turned_points, with_axes
 from optim.loading.images.video import NotDecodedError, Resampling, Video, resampling, scan_video
 from optim.loading.models import find_body, load_body
 from optim.loading.watching import keypoints_file, watch
@@ -58,7 +58,7 @@ def read(settings: Settings) -> Clip:
         points, rate, of_set = _given(video, rate, settings)
     camera, rows = _camera(video, settings)
     rows += of_set + run_checks(
-        Keypoints(points, video.size, turned=_turn(settings)),
+        Keypoints(points, video.size, turned=_turn(settings), given=settings.op_keypts is not None),
         place=settings.op_keypts or settings.data_path,
         answered=answered(settings),
     )
@@ -187,7 +187,8 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
         set_name=settings.keypoints_set,
         made_for=settings.keypoints_size,
     )
-    points = turned_points(points, _turn(settings), size=size)
+    points = points[:, MIRRORED_BODY_25] if settings.sides == "swapped" else points
+    points = turned_points(with_axes(points, settings.keypoints_axes, size=size), _turn(settings), size=size)
     count, of_file, at_30 = len(points), len(video.times), len(rate)
     each = of_file if abs(count - of_file) <= abs(count - at_30) else at_30
     if abs(count - each) > SPARE * each:

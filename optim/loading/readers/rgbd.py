@@ -18,7 +18,7 @@ from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.config.options import MEASURED_POINTS
 from optim.config.settings import Settings
-from optim.keypoints.names import BODY_25
+from optim.keypoints.names import MIRRORED_BODY_25
 from optim.keypoints.people import follow
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.clips import clip_of_folder
@@ -34,11 +34,6 @@ from optim.loading.world import answered, checked_cloud, metres
 from optim.problem.camera import Camera
 from optim.problem.observations import Observations
 
-_OTHER_SIDE = {"left": "right", "right": "left"}
-MIRRORED_BODY_25 = [
-    BODY_25.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in BODY_25
-]
-"""Order of BODY_25 in which left and right are exchanged."""
 _PROX_SIZE = (1920, 1080)
 log = logging.getLogger(__name__)
 

@@ -68,5 +68,5 @@ SOURCE = DataSource(
         *(".mts", ".m2ts", ".ts", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".asf", ".vob"),
     ),
     through_camera=through_camera,
-    options=(*OF_IMAGES, "rotate", "keypoints_set", "keypoints_size"),
+    options=(*OF_IMAGES, "rotate", "keypoints_set", "keypoints_size", "keypoints_axes", "sides"),
 )

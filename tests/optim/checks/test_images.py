@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+import assets
 from optim.checks import images
 from optim.checks.check import CheckError
 from optim.checks.images import Intrinsics, Keypoints, needed_turn, swapped_frames
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
-from optim.keypoints.names import BODY_25
-from optim.loading.images.turning import turned_points
+from optim.evaluation.images import LEVEL, picture
+from optim.keypoints.names import BODY_25, MIRRORED_BODY_25
+from optim.loading.clip import trajectory
+from optim.loading.files.amass import read_motion
+from optim.loading.images.turning import turned_points, with_axes
+from optim.loading.models import find_body, load_body
 from tests.optim.loading.files.test_keypoints import walker
 
 SIZE = (1280, 720)
+UPRIGHT = next(check for check in images.CHECKS if check.name == "upright in the image")
 
 
 def keypoints(points, size=SIZE):
@@ -134,3 +141,46 @@ def test_keypoints_of_a_larger_image_are_told_by_those_that_detectors_are_sure_o
     points[:24, :, :2] /= 1.5
     found = keypoints(points)["keypoints in the image"]
     assert found.severity == "likely" and "--keypoints-size" in found.advice
+
+
+@pytest.fixture(scope="module")
+def pictured() -> np.ndarray:
+    """Keypoints (60, 25, 3) of somebody who walks and turns before a level camera."""
+    body = load_body(find_body(assets.BODY_FOLDER))
+    motion = trajectory(read_motion(assets.DEMO_FOLDER / "default_walk_turn.npz"), slice(0, 60), body)
+    return picture(motion, body, LEVEL, generator=torch.Generator().manual_seed(2)).keypoints[0].numpy()
+
+
+def test_healthy_pictures_of_a_walk_are_fine(pictured):
+    found = keypoints(pictured)
+    assert all(found[name].severity == "fine" for name in ("proportions in the image", "sides in the image"))
+
+
+def test_sides_that_are_exchanged_in_all_frames_are_told(pictured):
+    for wrong in (pictured[:, MIRRORED_BODY_25], with_axes(pictured, "x-left", size=SIZE)):
+        row = run_checks(Keypoints(wrong, SIZE, turned=0, given=True), place="k")
+        told = {one.check: one for one in row}["sides in the image"]
+        assert told.severity == "likely" and "--sides swapped" in told.advice and "x-left" in told.advice
+
+
+@pytest.mark.parametrize(("factors", "word"), [((0.5, 1), "squeezed"), ((1, 0.5), "stretched")])
+def test_squeezed_and_stretched_images_are_told(pictured, factors, word):
+    row = keypoints(pictured * np.array([*factors, 1], np.float32))["proportions in the image"]
+    assert row.severity == "likely" and word in row.meant and "--keypoints-size" in row.advice
+
+
+def test_one_minus_the_confidence_is_told(pictured):
+    rng, points = np.random.default_rng(0), pictured.copy()
+    points[..., 2] = rng.uniform(0.3, 0.95, points.shape[:2])
+    points[..., :2] += rng.normal(size=points[..., :2].shape) * 20 * (1 - points[..., 2:])
+    assert keypoints(points)["direction of confidence"].severity == "fine"
+    points[..., 2] = 1 - points[..., 2]
+    assert keypoints(points)["direction of confidence"].severity == "likely"
+
+
+def test_axes_that_run_the_other_way_are_named_beside_the_turn(pictured):
+    for axes in ("y-up", "exchanged"):
+        wrong = with_axes(pictured, axes, size=(720, 720))
+        with pytest.raises(CheckError, match=f"--rotate .*--keypoints-axes {axes}"):
+            run_checks(Keypoints(wrong, SIZE, turned=0, given=True), place="k", checks=[UPRIGHT])
+        np.testing.assert_allclose(with_axes(wrong, axes, size=(720, 720)), pictured, atol=1e-3)

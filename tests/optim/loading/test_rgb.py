@@ -11,7 +11,8 @@ import pytest
 
 from optim.common.errors import InputError
 from optim.config.settings import parse
-from optim.keypoints.names import BODY_25
+from optim.keypoints.names import BODY_25, MIRRORED_BODY_25
+from optim.loading.images.turning import with_axes
 from optim.loading.readers import rgb
 from tests.optim.loading.files.test_keypoints import walker
 from tests.videos import grey_frames, write_video
@@ -95,3 +96,12 @@ def test_the_networks_mask_needs_the_networks(clips, tmp_path):
 def test_part_of_a_video_is_fitted_with_its_own_pictures(clips, tmp_path):
     source = read(clips[30], walker(BODY_25, frames=20), tmp_path, "--amass-start-frame", 3, "--amass-seq-len", 15)
     assert source.footage.frames == tuple(range(3, 18)) and source.observations.frames == 15
+
+
+def test_sides_and_axes_of_given_keypoints_are_brought_right(clips, tmp_path):
+    points = walker(BODY_25, frames=20)
+    for axes in ("y-up", "x-left"):
+        source = read(clips[30], with_axes(points, axes, size=(1280, 720)), tmp_path, "--keypoints-axes", axes)
+        np.testing.assert_allclose(source.observations.joints2d[0], points, atol=1e-3)
+    source = read(clips[30], points[:, MIRRORED_BODY_25], tmp_path, "--sides", "swapped")
+    np.testing.assert_allclose(source.observations.joints2d[0], points)
