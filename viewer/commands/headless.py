@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polyscope as ps
-
 from optim.common.errors import InputError
 from optim.common.exit_status import tell_error
 from optim.common.progress import PLAIN, Progress
@@ -22,6 +20,7 @@ from viewer.film.studio import new_file
 from viewer.film.video import VideoError
 from viewer.protocol.view_model import About, LoadFailed, Scene
 from viewer.replay.opening import replay_of
+from viewer.ui.drawing import ps
 from viewer.ui.ui_state import UiState
 from viewer.window.app import App
 from viewer.window.client import Client

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import numpy as np
+
+from viewer.ui.drawing import cv2
 
 SIZE = (104, 26)
 """Width and height [px] where texts have their ordinary size."""

@@ -7,9 +7,9 @@ import ctypes.util
 import sys
 from functools import lru_cache
 
-import cv2
 import numpy as np
-import polyscope as ps
+
+from viewer.ui.drawing import cv2, ps
 
 _RENDERER = 0x1F01
 _READ_FRAMEBUFFER, _RGBA, _PACK_ALIGNMENT = 0x8CA8, 0x1908, 0x0D05

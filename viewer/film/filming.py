@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-import polyscope as ps
 
 from viewer.film.capture import WindowResizing, grab
 from viewer.film.player import Player
 from viewer.film.video import VideoError, VideoWriter
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import ViewModel
+from viewer.ui.drawing import cv2, ps
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import UiState
 

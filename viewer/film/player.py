@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import polyscope as ps
 
 from optim.session import edits
 from viewer.film.script import DIRECTIVES, Directive, Script, ScriptError
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import ViewModel
 from viewer.scene.camera import Viewpoint, body_position, look
+from viewer.ui.drawing import ps
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import LAYERS, Draft, UiState
 

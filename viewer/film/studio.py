@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import polyscope as ps
 from platformdirs import user_videos_path
 
 from optim.common.writing import file_name
@@ -22,6 +21,7 @@ from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.pace import TimeLeft
 from viewer.protocol.view_model import Note, ViewModel
 from viewer.scene.camera import Viewpoint
+from viewer.ui.drawing import ps
 from viewer.ui.layout import Rect
 from viewer.ui.ui_state import Shown, UiState
 

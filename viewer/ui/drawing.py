@@ -1,7 +1,7 @@
-"""Polyscope, ImGui and ImPlot, loaded when the first of their functions is used and not before.
+"""Polyscope, ImGui, ImPlot and OpenCV, loaded when the first of their functions is used and not before.
 
-Polyscope needs libX11 as soon as it is loaded. A browser's server uses tables, texts and curves of the modules that
-draw in the window, and must also run where there is no such library, as on the nodes of a cluster.
+Polyscope needs libX11 and OpenCV libGL as soon as they are loaded. A browser's server uses tables, texts and curves
+of the modules that draw in the window, and must also run where there are none, as on the nodes of a cluster.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import cv2
     import polyscope as ps
     import polyscope.imgui as psim
     import polyscope.implot as implot
@@ -26,9 +27,10 @@ else:
             setattr(self, name, found)  # the next use costs nothing more
             return found
 
-    ps, psim, implot = _Late("polyscope"), _Late("polyscope.imgui"), _Late("polyscope.implot")
+    cv2, ps = _Late("cv2"), _Late("polyscope")
+    psim, implot = _Late("polyscope.imgui"), _Late("polyscope.implot")
 
-__all__ = ["implot", "plot_flags", "ps", "psim", "window_flags"]
+__all__ = ["cv2", "implot", "plot_flags", "ps", "psim", "window_flags"]
 
 
 def plot_flags(*names: str) -> int:

@@ -11,9 +11,6 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-import polyscope as ps
-import polyscope.imgui as psim
-
 from viewer.film.capture import drawn_by_processor
 from viewer.film.studio import Studio
 from viewer.panels.program.help import help_windows
@@ -24,6 +21,7 @@ from viewer.protocol.commands import Command
 from viewer.protocol.view_model import Note
 from viewer.scene.camera import Viewpoint
 from viewer.ui import theme
+from viewer.ui.drawing import ps, psim, window_flags
 from viewer.ui.layout import ROOM, Rect, fitting_scale, lanes_of, layout
 from viewer.ui.ui_state import UiState
 from viewer.ui.widgets import caption, font, tab_row, wide_switch
@@ -40,14 +38,7 @@ The last is long, so that the optimiser has the processor.
 """
 CALM_AFTER = 0.5  # seconds without input
 
-_PANEL_FLAGS = (
-    int(psim.ImGuiWindowFlags_NoTitleBar)
-    | int(psim.ImGuiWindowFlags_NoResize)
-    | int(psim.ImGuiWindowFlags_NoMove)
-    | int(psim.ImGuiWindowFlags_NoCollapse)
-    | int(psim.ImGuiWindowFlags_NoSavedSettings)
-    | int(psim.ImGuiWindowFlags_NoBringToFrontOnFocus)
-)
+_PANEL_FLAGS = ("NoTitleBar", "NoResize", "NoMove", "NoCollapse", "NoSavedSettings", "NoBringToFrontOnFocus")
 
 
 class App(FrontEnd):
@@ -219,7 +210,7 @@ class App(FrontEnd):
 
     def _offer_restart(self, free: Rect) -> None:
         psim.SetNextWindowPos((free.x + free.width / 2, free.y + free.height / 2), 0, (0.5, 0.5))
-        psim.Begin("lost", _PANEL_FLAGS | int(psim.ImGuiWindowFlags_AlwaysAutoResize))
+        psim.Begin("lost", window_flags(*_PANEL_FLAGS, "AlwaysAutoResize"))
         psim.TextColored(theme.rgba(theme.BAD), self.client.obituary)
         where = "goes on from its last iteration" if self.client.recorded else "begins anew"
         psim.TextDisabled(f"A new one {where}.")
@@ -261,7 +252,7 @@ def _listed(panel: Callable[..., Iterable[Command]], *arguments: object) -> list
 def _open(name: str, rect: Rect) -> None:
     psim.SetNextWindowPos((rect.x, rect.y))
     psim.SetNextWindowSize((rect.width, rect.height))
-    psim.Begin(name, _PANEL_FLAGS)
+    psim.Begin(name, window_flags(*_PANEL_FLAGS))
 
 
 def _centred(free: Rect, text: str) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 
-import polyscope as ps
-import polyscope.imgui as psim
-
 from viewer.film.filming import Side
 from viewer.panels.fit.losses import plot_losses
 from viewer.panels.fit.timeline import draw_schedule, positions
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
+from viewer.ui.drawing import ps, psim, window_flags
 from viewer.ui.layout import Rect
 from viewer.ui.widgets import font, number
 
 MARGIN, PLOT_WIDTH, PLOT_HEIGHT, BAR_HEIGHT, CAPTION_HEIGHT = 16.0, 300.0, 168.0, 36.0, 58.0
 CAPTION = 28.0 / 720.0  # height of a caption's letters against the window's, so that it can be read in a video
 LEAST_HEIGHT = 400.0  # of a window that has room for the loss curve
-_FLAGS = int(psim.ImGuiWindowFlags_NoDecoration) | int(psim.ImGuiWindowFlags_NoSavedSettings)
+_FLAGS = ("NoDecoration", "NoSavedSettings")
 
 
 def free_of_overlay(size: tuple[int, int]) -> Rect:
@@ -117,4 +115,4 @@ def _draw_lines(lines: list[tuple[str, theme.Color]], middle: float, top: float)
 def _open(name: str, x: float, y: float, width: float, height: float) -> None:
     psim.SetNextWindowPos((x, y))
     psim.SetNextWindowSize((width, height))
-    psim.Begin(name, _FLAGS)
+    psim.Begin(name, window_flags(*_FLAGS))

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polyscope as ps
 
 from optim.common.writing import file_name
 from viewer.film.studio import new_file, videos_folder
 from viewer.protocol.messages import Message
 from viewer.protocol.view_model import Note, ViewModel
+from viewer.ui.drawing import ps
 from viewer.ui.opening import Opening
 from viewer.ui.ui_state import FilmingState, UiState
 

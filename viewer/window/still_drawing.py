@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import deque
 from multiprocessing.connection import Connection
 
-import cv2
 import numpy as np
-import polyscope as ps
 
 from optim.common.errors import InputError
 from optim.common.writing import replacing
 from viewer.film.capture import CaptureError, grab
 from viewer.protocol.commands import Command
 from viewer.protocol.messages import Message
+from viewer.ui.drawing import cv2, ps
 from viewer.window.app import App
 from viewer.window.still import Still
 from viewer.window.window import WindowUnavailable, start_polyscope

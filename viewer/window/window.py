@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Literal
 
-import polyscope as ps
 from threadpoolctl import threadpool_limits
 
 from optim.common.exit_status import tell_error
@@ -18,6 +18,7 @@ from viewer.film.sign import TITLE
 from viewer.protocol.commands import Quit
 from viewer.protocol.view_model import About
 from viewer.ui import theme
+from viewer.ui.drawing import ps
 from viewer.ui.fonts import use_font_for
 from viewer.ui.opening import Opening
 from viewer.ui.preferences import (
@@ -63,9 +64,19 @@ _PROBLEMS: dict[Backend, Callable[[], str | None]] = {
 
 def require(backend: Backend) -> None:
     """Raise ``WindowUnavailable`` if a backend cannot be used here; call it before anything is loaded."""
-    problem = _PROBLEMS[backend]()
+    problem = _PROBLEMS[backend]() or missing_library()
     if problem is not None:
         raise WindowUnavailable(problem)
+
+
+def missing_library() -> str | None:
+    """What keeps Polyscope or OpenCV from being loaded here. None if nothing does."""
+    try:
+        for name in ("polyscope", "cv2"):
+            importlib.import_module(name)
+    except ImportError as error:
+        return f"a library of the system is missing ({error}); the README lists what to install"
+    return None
 
 
 def start_polyscope(backend: Backend, *, size: tuple[int, int] = WINDOW_SIZE) -> None:

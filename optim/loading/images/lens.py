@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from optim.common.errors import InputError
@@ -27,7 +26,7 @@ MODELS = ("distortion_model", "camera_model", "model", "lens_model")
 """Names under which a camera file may name the model of its lens."""
 OTHER_MODELS = ("fisheye", "equidistant", "kannala", "omni", "division", "equirect", "spherical", "ftheta", "inverse")
 """Parts of the names of lens models that are not OpenCV's usual one."""
-_STEPS = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 200, 1e-6)
+_STEPS, _CLOSE = 200, 1e-6
 
 
 def distortion(content: Any, path: Path) -> np.ndarray | None:
@@ -68,5 +67,8 @@ def undistorted(pixels: np.ndarray, matrix: np.ndarray, coefficients: np.ndarray
     """Rays x / z and y / z (N, 2) of pixels (N, 2) in the image of a lens."""
     if not len(pixels):
         return np.zeros((0, 2))
+    import cv2  # needs libGL, which a fit without pictures must do without
+
     places = np.asarray(pixels, np.float64)[:, None]
-    return cv2.undistortPoints(places, matrix, coefficients, R=None, P=None, criteria=_STEPS)[:, 0]
+    until = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, _STEPS, _CLOSE)
+    return cv2.undistortPoints(places, matrix, coefficients, R=None, P=None, criteria=until)[:, 0]

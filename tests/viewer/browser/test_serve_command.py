@@ -114,10 +114,12 @@ sys.meta_path.insert(0, Missing())
 def test_it_needs_no_library_of_a_display(run_file, tmp_path):
     """Neither libX11, which Polyscope loads, nor libGL, which OpenCV loads, are on the nodes of a cluster."""
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_LIBRARIES)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    fit = [sys.executable, "-c", "import viewer.commands.fit, viewer.worker.worker, optim.loading.problem"]
+    assert subprocess.run(fit, cwd=ROOT, env=environment, timeout=120).returncode == 0
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "run_viewer.py"), "serve", str(run_file), "--port", "0"],
-        cwd=tmp_path, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
     try:
         assert process.stdout is not None

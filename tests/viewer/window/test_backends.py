@@ -13,6 +13,7 @@ import pytest
 
 from tests.viewer.xserver import xserver
 from viewer.window import backends, glx_probe
+from viewer.window.window import WindowUnavailable, require
 
 ROOT = Path(__file__).parents[3]
 WINDOW = """
@@ -202,3 +203,10 @@ def test_a_display_that_vanishes_is_a_sentence_and_no_crash(then):
         pytest.skip(problem)
     done = run(VANISHED, then, DISPLAY=":77")
     assert (done.returncode, done.stdout) == (7, "the display is gone (Failed to initialize glfw)\n"), done.stderr
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    """libX11 for Polyscope, libGL for OpenCV: without them neither can be imported."""
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(WindowUnavailable, match="a library of the system is missing .*cv2.*README"):
+        require("openGL_mock")

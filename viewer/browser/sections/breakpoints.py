@@ -18,6 +18,8 @@ from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
 from viewer.ui.ui_state import UiState
 
+NONE = "A recorded run has no breakpoints."
+
 
 class Breakpoints:
     """A tick for each condition, and its bound or its term."""
@@ -44,7 +46,8 @@ class Breakpoints:
     def follow(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """The conditions as they stand, and the one that was hit last."""
         self._view, caught = view, view.caught
-        self.caught.content = "" if caught is None else small(dotted(theme.WARN, caught_text(view, caught)))
+        none = "" if view.breakpoints else small(NONE)
+        self.caught.content = none if caught is None else small(dotted(theme.WARN, caught_text(view, caught)))
         self.back.visible = caught is not None
         self.back.disabled = caught is None or caught.last_good is None
         for index, setting in enumerate(view.breakpoints):

@@ -29,7 +29,7 @@ class ExportFiles:
         }
         hint = "\n".join(f"{name}: {text}" for name, text in BONES.items())
         self.bones = gui.add_dropdown("bones", tuple(BONES), hint=hint)
-        self.scale = gui.add_number("×", ui.export_scale, min=0.001, max=10_000.0, step=0.001, hint=SCALE_HELP)
+        self.scale = gui.add_number("scale ×", ui.export_scale, min=0.001, max=10_000.0, step=0.001, hint=SCALE_HELP)
         self.button = gui.add_button(EXPORT, hint=f"{EXPORT_HELP}. It is downloaded.", icon=viser.Icon.DOWNLOAD)
         for name, tick in self.ticks.items():
             inbox.changed(tick, partial(self._choose, name))
