@@ -1,11 +1,16 @@
 """Data that a preset transforms before the fit comes back into the frame of the input as it was."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 
 from optim.config.settings import parse
-from optim.loading.input_frame import motion_of_input, problem_of_input
+from optim.loading.input_frame import canonicalised, motion_of_input, problem_of_input
 from optim.loading.problem import load_problem
 from optim.problem.frames import PriorFrame
+from optim.problem.variables import Trajectory
+from tests import fakes
 from tests.motions import write_walk
 
 
@@ -31,6 +36,20 @@ def test_a_round_trip_through_the_frame_of_the_true_first_frame(model_files, tmp
     for name in ("trans", "root_orient", "pose_body", "joints"):
         there, here = getattr(back.ground_truth, name), getattr(world.ground_truth, name)
         torch.testing.assert_close(there, here, atol=5e-6, rtol=0)
+
+
+def test_every_kind_of_3d_observation_goes_there_and_back():
+    kinds = ("joints3d", "verts3d", "points3d")
+    given = fakes.problem(*kinds, frames=4)
+    trans, root, pose, betas = (v.float() for v in fakes.motion(np.random.RandomState(0), 1, 4, camera=False))
+    truth = Trajectory(trans, root, pose, betas, given.body.joints(trans, root, pose, betas))
+    seen, there, frame = canonicalised(given.observations, truth, given.body)
+    back = problem_of_input(replace(given, observations=seen, ground_truth=there, from_input=frame)).observations
+    for kind in kinds:
+        before = getattr(given.observations, kind)
+        torch.testing.assert_close(getattr(seen, kind), frame.points(before))
+        assert float((getattr(seen, kind) - before).abs().max()) > 0.1
+        torch.testing.assert_close(getattr(back, kind), before, atol=1e-5, rtol=0)
 
 
 def test_the_inverse_undoes_a_transform():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from tests.viewer import conftest
 from tests.viewer.worker.test_worker import Bench
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Note, ViewModel
+from viewer.worker.live import MOST_RESTARTS, Live
 
 
 def done() -> Session:
@@ -46,6 +49,29 @@ def test_the_fit_goes_on_after_the_end_of_its_schedule_until_nothing_is_left_to_
     assert not bench.worker.turn(), "it rests"
     bench.send(edits.SetWeight("joints3d", 5 * weight(bench), 3))
     assert bench.session.current.cause == "iteration", "an edit wakes it"
+
+
+def test_it_rests_near_the_minimum_of_the_last_batch_only(monkeypatch):
+    live = Live(done())
+    for left, batches, rests in ((1e-4, 1, True), (5e-4, 1, False), (1e-4, 2, False)):
+        monkeypatch.setattr(Live, "left", left)
+        monkeypatch.setattr(Session, "batch_count", batches)
+        assert live.resting is rests
+
+
+def test_an_edit_gives_a_stalled_solver_new_tries(monkeypatch):
+    session = done()
+    here = session.current
+    stalled = replace(here, solver=replace(here.solver, stop="no step", stalled=True))
+    monkeypatch.setattr(Session, "current", property(lambda self: stalled))
+    monkeypatch.setattr(Session, "apply", lambda self, edit: stalled)
+    live = Live(session)
+    for _ in range(2):
+        for _ in range(MOST_RESTARTS):
+            assert not live.resting
+            live.step(lambda: False)
+        assert live.resting
+        live.edited(stalled)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +136,46 @@ def test_what_is_dragged_is_shown_and_what_it_changes(bench):
     old, new = view.live.figures["observed_cm"]
     assert new < old, "a larger weight of the observations brings the body nearer to them"
     assert {"mean_skate_mm", "mean_acceleration", "end_drift_cm"} <= set(view.live.figures) | {"mean_skate_mm"}
+
+
+def test_every_edit_is_compared_with_the_motion_before_it(bench):
+    for value in (2.0, 50.0):
+        before = bench.session.fit.trajectory().joints.numpy().copy()
+        bench.send(edits.SetWeight("joints3d", value, 3))
+        bench.worker.publish_view()
+        np.testing.assert_array_equal(bench.view.live.before.joints, before)
+
+
+def test_nothing_is_compared_where_an_older_iteration_is_shown_or_a_drag_was_cancelled(bench):
+    bench.send(edits.SetWeight("joints3d", 2.0, 3))
+    bench.worker.publish_view()
+    assert bench.view.live is not None
+    bench.send(c.Inspect(0))
+    bench.worker.publish_view()
+    assert bench.view.live is None
+    bench.send(c.Inspect(None))
+    bench.send(dragged(30.0), turns=2)
+    bench.worker._live.end_drag(keep=False)
+    bench.worker.publish_view()
+    assert bench.view.live is None
+
+
+def test_drags_to_the_same_value_have_two_bookmarks(bench):
+    for _ in range(2):
+        bench.send(dragged(3.0), c.EndDrag())
+    assert len(set(bench.session.history.bookmarks.values())) == 2
+    assert not any(note.level != "info" for note in bench.of(Note))
+
+
+def test_drift_is_measured_from_the_stage_2_that_the_fit_has_now():
+    session = done()
+    live = Live(session)
+    first = live._stage2()
+    session.rewind(session.fit.end_of_stage(1).id)
+    session.apply(edits.SetWeight("joints3d", 30.0, 2))
+    session.run()
+    now = live._stage2()
+    assert torch.equal(now.trans, session.fit.stage2_trajectory.trans) and not torch.equal(now.trans, first.trans)
 
 
 def test_newer_values_of_a_drag_replace_older_ones_that_wait(bench):
