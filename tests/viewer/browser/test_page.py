@@ -143,6 +143,8 @@ def test_an_edited_weight_arrives_once_and_the_page_shows_it(browsing):
     tab.change("edits", "Undo")
     here.until(lambda: here.view.weights[0, 0] == pytest.approx(default))
     here.until(lambda: tab.widget(TERM)["value"] == 0.0)
+    tab.change("edits", "Redo")
+    here.until(lambda: here.view.weights[0, 0] == pytest.approx(slider_weight(1.0, default)))
 
 
 def test_two_browsers_show_one_state_and_the_last_edit_wins(browsing):
@@ -233,6 +235,9 @@ def test_curves_of_drift_floor_and_overlaps(browsing):
         here.until(lambda kind=kind: kind in here.view.analyses and plot.visible)
         here.until(lambda: tab.widgets[plot._impl.uuid]["visible"])
         assert here.view.analyses[kind].value is not None
+        if name == "floor":
+            tab.change("sub-sequence", "2")
+            here.until(lambda: here.page.ui.sequence == 1)
         tab.change("of", "nothing")
         here.until(lambda: not plot.visible)
 
