@@ -16,6 +16,10 @@ from optim.solver import lbfgs
 from optim.solver.lbfgs import LbfgsState
 from optim.solver.solver import STOP_EVALUATIONS, STOP_ITERATIONS, Model, ModelAt, Point, Search, State
 
+KEPT = 10
+"""Number of curvature pairs that stay when the objective changes. Each costs an answer of the new model, and more of
+them did not lead to the minimum any sooner (docs/optimiser.md)."""
+
 
 @dataclass(frozen=True)
 class Options(lbfgs.Options):
@@ -24,7 +28,7 @@ class Options(lbfgs.Options):
     first_damping: float = 1.0
     """Damping of the first model, whose point may be far from the minimum."""
     damping: float = 0.1
-    """Damping of later models, where the line searches before them were not shortened."""
+    """Damping of later models, where the line searches before them were not shortened, and of one after an edit."""
     lasts: int = 15
     """Number of iterations after which the first model is made anew; a later one lasts twice as long as the last."""
     short: float = 0.3
@@ -70,9 +74,9 @@ def restart(
 ) -> ModelledState:
     """Continue the same step under another objective: its model is made at the point, and the memory is cleared.
 
-    With ``keep_memory`` the curvature pairs of the other objective stay.
+    With ``keep_memory`` the latest ``KEPT`` curvature pairs of the other objective stay.
     """
-    pairs = state.pairs if keep_memory and isinstance(state, LbfgsState) else ()
+    pairs = state.pairs[-KEPT:] if keep_memory and isinstance(state, LbfgsState) else ()
     plain = lbfgs.restart(state, point, preconditioner=preconditioner)
     known = {field.name: getattr(plain, field.name) for field in fields(LbfgsState)}
     return ModelledState(**{**known, "pairs": pairs})
@@ -131,7 +135,8 @@ def _made(state: ModelledState, options: Options) -> Made:
     """Where the model of the next iteration is made: where it was, or here if it is due."""
     old = state.made
     if old is None:
-        return Made(state.point.x, options.first_damping, options.lasts)
+        damping = options.damping if state.pairs else options.first_damping
+        return Made(state.point.x, damping, options.lasts)
     if old.iterations < old.lasts and old.shortened < options.patience:
         return old
     damping = options.damping

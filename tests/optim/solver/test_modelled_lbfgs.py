@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from optim.solver import lbfgs, modelled_lbfgs
-from optim.solver.modelled_lbfgs import ModelledState, Options
+from optim.solver.modelled_lbfgs import KEPT, ModelledState, Options
 from optim.solver.solver import STOP_EVALUATIONS, STOP_ITERATIONS, ModelAt, Point
 from tests.optim.solver.test_against_torch import rough
 from tests.optim.solver.test_lbfgs import objective
@@ -206,11 +206,16 @@ def test_without_a_model_it_is_plain_lbfgs():
 
 
 def test_another_objective_clears_model_and_memory():
-    state = all_states(1, Options(max_iterations=6))[-1]
+    options = Options(max_iterations=15)
+    state = next(state for state in all_states(1, options) if len(state.pairs) > 1)
+    state = replace(state, pairs=KEPT * state.pairs)
+    assert len(state.pairs) > KEPT
     point = replace(state.point, value=5.0)
     again = modelled_lbfgs.restart(state, point)
     assert again.made is None and again.pairs == () and again.point is point
     kept = modelled_lbfgs.restart(state, point, keep_memory=True)
-    assert kept.made is None and kept.pairs == state.pairs
+    assert kept.made is None and kept.pairs == state.pairs[-KEPT:]
+    dampings = [modelled_lbfgs._made(one, options).damping for one in (again, kept)]
+    assert dampings == [options.first_damping, options.damping]
     plain = lbfgs.restart(state, point)
     assert isinstance(modelled_lbfgs.restart(plain, point), ModelledState)
