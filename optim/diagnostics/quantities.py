@@ -93,6 +93,9 @@ QUANTITIES = {
     "end_drift_cm": Quantity(
         "end drift", "cm", "distance of the root joint in the last frame from the motion that stage 3 encodes"
     ),
+    "overlap_cm": Quantity(
+        "overlap distance", "cm", "mean distance of the key vertices where sub-sequences overlap", digits=2
+    ),
     "mean_px": Quantity("reprojection", "px", "mean distance of projected and detected keypoints that enter the loss"),
 }
 """Name of the field with the values → the quantity. The motion that a roll-out encodes is that of stage 2; its missing
@@ -109,6 +112,7 @@ TUNED = (
     "floor_tilt",
     "mean_acceleration",
     "end_drift_cm",
+    "overlap_cm",
 )
 """Figures of a whole fit by which weights are judged (``optim.diagnostics.tuned``)."""
 PAIR = ("pair_root_cm", "pair_heading_deg", "pair_joints_cm", "pair_foot_cm", "pair_betas", "pair_floor_cm")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from optim.diagnostics.agreement import data_distance
+from optim.diagnostics.agreement import data_distance, overlap_disagreement
 from optim.diagnostics.ground import floor_tilt
 from optim.diagnostics.metrics import acceleration, feet_near_floor, foot_skate, joint_error, toe_penetration
 from optim.problem.variables import Trajectory
@@ -33,6 +33,7 @@ def tuned_figures(fit: Fit, snapshot: Snapshot | None = None, *, encoded: Trajec
         "end_drift_cm": None
         if encoded is None or snapshot.stage < 3
         else 100.0 * (seen.joints[:, -1, 0] - encoded.joints[:, -1, 0]).norm(dim=-1),
+        "overlap_cm": np.array([pair.position_cm.mean() for pair in overlap_disagreement(fit, snapshot)]),
     }
     means = {name: _mean(np.asarray(values)) for name, values in found.items() if values is not None}
     return {name: value for name, value in means.items() if np.isfinite(value)}

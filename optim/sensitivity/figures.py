@@ -13,6 +13,7 @@ from torch import Tensor
 
 from optim.diagnostics.metrics import FEET, NEAR_FLOOR, TOES, acceleration_of
 from optim.objective.prediction import Prediction
+from optim.objective.terms.overlap import Difference, against_previous, overlap_lengths, within_batch
 from optim.objective.terms.scene import there
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
@@ -28,13 +29,16 @@ NOISE: Mapping[str, float] = {
     "observed_cm": 0.006,
     "observed_px": 0.1,
     "mean_skate_mm": 0.035,
+    "planted_share": 0.5,
     "toe_depth_cm": 0.005,
+    "floor_tilt": 0.02,
     "mean_acceleration": 0.03,
     "end_drift_cm": 0.025,
+    "overlap_cm": 0.02,
 }
 """Name in ``quantities.TUNED`` → change below which a re-fit of the same loss differs by chance. Measured on the demo
-clip, except for ``observed_px``, which is a choice."""
-ROUGH = ("mean_skate_mm", "toe_depth_cm", "end_drift_cm")
+clip, except for ``observed_px``, ``planted_share``, ``floor_tilt`` and ``overlap_cm``, which are choices."""
+ROUGH = ("mean_skate_mm", "planted_share", "toe_depth_cm", "end_drift_cm")
 """Figures of which only the direction of a change is predicted well."""
 
 
@@ -62,18 +66,54 @@ def figures_of(problem: Problem, prediction: Prediction, encoded: Trajectory | N
     found["mean_acceleration"] = lambda p: acceleration_of(p.points.joints, fps=problem.fps).mean()
     if prediction.in_prior is not None:
         found["mean_skate_mm"] = lambda p: skate(_upright(p))
+        found["planted_share"] = lambda p: planted(_upright(p))
         found["toe_depth_cm"] = lambda p: toe_depth(_upright(p))
         if encoded is not None:
             end = encoded.joints[:, -1, 0]
             found["end_drift_cm"] = lambda p: 100.0 * (p.points.joints[:, -1, 0] - end).norm(dim=-1).mean()
+    if problem.has_camera and "floor_plane" in prediction.variables:
+        floor = problem.observed_floor
+        found["floor_tilt"] = lambda p: angle(p.variables["floor_plane"], floor)
+    if seen.seq_interval is not None and prediction.points.verts3d is not None and _gaps(problem, prediction).numel():
+        found["overlap_cm"] = lambda p: 100.0 * _gaps(problem, p).mean()
     return found
+
+
+def angle(floors: Tensor, others: Tensor) -> Tensor:
+    """Mean angle [°] between planes (B, 3), given as normal times offset."""
+    sine = (torch.linalg.cross(floors, others).square().sum(-1) + 1e-16).sqrt()
+    return torch.atan2(sine, (floors * others).sum(-1)).rad2deg().mean()
+
+
+def _gaps(problem: Problem, prediction: Prediction) -> Tensor:
+    """Distance [m] of the key vertices in each overlap of sub-sequences, one number for each overlap."""
+    points, seen, found = there(prediction.points.verts3d), problem.observations, list[Tensor]()
+    distance: Difference = lambda before, after: (before - after).norm(dim=-1)  # noqa: E731
+    intervals = there(seen.seq_interval)
+    if seen.previous is not None and seen.previous.seq_interval[1] > int(intervals[0, 0]):
+        length = seen.previous.seq_interval[1] - int(intervals[0, 0])
+        found.append(against_previous(points, seen.previous.verts3d, length, distance))
+    for b, length in enumerate(overlap_lengths(intervals)):
+        found.append(within_batch(points[b : b + 2], [length], distance))
+    return torch.stack([gap.mean() for gap in found if gap.numel()]) if found else points.new_zeros(0)
+
+
+def planted(joints: Tensor) -> Tensor:
+    """Share [%] of the frames in which a foot is and was near the floor; ``joints`` as for ``skate``."""
+    near = _near(joints[:, :, list(FEET)])
+    return 100.0 * (1.0 - (1.0 - near).prod(-1)).mean()
+
+
+def _near(feet: Tensor) -> Tensor:
+    """How far each foot (B, T, 4, 3) is near the floor, now and in the frame before, 0 to 1: (B, T - 1, 4)."""
+    near = ((torch.tensor(NEAR_FLOOR, dtype=feet.dtype) - feet[..., 2]) / GATE).sigmoid()
+    return near[:, 1:] * near[:, :-1]
 
 
 def skate(joints: Tensor) -> Tensor:
     """Mean horizontal move [mm/frame] of feet near the floor; ``joints`` is (B, T, 22, 3), z up, floor at z = 0."""
     feet = joints[:, :, list(FEET)]
-    near = ((torch.tensor(NEAR_FLOOR, dtype=feet.dtype) - feet[..., 2]) / GATE).sigmoid()
-    near = near[:, 1:] * near[:, :-1]
+    near = _near(feet)
     speed = ((feet[:, 1:, :, :2] - feet[:, :-1, :, :2]).square().sum(-1) + 1e-8).sqrt()
     return 1000.0 * (speed * near).sum() / near.sum().clamp_min(1e-6)
 

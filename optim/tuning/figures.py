@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 
 from optim.common.errors import InputError
-from optim.diagnostics.agreement import overlap_disagreement
 from optim.diagnostics.metrics import contact_accuracy, joint_errors
 from optim.diagnostics.quantities import QUANTITIES, TUNED
 from optim.diagnostics.tuned import tuned_figures
@@ -29,7 +28,6 @@ class Figure:
 _LARGER = ("planted_share",)
 FIGURES: dict[str, Figure] = {
     **{name: Figure(QUANTITIES[name].label, QUANTITIES[name].unit, name in _LARGER) for name in TUNED},
-    "overlap_cm": Figure("overlap distance", "cm"),
     "joints_visible": Figure("visible joints", "cm"),
     "joints_occluded": Figure("occluded joints", "cm"),
     "joints_end_effectors": Figure("ankles, toes, wrists", "cm"),
@@ -65,9 +63,6 @@ def figures_of(fit: Fit, *, encoded: Trajectory | None, spent: int = 0) -> dict[
     """
     with torch.no_grad():
         found = tuned_figures(fit, encoded=encoded)
-        pairs = overlap_disagreement(fit)
-        if pairs:
-            found["overlap_cm"] = sum(float(pair.position_cm.mean()) for pair in pairs) / len(pairs)
         truth, visible = fit.problem.ground_truth, fit.problem.observations.visible.get("joints3d")
         if truth is not None:
             motion = fit.trajectory()

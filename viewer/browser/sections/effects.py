@@ -8,12 +8,11 @@ from functools import partial
 
 import viser
 
-from optim.diagnostics.quantities import QUANTITIES
+from optim.diagnostics.quantities import QUANTITIES, TUNED
 from viewer.browser.controls import Inbox
 from viewer.browser.sections.messages import small
 from viewer.panels.inspect.effects import (
     FACTORS,
-    FIGURES,
     OVERVIEW,
     OVERVIEW_HELP,
     PREDICT,
@@ -34,7 +33,7 @@ from viewer.protocol.view_model import ViewModel
 from viewer.ui.ui_state import UiState
 
 NONE = "none"
-LABELS = {name: f"{QUANTITIES[name].label} [{QUANTITIES[name].unit}]" for name in FIGURES}
+LABELS = {name: f"{QUANTITIES[name].label} [{QUANTITIES[name].unit}]" for name in TUNED}
 
 
 class Effects:
@@ -42,7 +41,7 @@ class Effects:
 
     def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState, view: ViewModel) -> None:
         self._ui, self._inbox, self._view = ui, inbox, view
-        definitions = "\n".join(f"{LABELS[name]}: {QUANTITIES[name].definition}" for name in FIGURES)
+        definitions = "\n".join(f"{LABELS[name]}: {QUANTITIES[name].definition}" for name in TUNED)
         self.figure = gui.add_dropdown("figure", tuple(LABELS.values()), hint=definitions)
         self.ask = gui.add_button(OVERVIEW, hint=OVERVIEW_HELP, icon=viser.Icon.ARROWS_MOVE_VERTICAL)
         self.table = gui.add_html("")
@@ -86,7 +85,7 @@ class Effects:
         yield from ()
 
     def _choose(self, label: str) -> None:
-        self._ui.effect_figure = next(name for name in FIGURES if LABELS[name] == label)
+        self._ui.effect_figure = next(name for name in TUNED if LABELS[name] == label)
 
     def _take(self, name: str) -> None:
         self._ui.effect_weight = "" if name == NONE else name

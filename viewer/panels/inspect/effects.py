@@ -20,8 +20,6 @@ OVERVIEW_HELP = "Predict what each weight × 1.3 would do to this figure, in som
 PREDICT, TRY = "Predict", "Try it"
 PREDICT_HELP = "Predict the fit with this weight; the layer Predicted draws its motion if it lowers the loss"
 TRY_HELP = "Re-fit for some iterations with this weight and without it, apart from the fit, and compare"
-FIGURES = tuple(name for name in TUNED if name not in ("planted_share", "floor_tilt"))
-"""Figures with a prediction; the others have steps or no noise floor."""
 
 
 def effects_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -43,7 +41,7 @@ def effects_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
 def _overview_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:
     psim.SetNextItemWidth(110.0 * scale())
     if psim.BeginCombo("##figure", QUANTITIES[ui.effect_figure].label):
-        for name in FIGURES:
+        for name in TUNED:
             quantity = QUANTITIES[name]
             if psim.Selectable(f"{quantity.label} [{quantity.unit}]##{name}", name == ui.effect_figure):
                 ui.effect_figure = name
