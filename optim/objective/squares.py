@@ -128,6 +128,11 @@ def joints3d(place: Place) -> Iterator[Squares]:
     yield _seen(place, place.joints, place.scene.seen.masked("joints3d").mask)
 
 
+def expected_joints(place: Place) -> Iterator[Squares]:
+    """Hidden joints against their expected places."""
+    yield _seen(place, place.joints, place.scene.expected.mask)
+
+
 def verts3d(place: Place) -> Iterator[Squares]:
     """Key vertices against observed ones."""
     yield _seen(place, place.verts3d, place.scene.seen.masked("verts3d").mask)
@@ -202,6 +207,7 @@ SQUARES: dict[str, SquaresOf] = {
     function.__name__: function
     for function in (
         joints3d,
+        expected_joints,
         verts3d,
         points3d,
         joints2d,

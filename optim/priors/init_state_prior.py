@@ -41,6 +41,36 @@ class InitStatePrior:
         object.__setattr__(self, "whitening", whitening.to(self.means.dtype))
         object.__setattr__(self, "offsets", offsets.to(self.means.dtype))
 
+    def expected(self, state: Tensor, known: Tensor, *, error: Tensor) -> Tensor:
+        """Mean of the first frames, given some of their numbers.
+
+        Args:
+            state: (N, 138); only the known numbers count.
+            known: (N, 138) bool.
+            error: (138,) standard deviation of the errors of known numbers.
+
+        Returns:
+            (N, 138). Known numbers are smoothed by the mixture too.
+        """
+        found = torch.empty_like(state)
+        masks, kind = known.unique(dim=0, return_inverse=True)
+        for index, mask in enumerate(masks):
+            rows = kind == index
+            found[rows] = self._expected(state[rows][:, mask].double(), mask, error[mask].double()).to(state.dtype)
+        return found
+
+    def _expected(self, values: Tensor, mask: Tensor, error: Tensor) -> Tensor:
+        """The mean (N, 138) given the values (N, n) of the numbers in the mask (138,), in double precision."""
+        means, covariances = self.means.double(), self.covariances.double()
+        cross = covariances[:, :, mask]
+        factor = torch.linalg.cholesky(cross[:, mask] + torch.diag(error**2))
+        off = values - means[:, None, mask]  # (K, N, n)
+        solved = torch.cholesky_solve(off.mT, factor)
+        distance = (off * solved.mT).sum(-1)
+        volume = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        share = (self.weights.double().log()[:, None] - volume[:, None] - 0.5 * distance).softmax(0)
+        return (share[..., None] * (means[:, None] + (cross @ solved).mT)).sum(0)
+
     @timed("priors")
     def log_prob(self, state: Tensor) -> Tensor:
         """Log-density (B,) [nats] of first frames (B, 138)."""

@@ -18,7 +18,7 @@ from optim.priors.pose_prior import PosePrior
 from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.frames import PriorFrame
-from optim.problem.observations import Observations
+from optim.problem.observations import Masked, Observations
 from optim.problem.variables import Trajectory
 from optim.schedule.data_types import data_type_of
 
@@ -52,6 +52,9 @@ class Problem:
     novelty: Tensor | None = None
     """(B, T) from 0 to 1: how far each frame of the motion of stage 2 is outside the motion prior, where the rules of a
     preset weaken the prior there (``Preset.unknown_motion``); None: it is trusted everywhere."""
+    expected_joints: Tensor | None = None
+    """(B, T, 22, 3) [m] in the input frame: places where the prior of the first state expects joints that are hidden
+    (``Preset.hidden_joints``), +inf for all others; None: no places are expected."""
     footage: Footage | None = None
     asked_overlap: int | None = None
     """Smallest number of frames that neighbouring sub-sequences of a split clip share, as the user gave it."""
@@ -120,7 +123,8 @@ class Problem:
 
     @cached_property
     def offers(self) -> frozenset[str]:
-        """Inputs for loss terms that are there: the observed modalities, ``floor``, ``overlap`` and ``previous``.
+        """Inputs for loss terms that are there: the observed modalities, ``floor``, ``expected``, ``overlap`` and
+        ``previous``.
 
         ``overlap`` means that sub-sequences of one clip share frames with each other or with ``previous``, the fitted
         last sub-sequence of the batch before.
@@ -128,11 +132,21 @@ class Problem:
         seen, offered = self.observations, set(self.observations.modalities)
         if self.floor is not None:
             offered.add("floor")
+        if self.expected_joints is not None:
+            offered.add("expected")
         if seen.previous is not None:
             offered |= {"overlap", "previous"}
         if seen.seq_interval is not None and self.batch > 1:
             offered.add("overlap")
         return frozenset(offered)
+
+    @cached_property
+    def expected(self) -> Masked:
+        """``expected_joints`` as the data terms take observed points."""
+        assert self.expected_joints is not None
+        known = torch.isfinite(self.expected_joints)
+        values = torch.where(known, self.expected_joints, torch.zeros_like(self.expected_joints))
+        return Masked(values, known[..., :1].to(values.dtype))
 
     @cached_property
     def observed_floor(self) -> Tensor:

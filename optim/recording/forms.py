@@ -31,14 +31,14 @@ FORMS = (
         "Preset",
         "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps:missing_frames"
         " stage_3 units:preconditioner split stitching cloud_scale solver flat_gain stage_3_solver contacts"
-        " unknown_motion flat_iterations",
+        " unknown_motion flat_iterations hidden_joints",
         shared=True,
     ),
     form(
         Phase,
         "Phase",
         "name stage variables steps iterations frames weights init_motion_frames segment preset solver flat_gain"
-        " flat_iterations joining",
+        " flat_iterations joining for_hidden",
         shared=True,
     ),
 )

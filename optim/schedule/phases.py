@@ -68,6 +68,8 @@ class Phase:
     """The phase ends before its steps are done when ``flat_iterations`` iterations have lowered the loss by less than
     this share of its size; 0 means never."""
     flat_iterations: int = FLAT_ITERATIONS
+    for_hidden: bool = False
+    """Whether the fit leaves the phase out unless the observations hide much of the body (``Preset.hidden_joints``)."""
 
     def weight(self, name: str) -> float:
         """The weight of a name; 0 where the phase does not have it."""

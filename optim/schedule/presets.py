@@ -67,6 +67,10 @@ class Preset:
     unknown_motion: Literal["ignored", "weakened"] = "ignored"
     """Treatment in stage 3 of motions that the motion prior does not know. ``weakened``: terms of the prior count less
     in such frames, and stage 2's smoothing takes their place (``Term.where_unknown``)."""
+    hidden_joints: Literal["left", "expected"] = "left"
+    """Treatment of 3D joints that are hidden in many frames. ``left``: stage 2 gives them the mean pose. ``expected``:
+    two more phases at the end of stage 2 follow the visible joints closely, and then move the hidden ones to where the
+    prior of the first state expects them (``initialise.hidden_joints``), so that stage 3 begins nearer."""
     cloud_scale: float = 0.0
     """Lower limit [m] of the scale of the robust weights of point clouds in stages 1 and 2. Without it the scale is the
     median alone: as soon as the trunk fits, limbs that are still far away count as outliers and are never pulled in."""
@@ -96,12 +100,14 @@ _FAST = replace(
     stage_3_solver="lbfgs-gn",
     flat_gain=0.001,
     flat_iterations=10,
+    hidden_joints="expected",
 )
 PRESETS = {
     preset.name: preset
     for preset in (
         _FAST,
         replace(_FAST, name="fast-planted", contacts="planted"),
+        replace(_FAST, name="fast-hidden-left", hidden_joints="left"),
         _HUMORSCOPE,
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),

@@ -27,6 +27,11 @@ PUBLIC_STEPS = {name: (30, 80, 70) if name == "rgb" else (30, 70, 70) for name i
 TUNE_FRAMES, FREEZE_START, FREEZE_END = 15, 30, 55
 """Frames of the tune phase, and the bounds of the freeze phase in outer steps of a stage 3 with 70 of them."""
 
+FOLLOWING_SHARE = 0.02
+"""Share of its weight in stage 2 that the smoothing has in the phases for hidden joints, where it must not hide how the
+visible joints move. With noisy joints it is more (``initialise.hidden_joints.suited``)."""
+HIDDEN_STEPS = 2
+"""Outer steps of each phase for hidden joints. Levenberg-Marquardt ends them earlier by itself."""
 JOINING_SHARE = 0.6
 """Share of its weight in stage 2 that a term gets in stage 3 which counts where the motion is unknown
 (``Term.where_unknown``). It is a choice (docs/lab/unknown_motion.md)."""
@@ -94,6 +99,8 @@ def schedule(
     elif tune_init and steps[2]:
         bounds = _freeze_bounds(rules, steps[2], freeze_start, freeze_end)
         phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)
+    if rules.hidden_joints == "expected" and data_type == "3d" and steps[1]:
+        phases[2:2] = _for_hidden_joints(second)
     free_motion = rules.solver if data_type in WITHOUT_OUTLIERS else "lbfgs"
     names = checked_solvers(solvers or (free_motion, free_motion, rules.stage_3_solver))
     return tuple(
@@ -108,6 +115,14 @@ def schedule(
         for p in phases
         if p.steps
     )
+
+
+def _for_hidden_joints(second: Phase) -> list[Phase]:
+    """The phases after stage 2 that follow the visible joints, and then move hidden ones to their expected places."""
+    smooth, data = second.weight("joints3d_smooth"), second.weight("joints3d")
+    weights = {**second.weights, "joints3d_smooth": FOLLOWING_SHARE * smooth}
+    follow = replace(second, name="stage 2 follow", steps=HIDDEN_STEPS, weights=weights, for_hidden=True)
+    return [follow, replace(follow, name="stage 2 complete", weights={**weights, "expected_joints": data})]
 
 
 def _joining(rules: Preset, per_stage: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -17,7 +17,7 @@ Triple = tuple[float, float, float]
 """A weight in stages 1, 2 and 3."""
 Axis = Literal["frames", "steps", "sequences", "none"]
 Scale = Literal["one", "frames", "init"]
-Need = Literal["joints3d", "verts3d", "points3d", "joints2d", "overlap", "previous", "floor", "nodes"]
+Need = Literal["joints3d", "verts3d", "points3d", "joints2d", "overlap", "previous", "floor", "nodes", "expected"]
 BodyPoints = Literal["verts3d", "keypoints", "mesh"]
 
 
@@ -117,6 +117,9 @@ TERMS: tuple[Term, ...] = (
     Term("joints3d", "m²", "½ Σ_visible ‖obs − pred‖²", "data",
          "joints of the body lie on the observed 3D joints",
          Weights({"3d": _ALWAYS}, flag="--joint3d-weight"), needs=("joints3d",)),
+    Term("expected_joints", "m²", "½ Σ_hidden ‖expected − pred‖²", "data",
+         "hidden joints are where the prior of the first state expects them beside the visible ones",
+         stage=2, needs=("expected",)),
     Term("verts3d", "m²", "½ Σ_visible ‖obs − pred‖²", "data",
          "key vertices of the body lie on the observed ones",
          Weights({"verts3d": _ALWAYS}, flag="--vert3d-weight"), needs=("verts3d",), points="verts3d"),

@@ -168,6 +168,7 @@ def _floor_before(scene: Scene, gates: Gates) -> Tensor:
 SignedResidual = Callable[[Scene, Gates], Tensor]
 RESIDUALS: Mapping[str, SignedResidual] = {
     "joints3d": lambda scene, gates: _seen(scene, "joints3d", scene.joints),
+    "expected_joints": lambda scene, gates: scene.expected.mask.sqrt() * (scene.joints - scene.expected.values),
     "verts3d": lambda scene, gates: _seen(scene, "verts3d", scene.verts3d),
     "points3d": _points3d,
     "joints2d": _joints2d,

@@ -138,7 +138,14 @@ class Fit:
         floor = given.floor if snapshot.floor is None else snapshot.floor
         metric = given.floor_metric if snapshot.floor_metric is None else snapshot.floor_metric
         novelty = given.novelty if snapshot.novelty is None else snapshot.novelty
-        fields: dict[str, Any] = {"observations": seen, "floor": floor, "floor_metric": metric, "novelty": novelty}
+        expected = given.expected_joints if snapshot.expected_joints is None else snapshot.expected_joints
+        fields: dict[str, Any] = {
+            "observations": seen,
+            "floor": floor,
+            "floor_metric": metric,
+            "novelty": novelty,
+            "expected_joints": expected,
+        }
         for known in (given, now):
             if all(getattr(known, name) is value for name, value in fields.items()):
                 return known

@@ -61,6 +61,8 @@ class Snapshot:
     """(B, 3, 3) ``Problem.floor_metric`` from stage 3 on; None means that of the problem."""
     novelty: Tensor | None = None
     """(B, T) ``Problem.novelty`` from stage 3 on; None means that of the problem."""
+    expected_joints: Tensor | None = None
+    """(B, T, 22, 3) ``Problem.expected_joints`` from the phase on that uses them; None means that of the problem."""
     edit: Edit | None = None
     """The edit that made this snapshot; None where it was no edit. ``cause`` describes it."""
     batch: int = 0

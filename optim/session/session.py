@@ -18,6 +18,7 @@ from torch import Tensor
 from optim.common.errors import InputError
 from optim.common.timing import section
 from optim.initialise.floor_from_feet import OBSERVED_SPREAD, known_to, on_found_floor
+from optim.initialise.hidden_joints import expected_joints, suited
 from optim.initialise.initialisation import enter_stage_3, initial_variables, weakening
 from optim.objective import shooting
 from optim.objective.objective import Objective
@@ -394,13 +395,14 @@ class Session:
                 floor=problem.floor,
                 floor_metric=None,
                 novelty=None,
+                expected_joints=None,
             )
         )
 
     def _first(self, problem: Problem, schedule: tuple[Phase, ...]) -> Snapshot:
         """The first snapshot of a fit of one problem."""
         began = time.perf_counter()
-        schedule = wait_for_the_first_seen(schedule, problem.observations)
+        schedule = wait_for_the_first_seen(suited(schedule, problem.observations), problem.observations)
         phase = schedule[0]
         variables = initial_variables(problem, phase.preset)
         free = packing(variables, phase)
@@ -434,7 +436,10 @@ class Session:
         variables, frame = here.variables, here.prior_frame
         if phase.stage > here.stage and phase.preset.missing_frames == "bridged":
             variables = bridged(variables, problem.observations, held=here.held)
-        floor, metric, novelty = here.floor, here.floor_metric, here.novelty
+        floor, metric, novelty, expected = here.floor, here.floor_metric, here.novelty, here.expected_joints
+        if phase.for_hidden and phase.weight("expected_joints"):
+            expected = expected_joints(problem, variables, phase.preset)
+            problem = replace(problem, expected_joints=expected)
         if phase.stage == 3 and "latent_motion" not in variables:
             if phase.preset.floor == "feet":
                 keep = floor is not None or "floor_plane" in here.held
@@ -473,6 +478,7 @@ class Session:
                 losses=(evaluation.total,),
                 floor_metric=metric,
                 novelty=novelty,
+                expected_joints=expected,
                 evaluations_spent=here.evaluations_spent + 1 + asked,
                 seconds=time.perf_counter() - began,
             )

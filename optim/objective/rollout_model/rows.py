@@ -95,6 +95,11 @@ def joints3d(here: Linearised) -> Tensor:
     return here.observed(here.joints.clone(), here.scene.joints) * mask[..., None]
 
 
+def expected_joints(here: Linearised) -> Tensor:
+    """Rows (B, T, 22, 3, SIZE), 0 for joints without an expected place."""
+    return here.observed(here.joints.clone(), here.scene.joints) * here.scene.expected.mask[..., None]
+
+
 def verts3d(here: Linearised) -> Tensor:
     """Rows (B, T, 43, 3, SIZE), 0 for unseen vertices."""
     return here.verts3d * here.scene.seen.masked("verts3d").mask[..., None]
@@ -198,6 +203,7 @@ def previous_positions(here: Linearised) -> Tensor:
 
 FRAME_ROWS: Mapping[str, Callable[[Linearised], Tensor]] = {
     "joints3d": joints3d,
+    "expected_joints": expected_joints,
     "verts3d": verts3d,
     "points3d": points3d,
     "joints2d": joints2d,

@@ -19,6 +19,11 @@ def joints3d(scene: Scene) -> Tensor:
     return point_distance(scene.seen.masked("joints3d"), scene.joints)
 
 
+def expected_joints(scene: Scene) -> Tensor:
+    """½ ‖expected − predicted‖² [m²] per hidden joint, (B, T, 22)."""
+    return point_distance(scene.expected, scene.joints)
+
+
 def verts3d(scene: Scene) -> Tensor:
     """½ ‖observed − predicted‖² [m²] per key vertex, (B, T, 43)."""
     return point_distance(scene.seen.masked("verts3d"), scene.verts3d)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.objective.prediction import InPrior, Prediction
-from optim.problem.observations import Observations, PreviousBatch
+from optim.problem.observations import Masked, Observations, PreviousBatch
 from optim.problem.problem import Problem
 from optim.schedule.terms import Term
 
@@ -48,6 +48,12 @@ class Scene:
     def floor(self) -> Tensor:
         """The floor as normal · offset (B, 3) [m] in the camera frame."""
         return self.predicted.variables["floor_plane"]
+
+    @property
+    def expected(self) -> Masked:
+        """Expected places of hidden joints in the frames rolled out; for terms that need ``expected``."""
+        known, frames = self.problem.expected, self.seen.frames
+        return Masked(known.values[:, :frames], known.mask[:, :frames])
 
     @property
     def in_prior(self) -> InPrior:

@@ -26,6 +26,10 @@ FRAMES, STEP = 5, 1e-6
 FREE = ("trans", "root_orient", "betas", "latent_pose")
 
 
+LEGS = [4, 5, 7, 8, 10, 11]
+"""Joints with an expected place."""
+
+
 def everything_seen(*, camera: bool) -> Problem:
     """Two overlapping sub-sequences, a batch before them, every modality, float64; no robust weights on points."""
     modalities = ("joints3d", "verts3d", "points3d", *(("joints2d",) if camera else ()))
@@ -38,7 +42,9 @@ def everything_seen(*, camera: bool) -> Problem:
         floor_plane=torch.tensor([0.0, -1.0, 0.0, -1.0], dtype=torch.float64),
     )
     seen = replace(problem.observations, seq_interval=torch.tensor([[2, 7], [4, 9]]), previous=before)
-    return replace(problem, observations=seen, robust_loss="none")
+    expected = torch.full((2, FRAMES, 22, 3), torch.inf, dtype=torch.float64)
+    expected[:, 1:, LEGS] = torch.tensor(rng.randn(2, FRAMES - 1, len(LEGS), 3))
+    return replace(problem, observations=seen, robust_loss="none", expected_joints=expected)
 
 
 @pytest.fixture(scope="module")

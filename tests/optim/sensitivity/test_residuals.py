@@ -28,6 +28,9 @@ def setting(kind: str, stage: int):
     mixture = problem.init_state_prior
     apart = mixture.means + torch.tensor([[0.0], [5.0]], dtype=torch.float64)  # one component is far likelier
     problem = replace(problem, init_state_prior=InitStatePrior(mixture.weights, apart, mixture.covariances))
+    if kind == "joints3d":
+        legs = torch.arange(22)[:, None] < 9
+        problem = replace(problem, expected_joints=torch.where(legs, 1.1 * problem.observations.joints3d, torch.inf))
     if problem.has_camera:
         root = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.5, 0.3], [0.0, 0.0, 0.7]], dtype=torch.float64)
         problem = replace(problem, floor_metric=(root.mT @ root).expand(2, 3, 3))
@@ -76,6 +79,7 @@ def test_squares_pull_as_the_terms_do(kind, stage):
         assert found is not None and expected is not None, term.name
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9, msg=term.name)
         checked.append(term.name)
+    assert ("expected_joints" in checked) is (kind == "joints3d")
     assert kind in checked and "shape_prior" in checked
     assert ("floor_reg" in checked) is objective.problem.has_camera
     assert ("init_motion_prior" in checked) is (stage == 3)

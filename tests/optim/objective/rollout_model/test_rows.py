@@ -29,7 +29,7 @@ from optim.schedule.presets import PRESETS
 from optim.schedule.terms import TERMS, Term
 from tests import fakes
 from tests.optim.objective.rollout_model.dense import hessian
-from tests.optim.objective.test_objective import FRAMES, everything_seen
+from tests.optim.objective.test_objective import FRAMES, LEGS, everything_seen
 
 STEP = 1e-6
 WEIGHT = 2.5
@@ -110,6 +110,7 @@ def compared(problem: Problem) -> dict[str, Compared]:
     frames = FRAMES**0.5
     return {
         "joints3d": lambda p, at: p.points.joints,
+        "expected_joints": lambda p, at: p.points.joints[:, 1:, LEGS],
         "verts3d": lambda p, at: p.points.verts3d,
         "points3d": points3d,
         "joints2d": joints2d,
