@@ -108,6 +108,7 @@ PRESETS = {
         _FAST,
         replace(_FAST, name="fast-planted", contacts="planted"),
         replace(_FAST, name="fast-hidden-left", hidden_joints="left"),
+        replace(_FAST, name="fast-trusted-prior", unknown_motion="ignored"),
         _HUMORSCOPE,
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),

@@ -65,6 +65,7 @@ def test_presets_are_selected_by_name(name):
     ("name", "rule", "value"),
     [
         ("fast-hidden-left", "hidden_joints", "left"),
+        ("fast-trusted-prior", "unknown_motion", "ignored"),
         ("humorscope-6d", "rotation", "6d"),
         ("humorscope-public-contacts", "contact_refine", "public"),
         ("humorscope-measured-units", "preconditioner", "measured"),
