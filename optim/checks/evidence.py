@@ -36,6 +36,10 @@ def frames_seen(data: Evidence) -> Seen:
     enough = np.asarray(np.stack([mask.sum(1) >= ENOUGH_POINTS for mask in data.visible.values()]).any(axis=0))
     count, frames = int(enough.sum()), enough.size
     seen = f"something is seen in {count} of {frames} frames"
+    if not any(mask.any() for mask in data.visible.values()):
+        return certain(
+            "nothing is visible in any frame", "there is nothing to fit", "look at what the file holds as missing"
+        )
     if count and count < max(FEW_FRAMES, FEW_SHARE * frames):
         numbers = ", ".join(map(str, np.flatnonzero(enough)[:5]))
         return certain(

@@ -53,3 +53,8 @@ def test_feet_that_are_never_seen_are_told(known, severity):
 
 def test_of_a_cloud_it_is_not_known_where_the_feet_are():
     assert "feet seen" not in rows({"points3d": np.ones((60, 50), bool)})
+
+
+def test_nothing_seen_at_all_is_nothing_to_fit():
+    with pytest.raises(CheckError, match="nothing is visible in any frame"):
+        rows(keypoints(()))

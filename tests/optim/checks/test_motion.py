@@ -114,3 +114,11 @@ def test_sides_that_change_over_time_are_found_where_they_do():
     assert swapped_frames(positions(joints)).tolist() == [20, 25]
     joints[40, JOINT_NAMES.index("left_knee")] = np.inf
     assert severity(motion.sides_over_time(positions(joints))) == "likely"
+
+
+def test_a_motion_labelled_with_four_times_its_rate_is_told():
+    joints = walked().astype(float)
+    joints[..., 1] += 0.25 * np.sin(2 * np.pi * np.arange(60) / 30)[:, None]  # swaying from side to side once a second
+    assert severity(motion.tempo(positions(joints))) == "fine"
+    found = motion.tempo(positions(joints[::4], 30.0))
+    assert severity(found) == "likely" and "frame rate of the data is too high" in found.meant
