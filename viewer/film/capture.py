@@ -34,7 +34,7 @@ def grab() -> np.ndarray:
     """
     if "mock" in ps.get_render_engine_backend_name().lower():
         raise CaptureError("this window draws nothing (mock backend); open it with OpenGL to film it")
-    gl = _opengl()
+    gl = opengl()
     width, height = ps.get_buffer_size()
     if not ps.is_headless():  # without a window Polyscope leaves its own buffer bound after a frame
         gl.glBindFramebuffer(_READ_FRAMEBUFFER, 0)
@@ -76,7 +76,7 @@ def _window_size(gl: ctypes.CDLL) -> tuple[int, int] | None:
 def drawn_by_processor() -> bool:
     """Whether the processor draws the window, according to OpenGL's name of the renderer."""
     try:
-        gl = _opengl()
+        gl = opengl()
     except CaptureError:
         return False
     gl.glGetString.restype = ctypes.c_char_p
@@ -85,7 +85,7 @@ def drawn_by_processor() -> bool:
 
 
 @lru_cache
-def _opengl() -> ctypes.CDLL:
+def opengl() -> ctypes.CDLL:
     """The OpenGL library that the window uses."""
     names = {"win32": "opengl32", "darwin": "OpenGL"}
     name = names.get(sys.platform, "GL")

@@ -28,6 +28,7 @@ from viewer.ui.widgets import caption, font, tab_row, wide_switch
 from viewer.window.client import Client
 from viewer.window.front_end import FrontEnd, become_nicer
 from viewer.window.overlay import draw_caption, draw_overlay, draw_side, free_of_overlay
+from viewer.window.scene_limits import limit_scene
 from viewer.window.scene_view import SceneView
 from viewer.window.still import StillTaker
 
@@ -80,6 +81,9 @@ class App(FrontEnd):
             self.ui.advance(seconds if filmed is None else filmed, fps=scene.fps, num_frames=scene.clip_frames)
             commands += self.scene_view.draw(self.view, self.ui, self.free(), size)
         commands += self._draw_over(size)
+        if self.software:
+            covered = self.ui.panels_shown and self.studio.side is None
+            limit_scene(self.free() if covered else None, size)
         self.still.follow(self.view)
         self.post(commands)
         if commands or self.ui.playing or _input_pending():
