@@ -6,9 +6,13 @@ from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import numpy as np
+import pytest
+from viser.transforms import SO3
 
-from viewer.browser.canvas import triangles
+from viewer.browser.canvas import BrowserCanvas, triangles
+from viewer.browser.controls import Inbox
 from viewer.browser.scene import MOST_LABELS, BrowserScene
+from viewer.browser.sections import compare, losses
 from viewer.browser.sections.curves import Curves
 from viewer.browser.sections.diagnosis import Why
 from viewer.browser.sections.timeline import Timeline
@@ -74,3 +78,34 @@ def test_the_newest_iteration_is_followed_and_an_older_one_stays():
     page = SimpleNamespace(_ui=UiState(), _view=SimpleNamespace(history=history, current=7))
     assert list(Timeline._inspect(page, 7)) == [Inspect(None)]
     assert list(Timeline._inspect(page, 3)) == [Inspect(3)] and page._ui.scrubbing == 3
+
+
+def test_a_picture_lies_where_its_corners_are():
+    server, corners = MagicMock(), np.array([[0, 0, 0], [0, 4, 0], [0, 4, 2], [0, 0, 2]], float)
+    BrowserCanvas(server).picture("camera picture", corners, np.zeros((2, 4, 3), np.uint8))
+    (_, _, width, height), placed = server.scene.add_image.call_args
+    axes = SO3(placed["wxyz"]).as_matrix()
+    assert (width, height) == (4.0, 2.0) and placed["position"].tolist() == [0.0, 2.0, 1.0]
+    np.testing.assert_allclose(axes[:, :2].T, [[0, 1, 0], [0, 0, -1]], atol=1e-9)  # to the right, and down
+
+
+@pytest.mark.parametrize(("shown", "back"), [(5, 5), (9, None)])
+def test_after_a_moment_was_pinned_the_iteration_before_is_shown_again(monkeypatch, shown, back):
+    monkeypatch.setattr(compare, "moments", lambda view: [(4, "end of stage 1")])
+    page = SimpleNamespace(_ui=UiState(), _view=SimpleNamespace(shown=shown, current=9))
+    assert list(compare.Compare._pin_moment(page, "end of stage 1")) == [Inspect(4)]
+    assert page._ui.pins.wanted == (4, "end of stage 1") and page._ui.pins.back == back
+
+
+def test_losses_that_are_not_positive_are_left_out_of_a_logarithmic_plot(monkeypatch):
+    rows, plot = np.arange(3), MagicMock()
+    monkeypatch.setattr(
+        losses, "loss_curves", lambda *_, **__: [("prior", np.array([2.0, 0.0, -1.0]), (1.0, 1.0, 1.0))]
+    )
+    history = SimpleNamespace(ids=rows, depth=rows, branch=rows, frames=np.ones(3), total=np.array([4.0, 3.0, 2.0]))
+    status, scene = SimpleNamespace(state="paused"), SimpleNamespace(batch=0)
+    view = SimpleNamespace(history=history, current=2, scene=scene, status=status)
+    page = SimpleNamespace(_inbox=Inbox(), switches={}, _drawn=None, _when=0.0, plot=plot)
+    list(losses.Losses.follow(page, view, UiState()))
+    (_, ((_, values, _, _),)), _ = plot.show.call_args
+    assert values[0] == 2.0 and np.isnan(values[1:]).all()
