@@ -50,16 +50,16 @@ def form(data: Rotations) -> Seen | None:
     rows = data.rows
     if not rows.size:
         return None
-    if (rows == np.round(rows)).all() and rows.any():
-        return certain(
-            "all rotations are whole numbers", "they were cut to whole numbers when they were saved", "save floats"
-        )
     for tell in (_matrices, _sixd, _quaternions):
         found = tell(rows)
         if found is not None:
             name, cure = found
             count = f"{rows.shape[1]} columns"
             return certain(f"the rotations ({count}) are {name}", "axis-angle vectors are expected", cure)
+    if (rows == np.round(rows)).all() and rows.any():
+        return certain(
+            "all rotations are whole numbers", "they were cut to whole numbers when they were saved", "save floats"
+        )
     return fine(f"{rows.shape[1] // 3} axis-angle vectors") if rows.shape[1] % 3 == 0 else None
 
 

@@ -47,6 +47,15 @@ def test_another_form_is_named(tmp_path, name, joints):
             read_motion(stored(tmp_path, poses, arrays))
 
 
+@pytest.mark.parametrize("name", ["matrices", "quaternions .*w last", "quaternions .*w first"])
+def test_a_rest_pose_in_another_form_is_named_too(tmp_path, name):
+    """Its numbers are whole, as those of rotations that were cut are."""
+    arrays, turns = walk(22)
+    still = FORMS[name](Rotation.identity(len(turns))).reshape(60, -1)
+    with pytest.raises(CheckError, match=f"form of rotations: .*{name}"):
+        read_motion(stored(tmp_path, still, arrays))
+
+
 def test_the_advice_converts(tmp_path):
     arrays, turns = walk(22)
     for name in ("matrices", "quaternions .*w last", "quaternions .*w first"):
