@@ -12,9 +12,9 @@ from pathlib import Path
 from optim.common.errors import InputError
 from optim.common.writing import file_name
 from optim.config.settings import Settings
-from optim.config.sources import sources
+from optim.config.sources import MOTION, sources
 from optim.reading.arrays import array_names
-from optim.reading.files import is_folder
+from optim.reading.files import is_file, is_folder
 
 SHOWN = 12
 """Largest number of names that a message lists."""
@@ -80,8 +80,28 @@ def each_clip(settings: Settings) -> list[Settings]:
         if settings.clip is not None:
             raise InputError(f"--clip {settings.clip}: {settings.data_path or settings.data} is one clip")
         return [settings]
+    if settings.kind == MOTION and settings.data_path is not None:
+        _tell_left_out(settings.data_path, names)
     chosen = [named(settings.clip, names, Path(settings.data_path or ""))] if settings.clip is not None else names
     return [replace(settings, clip=name) for name in chosen]
+
+
+def _tell_left_out(folder: Path, motions: Sequence[str]) -> None:
+    """Name the data of other kinds that lies beside the motions of a folder."""
+    endings = {ending for source in sources().values() for ending in source.endings}
+    others = [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in endings and is_file(path) and path.stem not in motions and not _of_subject(path)
+    ]
+    if others:
+        text = "%s: only its motions are taken; give another of its files alone with --data-path: %s"
+        log.warning(text, folder, shortened(others))
+
+
+def _of_subject(path: Path) -> bool:
+    """Whether it is a shape that AMASS keeps beside the motions of a subject."""
+    return path.stem == "shape" or path.stem.endswith("_stagei")
 
 
 def one_clip(settings: Settings) -> Settings:

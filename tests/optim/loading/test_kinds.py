@@ -89,3 +89,19 @@ def test_help_and_documentation_say_the_same(capsys):
         assert flag in told or flag in ("@FILE", "--open"), flag
         if flag in ("--data-path", "--op-keypts", "--rgb-intrinsics"):
             assert all(ending in told for ending in kind.endings), kind
+
+
+def test_data_beside_the_motions_of_a_folder_is_named(tmp_path, caplog):
+    write_walk(tmp_path / "walk_poses.npz")
+    np.savez(tmp_path / "shape.npz", betas=np.zeros(16))
+    (tmp_path / "notes.txt").write_text("hello")
+    settings = parse(["--data-path", str(tmp_path)])
+    each_clip(settings)
+    assert not caplog.messages
+    np.savez(tmp_path / "seen.npz", joints3d=np.zeros((3, 22, 3)))
+    (tmp_path / "walk.mp4").write_bytes(b"")
+    each_clip(settings)
+    (told,) = caplog.messages
+    assert told.endswith(
+        "only its motions are taken; give another of its files alone with --data-path: seen.npz, walk.mp4"
+    )
