@@ -6,13 +6,16 @@ roll-out of the inferred latents drifts from the motion of stage 2.
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polyscope as ps
 
+from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 from optim.common.writing import replacing
 from optim.config.settings import parse
@@ -31,7 +34,7 @@ def main(arguments: list[str]) -> int:
     """Fit up to the first iterations of stage 3 and write the picture; returns the exit status."""
     import cv2
 
-    path, settings = Path(arguments[0]), parse(arguments[1:])
+    path, settings = picture_of(arguments, __doc__ or ""), parse(arguments[1:])
     start_polyscope("openGL3_egl")
     app = App(lambda: LocalClient(partial(make_session, settings)), UiState())
     ps.set_user_callback(app.frame)
@@ -45,6 +48,23 @@ def main(arguments: list[str]) -> int:
     with replacing(path) as beside:
         cv2.imwrite(str(beside), np.ascontiguousarray(image[:, :, ::-1]))
     return 0
+
+
+def picture_of(arguments: Sequence[str], text: str) -> Path:
+    """The picture that a command writes, which is its first word; ``--help`` prints ``text`` and ends the program.
+
+    Raises:
+        InputError: No picture can be written under this name.
+        SystemExit: There is no first word, or it is a flag.
+    """
+    import cv2
+
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", type=Path, metavar="PICTURE", help="the file to write, .png or .jpg")
+    path: Path = parser.parse_args(arguments[:1]).picture
+    if not cv2.haveImageWriter(path.name):
+        raise InputError(f"{path}: no kind of picture by its ending; give a name that ends in .png or .jpg")
+    return path
 
 
 def run(app: App, command: Command) -> None:

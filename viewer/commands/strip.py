@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from optim.common.exit_status import with_exit_status
 from optim.common.progress import LineHandler, told_to
 from optim.common.writing import replacing
 from optim.config.settings import parse
+from viewer.commands.picture import picture_of
 from viewer.commands.progress import ProgressLine
 from viewer.commands.sessions import make_session
 from viewer.layers.body import BodyLayer
@@ -50,9 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
     from optim.diagnostics.summary import stage_figures, table
 
-    if not arguments:
-        print(__doc__, file=sys.stderr)
-        return 2
+    path = picture_of(arguments, __doc__ or "")
     with told_to(LineHandler()):
         session = make_session(parse(arguments[1:]))
     if session.problem.footage is None:
@@ -61,7 +59,6 @@ def main(arguments: Sequence[str]) -> int:
     rows = [stage_figures(session.fit, end, name=f"stage {end.stage}", minutes=minutes) for end, minutes in ends]
     print(table(rows))
     picture = draw_strip(session, [end for end, _ in ends if end.stage > 1])
-    path = Path(arguments[0])
     with replacing(path) as beside:
         cv2.imwrite(str(beside), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     print(f"picture: {path}")

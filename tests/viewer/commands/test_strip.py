@@ -29,3 +29,8 @@ def test_without_a_video_there_is_nothing_to_draw_over(tmp_path, capsys, model_f
     assert status == 2 and "--data-path VIDEO" in capsys.readouterr().err
     assert main([str(tmp_path / "a.png"), "--person", "2"]) == 2
     assert not (tmp_path / "a.png").exists()
+
+
+def test_a_name_of_no_picture_is_refused_before_the_fit(tmp_path, capsys):
+    assert main([str(tmp_path / "a.txt")]) == 2
+    assert "a.txt: no kind of picture by its ending; give a name that ends in .png or .jpg" in capsys.readouterr().err
