@@ -7,6 +7,7 @@ first state knows how joints, their velocities and those of the root belong toge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -52,32 +53,43 @@ def hides_body(observations: Observations) -> bool:
     return bool((hidden.sum(1) >= OFTEN * seen.sum(1).clamp_min(1)).any())
 
 
-def noise_of(joints: Tensor) -> float:
+def noise_of(*joints: Tensor) -> float:
     """Standard deviation [m] of the noise of observed joints (B, T, 22, 3), from their second differences in time.
 
     The acceleration of a motion without noise counts as 0.2 to 0.5 cm.
     """
-    seen = torch.isfinite(joints).all(-1)
-    bends = (joints[:, 2:] - 2.0 * joints[:, 1:-1] + joints[:, :-2]).norm(dim=-1)
-    known = bends[seen[:, 2:] & seen[:, 1:-1] & seen[:, :-2]]
+    known = torch.cat([_bends(part) for part in joints])
     return float(known.median()) / (MEDIAN_NORM * 6.0**0.5) if len(known) else 0.0
 
 
-def suited(phases: tuple[Phase, ...], observations: Observations) -> tuple[Phase, ...]:
+def _bends(joints: Tensor) -> Tensor:
+    """Lengths of the second differences of joints that are seen in three frames after each other."""
+    seen = torch.isfinite(joints).all(-1)
+    bends = (joints[:, 2:] - 2.0 * joints[:, 1:-1] + joints[:, :-2]).norm(dim=-1)
+    return bends[seen[:, 2:] & seen[:, 1:-1] & seen[:, :-2]]
+
+
+def suited(phases: tuple[Phase, ...], parts: Sequence[Observations]) -> tuple[Phase, ...]:
     """The schedule with the phases for hidden joints as the observations need them.
 
     Where these show the body, the phases are left out. Where the joints are noisy, their smoothing grows with the
-    variance of the noise, up to that of stage 2.
+    variance of the noise, up to that of stage 2. A smoothing that differs from the planned one already is kept.
+
+    Args:
+        parts: Observations of every batch, since all batches go through the same phases.
     """
-    if not hides_body(observations) or observations.joints3d is None:
+    joints = [part.joints3d for part in parts if part.joints3d is not None]
+    stage_2 = next((phase for phase in phases if phase.stage == 2 and not phase.for_hidden), None)
+    if not joints or stage_2 is None or not any(hides_body(part) for part in parts):
         return tuple(phase for phase in phases if not phase.for_hidden)
-    ratio = noise_of(observations.joints3d) / NOISE
-    factor = min(max(ratio**2, 1.0), 1.0 / FOLLOWING_SHARE)
-    return tuple(_smoother(phase, factor) if phase.for_hidden else phase for phase in phases)
-
-
-def _smoother(phase: Phase, factor: float) -> Phase:
-    return replace(phase, weights={**phase.weights, SMOOTHING: factor * phase.weight(SMOOTHING)})
+    factor = min(max((noise_of(*joints) / NOISE) ** 2, 1.0), 1.0 / FOLLOWING_SHARE)
+    base = FOLLOWING_SHARE * stage_2.weight(SMOOTHING)
+    return tuple(
+        replace(phase, weights={**phase.weights, SMOOTHING: factor * base})
+        if phase.for_hidden and phase.weight(SMOOTHING) == base
+        else phase
+        for phase in phases
+    )
 
 
 def expected_joints(problem: Problem, variables: Variables, preset: Preset) -> Tensor:

@@ -25,6 +25,7 @@ from optim.objective.objective import Objective
 from optim.objective.preconditioner import measured_preconditioner
 from optim.problem.frames import PriorFrame
 from optim.problem.missing_frames import bridged, wait_for_the_first_seen
+from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule.phases import Phase
@@ -94,6 +95,8 @@ class Session:
         memory_limit: Bytes beyond which older iterations of a recorded run leave memory (see ``History``).
         batches: The batches of a split video, of which ``problem`` is the first one. Each goes through the schedule;
             all are in one history. None: there is only this one.
+        observed: Observations of every batch, where each batch has a session of its own. The phases are chosen by all
+            of them. None: those of ``batches`` or of the problem.
 
     Raises:
         InputError: The schedule has no phase.
@@ -108,10 +111,15 @@ class Session:
         keep_iterations: bool = True,
         memory_limit: int = DEFAULT_LIMIT,
         batches: Batches | None = None,
+        observed: Sequence[Observations] | None = None,
     ) -> None:
         if not schedule:
             raise InputError("the schedule has no phase with steps; give num_iters with at least one step")
         self.seed = seed
+        if observed is None:
+            parts = [problem] if batches is None else [batches.problem(batch) for batch in range(len(batches))]
+            observed = [part.observations for part in parts]
+        schedule = suited(schedule, observed)
         self._given, self._planned, self.batches = problem, schedule, batches
         self._objective_used: Objective | None = None
         self._waiting: _Iteration | None = None
@@ -402,7 +410,7 @@ class Session:
     def _first(self, problem: Problem, schedule: tuple[Phase, ...]) -> Snapshot:
         """The first snapshot of a fit of one problem."""
         began = time.perf_counter()
-        schedule = wait_for_the_first_seen(suited(schedule, problem.observations), problem.observations)
+        schedule = wait_for_the_first_seen(schedule, problem.observations)
         phase = schedule[0]
         variables = initial_variables(problem, phase.preset)
         free = packing(variables, phase)

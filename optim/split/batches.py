@@ -124,8 +124,11 @@ class BatchedFit:
         if split.frames != whole.frames:
             raise InputError(f"the split is of {split.frames} frames, the observations have {whole.frames}")
         self.whole, self.split = whole, split
-        self._begin_session = partial(Session, schedule=schedule, seed=seed, keep_iterations=keep_iterations)
         self._batches = planned(whole, split, batch_size)
+        observed = [sub_problem(whole, intervals).observations for intervals in self._batches]
+        self._begin_session = partial(
+            Session, schedule=schedule, seed=seed, keep_iterations=keep_iterations, observed=observed
+        )
         seen = {interval for batch in self._batches for interval in batch}
         self.unseen: tuple[Interval, ...] = tuple(i for i in split.intervals if i not in seen)
         self._index = 0

@@ -89,7 +89,7 @@ def test_phases_for_hidden_joints_are_left_out_where_the_body_is_shown(frames, h
     seen = Observations(joints3d=without_legs(fakes.problem("joints3d", noise=0.0).observations.joints3d, frames))
     assert hides_body(seen) is hidden
     phases = schedule("fast")
-    left = suited(phases, seen)
+    left = suited(phases, [seen])
     assert (left == phases) is hidden
     assert [phase.name for phase in left if phase.for_hidden] == ["stage 2 follow", "stage 2 complete"] * hidden
     assert not any(phase.for_hidden for phase in schedule("fast", "verts3d"))
@@ -101,7 +101,10 @@ def test_noise_is_estimated_and_smoothed(noise):
     noisy = clip + noise * torch.randn(clip.shape, generator=torch.Generator().manual_seed(0))
     assert noise_of(noisy) == pytest.approx(noise, rel=0.1)
     stage_2 = next(phase for phase in schedule("fast") if phase.name == "stage 2").weight("joints3d_smooth")
-    follow = [p for p in suited(schedule("fast"), Observations(joints3d=without_legs(noisy))) if p.for_hidden]
+    seen = [Observations(joints3d=without_legs(noisy))]
+    phases = suited(schedule("fast"), seen)
+    assert suited(phases, seen) == phases
+    follow = [phase for phase in phases if phase.for_hidden]
     share = 1.0 if noise > 0.03 else 0.02
     assert [phase.weight("joints3d_smooth") for phase in follow] == pytest.approx([share * stage_2] * 2, rel=0.3)
 

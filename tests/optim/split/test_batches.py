@@ -52,6 +52,24 @@ def test_three_sub_sequences_at_a_time_and_the_rest():
     assert [seam.shared for seam in whole.seams] == list(SPLIT.overlaps)
 
 
+@pytest.mark.parametrize("hidden", [slice(0, 8), slice(18, 26)])
+def test_all_batches_have_the_phases_that_one_of_them_needs(hidden):
+    """The legs are hidden in one batch only."""
+    whole = fakes.problem("joints3d", frames=FRAMES)
+    seen = fakes.hide(whole.observations.joints3d, (slice(None), hidden, [1, 2, 4, 5, 7, 8, 10, 11]))
+    whole = replace(whole, observations=replace(whole.observations, joints3d=seen))
+    plan = schedule("fast", "3d", num_iters=(1, 1, 1), lbfgs_max_iter=1)
+    assert any(phase.for_hidden for phase in plan)
+    batches = Batches(whole, planned(whole, SPLIT, 2))
+    session = Session(batches.problem(0), schedule=plan, batches=batches)
+    for number, separate in enumerate(BatchedFit(whole, SPLIT, schedule=plan, batch_size=2)):
+        assert separate.schedule == session.schedule
+        assert [phase.name for phase in session.schedule] == [phase.name for phase in plan]
+        separate.run()
+        while session.current.batch == number and not session.done:
+            session.step_iteration()
+
+
 @pytest.mark.parametrize("modality", ["joints3d", "joints2d"])
 def test_the_next_batch_begins_from_the_end_of_the_one_before(modality):
     whole = fakes.problem(modality, frames=FRAMES)
