@@ -86,13 +86,19 @@ def joint_agreement(fit: Fit, snapshot: Snapshot | None = None) -> JointAgreemen
     return JointAgreement(distances_cm(inside.joints, inside.rollout.joints))
 
 
-def overlap_disagreement(fit: Fit, snapshot: Snapshot | None = None) -> tuple[OverlapDisagreement, ...]:
-    """One value per pair of neighbours that share frames, in all batches up to that of the snapshot."""
+def overlap_disagreement(
+    fit: Fit, snapshot: Snapshot | None = None, *, of_batch: bool = False
+) -> tuple[OverlapDisagreement, ...]:
+    """One value per pair of neighbours that share frames, in all batches up to that of the snapshot.
+
+    Args:
+        of_batch: Only of pairs that still move: those within the snapshot's batch, and the one with the batch before.
+    """
     snapshot = snapshot or fit.current
     seen = fit.problem_at(snapshot).observations
     if seen.seq_interval is None:
         return ()
-    earlier = fit.earlier_batches(snapshot)
+    earlier = () if of_batch else fit.earlier_batches(snapshot)
     parts = [one for part in earlier for one in _sub_sequences(part, part.current)] + _sub_sequences(fit, snapshot)
     found: tuple[OverlapDisagreement, ...] = ()
     if seen.previous is not None and not earlier:

@@ -94,7 +94,10 @@ QUANTITIES = {
         "end drift", "cm", "distance of the root joint in the last frame from the motion that stage 3 encodes"
     ),
     "overlap_cm": Quantity(
-        "overlap distance", "cm", "mean distance of the key vertices where sub-sequences overlap", digits=2
+        "overlap distance",
+        "cm",
+        "mean distance of the key vertices where sub-sequences of the batch under way overlap",
+        digits=2,
     ),
     "mean_px": Quantity("reprojection", "px", "mean distance of projected and detected keypoints that enter the loss"),
 }

@@ -33,7 +33,7 @@ def tuned_figures(fit: Fit, snapshot: Snapshot | None = None, *, encoded: Trajec
         "end_drift_cm": None
         if encoded is None or snapshot.stage < 3
         else 100.0 * (seen.joints[:, -1, 0] - encoded.joints[:, -1, 0]).norm(dim=-1),
-        "overlap_cm": np.array([pair.position_cm.mean() for pair in overlap_disagreement(fit, snapshot)]),
+        "overlap_cm": np.array([p.position_cm.mean() for p in overlap_disagreement(fit, snapshot, of_batch=True)]),
     }
     means = {name: _mean(np.asarray(values)) for name, values in found.items() if values is not None}
     return {name: value for name, value in means.items() if np.isfinite(value)}

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
+from optim.diagnostics.agreement import overlap_disagreement
+from optim.diagnostics.tuned import tuned_figures
 from optim.objective.prediction import Points, Prediction
 from optim.objective.terms.overlap import rgb_overlap_consist_verts3d_pos
 from optim.objective.terms.scene import Scene
@@ -218,6 +220,18 @@ def test_one_session_goes_through_all_batches_with_the_same_bits(modality, known
             e.evaluation.total for e in separate.history.path(separate.current.id)
         ]
     assert session.done and session.step_iteration() is session.current
+
+
+def test_the_overlap_that_a_weight_moves_is_that_of_the_batch_under_way():
+    """A session apart, as a drag makes it, knows no earlier batch, and must give the same figure."""
+    session = in_one_session(iterations=2)
+    while session.current.batch == 0:
+        session.step_iteration()
+    session.step_iteration()
+    assert len(overlap_disagreement(session.fit)) == len(SPLIT.overlaps)
+    (pair,) = overlap_disagreement(session.fit, of_batch=True)
+    found = tuned_figures(session.fit)["overlap_cm"]
+    assert found == tuned_figures(session.apart().fit)["overlap_cm"] == pytest.approx(float(pair.position_cm.mean()))
 
 
 def test_a_session_goes_back_to_an_earlier_batch_and_on_to_another_next_one():
