@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ctypes
 
-import polyscope as ps
-
 from viewer.film.capture import CaptureError, opengl
 from viewer.ui import theme
+from viewer.ui.drawing import ps
 from viewer.ui.layout import Rect
 
 _SCISSOR_TEST, _DRAW_FRAMEBUFFER, _COLOR_BUFFER = 0x0C11, 0x8CA9, 0x4000

@@ -115,7 +115,8 @@ def test_it_needs_no_library_of_a_display(run_file, tmp_path):
     """Neither libX11, which Polyscope loads, nor libGL, which OpenCV loads, are on the nodes of a cluster."""
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_LIBRARIES)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
-    fit = [sys.executable, "-c", "import viewer.commands.fit, viewer.worker.worker, optim.loading.problem"]
+    modules = "viewer.commands.fit, viewer.commands.window, viewer.commands.headless, viewer.worker.worker"
+    fit = [sys.executable, "-c", f"import {modules}, optim.loading.problem"]
     assert subprocess.run(fit, cwd=ROOT, env=environment, timeout=120).returncode == 0
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "run_viewer.py"), "serve", str(run_file), "--port", "0"],
