@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import polyscope as ps
 import pytest
 
 from viewer.film import badge, sign, studio
 from viewer.film.sign import NO_SIGN, TITLE, Sign, Title
+from viewer.ui.drawing import ps
 from viewer.ui.ui_state import UiState
 
 
