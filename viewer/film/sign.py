@@ -13,7 +13,10 @@ from viewer.film.badge import Badge
 
 TITLE = "humorscope"
 """The title of a window that is not filmed."""
-NO_SIGN = "Nothing outside of the film shows that the window is filmed: a red dot needs X11, and the title is not ours."
+NO_SIGN = (
+    "Nothing outside of the film shows that the window is filmed: a red dot needs X11, and the title of this window"
+    " cannot be set."
+)
 HOW_TO_STOP = "F9 ends the film; the tab Film has its length where panels are shown."
 
 
