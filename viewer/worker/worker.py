@@ -319,9 +319,8 @@ class Worker:
         self._evaluations = 0
         if snapshot.cause == ITERATION:
             self._pace.record(snapshot, self._clock() - start)
-        if snapshot.done and self._recorder is not None and self._builder.scene_at(snapshot).split:
-            for kind in JOINED:
-                self._analyse(c.Analyse(kind, snapshot.id))
+        if snapshot.done and self._goal != _LIVE and self._recorder is not None:
+            self._record_joined(snapshot)
         if snapshot.ended_early and self._goal != _LIVE:
             self._publish(Note(level="info", text=snapshot.ended_early))
         if caught is not None:
@@ -330,6 +329,12 @@ class Worker:
             self._live.stop()
         if caught is not None or (self._goal != _LIVE and (session.done or reached(self._goal, snapshot))):
             self._goal = None
+
+    def _record_joined(self, snapshot: Snapshot) -> None:
+        """Record how the sub-sequences are joined at the end of a batch. Live goes on after it, and is left out."""
+        if self._builder.scene_at(snapshot).split:
+            for kind in JOINED:
+                self._analyse(c.Analyse(kind, snapshot.id))
 
     def _interrupted(self) -> bool:
         """Whether the session must break off the iteration; the session asks at every evaluation.

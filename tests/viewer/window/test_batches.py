@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from optim.body.body_model import BodyModel
 from optim.diagnostics.quantities import PAIR, QUANTITIES
 from optim.recording.recording import recorded_session
+from optim.recording.runfile import RunFile
 from optim.schedule.stages import schedule
 from optim.session.edits import Rewind
 from optim.session.session import Session
@@ -21,11 +23,12 @@ from tests import fakes as small
 from tests.viewer.conftest import Window
 from viewer.layers.sub_sequences import OverlapsLayer
 from viewer.panels.fit.timeline import positions
-from viewer.protocol.commands import Inspect, Run, RunStage, Step
+from viewer.protocol.commands import Inspect, Run, RunStage, SetLive, Step
 from viewer.replay.run_source import RunSource
 from viewer.scene.layer import drawn_at
 from viewer.worker.exporting import export
 from viewer.worker.local_client import LocalClient
+from viewer.worker.worker import Worker
 
 PHASES = schedule("humorscope", "rgb", num_iters=(1, 1, 3), lbfgs_max_iter=3, tune_frames=4)
 SPLIT = split_frames(18, length=8, overlap=3)
@@ -163,6 +166,26 @@ def test_a_recording_holds_all_batches_and_is_gone_on_with(open_window, tmp_path
     again.post(Run())
     assert again.view.status.state == "done"
     again.app.client.close()
+
+
+def test_the_end_of_a_batch_is_recorded_once_however_long_live_goes_on_after_it(tmp_path):
+    path = tmp_path / "run.humorscope"
+    session = fit_in_batches()
+    worker = Worker(session, [].append, inbox := deque(), recording=recorded_session(session, path=path))
+    inbox.append(Run())
+    while worker.turn():
+        pass
+    assert session.done
+    before = len(session.history)
+    inbox.append(SetLive(True))
+    for _ in range(8):
+        worker.turn()
+    assert len(session.history) > before + 1 and session.current.done, "Live goes on at the end of the schedule"
+    worker.close()
+    opened = RunFile(path, mode="read")
+    recorded = opened.rows("SELECT kind, count(*) FROM analyses GROUP BY kind ORDER BY kind")
+    opened.close()
+    assert list(recorded) == [("overlaps", 2), ("stitched", 2)], "one of each batch"
 
 
 def test_the_export_holds_every_finished_batch_and_their_stitched_motion(window, tmp_path):
