@@ -23,6 +23,7 @@ from tests import fakes as small
 from tests.viewer.conftest import Window
 from viewer.layers.sub_sequences import OverlapsLayer
 from viewer.panels.fit.timeline import positions
+from viewer.panels.inspect.overlaps import NOT_SPLIT
 from viewer.protocol.commands import Inspect, Run, RunStage, SetLive, Step
 from viewer.replay.run_source import RunSource
 from viewer.scene.layer import drawn_at
@@ -186,6 +187,20 @@ def test_the_end_of_a_batch_is_recorded_once_however_long_live_goes_on_after_it(
     recorded = opened.rows("SELECT kind, count(*) FROM analyses GROUP BY kind ORDER BY kind")
     opened.close()
     assert list(recorded) == [("overlaps", 2), ("stitched", 2)], "one of each batch"
+
+
+def test_a_later_batch_of_an_older_run_file_is_no_clip_of_one_sub_sequence(window):
+    """In such files the frames count from the start of each batch, and the batches before are not told."""
+    to_the_second(window)
+    window.app.ui.tabs["losses"] = "overlaps"
+    window.frames(6)
+    view = window.view
+    window.app.view = replace(view, scene=replace(view.scene, earlier=(), starts=(0,)))
+    window.frames(2)
+    assert not window.shows(NOT_SPLIT) and window.shows("most apart") and not window.app.ui.broken
+    window.app.view = replace(view, scene=replace(view.scene, earlier=(), starts=(0,), batch=0, batches=1))
+    window.frames(2)
+    assert window.shows(NOT_SPLIT)
 
 
 def test_the_export_holds_every_finished_batch_and_their_stitched_motion(window, tmp_path):

@@ -11,7 +11,7 @@ from viewer.browser.controls import Inbox
 from viewer.browser.plots import Plot
 from viewer.panels.inspect.drift import NO_DRIFT, SHORT, drift_curves
 from viewer.panels.inspect.floor import ground_curves, summary
-from viewer.panels.inspect.overlaps import NOT_SPLIT, most_apart, pair_label, worst_frame
+from viewer.panels.inspect.overlaps import NOT_SPLIT, most_apart, nothing_joined, pair_label, worst_frame
 from viewer.panels.table import PANELS
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
@@ -53,7 +53,8 @@ class Curves:
         self._inbox.show(self.sequence, numbers[min(ui.sequence, len(numbers) - 1)])
         self.quantity.visible = name == "drift"
         self.sequence.visible = len(view.scene.starts) > 1 and name in ("drift", "floor")
-        missing = {"drift": NO_DRIFT if view.drift is None else "", "overlaps": "" if view.scene.split else NOT_SPLIT}
+        not_split = NOT_SPLIT if nothing_joined(view.scene) else ""
+        missing = {"drift": NO_DRIFT if view.drift is None else "", "overlaps": not_split}
         text, curves = missing.get(name, ""), list[Curve]()
         if name in QUESTIONS and not text:
             yield from ask(view, ui, QUESTIONS[name])

@@ -9,7 +9,7 @@ import numpy as np
 from optim.diagnostics.quantities import PAIR, QUANTITIES, floor_angle_deg, floor_step_cm, shape_distance
 from viewer.protocol.commands import Command
 from viewer.protocol.findings import OverlapPair, Overlaps, Seam
-from viewer.protocol.view_model import ViewModel
+from viewer.protocol.view_model import Scene, ViewModel
 from viewer.ui import theme
 from viewer.ui.asking import ask
 from viewer.ui.drawing import psim
@@ -38,7 +38,7 @@ _EACH_HELP = (
 
 def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
     """The pair to look at, its curves, then tables of all pairs and of all sub-sequences."""
-    if not view.scene.split:
+    if nothing_joined(view.scene):
         psim.TextWrapped(NOT_SPLIT)
         return
     yield from ask(view, ui, "overlaps")
@@ -53,6 +53,15 @@ def overlaps_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         _pairs(found.value)
         _each(view)
     psim.EndChild()
+
+
+def nothing_joined(scene: Scene) -> bool:
+    """Whether a clip has one sub-sequence only.
+
+    In older run files, frames count from the start of each batch and earlier batches are not told, so a later batch may
+    look like a clip of its own.
+    """
+    return not scene.split and scene.batch == 0
 
 
 def chosen_pair(found: Overlaps, ui: UiState) -> OverlapPair:
