@@ -80,22 +80,38 @@ class Inbox:
         widget.on_update(take)
 
 
+class Posting:
+    """The commands of one turn, which are posted together when it ends."""
+
+    def __init__(self, ui: UiState) -> None:
+        self._ui, self._before = ui, ui.posted
+        self._last: int | None = None  # number of the last of the commands, once they are posted
+
+    def obeyed(self, view: ViewModel) -> bool:
+        """Whether the worker has dealt with all of them; also if it was started again and never will."""
+        if self._last is None and self._ui.posted != self._before:
+            self._last = self._ui.posted
+        return self._last is not None and view.obeyed >= min(self._last, self._ui.posted)
+
+
 class Asked:
     """Values that users have asked the worker for; they are shown until it has dealt with the command."""
 
     def __init__(self, ui: UiState) -> None:
         self._ui = ui
-        self._values: dict[Hashable, tuple[Any, int]] = {}
+        self._values: dict[Hashable, tuple[Any, Posting]] = {}
 
     def ask(self, name: Hashable, value: Any) -> None:
         """Note a value; the command is about to be posted."""
-        self._values[name] = value, self._ui.posted + 1
+        self._values[name] = value, Posting(self._ui)
 
     def value(self, name: Hashable, view: ViewModel, known: Any) -> Any:
         """The value that was asked for, or else the one that the view has."""
-        value, number = self._values.get(name, (known, 0))
-        if view.obeyed >= number:
-            self._values.pop(name, None)
+        if name not in self._values:
+            return known
+        value, posting = self._values[name]
+        if posting.obeyed(view):
+            del self._values[name]
             return known
         return value
 

@@ -28,8 +28,9 @@ class Tab:
         self.widgets: dict[str, dict[str, Any]] = {}  # by uuid
         self.nodes: dict[str, dict[str, Any]] = {}  # of the scene, by name
         self.updates: list[tuple[str, dict[str, Any]]] = []  # of widgets: uuid and what changed
-        self.downloads: dict[str, bytes] = {}  # file name → content
-        self._transfers: dict[str, str] = {}
+        self.downloads: dict[str, bytes] = {}  # file name → content, once it is complete
+        self._transfers: dict[str, dict[str, Any]] = {}  # uuid → what was said when it began
+        self._parts: dict[str, list[bytes]] = {}
         self._send(CAMERA)
 
     def close(self) -> None:
@@ -90,10 +91,13 @@ class Tab:
         elif kind.startswith("Gui") and "props" in message:
             self.widgets[message["uuid"]] = message["props"] | {"value": message.get("value")}
         elif kind == "FileTransferStartDownload":
-            self._transfers[message["transfer_uuid"]] = message["filename"]
+            self._transfers[message["transfer_uuid"]] = message
+            self._parts[message["transfer_uuid"]] = []
         elif kind == "FileTransferPart":
-            name = self._transfers[message["transfer_uuid"]]
-            self.downloads[name] = self.downloads.get(name, b"") + message["content"]
+            begun, parts = self._transfers[message["transfer_uuid"]], self._parts[message["transfer_uuid"]]
+            parts.append(message["content"])
+            if len(parts) == begun["part_count"]:
+                self.downloads[begun["filename"]] = b"".join(parts)
         elif kind == "SceneNodeUpdateMessage":
             self.nodes.setdefault(message["name"], {}).update(_with_arrays(message["updates"], arrays))
         elif kind == "SetSceneNodeVisibilityMessage":

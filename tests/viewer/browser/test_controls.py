@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
-from viewer.browser.controls import Asked, Inbox
+from viewer.browser.controls import Asked, Inbox, Posting
 from viewer.ui.ui_state import UiState
 
 
@@ -72,5 +72,16 @@ def test_what_was_asked_for_is_shown_until_the_worker_has_obeyed():
     asked = Asked(ui)
     asked.ask("speed", 2.0)
     assert asked.value("speed", SimpleNamespace(obeyed=4), None) == 2.0
-    assert asked.value("speed", SimpleNamespace(obeyed=5), 10.0) == 10.0
-    assert asked.value("speed", SimpleNamespace(obeyed=6), None) is None
+    ui.count_posted(2)  # the turn had two commands, and the view does not say which of them was this one
+    assert asked.value("speed", SimpleNamespace(obeyed=5), None) == 2.0
+    assert asked.value("speed", SimpleNamespace(obeyed=6), 10.0) == 10.0
+    assert asked.value("speed", SimpleNamespace(obeyed=7), None) is None
+
+
+def test_a_worker_that_was_started_again_is_not_waited_for():
+    ui = UiState(posted=4)
+    posting = Posting(ui)
+    ui.count_posted(1)
+    assert not posting.obeyed(SimpleNamespace(obeyed=4))
+    ui.posted = 0
+    assert posting.obeyed(SimpleNamespace(obeyed=0))

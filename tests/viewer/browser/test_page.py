@@ -6,6 +6,7 @@ import io
 import tempfile
 import time
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -16,13 +17,20 @@ import pytest
 
 from optim.recording.runfile import RunFile
 from optim.schedule.solvers import SOLVERS, solvers_of
+from optim.schedule.stages import schedule
+from optim.session.session import Session
+from optim.split.batches import Batches, planned
+from optim.split.splitting import split_frames
+from tests import fakes as small
 from tests.viewer import fakes, recorded
 from tests.viewer.browser.tab import Tab, wait
 from tests.viewer.conftest import fit
+from viewer.browser import controls
 from viewer.browser.access import access_to
+from viewer.browser.controls import REST
 from viewer.browser.page import Page
+from viewer.browser.sections import weights
 from viewer.browser.sections.curves import QUESTIONS
-from viewer.browser.sections.weights import REST
 from viewer.browser.server import Server
 from viewer.panels.fit.stages import PRESET, SKIP
 from viewer.panels.fit.weights import slider_weight
@@ -32,6 +40,7 @@ from viewer.panels.program.data import LEAVE_OUT, TRUST
 from viewer.panels.program.export import EXPORT
 from viewer.panels.table import PANELS
 from viewer.protocol.commands import Request, Run, RunStage, Step
+from viewer.protocol.messages import Message
 from viewer.replay.opening import replay_of
 from viewer.scene.skinning import Skinner
 from viewer.worker.local_client import LocalClient
@@ -78,6 +87,13 @@ class Browsing:
         self.until(lambda: "/body 0" in tab.nodes)
         return tab
 
+    def together(self, *acts: Callable[[], None]) -> None:
+        """Have users do several things, each on another widget, in one turn of the page."""
+        self.until(lambda: not self.page._inbox._waiting)
+        for count, act in enumerate(acts, start=1):
+            act()
+            wait(lambda count=count: len(self.page._inbox._waiting) == count, turn=partial(time.sleep, 0.002))
+
     def run(self, command: Request) -> None:
         """Have the fit run to where a command leads."""
         obeyed = self.page.ui.posted + 1
@@ -90,6 +106,31 @@ class Browsing:
         self.page.close()
         self.server.stop()
         self.page.client.close()
+
+
+class OneByOne(LocalClient):
+    """A worker that publishes what it has done after each command."""
+
+    def __init__(self, make_session: Callable[[], Session]) -> None:
+        super().__init__(make_session)
+        self._posted: deque[Request] = deque()
+
+    def post(self, command: Request) -> None:
+        self._posted.append(command)
+
+    def poll(self) -> list[Message]:
+        if self._posted:
+            super().post(self._posted.popleft())
+        return super().poll()
+
+
+def fit_in_batches() -> Session:
+    """Five sub-sequences of 8 frames, of which a batch takes two."""
+    split = split_frames(28, length=8, overlap=3)
+    whole = small.problem("joints2d", frames=split.frames)
+    batches = Batches(whole, planned(whole, split, 2))
+    phases = schedule("humorscope", "rgb", num_iters=(1, 1, 1), lbfgs_max_iter=2, tune_frames=4)
+    return Session(batches.problem(0), schedule=phases, batches=batches)
 
 
 @pytest.fixture
@@ -129,12 +170,15 @@ def test_without_a_browser_nothing_is_drawn(browsing):
     assert here.page.scene.layers[0].canvas._handles
 
 
-def test_an_edited_weight_arrives_once_and_the_page_shows_it(browsing):
+def test_an_edited_weight_arrives_once_and_the_page_shows_it(browsing, monkeypatch):
     here = browsing()
     tab, default = here.open(), float(here.view.weights[0, 0])
+    monkeypatch.setattr(weights, "REST", np.inf)
     for position in (0.2, 0.5, 1.0):  # a drag: only where it ends counts
         tab.change(TERM, position)
-        here.turns(REST / 6)
+        dragged = pytest.approx(slider_weight(position, default))
+        here.until(lambda dragged=dragged: [draft.value for draft in here.page.ui.drafts.values()] == [dragged])
+    monkeypatch.setattr(weights, "REST", REST)
     here.until(lambda: len(here.view.history.events))
     here.turns(2 * REST)
     assert len(here.view.history.events) == 1
@@ -155,12 +199,11 @@ def test_two_browsers_show_one_state_and_the_last_edit_wins(browsing):
     first.change(TERM, 1.0)
     here.turns(REST / 3)
     second.change(TERM, -1.0)
-    here.until(lambda: len(here.view.history.events) and not here.page.ui.drafts)
-    here.turns(0.2)
-    for tab in (first, second):
-        assert tab.widget(TERM)["value"] == pytest.approx(-1.0)
     default = float(here.view.scene.default_weights[0, 0])
-    assert here.view.weights[0, 0] == pytest.approx(slider_weight(-1.0, default))
+    asked = pytest.approx(slider_weight(-1.0, default))
+    here.until(lambda: here.view.weights[0, 0] == asked and not here.page.ui.drafts)
+    here.until(lambda: all(tab.widget(TERM)["value"] == pytest.approx(-1.0) for tab in (first, second)))
+    here.turns(0.2)
     for tab in (first, second):
         tab.updates.clear()
     events = len(here.view.history.events)
@@ -271,15 +314,18 @@ def test_a_worker_that_is_lost_can_be_started_again(browsing):
     here.until(lambda: here.page.view is not None and not tab.widget("Restart")["visible"])
 
 
-def test_the_schedule_is_edited(browsing):
+def test_the_schedule_is_edited(browsing, monkeypatch):
     """One edit of each kind, and typing counts as one."""
     here = browsing()
     tab = here.open()
     last = here.view.phases[-1].name
     tab.change("phase", last)
+    entered, key = here.page.sections["stages"]._entered, ("steps", len(here.view.phases) - 1)
+    monkeypatch.setattr(controls, "REST", np.inf)
     for steps in (1, 12):  # as they are typed
         tab.change("steps", steps)
-        here.turns(REST / 6)
+        here.until(lambda steps=steps: key in entered._moved and entered._moved[key][0] == steps)
+    monkeypatch.setattr(controls, "REST", REST)
     here.until(lambda: here.view.phases[-1].steps == 12)
     assert len(here.view.history.events) == 1
     other = next(name for name in solvers_of(3) if name != here.view.phases[-1].solver)
@@ -310,6 +356,38 @@ def test_a_breakpoint_pauses_the_run(browsing):
     assert here.view.status.phase == 1 and here.page.sections["breakpoints"].caught.content
 
 
+def test_breakpoints_that_are_edited_in_one_turn_are_all_changed(browsing):
+    here = browsing(partial(OneByOne, fakes.make_session))
+    tab, edited = here.open(), ("phase begins", "not finite", "loss up")
+    before = {setting.name: setting.on for setting in here.view.breakpoints}
+    here.together(*(partial(tab.change, name, not before[name]) for name in edited))
+    obeyed = here.page.ui.posted + len(edited)
+    here.until(lambda: here.view.obeyed >= obeyed)
+    assert {s.name: s.on for s in here.view.breakpoints} == before | {name: not before[name] for name in edited}
+    here.until(lambda: all(tab.widget(name)["value"] is not before[name] for name in edited))
+
+
+def test_data_of_a_later_batch_is_left_out(browsing):
+    here = browsing(partial(LocalClient, fit_in_batches))
+    tab = here.open()
+    assert list(tab.widget("data of")["options"]) == ["1", "2"]
+    for command in (RunStage(), RunStage(), RunStage(), Step()):
+        here.run(command)
+    assert here.view.scene.batch == 1 and len(here.view.scene.starts) == 2
+    here.until(lambda: list(tab.widget("data of")["options"]) == ["3", "4"])
+    here.page.ui.data_frames, here.page.ui.sequence = (1, 3), 7  # of a batch that was larger
+    here.until(lambda: tab.widget("data of")["value"] == "4")
+    seen = here.view.scene.observed.joints2d[..., 2].copy()
+    for b in (1, 0):
+        if b == 0:
+            tab.change("data of", "3")
+            here.until(lambda: here.page.ui.sequence == 0)
+        tab.press(LEAVE_OUT)
+        here.until(lambda b=b: not (here.view.scene.observed.joints2d[b, 1:4, :, 2] > 0).any())
+        seen[b, 1:4] = here.view.scene.observed.joints2d[b, 1:4, :, 2]
+        np.testing.assert_array_equal(here.view.scene.observed.joints2d[..., 2], seen)
+
+
 def test_frames_are_left_out_and_trusted_less(browsing):
     here = browsing(partial(LocalClient, fakes.make_session_with_a_gap))
     tab = here.open()
@@ -337,15 +415,22 @@ def test_a_floor_is_set_and_guessed(browsing):
     tab.press(FEET)
     options = here.page.sections["floor"].guesses
     here.until(lambda: len(options.options) > 1 and options.visible)
+    events, tab.widgets = len(here.view.history.events), {options._impl.uuid: {"label": FEET}}
+    tab.change(FEET, options.options[1])
+    here.until(lambda: len(here.view.history.events) > events)
+    here.run(Step())
+    here.turn()
+    assert not options.visible and here.page.ui.asked["floor_guesses"][0] != here.view.shown
 
 
-def test_an_export_is_downloaded_and_leaves_nothing_behind(browsing):
-    here = browsing()
+def test_an_export_is_downloaded_and_leaves_nothing_behind(browsing, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    here = browsing(partial(OneByOne, fakes.make_session))
     tab = here.open()
-    before = set(Path(tempfile.gettempdir()).glob("humorscope-*"))
     for name in ("gltf", "bvh"):
         tab.change(name, name == "bvh")
-    tab.press(EXPORT)
+    here.until(lambda: here.page.ui.export_formats == {"bvh"})
+    here.together(partial(tab.change, "phase begins", True), partial(tab.press, EXPORT))
     here.until(lambda: tab.downloads)
     (name, content), *more = tab.downloads.items()
     assert name.endswith(".bvh") and content.startswith(b"HIERARCHY") and not more
@@ -355,7 +440,7 @@ def test_an_export_is_downloaded_and_leaves_nothing_behind(browsing):
     (archive,) = (content for name, content in tab.downloads.items() if name.endswith(".zip"))
     with zipfile.ZipFile(io.BytesIO(archive)) as files:
         assert {Path(name).suffix for name in files.namelist()} == {".bvh", ".json"}
-    assert set(Path(tempfile.gettempdir()).glob("humorscope-*")) == before
+    assert not list(tmp_path.glob("humorscope-*"))
 
 
 def test_effects_of_weights_are_predicted(browsing):

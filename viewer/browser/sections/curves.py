@@ -9,6 +9,7 @@ import viser
 from optim.diagnostics.quantities import QUANTITIES
 from viewer.browser.controls import Inbox
 from viewer.browser.plots import Plot
+from viewer.browser.sections.section import sequence_numbered, sequence_numbers
 from viewer.panels.inspect.drift import NO_DRIFT, SHORT, drift_curves
 from viewer.panels.inspect.floor import ground_curves, summary
 from viewer.panels.inspect.overlaps import NOT_SPLIT, most_apart, nothing_joined, pair_label, worst_frame
@@ -32,7 +33,7 @@ class Curves:
         self._ui, self._inbox, self._view = ui, inbox, view
         self.what = gui.add_dropdown("of", (NONE, *(PANELS[name].title for name in QUESTIONS)))
         self.quantity = gui.add_dropdown("quantity", [QUANTITIES[name].label for name in SHORT])
-        self.sequence = gui.add_dropdown("sub-sequence", _numbers(view))
+        self.sequence = gui.add_dropdown("sub-sequence", sequence_numbers(view))
         self.worst = gui.add_button("Go to the worst frame", icon=viser.Icon.FOCUS_2)
         self.text = gui.add_markdown("")
         self.plot = Plot(gui)
@@ -47,8 +48,8 @@ class Curves:
         name = ui.tabs.get("losses", "")
         self._inbox.show(self.what, PANELS[name].title if name in QUESTIONS else NONE)
         self._inbox.show(self.quantity, QUANTITIES[ui.drift_quantity].label)
-        numbers = _numbers(view)
-        if tuple(self.sequence.options) != tuple(numbers):
+        numbers = sequence_numbers(view)
+        if self.sequence.options != numbers:
             self.sequence.options = numbers
         self._inbox.show(self.sequence, numbers[min(ui.sequence, len(numbers) - 1)])
         self.quantity.visible = name == "drift"
@@ -89,7 +90,7 @@ class Curves:
         self._ui.drift_quantity = next(name for name in SHORT if QUANTITIES[name].label == label)
 
     def _look_at(self, number: str) -> None:
-        self._ui.sequence = int(number) - 1 - self._view.scene.number(0)
+        self._ui.sequence = sequence_numbered(self._view, number)
 
     def _go_to_worst(self) -> None:
         found = self._view.analyses.get("overlaps")
@@ -97,8 +98,3 @@ class Curves:
             pair = max(found.value.pairs, key=lambda pair: float(pair.position_cm.max()))
             self._ui.pair = pair.before
             self._ui.go_to(worst_frame(pair), self._view.scene.clip_frames)
-
-
-def _numbers(view: ViewModel) -> list[str]:
-    """The sub-sequences of the batch, as they are numbered on the screen."""
-    return [f"{view.scene.number(b) + 1}" for b in range(len(view.scene.starts))]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import viser
 
-from viewer.browser.controls import Inbox
+from viewer.browser.controls import Inbox, Posting
 from viewer.panels.program.export import BONES, EXPORT, EXPORT_HELP, FORMATS, SCALE_HELP, WITH_BONES, export_of
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
@@ -23,7 +23,7 @@ class ExportFiles:
 
     def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState) -> None:
         self._ui, self._inbox = ui, inbox
-        self._asked: list[tuple[int, viser.ClientHandle, tempfile.TemporaryDirectory[str]]] = []
+        self._asked: list[tuple[Posting, viser.ClientHandle, tempfile.TemporaryDirectory[str]]] = []
         self.ticks = {
             name: gui.add_checkbox(name, name in ui.export_formats, hint=text) for name, text in FORMATS.items()
         }
@@ -45,7 +45,7 @@ class ExportFiles:
         self._inbox.show(self.scale, ui.export_scale)
         self.bones.disabled = self.scale.disabled = not WITH_BONES & ui.export_formats
         self.button.disabled = view.status.state == "running" or not ui.export_formats
-        for entry in [entry for entry in self._asked if view.obeyed >= entry[0]]:
+        for entry in [entry for entry in self._asked if entry[0].obeyed(view)]:
             self._asked.remove(entry)
             _, client, folder = entry
             with folder as place:
@@ -60,7 +60,7 @@ class ExportFiles:
     def _export(self, client: viser.ClientHandle | None, pressed: object) -> Iterator[Command]:
         if client is not None and self._ui.export_formats:
             folder = tempfile.TemporaryDirectory(prefix="humorscope-")
-            self._asked.append((self._ui.posted + 1, client, folder))
+            self._asked.append((Posting(self._ui), client, folder))
             yield export_of(self._ui, folder.name)
 
 

@@ -9,6 +9,7 @@ import viser
 
 from optim.session.edits import DropFrames, ScaleConfidence
 from viewer.browser.controls import Inbox
+from viewer.browser.sections.section import sequence_numbered, sequence_numbers
 from viewer.panels.inspect.floor import (
     ENTRIES,
     FEET,
@@ -44,11 +45,9 @@ class Data:
     def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState, view: ViewModel) -> None:
         self._ui, self._inbox, self._view = ui, inbox, view
         self._told: Scene | None = None
-        last, several = view.scene.num_frames - 1, len(view.scene.starts) > 1
+        last = view.scene.num_frames - 1
         self.text = gui.add_markdown("")
-        self.sequence = gui.add_dropdown(
-            "data of", [f"{b + 1}" for b in range(len(view.scene.starts))], visible=several
-        )
+        self.sequence = gui.add_dropdown("data of", sequence_numbers(view), visible=len(view.scene.starts) > 1)
         self.frames = gui.add_multi_slider(
             "frames", 0, last, 1, (0, last), hint="Frames of the sub-sequence, from the first to the last"
         )
@@ -70,10 +69,15 @@ class Data:
             self._told, found = view.scene, coverage(view)
             self.text.content = "" if found is None else found.text
         self._view = view
-        last = view.scene.num_frames - 1
+        last, numbers = view.scene.num_frames - 1, sequence_numbers(view)
+        if self.frames.max != last:
+            self.frames.max = last
+        if self.sequence.options != numbers:
+            self.sequence.options = numbers
+        self.sequence.visible = len(numbers) > 1
         first, final = (min(frame, last) for frame in ui.data_frames)
         self._inbox.show(self.frames, (first, final))
-        self._inbox.show(self.sequence, f"{min(ui.sequence, len(view.scene.starts) - 1) + 1}")
+        self._inbox.show(self.sequence, numbers[min(ui.sequence, len(numbers) - 1)])
         self._inbox.show(self.factor, ui.trust)
         yield from ()
 
@@ -85,13 +89,14 @@ class Data:
 
     @property
     def _sub_sequence(self) -> int | None:
-        return self._ui.sequence if len(self._view.scene.starts) > 1 else None
+        last = len(self._view.scene.starts) - 1
+        return min(self._ui.sequence, last) if last > 0 else None
 
     def _choose(self, frames: tuple[int, ...]) -> None:
         self._ui.data_frames = (min(frames), max(frames))
 
     def _look_at(self, number: str) -> None:
-        self._ui.sequence = int(number) - 1
+        self._ui.sequence = sequence_numbered(self._view, number)
 
     def _weigh(self, factor: float) -> None:
         self._ui.trust = factor
@@ -147,4 +152,5 @@ class NewFloor:
         if found is not None and found.value is not None:
             for guess in found.value:
                 if f"{guess.name}: {guess.confidence}" == label:
+                    self._guessing = False
                     yield new_floor(self._view, guess.plane)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import viser
 
 from optim.session.edits import Rewind
-from viewer.browser.controls import Inbox
+from viewer.browser.controls import Inbox, Posting
 from viewer.panels.fit.timeline import last_row
 from viewer.protocol.commands import Command, Inspect
 from viewer.protocol.view_model import ViewModel
@@ -21,7 +21,7 @@ class Timeline:
     def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState) -> None:
         self._view: ViewModel | None = None
         self._ui, self._inbox = ui, inbox
-        self._asked = 0  # number of the newest command that asked for an iteration
+        self._asked: Posting | None = None  # the newest command for an iteration
         self.frame = gui.add_slider("frame", 0, 1, 1, 0)
         self.iteration = gui.add_slider("iteration", 0, 1, 1, 0)
         self.play = gui.add_checkbox(PLAY.label, False, hint=PLAY.help)
@@ -35,7 +35,7 @@ class Timeline:
     def follow(self, view: ViewModel, ui: UiState) -> Iterator[Command]:
         """Both sliders stand where the screen is; what a user has asked for counts until it is shown."""
         self._view = view
-        if ui.scrubbing is not None and view.obeyed >= self._asked:
+        if ui.scrubbing is not None and (self._asked is None or self._asked.obeyed(view)):
             ui.scrubbing = None
         self.frame.max = view.scene.clip_frames - 1
         self._inbox.show(self.frame, ui.frame)
@@ -57,7 +57,7 @@ class Timeline:
     def _inspect(self, number: int) -> Iterator[Command]:
         if self._view is not None:
             wanted = self._view.history.numbered(number)
-            self._ui.scrubbing, self._asked = wanted, self._ui.posted + 1
+            self._ui.scrubbing, self._asked = wanted, Posting(self._ui)
             yield Inspect(None if wanted == self._view.current else wanted)
 
     def _go_back(self, label: str) -> Iterator[Command]:
