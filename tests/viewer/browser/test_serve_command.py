@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -123,9 +124,13 @@ def test_it_needs_no_library_of_a_display(run_file, tmp_path):
         cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
     try:
-        assert process.stdout is not None
-        address = re.search(r"http://\S+:(\d+)/", process.stdout.readline())
-        assert address is not None
+        told: list[str] = []
+        reading = threading.Thread(target=lambda: told.append(process.stdout.readline()), daemon=True)
+        reading.start()
+        reading.join(timeout=120)
+        assert told, "it did not say its address in time"
+        address = re.search(r"http://\S+:(\d+)/", told[0])
+        assert address is not None, told[0]
         tab = Tab(int(address[1]))
         wait(lambda: "/body 0" in tab.nodes, turn=tab.receive, seconds=60.0)
         tab.close()
