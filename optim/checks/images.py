@@ -186,9 +186,9 @@ def confidence_direction(data: Keypoints) -> Seen | None:
         return None
     jumps = np.linalg.norm(points[1:-1, :, :2] - (points[:-2, :, :2] + points[2:, :, :2]) / 2, axis=-1)[together]
     confidence = points[1:-1, :, 2][together]
-    if np.ptp(confidence) == 0:
+    if np.ptp(confidence) == 0 or np.ptp(jumps) == 0:
         return None
-    along = float(np.corrcoef(jumps.argsort().argsort(), confidence.argsort().argsort())[0, 1])
+    along = float(np.corrcoef(_ranks(jumps), _ranks(confidence))[0, 1])
     told = f"jumps and confidences of the keypoints go together with a rank correlation of {along:.2f}"
     if along <= MOST_ALONG:
         return fine(told)

@@ -178,6 +178,22 @@ def test_one_minus_the_confidence_is_told(pictured):
     assert keypoints(points)["direction of confidence"].severity == "likely"
 
 
+def test_two_values_of_confidence_tell_their_direction_and_not_the_time(pictured):
+    """A detector that gives two values only, nearly always the higher one; keypoints jump more towards the end."""
+    rng, points = np.random.default_rng(0), pictured.copy()
+    noise = rng.normal(size=points[..., :2].shape) * np.linspace(0, 20, len(points))[:, None, None]
+    sure = rng.random(points.shape[:2]) < 0.95
+    points[..., 2] = np.where(sure, 0.9, 0.5)
+    points[..., :2] += noise
+    assert keypoints(points)["direction of confidence"].severity == "fine"
+    points[..., :2] = pictured[..., :2] + np.where(sure, 3.0, 0.3)[..., None] * noise
+    assert keypoints(points)["direction of confidence"].severity == "likely"
+
+
+def test_equal_values_have_the_average_of_their_ranks():
+    assert images._ranks(np.array([0.9, 0.5, 0.9, 0.5, 0.5, 0.1])).tolist() == [5.5, 3, 5.5, 3, 3, 1]
+
+
 def test_axes_that_run_the_other_way_are_named_beside_the_turn(pictured):
     for axes in ("y-up", "exchanged"):
         wrong = with_axes(pictured, axes, size=(720, 720))
