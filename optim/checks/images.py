@@ -199,6 +199,12 @@ def confidence_direction(data: Keypoints) -> Seen | None:
     )
 
 
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Rank of each of N values, from 1. Equal values have the average of their ranks."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
+
+
 def sides_in_the_image(data: Keypoints) -> Seen | None:
     """Who faces the camera has left on the right, and their toes are lower in the image than their heels."""
     along, agree, count = facing(data.points)
@@ -267,7 +273,7 @@ def facing(points: np.ndarray) -> tuple[float, float, int]:
 
     Returns:
         Correlation, share of agreeing signs, and number of feet of how far left is right of right, and how much lower
-        the toes are than the heel.
+        the toes are than the heel. The number is 0 if toes and heels are the same points.
     """
     where = np.where(points[..., 2:] > 0, points[..., :2], np.nan).astype(np.float64)
     row = {name: where[:, BODY_25.index(name)] for name in BODY_25}
@@ -287,7 +293,7 @@ def facing(points: np.ndarray) -> tuple[float, float, int]:
     ahead = (toe - heel)[..., 1] / size
     used = (moved < STANDING) & lower & upright & (np.abs(left) > SIDEWAYS) & np.isfinite(ahead)
     a, b = np.broadcast_to(left, ahead.shape)[used], ahead[used]
-    if not len(a):
+    if not b.any():  # no foot stands, or toes and heels are the same points
         return 0.0, 0.0, 0
     return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum())), float((a * b > 0).mean()), len(a)
 

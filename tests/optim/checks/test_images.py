@@ -194,6 +194,14 @@ def test_equal_values_have_the_average_of_their_ranks():
     assert images._ranks(np.array([0.9, 0.5, 0.9, 0.5, 0.5, 0.1])).tolist() == [5.5, 3, 5.5, 3, 3, 1]
 
 
+def test_toes_that_are_the_points_of_the_heels_say_nothing_about_the_sides(pictured):
+    for side in ("left", "right"):
+        pictured = pictured.copy()
+        pictured[:, BODY_25.index(f"{side}_big_toe")] = pictured[:, BODY_25.index(f"{side}_heel")]
+    assert "sides in the image" not in keypoints(pictured)
+    assert images.facing(pictured) == (0.0, 0.0, 0)
+
+
 def test_axes_that_run_the_other_way_are_named_beside_the_turn(pictured):
     for axes in ("y-up", "exchanged"):
         wrong = with_axes(pictured, axes, size=(720, 720))
