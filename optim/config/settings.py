@@ -128,6 +128,11 @@ def _check(settings: Settings, given: Mapping[str, Any]) -> None:
         kinds = [source.name for source in sources().values() if name in source.options]
         if kinds and settings.kind not in kinds:
             raise InputError(f"{flag_of(name)}: it goes with --data-type {' or '.join(kinds)}")
+    described = [name for name in sources()[settings.kind].of_keypoints if name in given]
+    if described and settings.op_keypts is None:
+        raise InputError(
+            f"{flag_of(described[0])}: it describes keypoints of your own; give them with --op-keypts, or leave it out"
+        )
     check_values(settings)
     if len(chosen := [name for name in ("rgb_intrinsics", "focal", "fov") if name in given]) > 1:
         raise InputError(f"{' and '.join(map(flag_of, chosen))}: choose one of them")

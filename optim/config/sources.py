@@ -62,6 +62,8 @@ class DataSource:
     """Those of ``observed`` that are made from a motion, so that noise and hiding can be chosen."""
     options: tuple[str, ...] = ()
     """Settings that apply only to sources that name them here, such as a lens or masks."""
+    of_keypoints: tuple[str, ...] = ()
+    """Those of ``options`` that describe the keypoints of ``--op-keypts`` and need it."""
     knows_rate: bool = False
     """Whether its files give their frame rate, so that ``--data-fps`` has no effect."""
     clips: Callable[[Any], list[str]] | None = None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 OF_IMAGES = ("op_keypts", "person", "mask_joints2d", "rgb_intrinsics", "rgb_planercnn_res")
 """Settings of all sources that observe images."""
+OF_KEYPOINTS = ("keypoints_set", "keypoints_size", "keypoints_axes", "sides")
+"""Settings that describe the user's keypoints of a video."""
 SIGNATURE = re.compile(
     rb"....(ftyp|moov|mdat|wide)"  # MP4 and QuickTime
     rb"|RIFF....AVI "
@@ -68,5 +70,6 @@ SOURCE = DataSource(
         *(".mts", ".m2ts", ".ts", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".asf", ".vob"),
     ),
     through_camera=through_camera,
-    options=(*OF_IMAGES, "rotate", "keypoints_set", "keypoints_size", "keypoints_axes", "sides"),
+    options=(*OF_IMAGES, "rotate", *OF_KEYPOINTS),
+    of_keypoints=OF_KEYPOINTS,
 )

@@ -121,6 +121,13 @@ def test_flags_of_a_split_without_one_are_named():
         ("--data-type RGB", "it goes with --data-path"),
         ("--person 2", "--person: it goes with --data-type SMPL or RGB"),
         ("--data-path a.mp4 --person 0", "counted from 1"),
+        (
+            "--data-path a.mp4 --sides swapped",
+            "--sides: .* give them with --op-keypts",
+        ),
+        ("--data-path a.mp4 --keypoints-axes y-up", "--keypoints-axes: .* give them with --op-keypts"),
+        ("--data-path a.mp4 --keypoints-set COCO-17", "--keypoints-set: .* give them with --op-keypts"),
+        ("--data-path a.mp4 --keypoints-size 640 480", "--keypoints-size: .* give them with --op-keypts"),
         ("--data-type XYZ", "--data-type: invalid choice"),
         ("--bone-length-weight 0 0 -1", "bone_length is -1"),
         ("--amass-noise-std 0.1", "go(es)? with --data-path"),
