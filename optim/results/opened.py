@@ -32,7 +32,7 @@ from optim.problem.observations import Observations
 from optim.problem.variables import Trajectory
 from optim.reading.arrays import array_names, read_arrays, require_finite
 from optim.reading.files import is_file, is_folder
-from optim.results.read_results import STITCHED, find_results, read_result, read_stitched_file
+from optim.results.read_results import STITCHED, find_results, read_record, read_result, read_stitched_file
 from optim.results.results import STAGES, FitResult, LossRow, constant_shape, in_world
 from optim.schedule.presets import PRESETS
 from optim.split.batches import joined, row_of
@@ -62,7 +62,7 @@ class Opened:
     camera: Camera | None = None
     seams: tuple[Seam, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the run, if they were stored."""
+    """Settings of the run, if they were stored with its sub-sequences or else with the motion of the whole video."""
     losses: Mapping[str, LossRow] = field(default_factory=dict)
     """Moment → its loss and terms (``results.loss_row``), if they were stored."""
 
@@ -227,7 +227,9 @@ def _with_seams(opened: Opened, final: Sequence[Path], stage: str) -> Opened:
     frames = {n: cut(getattr(motion, n), opened.intervals) for n in ("trans", "root_orient", "pose_body", "joints")}
     betas = motion.betas.expand(len(opened.intervals), -1)
     pieces = Trajectory(**frames, betas=betas, floor_plane=last.floor_plane)
-    return replace(opened, moments={**opened.moments, WHOLE: pieces}, seams=whole.seams)
+    moments = {**opened.moments, WHOLE: pieces}
+    settings = opened.settings or (read_record(final[0]).get("settings", {}) if final else {})
+    return replace(opened, moments=moments, seams=whole.seams, settings=settings)
 
 
 def _motion(path: Path, body_path: Path | None) -> Opened:

@@ -82,7 +82,7 @@ def read_result(folder: Path, *, body_path: Path | None = None) -> FitResult:
     lengths |= {} if bridged is None else {"stage2_bridged": bridged.trans.shape[1]}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{folder}: stages of different lengths, {lengths}; they are of different fits")
-    info = _read_run(folder)
+    info = read_record(folder)
     gender = body_file.parent.name if body_file.parent.name in ("male", "female") else "neutral"
     stitched = folder.name == STITCHED and "clip" in info
     result = FitResult(
@@ -222,7 +222,12 @@ def _with_truth(result: FitResult, folder: Path, body: BodyModel) -> FitResult:
     return replace(result, camera=camera, truth=truth)
 
 
-def _read_run(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> dict[str, Any]:
+    """Content of ``run.json`` in a folder of results; empty if there is none.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     file = folder / RUN
     if not is_file(file):
         return {}
@@ -238,7 +243,7 @@ def clip_of(folder: Path) -> str | None:
     Raises:
         InputError: ``run.json`` cannot be read.
     """
-    name = _read_run(folder).get("clip")
+    name = read_record(folder).get("clip")
     return None if name is None else str(name)
 
 

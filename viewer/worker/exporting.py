@@ -31,7 +31,7 @@ def export(
     from optim.results.results import of_clip
     from optim.results.saving.exports import export as export_motion
     from optim.results.saving.humor_results import save_results, save_stitched, writable_folder
-    from optim.results.saving.run_record import write_record
+    from optim.results.saving.run_record import add_stitched
     from optim.split.batches import clips_of_batches, fits_of_batches
     from optim.split.stitching import stitch
 
@@ -49,11 +49,9 @@ def export(
         for fit, own in zip(fits, numbers, strict=True):
             paths += save_results(fit, out / "results_out", body_file=body, numbers=own)
         if several and batches is not None:
-            how = session.current.schedule[session.current.phase].preset.stitching
-            motion = stitch(clips_of_batches(fits), how=how, body=batches.whole.body, frames=batches.whole.frames)
+            preset, whole = session.current.schedule[session.current.phase].preset, batches.whole
+            motion = stitch(clips_of_batches(fits), how=preset.stitching, body=whole.body, frames=whole.frames)
             stage = fits[0].current.stage
-            paths.append(save_stitched(motion, batches.whole, out / "results_out", body_file=body, stage=stage))
-            write_record(
-                paths[-1:], {"clip": batches.whole.name, "frames": batches.whole.frames, "fps": batches.whole.fps}
-            )
+            paths.append(save_stitched(motion, whole, out / "results_out", body_file=body, stage=stage))
+            add_stitched(paths[-1], whole, motion, preset=preset.name)
     return paths

@@ -14,7 +14,7 @@ from optim.config.settings import Settings
 from optim.diagnostics.causes.cause import Cause
 from optim.diagnostics.causes.table import causes, record_of
 from optim.problem.problem import Problem
-from optim.results.read_results import LOSSES, RUN
+from optim.results.read_results import LOSSES, RUN, read_record
 from optim.results.results import LossRow
 from optim.results.saving.tables import write_losses
 from optim.session.history import Snapshot
@@ -54,14 +54,36 @@ def split_info(settings: Settings, fit: BatchedFit, whole: Stitched, *, found: S
     """Content of ``run.json`` for a split clip, with the seams of its stitched motion and the causes of all batches."""
     now = fit.progress
     info = _info(settings, fit.whole, now.seconds, evaluations=now.evaluations, done=now.done)
-    return info | {"seams": [asdict(seam) for seam in whole.seams], "why": record_of(found)}
+    return info | _seams(whole) | {"why": record_of(found)}
+
+
+def add_stitched(folder: Path, whole: Problem, motion: Stitched, *, preset: str) -> None:
+    """Say in ``run.json`` of ``final_results`` what the stitched motion is of. What else the file says is kept.
+
+    Args:
+        whole: The problem before it was split.
+        preset: Its name; it says how the sub-sequences were joined.
+
+    Raises:
+        InputError: ``run.json`` cannot be read.
+    """
+    kept = read_record(folder)
+    before = kept.get("settings")
+    settings = {**(before if isinstance(before, dict) else {}), "preset": preset}
+    write_record([folder], {**kept, **_clip(whole), "settings": settings, **_seams(motion)})
+
+
+def _clip(problem: Problem) -> dict[str, Any]:
+    return {"clip": problem.name, "frames": problem.frames, "fps": problem.fps}
+
+
+def _seams(motion: Stitched) -> dict[str, Any]:
+    return {"seams": [asdict(seam) for seam in motion.seams]}
 
 
 def _info(settings: Settings, problem: Problem, seconds: float, *, evaluations: int, done: bool) -> dict[str, Any]:
     return {
-        "clip": problem.name,
-        "frames": problem.frames,
-        "fps": problem.fps,
+        **_clip(problem),
         "seconds": round(seconds, 1),
         "evaluations": evaluations,
         "done": done,

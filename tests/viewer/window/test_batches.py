@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from optim.body.body_model import BodyModel
 from optim.diagnostics.quantities import PAIR, QUANTITIES
 from optim.recording.recording import recorded_session
 from optim.recording.runfile import RunFile
+from optim.results.opened import open_results
 from optim.schedule.stages import schedule
 from optim.session.edits import Rewind
 from optim.session.session import Session
@@ -220,6 +222,20 @@ def test_the_export_holds_every_finished_batch_and_their_stitched_motion(window,
     np.testing.assert_array_equal(saved["trans"], whole.trans.numpy())
     first = np.load(tmp_path / "results_out" / f"{name}_0000" / "stage3_results.npz")
     assert first["trans"].shape == (8, 3)
+
+
+def test_the_export_into_the_folder_of_a_run_keeps_what_its_record_says(window, tmp_path):
+    final = tmp_path / "results_out" / "final_results"
+    final.mkdir(parents=True)
+    before = {"clip": window.session.batches.whole.name, "seconds": 12.5, "settings": {"seed": 7}, "seams": []}
+    (final / "run.json").write_text(json.dumps(before))
+    window.post(Run())
+    export(window.session, ["humor"], str(tmp_path), frame=0, bones="smpl", scale=1.0)
+    record, opened = json.loads((final / "run.json").read_text()), open_results(tmp_path)
+    assert record["seconds"] == 12.5 and record["settings"] == {"seed": 7, "preset": PHASES[0].preset.name}
+    assert (record["clip"], record["frames"]) == (before["clip"], SPLIT.frames)
+    assert [seam["frame"] for seam in record["seams"]] == [seam.frame for seam in opened.seams] != []
+    assert opened.how == PHASES[0].preset.stitching
 
 
 def test_a_batch_under_way_is_not_in_the_stitched_motion_yet(window, tmp_path):
