@@ -37,6 +37,8 @@ def filmed(self):
     if self.filming is None and self._app.view is not None:
         self.start(path.with_suffix(".mp4"))
     take(self)
+    if self.filming is not None and self.filming.frames:
+        path.with_name("filmed").touch()
 app.Studio.take = filmed
 client = partial(ProcessClient, fakes.make_slow_session, record=partial(recorded, path))
 window.run_window(client, kept="{KEPT}")
@@ -80,20 +82,23 @@ def test_a_display_that_vanishes_leaves_a_sentence_and_the_whole_recording(tmp_p
             text=True,
         )
         end = time.monotonic() + PATIENCE
-        while not path.exists() or iterations(path) < 6:
+        while not (path.with_name("filmed").exists() and path.exists() and iterations(path) >= 6):
             assert program.poll() is None, program.communicate()
-            assert time.monotonic() < end, "nothing is recorded"
+            assert time.monotonic() < end, "nothing is recorded or filmed"
             time.sleep(0.2)
         before = iterations(path)
     out, errors = program.communicate(timeout=PATIENCE)
     assert (program.returncode, out) == (DISPLAY_LOST, ""), errors
     assert errors.count("error: ") == 1 and "The display is gone" in errors and KEPT in errors
+    end = time.monotonic() + PATIENCE
+    while list(tmp_path.glob("*-wal")):
+        assert time.monotonic() < end, "the worker has not closed the file"
+        time.sleep(0.1)
     source = RunSource(path)
     source.refresh()
     kept = source.view(source.current).history
     assert len(kept.ids) >= before
     assert source.view(source.current).motion is not None
     source.close()
-    assert not list(tmp_path.glob("*-wal")), "the worker has closed the file"
     film = cv2.VideoCapture(str(path.with_suffix(".mp4")))
     assert film.read()[0], "the film is complete"
