@@ -6,6 +6,7 @@ import torch
 
 from optim.diagnostics.breakpoints import LineSearchFailed, not_finite
 from optim.diagnostics.causes.cause import Cause, Causes, Look
+from optim.schedule.weights import default_weights
 from optim.session.history import ITERATION, Entry
 from optim.solver.lbfgs import LbfgsState
 from optim.solver.modelled_lbfgs import ModelledState
@@ -22,9 +23,13 @@ FAR_TOO_STIFF = 1e7
 """Ratio above which the other blocks hardly move. It is a choice: with shape_prior at 1e8 the ratio is 4e7, and 83 % of
 the latents of the default clip stay outside the prior."""
 
+FAR_TOO_LARGE = 1e7
+"""A weight this many times its default is taken for a mistake. It is a choice: where the search gets stuck by such a
+weight, or how badly scaled the blocks then look, depends on rounding."""
+
 
 def solver(look: Look) -> Causes:
-    """Not finished, stuck, badly scaled, or flat."""
+    """A weight that is far too large, not finished, stuck, badly scaled, or flat."""
     snapshot = look.snapshot
     wrong = not_finite(snapshot, trials=False)
     if wrong:
@@ -32,6 +37,7 @@ def solver(look: Look) -> Causes:
         return
     recent = _recent(look)
     fell = _fell(recent)
+    yield from _too_large(look)
     stuck = _stuck(look)
     if stuck is not None:
         yield stuck
@@ -40,6 +46,26 @@ def solver(look: Look) -> Causes:
     yield from _scaling(look)
     if snapshot.done and stuck is None:
         yield _ended(look, fell)
+
+
+def _too_large(look: Look) -> Causes:
+    """Weights of the phase that nothing can move against."""
+    phase = look.snapshot.schedule[look.snapshot.phase]
+    usual = default_weights(
+        look.problem.data_type,
+        own=phase.preset.weights == "own",
+        nodes=False,
+        planted=phase.preset.contacts == "planted",
+    )
+    times = {name: phase.weight(name) / row[phase.stage - 1] for name, row in usual.items() if row[phase.stage - 1] > 0}
+    name = max(times, key=lambda one: times[one], default=None)
+    if name is not None and times[name] > FAR_TOO_LARGE:
+        yield Cause(
+            "bad",
+            f"The weight of {name} is {times[name]:.1g} × its default: the solver can hardly move against this term.",
+            (f"{name} {phase.weight(name):g}, by default {usual[name][phase.stage - 1]:g}",),
+            f"Lower the weight of {name} in stage {phase.stage}.",
+        )
 
 
 def _unfinished(look: Look, fell: float | None) -> Cause:
