@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from optim.common import threads
 from optim.config.settings import Settings, parse
+from optim.initialise.hidden_joints import suited
 from optim.loading.problem import load_problem
 from optim.objective.objective import Objective
 from optim.objective.terms.data import nearest_vertices
@@ -60,7 +61,7 @@ def evaluation(*flags: str, stage: int = 3, batch: int = 1, frames: int | None =
 
 def at_stage(problem: Problem, settings: Settings, stage: int) -> Evaluation:
     """An evaluation at the start of the last phase of a stage; see ``evaluation``."""
-    phases = settings.schedule()
+    phases = suited(settings.schedule(), [problem.observations])
     return _entered(problem, phases, next(phase for phase in reversed(phases) if phase.stage == stage))
 
 
@@ -76,7 +77,7 @@ def _entered(problem: Problem, phases: Sequence[Phase], phase: Phase) -> Evaluat
     """An evaluation at the start of a phase, after one iteration in each phase of the stages before."""
     earlier = [replace(before, steps=1, iterations=1) for before in phases if before.stage < phase.stage]
     session = Session(problem, schedule=(*earlier, phase))
-    while session.current.phase < len(earlier):
+    while session.current.phase < len(session.schedule) - 1:
         session.step_iteration()
     snapshot = session.current
     return Evaluation(problem, Objective(problem, phase, snapshot.prior_frame), snapshot)
