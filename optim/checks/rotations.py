@@ -164,18 +164,23 @@ def steadiest_order(root: np.ndarray) -> tuple[str | None, float]:
     Returns:
         The order, as in ``EULER_ORDERS``, and by how much less the trunk leans [°]. None if there is no such order.
     """
-    from scipy.spatial.transform import Rotation  # takes 0.3 s to load
-
-    trunk = Rotation.from_rotvec(root).apply((0.0, 1.0, 0.0))
+    trunk = _second_axis(root)
     if any(np.median(_lean(trunk * sign, axis)) < STEADY_UP for axis in range(3) for sign in (1, -1)):
         return None, 0.0  # upright, though perhaps along another axis
     best: tuple[str | None, float] = (None, LEAN)
     for order in EULER_ORDERS:
-        other = Rotation.from_rotvec(euler_to_axis_angle(root, order)).apply((0.0, 1.0, 0.0))
+        other = _second_axis(euler_to_axis_angle(root, order))
         less = float(np.median(_lean(trunk)) - np.median(_lean(other)))
         if less > best[1] and np.quantile(_lean(other), 0.9) < STEADY_UP:
             best = order, less
     return best
+
+
+def _second_axis(vectors: np.ndarray) -> np.ndarray:
+    """The y axis (N, 3) as axis-angle vectors (N, 3) turn it, by Rodrigues' formula."""
+    angle = np.linalg.norm(vectors, axis=1, keepdims=True)
+    axis, y = vectors / np.maximum(angle, 1e-12), np.array([0.0, 1.0, 0.0])
+    return y * np.cos(angle) + np.cross(axis, y) * np.sin(angle) + axis * axis[:, 1:2] * (1 - np.cos(angle))
 
 
 def _lean(trunk: np.ndarray, axis: int = 2) -> np.ndarray:
