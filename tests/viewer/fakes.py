@@ -28,17 +28,19 @@ GAP, GAP_JOINTS = slice(4, 7), [7, 8, 10, 11]
 STEPS = {"num_iters": (2, 3, 6), "lbfgs_max_iter": 4, "tune_frames": 6, "freeze_start": 2, "freeze_end": 4}
 
 
-def schedule_of(problem: Problem) -> tuple[Phase, ...]:
+def schedule_of(problem: Problem, **changes: object) -> tuple[Phase, ...]:
     """Five phases of 2, 3, 2, 2 and 2 steps, 4 iterations each."""
-    return schedule("humorscope", "rgb" if problem.has_camera else "3d", **STEPS)
+    return schedule("humorscope", "rgb" if problem.has_camera else "3d", **STEPS | changes)
 
 
 class PacedSession(Session):
     """A session that waits ``delay`` seconds before each iteration; raises at iteration ``fail_at``, once."""
 
-    def __init__(self, problem: Problem | None = None, *, delay: float = 0.0, fail_at: int | None = None) -> None:
+    def __init__(
+        self, problem: Problem | None = None, *, delay: float = 0.0, fail_at: int | None = None, **changes: object
+    ) -> None:
         problem = make_problem() if problem is None else problem
-        super().__init__(problem, schedule=schedule_of(problem))
+        super().__init__(problem, schedule=schedule_of(problem, **changes))
         self._delay, self._fail_at = delay, fail_at
 
     def step_iteration(self, interrupt: Interrupt | None = None) -> Snapshot:
@@ -132,6 +134,11 @@ def make_session_with_a_gap() -> Session:
 def make_slow_session() -> Session:
     """Two dozen iterations a second at most, so that a run can be interrupted."""
     return PacedSession(delay=0.04)
+
+
+def make_long_session() -> Session:
+    """The same with a first stage of 800 iterations, so that no run is paused at its end."""
+    return PacedSession(delay=0.04, num_iters=(200, 3, 6))
 
 
 def make_failing_session() -> Session:

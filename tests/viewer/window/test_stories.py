@@ -22,17 +22,6 @@ def closed(window: RealWindow) -> dict:
     return json.loads((window.folder / "config" / "humorscope" / "window.json").read_text())
 
 
-def iterate(window: RealWindow) -> dict:
-    """One iteration, by its button. At the end of a stage its first click begins the next stage."""
-    before = window.state()
-    window.click("Iteration")
-    after = window.wait(lambda s: s["current"] > before["current"] and s["state"] == "paused")
-    if after["iterations"] == before["iterations"]:
-        window.click("Iteration")
-        after = window.wait(lambda s: s["iterations"] > before["iterations"] and s["state"] == "paused")
-    return after
-
-
 def test_a_clip_that_fails(open_real):
     """Why? names what is wrong; its buttons lead to the frame and to the view that shows it."""
     window = open_real("make_session_with_a_gap")
@@ -59,7 +48,7 @@ def test_a_clip_that_fails(open_real):
 
 def test_tuning(open_real):
     """Pause a run, pin it, change a weight, freeze x_0, step, go back, and compare with what was pinned."""
-    window = open_real("make_slow_session")
+    window = open_real("make_long_session")
     window.wait(lambda s: s.get("state") == "paused")
     window.click("Got it")
     window.xdotool("key", "space")
@@ -75,8 +64,9 @@ def test_tuning(open_real):
     window.xdotool("key", "Return")
     window.wait(lambda s: s["weight"] == 25.0)
     window.click("x_0, the first frame", 0.05)
-    window.wait(lambda s: s["held"] == ["x_0"])
-    tuned = iterate(window)
+    edited = window.wait(lambda s: s["held"] == ["x_0"])
+    window.click("Iteration")
+    tuned = window.wait(lambda s: s["current"] > edited["current"] and s["state"] == "paused")
     assert window.wait(lambda s: s["largest_cm"])["largest_cm"] > 0.01
 
     while window.state()["shown"] > pinned["current"]:
@@ -88,8 +78,8 @@ def test_tuning(open_real):
     window.xdotool("key", "r")
     again = window.wait(lambda s: s["current"] == pinned["current"])
     assert (again["held"], again["weight"]) == ([], pinned["weight"])
-    iterate(window)
-    other = window.wait(lambda s: s["branches"] == 2 and s["largest_cm"])
+    window.click("Iteration")
+    other = window.wait(lambda s: s["branches"] == 2 and s["state"] == "paused" and s["largest_cm"])
     assert other["largest_cm"] != tuned["largest_cm"]
     closed(window)
 
