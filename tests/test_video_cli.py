@@ -55,7 +55,7 @@ def test_a_long_video_is_fitted_in_parts_on_one_floor(clip, model_files, tmp_pat
     words = "--data-path", video, "--op-keypts", keypoints, "--out", tmp_path / "out", *split, *model_files.flags()
     assert run(*words) == 0
     said = capsys.readouterr()
-    assert "batch 1 of 3: frames 0 to 11" in said.err and "time left for all" in said.err
+    assert "batch 1 of 3: frames 0 to 11" in said.err and "for all batches" in said.err
     assert caplog.text.count("floor from the feet") == 1 and said.out.count("seam at frame") == 2
     with np.load(tmp_path / "out" / "results_out" / "final_results" / "stage3_results.npz") as results:
         assert results["trans"].shape == (FRAMES, 3)
