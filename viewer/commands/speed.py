@@ -72,7 +72,10 @@ _IMPORTED = time.perf_counter()
 
 
 def alone(make_session: Callable[[], Any], iterations: int, connection: Connection) -> None:
-    """Body of a process: the first iterations of stage 3 without anything else; sends the seconds."""
+    """Body of a process: iterations from the beginning of stage 3 without anything else.
+
+    Sends the seconds of so many iterations, also where the fit ends after fewer.
+    """
     session = make_session()
     while session.current.stage < 3:
         session.step_iteration()
@@ -80,7 +83,8 @@ def alone(make_session: Callable[[], Any], iterations: int, connection: Connecti
     began = time.perf_counter()
     while not session.done and session.current.total_iterations < first + iterations:
         session.step_iteration()
-    connection.send(time.perf_counter() - began)
+    share = (session.current.total_iterations - first) / iterations
+    connection.send((time.perf_counter() - began) / share)
 
 
 def seconds_alone(make_session: Callable[[], Any], iterations: int) -> float:
