@@ -13,6 +13,7 @@ from optim.body.body_model import BodyModel
 from optim.diagnostics.gradients import TermGradients, term_gradients
 from optim.diagnostics.ground import Ground, ground
 from optim.problem.problem import Problem
+from optim.schedule.weights import default_weights
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
@@ -63,6 +64,14 @@ class Look:
     def number(self, sequence: int) -> int:
         """Number of a sub-sequence of the batch among those of all batches so far, from 0."""
         return self.before + sequence + sum(part.problem.batch for part in self.earlier)
+
+    @cached_property
+    def usual_weights(self) -> dict[str, float]:
+        """Default weights of the snapshot's phase, for its data and the rules of its preset."""
+        phase = self.snapshot.schedule[self.snapshot.phase]
+        own, planted = phase.preset.weights == "own", phase.preset.contacts == "planted"
+        table = default_weights(self.problem.data_type, own=own, nodes=False, planted=planted)
+        return {name: stages[phase.stage - 1] for name, stages in table.items()}
 
     @cached_property
     def ground(self) -> Ground:

@@ -12,7 +12,6 @@ from optim.diagnostics.agreement import data_distance
 from optim.diagnostics.causes.cause import Cause, Causes, Look, level_of, place
 from optim.diagnostics.drift import drift, stage3_entry
 from optim.diagnostics.quantities import QUANTITIES
-from optim.schedule.weights import default_weights
 
 LEFT = 1.4
 """The body may be so many times as far from the observations as in stage 2. It is a choice; a healthy fit of
@@ -55,7 +54,7 @@ def _too_strong(look: Look) -> Causes:
     moved = now - was > (LEFT_PX if unit == "px" else LEFT_CM)
     phase = look.snapshot.schedule[look.snapshot.phase]
     weight = phase.weight("motion_prior")
-    usual = default_weights(look.problem.data_type, own=phase.preset.weights == "own", nodes=False)["motion_prior"][2]
+    usual = look.usual_weights["motion_prior"]
     share = look.snapshot.evaluation.terms.get("motion_prior")
     evidence = [f"{was:.1f} {unit} from the observations in stage 2, {now:.1f} {unit} now"]
     if usual > 0:

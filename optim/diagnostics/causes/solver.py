@@ -6,7 +6,6 @@ import torch
 
 from optim.diagnostics.breakpoints import LineSearchFailed, not_finite
 from optim.diagnostics.causes.cause import Cause, Causes, Look
-from optim.schedule.weights import default_weights
 from optim.session.history import ITERATION, Entry
 from optim.solver.lbfgs import LbfgsState
 from optim.solver.modelled_lbfgs import ModelledState
@@ -51,19 +50,14 @@ def solver(look: Look) -> Causes:
 def _too_large(look: Look) -> Causes:
     """Weights of the phase that nothing can move against."""
     phase = look.snapshot.schedule[look.snapshot.phase]
-    usual = default_weights(
-        look.problem.data_type,
-        own=phase.preset.weights == "own",
-        nodes=False,
-        planted=phase.preset.contacts == "planted",
-    )
-    times = {name: phase.weight(name) / row[phase.stage - 1] for name, row in usual.items() if row[phase.stage - 1] > 0}
+    usual = look.usual_weights
+    times = {name: phase.weight(name) / weight for name, weight in usual.items() if weight > 0}
     name = max(times, key=lambda one: times[one], default=None)
     if name is not None and times[name] > FAR_TOO_LARGE:
         yield Cause(
             "bad",
             f"The weight of {name} is {times[name]:.1g} × its default: the solver can hardly move against this term.",
-            (f"{name} {phase.weight(name):g}, by default {usual[name][phase.stage - 1]:g}",),
+            (f"{name} {phase.weight(name):g}, by default {usual[name]:g}",),
             f"Lower the weight of {name} in stage {phase.stage}.",
         )
 
