@@ -7,7 +7,7 @@ first state knows how joints, their velocities and those of the root belong toge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -69,15 +69,19 @@ def _bends(joints: Tensor) -> Tensor:
     return bends[seen[:, 2:] & seen[:, 1:-1] & seen[:, :-2]]
 
 
-def suited(phases: tuple[Phase, ...], parts: Sequence[Observations]) -> tuple[Phase, ...]:
+def suited(phases: tuple[Phase, ...], parts: Iterable[Observations]) -> tuple[Phase, ...]:
     """The schedule with the phases for hidden joints as the observations need them.
 
     Where these show the body, the phases are left out. Where the joints are noisy, their smoothing grows with the
     variance of the noise, up to that of stage 2. A smoothing that differs from the planned one already is kept.
 
     Args:
-        parts: Observations of every batch, since all batches go through the same phases.
+        parts: Observations of every batch, since all batches go through the same phases. They are asked for only where
+            the schedule has such phases.
     """
+    if not any(phase.for_hidden for phase in phases):
+        return phases
+    parts = list(parts)
     joints = [part.joints3d for part in parts if part.joints3d is not None]
     stage_2 = next((phase for phase in phases if phase.stage == 2 and not phase.for_hidden), None)
     if not joints or stage_2 is None or not any(hides_body(part) for part in parts):

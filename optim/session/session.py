@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -111,14 +111,14 @@ class Session:
         keep_iterations: bool = True,
         memory_limit: int = DEFAULT_LIMIT,
         batches: Batches | None = None,
-        observed: Sequence[Observations] | None = None,
+        observed: Iterable[Observations] | None = None,
     ) -> None:
         if not schedule:
             raise InputError("the schedule has no phase with steps; give num_iters with at least one step")
         self.seed = seed
         if observed is None:
-            parts = [problem] if batches is None else [batches.problem(batch) for batch in range(len(batches))]
-            observed = [part.observations for part in parts]
+            parts = [problem] if batches is None else map(batches.problem, range(len(batches)))
+            observed = (part.observations for part in parts)
         schedule = suited(schedule, observed)
         self._given, self._planned, self.batches = problem, schedule, batches
         self._objective_used: Objective | None = None
