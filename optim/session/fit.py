@@ -99,11 +99,14 @@ class Fit:
         self.history = history
         self._predictions: OrderedDict[int, tuple[Snapshot, Prediction]] = OrderedDict()
         self._ended: dict[int, Fit] = {}  # by the snapshot that ends a batch
+        self._encoded: Trajectory | None = None  # by stage 3, where the history begins within it
         self.go_to(current)
 
     def apart(self, history: History, current: Snapshot) -> Fit:
-        """The same problem with another history, which has the current snapshot."""
-        return Fit(self._given[0], history, current, self._batches)
+        """The same problem with another history, which begins with the current snapshot."""
+        other = Fit(self._given[0], history, current, self._batches)
+        other._encoded = self.stage2_trajectory
+        return other
 
     def go_to(self, snapshot: Snapshot) -> Snapshot:
         """Make a snapshot of the history the current one. Only the session calls this."""
@@ -284,7 +287,7 @@ class Fit:
         """The motion that stage 3 of the current branch encodes; None before stage 3."""
         first = self.stage3_start
         if first is None or first.parent is None:
-            return None
+            return None if first is None else self._encoded
         before = self.history[first.parent]
         seen, variables = self.trajectory(before), self.encoded_variables(before, first)
         if variables is before.variables:
@@ -309,6 +312,6 @@ class Fit:
     def stage3_init(self) -> RolloutComparison | None:
         """The first roll-out of stage 3 and the motion from which its latents were inferred; None before stage 3."""
         first, before = self.stage3_start, self.stage2_trajectory
-        if first is None or before is None:
+        if first is None or first.parent is None or before is None:
             return None
         return RolloutComparison(before, self.trajectory(first))

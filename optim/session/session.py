@@ -331,8 +331,9 @@ class Session:
         """
         other = copy.copy(self)
         history = History(keep_iterations=False)
-        start = history.add(replace(snapshot or self.current, id=0, parent=None))
-        other.fit = self.fit.apart(history, start)
+        fit = self.fit if snapshot is None else self.fit.at(snapshot)
+        start = history.add(replace(fit.current, id=0, parent=None))
+        other.fit = fit.apart(history, start)
         other._waiting, other._undo, other._redo = None, [], []
         return other
 

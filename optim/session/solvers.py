@@ -42,6 +42,10 @@ class Models:
     def __init__(self) -> None:
         self._known: tuple[Objective, Packing, Tensor, Model | None] | None = None
 
+    def __reduce__(self) -> tuple[type[Models], tuple[()]]:
+        """Leave out the model where a session is pickled: it is larger than the rest, and can be made again."""
+        return Models, ()
+
     def at(self, x: Tensor, objective: Objective, variables: Variables, packing: Packing) -> Model | None:
         """The model of an objective at the flat vector x (n,); None where its numbers are not finite."""
         known = self._known

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 
@@ -101,3 +103,14 @@ def test_restarting_the_solver_forgets_its_memory():
     assert (
         not restarted.solver.pairs and restarted.evaluation.total == session.history[restarted.parent].evaluation.total
     )
+
+
+def test_a_session_apart_knows_what_stage_3_encodes():
+    session = fitted()
+    encoded, other = session.fit.stage2_trajectory, session.apart()
+    assert encoded is not None and other.fit.stage2_trajectory is not None
+    assert torch.equal(other.fit.stage2_trajectory.joints, encoded.joints)
+    assert other.fit.stage3_init is None, "the first roll-out is in the history of the other session"
+    again = pickle.loads(pickle.dumps(other))
+    assert torch.equal(again.fit.stage2_trajectory.joints, encoded.joints)
+    assert session.apart(session.history[0]).fit.stage2_trajectory is None
