@@ -122,6 +122,11 @@ class Analyse(Request):
 
 
 @dataclass(frozen=True)
+class BreakOff(Request):
+    """Break off the question that a second process works on."""
+
+
+@dataclass(frozen=True)
 class StartTuning(Request):
     """Search for better weights in a process of its own, from the current iteration on; refused before stage 3."""
 

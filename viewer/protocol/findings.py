@@ -13,6 +13,11 @@ import numpy as np
 
 from viewer.protocol.view_model import Motion, placed
 
+UNDER_WAY = "under way beside the fit, which can go on"
+"""What is told in place of an answer while a second process works on it."""
+BROKEN_OFF = "broken off; ask again"
+"""What is told in place of an answer that took long when something else was asked for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameTerms:

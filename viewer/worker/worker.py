@@ -27,10 +27,12 @@ from optim.session import edits
 from optim.session.history import Snapshot
 from optim.session.session import Session
 from viewer.protocol import commands as c
+from viewer.protocol.findings import BROKEN_OFF
 from viewer.protocol.messages import Publish, Record, load_failed
 from viewer.protocol.pace import ITERATION, Pace
 from viewer.protocol.view_model import Analysis, Finished, Level, Loading, Note, State, Status
 from viewer.worker.analyses import ANALYSES
+from viewer.worker.aside import ASIDE, BEFORE, Aside, has_room
 from viewer.worker.breakpoints import Watch
 from viewer.worker.build_view import ViewBuilder
 from viewer.worker.exporting import export
@@ -59,8 +61,6 @@ _GOALS: dict[type[c.Request], str] = {
 }
 JOINED = ("overlaps", "stitched")
 """Answers that a recording of sub-sequences has of the end of every batch, whether somebody asked or not."""
-BROKEN_OFF = "broken off by a command; ask again"
-"""Answer to a question that took long when a command arrived."""
 _LIVE = "live"
 """The goal of a run that never ends, see ``viewer.worker.live``."""
 
@@ -98,6 +98,8 @@ class Worker:
         self.compiled: Callable[[], bool] | None = None
         """Whether stage 3 can go on at once; None: nothing has to be compiled."""
         self._told_of_compiler = False
+        self.aside: Aside | None = None
+        """Answers long questions in a process of its own; None: they are answered here."""
         publish(self._builder.scene)
         self.publish_view()
 
@@ -110,6 +112,8 @@ class Worker:
         """Carry out the commands in the inbox, then do one iteration if running; False if there was nothing to do."""
         busy = self._work()
         self._tuner.follow()
+        if self.aside is not None:
+            self.aside.follow(self._publish)
         if self._recorder is not None:
             self._recorder.follow()
             busy = busy or self._recorder.catch_up()
@@ -118,8 +122,10 @@ class Worker:
         return busy
 
     def close(self) -> None:
-        """End the search for weights, and finish the recording."""
+        """End the processes beside this one, and finish the recording."""
         self._tuner.close()
+        if self.aside is not None:
+            self.aside.close()
         if self._recorder is not None:
             self._recorder.close()
 
@@ -223,7 +229,15 @@ class Worker:
             case c.SetSpeed(limit):
                 self._speed_limit = limit if limit is not None and limit > 0 else None
             case c.Analyse():
-                self._analyse(command)
+                if self.aside is not None and command.kind == BEFORE:
+                    self.aside.start()
+                if self.aside is not None and command.kind in ASIDE:
+                    self._pass_on(self.aside.ask(session, command))
+                else:
+                    self._analyse(command)
+            case c.BreakOff():
+                if self.aside is not None:
+                    self.aside.break_off()
             case c.SetBreakpoints(breakpoints):
                 self._watch.set(breakpoints)
             case c.Export(formats, folder, frame, bones, scale):
@@ -450,6 +464,7 @@ def worker_main(make_session: Callable[[], Any], connection: Connection, record:
         worker = load(make_session, connection.send, inbox, record)
         if worker is not None:
             worker.compiled = compile_ahead()
+            worker.aside = Aside() if has_room() else None
         while worker is not None and not worker.quitting:
             if not worker.turn():
                 time.sleep(IDLE_WAIT)

@@ -8,12 +8,12 @@ import polyscope as ps
 import pytest
 
 from optim.session import edits
+from optim.session.session import Session
 from tests.viewer.conftest import Window
 from viewer.panels.inspect.effects import change_text, factor_text, one_text
 from viewer.protocol import commands as c
-from viewer.protocol.findings import WeightEffects, WeightProbe, WeightTrial
+from viewer.protocol.findings import BROKEN_OFF, UNDER_WAY, WeightEffects, WeightProbe, WeightTrial
 from viewer.protocol.view_model import Analysis
-from viewer.worker.worker import BROKEN_OFF
 
 
 @pytest.fixture
@@ -69,6 +69,51 @@ def test_a_command_breaks_off_a_prediction(window):
     window.frames(4)
     assert window.view.analyses["weight_effects"].error == BROKEN_OFF
     assert window.session.current.weights["joints3d"] == 2.0
+
+
+class Unfinished:
+    """A second process that never answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[c.Analyse] = []
+        self.started = self.broken_off = False
+
+    def start(self) -> None:
+        self.started = True
+
+    def ask(self, session: Session, command: c.Analyse) -> Analysis:
+        self.asked.append(command)
+        return Analysis(
+            kind=command.kind,
+            options=command.options,
+            snapshot=command.snapshot,
+            seconds=0.0,
+            value=None,
+            error=UNDER_WAY,
+        )
+
+    def break_off(self) -> None:
+        self.broken_off = True
+
+    def follow(self, publish: object) -> None: ...
+
+
+def test_a_trial_beside_the_fit_is_told_and_can_be_stopped(window):
+    aside = window.app.client.worker.aside = Unfinished()
+    assert not window.shows("Stop")
+    ask_overview(window)
+    assert aside.started, "ahead of the first trial"
+    window.click("joints3d")
+    window.frames(2)
+    window.click("Try it")
+    window.frames(4)
+    assert [one.kind for one in aside.asked] == ["weight_trial"] and window.shows(UNDER_WAY)
+    here = window.session.current
+    window.post(edits.SetWeight("joints3d", 2.0, 3))
+    assert window.session.current is not here and not aside.broken_off, "an edit does not disturb it"
+    window.click("Stop")
+    window.frames(2)
+    assert aside.broken_off
 
 
 def test_changes_in_words():

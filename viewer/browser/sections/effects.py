@@ -17,17 +17,21 @@ from viewer.panels.inspect.effects import (
     OVERVIEW_HELP,
     PREDICT,
     PREDICT_HELP,
+    STOP,
+    STOP_HELP,
     TRY,
     TRY_HELP,
     change_text,
     factor_text,
     in_order,
+    is_under_way,
     one_text,
     overview_of,
     overview_text,
     question_of,
+    told,
 )
-from viewer.protocol.commands import Command
+from viewer.protocol.commands import BreakOff, Command
 from viewer.protocol.findings import WeightEffects
 from viewer.protocol.view_model import ViewModel
 from viewer.ui.ui_state import UiState
@@ -49,9 +53,11 @@ class Effects:
         self.factor = gui.add_dropdown("factor", [factor_text(factor) for factor in FACTORS])
         self.predict = gui.add_button(PREDICT, hint=PREDICT_HELP)
         self.trial = gui.add_button(TRY, hint=TRY_HELP)
+        self.stop = gui.add_button(STOP, hint=STOP_HELP, visible=False)
         self.answer = gui.add_html("")
         inbox.changed(self.figure, self._choose)
         inbox.clicked(self.ask, lambda: [overview_of(self._view, self._ui)])
+        inbox.clicked(self.stop, lambda: [BreakOff()])
         inbox.changed(self.weight, self._take)
         inbox.changed(self.factor, self._multiply)
         for button, kind in ((self.predict, "weight_probe"), (self.trial, "weight_trial")):
@@ -79,8 +85,8 @@ class Effects:
         self._inbox.show(self.weight, ui.effect_weight if ui.effect_weight in self.weight.options else NONE)
         self._inbox.show(self.factor, factor_text(ui.effect_factor))
         self.predict.disabled = self.trial.disabled = not ui.effect_weight
-        told = [view.analyses[kind] for kind in ("weight_probe", "weight_trial") if kind in view.analyses]
-        lines = (html.escape(one_text(one, outdated=one.snapshot != view.shown)) for one in told)
+        self.stop.visible = is_under_way(view)
+        lines = (html.escape(one_text(one, outdated=one.snapshot != view.shown)) for one in told(view))
         self.answer.content = small("<br>".join(lines))
         yield from ()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optim.diagnostics.quantities import QUANTITIES, TUNED
-from viewer.protocol.commands import Analyse, Command
-from viewer.protocol.findings import WeightEffects, WeightProbe, WeightTrial
+from viewer.protocol.commands import Analyse, BreakOff, Command
+from viewer.protocol.findings import UNDER_WAY, WeightEffects, WeightProbe, WeightTrial
 from viewer.protocol.view_model import Analysis, ViewModel
 from viewer.ui import theme
 from viewer.ui.drawing import psim
@@ -20,6 +20,7 @@ OVERVIEW_HELP = "Predict what each weight × 1.3 would do to this figure, in som
 PREDICT, TRY = "Predict", "Try it"
 PREDICT_HELP = "Predict the fit with this weight; the layer Predicted draws its motion if it lowers the loss"
 TRY_HELP = "Re-fit for some iterations with this weight and without it, apart from the fit, and compare"
+STOP, STOP_HELP = "Stop", "Break off the prediction or the trial"
 
 
 def effects_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -31,11 +32,23 @@ def effects_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
             if answer is not None:
                 _overview(view, ui, answer)
             yield from _one_asked(view, ui)
-            for kind in ("weight_probe", "weight_trial"):
-                found = view.analyses.get(kind)
-                if found is not None:
-                    psim.TextWrapped(one_text(found, outdated=found.snapshot != view.shown))
+            for found in told(view):
+                psim.TextWrapped(one_text(found, outdated=found.snapshot != view.shown))
+            if is_under_way(view):
+                if psim.Button(STOP):
+                    yield BreakOff()
+                tooltip(STOP_HELP)
     psim.EndChild()
+
+
+def told(view: ViewModel) -> list[Analysis]:
+    """The answers about one weight, or that they are under way."""
+    return [view.analyses[kind] for kind in ("weight_probe", "weight_trial") if kind in view.analyses]
+
+
+def is_under_way(view: ViewModel) -> bool:
+    """Whether a second process works on a question about one weight."""
+    return any(answer.error == UNDER_WAY for answer in told(view))
 
 
 def _overview_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:

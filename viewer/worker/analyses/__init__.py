@@ -1,7 +1,8 @@
 """Analyses of a snapshot, computed only when the window asks for them.
 
-They run in the worker's process. An analysis is a function of the view builder, a snapshot and options; its result is a
-value of ``viewer.protocol.findings``, or None if there is nothing to measure. Each has one row in the table below.
+They run in the worker's process, or in that of ``viewer.worker.answering``. An analysis is a function of the view
+builder, a snapshot and options; its result is a value of ``viewer.protocol.findings``, or None if there is nothing to
+measure. Each has one row in the table below.
 """
 
 from __future__ import annotations
