@@ -20,7 +20,7 @@ from optim.diagnostics.flips import flips
 from optim.diagnostics.ground import floor_tilt, ground
 from optim.schedule.terms import TERMS
 from optim.session.fit import Fit
-from optim.session.history import Snapshot
+from optim.session.history import CONTACTS, Snapshot
 from optim.session.session import Interrupt, Session
 
 ROUNDING = 16.0
@@ -59,7 +59,8 @@ class NotFinite:
 class LossUp:
     """The loss is more than ``factor`` times what it was before the iteration.
 
-    A new phase has another loss. Losses of two phases are compared only if ``across_phases`` is true.
+    A new phase has another loss, and so has an outer step for which joints are planted anew. Losses of two phases are
+    compared only if ``across_phases`` is true.
     """
 
     factor: float = 2.0
@@ -69,7 +70,7 @@ class LossUp:
         _check_bound("factor", self.factor)
 
     def why(self, fit: Fit, before: Snapshot, after: Snapshot) -> str | None:
-        if before.phase != after.phase and not self.across_phases:
+        if (before.phase != after.phase and not self.across_phases) or after.cause == CONTACTS:
             return None
         old, new = before.evaluation.total, after.evaluation.total
         if new <= old + (self.factor - 1.0) * abs(old):  # a loss with log-likelihoods in it may be negative

@@ -24,7 +24,7 @@ class Resting:
     """Joints that can touch the floor, in the order of ``RESTING_JOINTS``; (B, T, 16) each."""
 
     strength: np.ndarray
-    """Strength from 0 to 1 with which ``planted_vel`` and ``planted_height`` hold a joint (``planted.strength``)."""
+    """Strength from 0 to 1 with which ``planted_vel`` and ``planted_height`` hold a joint, or would hold it."""
     height_cm: np.ndarray
     """Height [cm] of the joint's centre above the floor."""
     value: np.ndarray
@@ -37,8 +37,9 @@ def resting(fit: Fit, snapshot: Snapshot | None = None) -> Resting | None:
     inside = fit.prediction(snapshot).in_prior
     if inside is None:
         return None
+    held = fit.problem_at(snapshot).planted
     return Resting(
-        strength=planted.strength(inside).numpy(),
+        strength=(planted.measured_strength(inside) if held is None else held).numpy(),
         height_cm=(100.0 * planted.resting_joints(inside)[..., 2]).numpy(),
         value=_values(fit, snapshot),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional
 from optim.common.errors import InputError
 from optim.common.timing import section, timed
 from optim.objective.prediction import Parts, Prediction, detached, predict_free, predict_rollout, turn_of
+from optim.objective.terms.planted import measured_strength
 from optim.objective.terms.scene import Scene, residual_of
 from optim.objective.unknown_motion import absent, factor, weighed
 from optim.problem.frames import PriorFrame
@@ -114,6 +115,19 @@ class Objective:
     @cached_property
     def _with_prior(self) -> bool:
         return any(term.name == "motion_prior" for term in self.terms)
+
+    def held_strength(self, variables: Variables) -> Tensor | None:
+        """The strength of planted joints in all frames, to be held from here on (``Problem.planted``).
+
+        None where no active term holds one.
+        """
+        if not any(term.holds for term in self.terms):
+            return None
+        whole = replace(self, phase=replace(self.phase, frames=None))
+        with torch.no_grad():
+            inside = whole.predict(variables).in_prior
+        assert inside is not None  # such terms are those of stage 3
+        return measured_strength(inside)
 
     def predict(self, variables: Variables) -> Prediction:
         """The motion that the variables stand for, with the points that the active terms need."""

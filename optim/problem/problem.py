@@ -55,6 +55,9 @@ class Problem:
     expected_joints: Tensor | None = None
     """(B, T, 22, 3) [m] in the input frame: places where the prior of the first state expects joints that are hidden
     (``Preset.hidden_joints``), +inf for all others; None: no places are expected."""
+    planted: Tensor | None = None
+    """(B, T, 16) from 0 to 1: strength with which joints are planted (``terms.planted.measured_strength``), held for an
+    outer step; None: it is measured wherever it is asked for."""
     footage: Footage | None = None
     asked_overlap: int | None = None
     """Smallest number of frames that neighbouring sub-sequences of a split clip share, as the user gave it."""

@@ -71,6 +71,8 @@ class Term:
     where_unknown: Literal["same", "weakened", "joins"] = "same"
     """With ``Preset.unknown_motion`` weakened, for frames of stage 3 that are outside the motion prior. weakened: the
     term counts less there; joins: it counts there only, and gets a share of its weight in stage 2."""
+    holds: bool = False
+    """Whether it has a strength that is held for an outer step (``Problem.planted``)."""
     points: BodyPoints | None = None
     """Points of the body that the term compares, besides the joints."""
 
@@ -198,10 +200,10 @@ TERMS: tuple[Term, ...] = (
          Weights(_stage_3(10.0, 1000.0)), stage=3, needs=("nodes",)),
     Term("planted_vel", "m²", "½ Σ s_t ‖j_t − j_{t−1}‖², s = max(c − 0.2, 0) / 0.8, or low and slow", "planted",
          "planted joints stand still",
-         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", axis="steps"),
+         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", axis="steps", holds=True),
     Term("planted_height", "m²", "½ Σ s · max(|j_z − h_j| − 0.005, 0)², h_j resting height", "planted",
          "planted joints are at the height at which the body rests on them",
-         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine"),
+         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", holds=True),
     Term("floor_penetration", "m²", "½ Σ max(h_j − 0.005 − j_z, 0)², h_j resting height", "planted",
          "no joint is so low that the body would be below the floor",
          Weights(planted=_stage_3(300.0, 30000.0)), stage=3, joins="refine"),

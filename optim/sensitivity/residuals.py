@@ -52,7 +52,7 @@ def gates_at(scene: Scene) -> Gates:
         inside = predicted.in_prior
         probability = inside.contact_probability
         found["contact"] = probability
-        found["planted"] = planted.strength(inside)
+        found["planted"] = planted.strength(scene)
         found["near_kink"] = probability * ((inside.contact_joints[..., 2].abs() - contact.SLACK).abs() < KINK)
         if inside.rollout.prior_var is not None:
             found["variance"] = inside.rollout.prior_var

@@ -142,12 +142,14 @@ class Fit:
         metric = given.floor_metric if snapshot.floor_metric is None else snapshot.floor_metric
         novelty = given.novelty if snapshot.novelty is None else snapshot.novelty
         expected = given.expected_joints if snapshot.expected_joints is None else snapshot.expected_joints
+        planted = given.planted if snapshot.planted is None else snapshot.planted
         fields: dict[str, Any] = {
             "observations": seen,
             "floor": floor,
             "floor_metric": metric,
             "novelty": novelty,
             "expected_joints": expected,
+            "planted": planted,
         }
         for known in (given, now):
             if all(getattr(known, name) is value for name, value in fields.items()):

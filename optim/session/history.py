@@ -20,7 +20,7 @@ from optim.solver.solver import STOP_GRADIENT, State
 if TYPE_CHECKING:
     from optim.session.edits import Edit
 
-START, ITERATION, PHASE, BATCH = "start", "iteration", "phase", "batch"
+START, ITERATION, PHASE, BATCH, CONTACTS = "start", "iteration", "phase", "batch", "contacts"
 """Causes of snapshots that were not made by an edit."""
 
 
@@ -31,7 +31,8 @@ class Snapshot:
     id: int
     parent: int | None
     cause: str
-    """``start``, ``iteration``, ``phase``, ``batch``, or the description of an edit, such as ``held x_0``."""
+    """``start``, ``iteration``, ``phase``, ``batch``, ``contacts`` (joints are planted anew), or the description of an
+    edit, such as ``held x_0``."""
     schedule: tuple[Phase, ...]
     """The schedule as edited up to this snapshot."""
     phase: int
@@ -63,6 +64,8 @@ class Snapshot:
     """(B, T) ``Problem.novelty`` from stage 3 on; None means that of the problem."""
     expected_joints: Tensor | None = None
     """(B, T, 22, 3) ``Problem.expected_joints`` from the phase on that uses them; None means that of the problem."""
+    planted: Tensor | None = None
+    """(B, T, 16) ``Problem.planted`` since the last outer step, phase or edit began; None means that of the problem."""
     edit: Edit | None = None
     """The edit that made this snapshot; None where it was no edit. ``cause`` describes it."""
     batch: int = 0
@@ -171,7 +174,7 @@ class Entry:
     @property
     def edited(self) -> bool:
         """Whether the snapshot was made by an edit, which ``cause`` describes."""
-        return self.cause not in (START, ITERATION, PHASE, BATCH)
+        return self.cause not in (START, ITERATION, PHASE, BATCH, CONTACTS)
 
 
 @dataclass(frozen=True)

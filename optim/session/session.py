@@ -31,7 +31,7 @@ from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule.phases import Phase
 from optim.session.card import session_card
 from optim.session.fit import Batches, Fit
-from optim.session.history import BATCH, ITERATION, PHASE, START, History, Snapshot, losses_after
+from optim.session.history import BATCH, CONTACTS, ITERATION, PHASE, START, History, Snapshot, losses_after
 from optim.session.solvers import Models, options_of, solver_of
 from optim.session.storage import DEFAULT_LIMIT
 from optim.solver.solver import Model, ModelAt, Point, Search, State
@@ -173,7 +173,7 @@ class Session:
         if self.done:
             return here
         if not here.phase_done:
-            return self._iterate(here, interrupt)
+            return self._step(here, interrupt)
         next_phase = here.next_phase
         if interrupt is not None and interrupt():
             return here
@@ -183,7 +183,7 @@ class Session:
 
     def step_on(self, interrupt: Interrupt | None = None) -> Snapshot:
         """Do one iteration in the current phase, even if the phase has ended; see ``step_iteration``."""
-        return self._iterate(self.current, interrupt)
+        return self._step(self.current, interrupt)
 
     def step_outer(self, interrupt: Interrupt | None = None) -> Snapshot:
         """Run to the end of the current outer step (one call of torch's L-BFGS)."""
@@ -310,6 +310,7 @@ class Session:
             )
             self._remember_edit()
             return self._go_to(self.history.add(new))
+        here = self._held_anew(here)
         objective = self._objective(here)
         point = objective.point(free.pack(here.variables), here.variables, free)
         if keep_memory is None:
@@ -405,6 +406,7 @@ class Session:
                 floor_metric=None,
                 novelty=None,
                 expected_joints=None,
+                planted=None,
             )
         )
 
@@ -464,6 +466,9 @@ class Session:
             assert in_prior is not None  # only phases of stage 3 have segments
             variables = shooting.cut(variables, shooting.states_of(in_prior.rollout, in_prior.defects), phase.segment)
         free = packing(variables, phase, held=here.held)
+        problem = replace(problem, planted=None) if problem.planted is not None else problem
+        planted = Objective(problem, phase, frame).held_strength(variables)
+        problem = problem if planted is None else replace(problem, planted=planted)
         objective = self._objective_of(problem, phase, frame)
         point = objective.point(free.pack(variables), variables, free)
         preconditioner, asked = measured_preconditioner(objective, point, variables, free)
@@ -488,10 +493,37 @@ class Session:
                 floor_metric=metric,
                 novelty=novelty,
                 expected_joints=expected,
+                planted=planted,
                 evaluations_spent=here.evaluations_spent + 1 + asked,
                 seconds=time.perf_counter() - began,
             )
         )
+
+    def _step(self, here: Snapshot, interrupt: Interrupt | None) -> Snapshot:
+        """Do one iteration, or begin an outer step for which joints are planted anew."""
+        if here.stop is None or here.planted is None:
+            return self._iterate(here, interrupt)
+        if interrupt is not None and interrupt():
+            return here
+        return self._go_to(self._plant(here))
+
+    def _plant(self, here: Snapshot) -> Snapshot:
+        """The same point at the beginning of the next outer step, with the strength of planted joints measured there.
+
+        The solver keeps its memory: its pairs are differences of gradients under one strength each.
+        """
+        began, phase = time.perf_counter(), here.schedule[here.phase]
+        anew = replace(self._held_anew(here), step=here.step + 1, iteration=0)
+        objective = self._objective(anew)
+        point = objective.point(here.packing.pack(here.variables), here.variables, here.packing)
+        module = solver_of(phase)
+        solver = module.begin(module.restart(here.solver, point, keep_memory=True), options=options_of(phase))
+        return self._add(anew, CONTACTS, solver, objective, evaluations=1, began=began)
+
+    def _held_anew(self, here: Snapshot) -> Snapshot:
+        """A snapshot with the strength of planted joints measured at its variables, where its phase holds one."""
+        objective = self._objective(replace(here, planted=None))
+        return replace(here, planted=objective.held_strength(here.variables))
 
     def _iterate(self, here: Snapshot, interrupt: Interrupt | None) -> Snapshot:
         """Do one iteration from a snapshot, or the part of it that the interrupt allows."""

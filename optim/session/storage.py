@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_LIMIT = 500_000_000
 """Default limit in bytes of tensors and arrays."""
-_NOT_COUNTED = ("schedule", "observations", "floor", "floor_metric", "novelty", "expected_joints")
+_NOT_COUNTED = ("schedule", "observations", "floor", "floor_metric", "novelty", "expected_joints", "planted")
 """Fields that many successive snapshots share."""
 
 

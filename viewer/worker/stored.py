@@ -32,7 +32,7 @@ ITERATION = "iteration"
 """Cause of snapshots that an iteration made, as in ``optim.session.history``."""
 BATCH = "batch"
 """Cause of the first snapshot of a further batch of sub-sequences."""
-NO_EDITS = ("start", ITERATION, "phase", BATCH)
+NO_EDITS = ("start", ITERATION, "phase", BATCH, "contacts")
 """Causes of snapshots that are no edits, as in ``optim.session.history``."""
 
 

@@ -181,8 +181,7 @@ def contact_height(here: Linearised) -> Tensor:
 
 def planted_height(here: Linearised) -> Tensor:
     """Rows (B, T, 16, SIZE), 0 for joints within the slack."""
-    inside = here.scene.in_prior
-    weight = planted.strength(inside) * (planted.off_height(inside) > 0)
+    weight = planted.strength(here.scene) * (planted.off_height(here.scene.in_prior) > 0)
     return here.joints[:, :, list(RESTING_JOINTS), 2] * weight.sqrt()[..., None]
 
 
@@ -238,7 +237,7 @@ def contact_vel(here: Linearised) -> Pair:
 def planted_vel(here: Linearised) -> Pair:
     """Rows (B, T-1, 16, 3, SIZE)."""
     moved = here.joints[:, :, list(RESTING_JOINTS)]
-    scale = planted.strength(here.scene.in_prior)[:, 1:, :, None, None].sqrt()
+    scale = planted.strength(here.scene)[:, 1:, :, None, None].sqrt()
     return moved[:, 1:] * scale, moved[:, :-1] * scale
 
 

@@ -1,7 +1,8 @@
 """Terms of planted joints: they stand still, at the height at which the body rests on them, and nothing is below that.
 
 Prior frame: z up, floor at z = 0. Unlike those in ``contact``, these terms cannot be satisfied by denying a contact: no
-gradient flows into the strength with which a joint is planted.
+gradient flows into the strength with which a joint is planted. A fit holds the strength for a while
+(``Problem.planted``), so that the gradient is that of the loss and a line search looks at one function.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ SLACK = 0.005
 def planted_vel(scene: Scene) -> Tensor:
     """½ s_t ‖p_t − p_{t−1}‖² [m²] for t ≥ 1, (B, T-1, 16), where s_t is the strength of ``strength``."""
     moved = resting_joints(scene.in_prior).diff(dim=1)
-    return 0.5 * strength(scene.in_prior)[:, 1:] * (moved**2).sum(-1)
+    return 0.5 * strength(scene)[:, 1:] * (moved**2).sum(-1)
 
 
 def planted_height(scene: Scene) -> Tensor:
     """½ s max(|z − h| − slack, 0)² [m²], (B, T, 16), where h is the resting height of the joint."""
-    return 0.5 * strength(scene.in_prior) * off_height(scene.in_prior) ** 2
+    return 0.5 * strength(scene) * off_height(scene.in_prior) ** 2
 
 
 def floor_penetration(scene: Scene) -> Tensor:
@@ -39,7 +40,13 @@ def floor_penetration(scene: Scene) -> Tensor:
     return 0.5 * too_low(scene.in_prior) ** 2
 
 
-def strength(inside: InPrior) -> Tensor:
+def strength(scene: Scene) -> Tensor:
+    """Strength (B, T, 16) of ``measured_strength``: the one that is held, or where none is held the one here."""
+    held, inside = scene.problem.planted, scene.in_prior
+    return measured_strength(inside) if held is None else held[:, : inside.joints.shape[1]].to(inside.joints)
+
+
+def measured_strength(inside: InPrior) -> Tensor:
     """How strongly each of ``RESTING_JOINTS`` is planted, from 0 to 1, (B, T, 16), without a gradient.
 
     For ankles and toes it is ``max(c − gate, 0) / (1 − gate)`` of the prior's contact probability c. For the other

@@ -83,11 +83,11 @@ def compared(problem: Problem) -> dict[str, Compared]:
         return moved * at.in_prior.contact_probability[:, 1:, :, None].sqrt()
 
     def planted_vel(p: Prediction, at: Prediction) -> Tensor:
-        strength = planted.strength(at.in_prior)[:, 1:, :, None]
+        strength = planted.measured_strength(at.in_prior)[:, 1:, :, None]
         return planted.resting_joints(p.in_prior).diff(dim=1) * strength.sqrt()
 
     def planted_height(p: Prediction, at: Prediction) -> Tensor:
-        return planted.off_height(p.in_prior) * planted.strength(at.in_prior).sqrt()
+        return planted.off_height(p.in_prior) * planted.measured_strength(at.in_prior).sqrt()
 
     def bone_length(p: Prediction, at: Prediction) -> Tensor:
         joints = p.in_prior.rollout.joints

@@ -88,7 +88,7 @@ def test_a_hip_that_lies_still_is_held_although_the_prior_knows_no_contact_of_hi
     upright[..., 1, 2] = 0.9
     rolling = lying.clone()
     rolling[0, :, 1, 0] += 0.05 * torch.arange(4)
-    found = [planted.strength(scene(problem, joints, 0.01).in_prior)[..., hip] for joints in (lying, upright, rolling)]
+    found = [planted.strength(scene(problem, joints, 0.01))[..., hip] for joints in (lying, upright, rolling)]
     assert [float(value.mean()) for value in found] == [1.0, 0.0, 0.0]
     feet = [RESTING_JOINTS.index(joint) for joint in FOOT_JOINTS]
-    assert float(planted.strength(scene(problem, lying, 0.01).in_prior)[..., feet].max()) == 0.0, "the prior knows feet"
+    assert float(planted.strength(scene(problem, lying, 0.01))[..., feet].max()) == 0.0, "the prior knows feet"

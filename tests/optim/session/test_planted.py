@@ -1,0 +1,94 @@
+"""The strength of planted joints is held during an outer step, so that the solver sees one loss."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from optim.recording.recording import Recording
+from optim.recording.runfile import RunFile
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import schedule
+from optim.session.edits import Perturb, SetWeight
+from optim.session.history import CONTACTS, ITERATION
+from optim.session.session import Session
+from tests import fakes
+from tests.optim.recording.test_recording import assert_same
+
+PLANTED = replace(PRESETS["gauss-newton"], contacts="planted")
+
+
+def new_session(solver: str = "lbfgs-gn", steps: int = 3) -> Session:
+    rules = replace(PLANTED, stage_3_solver=solver)
+    return Session(fakes.problem(frames=6), schedule=schedule(rules, "3d", num_iters=(1, 1, steps), lbfgs_max_iter=4))
+
+
+@pytest.fixture(scope="module", params=["lbfgs", "lbfgs-gn"])
+def fitted(request) -> Session:
+    session = new_session(request.param)
+    session.run()
+    return session
+
+
+def stage_3(session: Session):
+    return [snapshot for snapshot in session.history.snapshots if snapshot.stage == 3]
+
+
+def test_each_outer_step_has_one_strength_and_a_loss_that_falls(fitted):
+    steps = [list(group) for _, group in itertools.groupby(stage_3(fitted), key=lambda snapshot: snapshot.step)]
+    assert len(steps) == 3
+    for step in steps:
+        losses = [snapshot.evaluation.total for snapshot in step]
+        assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0]
+        assert all(snapshot.planted is step[0].planted for snapshot in step)
+        assert [snapshot.cause for snapshot in step[1:]] == [ITERATION] * (len(step) - 1)
+    assert {snapshot.planted for snapshot in fitted.history.snapshots if snapshot.stage < 3} == {None}
+
+
+def test_it_is_measured_where_the_step_begins(fitted):
+    anew = [snapshot for snapshot in stage_3(fitted) if snapshot.cause == CONTACTS]
+    assert len(anew) == 2
+    for snapshot in anew:
+        before = fitted.history[snapshot.parent]
+        objective = fitted._objective(snapshot)
+        assert torch.equal(objective.held_strength(snapshot.variables), snapshot.planted)
+        assert not torch.equal(snapshot.planted, before.planted)
+        assert all(torch.equal(value, before.variables[name]) for name, value in snapshot.variables.items())
+        assert snapshot.solver.pairs and snapshot.evaluations_spent == before.evaluations_spent + 1
+        assert (snapshot.total_iterations, snapshot.iteration) == (before.total_iterations, 0)
+
+
+def test_any_iteration_repeats_its_bits(fitted):
+    for after in stage_3(fitted)[1:]:
+        fitted.rewind(after.parent)
+        again = fitted.step_iteration()
+        assert again.id != after.id and again.cause == after.cause
+        assert_same((again.variables, again.solver, again.planted), (after.variables, after.solver, after.planted))
+
+
+def test_a_recorded_fit_has_the_strength_too(tmp_path):
+    session, recording = new_session(), Recording(RunFile(tmp_path / "run.humorscope", mode="new"))
+    while not session.done:
+        session.step_iteration()
+        recording.follow(session)
+    again = new_session()
+    Recording(RunFile(tmp_path / "run.humorscope", mode="read")).restore(again)
+    for snapshot in session.history.snapshots:
+        assert_same(again.history[snapshot.id], snapshot)
+
+
+def test_an_edit_measures_it_and_lets_it_go_with_its_terms():
+    session = new_session()
+    while session.current.planted is None:
+        session.step_iteration()
+    before = session.step_iteration()
+    moved = session.apply(Perturb("latent_motion", 1.0))
+    assert not torch.equal(moved.planted, before.planted)
+    assert torch.equal(moved.planted, session._objective(moved).held_strength(moved.variables))
+    for term in ("planted_vel", "planted_height"):
+        free = session.apply(SetWeight(term, 0.0))
+    assert free.planted is None and "floor_penetration" in free.evaluation.terms
+    assert session.step_outer().planted is None
