@@ -20,12 +20,11 @@ from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 from optim.common.logs import start_logging
 from optim.common.progress import clock
-from optim.evaluation.protocols import PICTURED, PROTOCOLS, Models, Row, choose_extracts, fit_batch
+from optim.evaluation.protocols import PROTOCOLS, Models, Row, choose_extracts, fit_batch, preset_of
 from optim.evaluation.results import rows_of
 from optim.evaluation.tables import append_rows, figures_of, read_rows, table
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
-from optim.schedule.presets import usual_preset
 from optim.schedule.solvers import SOLVERS
 
 MODEL_FLAGS = {
@@ -62,7 +61,7 @@ def evaluate_protocol(options: argparse.Namespace) -> list[Row]:
     extracts = choose_extracts(
         options.data, body, count=options.clips, frames=options.frames, split=split, match=options.match
     )
-    preset = options.preset or usual_preset("joints2d" if options.protocol in PICTURED else "joints3d")
+    preset = options.preset or preset_of(options.protocol)
     done = {row["clip"] for row in read_rows(options.csv)}
     left = [e for e in extracts if e.name not in done]
     began = time.monotonic()

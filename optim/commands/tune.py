@@ -26,7 +26,7 @@ from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 from optim.common.logs import start_logging
 from optim.common.progress import Progress
-from optim.evaluation.protocols import PROTOCOLS, Models, choose_extracts
+from optim.evaluation.protocols import PROTOCOLS, Models, choose_extracts, preset_of
 from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.priors.pose_prior import load_pose_prior
 from optim.tuning.choosing import baseline, split, taken
@@ -43,9 +43,6 @@ MODEL_FLAGS = {
     "--humor": assets.MOTION_PRIOR_FILE,
     "--init-motion-prior": assets.INIT_STATE_PRIOR_FILE,
 }
-
-FAST_SOLVERS = ("levenberg-marquardt", "levenberg-marquardt", "lbfgs-gn")
-FLAT_GAIN = 1e-3
 
 
 def material_of(options: argparse.Namespace) -> Material:
@@ -65,8 +62,9 @@ def material_of(options: argparse.Namespace) -> Material:
     count, frames = options.clips, options.frames
     wanted = None if options.split == "all" else options.split
     extracts = choose_extracts(options.data, models.body, count=count, frames=frames, split=wanted)
-    more = {"solvers": options.solvers, "flat_gain": options.flat_gain, "num_iters": options.num_iters}
-    return Degraded(extracts, models, options.protocol, options.seed, options.preset, more)
+    more = {name: getattr(options, name) for name in ("solvers", "flat_gain", "num_iters")}
+    preset = options.preset or preset_of(options.protocol)
+    return Degraded(extracts, models, options.protocol, options.seed, preset, more)
 
 
 def search(options: argparse.Namespace) -> None:
@@ -181,10 +179,10 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--frames", type=int, default=60)
     group.add_argument("--split", default="val", choices=("train", "val", "all"))
     group.add_argument("--seed", type=int, default=0, help="of the noise, and of the choice of clips that are held out")
-    group.add_argument("--preset", default="gauss-newton", help="(gauss-newton)")
-    group.add_argument("--solvers", nargs=3, default=FAST_SOLVERS, metavar="NAME", help=f"({' '.join(FAST_SOLVERS)})")
+    group.add_argument("--preset", help="rules of the fits (those of a fit of 3D joints, or of images)")
+    group.add_argument("--solvers", nargs=3, metavar="NAME", help="solvers of the three stages (those of the preset)")
     group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
-    group.add_argument("--flat-gain", type=float, default=FLAT_GAIN, help=f"rule that ends a phase early ({FLAT_GAIN})")
+    group.add_argument("--flat-gain", type=float, help="rule that ends a phase early (that of the preset)")
     models = parser.add_argument_group("models")
     for flag in MODEL_FLAGS:
         models.add_argument(flag, type=Path, metavar="FILE|DIR")

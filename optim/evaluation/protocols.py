@@ -32,6 +32,7 @@ from optim.priors.pose_prior import PosePrior
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
+from optim.schedule.presets import usual_preset
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from optim.split.batches import joined
@@ -128,6 +129,11 @@ def fit_batch(
     truth, visible = problem.ground_truth, problem.observations.visible["joints3d"]
     assert truth is not None
     return _rows(session, extracts, lambda: all_metrics(session.fit.trajectory(), truth, visible, problem.body))
+
+
+def preset_of(protocol: str) -> str:
+    """Name of the preset of a fit under a protocol that names none."""
+    return usual_preset("joints2d" if protocol in PICTURED else "joints3d")
 
 
 def problem_of(extract: Extract, models: Models, *, protocol: str, seed: int) -> Problem:
