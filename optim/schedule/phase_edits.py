@@ -8,7 +8,7 @@ from dataclasses import replace
 from optim.common.errors import InputError
 from optim.schedule.phases import Phase, check_flat
 from optim.schedule.solvers import checked_solver
-from optim.schedule.stage3_variants import DEFECT, tightness
+from optim.schedule.stage3_variants import DEFECT
 from optim.schedule.weights import check_weight
 
 
@@ -18,8 +18,9 @@ def with_weight(
     """The same schedule with one weight changed in every phase of a stage.
 
     A phase in which the schedule gives the term the weight 0, although other phases of the stage use it, keeps the
-    weight 0 unless it is the ``current`` phase (an index). ``shooting_gap``, whose weight grows from phase to phase,
-    becomes ``value`` in the first of them (or in the current one) and changes in proportion in the others.
+    weight 0 unless it is the ``current`` phase (an index). Two kinds of weights change in proportion to the first phase
+    that has them, or to the current one: ``shooting_gap``, which grows from phase to phase, and those of the phases for
+    hidden joints, in which the smoothing has a share of its weight.
 
     Raises:
         InputError: The name or the stage is unknown, or the value is negative or not finite.
@@ -31,13 +32,20 @@ def with_weight(
         raise InputError(f"no phase of stage {stage} in this schedule; its stages are {known}")
     in_use = any(phase.weight(name) > 0 for phase in of_stage)
     here = phases[current] if current is not None and phases[current].stage == stage else None
-    base = tightness(of_stage, here) if name == DEFECT else 0.0
+    base = next((phase.weight(name) for phase in (here, *of_stage) if phase and phase.weight(name)), 0.0)
     return tuple(
-        replace(phase, weights={**phase.weights, name: float(value) * (phase.weight(name) / base if base else 1.0)})
+        replace(phase, weights={**phase.weights, name: float(value) * _share(phase, name, base)})
         if phase.stage == stage and (i == current or not in_use or phase.weight(name) > 0)
         else phase
         for i, phase in enumerate(phases)
     )
+
+
+def _share(phase: Phase, name: str, base: float) -> float:
+    """Share of a value that a phase gets whose weight changes in proportion to ``base``; 1 for other phases."""
+    weight = phase.weight(name)
+    in_proportion = name == DEFECT or phase.for_hidden
+    return weight / base if in_proportion and base and weight != base else 1.0
 
 
 def with_weights(phases: tuple[Phase, ...], weights: Mapping[int, Mapping[str, float]]) -> tuple[Phase, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from optim.schedule.phases import NODES, Phase
@@ -74,9 +74,3 @@ def phases_of(variant: Sequence[VariantPhase], whole: Phase, *, frames: int) -> 
         phases.append(phase)
         left -= phase.steps
     return phases
-
-
-def tightness(phases: Iterable[Phase], current: Phase | None) -> float:
-    """Weight of the defects to which other phases are in proportion: the current phase's, or the first one above 0."""
-    first = next((phase.weight(DEFECT) for phase in phases if phase.weight(DEFECT)), 0.0)
-    return first if current is None else current.weight(DEFECT) or first

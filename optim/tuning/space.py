@@ -42,7 +42,7 @@ class Parameter:
     high: float = 0.0
     """Bounds of a number, which is searched on a logarithmic scale."""
     choices: tuple[str, ...] = ()
-    """The values of a choice; empty for a number."""
+    """The values of a choice, among them the present one; empty for a number."""
 
     @property
     def text(self) -> str:
@@ -50,10 +50,21 @@ class Parameter:
         values = ",".join(self.choices) if self.choices else f"{self.low:.6g}:{self.high:.6g}"
         return f"{self.name}={values}"
 
+    def nearest(self, value: float | str) -> float | str:
+        """The value that is nearest to a given one among those that are searched."""
+        return value if self.choices else min(max(float(value), self.low), self.high)
+
     @property
     def is_weight(self) -> bool:
         """Whether it is the weight of a term."""
         return self.of in WEIGHTS
+
+
+def name_of(of: str, stage: int) -> str:
+    """Name of a parameter in a study and on the command line; weights are those of stage 3 unless they name another."""
+    if of in (PRESET, FLAT_GAIN) or (of in WEIGHTS and stage == 3):
+        return of
+    return f"{of}@{stage}"
 
 
 def parameters(texts: Sequence[str], phases: tuple[Phase, ...]) -> tuple[Parameter, ...]:
@@ -108,12 +119,14 @@ def _parameter(text: str, phases: tuple[Phase, ...]) -> Parameter:
         others = ", ".join((*WEIGHTS, PRESET, SOLVER, FLAT_GAIN))
         raise InputError(f"--search {text}: {of} is unknown; there are {others}")
     stage = int(found["stage"] or (1 if of in (PRESET, FLAT_GAIN) else 3))
-    name = of if found["stage"] is None or (of in WEIGHTS and stage == 3) else f"{of}@{stage}"
+    name = of if found["stage"] is None else name_of(of, stage)
     if stage not in {phase.stage for phase in phases}:
         raise InputError(f"--search {text}: the schedule has no stage {stage}")
     if of in (PRESET, SOLVER):
         known = tuple(PRESETS) if of == PRESET else solvers_of(stage)
-        return Parameter(name, of, stage, choices=_choices(text, values, known))
+        now = str(_present(of, stage, phases))
+        chosen = _choices(text, values, known)
+        return Parameter(name, of, stage, choices=chosen if now in chosen else (now, *chosen))
     if values is not None:
         low, high = _range(text, values)
     elif of == FLAT_GAIN:

@@ -28,7 +28,8 @@ def test_stages_ranges_and_choices():
     assert (prior.name, prior.stage, prior.low, prior.high) == ("pose_prior@2", 2, 1e-5, 1e-2)
     assert contact.name == "contact_vel"
     assert solver.choices == ("lbfgs", "lbfgs-gn") and solver.stage == 3
-    assert preset.choices == ("direct", "shooting") and preset.stage == flat.stage == 1
+    assert preset.choices == ("humorscope", "direct", "shooting"), "the present one is always among them"
+    assert preset.stage == flat.stage == 1
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,17 @@ def test_a_point_changes_its_stage_and_nothing_else():
         assert after.solver == ("lbfgs-gn" if after.stage == 3 else before.solver)
         assert after.flat_gain == 1e-3 and after.weight("joints3d") == before.weight("joints3d")
     assert applied(PHASES, searched, present(searched, PHASES)) == PHASES
+
+
+def test_the_phases_for_hidden_joints_keep_their_share_of_a_weight():
+    phases = schedule("fast", "3d")
+    searched = parameters(["joints3d_smooth@2"], phases)
+    assert applied(phases, searched, present(searched, phases)) == phases
+    doubled = applied(phases, searched, {"joints3d_smooth@2": 2 * phases[1].weight("joints3d_smooth")})
+    for before, after in zip(phases, doubled, strict=True):
+        factor = 2.0 if before.stage == 2 else 1.0
+        assert after.weight("joints3d_smooth") == pytest.approx(factor * before.weight("joints3d_smooth"))
+    assert any(phase.for_hidden for phase in doubled)
 
 
 @pytest.mark.parametrize("preset", ["humorscope", "reference", "gauss-newton"])
