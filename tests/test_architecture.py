@@ -46,8 +46,8 @@ ROOMS = {
     " viewer.protocol viewer.scene viewer.worker",
     "viewer.layers": "body diagnostics viewer.protocol viewer.ui viewer.scene",
     "viewer.film": "common reading session viewer.protocol viewer.ui viewer.scene",
-    "viewer.panels": "checks diagnostics schedule problem session viewer.protocol viewer.ui viewer.scene viewer.layers"
-    " viewer.film",
+    "viewer.panels": "checks diagnostics schedule problem session tuning viewer.protocol viewer.ui viewer.scene"
+    " viewer.layers viewer.film",
     "viewer.window": "common viewer.protocol viewer.ui viewer.scene viewer.worker viewer.layers viewer.film"
     " viewer.panels",
     "viewer.browser": "common diagnostics schedule session viewer.protocol viewer.ui viewer.scene viewer.layers"
@@ -74,6 +74,7 @@ WITHOUT_TORCH = (
     "optim.reading.json_file",
     "optim.schedule",
     "optim.session.edits",
+    "optim.tuning.space",
 )
 """What the window's process may know of the optimiser."""
 WINDOW = [f"viewer/{room}" for room in ("protocol", "ui", "scene", "layers", "film", "panels", "window", "browser")]

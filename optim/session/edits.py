@@ -190,13 +190,35 @@ class Plan(Edit):
     """
 
     phases: tuple[Phase, ...]
+    text: str = "other phases ahead"
+    """Description of the edit."""
+    start: int | None = None
+    """Id of the snapshot from which the fit goes on with these phases, on a new branch; None: the current one."""
 
     def apply(self, session: Session) -> None:
-        here = session.current
+        here = session.current if self.start is None else session.history[self.start]
         stages = [here.stage, *(phase.stage for phase in self.phases)]
         if stages != sorted(stages):
             raise InputError(f"phases of stages {stages[1:]} after one of stage {here.stage}; stages come in order")
-        session.change(self, "other phases ahead", schedule=(*here.schedule[: here.phase + 1], *self.phases))
+        edited = (*here.schedule[: here.phase + 1], *self.phases)
+        session.change(self, self.text, schedule=edited, start=here, losses=here.losses)
+
+
+@dataclass(frozen=True)
+class StartAgain(Edit):
+    """Begin the fit of the current batch again under another schedule, on a new branch (see ``Session.start_again``).
+
+    A schedule without a phase is refused.
+    """
+
+    phases: tuple[Phase, ...]
+    text: str = "started again"
+    """Description of the edit."""
+
+    def apply(self, session: Session) -> None:
+        if not self.phases:
+            raise InputError("no phase is left to begin with; give at least one")
+        session.start_again(self.phases, self, self.text)
 
 
 @dataclass(frozen=True)

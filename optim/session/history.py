@@ -321,6 +321,12 @@ class History:
         """The entries from the first snapshot of the batch to a given one; no snapshot is fetched."""
         return list(self.path_back(snapshot_id))[::-1]
 
+    def begun(self, snapshot_id: int) -> Entry:
+        """The last entry before the first iteration, on the way to a given snapshot; edits may have been made there."""
+        path = self.path(snapshot_id)
+        first = next((place for place, entry in enumerate(path) if entry.cause == ITERATION), len(path))
+        return path[max(first - 1, 0)]
+
     # Names
 
     @property

@@ -116,11 +116,8 @@ class Session:
         if not schedule:
             raise InputError("the schedule has no phase with steps; give num_iters with at least one step")
         self.seed = seed
-        if observed is None:
-            parts = [problem] if batches is None else map(batches.problem, range(len(batches)))
-            observed = (part.observations for part in parts)
-        schedule = suited(schedule, observed)
-        self._given, self._planned, self.batches = problem, schedule, batches
+        self._given, self.batches = problem, batches
+        self._planned = schedule = self.suited(schedule) if observed is None else suited(schedule, observed)
         self._objective_used: Objective | None = None
         self._waiting: _Iteration | None = None
         self._models = Models()
@@ -291,7 +288,7 @@ class Session:
             anew: Restart the solver even if nothing has changed that concerns the current phase.
             start: Snapshot to continue from in place of the current one, which is where ``undo`` returns to.
             fields: New values of fields of ``Snapshot``: ``schedule``, ``held``, ``variables``, ``observations``,
-                ``floor`` or ``floor_metric``.
+                ``floor`` or ``floor_metric``; ``losses`` if the rule for ending early goes on counting.
 
         Raises:
             InputError: No variable would be left to move, or nothing would be left to fit.
@@ -306,7 +303,7 @@ class Session:
                 parent=before.id,
                 cause=cause,
                 seconds=0.0,
-                losses=(here.evaluation.total,),
+                losses=fields.get("losses", (here.evaluation.total,)),
             )
             self._remember_edit()
             return self._go_to(self.history.add(new))
@@ -361,6 +358,37 @@ class Session:
         self._remember_edit()
         return self._go_to(entered)
 
+    def start_again(self, schedule: tuple[Phase, ...], edit: Edit, cause: str) -> Snapshot:
+        """Begin the fit of the current batch again under another schedule, on a new branch. Only edits call this.
+
+        Edits of observations, floor and held variables count that were made before the first iteration.
+        """
+        start = self.history[self.history.begun(self.current.id).id]
+        first = self._first(self.fit.problem_at(start), self.suited(schedule), held=start.held)
+        self._remember_edit()
+        return self._go_to(
+            self.history.add(
+                replace(
+                    first,
+                    id=len(self.history),
+                    parent=start.id,
+                    cause=cause,
+                    edit=edit,
+                    batch=start.batch,
+                    total_iterations=start.total_iterations,
+                    evaluations_spent=start.evaluations_spent + first.evaluations_spent,
+                    observations=start.observations,
+                    floor=start.floor,
+                )
+            )
+        )
+
+    def suited(self, schedule: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        """A schedule with the phases for hidden joints as the observations of this fit need them."""
+        batches = self.batches
+        parts = [self._given] if batches is None else map(batches.problem, range(len(batches)))
+        return suited(schedule, (part.observations for part in parts))
+
     def movable(self, name: str) -> list[tuple[str, slice]]:
         """The variables of the current snapshot that a name covers, each with its range along axis 1.
 
@@ -410,13 +438,13 @@ class Session:
             )
         )
 
-    def _first(self, problem: Problem, schedule: tuple[Phase, ...]) -> Snapshot:
+    def _first(self, problem: Problem, schedule: tuple[Phase, ...], held: frozenset[str] = frozenset()) -> Snapshot:
         """The first snapshot of a fit of one problem."""
         began = time.perf_counter()
         schedule = wait_for_the_first_seen(schedule, problem.observations)
         phase = schedule[0]
         variables = initial_variables(problem, phase.preset)
-        free = packing(variables, phase)
+        free = packing(variables, phase, held=held)
         objective = self._objective_of(problem, phase, None)
         point = objective.point(free.pack(variables), variables, free)
         evaluation = objective.evaluation(point, free)
@@ -432,7 +460,7 @@ class Session:
             variables=variables,
             packing=free,
             solver=_light(solver_of(phase).init(point, options=options_of(phase))),
-            held=frozenset(),
+            held=held,
             prior_frame=None,
             evaluation=evaluation,
             evaluations_spent=1,

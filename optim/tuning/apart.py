@@ -12,18 +12,22 @@ import pickle
 import struct
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from optim.common.errors import InputError
+from optim.schedule.stages import schedule
+from optim.session.edits import Edit
 from optim.session.session import Session
 from optim.tuning.choosing import baseline, front
 from optim.tuning.figures import checked
-from optim.tuning.fits import WARM_ITERATIONS, WarmFit
-from optim.tuning.space import Parameter, parameters, present
+from optim.tuning.fits import WARM_ITERATIONS, StageFit, WarmFit, first_stage, is_warm
+from optim.tuning.space import Parameter, Point, parameters, present
 from optim.tuning.study import Description, Study
 
 NICENESS = 10
@@ -36,34 +40,59 @@ CLIP = "fit"
 class Search:
     """A search over one fit."""
 
-    session: Session
-    """Apart from the one that others step (``Session.apart``), in stage 3."""
+    fit: WarmFit | StageFit
+    """Of a session apart from the one that others step (``Session.apart``)."""
+    start: int
+    """Id of the snapshot from which the trials go on."""
     searched: tuple[Parameter, ...]
+    present: Point
+    """The values that the fit itself has."""
     description: Description
     trials: int
     path: Path
 
+    @property
+    def about(self) -> str:
+        """What a trial is, in words."""
+        if isinstance(self.fit, WarmFit):
+            return f"each goes on from iteration {self.start} for {WARM_ITERATIONS} iterations"
+        return f"each begins with stage {first_stage(self.searched)} and runs to the end of the schedule"
+
+    def edit(self, session: Session, trial: int, point: Point) -> Edit:
+        """The edit of the session that takes over the point of a trial, on a branch from where the trials begin."""
+        return self.fit.edit(point, session.history[self.start], f"trial {trial} of a search")
+
 
 def search_of(
-    session: Session, *, weights: Sequence[str], objectives: Sequence[str], trials: int, folder: Path
+    session: Session, *, texts: Sequence[str], objectives: Sequence[str], trials: int, folder: Path
 ) -> Search:
-    """The search over weights of stage 3 that goes on from the current snapshot of a session.
+    """The search over one fit, from where it stands now.
 
-    The same search of the same fit has the same file, so that it goes on where it was stopped.
+    Where the current phase uses all weights that are searched, and nothing else is searched, trials go on from the
+    current snapshot. Otherwise they begin with the first stage that is concerned. The same search of the same fit has
+    the same file, so that it goes on where it was stopped.
+
+    Args:
+        texts: What may change, as ``space.parameters`` reads it.
 
     Raises:
-        InputError: The fit is not in stage 3, or a name cannot be used.
+        InputError: A name cannot be used.
     """
-    here = session.current
-    if here.stage < 3:
-        raise InputError("weights of stage 3 are searched; run the fit into stage 3 first")
-    searched = parameters(weights, (here.schedule[here.phase],))
-    how = {"snapshot": here.id, "loss": float(here.evaluation.total), "iterations": WARM_ITERATIONS}
-    texts = tuple(one.text for one in searched)
-    description = Description(texts, checked(objectives), (CLIP,), (), how)
+    here, phases = session.current, session.schedule
+    searched, phase = parameters(texts, phases), phases[here.phase]
+    fit: WarmFit | StageFit
+    if here.stage == 3 and is_warm(searched) and all(phase.weight(one.of) for one in searched):
+        phases, start = (phase,), here.id
+        fit = WarmFit(CLIP, session.apart(), searched)
+    else:
+        fit = StageFit(CLIP, session, partial(schedule, data_type=session.problem.data_type), searched)
+        start = fit.start_id
+    how = {"snapshot": start, "loss": float(session.history[start].evaluation.total), "iterations": WARM_ITERATIONS}
+    how["schedule"] = zlib.crc32(repr(phases).encode())
+    description = Description(tuple(one.text for one in searched), checked(objectives), (CLIP,), (), how)
     digest = zlib.crc32(repr(description).encode())
-    name = f"{session.problem.name}-{here.id}-{digest:08x}.log"
-    return Search(session.apart(), searched, description, trials, folder / name)
+    path = folder / f"{session.problem.name}-{start}-{digest:08x}.log"
+    return Search(fit, start, searched, present(searched, phases), description, trials, path)
 
 
 def request(search: Search) -> bytes:
@@ -72,8 +101,8 @@ def request(search: Search) -> bytes:
     return _LENGTH.pack(len(blob)) + blob
 
 
-def line(search: Search, study: Study) -> dict[str, Any]:
-    """The state of a search as data: the number of finished trials, and those that are complete."""
+def line(search: Search, study: Study, left: float | None = None) -> dict[str, Any]:
+    """The state of a search as data: the number of finished trials, the time left, and the trials that are complete."""
     trials = study.trials()
     best = {trial.number for trial in front(trials, search.description.objectives)}
     first = baseline(trials)
@@ -81,14 +110,14 @@ def line(search: Search, study: Study) -> dict[str, Any]:
         {
             "number": t.number,
             "present": t is first,
-            "weights": dict(t.point),
+            "point": dict(t.point),
             "values": list(t.values),
             "front": t.number in best,
         }
         for t in trials
         if t.values
     ]
-    return {"done": study.finished, "trials": complete}
+    return {"done": study.finished, "seconds_left": left, "trials": complete}
 
 
 def serve(source: BinaryIO, tell: Any) -> None:
@@ -99,12 +128,13 @@ def serve(source: BinaryIO, tell: Any) -> None:
     threading.Thread(target=_wait_for_the_end, args=(source, stopped), daemon=True).start()
     try:
         study = Study(search.path, search.searched, search.description)
-        here = search.session.current
-        study.begin_with(present(search.searched, (here.schedule[here.phase],)))
+        study.begin_with(search.present)
         tell(line(search, study))
-        fit = WarmFit(CLIP, search.session, search.searched)
-        for _ in study.search([fit], trials=search.trials, interrupt=stopped.is_set):
-            tell(line(search, study))
+        began, first = time.monotonic(), study.finished
+        for _ in study.search([search.fit], trials=search.trials, interrupt=stopped.is_set):
+            done = study.finished
+            each = (time.monotonic() - began) / max(done - first, 1)
+            tell(line(search, study, left=each * max(search.trials - done, 0)))
     except InputError as error:
         tell({"error": str(error)})
 

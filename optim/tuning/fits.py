@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from optim.problem.problem import Problem
 from optim.schedule.phases import Phase
-from optim.session.edits import Plan, RestartSolver, SetWeights
+from optim.session.edits import Edit, Plan, RestartSolver, SetWeights, StartAgain
+from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.tuning.figures import figures_of
 from optim.tuning.space import PRESET, Parameter, Point, applied
@@ -23,8 +23,8 @@ BETWEEN = 5
 """Number of iterations after which a trial in progress tells its figures."""
 MOST_RESTARTS = 2
 """Number of times that the solver of a warm fit begins again without its memory where it has stalled."""
-Schedules = Callable[[str | None], tuple[Phase, ...]]
-"""From the name of a preset, or None for the one that the user has given, to the schedule of a fit."""
+Schedules = Callable[[str], tuple[Phase, ...]]
+"""From the name of a preset to the schedule of a fit."""
 
 
 class Clip(Protocol):
@@ -66,9 +66,8 @@ class WarmFit:
         if start.current.stage < 3:
             start.run()
         other, encoded, restarts = start.apart(), start.fit.stage2_trajectory, 0
-        before, here = other.current.evaluations_spent, other.current.phase
-        changes = tuple((here, one.of, float(point[one.name])) for one in self._searched)
-        other.apply(SetWeights(changes, "weights of a trial"))
+        before = other.current.evaluations_spent
+        other.apply(self.edit(point, other.current))
         for done in range(self._iterations):
             if done and done % BETWEEN == 0:
                 yield figures_of(other.fit, encoded=encoded, spent=other.current.evaluations_spent - before)
@@ -80,35 +79,46 @@ class WarmFit:
             other.step_on()
         yield figures_of(other.fit, encoded=encoded, spent=other.current.evaluations_spent - before)
 
+    def edit(self, point: Point, start: Snapshot, text: str = "weights of a trial") -> Edit:
+        """The edit that takes over a point where the trials begin."""
+        changes = tuple((start.phase, one.of, float(point[one.name])) for one in self._searched)
+        return SetWeights(changes, text, start=start.id)
+
 
 class StageFit:
-    """A clip whose trials begin where a stage begins.
+    """A clip whose trials begin where the first stage begins in which a parameter acts.
 
     Args:
-        problem: What is fitted.
-        schedules: Makes the schedule of a preset.
+        session: What is fitted. The stages before are those that it has been through, and are finished once if it
+            still has to.
+        schedules: Makes the schedule of another preset.
         iterations: Largest number of iterations of a trial. None: all that the schedule has.
     """
 
     def __init__(
         self,
         name: str,
-        problem: Problem,
+        session: Session,
         schedules: Schedules,
         searched: Sequence[Parameter],
         *,
         iterations: int | None = None,
     ) -> None:
         self.name = name
-        self._problem, self._schedules, self._searched = problem, schedules, tuple(searched)
-        self._first, self._iterations = min(one.stage for one in searched), iterations
-        self._start: Session | None = None
+        self._searched, self._schedules, self._iterations = tuple(searched), schedules, iterations
+        self._schedule = session.schedule
+        start = last_before(session, first_stage(searched))
+        self.start_id = start.id
+        """Id of the snapshot of the session from which the trials go on."""
+        self._start = session.apart(start)
 
     def figures(self, point: Point) -> Iterator[dict[str, float]]:
         """See ``Clip``."""
-        other = self._begun(point)
+        finish_before(self._start, first_stage(self._searched))
+        other = self._start.apart()
+        other.apply(self.edit(point, other.current))
         before, first, told = other.current.evaluations_spent, other.current.total_iterations, 0
-        while not other.done:
+        while not other.current.done:
             other.step_iteration()
             done = other.current.total_iterations - first
             if self._iterations is not None and done >= self._iterations:
@@ -118,21 +128,43 @@ class StageFit:
                 yield self._measured(other, before)
         yield self._measured(other, before)
 
-    def _begun(self, point: Point) -> Session:
-        """A session at the beginning of a trial. The stages before it are fitted once."""
+    def edit(self, point: Point, start: Snapshot, text: str = "schedule of a trial") -> Edit:
+        """The edit that takes over a point where the trials begin."""
+        mine, first = self._schedule, first_stage(self._searched)
         preset = next((str(point[one.name]) for one in self._searched if one.of == PRESET), None)
-        schedule = applied(self._schedules(preset), self._searched, point)
-        if self._first == 1:
-            return Session(self._problem, schedule=schedule, keep_iterations=False)
-        if self._start is None:
-            self._start = Session(self._problem, schedule=self._schedules(None), keep_iterations=False)
-            for _ in {phase.stage for phase in self._start.schedule if phase.stage < self._first}:
-                self._start.finish_stage()
-        other = self._start.apart()
-        other.apply(Plan(tuple(phase for phase in schedule if phase.stage >= self._first)))
-        return other
+        if preset not in (None, mine[-1].preset.name):
+            mine = self._start.suited(self._schedules(preset))
+        phases = applied(mine, self._searched, point)
+        if start.stage >= first:
+            return StartAgain(phases, text)
+        between = (phase for phase in start.schedule[start.phase + 1 :] if phase.stage < first)
+        return Plan((*between, *(phase for phase in phases if phase.stage >= first)), text, start=start.id)
 
     @staticmethod
     def _measured(other: Session, before: int) -> dict[str, float]:
         fit = other.fit
         return figures_of(fit, encoded=fit.stage2_trajectory, spent=other.current.evaluations_spent - before)
+
+
+def first_stage(searched: Sequence[Parameter]) -> int:
+    """The first stage in which a parameter acts."""
+    return min(one.stage for one in searched)
+
+
+def last_before(session: Session, stage: int) -> Snapshot:
+    """The last snapshot before a stage on the way to the current one of a session.
+
+    Where there is none, it is the last one before the first iteration.
+    """
+    history, here = session.history, session.current.id
+    earlier = next((entry for entry in history.path_back(here) if entry.stage < stage), history.begun(here))
+    return history[earlier.id]
+
+
+def finish_before(session: Session, stage: int) -> None:
+    """Finish the stages before a stage, as far as that has not been done."""
+    while session.current.stage < stage:
+        here = session.current
+        if here.phase_done and (here.next_phase is None or here.schedule[here.next_phase].stage >= stage):
+            break
+        session.finish_stage()

@@ -70,7 +70,7 @@ class Degraded:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """See ``Material``."""
-        return self._schedule(None)
+        return self._schedule(self.preset)
 
     @property
     def data(self) -> str:
@@ -88,13 +88,11 @@ class Degraded:
         """See ``Material``."""
         extract = next(extract for extract in self.extracts if extract.name == name)
         problem = problem_of(extract, self.models, protocol=self.protocol, seed=self.seed)
-        if is_warm(searched):
-            session = Session(problem, schedule=self.phases, keep_iterations=False)
-            return WarmFit(name, session, searched, iterations=iterations or WARM_ITERATIONS)
-        return StageFit(name, problem, self._schedule, searched, iterations=iterations)
+        session = Session(problem, schedule=self.phases, keep_iterations=False)
+        return _clip(name, session, self._schedule, searched, iterations)
 
-    def _schedule(self, preset: str | None) -> tuple[Phase, ...]:
-        return schedule(preset or self.preset, self.data, **self.options)
+    def _schedule(self, preset: str) -> tuple[Phase, ...]:
+        return schedule(preset, self.data, **self.options)
 
 
 class Runs:
@@ -133,10 +131,7 @@ class Runs:
     def clip(self, name: str, searched: Sequence[Parameter], *, iterations: int | None) -> Clip:
         """See ``Material``."""
         settings, session = self._loaded[name]
-        if is_warm(searched):
-            return WarmFit(name, session, searched, iterations=iterations or WARM_ITERATIONS)
-        schedules: Schedules = partial(_again, settings, session)
-        return StageFit(name, session.problem, schedules, searched, iterations=iterations)
+        return _clip(name, session, partial(_under, settings), searched, iterations)
 
 
 def _loaded(path: Path, models: Sequence[str]) -> tuple[Settings, Session]:
@@ -147,6 +142,14 @@ def _loaded(path: Path, models: Sequence[str]) -> tuple[Settings, Session]:
     return settings, session
 
 
-def _again(settings: Settings, session: Session, preset: str | None) -> tuple[Phase, ...]:
-    """The schedule of a run as it was edited, or that of its settings under another preset."""
-    return session.schedule if preset is None else replace(settings, preset=preset).schedule()
+def _under(settings: Settings, preset: str) -> tuple[Phase, ...]:
+    """The schedule of a run's settings under another preset."""
+    return replace(settings, preset=preset).schedule()
+
+
+def _clip(
+    name: str, session: Session, schedules: Schedules, searched: Sequence[Parameter], iterations: int | None
+) -> Clip:
+    if is_warm(searched):
+        return WarmFit(name, session, searched, iterations=iterations or WARM_ITERATIONS)
+    return StageFit(name, session, schedules, searched, iterations=iterations)

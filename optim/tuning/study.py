@@ -114,10 +114,14 @@ class Study:
 
     def begin_with(self, point: Point) -> None:
         """Let a trial be at a point, with which the others are compared, unless there is one; one that broke off counts
-        as none."""
+        as none.
+
+        The sampler is told of the nearest values that are in the ranges.
+        """
         of_the_fit = [t for t in self._study.get_trials(deepcopy=False) if _PRESENT in t.user_attrs]
         if not any(trial.state.name in ("COMPLETE", "WAITING") for trial in of_the_fit):
-            self._study.enqueue_trial(dict(point), user_attrs={_PRESENT: True})
+            inside = {one.name: one.nearest(point[one.name]) for one in self._searched}
+            self._study.enqueue_trial(inside, user_attrs={_PRESENT: dict(point)})
 
     def search(
         self,
@@ -160,7 +164,7 @@ class Study:
         one, alone, pruned = len(self.description.objectives) == 1, len(clips) == 1, False
         for index, clip in enumerate(clips):
             found: dict[str, float] = {}
-            for step, found in enumerate(clip.figures(trial.params)):
+            for step, found in enumerate(clip.figures(_point(trial))):
                 if interrupt():
                     return "failed", None
                 if one and alone and self._prunes(trial, found, step):
@@ -275,7 +279,13 @@ def _trial(trial: Any) -> Trial:
     name = next((name for name, theirs in _STATES.items() if theirs == trial.state.name), "running")
     values = tuple(trial.values) if name == "complete" else ()
     told = trial.user_attrs
-    return Trial(trial.number, name, dict(trial.params), values, told.get(_CLIPS, {}), _PRESENT in told)
+    return Trial(trial.number, name, _point(trial), values, told.get(_CLIPS, {}), _PRESENT in told)
+
+
+def _point(trial: Any) -> dict[str, float | str]:
+    """The values of a trial; those of the fit itself may lie outside the ranges, as a weight of 0 does."""
+    present = trial.user_attrs.get(_PRESENT)
+    return {**trial.params, **(present if isinstance(present, dict) else {})}
 
 
 def _short(value: Any) -> str:

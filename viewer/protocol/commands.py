@@ -128,9 +128,10 @@ class BreakOff(Request):
 
 @dataclass(frozen=True)
 class StartTuning(Request):
-    """Search for better weights in a process of its own, from the current iteration on; refused before stage 3."""
+    """Search for better weights in a process of its own, from the current iteration or the beginning of a stage on."""
 
-    weights: tuple[str, ...]
+    searched: tuple[str, ...]
+    """What may change, as ``optim.tuning.space`` reads it."""
     objectives: tuple[str, ...]
     """Names in ``optim.diagnostics.quantities.TUNED``."""
     trials: int
@@ -139,6 +140,20 @@ class StartTuning(Request):
 @dataclass(frozen=True)
 class StopTuning(Request):
     """End the search; what it has found stays."""
+
+
+@dataclass(frozen=True)
+class ResumeTuning(Request):
+    """Go on with the search that was stopped, or let one that is done have more trials."""
+
+    trials: int
+
+
+@dataclass(frozen=True)
+class AdoptTrial(Request):
+    """Take over the values of a trial, as one edit on a branch from where the trials begin."""
+
+    number: int
 
 
 @dataclass(frozen=True)

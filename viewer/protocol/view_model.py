@@ -406,8 +406,8 @@ class TunedTrial:
     """A short fit under other weights that has come to its end."""
 
     number: int
-    present: bool  # whether it has the weights of the fit itself
-    weights: Mapping[str, float]
+    present: bool  # whether it has the values of the fit itself
+    point: Mapping[str, float | str]  # what was searched → its value
     values: tuple[float, ...]  # of the objectives
     front: bool  # no other trial is better in one objective and at least as good in the others
 
@@ -416,11 +416,11 @@ class TunedTrial:
 class Tuning:
     """The state of a search for better weights."""
 
-    snapshot: int  # id of the snapshot from which the trials go on
-    phase: int  # its phase
+    about: str  # where each trial begins and how long it is, in words
     objectives: tuple[str, ...]  # names in ``optim.diagnostics.quantities.TUNED``
     wanted: int  # number of trials that the search is to have
     done: int = 0  # number of trials that have come to their end or were given up
+    seconds_left: float | None = None  # until it has them; None: not known
     running: bool = True
     trials: tuple[TunedTrial, ...] = ()
     file: str = ""  # path of the study

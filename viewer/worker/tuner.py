@@ -17,8 +17,9 @@ from typing import Any
 from platformdirs import user_data_path
 
 from optim.common.errors import InputError
+from optim.session.edits import Edit
 from optim.session.session import Session
-from optim.tuning.apart import request, search_of
+from optim.tuning.apart import Search, request, search_of
 from viewer.protocol.commands import StartTuning
 from viewer.protocol.view_model import TunedTrial, Tuning
 
@@ -45,21 +46,55 @@ class Tuner:
         self._reader: threading.Thread | None = None
         self._lines: deque[bytes] = deque()
         self._state: Tuning | None = None
+        self._search: Search | None = None
 
     def start(self, session: Session, asked: StartTuning) -> None:
-        """Start a search from the current snapshot.
+        """Start a search over a fit, from where it stands.
 
         Raises:
             InputError: One is running, Optuna is not installed, or the search is impossible here.
         """
-        if self._process is not None:
-            raise InputError("a search is running; stop it first")
+        self._require_none()
         if find_spec("optuna") is None:
             raise InputError("a search needs Optuna; pip install 'humorscope[tune]'")
-        here, folder = session.current, self._folder()
         search = search_of(
-            session, weights=asked.weights, objectives=asked.objectives, trials=asked.trials, folder=folder
+            session, texts=asked.searched, objectives=asked.objectives, trials=asked.trials, folder=self._folder()
         )
+        about = Tuning(
+            about=search.about, objectives=search.description.objectives, wanted=asked.trials, file=str(search.path)
+        )
+        self._begin(search, about)
+
+    def resume(self, trials: int) -> None:
+        """Go on with the latest search until it has a number of trials, wherever the fit stands now.
+
+        Raises:
+            InputError: One is running, or there was none.
+        """
+        self._require_none()
+        if self._search is None or self._state is None:
+            raise InputError("there is no search to go on with; start one")
+        search, state = replace(self._search, trials=trials), self._state
+        self._begin(search, replace(state, wanted=trials, running=True, error="", seconds_left=None))
+
+    def edit(self, session: Session, number: int) -> Edit:
+        """The edit that takes over the values of a trial.
+
+        Raises:
+            InputError: The latest search has no complete trial of this number.
+        """
+        trials = () if self._state is None else self._state.trials
+        trial = next((trial for trial in trials if trial.number == number), None)
+        if trial is None or self._search is None:
+            raise InputError(f"the search has no complete trial {number}")
+        return self._search.edit(session, number, trial.point)
+
+    def _require_none(self) -> None:
+        if self._process is not None:
+            raise InputError("a search is running; stop it first")
+
+    def _begin(self, search: Search, state: Tuning) -> None:
+        self._search = search
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "optim.tuning.apart"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -67,15 +102,7 @@ class Tuner:
         threading.Thread(target=_give, args=(process, request(search)), daemon=True).start()
         self._reader = threading.Thread(target=_read, args=(process, self._lines), daemon=True)
         self._reader.start()
-        self._tell(
-            Tuning(
-                snapshot=here.id,
-                phase=here.phase,
-                objectives=search.description.objectives,
-                wanted=asked.trials,
-                file=str(search.path),
-            )
-        )
+        self._tell(state)
 
     def stop(self) -> None:
         """End the search within a few iterations; what has been found stays in its file."""
@@ -103,10 +130,8 @@ class Tuner:
             state = _taken(state, json.loads(self._lines.popleft()))
         if ended is not None:
             self._process = None
-            crashed = ended and not state.error
-            state = replace(
-                state, running=False, error=f"the search ended with exit code {ended}" if crashed else state.error
-            )
+            crashed = f"the search ended with exit code {ended}" if ended and not state.error else ""
+            state = replace(state, running=False, seconds_left=None, error=state.error or crashed)
         if state is not self._state:
             self._tell(state)
 
@@ -123,13 +148,13 @@ def _taken(state: Tuning, told: dict[str, Any]) -> Tuning:
         TunedTrial(
             number=row["number"],
             present=row["present"],
-            weights=row["weights"],
+            point=row["point"],
             values=tuple(row["values"]),
             front=row["front"],
         )
         for row in told["trials"]
     )
-    return replace(state, done=told["done"], trials=trials)
+    return replace(state, done=told["done"], seconds_left=told["seconds_left"], trials=trials)
 
 
 def _give(process: subprocess.Popen[bytes], blob: bytes) -> None:

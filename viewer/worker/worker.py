@@ -249,20 +249,29 @@ class Worker:
                 self._tuner.start(session, command)
             case c.StopTuning():
                 self._tuner.stop()
+            case c.ResumeTuning(trials):
+                self._tuner.resume(trials)
+            case c.AdoptTrial(number):
+                self._edit(self._tuner.edit(session, number))
             case c.ClearProfile():
                 self._profiler.clear()
             case edits.Edit():
-                self._live.end_drag(keep=True)
-                if isinstance(command, edits.Rewind):
-                    self._live.stop()
-                    self._goal, self._shown = None, None
-                before = session.current
-                session.apply(command)
-                if session.current is not before:
-                    self._live.edited(before)
+                self._edit(command)
             case _:
                 self._live.stop()
                 self._goal, self._shown = (None if session.done else _GOALS[type(command)]), None
+
+    def _edit(self, edit: edits.Edit) -> None:
+        """Apply an edit to the session."""
+        session = self._session
+        self._live.end_drag(keep=True)
+        if isinstance(edit, edits.Rewind):
+            self._live.stop()
+            self._goal, self._shown = None, None
+        before = session.current
+        session.apply(edit)
+        if session.current is not before:
+            self._live.edited(before)
 
     def _analyse(self, command: c.Analyse) -> None:
         """Answer a question. If that fails, publish a message; the run is not paused."""

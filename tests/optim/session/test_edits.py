@@ -26,6 +26,7 @@ ONE_OF_EACH = (
     edits.SetFlatRule(0.001, phase=1),
     edits.SetFrames(None, phase=2),
     edits.Plan(schedule("shooting", **SHORT)),
+    edits.StartAgain(schedule("reference", **SHORT), "from the start"),
     edits.SkipPhase(),
     edits.Hold("trans"),
     edits.Release("trans"),

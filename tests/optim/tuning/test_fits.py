@@ -12,7 +12,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.schedule.stages import schedule
-from optim.session.edits import RestartSolver, SetWeights
+from optim.session.edits import Hold, RestartSolver, SetWeights
 from optim.session.session import Session
 from optim.tuning.apart import request, search_of, serve
 from optim.tuning.figures import FIGURES, checked, mean
@@ -23,13 +23,17 @@ from tests.viewer.fakes import STEPS, make_problem
 PHASES = schedule("humorscope", "3d", **STEPS)
 
 
-def schedules(preset: str | None) -> tuple:
-    return schedule(preset or "humorscope", "3d", **STEPS)
+def schedules(preset: str) -> tuple:
+    return schedule(preset, "3d", **STEPS)
+
+
+def fresh() -> Session:
+    return Session(make_problem(), schedule=PHASES, keep_iterations=False)
 
 
 @pytest.fixture(scope="module")
 def done() -> Session:
-    session = Session(make_problem(), schedule=PHASES, keep_iterations=False)
+    session = fresh()
     session.run()
     return session
 
@@ -67,23 +71,25 @@ def test_a_trial_that_stalls_begins_again_twice_and_then_ends(done, monkeypatch)
 
 
 def test_a_fit_that_has_not_reached_stage_3_is_finished_first():
-    session = Session(make_problem(), schedule=PHASES, keep_iterations=False)
+    session = fresh()
     searched = parameters(["joints3d"], PHASES)
     last(WarmFit("walk", session, searched, iterations=1).figures(present(searched, PHASES)))
     assert session.done
 
 
+@pytest.mark.parametrize("from_the_end", [True, False])
 @pytest.mark.parametrize("text", ["pose_prior@2=1e-5:10", "preset=humorscope,direct"])
-def test_a_trial_begins_with_the_first_stage_that_is_concerned(done, text):
+def test_a_trial_begins_with_the_first_stage_that_is_concerned(done, text, from_the_end):
+    begun = done if from_the_end else fresh()
     searched = parameters([text], PHASES)
     assert not is_warm(searched)
-    clip = StageFit("walk", make_problem(), schedules, searched)
+    clip = StageFit("walk", begun, schedules, searched)
     found = last(clip.figures(present(searched, PHASES)))
     joints = done.fit.trajectory().joints - done.problem.ground_truth.joints
     error = 100 * float(joints.norm(dim=-1).mean())
     assert found["truth_cm"] == pytest.approx(error), "under the present values it is the fit itself"
     (value,) = searched[0].choices[-1:] or (10.0,)
-    short = StageFit("walk", make_problem(), schedules, searched, iterations=3)
+    short = StageFit("walk", begun, schedules, searched, iterations=3)
     assert last(short.figures({searched[0].name: value})) != found
 
 
@@ -110,28 +116,78 @@ def served(search, *, close: bool) -> list[dict]:
     return json.loads(json.dumps(told))
 
 
+def asked(folder, *texts: str, **more) -> dict:
+    return {"texts": texts or ("joints3d",), "objectives": ("truth_cm",), "trials": 2, "folder": folder, **more}
+
+
 def test_a_search_in_its_own_process_tells_every_trial_and_goes_on_in_its_file(done, tmp_path):
     pytest.importorskip("optuna", reason="the extra tune is not installed")
-    asked = {"weights": ("joints3d",), "objectives": ("truth_cm", "mean_acceleration"), "folder": tmp_path}
-    told = served(search_of(done, trials=2, **asked), close=False)
+    words = asked(tmp_path, objectives=("truth_cm", "end_drift_cm"))
+    told = served(search_of(done, **words), close=False)
     assert [line["done"] for line in told] == [0, 1, 2]
+    assert told[0]["seconds_left"] is None and told[1]["seconds_left"] > 0 == told[2]["seconds_left"]
     first, second = told[-1]["trials"]
-    assert first["number"] == 0 and first["weights"] == {"joints3d": done.current.weights["joints3d"]}
+    assert first["number"] == 0 and first["point"] == {"joints3d": done.current.weights["joints3d"]}
     assert first["front"] or second["front"]
-    more = served(search_of(done, trials=3, **asked), close=False)
+    more = served(search_of(done, **words | {"trials": 3}), close=False)
     assert more[-1]["trials"][:2] == [first | {"front": more[-1]["trials"][0]["front"]}, more[-1]["trials"][1]]
     assert more[-1]["done"] == 3 and len(list(tmp_path.glob("*.log"))) == 1
-    assert served(search_of(done, trials=99, **asked), close=True)[-1]["done"] < 99
+    assert served(search_of(done, **words | {"trials": 99}), close=True)[-1]["done"] < 99
 
 
 def test_another_search_has_a_file_of_its_own(done, tmp_path):
-    asked = {"weights": ("joints3d",), "objectives": ("truth_cm",), "trials": 2, "folder": tmp_path}
-    others = (asked | {"weights": ("motion_prior",)}, asked | {"objectives": ("observed_cm",)})
-    paths = {search_of(done, **words).path for words in (asked, asked | {"trials": 9}, *others)}
+    others = (asked(tmp_path, "motion_prior"), asked(tmp_path, objectives=("observed_cm",)), asked(tmp_path, trials=9))
+    paths = {search_of(done, **words).path for words in (asked(tmp_path), *others)}
     assert len(paths) == 3, "more trials are the same search"
 
 
-def test_a_search_needs_stage_3_and_a_weight_that_is_used(tmp_path):
+@pytest.mark.parametrize(
+    ("texts", "point"),
+    [
+        (("joints3d",), {"joints3d": 3.0}),
+        (("motion_prior", "pose_prior@2"), {"motion_prior": 0.5, "pose_prior@2": 0.25}),
+        (("joints3d@1", "solver@3"), {"joints3d@1": 2.0, "solver@3": "lbfgs-gn"}),
+    ],
+)
+def test_a_trial_is_taken_over_as_one_edit_on_a_branch(texts, point, tmp_path):
     session = Session(make_problem(), schedule=PHASES)
-    with pytest.raises(InputError, match="stage 3"):
-        search_of(session, weights=("joints3d",), objectives=("truth_cm",), trials=1, folder=tmp_path)
+    session.run()
+    search = search_of(session, **asked(tmp_path, *texts))
+    figures = last(search.fit.figures(point))
+    here, count = session.current, len(session.history)
+    session.apply(search.edit(session, 7, point))
+    now = session.current
+    assert now.cause == "trial 7 of a search" and len(session.history) == count + 1 and now.parent == search.start
+    if isinstance(search.fit, WarmFit):
+        assert now.weights["joints3d"] == 3.0
+    else:
+        session.run()
+        error = float((session.fit.trajectory().joints - session.problem.ground_truth.joints).norm(dim=-1).mean())
+        assert 100 * error == pytest.approx(figures["truth_cm"]), "the branch ends where the trial ended"
+        session.undo()
+    assert session.undo() is here or session.current is here
+
+
+def test_another_preset_is_taken_over_from_the_start(tmp_path):
+    session = Session(make_problem(), schedule=PHASES)
+    session.apply(Hold("root_orient"))
+    edited = session.current
+    session.finish_stage()
+    search = search_of(session, **asked(tmp_path, "preset=direct", "contact_vel"))
+    assert search.present == {"preset": "humorscope", "contact_vel": PHASES[-1].weight("contact_vel")}
+    session.apply(search.edit(session, 2, {"preset": "direct", "contact_vel": 0.5}))
+    now = session.current
+    assert (now.parent, now.stage, now.total_iterations, now.held) == (edited.id, 1, 0, edited.held)
+    assert {phase.preset.name for phase in session.schedule} == {"direct"}
+    assert session.schedule[-1].weight("contact_vel") == 0.5
+
+
+def test_before_stage_3_the_search_finishes_the_stages_before(tmp_path):
+    session = Session(make_problem(), schedule=PHASES)
+    search = search_of(session, **asked(tmp_path, "contact_vel"))
+    figures = last(search.fit.figures({"contact_vel": 5.0}))
+    session.apply(search.edit(session, 1, {"contact_vel": 5.0}))
+    session.run()
+    error = float((session.fit.trajectory().joints - session.problem.ground_truth.joints).norm(dim=-1).mean())
+    assert session.current.weights["contact_vel"] == 5.0
+    assert 100 * error == pytest.approx(figures["truth_cm"])

@@ -107,6 +107,23 @@ def add_trials(path: Path, upto: int) -> None:
         pass
 
 
+@pytest.mark.parametrize("value", [0.0, 1e3])
+def test_present_weights_outside_the_ranges_are_tried_as_they_are(tmp_path, value):
+    seen: list[Point] = []
+
+    class Watched(Bowl):
+        def figures(self, point: Point) -> Iterator[dict[str, float]]:
+            seen.append(dict(point))
+            yield {"truth_cm": 1.0}
+
+    study = Study(tmp_path / "study.log", SEARCHED, described("clip 0"), seed=0)
+    study.begin_with({"contact_vel": value})
+    list(study.search([Watched("clip 0")], trials=2))
+    assert seen[0] == {"contact_vel": value} and 1e-3 <= seen[1]["contact_vel"] <= 10.0
+    first = baseline(study.trials())
+    assert first is not None and first.point == {"contact_vel": value}
+
+
 def test_processes_that_share_a_file_lose_no_trial(tmp_path):
     path = tmp_path / "study.log"
     searched(path, trials=1)

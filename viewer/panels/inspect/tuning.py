@@ -1,4 +1,6 @@
-"""The panel Tune: search for better weights beside the fit, see the trials as dots, and take over one with a click."""
+"""The panel Tune: search for better weights and rules beside the fit, see the trials as dots, and take over one with a
+click.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from optim.diagnostics.quantities import QUANTITIES, TUNED
-from optim.session.edits import SetWeights
-from viewer.protocol.commands import Command, StartTuning, StopTuning
+from optim.schedule.presets import PRESETS
+from optim.schedule.solvers import solvers_of
+from optim.tuning.space import FLAT_GAIN, PRESET, SOLVER, name_of
+from viewer.protocol.commands import AdoptTrial, Command, ResumeTuning, StartTuning, StopTuning
+from viewer.protocol.pace import TimeLeft
 from viewer.protocol.view_model import TunedTrial, Tuning, ViewModel
 from viewer.ui import theme
 from viewer.ui.drawing import implot, plot_flags, psim
@@ -19,37 +24,49 @@ from viewer.ui.widgets import disabled, font, number, scale, styled, tooltip
 NEAR = 10.0
 """Distance [px] from a dot within which the cursor still means it."""
 MOST_OBJECTIVES = 3
-LIST_WIDTH = 118.0
-"""Width [px at 96 dpi] of the lists of weights and figures."""
+LIST_WIDTH, NUMBER_WIDTH = 110.0, 46.0
+"""Widths [px at 96 dpi] of the lists, and of the number of trials."""
+NOT_HELD_OUT = (
+    "No clip is held out, because there is one fit: what is found may be good for its noise only. humorscope tune"
+    " searches over many clips and compares on others."
+)
+BEGINS = (
+    "Search in a process of its own, beside the fit. Trials go on from the current iteration if only weights of the"
+    " current phase of stage 3 are searched; otherwise they begin with the first stage that is concerned"
+)
 
 
 def tuning_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """Choose weights and figures, start or stop; a click on a trial makes its weights an edit on a new branch."""
+    """Choose what may change, and figures; start or stop. A click on a trial makes its values an edit on a branch."""
     with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 1.0), ItemSpacing=(5.0, 3.0)):
         yield from _controls(view, ui)
         found = view.tuning
         if found is None:
-            psim.TextDisabled("Many short fits from this iteration on, each under other weights.")
+            psim.PushStyleColor(psim.ImGuiCol_Text, theme.rgba(theme.DIM))
+            psim.TextWrapped(f"Many short fits under other values, beside this one. {NOT_HELD_OUT}")
+            psim.PopStyleColor()
             return
         psim.TextWrapped(progress_text(found))
-        tooltip(f"{found.file}\noptuna-dashboard opens this file.")
+        tooltip(f"{NOT_HELD_OUT}\n\n{found.file}\noptuna-dashboard opens this file.")
     chosen = _plot(found) if found.trials else None
     if chosen is not None:
-        yield adoption(found, chosen)
+        yield AdoptTrial(chosen.number)
 
 
 def _controls(view: ViewModel, ui: UiState) -> Iterator[Command]:
     running = view.tuning is not None and view.tuning.running
     with disabled(running):
-        known = searchable(view)
-        ui.tune_weights = tuple(name for name in ui.tune_weights if name in known)
-        ui.tune_weights = _several("##tuned weights", "weights", known, ui.tune_weights, {})
+        groups = searchable(view)
+        known = tuple(name for names in groups.values() for name in names)
+        ui.tune_searched = tuple(name for name in ui.tune_searched if name in known)
+        ui.tune_searched = _several("##searched", "searched", groups, ui.tune_searched, {})
+        tooltip("What may change, written as for humorscope tune: pose_prior@2 is the weight in stage 2")
         psim.SameLine()
         labels = {name: f"{QUANTITIES[name].label} [{QUANTITIES[name].unit}]" for name in TUNED}
-        chosen = _several("##objectives", "figures", TUNED, ui.tune_objectives, labels)
+        chosen = _several("##objectives", "figures", {"": TUNED}, ui.tune_objectives, labels)
         ui.tune_objectives = chosen[:MOST_OBJECTIVES]
         psim.SameLine()
-        psim.SetNextItemWidth(64.0 * scale())
+        psim.SetNextItemWidth(NUMBER_WIDTH * scale())
         changed, trials = psim.InputInt("##trials", ui.tune_trials, 0, 0)
         if changed:
             ui.tune_trials = max(1, min(trials, 10_000))
@@ -58,27 +75,47 @@ def _controls(view: ViewModel, ui: UiState) -> Iterator[Command]:
     if running:
         if psim.Button("Stop##tuning"):
             yield StopTuning()
-        tooltip("End the search; what it has found stays, and the same search goes on from there")
+        tooltip("End the search; what it has found stays, and Resume goes on from there")
         return
-    why = refusal(view, ui)
+    why = refusal(ui)
     with disabled(bool(why)):
         if psim.Button("Search##tuning"):
-            yield StartTuning(ui.tune_weights, ui.tune_objectives, ui.tune_trials)
-    tooltip(why or "Search in a process of its own, beside the fit. It goes on from the current iteration")
+            yield StartTuning(texts_of(ui.tune_searched), ui.tune_objectives, ui.tune_trials)
+    tooltip(why or BEGINS)
+    if view.tuning is not None and view.tuning.done < ui.tune_trials:
+        psim.SameLine()
+        if psim.Button("Resume##tuning"):
+            yield ResumeTuning(ui.tune_trials)
+        tooltip(f"Go on with the search below until it has {ui.tune_trials} trials")
 
 
-def searchable(view: ViewModel) -> tuple[str, ...]:
-    """Names of the weights that the current phase uses."""
-    row = view.weights[view.status.phase]
-    return tuple(term.name for term, weight in zip(view.scene.terms, row, strict=True) if weight > 0)
+def searchable(view: ViewModel) -> dict[str, tuple[str, ...]]:
+    """Heading → what may change: the weights that each stage uses, solvers and other rules, and presets."""
+    groups = {}
+    stages = sorted({phase.stage for phase in view.phases})
+    for stage in stages:
+        rows = [row for phase, row in zip(view.phases, view.weights, strict=True) if phase.stage == stage]
+        used = np.max(rows, axis=0) > 0
+        names = (name_of(term.name, stage) for term, on in zip(view.scene.terms, used, strict=True) if on)
+        groups[f"weights of stage {stage}"] = tuple(names)
+    solvers = (name_of(SOLVER, stage) for stage in stages if len(solvers_of(stage)) > 1)
+    groups["solvers, and the rule that ends a phase early"] = (*solvers, FLAT_GAIN)
+    presets = (preset.name for preset in view.scene.presets if preset.name in PRESETS)
+    groups["presets, beside the present one"] = tuple(f"{PRESET}={name}" for name in presets)
+    return groups
 
 
-def refusal(view: ViewModel, ui: UiState) -> str:
-    """Why a search cannot begin here; empty if it can."""
-    if view.phases[view.status.phase].stage < 3:
-        return "Weights of stage 3 are searched: run the fit into stage 3 first"
-    if not ui.tune_weights:
-        return "Choose the weights that may change"
+def texts_of(searched: tuple[str, ...]) -> tuple[str, ...]:
+    """What was chosen as ``optim.tuning.space`` reads it: the presets are one choice."""
+    presets = [name.partition("=")[2] for name in searched if name.startswith(f"{PRESET}=")]
+    others = tuple(name for name in searched if not name.startswith(f"{PRESET}="))
+    return (*others, f"{PRESET}={','.join(presets)}") if presets else others
+
+
+def refusal(ui: UiState) -> str:
+    """Why a search cannot begin; empty if it can."""
+    if not ui.tune_searched:
+        return "Choose what may change"
     return "" if ui.tune_objectives else "Choose at least one figure that is to become better"
 
 
@@ -87,22 +124,20 @@ def progress_text(found: Tuning) -> str:
     count = sum(trial.front for trial in found.trials)
     what = "best" if len(found.objectives) == 1 else "on the front"
     state = "searching" if found.running else "stopped" if found.done < found.wanted else "done"
-    text = f"{found.done} of {found.wanted} trials, {state}; {count} {what}. Click one to take its weights over."
+    if found.seconds_left:
+        state += f", {TimeLeft(found.seconds_left, at_most=False)}"
+    text = f"{found.done} of {found.wanted} trials, {state}; {count} {what}. Trials: {found.about}."
+    text += " Click one to take its values over." if found.trials else ""
     return f"{found.error}. {text}" if found.error else text
 
 
 def trial_text(found: Tuning, trial: TunedTrial) -> str:
-    """A trial in words: its figures and its weights."""
-    head = "present weights" if trial.present else f"trial {trial.number}"
+    """A trial in words: its figures and its values."""
+    head = "present values" if trial.present else f"trial {trial.number}"
     values = zip(found.objectives, trial.values, strict=True)
     lines = [f"{QUANTITIES[name].label} {number(value)} {QUANTITIES[name].unit}".rstrip() for name, value in values]
-    return "\n".join([head, *lines, *(f"{name} = {number(value)}" for name, value in trial.weights.items())])
-
-
-def adoption(found: Tuning, trial: TunedTrial) -> SetWeights:
-    """The edit that takes over the weights of a trial, from where the search began."""
-    weights = tuple((found.phase, name, value) for name, value in trial.weights.items())
-    return SetWeights(weights, f"weights of trial {trial.number}", start=found.snapshot)
+    point = (f"{name} = {value if isinstance(value, str) else number(value)}" for name, value in trial.point.items())
+    return "\n".join([head, *lines, *point])
 
 
 def places(found: Tuning) -> tuple[np.ndarray, np.ndarray]:
@@ -161,13 +196,22 @@ def _nearest(x: np.ndarray, y: np.ndarray) -> int | None:
 
 
 def _several(
-    label: str, what: str, known: tuple[str, ...], chosen: tuple[str, ...], labels: dict[str, str]
+    label: str, what: str, known: dict[str, tuple[str, ...]], chosen: tuple[str, ...], labels: dict[str, str]
 ) -> tuple[str, ...]:
-    """A list of which several entries can be chosen; returns the chosen ones in the order of the list."""
+    """A list of which several entries can be chosen; returns the chosen ones in the order of the list.
+
+    Args:
+        known: Heading, which may be empty → entries below it.
+        labels: Entry → how it is written, if not as it is called.
+    """
     psim.SetNextItemWidth(LIST_WIDTH * scale())
-    if psim.BeginCombo(label, f"{len(chosen)} {what}"):
-        for name in known:
-            _, on = psim.Checkbox(f"{labels.get(name, name.replace('_', ' '))}##{name}", name in chosen)
-            chosen = tuple(one for one in known if (on if one == name else one in chosen))
+    if psim.BeginCombo(label, f"{len(chosen)} {what}", int(psim.ImGuiComboFlags_HeightLarge)):
+        entries = [name for names in known.values() for name in names]
+        for heading, names in known.items():
+            if heading:
+                psim.TextDisabled(heading)
+            for name in names:
+                _, on = psim.Checkbox(f"{labels.get(name, name.replace('_', ' '))}##{name}", name in chosen)
+                chosen = tuple(one for one in entries if (on if one == name else one in chosen))
         psim.EndCombo()
     return chosen
