@@ -18,6 +18,16 @@ SEVERITIES: tuple[Severity, ...] = ("certain", "likely", "note", "fine")
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Flags with which the same data can be read otherwise, for the user to choose."""
+
+    label: str
+    flags: tuple[str, ...]
+    help: str
+    """What the data would then be."""
+
+
+@dataclass(frozen=True)
 class Seen:
     """What one check saw in some data."""
 
@@ -30,6 +40,8 @@ class Seen:
     """The flag that says so, or what else to do."""
     asks: bool = False
     """Whether a ``likely`` finding stops the run until the flag is given, because the fit would be worthless."""
+    choices: tuple[Choice, ...] = ()
+    """Other ways to read the data, the most likely one first."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,8 @@ class Checked:
     advice: str = ""
     stops: bool = False
     """Whether the run stops because of it."""
+    choices: tuple[Choice, ...] = ()
+    """Other ways to read the data, the most likely one first; the window offers them."""
 
     @property
     def told(self) -> str:

@@ -45,4 +45,4 @@ def _row(check: Check, subject: object, answered: Collection[str]) -> Checked | 
     if found is None:
         return None
     stops = (found.severity == "certain" or found.asks) and not any(name in answered for name in check.answers)
-    return Checked(check.name, found.severity, found.seen, found.meant, found.advice, stops)
+    return Checked(check.name, found.severity, found.seen, found.meant, found.advice, stops, found.choices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optim.checks import body_file, consistency, evidence, images, motion, rotations, world
+from optim.checks import body_file, consistency, evidence, focal, images, motion, rotations, world
 from optim.checks.check import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -12,6 +12,7 @@ CHECKS: tuple[Check, ...] = (
     *motion.CHECKS,
     *body_file.CHECKS,
     *images.CHECKS,
+    *focal.CHECKS,
     *evidence.CHECKS,
 )
 

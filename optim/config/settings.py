@@ -14,7 +14,7 @@ from optim.config.sources import kind_of, sources
 from optim.schedule.presets import PRESETS, usual_preset
 from optim.schedule.weights import WEIGHT_FLAGS
 
-__all__ = ["Settings", "parse", "settings_from"]
+__all__ = ["Settings", "parse", "settings_from", "words_of_fit"]
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -72,6 +72,22 @@ def settings_from(options: Mapping[str, Any]) -> Settings:
         else:
             words.append(flag if value is True else f"{flag}={value}")
     return parse(words)
+
+
+def words_of_fit(settings: Settings) -> list[str]:
+    """Words of a command line that sets the same fit; flags of one run, such as ``--record``, are left out."""
+    words: list[str] = []
+    for name, value in settings.given.items():
+        if name in OF_ONE_RUN or name not in OPTIONS:
+            continue
+        if isinstance(value, tuple):
+            words += [flag_of(name), *map(str, value)]
+        else:
+            words.append(flag_of(name) if isinstance(value, bool) else f"{flag_of(name)}={value}")
+    for flag, term in WEIGHT_FLAGS.items():
+        if term in settings.weights:
+            words += [flag, *map(repr, settings.weights[term])]
+    return words
 
 
 def _choose_observations(given: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ When a class or a field is renamed in the code, only the code's side of its form
 
 from __future__ import annotations
 
-from optim.checks.check import Checked
+from optim.checks.check import Checked, Choice
 from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.frames import PriorFrame
@@ -17,7 +17,8 @@ from optim.schedule.phases import Phase
 from optim.schedule.presets import Preset
 
 FORMS = (
-    form(Checked, "Checked", "check severity seen meant advice stops"),
+    form(Checked, "Checked", "check severity seen meant advice stops choices"),
+    form(Choice, "Choice", "label flags help"),
     form(Camera, "Camera", "focal centre image_size", shared=True),
     form(Footage, "Footage", "path size frames", shared=True),
     form(PriorFrame, "PriorFrame", "R_prior_input offset", shared=True),

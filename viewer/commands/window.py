@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from optim.common.exit_status import tell_error
 from optim.common.versions import started_as
 from optim.config.options import MODEL_FILES, flag_of
-from optim.config.settings import Settings
+from optim.config.settings import Settings, words_of_fit
 from optim.config.sources import endings, source_of
 from optim.recording.run_folder import Place, choose_place, recent_runs
 from optim.recording.runfile import SUFFIX
@@ -46,7 +47,7 @@ def show_fit(settings: Settings) -> int:
         place = choose_place(settings)
         result = window.run_window(
             fit_client(settings, place),
-            opening=opening(_what_is_kept(place)),
+            opening=opening(_what_is_kept(place), can_begin_again=settings.resume is None),
             about=about_fit(settings),
             other=partial(other_run, settings),
             compare=None if settings.compare is None else str(settings.compare),
@@ -62,6 +63,8 @@ def show_fit(settings: Settings) -> int:
         return fit_clips(settings)
     if path := place.settle():
         print(f"recorded: {path}", flush=True)
+    if result.again is not None:
+        begin_again(settings, result.again)
     if result.dropped is not None:
         open_instead(settings, result.dropped)
     if result.error:
@@ -69,13 +72,21 @@ def show_fit(settings: Settings) -> int:
     return result.exit_status
 
 
-def opening(kept: str = "") -> Opening:
+def opening(kept: str = "", *, can_begin_again: bool = False) -> Opening:
     """What can be opened from a window.
 
     Args:
         kept: What becomes of the fit in progress if something else is opened; empty if there is none.
+        can_begin_again: Whether the data of the fit can be read again with other flags.
     """
-    return Opening(kind_of=kind_of_path, listed=_is_listed, can_compare=is_shown, recent=recent_runs, kept=kept)
+    return Opening(
+        kind_of=kind_of_path,
+        listed=_is_listed,
+        can_compare=is_shown,
+        recent=recent_runs,
+        kept=kept,
+        can_begin_again=can_begin_again,
+    )
 
 
 def kind_of_path(path: str) -> str | None:
@@ -151,6 +162,15 @@ def open_instead(settings: Settings, path: str) -> None:
         words = ["--open", path, *words]
     else:
         words = ["--data-path", path, *words, *(["--no-record"] if settings.no_record else [])]
+    _become(words)
+
+
+def begin_again(settings: Settings, flags: Sequence[str]) -> None:
+    """Replace this process by one that reads and fits the same data with further flags."""
+    _become([*words_of_fit(settings), *flags, *(["--no-record"] if settings.no_record else [])])
+
+
+def _become(words: Sequence[str]) -> None:
     # Where the program is installed, its folder holds other packages too; -P keeps it from coming first.
     os.execv(sys.executable, [sys.executable, "-P", str(PROGRAM), *words])
 

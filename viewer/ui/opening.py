@@ -43,6 +43,10 @@ class Opening:
     runs: list[Path] = field(default_factory=list)  # recent ones, read when the dialogue was opened
     asked: str | None = None  # path that the user must confirm, since a fit is in progress
     chosen: str | None = None  # path to open in place of what is shown; the window then closes
+    can_begin_again: bool = False
+    """Whether the same data can be read and fitted again with other flags."""
+    asked_again: tuple[str, ...] | None = None  # flags that the user must confirm, since a fit is in progress
+    again: tuple[str, ...] | None = None  # flags with which the fit begins again; the window then closes
 
     def show(self, purpose: str) -> None:
         """Open the dialogue."""
@@ -56,6 +60,18 @@ class Opening:
             self.asked = path
         else:
             self.chosen = path
+
+    def ask_again(self, flags: tuple[str, ...]) -> None:
+        """Begin again with other flags, after a question if a fit is in progress."""
+        if self.kept:
+            self.asked_again = flags
+        else:
+            self.again = flags
+
+    @property
+    def leaves(self) -> bool:
+        """Whether something else was chosen, for which the window closes."""
+        return self.chosen is not None or self.again is not None
 
     def found(self) -> str | None:
         """What the typed path holds, for the purpose of the dialogue; looked up once for each path."""

@@ -161,7 +161,7 @@ class App(FrontEnd):
         if self.lost:
             self._offer_restart(rects["view"])
         self._guard("opening", partial(opening_windows, self.ui, rects["view"]))
-        if self.ui.opening.chosen is not None:
+        if self.ui.opening.leaves:
             self.ui.quit = True
         commands += self._guard("help", partial(_listed, help_windows, self.ui, rects["view"])) or []
         return commands
@@ -234,7 +234,7 @@ class App(FrontEnd):
             self.ui.show_panel("messages")
             return
         opening.ask_for(fitting)
-        self.ui.quit = self.ui.quit or opening.chosen is not None
+        self.ui.quit = self.ui.quit or opening.leaves
 
     def yield_to_worker(self) -> None:
         """Where the processor draws, let the optimiser go first."""

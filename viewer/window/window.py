@@ -49,6 +49,8 @@ class WindowResult:
     error: str | None = None
     dropped: str | None = None
     """Path that was dropped on the window or chosen in it, to be opened next."""
+    again: tuple[str, ...] | None = None
+    """Flags with which the same fit is to begin again."""
 
 
 class WindowUnavailable(RuntimeError):  # noqa: N818 (a state of affairs, and public)
@@ -180,8 +182,8 @@ def run_window(
             ps.shutdown()  # close the window at once, even if the worker is busy
         app.client.close()
     save_preferences(path, with_pins(from_ui(ui, size=size), load_preferences(path), run, ui.pins))
-    if ui.opening.chosen is not None:
-        return WindowResult(0, dropped=ui.opening.chosen)
+    if ui.opening.leaves:
+        return WindowResult(0, dropped=ui.opening.chosen, again=ui.opening.again)
     if app.failed is not None:
         return WindowResult(2 if app.failed.input_error else 1, app.failed.text)
     return WindowResult(0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optim.checks.check import Checked
+from optim.checks.check import Checked, Choice
 from viewer.protocol import findings
 from viewer.protocol import view_model as vm
 
@@ -78,7 +78,8 @@ def _drawn() -> tuple[Form, ...]:
             "template faces weights shape_directions pose_directions joint_template joint_shape_directions parents",
             shared=True,
         ),
-        form(Checked, "Checked", "check severity seen meant advice stops"),
+        form(Checked, "Checked", "check severity seen meant advice stops choices"),
+        form(Choice, "Choice", "label flags help"),
         form(vm.Motion, "Motion", "trans rotations betas joints contacts"),
         form(vm.Camera, "Camera", "matrix size R_display_camera t_display_camera"),
         form(vm.Footage, "Footage", "path frames"),

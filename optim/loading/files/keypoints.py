@@ -30,6 +30,8 @@ EXPECTED = (
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
 NORMALISED = 1.5
 """Coordinates of a whole clip that are no larger than this are shares of the image: no person is that small [px]."""
+MOST_PEOPLE = 8
+"""Largest number of people, counted from the left, whose keypoints are returned."""
 log = logging.getLogger(__name__)
 People = list[np.ndarray]
 """For each frame (P, K, 3): x, y [px] and confidence of all persons in it."""
@@ -47,9 +49,20 @@ class _Reading:
     rows: tuple[Checked, ...] = ()
 
 
+@dataclass(frozen=True)
+class ReadKeypoints:
+    """BODY_25 keypoints as a file gives them: x, y [px] and confidence, which is 0 where not seen."""
+
+    followed: np.ndarray  # (T, 25, 3) of the person who is fitted
+    everybody: tuple[np.ndarray, ...]
+    """(T, 25, 3) of the same person, then of others; who is who may change where people cross each other."""
+    checked: tuple[Checked, ...]
+    """What the checks of the keypoint set found."""
+
+
 def read_keypoints(path: Path, **how: Any) -> np.ndarray:
     """The keypoints of ``read_checked_keypoints`` alone, which has the same arguments."""
-    return read_checked_keypoints(path, **how)[0]
+    return read_checked_keypoints(path, **how).followed
 
 
 def read_checked_keypoints(
@@ -60,8 +73,8 @@ def read_checked_keypoints(
     frames: Sequence[int] = (),
     set_name: str | None = None,
     made_for: tuple[int, int] | None = None,
-) -> tuple[np.ndarray, tuple[Checked, ...]]:
-    """Read the BODY_25 keypoints (T, 25, 3) of one person: x, y [px] and confidence, which is 0 where not seen.
+) -> ReadKeypoints:
+    """Read the BODY_25 keypoints of one person, and those of everybody else in the file.
 
     If a frame shows several persons, the one nearest to the last position is taken.
 
@@ -72,9 +85,6 @@ def read_checked_keypoints(
         frames: Numbers of frames that the video may have. Numbers in file names are those of its frames.
         set_name: Name in ``NAMED_SETS`` of the set of points without names. None tells it by their places.
         made_for: Width and height [px] of the images that the keypoints are of, if it is another than ``image_size``.
-
-    Returns:
-        The keypoints, and what the checks of the keypoint set found.
 
     Raises:
         InputError: The path holds no keypoints of a known set, or nobody is seen in them.
@@ -104,9 +114,18 @@ def read_checked_keypoints(
         )
     if made_for is None:
         require_pixels(found, name="keypoints", path=path)
-    elif image_size is not None:
-        found[..., :2] *= np.array(image_size) / np.array(made_for)
-    return to_body_25(found, names), reading.rows
+    others = [follow(people, person=number)[0] for number in range(1, min(int(counts.max()), MOST_PEOPLE) + 1)]
+    everybody = [found, *(one for one in others if not _same(one, found))]
+    if made_for is not None and image_size is not None:
+        for points in everybody:
+            points[..., :2] *= np.array(image_size) / np.array(made_for)
+    return ReadKeypoints(to_body_25(found, names), tuple(to_body_25(one, names) for one in everybody), reading.rows)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two tracks (T, K, 3) are the same person in most of the frames in which the first one is seen."""
+    seen = (one[..., 2] > 0).any(1)
+    return bool((one == other).all((1, 2))[seen].mean() > 0.5) if seen.any() else True
 
 
 def _require_known(names: Sequence[str], path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from optim.checks.check import Checked
+from optim.checks.focal import GuessedFocal
 from optim.checks.images import Intrinsics, Keypoints
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
@@ -156,6 +157,8 @@ def _camera_and_floor(
     else:
         guessed = guessed_camera(size or _ANY_SIZE, focal=settings.focal, fov=settings.fov, answered=answered(settings))
         camera, rows = guessed.camera, guessed.checked
+        if settings.focal is None and settings.fov is None and "joints2d" in seen and size is not None:
+            rows += run_checks(GuessedFocal((seen["joints2d"],), size, float(camera.focal[0, 1])), place=path)
     if settings.rgb_intrinsics is None:
         rows += _checked_keypoints(seen, camera, path)
     if settings.rgb_planercnn_res is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from optim.checks.check import Checked
+from optim.checks.focal import GuessedFocal
 from optim.checks.images import Keypoints
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
@@ -54,14 +55,18 @@ def read(settings: Settings) -> Clip:
     of_set: tuple[Checked, ...] = ()
     if settings.op_keypts is None:
         points, rate = _found(video, rate, settings)
+        people: tuple[np.ndarray, ...] = (points,)
     else:
-        points, rate, of_set = _given(video, rate, settings)
+        points, rate, people, of_set = _given(video, rate, settings)
     camera, rows = _camera(video, settings)
     rows += of_set + run_checks(
         Keypoints(points, video.size, turned=_turn(settings), given=settings.op_keypts is not None),
         place=settings.op_keypts or settings.data_path,
         answered=answered(settings),
     )
+    if settings.rgb_intrinsics is None and settings.focal is None and settings.fov is None:
+        focal = float(camera.camera.focal[0, 1])
+        rows += run_checks(GuessedFocal(people, video.size, focal, video.pixel_aspect), place=settings.data_path)
     points = camera.undistorted(points, place=settings.rgb_intrinsics or "camera")  # may leave the image
     frames = chosen_frames(len(rate), settings, default=len(rate))
     if settings.rgb_seq_len is None and frames.stop - frames.start > LONG:
@@ -170,16 +175,22 @@ def _found(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     return rate.keypoints(_masked(to_body_25(points, MEDIAPIPE_33), video, settings)), rate
 
 
-def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarray, Resampling, tuple[Checked, ...]]:
+def _given(
+    video: Video, rate: Resampling, settings: Settings
+) -> tuple[np.ndarray, Resampling, tuple[np.ndarray, ...], tuple[Checked, ...]]:
     """Keypoints (T, 25, 3) at 30 frames/s from the user's files.
 
     The files hold one set for each frame of the video, or one for each frame at 30 frames/s.
+
+    Returns:
+        The keypoints of the person who is fitted, their frames, the keypoints of everybody in the files, at the rate of
+        the files, and what the checks of the keypoint set found.
     """
     assert settings.op_keypts is not None
     if settings.mask_joints2d == "own":
         raise InputError("--mask-joints2d without a folder uses the network's mask; with --op-keypts give a folder")
     size, lengths = _stored_size(video, _turn(settings)), (len(video.times), len(rate))
-    points, rows = read_checked_keypoints(
+    read = read_checked_keypoints(
         settings.op_keypts,
         person=settings.person,
         image_size=size,
@@ -187,8 +198,12 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
         set_name=settings.keypoints_set,
         made_for=settings.keypoints_size,
     )
-    points = points[:, MIRRORED_BODY_25] if settings.sides == "swapped" else points
-    points = turned_points(with_axes(points, settings.keypoints_axes, size=size), _turn(settings), size=size)
+
+    def as_shown(points: np.ndarray) -> np.ndarray:
+        points = points[:, MIRRORED_BODY_25] if settings.sides == "swapped" else points
+        return turned_points(with_axes(points, settings.keypoints_axes, size=size), _turn(settings), size=size)
+
+    points, people, rows = as_shown(read.followed), tuple(map(as_shown, read.everybody)), read.checked
     count, of_file, at_30 = len(points), len(video.times), len(rate)
     each = of_file if abs(count - of_file) <= abs(count - at_30) else at_30
     if abs(count - each) > SPARE * each:
@@ -203,14 +218,14 @@ def _given(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     if each == of_file:
         points = _masked(points[:of_file], video, settings)
         rate = rate.first(len(points))
-        return rate.keypoints(points), rate, rows
+        return rate.keypoints(points), rate, people, rows
     same = min(count, at_30)
     rate = Resampling(rate.before[:same], rate.after[:same], rate.share[:same])
     hidden = settings.mask_joints2d
     if isinstance(hidden, Path):
         files = [mask_files(hidden, frames=of_file)[number] for number in rate.nearest]
-        return _hidden(points[:same], files, video, settings), rate, rows
-    return points[:same], rate, rows
+        return _hidden(points[:same], files, video, settings), rate, people, rows
+    return points[:same], rate, people, rows
 
 
 def _masked(points: np.ndarray, video: Video, settings: Settings) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optim.checks.check import Checked
+from optim.checks.check import Checked, Choice
 from optim.session.edits import DropFrames, Undo
 from optim.session.session import Session
 from tests.viewer.conftest import fit
@@ -88,3 +88,35 @@ def test_what_the_checks_found_is_shown_with_the_worst_first(open_window):
     window = opened(open_window(lambda: checked))
     assert window.shows("up: it lies; y is up; give --up=y") and window.shows("unit: as assumed")
     assert window.shows("1 of 2 not as assumed")
+
+
+def offering(open_window):
+    offered = {"1,700 px": "1700", "900 px": "900"}
+    choices = tuple(Choice(label, ("--focal", focal), "another angle of view") for label, focal in offered.items())
+    rows = (Checked("guessed focal length", "note", "673 px are guessed", choices=choices),)
+    session = fit("joints2d")
+    return opened(open_window(lambda: Session(replace(session.problem, checked=rows), schedule=session.schedule)))
+
+
+def test_another_way_to_read_the_data_is_chosen_with_a_click_and_confirmed(open_window):
+    window = offering(open_window)
+    ui = window.app.ui
+    ui.opening.can_begin_again, ui.opening.kept = True, "This fit is kept in walk.humorscope."
+    window.frames(2)
+    window.click("1,700 px")
+    window.frames(2)
+    assert window.shows("Begin again with --focal 1700?") and window.shows("This fit is kept") and not ui.quit
+    window.click("Stay here")
+    window.frames(2)
+    assert not ui.quit and ui.opening.asked_again is None and not ui.opening.leaves
+    window.click("900 px")
+    window.frames(2)
+    window.click("Begin again")
+    assert ui.quit and ui.opening.again == ("--focal", "900")
+
+
+def test_where_a_fit_cannot_begin_again_the_choices_do_nothing(open_window):
+    window = offering(open_window)
+    window.click("1,700 px")
+    window.frames(2)
+    assert not window.app.ui.quit and window.app.ui.opening.asked_again is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -162,3 +163,13 @@ def test_recent_runs_are_one_click_away(app, window, files):
     window.frames(2)
     window.click("run")
     assert app.ui.quit and app.ui.opening.chosen == str(files / "clips" / "run.humorscope")
+
+
+def test_a_fit_begins_again_with_what_it_was_asked_for_and_further_flags(monkeypatch):
+    became = []
+    monkeypatch.setattr(commands.os, "execv", lambda *words: became.append(words))
+    given = "--joint2d-weight 0.001 0.002 0.003 --num-iters 3 4 5 --rotate 90 --stage3-full-contact --no-record"
+    settings = parse(["--data-path", "/some where/clip.mp4", *given.split()])
+    commands.begin_again(settings, ("--focal", "1700"))
+    again = parse(became[0][1][3:])
+    assert again == replace(settings, focal=1700.0)

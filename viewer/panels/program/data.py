@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from optim.checks.check import SEVERITIES, Checked
+from optim.checks.check import SEVERITIES, Checked, Choice
 from optim.problem.coverage import NAMES, Coverage, coverage_of
 from optim.session.edits import DropFrames, ScaleConfidence
 from viewer.protocol.commands import Command
@@ -42,7 +42,7 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
             if psim.SmallButton(f"longest gap: {length} frames"):
                 ui.go_to(view.scene.starts[found.longest_gap[0]] + start, view.scene.clip_frames)
             tooltip("Go to its first frame")
-    _checks(view.scene.checked)
+    _checks(view.scene.checked, ui)
     psim.EndChild()
     ui.sequence = sequence_choice("data of", ui.sequence, view.scene)
     first, last = _range(view, ui)
@@ -73,8 +73,11 @@ def has_keypoints(view: ViewModel) -> bool:
     return view.scene.observed.joints2d is not None
 
 
-def _checks(rows: Sequence[Checked]) -> None:
-    """Draw one line for each check: a dot in the colour of its severity, its name, and its sentence in a tooltip."""
+def _checks(rows: Sequence[Checked], ui: UiState) -> None:
+    """Draw one line for each check: a dot in the colour of its severity, its name, and its sentence in a tooltip.
+
+    Other ways to read the data stand below it as buttons, where the fit can begin again.
+    """
     if not rows:
         return
     wrong = sum(row.severity not in ("fine", "note") for row in rows)
@@ -88,6 +91,19 @@ def _checks(rows: Sequence[Checked]) -> None:
             psim.TextWrapped(f"{row.check}: {row.told}")
             psim.PopStyleColor()
         tooltip(row.told)
+        _choices(row.choices, ui)
+
+
+def _choices(choices: Sequence[Choice], ui: UiState) -> None:
+    """One button for each other way to read the data; a click begins again with its flags."""
+    for number, choice in enumerate(choices):
+        if number:
+            psim.SameLine()
+        with disabled(not ui.opening.can_begin_again):
+            if psim.SmallButton(choice.label):
+                ui.opening.ask_again(choice.flags)
+        how = "Begin again with" if ui.opening.can_begin_again else "Only where this fit was started; there it takes"
+        tooltip(f"{choice.help}. {how} {' '.join(choice.flags)}")
 
 
 def _color(row: Checked) -> theme.Color:

@@ -20,6 +20,10 @@ def opening_windows(ui: UiState, view: Rect) -> None:
         _begin("Leave the fit", view, height=0.0)
         _question(ui, ui.opening.asked)
         psim.End()
+    elif ui.opening.asked_again is not None:
+        _begin("Begin again", view, height=0.0)
+        _question_again(ui, ui.opening.asked_again)
+        psim.End()
     elif ui.opening.purpose is not None:
         if psim.IsKeyPressed(psim.ImGuiKey_Escape):
             ui.opening.purpose = None
@@ -56,6 +60,20 @@ def _question(ui: UiState, path: str) -> None:
     if psim.Button("Stay here"):
         opening.asked = None
     tooltip("Keep this fit, and open nothing")
+
+
+def _question_again(ui: UiState, flags: tuple[str, ...]) -> None:
+    opening = ui.opening
+    caption("A fit is in progress")
+    psim.TextWrapped(f"Begin again with {' '.join(flags)}?")
+    psim.TextWrapped(opening.kept)
+    if psim.Button("Begin again"):
+        opening.again, opening.asked_again = flags, None
+    tooltip("Close this fit, and read and fit the same data with this flag")
+    psim.SameLine()
+    if psim.Button("Stay here"):
+        opening.asked_again = None
+    tooltip("Keep this fit as it is")
 
 
 def _dialogue(ui: UiState, purpose: str) -> None:

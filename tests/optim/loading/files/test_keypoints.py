@@ -11,7 +11,7 @@ import pytest
 from optim.checks.check import CheckError
 from optim.common.errors import InputError
 from optim.keypoints.names import BODY_25, COCO_17, MEDIAPIPE_33, to_body_25
-from optim.loading.files.keypoints import read_keypoints
+from optim.loading.files.keypoints import read_checked_keypoints, read_keypoints
 from tests.optim.keypoints.test_sets import person, place
 
 FRAMES = 6
@@ -130,6 +130,18 @@ def test_the_same_person_is_followed_whatever_the_order(tmp_path, caplog):
     assert "up to 2 people in a frame; the largest is followed (--person N" in caplog.text
     np.testing.assert_allclose(read_keypoints(folder, person=1), left, rtol=1e-6)
     np.testing.assert_allclose(read_keypoints(folder, person=2), right, rtol=1e-6)
+
+
+def test_everybody_in_a_file_is_returned_once_with_the_followed_person_first(tmp_path):
+    left, right = walker(BODY_25), 1.3 * walker(BODY_25, shift=300.0)
+    right[..., 2] = 0.9
+    found = read_checked_keypoints(write_openpose(tmp_path / "k", left, right))
+    assert len(found.everybody) == 2
+    np.testing.assert_allclose(found.everybody[0], found.followed)
+    np.testing.assert_allclose(found.followed, right, rtol=1e-6)
+    np.testing.assert_allclose(found.everybody[1], left, rtol=1e-6)
+    alone = read_checked_keypoints(write_openpose(tmp_path / "one", left))
+    assert len(alone.everybody) == 1
 
 
 def test_nobody_else_takes_the_place_of_who_has_left(tmp_path):
