@@ -10,12 +10,14 @@ that are no use are given up early; with several this is not possible, because O
 clips is held out: no trial sees them, and the result is compared on them at the end.
 
 The study is one file. The same command in other processes, or on other machines that see the file, adds trials to the
-same study; a search that was stopped goes on when it is started again. ``optuna-dashboard FILE`` shows it.
+same study; a search that was stopped goes on when it is started again. ``optuna-dashboard FILE`` shows it. The fits
+that trials begin from are kept beside it, so that every process finds those that another one has made.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -64,7 +66,8 @@ def material_of(options: argparse.Namespace) -> Material:
     extracts = choose_extracts(options.data, models.body, count=count, frames=frames, split=wanted)
     more = {name: getattr(options, name) for name in ("solvers", "flat_gain", "num_iters")}
     preset = options.preset or preset_of(options.protocol)
-    return Degraded(extracts, models, options.protocol, options.seed, preset, more)
+    folder = options.storage.with_name(f"{options.storage.stem}_fits")
+    return Degraded(extracts, models, options.protocol, options.seed, preset, more, folder)
 
 
 def search(options: argparse.Namespace) -> None:
@@ -83,12 +86,15 @@ def search(options: argparse.Namespace) -> None:
     study = Study(options.storage, searched, description, seed=options.sampler_seed, prune=not options.no_pruning)
     study.begin_with(present(searched, material.phases))
     fits = [material.clip(name, searched, iterations=options.iterations) for name in clips]
+    if study.finished < options.trials:
+        prepare(fits)
     progress = Progress(options.trials, done=study.finished, unit="trials")
     for trial in study.search(fits, trials=options.trials):
         progress.show(study.finished, f"trial {trial.number} {trial.state}")
     chosen = _chosen(study, options.trial)
     if chosen is not None and held_out:
         left = [material.clip(name, searched, iterations=options.iterations) for name in held_out]
+        prepare(left)
         first = baseline(study.trials())
         for trial in [*([first] if first is not None and first is not chosen else []), chosen]:
             keep_held_out(study, trial, left)
@@ -96,6 +102,17 @@ def search(options: argparse.Namespace) -> None:
     if options.save_cfg is not None and chosen is not None:
         save_configuration(options.save_cfg, material.phases, searched, chosen, data=material.data)
         print(f"\ntrial {chosen.number} is in {options.save_cfg}; humorscope @{options.save_cfg} fits with it")
+
+
+def prepare(clips: Sequence[Clip]) -> None:
+    """Fit what the trials of every clip begin from.
+
+    The order is one of chance, so that processes that begin together make different fits and then read those of others.
+    """
+    progress = Progress(len(clips), unit="fits that trials begin from")
+    for done, clip in enumerate(random.sample(clips, len(clips)), 1):
+        clip.prepare()
+        progress.show(done)
 
 
 def keep_held_out(study: Study, trial: Trial, clips: Sequence[Clip]) -> None:

@@ -8,6 +8,7 @@ parameter acts, and runs to the end of its schedule (``StageFit``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from optim.schedule.phases import Phase
@@ -15,6 +16,7 @@ from optim.session.edits import Edit, Plan, RestartSolver, SetWeights, StartAgai
 from optim.session.history import Snapshot
 from optim.session.session import Session
 from optim.tuning.figures import figures_of
+from optim.tuning.finished import FinishedFit
 from optim.tuning.space import PRESET, Parameter, Point, applied
 
 WARM_ITERATIONS = 20
@@ -35,6 +37,10 @@ class Clip(Protocol):
         """Name of the clip."""
         ...
 
+    def prepare(self) -> None:
+        """Fit what all trials begin from, unless that has been done."""
+        ...
+
     def figures(self, point: Point) -> Iterator[dict[str, float]]:
         """Fit under a point; yields the figures so far every few iterations, and last those of the end."""
         ...
@@ -52,19 +58,34 @@ class WarmFit:
         session: What is fitted. If it has reached stage 3, trials go on from where it stands; otherwise it is first
             run to its end.
         iterations: Largest number of iterations of a trial.
+        kept: Place of the fit to its end, for a session that has no iteration yet; None: it is not kept.
     """
 
     def __init__(
-        self, name: str, session: Session, searched: Sequence[Parameter], *, iterations: int = WARM_ITERATIONS
+        self,
+        name: str,
+        session: Session,
+        searched: Sequence[Parameter],
+        *,
+        iterations: int = WARM_ITERATIONS,
+        kept: FinishedFit | None = None,
     ) -> None:
         self.name = name
-        self._session, self._searched, self._iterations = session, tuple(searched), iterations
+        self._session, self._searched, self._iterations, self._kept = session, tuple(searched), iterations, kept
+
+    def prepare(self) -> None:
+        """See ``Clip``."""
+        if self._session.current.stage == 3:
+            return
+        if self._kept is None:
+            self._session.run()
+        else:
+            self._kept.bring(self._session, Session.run, upto="the end")
 
     def figures(self, point: Point) -> Iterator[dict[str, float]]:
         """See ``Clip``."""
+        self.prepare()
         start = self._session
-        if start.current.stage < 3:
-            start.run()
         other, encoded, restarts = start.apart(), start.fit.stage2_trajectory, 0
         before = other.current.evaluations_spent
         other.apply(self.edit(point, other.current))
@@ -93,6 +114,7 @@ class StageFit:
             still has to.
         schedules: Makes the schedule of another preset.
         iterations: Largest number of iterations of a trial. None: all that the schedule has.
+        kept: Place of the fit up to that stage, for a session that has no iteration yet; None: it is not kept.
     """
 
     def __init__(
@@ -103,6 +125,7 @@ class StageFit:
         searched: Sequence[Parameter],
         *,
         iterations: int | None = None,
+        kept: FinishedFit | None = None,
     ) -> None:
         self.name = name
         self._searched, self._schedules, self._iterations = tuple(searched), schedules, iterations
@@ -111,10 +134,20 @@ class StageFit:
         self.start_id = start.id
         """Id of the snapshot of the session from which the trials go on."""
         self._start = session.apart(start)
+        self._to_bring = None if kept is None or first_stage(searched) == 1 else (session, kept)
+
+    def prepare(self) -> None:
+        """See ``Clip``."""
+        stage = first_stage(self._searched)
+        if self._to_bring is not None:
+            session, kept = self._to_bring
+            kept.bring(session, partial(finish_before, stage=stage), upto=f"before stage {stage}")
+            self._start, self._to_bring = session.apart(last_before(session, stage)), None
+        finish_before(self._start, stage)
 
     def figures(self, point: Point) -> Iterator[dict[str, float]]:
         """See ``Clip``."""
-        finish_before(self._start, first_stage(self._searched))
+        self.prepare()
         other = self._start.apart()
         other.apply(self.edit(point, other.current))
         before, first, told = other.current.evaluations_spent, other.current.total_iterations, 0

@@ -18,6 +18,7 @@ from optim.recording.runfile import RunFile
 from optim.schedule.phases import Phase
 from optim.schedule.stages import schedule
 from optim.session.session import Session
+from optim.tuning.finished import FinishedFit
 from optim.tuning.fits import WARM_ITERATIONS, Clip, Schedules, StageFit, WarmFit, is_warm
 from optim.tuning.space import Parameter
 
@@ -61,6 +62,8 @@ class Degraded:
     preset: str
     options: Mapping[str, Any]
     """Further arguments of ``stages.schedule``."""
+    folder: Path | None = None
+    """Folder in which the fits are kept that trials begin from; None: they are not kept."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,8 +91,9 @@ class Degraded:
         """See ``Material``."""
         extract = next(extract for extract in self.extracts if extract.name == name)
         problem = problem_of(extract, self.models, protocol=self.protocol, seed=self.seed)
-        session = Session(problem, schedule=self.phases, keep_iterations=False)
-        return _clip(name, session, self._schedule, searched, iterations)
+        kept = None if self.folder is None else FinishedFit(self.folder, name)
+        session = Session(problem, schedule=self.phases, keep_iterations=kept is not None)
+        return _clip(name, session, self._schedule, searched, iterations, kept)
 
     def _schedule(self, preset: str) -> tuple[Phase, ...]:
         return schedule(preset, self.data, **self.options)
@@ -148,8 +152,13 @@ def _under(settings: Settings, preset: str) -> tuple[Phase, ...]:
 
 
 def _clip(
-    name: str, session: Session, schedules: Schedules, searched: Sequence[Parameter], iterations: int | None
+    name: str,
+    session: Session,
+    schedules: Schedules,
+    searched: Sequence[Parameter],
+    iterations: int | None,
+    kept: FinishedFit | None = None,
 ) -> Clip:
     if is_warm(searched):
-        return WarmFit(name, session, searched, iterations=iterations or WARM_ITERATIONS)
-    return StageFit(name, session, schedules, searched, iterations=iterations)
+        return WarmFit(name, session, searched, iterations=iterations or WARM_ITERATIONS, kept=kept)
+    return StageFit(name, session, schedules, searched, iterations=iterations, kept=kept)

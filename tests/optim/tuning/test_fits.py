@@ -16,6 +16,7 @@ from optim.session.edits import Hold, RestartSolver, SetWeights
 from optim.session.session import Session
 from optim.tuning.apart import request, search_of, serve
 from optim.tuning.figures import FIGURES, checked, mean
+from optim.tuning.finished import FinishedFit
 from optim.tuning.fits import StageFit, WarmFit, is_warm
 from optim.tuning.space import parameters, present
 from tests.viewer.fakes import STEPS, make_problem
@@ -91,6 +92,30 @@ def test_a_trial_begins_with_the_first_stage_that_is_concerned(done, text, from_
     (value,) = searched[0].choices[-1:] or (10.0,)
     short = StageFit("walk", begun, schedules, searched, iterations=3)
     assert last(short.figures({searched[0].name: value})) != found
+
+
+@pytest.mark.parametrize("text", ["joints3d=0.01:1000", "joints3d_smooth@2=1e-5:10"])
+def test_what_trials_begin_from_is_fitted_once_for_all_processes(tmp_path, monkeypatch, text):
+    searched = parameters([text], PHASES)
+    point = {searched[0].name: 5.0}
+
+    def clip(folder, shift=0.0):
+        kept = None if folder is None else FinishedFit(folder, "CMU/06:32")
+        problem = make_problem()
+        moved = replace(problem.observations, joints3d=problem.observations.joints3d + shift)
+        session = Session(replace(problem, observations=moved), schedule=PHASES)
+        if is_warm(searched):
+            return WarmFit("walk", session, searched, iterations=2, kept=kept)
+        return StageFit("walk", session, schedules, searched, iterations=2, kept=kept)
+
+    alone, first, second = (last(clip(folder).figures(point)) for folder in (None, tmp_path, tmp_path))
+    assert alone == first == second
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "step_iteration", None)
+        clip(tmp_path).prepare()  # without an iteration
+        with pytest.raises(TypeError):
+            clip(tmp_path, shift=0.01).prepare()
+    assert len(list(tmp_path.iterdir())) == 1, "what was broken off is not kept"
 
 
 def test_figures_are_checked_and_averaged():
