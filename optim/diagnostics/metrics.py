@@ -70,6 +70,11 @@ def acceleration_of(joints: Tensor, *, fps: float = 30.0) -> Tensor:
     return change.norm(dim=-1).mean((1, 2))
 
 
+def acceleration_error(fitted: Trajectory, truth: Trajectory, *, fps: float = 30.0) -> Tensor:
+    """Mean magnitude (B,) [m/s²] of the difference between the accelerations of the joints of two motions."""
+    return acceleration_of(fitted.joints - truth.joints, fps=fps)
+
+
 def toe_penetration(motion: Trajectory) -> dict[str, Tensor]:
     """Depth of the toe joints below the floor, per sub-sequence (B,).
 

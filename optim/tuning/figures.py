@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from optim.common.errors import InputError
-from optim.diagnostics.metrics import contact_accuracy, joint_errors
+from optim.diagnostics.metrics import acceleration_error, contact_accuracy, joint_errors
 from optim.diagnostics.quantities import QUANTITIES, TUNED
 from optim.diagnostics.tuned import tuned_figures
 from optim.problem.variables import Trajectory
@@ -34,10 +34,12 @@ FIGURES: dict[str, Figure] = {
     "joints_legs": Figure("knees, ankles, toes", "cm"),
     "joints_root_aligned": Figure("root-aligned joints", "cm"),
     "contact_accuracy": Figure("contact accuracy", "", larger_is_better=True),
+    "acceleration_error": Figure("acceleration error", "m/s²"),
     "evaluations": Figure("evaluations", ""),
 }
-"""Name → figure. The first ones are those of ``quantities``; ``joints_…`` and ``contact_accuracy`` are those of
-``diagnostics.metrics`` and need ground truth; ``evaluations`` are those that a trial has spent."""
+"""Name → figure. The first ones are those of ``quantities``; ``joints_…``, ``contact_accuracy`` and
+``acceleration_error`` are those of ``diagnostics.metrics`` and need ground truth; ``evaluations`` are those that a
+trial has spent."""
 
 
 def checked(names: Sequence[str]) -> tuple[str, ...]:
@@ -69,6 +71,7 @@ def figures_of(fit: Fit, *, encoded: Trajectory | None, spent: int = 0) -> dict[
             everything = torch.ones(motion.joints.shape[:3], dtype=torch.bool)
             groups = joint_errors(motion, truth, everything if visible is None else visible)
             groups["contact_accuracy"] = contact_accuracy(motion, truth)
+            groups["acceleration_error"] = acceleration_error(motion, truth, fps=fit.problem.fps)
             found |= {name: float(values.nanmean()) for name, values in groups.items() if name in FIGURES}
     found["evaluations"] = float(spent)
     return {name: value for name, value in found.items() if math.isfinite(value)}
