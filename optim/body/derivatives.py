@@ -44,7 +44,9 @@ class PosedBody:
     def joints(self) -> Derivatives:
         """Derivatives of the 22 body joints."""
         apart = self._position[:, :, :, None] - self._position[:, :, None]
-        return Derivatives(self._turned(self._ways[..., None] * apart), self._shape)
+        arms = self._ways[..., None] * apart
+        turn = torch.linalg.cross(self._carrier.mT[:, :, None], arms[..., None, :]).movedim(-1, 3)
+        return Derivatives(turn, self._shape)
 
     def vertices(self, ids: Tensor) -> Derivatives:
         """Derivatives of vertices, given by their indices (K,), or (B, T, K) where every frame has its own."""
@@ -63,9 +65,12 @@ class PosedBody:
         return Derivatives(turn, shape)
 
     def _turned(self, arms: Tensor) -> Tensor:
-        """Derivatives (B, T, K, 3, 22, 3) by turns, from the arms (B, T, K, 22, 3) on which the joints turn points."""
-        axes = self._carrier.mT[:, :, None]
-        return torch.linalg.cross(axes, arms[..., None, :]).movedim(-1, 3)
+        """Derivatives (B, T, K, 3, 22, 3) by turns, from the arms (B, T, K, 22, 3) on which the joints turn points.
+
+        By components, which takes a third of the time of ``torch.linalg.cross`` where there are many points.
+        """
+        a, b = self._carrier.mT[:, :, None].unbind(-1), arms[..., None, :].unbind(-1)
+        return torch.stack((a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]), dim=3)
 
     def _corrected(self, directions: Tensor, blend: Tensor) -> Tensor:
         """Derivatives (B, T, K, 3, 21, 3) of the pose-dependent corrections (..., K, 3, 189) of vertices."""

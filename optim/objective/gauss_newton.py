@@ -8,6 +8,10 @@ that leaves something out only costs iterations.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +23,9 @@ from optim.problem.variables import Packing, Variables
 from optim.solver.banded import BorderedBand, bordered_band
 
 _OF_A_FRAME = ("trans", "root_orient", "latent_pose")
+LONGEST_MOVE = 0.5
+"""Largest step [m] of a coordinate of ``trans`` where keypoints in an image are observed. Their robust loss no longer
+pulls on a body that a long step has moved away, and far away a whole step changes little in the image."""
 
 
 @timed("model")
@@ -37,7 +44,15 @@ def gauss_newton(objective: Objective, x: Tensor, variables: Variables, packing:
                     normal.add(squares, weight)
             else:
                 normal.add_prior(term.name, weight)
-        return normal.matrix(packing)
+        matrix = normal.matrix(packing)
+        seen_in_images = any(term.name == "joints2d" for term in objective.terms)
+        return replace(matrix, longest=_longest(here, packing)) if seen_in_images else matrix
+
+
+def _longest(variables: Variables, packing: Packing) -> np.ndarray:
+    """(n,) largest step of each entry of the flat vector."""
+    longest = {name: torch.full_like(value, math.inf) for name, value in variables.items()}
+    return packing.pack(longest | {"trans": torch.full_like(variables["trans"], LONGEST_MOVE)}).numpy()
 
 
 class _Normal:

@@ -12,9 +12,6 @@ MODALITIES = ("points3d", "joints2d", "joints3d", "verts3d")
 DATA_TYPES = ("3d", "verts3d", "points3d", "rgb", "rgbd")
 """3D joints, key vertices and point clouds in a world with z up; images; depth images seen through a camera."""
 
-WITHOUT_OUTLIERS = ("3d", "verts3d")
-"""Data types whose observations have no robust loss."""
-
 
 def data_type_of(observed: Collection[str], *, camera: bool) -> str:
     """The data type of a set of modalities.

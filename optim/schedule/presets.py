@@ -51,8 +51,8 @@ class Preset:
     """Diagonal preconditioner of the solver in stage 3: none (``equal``), or one that is measured at the beginning of
     each phase (``objective.preconditioner``)."""
     solver: SolverName = "lbfgs"
-    """Default solver of stages 1 and 2 for 3D joints and key vertices. With images and point clouds it is L-BFGS:
-    Levenberg-Marquardt ends higher there, because their robust terms let go of what a step has made an outlier."""
+    """Default solver of stages 1 and 2. Where images are seen, stage 1 always has L-BFGS: most keypoints are outliers
+    there at first, and Levenberg-Marquardt ends in worse minima of single frames."""
     stage_3_solver: SolverName = "lbfgs"
     """Default solver of stage 3, the roll-out."""
     split: Literal["public", "even"] = "public"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from optim.common.errors import InputError
-from optim.schedule.data_types import DATA_TYPES, WITHOUT_OUTLIERS
+from optim.schedule.data_types import DATA_TYPES
 from optim.schedule.phases import INITIAL_STATE, STAGE_3, Phase, check_flat
 from optim.schedule.presets import PRESETS, Preset
 from optim.schedule.solvers import checked_solvers
@@ -101,8 +101,8 @@ def schedule(
         phases[2:] = _three_phases(third, rules, bounds, tune_frames, contact_refine_only)
     if rules.hidden_joints == "expected" and data_type == "3d" and steps[1]:
         phases[2:2] = _for_hidden_joints(second)
-    free_motion = rules.solver if data_type in WITHOUT_OUTLIERS else "lbfgs"
-    names = checked_solvers(solvers or (free_motion, free_motion, rules.stage_3_solver))
+    placing = "lbfgs" if data_type in ("rgb", "rgbd") else rules.solver
+    names = checked_solvers(solvers or (placing, rules.solver, rules.stage_3_solver))
     return tuple(
         replace(
             p,

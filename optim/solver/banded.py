@@ -32,6 +32,8 @@ class BorderedBand:
     """(M, M)."""
     place: np.ndarray
     """(n,) row of H of each entry of the flat vector; rows of the border follow those of the band."""
+    longest: np.ndarray | None = None
+    """(n,) largest step of each entry for which the model holds; None: of any length."""
 
     def step(self, gradient: Tensor, damping: float) -> Tensor:
         """The step (n,) that solves (H + damping · diag H) step = -gradient.
@@ -39,7 +41,8 @@ class BorderedBand:
         Unknowns that are not in the flat vector do not move.
 
         Raises:
-            ArithmeticError: The damped matrix is not positive definite, or a number is not finite.
+            ArithmeticError: The damped matrix is not positive definite, a number is not finite, or the step is too
+                long; more damping makes it shorter.
         """
         size = len(self.border)
         band, border, corner = self._moving
@@ -55,7 +58,10 @@ class BorderedBand:
             found = _solve(band, border, corner, right)
         except (LinAlgError, ValueError) as error:
             raise ArithmeticError(f"the model has no minimum: {error}") from error
-        return torch.from_numpy(found[self.place]).to(gradient.dtype)
+        step = found[self.place]
+        if self.longest is not None and (np.abs(step) > self.longest).any():
+            raise ArithmeticError("the step is longer than the model holds")
+        return torch.from_numpy(step).to(gradient.dtype)
 
     def curvature(self, step: Tensor) -> float:
         """stepᵀ H step."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from optim.common.rotations import axis_angle_to_matrix
 from optim.objective import squares
-from optim.objective.gauss_newton import gauss_newton
+from optim.objective.gauss_newton import LONGEST_MOVE, gauss_newton
 from optim.objective.objective import Objective
 from optim.objective.prediction import Parts, predict_free
 from optim.objective.squares import SQUARES, Place
@@ -167,3 +167,20 @@ def test_unknowns_that_do_not_move_are_not_in_the_step():
     assert torch.equal(moved["betas"], variables["betas"])
     assert torch.equal(moved["trans"][:, :3], variables["trans"][:, :3])
     assert not torch.equal(moved["trans"][:, 3:], variables["trans"][:, 3:])
+
+
+@pytest.mark.parametrize("modality", ["joints2d", "joints3d"])
+def test_steps_are_bounded_where_keypoints_in_images_are_seen(modality):
+    problem, variables = standing(modality, "axis-angle")
+    variables = {**variables, "trans": variables["trans"] + 3.0}
+    phase = schedule("reference", problem.data_type)[0]
+    objective, free = Objective(problem, phase), packing(variables, phase)
+    x = free.pack(variables)
+    point, model = objective.point(x, variables, free), gauss_newton(objective, x, variables, free)
+    if modality == "joints3d":
+        assert model.step(point.gradient, 1e-9).abs().max() > 2.0, "all the way"
+        return
+    with pytest.raises(ArithmeticError, match="longer"):
+        model.step(point.gradient, 1e-9)
+    bounded = free.unpack(model.step(point.gradient, 1e4), variables)["trans"]
+    assert 0.0 < bounded.abs().max() <= LONGEST_MOVE

@@ -190,3 +190,11 @@ def test_every_flag_belongs_to_one_weight():
 )
 def test_the_data_type_follows_from_what_is_observed(observed, camera, data_type):
     assert data_type_of(observed, camera=camera) == data_type
+
+
+@pytest.mark.parametrize("data_type", DATA_TYPES)
+def test_the_solver_that_places_the_body_depends_on_the_camera(data_type):
+    solvers = {phase.stage: phase.solver for phase in schedule("fast", data_type)}
+    first = "lbfgs" if data_type in ("rgb", "rgbd") else "levenberg-marquardt"
+    assert solvers == {1: first, 2: "levenberg-marquardt", 3: "lbfgs-gn"}
+    assert {phase.solver for phase in schedule("humorscope", data_type)} == {"lbfgs"}
