@@ -49,6 +49,7 @@ COLUMNS = {
     "recall": "contact recall",
     "precision": "contact precision",
     "acceleration": "acceleration [m/s²]",
+    "evaluations": "evaluations of stage 3",
     "seconds": "stage 3 [s]",
 }
 """Figure → head of its column in the tables."""
@@ -147,7 +148,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--preset", choices=PRESETS, default="gauss-newton")
+    parser.add_argument("--preset", choices=PRESETS, default="fast")
     parser.add_argument("--solvers", nargs=3, choices=SOLVERS, help="solvers of the three stages (those of the preset)")
     parser.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
     parser.add_argument("--flat-gain", type=float, default=1e-3, help="see the option of the same name of a fit")

@@ -105,17 +105,20 @@ def measure(
         name: schedule(preset, data_type, weights=weights, num_iters=num_iters, solvers=solvers, flat_gain=flat_gain)
         for name, (preset, weights) in candidates.items()
     }
-    yield about | {"way": TRUTH, "seconds": 0.0} | figures(extract.truth, extract.truth, extract.truth, case)
+    no_cost = {"seconds": 0.0, "evaluations": 0}
+    yield about | {"way": TRUTH, **no_cost} | figures(extract.truth, extract.truth, extract.truth, case)
     session = Session(case.problem, schedule=next(iter(plans.values())), keep_iterations=False)
     session.finish_stage()
     end = session.finish_stage()
-    yield about | {"way": BEFORE, "seconds": 0.0} | _now(session, extract.truth, case)
+    yield about | {"way": BEFORE, **no_cost} | _now(session, extract.truth, case)
     for name, phases in plans.items():
         session.rewind(end.id)
         session.apply(Plan(tuple(phase for phase in phases if phase.stage == 3)))
         began = time.process_time()
         session.run()
-        yield about | {"way": name, "seconds": time.process_time() - began} | _now(session, extract.truth, case)
+        spent = session.current.evaluations_spent - end.evaluations_spent
+        cost = {"seconds": time.process_time() - began, "evaluations": spent}
+        yield about | {"way": name, **cost} | _now(session, extract.truth, case)
 
 
 def _now(session: Session, truth: Trajectory, case: Case) -> Row:

@@ -135,8 +135,9 @@ def _made(state: ModelledState, options: Options) -> Made:
     """Where the model of the next iteration is made: where it was, or here if it is due."""
     old = state.made
     if old is None:
-        damping = options.damping if state.pairs else options.first_damping
-        return Made(state.point.x, damping, options.lasts)
+        if state.pairs:  # the objective has changed a little, as in an edit
+            return Made(state.point.x, options.damping, 2 * options.lasts)
+        return Made(state.point.x, options.first_damping, options.lasts)
     if old.iterations < old.lasts and old.shortened < options.patience:
         return old
     damping = options.damping
