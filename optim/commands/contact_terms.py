@@ -2,8 +2,9 @@
 
 For every protocol, clip and way the figures of ``optim.evaluation.contact_terms`` are added to the CSV file. The ways
 are the public terms, the terms of planted joints with their default weights, and those with each set of weights that
-``--try`` gives. What is in the file is not measured again, so that weights can be added later. The means are written as
-tables between two marks of docs/lab/contacts.md, one pair for each split.
+``--try`` gives. What is in the file is not measured again, so that weights and clips can be added later. The means of
+all that is in it are written as tables between two marks of docs/lab/contacts.md, one pair for each split; a CSV file
+belongs to one split.
 """
 
 from __future__ import annotations
@@ -82,10 +83,10 @@ def checked_tries(given: Sequence[Sequence[str]]) -> dict[str, list[list[float]]
     return found
 
 
-def tables(rows: Sequence[Row], protocols: Sequence[str]) -> str:
+def tables(rows: Sequence[Row]) -> str:
     """One Markdown table of means for each protocol, with a row for the truth, stage 2 and every way."""
     parts: list[str] = []
-    for protocol in protocols:
+    for protocol in dict.fromkeys(str(row["protocol"]) for row in rows):
         here = [row for row in rows if row["protocol"] == protocol]
         clips = {row["clip"] for row in here}
         ways = dict.fromkeys([TRUTH, BEFORE, *(str(row["way"]) for row in here)])
@@ -93,7 +94,7 @@ def tables(rows: Sequence[Row], protocols: Sequence[str]) -> str:
         parts += ["| way | clips | " + " | ".join(COLUMNS.values()) + " |", "|---" * (2 + len(COLUMNS)) + "|"]
         for way in ways:
             of_way = [row for row in here if row["way"] == way]
-            means = (_mean([float(row[name]) for row in of_way]) for name in COLUMNS)
+            means = (_mean([float(row[name]) for row in of_way if row[name] != ""]) for name in COLUMNS)
             parts.append(f"| {way} | {len(of_way)} | " + " | ".join(means) + " |")
     return "\n".join(parts)
 
@@ -104,7 +105,7 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def run(options: argparse.Namespace) -> list[Row]:
-    """Measure what is not in the CSV file yet; returns the rows of the clips and protocols that were asked for."""
+    """Measure what is not in the CSV file yet; returns all of its rows."""
     models = Models(
         load_body(options.smpl),
         load_pose_prior(options.vposer),
@@ -112,7 +113,12 @@ def run(options: argparse.Namespace) -> list[Row]:
         load_init_state_prior(options.init_motion_prior),
     )
     extracts = choose_extracts(
-        options.data, models.body, count=options.clips, frames=options.frames, split=options.split
+        options.data,
+        models.body,
+        count=options.clips,
+        frames=options.frames,
+        split=options.split,
+        match=options.match,
     )
     told = Progress(len(extracts) * len(options.protocols), unit="clips", every=0.0)
     for index, protocol in enumerate(options.protocols):
@@ -126,8 +132,7 @@ def run(options: argparse.Namespace) -> list[Row]:
                     if row["way"] not in done:
                         append_rows(options.csv, [row], words=WORDS)
             told.show(number, f"{protocol} {extract.name}")
-    wanted = {(extract.name, protocol) for extract in extracts for protocol in options.protocols}
-    return [row for row in read_rows(options.csv, words=WORDS) if _key(row) in wanted]
+    return read_rows(options.csv, words=WORDS)
 
 
 def _key(row: Row) -> tuple[float | str, float | str]:
@@ -140,7 +145,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="folder of AMASS-format .npz clips with an index.json")
     parser.add_argument("--csv", type=Path, required=True, help="figures per clip and way; an old file is continued")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE.md")
-    parser.add_argument("--split", default="train", choices=("train", "val"))
+    parser.add_argument("--split", default="train", choices=("train", "val", "demo"))
+    parser.add_argument(
+        "--match", nargs="+", default=(), metavar="WORD", help="only clips whose path has one of the words"
+    )
     parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
     parser.add_argument(
         "--try", dest="tries", nargs=4, action="append", default=[], metavar=("PROTOCOL", "VEL", "HEIGHT", "DEPTH"),
@@ -168,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     threads.use(1)
     rows = run(options)
     begin, end = (f"<!-- contact_terms {options.split}: {word} -->" for word in ("begin", "end"))
-    write_between_marks(options.page, tables(rows, options.protocols), marks=(begin, end))
+    write_between_marks(options.page, tables(rows), marks=(begin, end))
     return 0
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 START, ITERATION, PHASE, BATCH, CONTACTS = "start", "iteration", "phase", "batch", "contacts"
 """Causes of snapshots that were not made by an edit."""
+_PASSING = {ITERATION, CONTACTS}
+"""Causes of snapshots of which only the latest is kept where iterations are not."""
 
 
 @dataclass(frozen=True)
@@ -257,13 +259,13 @@ class History:
         """Append a snapshot, whose id must be the next one; returns the snapshot as it is kept."""
         assert snapshot.id == len(self._entries)
         last = self._entries[-1] if self._entries else None
-        follows = last is not None and snapshot.parent == last.id and snapshot.cause == last.cause == ITERATION
+        follows = last is not None and snapshot.parent == last.id and {snapshot.cause, last.cause} <= _PASSING
         if last is not None and follows and not self._keep_iterations:
             snapshot = replace(snapshot, id=last.id, parent=last.parent)
             self._entries[-1] = self._entry_of(snapshot, last.branch)
         else:
             self._entries.append(self._entry_of(snapshot, self._branch_for(snapshot)))
-        if snapshot.cause != ITERATION:
+        if snapshot.cause not in _PASSING:
             self.store.pin(snapshot.id)
         if snapshot.cause in (PHASE, BATCH) and snapshot.parent is not None:
             self.store.pin(snapshot.parent)

@@ -131,7 +131,7 @@ def test_nothing_is_measured_twice(monkeypatch, tmp_path, clip):
 
 def test_the_table_has_the_truth_first_and_leaves_out_what_is_not_known():
     rows = [row("public", recall=0.25), row("public", "b", recall=0.75), row(TRUTH, recall=math.nan)]
-    lines = tables(rows, ["noisy"]).splitlines()
+    lines = tables(rows).splitlines()
     assert lines[0] == "`noisy`, 2 clips:"
     assert lines[4].startswith("| truth | 1 |") and "|  |" in lines[4]
     assert lines[-1].startswith("| public | 2 |") and "| 0.50 |" in lines[-1]
