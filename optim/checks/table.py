@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optim.checks import body_file, consistency, evidence, focal, images, motion, rotations, world
+from optim.checks import body_file, consistency, contradictions, evidence, focal, images, motion, rotations, world
 from optim.checks.check import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -13,6 +13,7 @@ CHECKS: tuple[Check, ...] = (
     *body_file.CHECKS,
     *images.CHECKS,
     *focal.CHECKS,
+    *contradictions.CHECKS,
     *evidence.CHECKS,
 )
 

@@ -236,6 +236,13 @@ class Settings:
         otherwise="the largest person",
         check=Check(lambda value: value >= 1, "counted from 1"),
     )
+    contradictions: Literal["doubted", "trusted"] | None = option(
+        None,
+        "2D keypoints that contradict each other over time (jumps, exchanged sides, both legs on one): hardly counted,"
+        " or weighed as all others",
+        group=IMAGES,
+        otherwise="doubted; trusted with reference",
+    )
     mask_joints2d: Path | Literal["own"] | None = option(
         None,
         "ignore hidden keypoints, by a folder of occluder masks or, without a folder, by the mask of the networks",

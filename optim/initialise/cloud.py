@@ -127,8 +127,8 @@ def _image_cost(
 
     It distinguishes front from back, which a point cloud alone often does not.
     """
-    camera, seen = problem.camera, problem.observations.joints2d
-    assert camera is not None and seen is not None
+    camera, seen = problem.camera, problem.observations.trusted_keypoints
+    assert camera is not None
     confidence = seen[b, t, :, 2].numpy()
     if confidence.sum() <= 0:
         return np.zeros(len(turns))

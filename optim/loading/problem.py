@@ -8,6 +8,9 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+import torch
+
+from optim.checks.contradictions import Contradictions, find_doubts
 from optim.checks.evidence import Evidence
 from optim.checks.run import run_checks
 from optim.common.errors import InputError
@@ -70,15 +73,21 @@ def load_split(problem: Problem, settings: Settings) -> Split:
 
 
 def load_source(settings: Settings) -> Clip:
-    """Read the clip without the priors, and check how much of it was seen.
+    """Read the clip without the priors, check how much of it was seen, and doubt keypoints that contradict each other.
 
     Raises:
         InputError: A file, a value or a combination of options cannot be used.
     """
     clip = sources()[settings.kind].read(settings)
+    place = settings.data_path or clip.name
+    if clip.observations.joints2d is not None:
+        codes = find_doubts(clip.observations.joints2d[0].numpy())
+        seen = replace(clip.observations, doubts=torch.from_numpy(codes)[None] if codes.any() else None)
+        rows = run_checks(Contradictions(codes), place=place)
+        clip = replace(clip, observations=seen, checked=clip.checked + rows)
     visible = {name: mask[0].numpy() for name, mask in clip.observations.visible.items()}
     evidence = Evidence(visible, floor_known=clip.camera is None or clip.floor_known)
-    return replace(clip, checked=clip.checked + run_checks(evidence, place=settings.data_path or clip.name))
+    return replace(clip, checked=clip.checked + run_checks(evidence, place=place))
 
 
 def load_problem(settings: Settings) -> Problem:
@@ -101,6 +110,8 @@ def load_problem(settings: Settings) -> Problem:
                 f" {source.name} has none; take --preset humorscope"
             )
         seen, truth, from_input = canonicalised(seen, truth, source.body)
+    if (settings.contradictions or PRESETS[settings.preset].contradictions) == "trusted":
+        seen = replace(seen, doubts=None)
     return Problem(
         observations=seen,
         body=source.body,

@@ -6,12 +6,14 @@ A 3D point that was not seen is +inf; a 2D keypoint that was not seen has confid
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from optim.checks.contradictions import FACTOR, TRUSTED
 from optim.common.errors import InputError
 from optim.problem.camera import IGNORED_KEYPOINTS
 
@@ -49,6 +51,9 @@ class Observations:
     verts3d: Tensor | None = None  # (B, T, 43, 3) m
     points3d: Tensor | None = None  # (B, T, N, 3) m
     joints2d: Tensor | None = None  # (B, T, 25, 3) x px, y px, confidence
+    doubts: Tensor | None = None
+    """(B, T, 25) int8: codes of the reasons (``checks.contradictions.REASONS``) for which keypoints are doubted, with a
+    minus where they are trusted nevertheless; None: all are trusted."""
     seq_interval: Tensor | None = None  # (B, 2) int: first frame and frame after the last in the whole video
     previous: PreviousBatch | None = None
 
@@ -62,6 +67,8 @@ class Observations:
             raise InputError(f"no observations; give at least one of {', '.join(_SHAPES)}")
         if len(set(lengths.values())) > 1:
             raise InputError(f"observations differ in (sub-sequences, frames): {lengths}; cut them to the same length")
+        if self.doubts is not None and (self.joints2d is None or self.doubts.shape != self.joints2d.shape[:3]):
+            raise InputError(f"doubts of shape {tuple(self.doubts.shape)}; they must be those of joints2d, (B, T, 25)")
         if self.frames < 2:
             raise InputError(f"{self.frames} frame observed; a motion needs at least 2")
         if self.seq_interval is not None and tuple(self.seq_interval.shape) != (self.batch, 2):
@@ -123,10 +130,25 @@ class Observations:
         return table
 
     @cached_property
+    def trusted_keypoints(self) -> Tensor:
+        """``joints2d`` (B, T, 25, 3) with lower confidences of the keypoints that are doubted."""
+        assert self.joints2d is not None
+        if not self.doubted.any():
+            return self.joints2d
+        trusted = self.joints2d.clone()
+        trusted[..., 2] *= torch.where(self.doubted, FACTOR, 1.0)
+        return trusted
+
+    @property
+    def doubted(self) -> Tensor:
+        """Mask (B, T, 25) of the 2D keypoints that are doubted."""
+        assert self.joints2d is not None
+        return torch.zeros(self.joints2d.shape[:3], dtype=torch.bool) if self.doubts is None else self.doubts > TRUSTED
+
+    @cached_property
     def keypoint_weights(self) -> Tensor:
         """Weights conf² (B, T, 25, 1) of the 2D keypoints; 0 for BODY_25's neck and hips."""
-        assert self.joints2d is not None
-        squared = self.joints2d[..., 2:] ** 2
+        squared = self.trusted_keypoints[..., 2:] ** 2
         squared[:, :, list(IGNORED_KEYPOINTS)] = 0.0
         return squared
 
@@ -141,7 +163,8 @@ class Observations:
         """The observations of the first ``frames`` frames; None means all frames."""
         if frames is None or frames >= self.frames:
             return self
-        cut = {name: value[:, :frames] for name in _SHAPES if (value := getattr(self, name)) is not None}
+        names = (*_SHAPES, "doubts")
+        cut = {name: value[:, :frames] for name in names if (value := getattr(self, name)) is not None}
         return replace(self, **cut)
 
     def without(
@@ -196,6 +219,40 @@ class Observations:
         value = self.joints2d.clone()
         value[rows, start:end, chosen, 2] *= factor
         return replace(self, joints2d=value)
+
+    def trusting(
+        self,
+        trusted: bool,
+        start: int,
+        end: int,
+        *,
+        keypoints: Sequence[int] | None = None,
+        sub_sequence: int | None = None,
+    ) -> Observations:
+        """The same observations with doubts about 2D keypoints of some frames set aside, or raised again.
+
+        Args:
+            trusted: Whether they are trusted.
+            start: First frame.
+            end: Frame after the last.
+            keypoints: Indices of the keypoints of BODY_25; None means all.
+            sub_sequence: Index of the sub-sequence; None means all.
+
+        Raises:
+            InputError: No keypoint was ever doubted, or the range, a keypoint or the sub-sequence does not exist.
+        """
+        if self.doubts is None:
+            raise InputError("no 2D keypoints of these observations are doubted")
+        count = self.doubts.shape[2]
+        chosen = list(range(count)) if keypoints is None else list(keypoints)
+        if any(not 0 <= keypoint < count for keypoint in chosen):
+            raise InputError(f"no keypoints {keypoints}; BODY_25 has 0 to {count - 1}")
+        rows = self._rows(sub_sequence)
+        self._check_range(start, end)
+        doubts = self.doubts.clone()
+        part = doubts[rows, start:end][..., chosen].abs()
+        doubts[rows, start:end, chosen] = -part if trusted else part
+        return replace(self, doubts=doubts)
 
     def _named(self, modality: str | None) -> list[str]:
         there = list(self.modalities)

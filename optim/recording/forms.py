@@ -22,7 +22,7 @@ FORMS = (
     form(Camera, "Camera", "focal centre image_size", shared=True),
     form(Footage, "Footage", "path size frames", shared=True),
     form(PriorFrame, "PriorFrame", "R_prior_input offset", shared=True),
-    form(Observations, "Observations", "joints3d verts3d points3d joints2d seq_interval previous", shared=True),
+    form(Observations, "Observations", "joints3d verts3d points3d joints2d seq_interval previous doubts", shared=True),
     form(PreviousBatch, "PreviousBatch", "seq_interval verts3d betas floor_plane"),
     form(Block, "Part", "name shape frames"),
     form(Packing, "Packing", "parts:blocks", shared=True),
@@ -32,7 +32,7 @@ FORMS = (
         "Preset",
         "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps:missing_frames"
         " stage_3 units:preconditioner split stitching cloud_scale solver flat_gain stage_3_solver contacts"
-        " unknown_motion flat_iterations hidden_joints",
+        " unknown_motion flat_iterations hidden_joints contradictions",
         shared=True,
     ),
     form(

@@ -71,6 +71,9 @@ class Preset:
     """Treatment of 3D joints that are hidden in many frames. ``left``: stage 2 gives them the mean pose. ``expected``:
     two more phases at the end of stage 2 follow the visible joints closely, and then move the hidden ones to where the
     prior of the first state expects them (``initialise.hidden_joints``), so that stage 3 begins nearer."""
+    contradictions: Literal["trusted", "doubted"] = "trusted"
+    """2D keypoints that contradict each other over time: weighed as all others, or hardly (``checks.contradictions``).
+    It is the default of ``--contradictions``."""
     cloud_scale: float = 0.0
     """Lower limit [m] of the scale of the robust weights of point clouds in stages 1 and 2. Without it the scale is the
     median alone: as soon as the trunk fits, limbs that are still far away count as outliers and are never pulled in."""
@@ -90,6 +93,7 @@ _HUMORSCOPE = Preset(
     split="even",
     stitching="blend",
     unknown_motion="weakened",
+    contradictions="doubted",
     cloud_scale=0.1,
 )
 _FAST = replace(

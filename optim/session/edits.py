@@ -381,6 +381,30 @@ class ScaleConfidence(Edit):
 
 
 @dataclass(frozen=True)
+class TrustKeypoints(Edit):
+    """Trust doubted 2D keypoints of frames ``start`` to ``end - 1``, or doubt them again.
+
+    See ``Observations.trusting``. Refused if no keypoint was ever doubted.
+    """
+
+    trusted: bool
+    start: int
+    end: int
+    keypoints: tuple[int, ...] | None = None
+    """Indices of the keypoints; None means all."""
+    sub_sequence: int | None = None
+    """Index of the sub-sequence; None means all."""
+
+    def apply(self, session: Session) -> None:
+        seen = session.problem.observations.trusting(
+            self.trusted, self.start, self.end, keypoints=self.keypoints, sub_sequence=self.sub_sequence
+        )
+        which = "all" if self.keypoints is None else len(self.keypoints)
+        word = "trusted" if self.trusted else "doubted"
+        session.change(self, f"{word} {which} keypoints of frames {self.start} to {self.end - 1}", observations=seen)
+
+
+@dataclass(frozen=True)
 class SetFloor(Edit):
     """Give the fit another observed floor; the fitted floor is moved there.
 

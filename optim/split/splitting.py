@@ -126,6 +126,8 @@ def sub_problem(whole: Problem, intervals: Sequence[Interval], *, previous: Prev
         raise InputError(f"a batch of {whole.batch} sequences cannot be split; give them one at a time")
     seen = whole.observations
     parts = {name: cut(getattr(seen, name), intervals) for name in seen.modalities}
+    if seen.doubts is not None:
+        parts["doubts"] = cut(seen.doubts, intervals)
     undivided = list(intervals) == [(0, whole.frames)]
     numbers = None if undivided else torch.tensor(intervals)
     return replace(

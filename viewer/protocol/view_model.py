@@ -87,6 +87,7 @@ class Observed:
     verts3d: np.ndarray | None = placed("points", default=None)  # (B, T, 43, 3), see ``Scene.key_vertices``
     points3d: np.ndarray | None = placed("points", default=None)  # (B, T, N, 3)
     joints2d: np.ndarray | None = None  # (B, T, 25, 3): x, y in pixels, confidence
+    doubts: np.ndarray | None = None  # (B, T, 25), see ``Observations.doubts``; None: all keypoints are trusted
 
 
 @dataclass(frozen=True, kw_only=True)

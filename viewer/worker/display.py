@@ -102,13 +102,14 @@ def observed_of(seen: Observations, frame: DisplayFrame) -> vm.Observed:
 
     keypoints = None
     if seen.joints2d is not None:
-        keypoints = numpy(seen.joints2d).copy()
+        keypoints = numpy(seen.trusted_keypoints).copy()
         keypoints[keypoints[..., 2] <= 0] = np.nan
     return vm.Observed(
         joints3d=points(seen.joints3d),
         verts3d=points(seen.verts3d),
         points3d=points(seen.points3d),
         joints2d=keypoints,
+        doubts=None if seen.doubts is None else numpy(seen.doubts),
     )
 
 

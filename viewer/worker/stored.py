@@ -83,7 +83,7 @@ def _drawn() -> tuple[Form, ...]:
         form(vm.Motion, "Motion", "trans rotations betas joints contacts"),
         form(vm.Camera, "Camera", "matrix size R_display_camera t_display_camera"),
         form(vm.Footage, "Footage", "path frames"),
-        form(vm.Observed, "Observed", "joints3d verts3d points3d joints2d", shared=True),
+        form(vm.Observed, "Observed", "joints3d verts3d points3d joints2d doubts", shared=True),
         form(vm.Term, "Term", "name unit formula stage help"),
         form(
             vm.Phase,

@@ -96,7 +96,7 @@ def _trusted_and_wrong(look: Look, sides: Sides) -> Causes:
     found = reprojection(look.fit, look.snapshot) if sides.kind == "joints2d" else None
     if found is None:
         return
-    trusted = look.problem.observations.joints2d[..., 2] > CONFIDENT  # type: ignore[index]
+    trusted = look.problem.observations.trusted_keypoints[..., 2] > CONFIDENT
     used = torch.from_numpy(found.used) & trusted
     error = torch.from_numpy(found.error_px)
     wrong = used & (error > WRONG * sides.length[..., None])
@@ -189,6 +189,8 @@ def _made(
     kind: str, unit: str, factor: float, seen: Observations, values: Tensor, fitted: Tensor, length: Tensor
 ) -> Sides:
     mask = seen.visible[kind]
+    if kind == "joints2d":
+        mask = mask & ~seen.doubted  # what is doubted is told in the Data tab, and hardly pulls
     return Sides(kind, unit, factor, values, mask, fitted, length.expand(mask.shape[:2]))
 
 

@@ -8,6 +8,7 @@ import torch
 
 from optim.common.errors import InputError
 from optim.config.settings import parse
+from optim.loading.demo import find_clip, read_demo
 from optim.loading.problem import load_problem, load_session
 from tests.motions import walk_arrays, write_demo, write_walk
 
@@ -123,3 +124,21 @@ def test_a_split_clip_is_one_batch_of_its_parts_for_the_window(model_files, tmp_
     assert session.problem.observations.seq_interval.tolist() == [[0, 16], [12, 28], [24, 40]]
     assert "rgb_overlap_consist_verts3d_pos" in session.current.evaluation.terms
     assert ViewBuilder(session).scene.starts == (0, 12, 24)
+
+
+def test_contradicting_keypoints_are_doubted_unless_a_flag_or_the_reference_trusts_them(load, tmp_path, caplog):
+    clip = read_demo(find_clip("default_walk_turn"))
+    points = clip.joints2d[:30].copy()
+    points[12:15, 7, :2] += 200
+    path = tmp_path / "keypoints.npz"
+    np.savez(path, joints2d=points, camera_matrix=clip.camera_matrix, fps=30.0)
+    doubted, trusted, reference = (
+        load("--data-path", path, *more).observations
+        for more in ((), ("--contradictions", "trusted"), ("--preset", "reference"))
+    )
+    assert doubted.doubted.nonzero().tolist() == [[0, frame, 7] for frame in (12, 13, 14)]
+    assert "frames 12 to 14: jumps away" in caplog.text
+    assert trusted.doubts is None and reference.doubts is None
+    assert torch.equal(doubted.joints2d, reference.joints2d)
+    forced = load("--data-path", path, "--preset", "reference", "--contradictions", "doubted").observations
+    assert torch.equal(forced.doubts, doubted.doubts)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from optim.checks.contradictions import FACTOR, JUMP
 from optim.common.errors import InputError
 from optim.schedule.phases import INITIAL_STATE
 from optim.schedule.preset_change import AS_STARTED
@@ -25,6 +27,7 @@ from optim.session.edits import (
     SetSteps,
     SetWeight,
     SkipPhase,
+    TrustKeypoints,
     UsePreset,
 )
 from optim.session.session import Session
@@ -266,6 +269,31 @@ def test_confidence_counts_squared():
     assert torch.equal(scaled, expected), "confidences of one sub-sequence, and no position"
     with pytest.raises(InputError, match="finite"):
         session.apply(ScaleConfidence(math.nan, 0, 1))
+
+
+def test_doubted_keypoints_hardly_count_until_they_are_trusted():
+    problem = fakes.problem("joints2d", frames=6, batch=2)
+    doubts = torch.zeros(2, 6, 25, dtype=torch.int8)
+    doubts[1, 2:4, [4, 7]] = JUMP
+    session = Session(
+        replace(problem, observations=replace(problem.observations, doubts=doubts)),
+        schedule=schedule("humorscope", "rgb", num_iters=(2, 2, 2)),
+    )
+    given, seen = problem.observations.keypoint_weights, session.problem.observations
+    lowered = seen.keypoint_weights / given.clamp_min(1e-9)
+    assert (lowered[1, 2:4, [4, 7]] == FACTOR**2).all()
+    assert torch.equal(torch.where(seen.doubted[..., None], given, seen.keypoint_weights), given)
+    assert torch.equal(seen.joints2d, problem.observations.joints2d), "what was given stays as it is"
+    session.apply(TrustKeypoints(True, 2, 4, keypoints=(4,), sub_sequence=1))
+    assert session.problem.observations.doubted.sum() == 2 and session.current.cause.startswith("trusted 1 keypoint")
+    session.apply(TrustKeypoints(True, 0, 6))
+    assert torch.equal(session.problem.observations.keypoint_weights, given)
+    session.apply(TrustKeypoints(False, 0, 6))
+    assert torch.equal(session.problem.observations.doubts, doubts)
+    session.undo()
+    assert not session.problem.observations.doubted.any()
+    with pytest.raises(InputError, match="no 2D keypoints"):
+        new_session("joints2d").apply(TrustKeypoints(True, 0, 6))
 
 
 def test_the_floor_can_be_set_and_taken_back():

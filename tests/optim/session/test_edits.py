@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 
 import pytest
 import torch
 
+from optim.checks.contradictions import JUMP
 from optim.common.errors import InputError
 from optim.schedule.stages import schedule
 from optim.session import edits
@@ -34,6 +35,7 @@ ONE_OF_EACH = (
     edits.Reset("root_orient"),
     edits.DropFrames(1, 3, sub_sequence=0),
     edits.ScaleConfidence(0.5, 1, 3, keypoint=4),
+    edits.TrustKeypoints(True, 1, 3, keypoints=(4, 7)),
     edits.SetFloor(((0.0, -1.0, 0.0, -1.0), (0.0, -1.0, 0.1, -1.1))),
     edits.Bookmark("here"),
     edits.RemoveBookmark(),
@@ -44,9 +46,17 @@ ONE_OF_EACH = (
 )
 
 
+IN_IMAGES = edits.ScaleConfidence | edits.TrustKeypoints | edits.SetFloor
+"""Edits that need 2D keypoints."""
+
+
 def new_session(modality: str = "joints3d") -> Session:
     kind = "rgb" if modality == "joints2d" else "3d"
-    return Session(fakes.problem(modality, frames=6, batch=2), schedule=schedule("humorscope", kind, **SHORT))
+    problem = fakes.problem(modality, frames=6, batch=2)
+    if kind == "rgb":
+        doubts = torch.zeros(2, 6, 25, dtype=torch.int8).index_fill(1, torch.tensor([2]), JUMP)
+        problem = replace(problem, observations=replace(problem.observations, doubts=doubts))
+    return Session(problem, schedule=schedule("humorscope", kind, **SHORT))
 
 
 def test_there_is_one_of_each():
@@ -80,7 +90,7 @@ def test_records_that_are_not_understood_are_input_errors(record):
     "edit", [edit for edit in ONE_OF_EACH if not isinstance(edit, edits.RemoveBookmark)], ids=lambda e: type(e).__name__
 )
 def test_a_snapshot_names_its_edit_and_the_next_iteration_does_not(edit):
-    session = new_session("joints2d" if isinstance(edit, edits.ScaleConfidence | edits.SetFloor) else "joints3d")
+    session = new_session("joints2d" if isinstance(edit, IN_IMAGES) else "joints3d")
     session.step_iteration()
     if isinstance(edit, edits.Release):
         session.apply(edits.Hold("trans"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from optim.checks.check import Checked, Choice
+from optim.checks.contradictions import FACTOR, JUMP
 from optim.session.edits import DropFrames, Undo
 from optim.session.session import Session
 from tests.viewer.conftest import fit
@@ -42,6 +44,27 @@ def test_keypoints_are_trusted_less(open_fit):
     after = window.session.problem.observations.joints2d
     np.testing.assert_allclose(after[0, 1:3, :, 2], 0.25 * before[0, 1:3, :, 2])
     np.testing.assert_allclose(after[0, 3:], before[0, 3:])
+
+
+def test_keypoints_that_contradict_others_are_listed_and_can_be_trusted_again(open_window):
+    session = fit("joints2d")
+    seen = session.problem.observations
+    doubts = torch.zeros(seen.joints2d.shape[:3], dtype=torch.int8)
+    doubts[:, 2:4, 7] = JUMP
+    problem = replace(session.problem, observations=replace(seen, doubts=doubts))
+    window = opened(open_window(lambda: Session(problem, schedule=session.schedule)))
+    assert window.shows("frames 2 to 3: jumps away from its place and back (left wrist)")
+    assert window.shows("1 of 1 doubted")
+    before = window.view.scene.observed.joints2d[0, 2, 7, 2]
+    window.click("go")
+    assert window.app.ui.frame == 2
+    window.click("trust again")
+    window.frames(4)
+    assert not window.session.problem.observations.doubted.any() and window.shows("0 of 1 doubted")
+    assert window.view.scene.observed.joints2d[0, 2, 7, 2] == before / FACTOR
+    window.click("Doubt all again")
+    window.frames(4)
+    assert window.session.problem.observations.doubted.sum() == 2
 
 
 def test_only_keypoints_of_the_chosen_sub_sequence_are_trusted_less(open_fit):

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from optim.checks.check import SEVERITIES, Checked, Choice
+from optim.checks.contradictions import Doubt, listed
 from optim.problem.coverage import NAMES, Coverage, coverage_of
-from optim.session.edits import DropFrames, ScaleConfidence
+from optim.session.edits import DropFrames, ScaleConfidence, TrustKeypoints
 from viewer.protocol.commands import Command
 from viewer.protocol.view_model import ViewModel
 from viewer.ui import theme
@@ -21,6 +22,11 @@ LEAVE_OUT_HELP = "The observations of these frames are no longer fitted (undo: C
 TRUST, MOST_TRUST = "Trust", 4.0
 FACTOR_HELP = "Factor for the confidence of 2D keypoints"
 TRUST_HELP = "Multiply the confidence of the 2D keypoints in these frames"
+DOUBTED = "Contradicting keypoints"
+TRUST_DOUBTED_HELP = "Trusted keypoints weigh as all others; doubted ones hardly count (undo: Ctrl+Z)"
+TRUST_ALL, DOUBT_ALL = "Trust all", "Doubt all again"
+MOST_DOUBTS = 40
+"""Largest number of doubts that are listed."""
 _COLORS = {"good": "TEXT", "warn": "WARN", "bad": "BAD"}
 
 
@@ -42,6 +48,7 @@ def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
             if psim.SmallButton(f"longest gap: {length} frames"):
                 ui.go_to(view.scene.starts[found.longest_gap[0]] + start, view.scene.clip_frames)
             tooltip("Go to its first frame")
+    yield from _doubts(view, ui)
     _checks(view.scene.checked, ui)
     psim.EndChild()
     ui.sequence = sequence_choice("data of", ui.sequence, view.scene)
@@ -71,6 +78,39 @@ def coverage(view: ViewModel) -> Coverage | None:
 def has_keypoints(view: ViewModel) -> bool:
     """Whether 2D keypoints are fitted, which alone have a confidence."""
     return view.scene.observed.joints2d is not None
+
+
+def doubts(view: ViewModel) -> list[tuple[int, Doubt]]:
+    """Sub-sequence and doubt of all keypoints that contradict others."""
+    codes = view.scene.observed.doubts
+    return [] if codes is None else [(b, doubt) for b, one in enumerate(codes) for doubt in listed(one)]
+
+
+def _doubts(view: ViewModel, ui: UiState) -> Iterator[Command]:
+    """Draw a line for each doubt, with a switch that trusts its keypoints again; a click goes to its first frame."""
+    found = doubts(view)
+    if not found:
+        return
+    several = len(view.scene.starts) > 1
+    left = sum(not doubt.trusted for _, doubt in found)
+    caption(DOUBTED, f"{left} of {len(found)} doubted")
+    if psim.SmallButton(TRUST_ALL if left else DOUBT_ALL):
+        yield TrustKeypoints(bool(left), 0, view.scene.num_frames)
+    for number, (b, doubt) in enumerate(found[:MOST_DOUBTS]):
+        changed, trusted = psim.Checkbox(f"trust again##doubt {number}", doubt.trusted)
+        tooltip(TRUST_DOUBTED_HELP)
+        if changed:
+            yield TrustKeypoints(trusted, doubt.start, doubt.end, doubt.keypoints, b if several else None)
+        psim.SameLine()
+        if psim.SmallButton(f"go##doubt {number}"):
+            ui.go_to(view.scene.starts[b] + doubt.start, view.scene.clip_frames)
+        tooltip("Go to its first frame")
+        psim.SameLine()
+        psim.PushStyleColor(psim.ImGuiCol_Text, theme.rgba(theme.DIM if doubt.trusted else theme.WARN))
+        psim.TextWrapped(f"{b + 1}: {doubt.text}" if several else doubt.text)
+        psim.PopStyleColor()
+    if len(found) > MOST_DOUBTS:
+        psim.TextUnformatted(f"and {len(found) - MOST_DOUBTS} more")
 
 
 def _checks(rows: Sequence[Checked], ui: UiState) -> None:

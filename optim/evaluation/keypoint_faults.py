@@ -1,0 +1,108 @@
+"""Faults of keypoint detectors, put into the keypoints of made-up pictures, and how many of them are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from optim.checks.contradictions import TRUSTED, find_doubts
+from optim.keypoints.names import BODY_25, MIRRORED_BODY_25
+
+LEG = ("knee", "ankle", "heel", "big_toe", "small_toe")
+ARM = ("elbow", "wrist")
+WRONG = 0.1
+"""Error of a keypoint, as a share of the person's height in the image, above which a fault counts as harm."""
+LENGTHS = (3, 15)
+"""Least and largest number of frames of a fault, except of jumps."""
+JUMPS = (1, 6)
+"""Least and largest number of frames of a jump."""
+APART = (0.15, 0.5)
+"""Least and largest way of a jump, as a share of the person's height in the image."""
+
+
+def rows(names: tuple[str, ...], side: str) -> list[int]:
+    """Numbers of keypoints of one side."""
+    return [BODY_25.index(f"{side}_{name}") for name in names]
+
+
+def height(points: np.ndarray) -> float:
+    """Median diagonal [px] of the box around the person in (T, 25, 3)."""
+    where = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
+    return float(np.median(np.linalg.norm(np.nanmax(where, 1) - np.nanmin(where, 1), axis=-1)))
+
+
+def jump(points: np.ndarray, frames: slice, rng: np.random.Generator) -> None:
+    """One keypoint is elsewhere."""
+    _moved(points, frames, [int(rng.choice([3, 4, 6, 7, 10, 11, 13, 14]))], rng)
+
+
+def limb_away(points: np.ndarray, frames: slice, rng: np.random.Generator) -> None:
+    """An arm or a leg is elsewhere, as if it were that of another person."""
+    _moved(points, frames, rows(LEG if rng.random() < 0.5 else ARM, str(rng.choice(["left", "right"]))), rng)
+
+
+def one_leg(points: np.ndarray, frames: slice, rng: np.random.Generator) -> None:
+    """Both legs are on one: the keypoints of one leg are those of the other, up to the noise of a detector."""
+    sides = ["left", "right"] if rng.random() < 0.5 else ["right", "left"]
+    here, there = rows(LEG, sides[0]), rows(LEG, sides[1])
+    noise = 0.005 * height(points) * rng.standard_normal((*points[frames, here].shape[:2], 2))
+    points[frames, here] = points[frames, there]
+    points[frames, here, :2] += noise
+
+
+def legs_exchanged(points: np.ndarray, frames: slice, rng: np.random.Generator) -> None:
+    """Left and right legs are exchanged."""
+    left, right = rows(LEG, "left"), rows(LEG, "right")
+    points[frames, left + right] = points[frames, right + left]
+
+
+def all_exchanged(points: np.ndarray, frames: slice, rng: np.random.Generator) -> None:
+    """All left and right keypoints are exchanged."""
+    points[frames] = points[frames][:, MIRRORED_BODY_25]
+
+
+def _moved(points: np.ndarray, frames: slice, which: list[int], rng: np.random.Generator) -> None:
+    angle, way = rng.uniform(0, 2 * np.pi), rng.uniform(*APART) * height(points)
+    points[frames, which, :2] += way * np.array([np.cos(angle), np.sin(angle)])
+
+
+Fault = Callable[[np.ndarray, slice, np.random.Generator], None]
+FAULTS: Mapping[str, Fault] = {
+    "jump": jump, "limb away": limb_away, "one leg": one_leg, "legs exchanged": legs_exchanged,
+    "all exchanged": all_exchanged,
+}  # fmt: skip
+"""Name → function that puts the fault into some frames of keypoints (T, 25, 3)."""
+
+
+def with_fault(points: np.ndarray, name: str, rng: np.random.Generator) -> np.ndarray:
+    """A copy of keypoints (T, 25, 3) with a fault in a stretch of frames that is drawn by chance."""
+    least, most = JUMPS if name == "jump" else LENGTHS
+    length = int(rng.integers(least, most + 1))
+    start = int(rng.integers(0, len(points) - length + 1))
+    changed = points.copy()
+    FAULTS[name](changed, slice(start, start + length), rng)
+    return changed
+
+
+@dataclass(frozen=True)
+class Found:
+    """Counts of keypoints in single frames: wrong ones, those of them that are doubted, and doubted right ones."""
+
+    wrong: int
+    found: int
+    right: int
+    doubted: int
+
+    def __add__(self, other: Found) -> Found:
+        return Found(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+def judged(clean: np.ndarray, changed: np.ndarray) -> Found:
+    """How the doubts about changed keypoints (T, 25, 3) agree with what was changed in the clean ones."""
+    seen = changed[..., 2] > 0
+    error = np.linalg.norm(changed[..., :2] - clean[..., :2], axis=-1)
+    wrong, untouched = seen & (error > WRONG * height(clean)), seen & (error == 0)
+    doubted = find_doubts(changed) != TRUSTED
+    return Found(int(wrong.sum()), int((wrong & doubted).sum()), int(untouched.sum()), int((untouched & doubted).sum()))
