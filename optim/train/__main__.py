@@ -138,7 +138,8 @@ def build_parser() -> argparse.ArgumentParser:
     motion.add_argument("--minutes", type=float, help="end the run after this time; its phases adapt to it")
     for name in (
         *("learning_rate", "kl", "world", "input_noise", "beta_std", "rare_share", "average"),
-        *("sampled_share", "sample_slide", "sample_consistency"),
+        *("sampled_share", "sample_slide", "sample_consistency", "joint_consistency"),
+        *("lent_arms", "single_share", "weight_decay"),
     ):
         motion.add_argument(f"--{name.replace('_', '-')}", type=float)
 

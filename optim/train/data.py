@@ -34,6 +34,10 @@ from optim.reading.json_file import read_json
 
 FPS = 30.0
 MIRRORED_CONTACTS = (0, 2, 1, 4, 3, 6, 5, 8, 7)
+ARMS = (13, 14, 16, 17, 18, 19, 20, 21)
+"""Joints of the collar bones and arms."""
+HANDS = (7, 8)
+"""The hands among the contact joints."""
 FASTEST = 1.2
 """A window is played at most this many times as fast as the data, and at most as many times slower."""
 
@@ -86,6 +90,7 @@ class Choice:
     yaw: Tensor  # (W,) rotation about the vertical [rad]
     betas: Tensor  # (W, 16) shape coefficients
     pace: Tensor  # (W,) frames of the data per frame of the window
+    lent: Tensor  # (W,) bool, whether the arms move like those of the window before
 
 
 def find_clips(folder: Path, *, split: str | None = None, val_share: float = 0.1) -> list[Path]:
@@ -189,6 +194,10 @@ class Augmenter:
         self._mirror = torch.tensor([-1.0, 1.0, 1.0], device=device)
         self._mirrored_joints = torch.tensor(MIRRORED_JOINTS, device=device)
         self._mirrored_contacts = torch.tensor(MIRRORED_CONTACTS, device=device)
+        self._arms = torch.zeros(22, 1, 1, dtype=torch.bool, device=device)
+        self._arms[list(ARMS)] = True
+        self._hands = torch.zeros(9, dtype=torch.bool, device=device)
+        self._hands[list(HANDS)] = True
         self._starts: dict[int, tuple[Tensor, Tensor]] = {}
 
     def draw(self, count: int, length: int, *, beta_std: float = 0.8) -> Windows:
@@ -196,7 +205,14 @@ class Augmenter:
         return self.cut_chosen(self.choose(count, length, beta_std=beta_std), length)
 
     def choose(
-        self, count: int, length: int, *, beta_std: float = 0.8, warp: bool = False, rare_share: float = 0.0
+        self,
+        count: int,
+        length: int,
+        *,
+        beta_std: float = 0.8,
+        warp: bool = False,
+        rare_share: float = 0.0,
+        lent_arms: float = 0.0,
     ) -> Choice:
         """Choose random windows. Half are mirrored, all are rotated by a random yaw, and 60 % have a random body shape.
 
@@ -206,6 +222,8 @@ class Augmenter:
             beta_std: Standard deviation of the random betas.
             warp: Whether windows are played faster or slower by up to 20 %.
             rare_share: Share of the windows that are drawn from those with a rare frame (see ``is_rare``) only.
+            lent_arms: Share of the windows whose arms move like those of another window. People who walk alike hold
+                their arms in many ways, and few of these are in the data.
         """
         like: dict[str, Any] = {"generator": self.generator, "device": self.clips.trans.device}
         starts, rare = self._windows(_frames_needed(length) if warp else length)
@@ -220,7 +238,8 @@ class Augmenter:
         pace = torch.ones(count, device=like["device"])
         if warp:
             pace = torch.exp((2 * torch.rand(count, **like) - 1) * math.log(FASTEST))
-        return Choice(chosen, mirrored, yaw, betas, pace)
+        lent = torch.rand(count, **like) < lent_arms if lent_arms else torch.zeros_like(mirrored)
+        return Choice(chosen, mirrored, yaw, betas, pace, lent)
 
     def _windows(self, length: int) -> tuple[Tensor, Tensor]:
         """First frames of all windows, and of those in which a frame is rare."""
@@ -232,7 +251,8 @@ class Augmenter:
 
     def cut(self, starts: Tensor, length: int, *, mirrored: Tensor, yaw: Tensor, betas: Tensor) -> Windows:
         """Cut windows at the pace of the data, with chosen augmentations; see ``Choice``."""
-        return self.cut_chosen(Choice(starts, mirrored, yaw, betas, torch.ones_like(yaw)), length, warp=False)
+        plain = Choice(starts, mirrored, yaw, betas, torch.ones_like(yaw), torch.zeros_like(mirrored))
+        return self.cut_chosen(plain, length, warp=False)
 
     def cut_chosen(self, choice: Choice, length: int, *, warp: bool = False) -> Windows:
         """Cut the chosen windows of ``length`` frames.
@@ -246,6 +266,9 @@ class Augmenter:
         swapped = rotations.index_select(2, self._mirrored_joints) * (mirror[:, None] * mirror)
         rotations = torch.where(mirrored[:, None, None, None, None], swapped, rotations)
         contacts = torch.where(mirrored[:, None, None], contacts.index_select(2, self._mirrored_contacts), contacts)
+        lent = choice.lent[:, None, None]
+        rotations = torch.where(lent[..., None, None] & self._arms, rotations.roll(1, dims=0), rotations)
+        contacts = torch.where(lent & self._hands, torch.zeros_like(contacts), contacts)
         turn = turn_matrix(choice.yaw.cos(), choice.yaw.sin())[:, None]
         root = turn @ rotations[:, :, 0]
         trans = self._refit(trans, turn, betas)

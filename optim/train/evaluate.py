@@ -22,7 +22,7 @@ from optim.priors.rollout import (
     rollout,
     sample,
 )
-from optim.train.data import Augmenter, Clips, Windows
+from optim.train.data import FPS, Augmenter, Clips, Windows
 
 GOALS = {
     "one_step_joints": 0.6,
@@ -58,6 +58,10 @@ class PriorReport:
     sample_good_share: float
     skate_samples_mm: float
     skate_data_mm: float
+    speed_samples: float
+    """Mean speed [m/s] of the joints of samples."""
+    speed_data: float
+    """The same of the data that they start from."""
 
     def lines(self) -> list[str]:
         """One line ``name  value`` for each metric."""
@@ -94,7 +98,7 @@ def evaluate(
     joints_off = (rolled.joints - truth.joints).norm(dim=-1)
     own = body.joints(rolled.trans, rolled.root_orient, rolled.pose_body, windows.betas)
     said = rolled.contact_logits[..., LABELLED] > 0
-    upright, exploded, skate, reference = _samples(prior, windows, body, samples, seed)
+    upright, exploded, (skate, reference), (speed, usual) = _samples(prior, windows, body, samples, seed)
     return PriorReport(
         windows=len(windows.flat),
         one_step_joints=100 * step,
@@ -112,6 +116,8 @@ def evaluate(
         sample_good_share=float((upright & ~exploded).float().mean()),
         skate_samples_mm=1000 * skate,
         skate_data_mm=1000 * reference,
+        speed_samples=FPS * speed,
+        speed_data=FPS * usual,
     )
 
 
@@ -168,7 +174,7 @@ def _heading_error(rolled: Rollout, truth: State) -> Tensor:
 
 def _samples(
     prior: MotionPrior, windows: Windows, body: BodyModel, count: int, seed: int
-) -> tuple[Tensor, Tensor, float, float]:
+) -> tuple[Tensor, Tensor, tuple[float, float], tuple[float, float]]:
     """Metrics of motions drawn from the prior.
 
     They start from random windows whose data stay upright. A motion is upright if the head is always at least 0.3 m
@@ -177,8 +183,8 @@ def _samples(
     model's joints exceeds 30 cm in a frame. All metrics of samples use the body model's joints.
 
     Returns:
-        Whether each sample is upright (S,), whether it has exploded (S,), and the foot skate [m/frame] of the samples
-        and of the data that they start from.
+        Whether each sample is upright (S,), whether it has exploded (S,), and the foot skate and the mean speed of the
+        joints [m/frame], each of the samples and of the data that they start from.
     """
     truth = windows.flat[..., JOINTS].unflatten(-1, (22, 3))
     fit = torch.nonzero(_upright(truth))[:, 0]
@@ -189,9 +195,16 @@ def _samples(
     joints = body.joints(drawn.trans, drawn.root_orient, drawn.pose_body, windows.betas[chosen])
     parted = (joints - drawn.joints).norm(dim=-1).mean(-1).amax(1)
     lowest = joints[..., 2].amin(-1)
-    speed = (joints[:, 1:] - joints[:, :-1]).norm(dim=-1).amax((1, 2)) * 30
+    speed = (joints[:, 1:] - joints[:, :-1]).norm(dim=-1).amax((1, 2)) * FPS
     exploded = (speed > 12) | (lowest.amin(1) < -0.15) | (lowest.amax(1) > 0.6) | (parted > 0.3)
-    return _upright(joints), exploded, foot_skate(joints), foot_skate(truth[chosen])
+    data = truth[chosen]
+    skate = foot_skate(joints), foot_skate(data)
+    return _upright(joints), exploded, skate, (_mean_speed(joints), _mean_speed(data))
+
+
+def _mean_speed(joints: Tensor) -> float:
+    """Mean speed [m/frame] of joints (B, T, 22, 3)."""
+    return float((joints[:, 1:] - joints[:, :-1]).norm(dim=-1).mean())
 
 
 def _upright(joints: Tensor) -> Tensor:

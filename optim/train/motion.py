@@ -137,7 +137,9 @@ class MotionTrainer:
         self.average = copy.deepcopy(self.model)
         on_gpu = self.device.type == "cuda"
         self._rate, self._kl, self._follow = (torch.zeros((), device=self.device) for _ in range(3))
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=self._rate, fused=True, capturable=on_gpu)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=self._rate, weight_decay=recipe.weight_decay, fused=True, capturable=on_gpu
+        )
         self.half = half
         self._advance = torch.compile(advance, dynamic=False) if compiled and on_gpu else advance
         self._contact_joints = torch.tensor(CONTACT_JOINTS, device=self.device)
@@ -189,6 +191,7 @@ class MotionTrainer:
             beta_std=recipe.beta_std,
             warp=recipe.warp,
             rare_share=recipe.rare_share,
+            lent_arms=recipe.lent_arms,
         )
         sizes = ((phase.length, LATENT_SIZE), (STATE_SIZE,), (63,))
         return choice, Noise(*(torch.randn(phase.windows, *size, **like) for size in sizes))
@@ -197,16 +200,18 @@ class MotionTrainer:
         """One update from given random numbers. It does not wait for the device."""
         windows = self.augmenter.cut_chosen(choice, phase.length + 1, warp=self.recipe.warp)
         posterior = self._posterior(windows, noise.latents)
-        rolled, terms = [], {}
-        if phase.closed < phase.windows:
-            rolled.append(self._teacher_forced(windows, posterior, slice(phase.closed, None)))
+        terms: dict[str, Tensor] = {}
+        single = 0.0 if phase.closed == phase.windows else self.recipe.single_share if phase.closed else 1.0
+        if single:
+            alone = self._losses(self._teacher_forced(windows, posterior, slice(phase.closed, None)))
+            terms |= {name: single * value for name, value in alone.items()}
         if phase.closed:
             predictions, world, samples = self._closed_loop(windows, posterior, noise, phase)
-            rolled.append(predictions)
+            rolled = self._losses(predictions)
+            terms = {name: (1 - single) * value + terms.get(name, 0.0) for name, value in rolled.items()}
             terms["world"] = self.recipe.world * world
             if samples is not None:
                 terms |= self._sample_losses(samples)
-        terms |= self._losses(_joined(rolled))
         self._descend(torch.stack(list(terms.values())).sum())
         return {name: value.detach() for name, value in terms.items()}
 
@@ -411,13 +416,6 @@ def robust(values: Tensor, targets: Tensor, tolerance: float) -> Tensor:
     """Pseudo-Huber loss: the mean squared residual well below ``tolerance``, and linear in the residual well above."""
     residual = (values - targets) / tolerance
     return 2 * tolerance**2 * ((1 + residual.square()).sqrt() - 1).mean()
-
-
-def _joined(parts: list[Predictions]) -> Predictions:
-    if len(parts) == 1:
-        return parts[0]
-    names = Predictions.__dataclass_fields__
-    return Predictions(*(torch.cat([getattr(p, n) for p in parts]) for n in names))
 
 
 def train(

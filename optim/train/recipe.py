@@ -35,7 +35,7 @@ class Recipe:
     )
     sampling: float = 0.25  # time from which some closed-loop windows follow the prior
     sampled_share: float = 0.25  # of the closed-loop windows
-    kl: float = 1e-3
+    kl: float = 2e-3
     kl_annealed: float = 0.05
     contact: float = 0.12
     contact_velocity: float = 0.12
@@ -51,14 +51,17 @@ class Recipe:
         }
     )
     body_joints: float = 270.0  # joints of the body model under the predicted pose against the data
-    joint_consistency: float = 360.0  # regressed joints against those of the body model
-    sample_consistency: float = 36.0  # the same along motions drawn from the prior
-    sample_slide: float = 0.2  # feet that leave their place on the floor, in motions drawn from the prior
+    joint_consistency: float = 720.0  # regressed joints against those of the body model
+    sample_consistency: float = 72.0  # the same along motions drawn from the prior
+    sample_slide: float = 0.05  # feet that leave their place on the floor, in motions drawn from the prior
     world: float = 24.0  # closed-loop root position [m²] and heading against the data, in the window's frame
     input_noise: float = 1.0  # × (1 cm, 0.1 m/s, 0.03 rad) on the first state of half the closed-loop windows
     beta_std: float = 0.8
     warp: bool = True  # windows are played faster or slower by up to 20 %
     rare_share: float = 0.2  # share of the windows that are drawn from those with a rare frame only
+    lent_arms: float = 0.3  # share of the windows whose arms move like those of another window
+    single_share: float = 0.5  # of the loss, for single transitions from true states where both kinds are trained
+    weight_decay: float = 0.3  # by which weights shrink with each update, times the learning rate
     gradient_norm: float = 12.0
     average: float = 0.999  # decay per update of the running average of the weights
     seed: int = 0

@@ -15,7 +15,7 @@ from optim.common.errors import InputError
 from optim.loading.models import load_body, load_motion_prior
 from optim.priors.rollout import JOINTS, ROOT, State, apply_change, canonical_pairs
 from optim.train.__main__ import main
-from optim.train.data import FASTEST, Augmenter, Choice, find_clips, is_rare, load_clips
+from optim.train.data import ARMS, FASTEST, Augmenter, Choice, find_clips, is_rare, load_clips
 from optim.train.evaluate import evaluate, foot_skate
 from optim.train.motion import MotionTrainer, Samples, pack, train
 from optim.train.recipe import Recipe
@@ -123,8 +123,8 @@ def test_a_window_at_the_pace_of_the_data_is_not_changed_by_interpolation(clips,
 def test_a_faster_window_is_the_same_path_in_fewer_frames(clips, body):
     augmenter = Augmenter(clips, body, torch.Generator())
     zero, still = torch.zeros(1), torch.zeros(1, dtype=torch.bool)
-    like = (torch.tensor([9]), still, zero, torch.zeros(1, 16))
-    fast = augmenter.cut_chosen(Choice(*like, pace=torch.tensor([FASTEST])), 11, warp=True)
+    like = {"starts": torch.tensor([9]), "mirrored": still, "yaw": zero, "betas": torch.zeros(1, 16), "lent": still}
+    fast = augmenter.cut_chosen(Choice(**like, pace=torch.tensor([FASTEST])), 11, warp=True)
     # Frame k of the fast window is at 8 + 1.2 (k + 1) in the data; frame 9 is at 20, and frame 4 at 14.
     data = augmenter.cut(torch.tensor([14]), 7, mirrored=still, yaw=zero, betas=torch.zeros(1, 16))
     pose = slice(18, 207)
@@ -132,6 +132,33 @@ def test_a_faster_window_is_the_same_path_in_fewer_frames(clips, body):
     torch.testing.assert_close(fast.flat[0, 9, pose], data.flat[0, 6, pose], rtol=0, atol=1e-4)
     ratio = fast.flat[0, 4, JOINTS.stop :].norm() / data.flat[0, 0, JOINTS.stop :].norm()
     assert float(ratio) == pytest.approx(FASTEST, rel=0.05)
+
+
+def test_lent_arms_move_like_those_of_the_window_before(clips, body):
+    augmenter = Augmenter(clips, body, torch.Generator().manual_seed(4))
+    choice = replace(augmenter.choose(5, 6), mirrored=torch.zeros(5, dtype=torch.bool))
+    plain = augmenter.cut_chosen(choice, 6)
+    lent = torch.tensor([False, True, False, True, True])
+    mixed = augmenter.cut_chosen(replace(choice, lent=lent), 6)
+    before, after = (State.from_flat(w.flat).pose_body for w in (plain, mixed))
+    arms = [joint - 1 for joint in ARMS]  # the root is not in pose_body
+    others = [j for j in range(21) if j not in arms]
+    assert torch.equal(after[:, :, others], before[:, :, others])
+    assert torch.equal(after[lent][:, :, arms], before.roll(1, 0)[lent][:, :, arms])
+    assert torch.equal(after[~lent][:, :, arms], before[~lent][:, :, arms])
+    assert torch.equal(mixed.contacts[..., :7], plain.contacts[..., :7]) and not mixed.contacts[lent][..., 7:].any()
+
+
+def test_single_transitions_have_their_share_of_the_loss(clips, body):
+    def terms(share: float) -> dict[str, float]:
+        trainer = MotionTrainer(clips, body, replace(TINY, single_share=share, sampling=2.0), half=False)
+        trainer.update = TINY.updates - 1
+        return {name: float(value) for name, value in trainer.step().items()}
+
+    rolled, single, mixed = terms(0.0), terms(1.0), terms(0.25)
+    for name in sorted(set(mixed) - {"world"}):
+        assert mixed[name] == pytest.approx(0.75 * rolled[name] + 0.25 * single[name], rel=1e-4), name
+    assert mixed["world"] == pytest.approx(rolled["world"], rel=1e-5)
 
 
 def test_rare_frames_are_drawn_as_often_as_asked(clips, body):
