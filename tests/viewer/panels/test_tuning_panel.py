@@ -165,4 +165,4 @@ def test_a_single_objective_is_drawn_over_the_trials(window):
     )
     show(window, one)
     assert [list(values) for values in places(one)] == [[0.0, 3.0], [2.0, 1.0]]
-    assert "plot trials" in window.widgets
+    assert "plot trials" in window.widgets and "trials" not in window.widgets, "no two widgets with one name"

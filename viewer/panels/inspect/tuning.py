@@ -47,7 +47,7 @@ def tuning_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
             psim.PopStyleColor()
             return
         psim.TextWrapped(progress_text(found))
-        tooltip(f"{NOT_HELD_OUT}\n\n{found.file}\noptuna-dashboard opens this file.")
+        tooltip(f"Trials: {found.about}.\n\n{NOT_HELD_OUT}\n\n{found.file}\noptuna-dashboard opens this file.")
     chosen = _plot(found) if found.trials else None
     if chosen is not None:
         yield AdoptTrial(chosen.number)
@@ -67,7 +67,7 @@ def _controls(view: ViewModel, ui: UiState) -> Iterator[Command]:
         ui.tune_objectives = chosen[:MOST_OBJECTIVES]
         psim.SameLine()
         psim.SetNextItemWidth(NUMBER_WIDTH * scale())
-        changed, trials = psim.InputInt("##trials", ui.tune_trials, 0, 0)
+        changed, trials = psim.InputInt("##wanted trials", ui.tune_trials, 0, 0)
         if changed:
             ui.tune_trials = max(1, min(trials, 10_000))
         tooltip("Number of trials")
@@ -126,8 +126,7 @@ def progress_text(found: Tuning) -> str:
     state = "searching" if found.running else "stopped" if found.done < found.wanted else "done"
     if found.seconds_left:
         state += f", {TimeLeft(found.seconds_left, at_most=False)}"
-    text = f"{found.done} of {found.wanted} trials, {state}; {count} {what}. Trials: {found.about}."
-    text += " Click one to take its values over." if found.trials else ""
+    text = f"{found.done} of {found.wanted} trials, {state}; {count} {what}"
     return f"{found.error}. {text}" if found.error else text
 
 
@@ -137,7 +136,7 @@ def trial_text(found: Tuning, trial: TunedTrial) -> str:
     values = zip(found.objectives, trial.values, strict=True)
     lines = [f"{QUANTITIES[name].label} {number(value)} {QUANTITIES[name].unit}".rstrip() for name, value in values]
     point = (f"{name} = {value if isinstance(value, str) else number(value)}" for name, value in trial.point.items())
-    return "\n".join([head, *lines, *point])
+    return "\n".join([head, *lines, *point, "", "Click to take these values over, on a branch"])
 
 
 def places(found: Tuning) -> tuple[np.ndarray, np.ndarray]:
