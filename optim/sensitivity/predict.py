@@ -1,7 +1,8 @@
 """What other weights would do to a fit: all weights for one figure, one weight by a large factor, and a trial.
 
-Measured on the demo clip: signs are right where the effect is above the noise floor, sizes within a factor of two for
-joints, observations and acceleration. Skate, depth and drift are rougher, so only their directions are worth showing.
+Measured on a few clips (docs/lab/effects.md): signs are mostly right where the effect is above the noise floor, sizes
+within a factor of two for observations, joints, acceleration and floor tilt. The other figures are rougher, so only
+their directions are worth showing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from optim.objective.objective import Objective
 from optim.problem.variables import Trajectory
 from optim.schedule.phases import Phase
 from optim.sensitivity.curvature import SOLVES, BrokenOffError, Curvature, Interrupt, weights_apart
-from optim.sensitivity.figures import NOISE, Figure, figures_of
+from optim.sensitivity.figures import Figure, figures_of, noise_floor
 from optim.session.edits import SetWeight
 from optim.session.fit import Fit
 from optim.session.history import ITERATION, Snapshot
@@ -62,6 +63,8 @@ def effects(
 ) -> Effects:
     """Predict how every weight of the phase of a snapshot moves one figure, by one solve.
 
+    Weights that count only where the motion is unknown are left out: after an edit they count everywhere.
+
     Raises:
         InputError: The fit does not have the figure.
         BrokenOffError: ``interrupt`` said so.
@@ -71,11 +74,12 @@ def effects(
     function = _figure(fit, snapshot, curvature, figure)
     solved = curvature.solve(curvature.gradient(function(curvature.prediction)))
     found = weights_apart(curvature.term_gradients(), solved)
+    phase = snapshot.schedule[snapshot.phase]
     return Effects(
         figure=figure,
         value=tuned_figures(fit, snapshot, encoded=fit.stage2_trajectory)[figure],
-        floor=max(NOISE[figure], _recent_change(fit, snapshot, figure)),
-        changes={name: math.log(STEP) * change for name, change in found.items()},
+        floor=max(noise_floor(fit.problem, figure), _recent_change(fit, snapshot, figure)),
+        changes={name: math.log(STEP) * change for name, change in found.items() if not phase.is_joining(name)},
     )
 
 
@@ -89,8 +93,8 @@ def probe(
 ) -> Probe:
     """Predict the fit with one weight times a factor, whose curvature changes with it.
 
-    The step dx solves (H + (factor - 1) H_k) dx = -(factor - 1) g_k, with curvature H of the loss and curvature H_k and
-    gradient g_k of the terms under the weight. It may be many decades where those terms are weak.
+    The step dx solves H dx = g - g', with the gradients g of the loss now and g' of the loss under the new weight, and
+    the curvature H of the latter. It may be many decades where the terms under the weight are weak.
 
     Raises:
         InputError: The phase does not use the weight.
@@ -98,12 +102,14 @@ def probe(
     """
     fit, snapshot = session.fit, snapshot or session.current
     here, there = _objective(fit, snapshot), _objective(fit, snapshot, **{weight: factor})
-    pull = Curvature(here, snapshot, preconditioner=torch.ones(snapshot.packing.size)).term_gradients().get(weight)
-    if pull is None:
+    if all(term.weight != weight for term in here.terms):
         raise InputError(f"{weight} has no weight in {here.phase.name}; give it one first")
     curvature = Curvature(there, snapshot, interrupt=interrupt)
+    now, then = (
+        curvature.gradient(objective.total(objective.residuals(curvature.prediction))) for objective in (here, there)
+    )
     x = curvature.leaf.detach()
-    moved = x + curvature.solve((1.0 - factor) * pull, iterations=SOLVES)
+    moved = x + curvature.solve(now - then, iterations=SOLVES)
     with torch.no_grad():
         prediction = curvature.predict(moved)
         before, after = (float(there.total(there.residuals(p))) for p in (curvature.prediction, prediction))

@@ -108,6 +108,17 @@ def test_weights_of_data_pull_the_body_to_the_data(fitted):
     assert found.floor >= 0.006 and found.value > 0
 
 
+def test_a_weight_that_counts_only_where_the_motion_is_unknown_is_left_out(fitted):
+    here = fitted.current
+    phase = here.schedule[here.phase]
+    assert "joints3d_smooth" in phase.joining and "joints3d_smooth" in phase.weights
+    more = replace(phase, joining={**phase.joining, "joint_consistency": phase.weights["joint_consistency"]})
+    schedule = (*here.schedule[: here.phase], more, *here.schedule[here.phase + 1 :])
+    found = effects(fitted, "observed_cm", replace(here, schedule=schedule))
+    others = set(effects(fitted, "observed_cm").changes)
+    assert "joints3d_smooth" not in others and set(found.changes) == others - {"joint_consistency"}
+
+
 def test_a_probe_says_what_the_new_loss_gains(fitted):
     found = probe(fitted, "joints3d", 3.0)
     assert found.changes["observed_cm"] < 0 and found.gain > 0

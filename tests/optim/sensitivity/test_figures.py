@@ -11,7 +11,7 @@ from optim.diagnostics.quantities import TUNED
 from optim.diagnostics.tuned import tuned_figures
 from optim.objective.objective import Objective
 from optim.schedule.stages import schedule
-from optim.sensitivity.figures import NOISE, ROUGH, angle, figures_of, planted
+from optim.sensitivity.figures import NOISE, NOISE_IN_IMAGES, ROUGH, angle, figures_of, noise_floor, planted
 from optim.session.session import Session
 from tests import fakes
 
@@ -81,5 +81,7 @@ def test_feet_are_planted_where_they_stay_near_the_floor():
     assert gradient < 0.0
 
 
-def test_every_figure_has_a_noise_floor():
-    assert set(NOISE) == set(TUNED) and set(ROUGH) < set(TUNED)
+def test_every_figure_has_a_noise_floor(fitted):
+    assert set(NOISE) == set(TUNED) and set(ROUGH) < set(TUNED) and set(NOISE_IN_IMAGES) < set(NOISE)
+    assert noise_floor(fitted.problem, "truth_cm") == NOISE_IN_IMAGES["truth_cm"] > NOISE["truth_cm"]
+    assert noise_floor(fakes.problem(frames=6), "truth_cm") == NOISE["truth_cm"]
