@@ -37,7 +37,7 @@ ROOMS = {
     "optim.batch": "common reading config loading diagnostics recording results evaluation reporting",
     "optim.tuning": "common reading schedule problem session config diagnostics recording evaluation",
     "optim.commands": "common solver schedule priors problem objective initialise session split config loading"
-    " diagnostics results evaluation reporting tuning",
+    " diagnostics sensitivity results evaluation reporting tuning",
     "viewer.protocol": "common checks session",
     "viewer.ui": "common reading viewer.protocol",
     "viewer.scene": "body diagnostics viewer.protocol viewer.ui",

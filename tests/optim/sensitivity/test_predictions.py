@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from optim.commands.bench.effects import Compared, compared, refitted
 from optim.config.settings import parse
-from optim.diagnostics.tuned import tuned_figures
 from optim.loading.problem import load_session
 from optim.sensitivity.predict import STEP, effects
-from optim.session.edits import RestartSolver, SetWeight
+from optim.session.edits import RestartSolver
 from optim.session.session import Session
 
 SHORT = ["--preset", "direct", "--num-iters", "5", "10", "10", "--amass-seq-len", "40"]
@@ -20,29 +20,12 @@ ALMOST, WITHIN = 0.8, 0.6
 """Least shares of right signs, and of sizes within a factor of two, among the effects above the noise floor."""
 
 
-def refitted(session: Session, weight: str, factor: float) -> dict[str, float]:
-    """The figures after a re-fit with one weight times a factor."""
-    other = session.apart()
-    other.apply(SetWeight(weight, factor * other.current.weights[weight]))
-    for _ in range(REFIT):
-        if other.current.solver.stalled:
-            other.apply(RestartSolver())
-        other.step_on()
-    return tuned_figures(other.fit, encoded=session.fit.stage2_trajectory)
-
-
-def compared(session: Session) -> list[tuple[str, str, float, float]]:
-    """Figure, weight, predicted and found change for every effect above the noise floor."""
+def above_noise(session: Session) -> list[Compared]:
+    """Predicted and found change of every figure by every weight, where the found one is above the noise floor."""
     predicted = {figure: effects(session, figure) for figure in FIGURES}
-    control = refitted(session, WEIGHTS[0], 1.0)
-    rows = []
-    for weight in WEIGHTS:
-        tried = refitted(session, weight, STEP)
-        for figure, found in predicted.items():
-            change = tried[figure] - control[figure]
-            if abs(change) > found.floor:
-                rows.append((figure, weight, found.changes[weight], change))
-    return rows
+    control = refitted(session, WEIGHTS[0], 1.0, iterations=REFIT)
+    rows = [row for weight in WEIGHTS for row in compared(session, predicted, control, weight, STEP, iterations=REFIT)]
+    return [row for row in rows if abs(row.found) > predicted[row.figure].floor]
 
 
 @pytest.mark.slow
@@ -54,10 +37,8 @@ def test_predictions_come_true(clip):
         if session.current.solver.stalled:
             session.apply(RestartSolver())
         session.step_on()
-    rows = compared(session)
-    told = "\n".join(f"{figure} {weight}: predicted {a:+.4f}, found {b:+.4f}" for figure, weight, a, b in rows)
+    rows = above_noise(session)
+    told = "\n".join(row.row for row in rows)
     assert rows, "no effect is above the noise"
-    right = [a * b > 0 for _, _, a, b in rows]
-    gains = [b / a for _, _, a, b in rows if a]
-    assert sum(right) >= ALMOST * len(right), told
-    assert sum(0.5 <= gain <= 2.0 for gain in gains) >= WITHIN * len(gains), told
+    assert sum(row.right for row in rows) >= ALMOST * len(rows), told
+    assert sum(row.close for row in rows) >= WITHIN * len(rows), told
