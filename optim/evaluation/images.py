@@ -72,12 +72,20 @@ class Picture:
         return torch.cat((up, (up * self.from_world.offset).sum(1, keepdim=True)), dim=1)
 
 
-def picture(truth: Trajectory, body: BodyModel, views: Views, *, generator: torch.Generator) -> Picture:
+def picture(
+    truth: Trajectory,
+    body: BodyModel,
+    views: Views,
+    *,
+    generator: torch.Generator,
+    pixel_noise: float = PIXEL_NOISE,
+) -> Picture:
     """A camera for one motion, and what it sees.
 
     Args:
         truth: Batch of one.
         views: How the camera may stand.
+        pixel_noise: Standard deviation [px] of a keypoint's coordinates.
 
     Returns:
         The picture; all keypoints of the whole motion lie in it.
@@ -89,7 +97,7 @@ def picture(truth: Trajectory, body: BodyModel, views: Views, *, generator: torc
         while not _inside(seen := camera.project((frame := _standing(points, *angles, distance)).points(points))):
             distance *= FARTHER
         if float(frame.points_back(torch.zeros(1, 1, 3))[0, 0, 2]) >= LOWEST:
-            return Picture(_detected(seen, generator), camera, frame)
+            return Picture(_detected(seen, generator, pixel_noise), camera, frame)
 
 
 def _keypoints(truth: Trajectory, body: BodyModel) -> Tensor:
@@ -124,9 +132,9 @@ def _inside(pixels: Tensor) -> bool:
     return bool(((pixels > MARGIN) & (pixels < limit)).all())
 
 
-def _detected(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def _detected(pixels: Tensor, generator: torch.Generator, pixel_noise: float) -> Tensor:
     """Keypoints (1, T, 25, 3) with the noise, the confidences and the gaps of a detector."""
-    noisy = pixels + PIXEL_NOISE * torch.randn(pixels.shape, generator=generator)
+    noisy = pixels + pixel_noise * torch.randn(pixels.shape, generator=generator)
     mean, spread = CONFIDENCE
     confidence = (mean + spread * torch.randn(pixels.shape[:-1], generator=generator)).clamp(0.3, 1.0)
     missed = torch.rand(pixels.shape[:-1], generator=generator) < MISSED

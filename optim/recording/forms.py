@@ -32,7 +32,7 @@ FORMS = (
         "Preset",
         "name weights rotation start prior_frame contact_refine velocities turn freeze_bounds floor gaps:missing_frames"
         " stage_3 units:preconditioner split stitching cloud_scale solver flat_gain stage_3_solver contacts"
-        " unknown_motion flat_iterations hidden_joints contradictions",
+        " unknown_motion flat_iterations hidden_joints contradictions landmarks",
         shared=True,
     ),
     form(

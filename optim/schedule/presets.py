@@ -74,6 +74,9 @@ class Preset:
     contradictions: Literal["trusted", "doubted"] = "trusted"
     """2D keypoints that contradict each other over time: weighed as all others, or hardly (``checks.contradictions``).
     It is the default of ``--contradictions``."""
+    landmarks: Literal["found", "moved"] = "found"
+    """Places of the landmarks that BlazePose finds in a video: as they are found, or moved to where the body model has
+    these points (``keypoints.offsets``)."""
     cloud_scale: float = 0.0
     """Lower limit [m] of the scale of the robust weights of point clouds in stages 1 and 2. Without it the scale is the
     median alone: as soon as the trunk fits, limbs that are still far away count as outliers and are never pulled in."""
@@ -94,6 +97,7 @@ _HUMORSCOPE = Preset(
     stitching="blend",
     unknown_motion="weakened",
     contradictions="doubted",
+    landmarks="moved",
     cloud_scale=0.1,
 )
 _FAST = replace(

@@ -16,6 +16,7 @@ from optim.checks.run import run_checks
 from optim.common.errors import InputError
 from optim.config.settings import Settings
 from optim.keypoints.names import MEDIAPIPE_33, MIRRORED_BODY_25, to_body_25
+from optim.keypoints.offsets import at_body_points
 from optim.loading.clip import Clip, chosen_frames
 from optim.loading.files.amass import FPS
 from optim.loading.files.keypoints import read_checked_keypoints
@@ -32,6 +33,7 @@ from optim.problem.camera import Camera
 from optim.problem.footage import Footage
 from optim.problem.observations import Observations
 from optim.reading.files import is_folder, require_file
+from optim.schedule.presets import PRESETS
 
 CONFIDENCE = 0.8
 """Factor on BlazePose's confidences, which are nearly always 1. Those of OpenPose, for which the weights are tuned, are
@@ -172,7 +174,10 @@ def _found(video: Video, rate: Resampling, settings: Settings) -> tuple[np.ndarr
     points[..., 2] *= CONFIDENCE
     if settings.mask_joints2d == "own":
         points[seen.frames, :, 2] *= seen.in_mask >= IN_MASK
-    return rate.keypoints(_masked(to_body_25(points, MEDIAPIPE_33), video, settings)), rate
+    keypoints = to_body_25(points, MEDIAPIPE_33)
+    if PRESETS[settings.preset].landmarks == "moved":
+        keypoints = at_body_points(keypoints)
+    return rate.keypoints(_masked(keypoints, video, settings)), rate
 
 
 def _given(
