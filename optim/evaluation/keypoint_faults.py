@@ -1,14 +1,26 @@
-"""Faults of keypoint detectors, put into the keypoints of made-up pictures, and how many of them are found."""
+"""Faults of keypoint detectors in made-up pictures: how many are found, and what they do to a fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import torch
 
+from optim.body.body_model import BodyModel
 from optim.checks.contradictions import TRUSTED, find_doubts
+from optim.diagnostics.metrics import joint_errors
+from optim.evaluation.images import LEVEL, TILTED, picture
+from optim.evaluation.protocols import Extract, Models, pictured
 from optim.keypoints.names import BODY_25, MIRRORED_BODY_25
+from optim.loading.clip import trajectory
+from optim.loading.files.amass import read_motion
+from optim.problem.problem import Problem
+from optim.schedule.stages import schedule
+from optim.session.session import Session
+from optim.train.data import find_clips
 
 LEG = ("knee", "ankle", "heel", "big_toe", "small_toe")
 ARM = ("elbow", "wrist")
@@ -18,6 +30,8 @@ LENGTHS = (3, 15)
 """Least and largest number of frames of a fault, except of jumps."""
 JUMPS = (1, 6)
 """Least and largest number of frames of a jump."""
+STAGES = (2, 3)
+"""Stages whose errors are measured."""
 APART = (0.15, 0.5)
 """Least and largest way of a jump, as a share of the person's height in the image."""
 
@@ -106,3 +120,68 @@ def judged(clean: np.ndarray, changed: np.ndarray) -> Found:
     wrong, untouched = seen & (error > WRONG * height(clean)), seen & (error == 0)
     doubted = find_doubts(changed) != TRUSTED
     return Found(int(wrong.sum()), int((wrong & doubted).sum()), int(untouched.sum()), int((untouched & doubted).sum()))
+
+
+def count_of_doubts(points: np.ndarray) -> int:
+    """Number of keypoints in single frames of (T, 25, 3) that are doubted."""
+    return int((find_doubts(points) != TRUSTED).sum())
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Mean error of the joints [cm], pelvis to pelvis, of one window with a fault: stage → without and with doubts."""
+
+    fault: str
+    by_stage: Mapping[int, tuple[float, float]]
+
+
+def windows(folder: Path, body: BodyModel, *, split: str, frames: int) -> Iterator[Extract]:
+    """All windows of motion capture, one after the other."""
+    for path in find_clips(folder, split=split):
+        motion = read_motion(path)
+        for start in range(0, len(motion.trans) - frames + 1, frames):
+            truth = trajectory(motion, slice(start, start + frames), body)
+            yield Extract(f"{path.relative_to(folder).as_posix()}:{start}", truth)
+
+
+def pictured_without_noise(extract: Extract, body: BodyModel, number: int) -> np.ndarray:
+    """Keypoints (T, 25, 3) without noise; level and tilted cameras take turns."""
+    generator = torch.Generator().manual_seed(number)
+    views = TILTED if number % 2 else LEVEL
+    return picture(extract.truth, body, views, generator=generator, pixel_noise=0.0).keypoints[0].double().numpy()
+
+
+def noisy(points: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Keypoints (T, 25, 3) with noise [px] where they are seen."""
+    changed = points.copy()
+    changed[..., :2] += noise * rng.standard_normal(points[..., :2].shape) * (points[..., 2:] > 0)
+    return changed
+
+
+def fitted(extract: Extract, models: Models, fault: str, *, seed: int, num_iters: Sequence[int] | None) -> Errors:
+    """Fit one window with a fault, without and with the doubts."""
+    problem, _ = pictured(extract, models, LEVEL, seed)
+    keypoints = problem.observations.joints2d
+    assert keypoints is not None
+    changed = with_fault(keypoints[0].double().numpy(), fault, np.random.default_rng(seed))
+    given = replace(problem.observations, joints2d=torch.from_numpy(changed).float()[None])
+    doubts = torch.from_numpy(find_doubts(changed))[None]
+    ways = [replace(problem, observations=replace(given, doubts=way)) for way in (None, doubts)]
+    errors = [_errors(way, num_iters) for way in ways]
+    return Errors(fault, {stage: (errors[0][stage], errors[1][stage]) for stage in errors[0]})
+
+
+def _errors(problem: Problem, num_iters: Sequence[int] | None) -> dict[int, float]:
+    """Stage → mean error of the joints [cm], pelvis to pelvis."""
+    truth = problem.ground_truth
+    assert truth is not None
+    visible = torch.ones(truth.joints.shape[:3], dtype=torch.bool)
+    plan = schedule("humorscope", "rgb", num_iters=num_iters)
+    session, found = Session(problem, schedule=plan, keep_iterations=False), {}
+    for stage in (1, *STAGES):
+        if any(phase.stage == stage for phase in session.schedule):
+            session.finish_stage()
+            if stage in STAGES:
+                errors = joint_errors(session.fit.trajectory(), truth, visible)
+                found[stage] = float(errors["joints_root_aligned"].mean())
+    return found

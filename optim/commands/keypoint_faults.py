@@ -1,0 +1,133 @@
+"""``python -m optim.keypoint_faults``: how many faults of detectors are found, and what doubting them does for a fit.
+
+Made-up cameras see windows of motion capture. Without a fault no keypoint may be doubted; with a fault in each window
+the share of wrong keypoints that are doubted is counted. ``--fits N`` also fits N windows with each fault, with and
+without the doubts. The tables are written between two marks of docs/lab/keypoints.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import assets
+from optim.commands.weight_rule import write_between_marks
+from optim.common import threads
+from optim.common.errors import InputError
+from optim.common.exit_status import with_exit_status
+from optim.common.progress import Progress
+from optim.evaluation.keypoint_faults import (
+    FAULTS,
+    Errors,
+    Found,
+    count_of_doubts,
+    fitted,
+    judged,
+    noisy,
+    pictured_without_noise,
+    windows,
+    with_fault,
+)
+from optim.evaluation.protocols import Extract, Models
+from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
+from optim.priors.pose_prior import load_pose_prior
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "lab" / "keypoints.md"
+NOISES = (0.0, 2.0, 4.0)
+"""Standard deviations [px] of the keypoints' coordinates."""
+USUAL_NOISE = 3.0
+"""That of the pictures with a fault."""
+
+
+def found_table(pictures: Sequence[np.ndarray], told: Progress) -> str:
+    """Markdown tables of the false alarms and of the faults that are found."""
+    parts = ["| noise [px] | keypoints | doubted | pictures with a doubt |", "|---|---|---|---|"]
+    for noise in NOISES:
+        rng = np.random.default_rng(0)
+        clean = [noisy(points, noise, rng) for points in pictures]
+        doubted = [count_of_doubts(points) for points in clean]
+        count = sum(int((points[..., 2] > 0).sum()) for points in clean)
+        parts.append(f"| {noise:g} | {count:,} | {sum(doubted)} | {np.count_nonzero(doubted)} of {len(clean)} |")
+        told.show(1 + NOISES.index(noise), f"noise {noise:g}")
+    parts += ["", "| fault | wrong keypoints | of them doubted | right keypoints doubted |", "|---|---|---|---|"]
+    for number, fault in enumerate(FAULTS):
+        rng, total = np.random.default_rng(1), Found(0, 0, 0, 0)
+        for points in pictures:
+            clean_one = noisy(points, USUAL_NOISE, rng)
+            total += judged(clean_one, with_fault(clean_one, fault, rng))
+        share, harmed = total.found / max(total.wrong, 1), total.doubted / max(total.right, 1)
+        parts.append(f"| {fault} | {total.wrong:,} | {100 * share:.0f} % | {100 * harmed:.2f} % |")
+        told.show(len(NOISES) + 1 + number, fault)
+    return "\n".join(parts)
+
+
+def fits_table(found: Sequence[Errors]) -> str:
+    """Markdown table of the mean errors for each fault."""
+    stages = sorted(found[0].by_stage)
+    heads = [f"stage {stage}, {how}" for stage in stages for how in ("all trusted", "doubted")]
+    parts = ["| fault | fits | " + " | ".join(heads) + " |", "|---" * (2 + len(heads)) + "|"]
+    for fault in dict.fromkeys(one.fault for one in found):
+        here = [one for one in found if one.fault == fault]
+        means = [np.mean([one.by_stage[stage][way] for one in here]) for stage in stages for way in (0, 1)]
+        parts.append(f"| {fault} | {len(here)} | " + " | ".join(f"{mean:.2f}" for mean in means) + " |")
+    return "\n".join(parts)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m optim.keypoint_faults", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of AMASS-format .npz clips with an index.json")
+    parser.add_argument("--split", default="val", choices=("train", "val", "demo"))
+    parser.add_argument("--frames", type=int, default=60, help="frames of a window")
+    parser.add_argument("--most", type=int, metavar="N", help="take N windows, evenly among all (all)")
+    parser.add_argument("--fits", type=int, default=0, metavar="N", help="fit N windows with each fault (0)")
+    parser.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages of these fits")
+    parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE.md")
+    parser.add_argument("--smpl", type=Path, default=assets.BODY_FOLDER)
+    parser.add_argument("--vposer", type=Path, default=assets.POSE_PRIOR_FOLDER)
+    parser.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE)
+    parser.add_argument("--init-motion-prior", type=Path, default=assets.INIT_STATE_PRIOR_FILE)
+    return parser
+
+
+def evenly(extracts: Sequence[Extract], count: int) -> list[Extract]:
+    """``count`` of the windows, evenly among all."""
+    return [extracts[int(place)] for place in np.linspace(0, len(extracts) - 1, count)]
+
+
+@with_exit_status
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write the tables; returns the exit status."""
+    options = build_parser().parse_args(arguments)
+    threads.use(1)
+    body = load_body(options.smpl)
+    extracts = list(windows(options.data, body, split=options.split, frames=options.frames))
+    if not extracts:
+        raise InputError(f"{options.data}: no clip of {options.frames} frames or more in the split {options.split}")
+    chosen = evenly(extracts, min(options.most or len(extracts), len(extracts)))
+    told = Progress(len(NOISES) + len(FAULTS) + options.fits * len(FAULTS), unit="steps", every=0.0)
+    pictures = [pictured_without_noise(extract, body, number) for number, extract in enumerate(chosen)]
+    _write(options, "found", found_table(pictures, told))
+    if options.fits:
+        priors = load_pose_prior(options.vposer), load_motion_prior(options.humor)
+        models = Models(body, *priors, load_init_state_prior(options.init_motion_prior))
+        rows = []
+        for number, extract in enumerate(evenly(extracts, options.fits)):
+            for fault in FAULTS:
+                rows.append(fitted(extract, models, fault, seed=number, num_iters=options.num_iters))
+                told.show(len(NOISES) + len(FAULTS) + len(rows), f"{fault} {extract.name}")
+                _write(options, "fits", fits_table(rows))
+    return 0
+
+
+def _write(options: argparse.Namespace, what: str, table: str) -> None:
+    begin, end = (f"<!-- keypoint_faults {options.split} {what}: {word} -->" for word in ("begin", "end"))
+    write_between_marks(options.page, table, marks=(begin, end))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
