@@ -60,7 +60,7 @@ def case_of(extract: Extract, models: Models, *, protocol: str, seed: int) -> Ca
     if protocol in DEGRADED:
         problem = problem_of(extract, models, protocol=protocol, seed=seed)
         return Case(problem, identity(1), problem.observations.visible["joints3d"])
-    problem, seen = pictured(extract, models, LEVEL, seed)
+    problem, seen = pictured([extract], models, LEVEL, [seed])
     if protocol == DEPTH:
         cloud = _cloud(extract.truth, models.body, seen, torch.Generator().manual_seed(seed))
         observed = replace(problem.observations, points3d=cloud)

@@ -7,6 +7,7 @@ comes from a given generator.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,11 +21,15 @@ from optim.problem.variables import Trajectory
 
 IMAGE_SIZE = (1280, 720)
 FOCAL = 1060.0
-"""Focal length [px] of every made-up camera. The fit is given it."""
+"""Focal length [px] of a made-up camera, unless another one is asked for. The fit is given it."""
 MARGIN = 15.0
 """Smallest distance [px] of the keypoints from the edge of the image."""
 NEAREST, FARTHER = 2.5, 1.1
 """Distance [m] of the camera that is tried first, and the factor to the next one, until all keypoints are inside."""
+BESIDE = 3.0
+"""Largest distance [m], along either side of the floor, of other people from the first one."""
+IN_FRONT = 0.5
+"""Smallest distance [m] along the view at which other people are seen."""
 LOWEST = 0.3
 """Smallest height [m] of the camera above the floor."""
 PIXEL_NOISE = 3.0
@@ -53,9 +58,9 @@ TILTED = Views(pitch=(-50.0, 7.0), roll=15.0)
 
 @dataclass(frozen=True)
 class Picture:
-    """What one made-up camera saw of a motion."""
+    """What a made-up camera saw of each of B motions."""
 
-    keypoints: Tensor  # (1, T, 25, 3) BODY_25: x, y [px] and confidence, 0 where not found
+    keypoints: Tensor  # (B, T, 25, 3) BODY_25: x, y [px] and confidence, 0 where not found
     camera: Camera
     from_world: PriorFrame
     """Transform from the world of the motion to the camera frame."""
@@ -67,7 +72,7 @@ class Picture:
 
     @property
     def floor(self) -> Tensor:
-        """The true floor (1, 4) in the camera frame: unit normal that points up, and offset [m]."""
+        """The true floor (B, 4) in the camera frame: unit normal that points up, and offset [m]."""
         up = self.from_world.R_prior_input[:, :, 2]
         return torch.cat((up, (up * self.from_world.offset).sum(1, keepdim=True)), dim=1)
 
@@ -78,6 +83,7 @@ def picture(
     views: Views,
     *,
     generator: torch.Generator,
+    focal: float = FOCAL,
     pixel_noise: float = PIXEL_NOISE,
 ) -> Picture:
     """A camera for one motion, and what it sees.
@@ -85,19 +91,54 @@ def picture(
     Args:
         truth: Batch of one.
         views: How the camera may stand.
+        focal: Focal length [px].
         pixel_noise: Standard deviation [px] of a keypoint's coordinates.
 
     Returns:
         The picture; all keypoints of the whole motion lie in it.
     """
     points = _keypoints(truth, body)
-    camera = Camera(torch.tensor([[FOCAL, FOCAL]]), torch.tensor([[IMAGE_SIZE[0] / 2, IMAGE_SIZE[1] / 2]]), IMAGE_SIZE)
+    camera = Camera(torch.tensor([[focal, focal]]), torch.tensor([[IMAGE_SIZE[0] / 2, IMAGE_SIZE[1] / 2]]), IMAGE_SIZE)
     while True:
         angles, distance = _angles(views, generator), NEAREST
         while not _inside(seen := camera.project((frame := _standing(points, *angles, distance)).points(points))):
             distance *= FARTHER
         if float(frame.points_back(torch.zeros(1, 1, 3))[0, 0, 2]) >= LOWEST:
             return Picture(_detected(seen, generator, pixel_noise), camera, frame)
+
+
+def beside(pictures: Sequence[Picture]) -> Picture:
+    """Some pictures of equal length as one."""
+    cameras, frames = [one.camera for one in pictures], [one.from_world for one in pictures]
+    return Picture(
+        torch.cat([one.keypoints for one in pictures]),
+        Camera(torch.cat([one.focal for one in cameras]), torch.cat([one.centre for one in cameras]), IMAGE_SIZE),
+        PriorFrame(torch.cat([one.R_prior_input for one in frames]), torch.cat([one.offset for one in frames])),
+    )
+
+
+def others_seen(
+    taken: Picture, truth: Trajectory, others: Sequence[Trajectory], body: BodyModel, *, generator: torch.Generator
+) -> list[Tensor]:
+    """Keypoints (1, T, 25, 3) of other people on the same floor, up to ``BESIDE`` away; 0 where outside the image.
+
+    Args:
+        taken: The picture of the first person.
+        truth: The motion of that person, in the world.
+        others: The motions of the others, batches of one.
+    """
+    found = []
+    limit = torch.tensor(IMAGE_SIZE)
+    middle = truth.joints[0].mean((0, 1))
+    for motion in others:
+        points = _keypoints(motion, body)
+        place = middle[:2] + BESIDE * (2.0 * torch.rand(2, generator=generator) - 1.0)
+        points[..., :2] += place - points[0, ..., :2].mean((0, 1))
+        in_camera = taken.from_world.points(points)
+        pixels = _detected(taken.camera.project(in_camera), generator, PIXEL_NOISE)
+        inside = ((pixels[..., :2] > 0) & (pixels[..., :2] < limit)).all(-1) & (in_camera[..., 2] > IN_FRONT)
+        found.append(torch.where(inside[..., None], pixels, 0.0))
+    return found
 
 
 def _keypoints(truth: Trajectory, body: BodyModel) -> Tensor:

@@ -160,7 +160,7 @@ def noisy(points: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndar
 
 def fitted(extract: Extract, models: Models, fault: str, *, seed: int, num_iters: Sequence[int] | None) -> Errors:
     """Fit one window with a fault, without and with the doubts."""
-    problem, _ = pictured(extract, models, LEVEL, seed)
+    problem, _ = pictured([extract], models, LEVEL, [seed])
     keypoints = problem.observations.joints2d
     assert keypoints is not None
     changed = with_fault(keypoints[0].double().numpy(), fault, np.random.default_rng(seed))

@@ -21,7 +21,7 @@ from optim.common.errors import InputError
 from optim.common.writing import file_name
 from optim.diagnostics.agreement import angle_deg
 from optim.diagnostics.metrics import FEET, all_metrics, plausibility
-from optim.evaluation.images import LEVEL, TILTED, Picture, Views, picture
+from optim.evaluation.images import LEVEL, TILTED, Picture, Views, beside, picture
 from optim.loading.clip import moved, trajectory
 from optim.loading.files.amass import read_motion
 from optim.loading.images.planes import ASSUMED_FLOOR
@@ -121,9 +121,7 @@ def fit_batch(
     """
     rules: dict[str, Any] = {"preset": preset, "num_iters": num_iters, "solvers": solvers}
     if protocol in PICTURED:
-        # One by one, because the floor is estimated from all sub-sequences of a problem.
-        fits = [_fit_picture(e, models, PICTURED[protocol], _seed_of(e, seed), rules) for e in extracts]
-        return [row for rows in fits for row in rows]
+        return _fit_pictures(extracts, models, PICTURED[protocol], seed, rules)
     problem = _degraded(extracts, models, protocol, torch.Generator().manual_seed(seed))
     session = Session(problem, schedule=schedule(data_type="3d", **rules), keep_iterations=False)
     truth, visible = problem.ground_truth, problem.observations.visible["joints3d"]
@@ -142,13 +140,13 @@ def problem_of(extract: Extract, models: Models, *, protocol: str, seed: int) ->
     Args:
         protocol: Name in ``PROTOCOLS``.
     """
-    seed = _seed_of(extract, seed)
     if protocol in PICTURED:
-        return pictured(extract, models, PICTURED[protocol], seed)[0]
-    return _degraded([extract], models, protocol, torch.Generator().manual_seed(seed))
+        return pictured([extract], models, PICTURED[protocol], [seed_of(extract, seed)])[0]
+    return _degraded([extract], models, protocol, torch.Generator().manual_seed(seed_of(extract, seed)))
 
 
-def _seed_of(extract: Extract, seed: int) -> int:
+def seed_of(extract: Extract, seed: int) -> int:
+    """Seed of the noise of one clip."""
     return sum(extract.name.encode()) + seed
 
 
@@ -181,39 +179,53 @@ def _rows(session: Session, extracts: Sequence[Extract], measure: Callable[[], d
     return rows
 
 
-def pictured(extract: Extract, models: Models, views: Views, seed: int) -> tuple[Problem, Picture]:
-    """The problem of the keypoints that a made-up camera sees of a clip, and what it sees."""
-    seen = picture(extract.truth, models.body, views, generator=torch.Generator().manual_seed(seed))
+def pictured(
+    extracts: Sequence[Extract], models: Models, views: Views, seeds: Sequence[int]
+) -> tuple[Problem, Picture]:
+    """The problem of the keypoints that a made-up camera sees of each clip, and what they see.
+
+    Args:
+        seeds: One for each clip; they say how the cameras stand and what noise the keypoints have.
+    """
+    taken = []
+    for extract, seed in zip(extracts, seeds, strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        taken.append(picture(extract.truth, models.body, views, generator=generator))
+    seen = beside(taken)
+    name = extracts[0].name if len(extracts) == 1 else "made-up cameras"
     problem = Problem(
         observations=Observations(joints2d=seen.keypoints),
         camera=seen.camera,
-        floor=torch.tensor([ASSUMED_FLOOR]),
+        floor=torch.tensor([ASSUMED_FLOOR]).expand(len(extracts), 4),
         floor_known=False,
-        ground_truth=moved(extract.truth, seen.from_world, models.body),
-        name=file_name(extract.name, otherwise="clip"),
+        ground_truth=moved(joined([extract.truth for extract in extracts]), seen.from_world, models.body),
+        name=file_name(name, otherwise="clip"),
         **vars(models),
     )
     return problem, seen
 
 
-def _fit_picture(extract: Extract, models: Models, views: Views, seed: int, rules: Mapping[str, Any]) -> list[Row]:
-    """Fit the keypoints that a made-up camera sees of a clip, and measure every stage."""
-    problem, seen = pictured(extract, models, views, seed)
+def _fit_pictures(
+    extracts: Sequence[Extract], models: Models, views: Views, seed: int, rules: Mapping[str, Any]
+) -> list[Row]:
+    """Fit the keypoints that made-up cameras see of some clips, and measure every stage."""
+    problem, seen = pictured(extracts, models, views, [seed_of(extract, seed) for extract in extracts])
     session = Session(problem, schedule=schedule(data_type="rgb", **rules), keep_iterations=False)
-    visible = torch.ones(extract.truth.joints.shape[:3], dtype=torch.bool)
+    truth = joined([extract.truth for extract in extracts])
+    visible = torch.ones(truth.joints.shape[:3], dtype=torch.bool)
 
     def measure() -> dict[str, Tensor]:
         fitted = session.fit.trajectory()
         in_world = moved(fitted, seen.to_world, models.body)
-        figures = all_metrics(in_world, extract.truth, visible, models.body)
+        figures = all_metrics(in_world, truth, visible, models.body)
         on_own_floor = plausibility(session.fit.prior_trajectory(), models.body)
         return figures | on_own_floor | _floor_errors(fitted, seen, problem.ground_truth)
 
-    return _rows(session, [extract], measure)
+    return _rows(session, extracts, measure)
 
 
 def _floor_errors(fitted: Trajectory, seen: Picture, truth: Trajectory | None) -> dict[str, Tensor]:
-    """Angle [deg] between the fitted and the true floor, and their distance [cm] under the true feet, (1,) each."""
+    """Angle [deg] between the fitted and the true floor, and their distance [cm] under the true feet, (B,) each."""
     assert fitted.floor_plane is not None and truth is not None
     feet = truth.joints[:, :, list(FEET)].mean((1, 2))
     heights = [(plane[:, :3] * feet).sum(1) - plane[:, 3] for plane in (fitted.floor_plane, seen.floor)]

@@ -30,6 +30,7 @@ from optim.problem.observations import Observations
 from optim.schedule.stages import schedule
 from optim.session.edits import SetFloor
 from optim.session.session import Session
+from optim.split.batches import joined
 from tests import fakes
 
 VIEWS = [View(0.3, 4.0, 1.5, 0.9, 0.0), View(2.0, 3.0, 0.6, 1.1, 0.03), View(4.0, 5.0, 2.2, 0.7, -0.04)]
@@ -147,6 +148,32 @@ def test_an_observed_floor_is_left_alone(body):
     assert found.floor_metric is not None and problem.floor_metric is None
 
 
+def test_unrelated_clips_have_each_their_own_floor_and_parts_of_one_clip_share_it(body):
+    motions = [seen_from("default_walk_turn", view, body)[0] for view in VIEWS[:2]]
+    seen = Observations(joints2d=torch.ones(2, 60, 25, 3))
+    problem = fakes.problem("joints2d", batch=2, frames=6)
+    problem = replace(problem, observations=seen, body=body, floor_known=False, floor=problem.floor[:1].expand(2, 4))
+    both = joined(motions)
+    found, _ = on_found_floor(problem, both, {})
+    for row, motion in zip(found.floor, motions, strict=True):
+        alone = guess_floor(motion, body)[0].plane
+        np.testing.assert_allclose(row, alone, atol=1e-5)
+    one_clip = replace(problem, observations=replace(seen, seq_interval=torch.tensor([[0, 60], [60, 120]])))
+    found, _ = on_found_floor(one_clip, both, {})
+    assert torch.equal(found.floor[0], found.floor[1])
+
+
+def test_a_depth_that_drifts_tilts_the_floor_less_where_depth_was_not_seen(body):
+    motion, truth = seen_from("default_walk_turn", VIEWS[2], body)
+    stretch = torch.linspace(0.94, 1.06, motion.trans.shape[1])[None, :, None]
+    pelvis = body.rest_joints(motion.betas)[:, None, 0]
+    trans = (motion.trans + pelvis) * stretch - pelvis
+    joints = body.joints(trans, motion.root_orient, motion.pose_body, motion.betas)
+    drifting = replace(motion, trans=trans, joints=joints)
+    unseen, seen = (tilt_deg(guess_floor(drifting, body, depth_seen=one)[0].plane, truth[:3]) for one in (False, True))
+    assert unseen < 4.0 and unseen < 0.9 * seen
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_in_the_metric_of_a_floor_one_standard_deviation_is_5_cm(view, body):
     motion, truth = seen_from("default_walk_turn", view, body)
@@ -187,13 +214,17 @@ def test_a_camera_that_is_tilted_is_found_tilted(pitch, roll, body):
     cos, sin = np.cos(np.radians(roll)), np.sin(np.radians(roll))
     turn = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]]).float()
     frame = PriorFrame(turn @ level.R_prior_input, (turn @ level.offset[..., None])[..., 0])
-    guess = guess_floor(moved(truth, frame, body), body)[0]
-    assert tilt_deg(guess.plane, frame.R_prior_input[0, :, 2].numpy()) < 4.0
+    up, motion = frame.R_prior_input[0, :, 2].numpy(), moved(truth, frame, body)
+    assert tilt_deg(guess_floor(motion, body, depth_seen=True)[0].plane, up) < 4.0
+    guess = guess_floor(motion, body)[0]
+    assert tilt_deg(guess.plane, up) < min(5.0, 2.0 * guess.tilt_error_deg)
 
 
 @pytest.mark.parametrize(("preset", "moves"), [("humorscope", True), ("reference", False)])
 def test_an_assumed_floor_is_found_where_stage_3_begins(preset, moves, body, caplog):
     problem = replace(fakes.problem("joints2d", batch=2, frames=6), body=body, floor_known=False)
+    of_one_clip = replace(problem.observations, seq_interval=torch.tensor([[0, 6], [6, 12]]))
+    problem = replace(problem, observations=of_one_clip)
     session = Session(problem, schedule=schedule(preset, "rgb", num_iters=(1, 1, 3), lbfgs_max_iter=2))
     session.finish_stage()
     with caplog.at_level(logging.WARNING):
