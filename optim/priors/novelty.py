@@ -31,7 +31,7 @@ from optim.priors.rollout import (
 
 NECK = 12
 """Joint of the body at the upper end of the trunk."""
-RECONSTRUCTION_CM = (0.9, 1.1)
+RECONSTRUCTION_CM = (0.6, 0.8)
 """Reconstruction error [cm] at which a transition begins to be new, and at which it is new altogether."""
 HEADING_DEG = (8.0, 20.0)
 """Change of heading [° per frame] at which it begins to be new, and at which it is new altogether."""

@@ -73,6 +73,7 @@ VIEW_OF_RULE = {
     "keypoints": "image",
     "camera": "image",
     "floor": "floor",
+    "height": "floor",
     "prior": "drift",
     "unknown": "drift",
     "consistency": "overlaps",

@@ -20,11 +20,10 @@ SEEN_CM = 0.1
 """A smaller depth counts as none."""
 
 
-def feet(look: Look) -> Causes:
-    """Height of the lowest vertex over all frames, and foot skate with the reason where it is not defined."""
+def height(look: Look) -> Causes:
+    """Height of the lowest vertex over all frames."""
     yield from _floats(look)
     yield from _sinks(look)
-    yield from _skates(look)
 
 
 def _advice(look: Look) -> str:
@@ -76,7 +75,8 @@ def _sinks(look: Look) -> Causes:
     )
 
 
-def _skates(look: Look) -> Causes:
+def feet(look: Look) -> Causes:
+    """Foot skate, with the reason where it is not defined."""
     skate, height = look.ground.skate_mm, look.ground.lowest_vertex_cm
     assert height is not None
     named = QUANTITIES["skate_mm"]

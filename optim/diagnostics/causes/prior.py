@@ -28,7 +28,7 @@ FAR_FRAMES = 0.1
 """Share of frames with latents outside the prior that is worth a word."""
 DRIFT_CM = 15.0
 """Drift of the first roll-out at its end."""
-ENCODING_CM = 3.0
+ENCODING_CM = 2.0
 """Encoding error of one step (root joint) of a motion that the prior does not know. It is a choice: four times the
 mean error of a transition that docs/models.md gives."""
 

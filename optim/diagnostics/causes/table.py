@@ -10,7 +10,7 @@ from optim.diagnostics.causes.camera import camera
 from optim.diagnostics.causes.cause import LEVELS, Cause, Causes, Look
 from optim.diagnostics.causes.consistency import consistency, seam_jump
 from optim.diagnostics.causes.coverage import coverage
-from optim.diagnostics.causes.feet import feet
+from optim.diagnostics.causes.feet import feet, height
 from optim.diagnostics.causes.floor import floor
 from optim.diagnostics.causes.keypoints import keypoints
 from optim.diagnostics.causes.prior import prior
@@ -40,10 +40,11 @@ RULES = (
     Rule("keypoints", keypoints, "left and right swapped, two legs on one, trusted keypoints far from the body"),
     Rule("camera", camera, "focal length against the floor under the feet, size of the body"),
     Rule("floor", floor, "fitted floor against the feet, against its start, and how hard floor_reg holds it"),
+    Rule("height", height, "the body above or below the floor, where the motion prior knows no motion either"),
     Rule("unknown", unknown, "frames whose motion is outside the motion prior, and whether it is weakened there"),
     Rule("prior", prior, "data given up for the prior, latents outside the prior, drift of the first roll-out"),
     Rule("consistency", consistency, "overlaps, seams, betas and floors of neighbours, regressed and body joints"),
-    Rule("feet", feet, "floating, sinking, skating, and why skate is not defined"),
+    Rule("feet", feet, "skating, and why skate is not defined"),
 )
 """All rules. Of two faults of one level the earlier rule comes first: what it finds explains what later ones find."""
 
