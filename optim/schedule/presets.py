@@ -103,6 +103,7 @@ _HUMORSCOPE = Preset(
 _FAST = replace(
     _HUMORSCOPE,
     name="fast",
+    contacts="planted",
     stage_3="single",
     solver="levenberg-marquardt",
     stage_3_solver="lbfgs-gn",
@@ -114,7 +115,8 @@ PRESETS = {
     preset.name: preset
     for preset in (
         _FAST,
-        replace(_FAST, name="fast-planted", contacts="planted"),
+        replace(_FAST, name="fast-planted"),  # the name that it had while ``fast`` had the public contact terms
+        replace(_FAST, name="fast-public-terms", contacts="public"),
         replace(_FAST, name="fast-hidden-left", hidden_joints="left"),
         replace(_FAST, name="fast-trusted-prior", unknown_motion="ignored"),
         _HUMORSCOPE,
@@ -132,9 +134,9 @@ PRESETS = {
         replace(_REFERENCE, name="reference-velocity-fault", velocities="camera"),
     )
 }
-"""Name → preset. ``humorscope`` has our rules with the public phases and solver; ``fast`` has the same rules with
-solvers that use the curvature of the terms; ``reference`` has the rules of the public code. The others are variants
-with one rule changed, or other ways through stage 3."""
+"""Name → preset. ``humorscope`` has our rules with the public phases and solver; ``fast`` has them too, with solvers
+that use the curvature of the terms and with joints that are held on the floor; ``reference`` has the rules of the
+public code. The others are variants with one rule changed, or other ways through stage 3."""
 
 
 def usual_preset(observed: str) -> str:

@@ -124,7 +124,13 @@ class UiState:
     effect_figure: str = "observed_cm"  # of the panel Effect
     effect_weight: str = ""
     effect_factor: float = 3.0
-    tune_searched: tuple[str, ...] = ("motion_prior", "contact_vel", "contact_height")  # of the panel Tune
+    tune_searched: tuple[str, ...] = (  # of the panel Tune; those without a weight are left out
+        "motion_prior",
+        "contact_vel",
+        "contact_height",
+        "planted_vel",
+        "planted_height",
+    )
     tune_objectives: tuple[str, ...] = ("observed_cm", "mean_skate_mm")
     tune_trials: int = 40
     plot_terms: bool = True

@@ -23,7 +23,7 @@ from optim.session.convergence import distance_from_minimum
 from optim.session.edits import RestartSolver, SetWeight
 from optim.session.session import Session
 
-WEIGHTS = ("joints3d", "motion_prior", "init_motion_prior", "joint_consistency", "contact_vel", "contact_height")
+WEIGHTS = ("joints3d", "motion_prior", "init_motion_prior", "joint_consistency", "planted_vel", "planted_height")
 FACTORS = (1.3, 3.0, 1 / 3)
 NEAR = 0.01
 """Share of the size of the loss within which it counts as near its minimum."""

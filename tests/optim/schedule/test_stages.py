@@ -64,6 +64,8 @@ def test_presets_are_selected_by_name(name):
 @pytest.mark.parametrize(
     ("name", "rule", "value"),
     [
+        ("fast-public-terms", "contacts", "public"),
+        ("humorscope-planted", "contacts", "planted"),
         ("fast-hidden-left", "hidden_joints", "left"),
         ("fast-trusted-prior", "unknown_motion", "ignored"),
         ("humorscope-6d", "rotation", "6d"),
@@ -92,7 +94,8 @@ def test_fast_ways_end_in_the_single_roll_out_however_few_steps_there_are(name):
     assert [p.segment for p in whole] == [shot.segment for shot in variant]
     assert sum(p.steps for p in whole) == steps_of(variant) < PUBLIC_STEPS["3d"][2]
     slow = name.replace("fast", "humorscope")
-    exact = schedule(slow if slow != name and slow in PRESETS else "humorscope")[-1]
+    same = PRESETS[slow if slow != name and slow in PRESETS else "humorscope"]
+    exact = schedule(replace(same, contacts=PRESETS[name].contacts))[-1]
     assert whole[-1].weights == exact.weights and whole[-1].init_motion_frames == exact.init_motion_frames
     for steps in range(1, 80):
         phases = schedule(name, num_iters=(0, 0, steps))
