@@ -305,7 +305,8 @@ def sides_keep_their_names(data: Keypoints) -> Seen | None:
         return fine("left and right keep their places")
     listed = ", ".join(map(str, swaps[:6])) + (", …" if len(swaps) > 6 else "")
     told = f"left and right change places at frame {listed}"
-    meant, advice = "the detector has swapped them", "drop these frames in the Data tab, or correct the keypoints"
+    meant = "the detector has swapped them"
+    advice = "look in the Data tab whether they are doubted, drop the frames there, or correct the keypoints"
     if len(swaps) > MOST_SWAPS * len(data.points):
         return likely(told, meant, advice)
     return note(told, meant, advice)
