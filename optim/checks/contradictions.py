@@ -145,17 +145,27 @@ def find_doubts(points: np.ndarray) -> np.ndarray:
 def listed(codes: np.ndarray) -> tuple[Doubt, ...]:
     """The doubts of one person, with keypoints of one reason and one stretch of frames together.
 
+    Frames between that are not doubted, because nothing was seen in them, are bridged. Both legs on one, and exchanged
+    sides, are told together wherever their frames overlap.
+
     Args:
         codes: (T, 25) codes of reasons, with a minus where the keypoint is trusted nevertheless.
     """
-    runs: dict[tuple[int, int, int], list[int]] = {}
-    for keypoint in map(int, np.flatnonzero(codes.any(axis=0))):
-        for start, end in _runs_of_equals(codes[:, keypoint]):
-            if code := int(codes[start, keypoint]):
-                runs.setdefault((start, end, code), []).append(keypoint)
+    found: list[tuple[int, int, int, set[int]]] = []
+    for code in map(int, np.unique(codes[codes != TRUSTED])):
+        of_code = codes == code
+        columns = [[k] for k in range(codes.shape[1])] if abs(code) in (JUMP, LENGTH) else [list(range(codes.shape[1]))]
+        for column in columns:
+            frames = np.flatnonzero(of_code[:, column].any(axis=1))
+            for part in np.split(frames, np.flatnonzero(np.diff(frames) > _GAP + 1) + 1):
+                if len(part):
+                    start, end = int(part[0]), int(part[-1]) + 1
+                    points = {k for k in column if of_code[start:end, k].any()}
+                    same = next((one for one in found if one[:3] == (start, end, code)), None)
+                    found.append((start, end, code, points)) if same is None else same[3].update(points)
     return tuple(
-        Doubt(abs(code), start, end, tuple(points), trusted=code < 0)
-        for (start, end, code), points in sorted(runs.items())
+        Doubt(abs(code), start, end, tuple(sorted(points)), trusted=code < 0)
+        for start, end, code, points in sorted(found, key=lambda one: one[:3])
     )
 
 

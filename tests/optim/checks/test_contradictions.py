@@ -92,3 +92,16 @@ def test_the_check_tells_the_log_and_the_window_and_stops_nothing(walk, caplog):
     (row,) = run_checks(Contradictions(find_doubts(jump)), place="k", checks=contradictions.CHECKS)
     assert (fine.severity, row.severity, row.stops) == ("fine", "note", False)
     assert "frames 20 to 22: jumps away" in caplog.text and "--contradictions trusted" in row.advice
+
+
+def test_frames_that_were_not_seen_part_no_doubt_and_a_leg_is_told_once():
+    codes = np.zeros((30, 25), np.int8)
+    codes[[4, 6, 7], WRIST] = JUMP
+    codes[10:16, LEFT_LEG] = ONE_LEG
+    codes[12, LEFT_LEG[:2]] = TRUSTED
+    codes[20:22, WRIST] = codes[20:22, WRIST - 1] = -JUMP
+    assert listed(codes) == (
+        Doubt(JUMP, 4, 8, (WRIST,)),
+        Doubt(ONE_LEG, 10, 16, tuple(sorted(LEFT_LEG))),
+        Doubt(JUMP, 20, 22, (WRIST - 1, WRIST), trusted=True),
+    )

@@ -105,7 +105,6 @@ def _doubts(view: ViewModel, ui: UiState) -> Iterator[Command]:
         if psim.SmallButton(f"go##doubt {number}"):
             ui.go_to(view.scene.starts[b] + doubt.start, view.scene.clip_frames)
         tooltip("Go to its first frame")
-        psim.SameLine()
         psim.PushStyleColor(psim.ImGuiCol_Text, theme.rgba(theme.DIM if doubt.trusted else theme.WARN))
         psim.TextWrapped(f"{b + 1}: {doubt.text}" if several else doubt.text)
         psim.PopStyleColor()
