@@ -43,41 +43,42 @@ def guessed_focal(data: GuessedFocal) -> Seen | None:
         return note(told, "nobody is seen upright from head to foot, so that nothing else is known of it")
     low, high = found.quantile(0.16), found.quantile(0.84)
     range_told = f"{_short(low):,} to {_short(high):,} px"
-    choices = _choices(found, data)
+    offered = _offered(found, data)
+    choices = tuple(_choice(found, focal, data) for focal in offered)
+    advice = ", ".join(f"{focal:,} px puts the person at {_distance(found, focal):.1f} m" for focal in offered)
+    advice = f"if another one is right, give it with --focal: {advice}" if offered else ""
     if found.error > HARDLY * FOCAL_ERROR:
         meant = f"the picture hardly tells it (probably {range_told}); depth and size depend on it"
-        return Seen("note", told, meant, _advice(choices), choices=choices)
+        return Seen("note", told, meant, advice, choices=choices)
     meant = f"people on one floor say {_short(found.focal):,} px (probably {range_told})"
     away = abs(math.log(data.focal / found.focal)) / found.error
     if away > FAR_OFF:
-        return Seen("likely", told, meant, _advice(choices), choices=choices)
-    return Seen("note" if away > 1.0 else "fine", f"{told}; {meant}", "", _advice(choices), choices=choices)
+        return Seen("likely", told, meant, advice, choices=choices)
+    return Seen("note" if away > 1.0 else "fine", f"{told}; {meant}", "", advice, choices=choices)
 
 
-def _advice(choices: Sequence[Choice]) -> str:
-    offered = ", ".join(f"{choice.label} ({choice.help})" for choice in choices)
-    return f"if another one is right, give it with --focal: {offered}" if choices else ""
-
-
-def _choices(found: FocalEstimate, data: GuessedFocal) -> tuple[Choice, ...]:
-    """Focal lengths that differ from the guess and from each other."""
-    taken = [data.focal]
-    choices = []
+def _offered(found: FocalEstimate, data: GuessedFocal) -> list[int]:
+    """Focal lengths [px] that differ from the guess and from each other, the most likely one first."""
+    offered: list[int] = []
     for share in OFFERED:
         focal = _short(found.quantile(share))
-        if any(abs(math.log(focal / other)) < APART for other in taken):
-            continue
-        taken.append(focal)
-        choices.append(Choice(f"{focal:,} px", ("--focal", str(focal)), _camera(found, focal, data)))
-    return tuple(choices)
+        if all(abs(math.log(focal / other)) >= APART for other in (data.focal, *offered)):
+            offered.append(focal)
+    return offered
 
 
-def _camera(found: FocalEstimate, focal: float, data: GuessedFocal) -> str:
+def _choice(found: FocalEstimate, focal: int, data: GuessedFocal) -> Choice:
     view = found.view(focal)
     angle = 2 * math.degrees(math.atan(data.size[0] * data.pixel_aspect / (2 * focal)))
     looking = "level" if abs(view.pitch) < 1.0 else f"{abs(view.pitch):.0f}° {'down' if view.pitch < 0 else 'up'}"
-    away = view.distance * focal / view.focal
-    return f"{angle:.0f}° of view, person {away:.1f} m away, camera {view.height:.1f} m high, looking {looking}"
+    told = f"{angle:.0f}° of view, person {_distance(found, focal):.1f} m away, camera {view.height:.1f} m high"
+    return Choice(f"{focal:,} px", ("--focal", str(focal)), f"{told}, looking {looking}")
+
+
+def _distance(found: FocalEstimate, focal: float) -> float:
+    """Distance [m] of the first person with a focal length, from the nearest one that was compared."""
+    view = found.view(focal)
+    return view.distance * focal / view.focal
 
 
 def _short(focal: float) -> int:
