@@ -1,6 +1,6 @@
 """``humorscope tune``: search for better weights, solvers or presets with Optuna, over recorded runs or many clips.
 
-``--search`` names what may change: ``contact_vel`` (÷ 30 to × 30 of its present weight in stage 3), ``pose_prior@2``
+``--search`` names what may change: ``planted_vel`` (÷ 30 to × 30 of its present weight in stage 3), ``pose_prior@2``
 (in stage 2), ``motion_prior=1e-4:1e-2`` (a range), ``solver@3=lbfgs,lbfgs-gn``, ``preset=direct,gauss-newton``,
 ``flat_gain``. Where only weights of stage 3 are searched, each clip is fitted once, and every trial goes on from there
 for some iterations. Otherwise trials begin with the first stage that is concerned.

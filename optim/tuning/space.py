@@ -78,7 +78,7 @@ def parameters(texts: Sequence[str], phases: tuple[Phase, ...]) -> tuple[Paramet
     """
     found = [_parameter(text, phases) for text in texts]
     if not found:
-        raise InputError("--search: nothing to search; name at least one weight, such as contact_vel")
+        raise InputError("--search: nothing to search; name at least one weight, such as motion_prior")
     names = [one.name for one in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
