@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from optim.checks.contradictions import JUMP
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.recording.recording import Recording
@@ -33,6 +34,7 @@ from optim.session.edits import (
     RemoveBookmark,
     SetFloor,
     SetWeight,
+    TrustKeypoints,
 )
 from optim.session.session import Session
 from tests import fakes
@@ -42,7 +44,12 @@ PHASES = schedule("humorscope", "rgb", num_iters=(2, 2, 4), lbfgs_max_iter=4, tu
 
 
 def new_session(**options) -> Session:
-    return Session(fakes.problem("joints2d", frames=6, batch=2), schedule=PHASES, **options)
+    problem = fakes.problem("joints2d", frames=6, batch=2)
+    doubts = torch.zeros(2, 6, 25, dtype=torch.int8)
+    doubts[:, 1:3, 4] = JUMP
+    return Session(
+        replace(problem, observations=replace(problem.observations, doubts=doubts)), schedule=PHASES, **options
+    )
 
 
 def run_with_edits(session: Session, step) -> None:
@@ -59,6 +66,7 @@ def run_with_edits(session: Session, step) -> None:
     session.rewind(len(session.history) - 1)
     session.apply(Release("trans"))
     session.apply(DropFrames(2, 4))
+    session.apply(TrustKeypoints(True, 1, 3, keypoints=(4,)))
     session.apply(NameBranch("frozen"))
     while session.current.stage < 3:
         step()
