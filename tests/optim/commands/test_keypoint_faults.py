@@ -8,8 +8,13 @@ import pytest
 
 from optim.commands.keypoint_faults import PAGE, fits_table, main
 from optim.common.errors import InputError
-from optim.evaluation.keypoint_faults import Errors
+from optim.evaluation.keypoint_faults import Errors, fitted
+from optim.evaluation.protocols import Extract, Models
+from optim.schedule.stages import schedule
+from optim.session.session import Session
+from tests import fakes
 from tests.motions import write_walk
+from tests.viewer.fakes import capsule_body
 
 
 def test_tables_are_written_between_the_marks_of_a_page(tmp_path):
@@ -25,6 +30,15 @@ def test_tables_are_written_between_the_marks_of_a_page(tmp_path):
     assert "| one leg |" in found and "| all exchanged |" in found
     with pytest.raises(InputError, match="no clip of 300 frames"):
         main.__wrapped__(["--data", str(tmp_path), "--frames", "300", "--page", str(page)])
+
+
+def test_a_window_is_fitted_with_and_without_the_doubts():
+    problem = fakes.problem(frames=16, model=capsule_body)
+    motion = Session(problem, schedule=schedule("humorscope", num_iters=(1, 0, 0), lbfgs_max_iter=1)).fit.trajectory()
+    models = Models(problem.body, problem.pose_prior, problem.motion_prior, problem.init_state_prior)
+    found = fitted(Extract("made up", motion), models, "limb away", seed=0, num_iters=(1, 1, 0))
+    assert found.fault == "limb away" and set(found.by_stage) == {2}
+    assert all(error > 0 for error in found.by_stage[2])
 
 
 def test_errors_are_means_over_the_fits_of_a_fault():
