@@ -115,7 +115,7 @@ def _doubts(view: ViewModel, ui: UiState) -> Iterator[Command]:
 def _checks(rows: Sequence[Checked], ui: UiState) -> None:
     """Draw one line for each check: a dot in the colour of its severity, its name, and its sentence in a tooltip.
 
-    Other ways to read the data stand below it as buttons, where the fit can begin again.
+    Other ways to read the data stand between them as buttons, where the fit can begin again.
     """
     if not rows:
         return
@@ -127,16 +127,21 @@ def _checks(rows: Sequence[Checked], ui: UiState) -> None:
             psim.TextUnformatted(f"{row.check}: as assumed")
         else:
             psim.PushStyleColor(psim.ImGuiCol_Text, theme.rgba(_color(row)))
-            psim.TextWrapped(f"{row.check}: {row.told}")
+            psim.TextWrapped(f"{row.check}{', others:' if row.choices else f': {row.told}'}")
             psim.PopStyleColor()
         tooltip(row.told)
-        _choices(row.choices, ui)
+        if row.choices:
+            _choices(row.choices, ui)
+            psim.TextWrapped("; ".join(part for part in (row.seen, row.meant) if part))
+            tooltip(row.told)
 
 
 def _choices(choices: Sequence[Choice], ui: UiState) -> None:
     """One button for each other way to read the data; a click begins again with its flags."""
+    right, style = psim.GetCursorScreenPos()[0] + psim.GetContentRegionAvail()[0], psim.GetStyle()
     for number, choice in enumerate(choices):
-        if number:
+        width = psim.CalcTextSize(choice.label)[0] + 2 * style.FramePadding[0]
+        if number and psim.GetItemRectMax()[0] + style.ItemSpacing[0] + width < right:
             psim.SameLine()
         with disabled(not ui.opening.can_begin_again):
             if psim.SmallButton(choice.label):
