@@ -65,14 +65,16 @@ def _by_clip(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _lines(fits: dict[str, dict[str, list[Row]]]) -> Iterator[str]:
-    """A line for every fit, and one for the mean of every preset over the clips that all presets have."""
+    """A line for every fit, and one for the mean of each preset with several clips over those that all of them have."""
     for clip in dict.fromkeys(clip for of_preset in fits.values() for clip in of_preset):
         for preset, of_preset in fits.items():
             if clip in of_preset:
                 yield _line(clip, preset, [of_preset[clip]])
-    shared = [clip for clip in next(iter(fits.values())) if all(clip in of_preset for of_preset in fits.values())]
+    several = {preset: of_preset for preset, of_preset in fits.items() if len(of_preset) > 1}
+    first = next(iter(several.values()), {})
+    shared = [clip for clip in first if all(clip in of_preset for of_preset in several.values())]
     if len(shared) > 1:
-        for preset, of_preset in fits.items():
+        for preset, of_preset in several.items():
             yield _line(MEAN.format(len(shared)), preset, [of_preset[clip] for clip in shared])
 
 
