@@ -12,6 +12,7 @@ from optim.body.joints import CONTACT_JOINTS, RESTING_JOINTS
 from optim.objective.objective import Objective
 from optim.objective.terms import planted
 from optim.objective.terms.scene import Scene, residual_of
+from optim.objective.unknown_motion import weighed
 from optim.session.fit import Fit
 from optim.session.history import Snapshot
 
@@ -54,7 +55,8 @@ def _values(fit: Fit, snapshot: Snapshot) -> np.ndarray:
         with torch.no_grad():
             scene = Scene(problem, objective.seen, objective.predict(snapshot.variables))
             for term in terms:
-                residual = phase.weight(term.weight) * objective.scale(term) * residual_of(term)(scene)
+                value = weighed(residual_of(term)(scene), objective.factor(term))
+                residual = phase.weight(term.weight) * objective.scale(term) * value
                 frames = functional.pad(residual, (0, 0, int(term.axis == "steps"), 0))
                 places = [RESTING_JOINTS.index(joint) for joint in JOINTS_OF[term.module]]
                 if frames.shape[2] == len(places):  # a term of a user's own may have other joints

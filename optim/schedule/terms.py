@@ -200,13 +200,15 @@ TERMS: tuple[Term, ...] = (
          Weights(_stage_3(10.0, 1000.0)), stage=3, needs=("nodes",)),
     Term("planted_vel", "m²", "½ Σ s_t ‖j_t − j_{t−1}‖², s = max(c − 0.2, 0) / 0.8, or low and slow", "planted",
          "planted joints stand still",
-         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", axis="steps", holds=True),
+         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", axis="steps", holds=True,
+         where_unknown="weakened"),
     Term("planted_height", "m²", "½ Σ s · max(|j_z − h_j| − 0.005, 0)², h_j resting height", "planted",
          "planted joints are at the height at which the body rests on them",
-         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", holds=True),
+         Weights(planted=_stage_3(100.0, 10000.0)), stage=3, joins="refine", holds=True,
+         where_unknown="weakened"),
     Term("floor_penetration", "m²", "½ Σ max(h_j − 0.005 − j_z, 0)², h_j resting height", "planted",
          "no joint is so low that the body would be below the floor",
-         Weights(planted=_stage_3(300.0, 30000.0)), stage=3, joins="refine"),
+         Weights(planted=_stage_3(300.0, 30000.0)), stage=3, joins="refine", where_unknown="weakened"),
 )  # fmt: skip
 """All loss terms, in the order in which they are summed."""
 
