@@ -536,6 +536,8 @@ OPTIONS = options_of(Settings)
 """Every option of ``Settings``, by the name of its field."""
 OF_ONE_RUN = frozenset(name for name, one in OPTIONS.items() if one.of_one_run) | {"notices"}
 """Fields that a resumed run does not inherit."""
+_FOLLOWING = ("preset", "observations")
+"""Fields that follow from other flags where their own is not given."""
 MODEL_FILES = tuple(name for name, one in OPTIONS.items() if one.group == MODELS)
 """Fields that name the files of models. The files may lie elsewhere when a run is resumed."""
 
@@ -543,6 +545,15 @@ MODEL_FILES = tuple(name for name, one in OPTIONS.items() if one.group == MODELS
 def of_the_fit(settings: Settings) -> dict[str, Any]:
     """The settings that say what is fitted and how, without those of one run such as its folder."""
     return {item.name: getattr(settings, item.name) for item in fields(settings) if item.name not in OF_ONE_RUN}
+
+
+def chosen_for_the_fit(settings: Settings) -> dict[str, Any]:
+    """The settings of the fit that differ from the defaults, and those that otherwise follow from other flags.
+
+    Without the latter a preset or observations equal to the default would be taken as not chosen.
+    """
+    given = {name: value for name, value in settings.given.items() if name not in OF_ONE_RUN}
+    return given | {name: getattr(settings, name) for name in _FOLLOWING}
 
 
 def flag_of(name: str) -> str:

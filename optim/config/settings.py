@@ -9,7 +9,7 @@ from optim.common.errors import InputError
 from optim.config.declaring import check_values
 from optim.config.flags import WITHOUT_EFFECT, dest, read_flags
 from optim.config.formats import formats_of
-from optim.config.options import OF_ONE_RUN, OPTIONS, HumorFlags, Settings, flag_of
+from optim.config.options import OF_ONE_RUN, OPTIONS, HumorFlags, Settings, chosen_for_the_fit, flag_of
 from optim.config.sources import kind_of, sources
 from optim.schedule.presets import PRESETS, usual_preset
 from optim.schedule.weights import WEIGHT_FLAGS
@@ -67,27 +67,27 @@ def settings_from(options: Mapping[str, Any]) -> Settings:
         flag = flag_of(name)
         if name in OF_ONE_RUN:
             raise InputError(f"{flag}: a session from a script has no use for it; it is a flag of the command line")
-        if isinstance(value, (list, tuple)):
-            words += [flag, *map(str, value)]
-        else:
-            words.append(flag if value is True else f"{flag}={value}")
+        words += _words(flag, value)
     return parse(words)
 
 
 def words_of_fit(settings: Settings) -> list[str]:
     """Words of a command line that sets the same fit; flags of one run, such as ``--record``, are left out."""
     words: list[str] = []
-    for name, value in settings.given.items():
-        if name in OF_ONE_RUN or name not in OPTIONS:
-            continue
-        if isinstance(value, tuple):
-            words += [flag_of(name), *map(str, value)]
-        else:
-            words.append(flag_of(name) if isinstance(value, bool) else f"{flag_of(name)}={value}")
+    for name, value in chosen_for_the_fit(settings).items():
+        if name in OPTIONS:
+            words += _words(flag_of(name), value)
     for flag, term in WEIGHT_FLAGS.items():
         if term in settings.weights:
             words += [flag, *map(repr, settings.weights[term])]
     return words
+
+
+def _words(flag: str, value: Any) -> list[str]:
+    """A flag that is given and its value as words of a command line. A flag for yes or no has no value."""
+    if isinstance(value, (list, tuple)):
+        return [flag, *map(str, value)]
+    return [flag] if isinstance(value, bool) else [f"{flag}={value}"]
 
 
 def _choose_observations(given: dict[str, Any]) -> None:

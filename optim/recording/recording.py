@@ -20,7 +20,7 @@ from torch import Tensor
 
 from optim.common.errors import InputError
 from optim.config.declaring import check_values, has_type
-from optim.config.options import OF_ONE_RUN
+from optim.config.options import OF_ONE_RUN, chosen_for_the_fit
 from optim.config.settings import Settings
 from optim.objective.objective import Evaluation, TermValue
 from optim.problem.problem import Problem
@@ -511,10 +511,9 @@ def _checked(recorded: dict[str, Any], path: Path) -> Settings:
 
 
 def _of_the_fit(settings: Settings) -> dict[str, Any]:
-    """The preset, and the settings that differ from the defaults and concern the fit itself."""
-    given = {name: value for name, value in settings.given.items() if name not in OF_ONE_RUN}
-    given["preset"] = settings.preset
-    return {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
+    """The settings that were chosen for the fit itself, with absolute paths."""
+    chosen = chosen_for_the_fit(settings)
+    return {name: value.absolute() if isinstance(value, Path) else value for name, value in chosen.items()}
 
 
 def _names(session: Session) -> Names:

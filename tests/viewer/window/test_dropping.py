@@ -173,3 +173,19 @@ def test_a_fit_begins_again_with_what_it_was_asked_for_and_further_flags(monkeyp
     commands.begin_again(settings, ("--focal", "1700"))
     again = parse(became[0][1][3:])
     assert again == replace(settings, focal=1700.0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--observations", "joints2d", "--preset", "fast"),
+        ("--data", "getup", "--observations", "joints3d", "--preset", "reference", "--seed", "0"),
+        ("--preset", "humorscope", "--stage3-no-tune-init-state"),
+    ],
+)
+def test_what_equals_a_default_stays_chosen_when_a_fit_begins_again(monkeypatch, given):
+    became = []
+    monkeypatch.setattr(commands.os, "execv", lambda *words: became.append(words))
+    settings = parse(given)
+    commands.begin_again(settings, ())
+    assert parse(became[0][1][3:]) == settings
