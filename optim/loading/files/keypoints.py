@@ -114,8 +114,11 @@ def read_checked_keypoints(
         )
     if made_for is None:
         require_pixels(found, name="keypoints", path=path)
-    others = [follow(people, person=number)[0] for number in range(1, min(int(counts.max()), MOST_PEOPLE) + 1)]
-    everybody = [found, *(one for one in others if not _same(one, found))]
+    everybody = [found]
+    for number in range(1, min(int(counts.max()), MOST_PEOPLE) + 1):
+        other, _ = follow(people, person=number)
+        if not any(_same(other, one) for one in everybody):
+            everybody.append(other)
     if made_for is not None and image_size is not None:
         for points in everybody:
             points[..., :2] *= np.array(image_size) / np.array(made_for)

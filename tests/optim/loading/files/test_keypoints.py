@@ -144,6 +144,22 @@ def test_everybody_in_a_file_is_returned_once_with_the_followed_person_first(tmp
     assert len(alone.everybody) == 1
 
 
+def test_a_bystander_whom_two_numbers_follow_is_returned_once(tmp_path):
+    """One who crosses the picture is the first from the left at the beginning, and the third when another one comes."""
+    fitted, crossing, late = 1.5 * walker(BODY_25, frames=30), walker(BODY_25, frames=30), walker(BODY_25, frames=30)
+    fitted[..., 2] = 0.9
+    crossing[..., 0] += np.linspace(-100.0, 500.0, 30)[:, None]
+    late[..., 0] -= 250.0
+    late[:-1] = 0.0
+    folder = write_openpose(tmp_path / "k", fitted, crossing, late)
+    first, third = (read_keypoints(folder, person=number) for number in (1, 3))
+    np.testing.assert_array_equal(first, third)
+    found = read_checked_keypoints(folder).everybody
+    assert len(found) == 2
+    np.testing.assert_allclose(found[0], fitted, rtol=1e-6)
+    np.testing.assert_allclose(found[1], crossing, rtol=1e-6)
+
+
 def test_nobody_else_takes_the_place_of_who_has_left(tmp_path):
     left, right = walker(BODY_25), walker(BODY_25, shift=900.0)
     left[3:] = 0.0
