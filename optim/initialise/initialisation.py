@@ -72,8 +72,19 @@ def _seen_place(problem: Problem, variables: Variables) -> Tensor:
     root = root_matrix(variables["root_orient"][:, first])
     found = body_points(problem, trans[:, first], root, pose, variables["betas"], Parts(keypoints=True))
     assert found.keypoints is not None
-    depth = depth_from_bones(found.keypoints[:, 0], seen.joints2d, problem.camera)
+    depth = depth_from_bones(found.keypoints[:, 0], _without_doubted(seen.joints2d, seen.doubted), problem.camera)
     return torch.cat((trans[..., :2], depth[:, None, None].expand(*trans.shape[:2], 1)), dim=-1)
+
+
+def _without_doubted(points: Tensor, doubted: Tensor) -> Tensor:
+    """Keypoints (B, T, 25, 3) with confidence 0 where they are doubted (B, T, 25).
+
+    A sub-sequence in which no frame would keep half as many as its best one stays as it is.
+    """
+    trusted = points.clone()
+    trusted[..., 2] *= ~doubted
+    left, most = ((each[..., 2] > 0).sum(-1).amax(1) for each in (trusted, points))
+    return torch.where((2 * left >= most)[:, None, None, None], trusted, points)
 
 
 def _align(problem: Problem, variables: dict[str, Tensor], preset: Preset) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from optim.checks.contradictions import JUMP
 from optim.common.rotations import axis_angle_to_matrix, geodesic_angle
 from optim.initialise.initialisation import enter_stage_3, initial_variables
 from optim.problem.missing_frames import fill_missing, fill_missing_rotations
@@ -49,6 +50,24 @@ def test_aligned_start_is_near_the_body_whatever_is_missing(modality, gap):
     assert float(geodesic_angle(root_matrix(truth["root_orient"]), true_root).max()) < 0.7, (
         "the spine bends, so not nearer"
     )
+
+
+def test_the_first_depth_does_not_follow_doubted_keypoints():
+    """A jump lengthens bones in the frame that tells the depth. Where most are doubted, they count all the same."""
+    problem = fakes.problem("joints2d", frames=4)
+    seen, codes = problem.observations, torch.zeros(1, 4, 25, dtype=torch.int8)
+    spoilt = seen.joints2d.clone()
+    spoilt[:, 0, 4, :2] += 900.0
+    codes[:, 0, 4] = JUMP
+
+    def depth(**observed):
+        found = initial_variables(replace(problem, observations=replace(seen, **observed)), OURS)
+        return float(found["trans"][0, 0, 2])
+
+    other_frame = depth(joints2d=seen.joints2d[:, [1, 1, 2, 3]])
+    assert depth(joints2d=spoilt) < 0.8 * other_frame
+    assert depth(joints2d=spoilt, doubts=codes) == other_frame
+    assert depth(doubts=torch.full_like(codes, JUMP)) == depth()
 
 
 def test_start_without_enough_points_is_the_published_one():
