@@ -104,6 +104,8 @@ class Contradictions:
     """What ``find_doubts`` found in the keypoints of a clip."""
 
     codes: np.ndarray  # (T, 25)
+    trusted: bool = False
+    """Whether this run trusts all keypoints nevertheless."""
 
 
 @dataclass(frozen=True)
@@ -177,12 +179,12 @@ def agree(data: Contradictions) -> Seen:
     longest = sorted(found, key=lambda doubt: (doubt.start - doubt.end) * len(doubt.keypoints))
     told = "; ".join(doubt.text for doubt in longest[:MOST_TOLD])
     more = f"; and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
-    return note(
-        told + more,
-        "the detector has taken something else for them",
-        "their confidence is lowered, except with --preset reference; the Data tab lists them and can trust them again,"
-        " and --contradictions trusted leaves all as they are",
+    lowered = (
+        "their confidence is lowered; the Data tab lists them and can trust them again, and --contradictions trusted"
+        " leaves all as they are"
     )
+    kept = "they weigh as all others in this fit; --contradictions doubted lowers their confidence"
+    return note(told + more, "the detector has taken something else for them", kept if data.trusted else lowered)
 
 
 def _rows(names: Sequence[str], side: str) -> list[int]:
@@ -376,6 +378,6 @@ CHECKS = (
         Contradictions,
         agree,
         f"nothing leaves its place by {100 * SMALLEST:.0f} cm in one frame and returns in one, sides and legs keep"
-        f" apart, and limbs are up to {TOO_LONG:g} times too long",
+        f" apart, and no limb is longer than {TOO_LONG:g} times what it can be",
     ),
 )

@@ -82,8 +82,10 @@ def load_source(settings: Settings) -> Clip:
     place = settings.data_path or clip.name
     if clip.observations.joints2d is not None:
         codes = find_doubts(clip.observations.joints2d[0].numpy())
-        seen = replace(clip.observations, doubts=torch.from_numpy(codes)[None] if codes.any() else None)
-        rows = run_checks(Contradictions(codes), place=place)
+        trusted = (settings.contradictions or PRESETS[settings.preset].contradictions) == "trusted"
+        doubts = None if trusted or not codes.any() else torch.from_numpy(codes)[None]
+        seen = replace(clip.observations, doubts=doubts)
+        rows = run_checks(Contradictions(codes, trusted), place=place)
         clip = replace(clip, observations=seen, checked=clip.checked + rows)
     visible = {name: mask[0].numpy() for name, mask in clip.observations.visible.items()}
     evidence = Evidence(visible, floor_known=clip.camera is None or clip.floor_known)
@@ -110,8 +112,6 @@ def load_problem(settings: Settings) -> Problem:
                 f" {source.name} has none; take --preset humorscope"
             )
         seen, truth, from_input = canonicalised(seen, truth, source.body)
-    if (settings.contradictions or PRESETS[settings.preset].contradictions) == "trusted":
-        seen = replace(seen, doubts=None)
     return Problem(
         observations=seen,
         body=source.body,

@@ -9,7 +9,7 @@ import torch
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.loading.demo import find_clip, read_demo
-from optim.loading.problem import load_problem, load_session
+from optim.loading.problem import load_problem, load_session, load_source
 from tests.motions import walk_arrays, write_demo, write_walk
 
 
@@ -142,3 +142,23 @@ def test_contradicting_keypoints_are_doubted_unless_a_flag_or_the_reference_trus
     assert torch.equal(doubted.joints2d, reference.joints2d)
     forced = load("--data-path", path, "--preset", "reference", "--contradictions", "doubted").observations
     assert torch.equal(forced.doubts, doubted.doubts)
+
+
+@pytest.mark.parametrize(
+    ("flags", "lowered"),
+    [
+        ((), True),
+        (("--contradictions", "trusted"), False),
+        (("--preset", "reference"), False),
+        (("--preset", "reference", "--contradictions", "doubted"), True),
+    ],
+)
+def test_the_note_on_contradicting_keypoints_says_what_this_run_does_with_them(tmp_path, flags, lowered):
+    clip = read_demo(find_clip("default_walk_turn"))
+    points = clip.joints2d[:30].copy()
+    points[12:15, 7, :2] += 200
+    np.savez(tmp_path / "k.npz", joints2d=points, camera_matrix=clip.camera_matrix, fps=30.0)
+    source = load_source(parse(["--data-path", str(tmp_path / "k.npz"), *flags]))
+    (row,) = (row for row in source.checked if row.check == "contradicting keypoints")
+    assert row.severity == "note" and ("their confidence is lowered" in row.advice) == lowered
+    assert (source.observations.doubts is not None) == lowered
