@@ -46,7 +46,7 @@ class Timed:
     root_relative_cm: float | None
     """Mean distance of the 22 joints with the root joints on each other."""
     reprojection_px: float | None
-    """Median reprojection error of the keypoints that enter the loss."""
+    """Median reprojection error of the keypoints that weigh and are not doubted."""
     skate_mm: float
     """Mean horizontal move [mm/frame] of feet near the floor."""
     motion: Stitched
@@ -82,7 +82,7 @@ def _errors(motion: Stitched, problem: Problem) -> tuple[float | None, float | N
 
 
 def reprojection_px(motion: Stitched, problem: Problem) -> float | None:
-    """Median reprojection error [px] of the keypoints that enter the loss; None where there are none."""
+    """Median reprojection error [px] of the keypoints that count; None where there are none."""
     seen, body = problem.observations, problem.body
     if seen.joints2d is None or problem.camera is None:
         return None
@@ -91,7 +91,7 @@ def reprojection_px(motion: Stitched, problem: Problem) -> float | None:
     with torch.no_grad():
         points = body.keypoints25(*body.joints_and_vertices(*pose, ids))[:, 0]
         apart = (problem.camera.project(points[None]) - seen.keypoints).norm(dim=-1)
-    return float(apart[seen.keypoint_weights[..., 0] > 0].median())
+    return float(apart[seen.counted_keypoints].median())
 
 
 def skate_mm(motion: Stitched, problem: Problem) -> float:

@@ -68,11 +68,11 @@ class Reprojection:
     error_px: np.ndarray
     """(B, T, 25) distance in the image; NaN where nothing was detected."""
     used: np.ndarray
-    """(B, T, 25) bool: keypoints that enter the loss (detected, and not neck or hips)."""
+    """(B, T, 25) bool: keypoints that count (detected, not doubted, and not neck or hips)."""
 
     @property
     def mean_px(self) -> np.ndarray:
-        """Mean error (B, T) [px] of the keypoints that enter the loss; NaN in frames without any."""
+        """Mean error (B, T) [px] of the keypoints that count; NaN in frames without any."""
         count = self.used.sum(-1)
         total = np.where(self.used, self.error_px, 0.0).sum(-1)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
@@ -221,7 +221,7 @@ def reprojection(fit: Fit, snapshot: Snapshot | None = None) -> Reprojection | N
     assert keypoints is not None
     apart = (problem.camera.project(keypoints) - seen.keypoints).norm(dim=-1)
     apart = torch.where(seen.visible["joints2d"], apart, torch.full_like(apart, torch.nan))
-    return Reprojection(apart.numpy(), (seen.keypoint_weights[..., 0] > 0).numpy())
+    return Reprojection(apart.numpy(), seen.counted_keypoints.numpy())
 
 
 def data_distance(fit: Fit, snapshot: Snapshot | None = None) -> tuple[np.ndarray, str]:

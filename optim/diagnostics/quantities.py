@@ -99,7 +99,9 @@ QUANTITIES = {
         "mean distance of the key vertices where sub-sequences of the batch under way overlap",
         digits=2,
     ),
-    "mean_px": Quantity("reprojection", "px", "mean distance of projected and detected keypoints that enter the loss"),
+    "mean_px": Quantity(
+        "reprojection", "px", "mean distance of projected and detected keypoints that weigh and are not doubted"
+    ),
 }
 """Name of the field with the values → the quantity. The motion that a roll-out encodes is that of stage 2; its missing
 frames are bridged if the preset says so."""

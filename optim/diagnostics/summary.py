@@ -21,7 +21,7 @@ class StageFigures:
     minutes: float
     loss: float
     reprojection_px: float
-    """Median over the keypoints that enter the loss [px]."""
+    """Median over the keypoints that weigh and are not doubted [px]."""
     skate_mm: float
     """Mean horizontal move [mm/frame] of feet near the floor."""
     penetration_cm: float

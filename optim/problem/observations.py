@@ -153,6 +153,11 @@ class Observations:
         return squared
 
     @cached_property
+    def counted_keypoints(self) -> Tensor:
+        """Mask (B, T, 25) of the 2D keypoints that figures of the fit count: those that weigh and are not doubted."""
+        return (self.keypoint_weights[..., 0] > 0) & ~self.doubted
+
+    @cached_property
     def keypoints(self) -> Tensor:
         """Image positions (B, T, 25, 2) [px] of the 2D keypoints; 0 where not seen."""
         assert self.joints2d is not None

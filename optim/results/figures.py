@@ -104,7 +104,7 @@ def per_frame(result: FitResult, stage: str | None = None) -> dict[str, np.ndarr
 
 
 def reprojection(result: FitResult, stage: str | None = None) -> Tensor | None:
-    """Mean distance in the image (T,) [px] of the keypoints that enter the loss. None without keypoints or camera."""
+    """Mean distance in the image (T,) [px] of the keypoints that count. None without keypoints or camera."""
     seen, camera, body = result.observations, result.camera, result.body
     if seen is None or seen.joints2d is None or camera is None:
         return None
@@ -113,7 +113,7 @@ def reprojection(result: FitResult, stage: str | None = None) -> Tensor | None:
     parts = (motion.trans, motion.root_orient, motion.pose_body, motion.betas)
     keypoints = body.keypoints25(*body.joints_and_vertices(*parts, ids))
     apart = (camera.project(keypoints) - seen.keypoints).norm(dim=-1)[0]
-    used = seen.keypoint_weights[0, ..., 0] > 0
+    used = seen.counted_keypoints[0]
     total = torch.where(used, apart, torch.zeros_like(apart)).sum(-1)
     return torch.where(used.any(-1), total / used.sum(-1).clamp_min(1), torch.nan)
 

@@ -274,7 +274,7 @@ def _joined(parts: Iterable[FitResult], intervals: Sequence[tuple[int, int]], *,
 
 def _seen_by(problem: Problem, index: int) -> Observations:
     seen = problem.observations
-    names = ("joints3d", "verts3d", "points3d", "joints2d", "seq_interval")
+    names = ("joints3d", "verts3d", "points3d", "joints2d", "doubts", "seq_interval")
     cut = {name: value[index : index + 1] for name in names if (value := getattr(seen, name)) is not None}
     return Observations(**cut)
 

@@ -61,7 +61,7 @@ def figures_of(problem: Problem, prediction: Prediction, encoded: Trajectory | N
         shown, places = seen.visible["verts3d"], seen.masked("verts3d").values
         found["observed_cm"] = lambda p: 100.0 * (there(p.points.verts3d) - places)[shown].norm(dim=-1).mean()
     elif seen.joints2d is not None and problem.camera is not None and prediction.points.keypoints is not None:
-        camera, spots, counted = problem.camera, seen.keypoints, seen.keypoint_weights[..., 0] > 0
+        camera, spots, counted = problem.camera, seen.keypoints, seen.counted_keypoints
         found["observed_px"] = lambda p: (
             (camera.project(there(p.points.keypoints)) - spots)[counted].norm(dim=-1).mean()
         )

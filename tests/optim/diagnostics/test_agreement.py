@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from optim.checks.contradictions import JUMP, TRUSTED
 from optim.common.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from optim.diagnostics.agreement import PREVIOUS, angle_deg, joint_agreement, overlap_disagreement, reprojection
 from optim.diagnostics.quantities import PAIR
+from optim.objective.objective import Objective
 from optim.objective.prediction import Parts, body_points
 from optim.problem.camera import IGNORED_KEYPOINTS
 from optim.problem.observations import PreviousBatch
 from optim.problem.problem import Problem
 from optim.schedule.stages import schedule
+from optim.sensitivity.figures import figures_of
 from optim.session.session import Session
 from tests import fakes
 
@@ -150,6 +153,31 @@ def test_reprojection_finds_planted_errors():
     assert not found.used[..., list(IGNORED_KEYPOINTS)].any() and found.used.sum() == 2 * FRAMES * 22 - 1 - 22
     assert found.mean_px[1, 2] == pytest.approx(5.0 / 22, abs=1e-2)
     assert np.isnan(found.mean_px[0, 3]) and np.isfinite(found.mean_px).sum() == 2 * FRAMES - 1
+
+
+def test_figures_do_not_count_doubted_keypoints():
+    """They are what a fit of the same keypoints without the doubted ones has, at the same variables."""
+    session = session_of(fakes.problem("joints2d", frames=FRAMES))
+    seen, here = session.problem.observations, session.current
+    doubted = torch.zeros(1, FRAMES, 25, dtype=torch.bool)
+    doubted[0, 2:4, 4] = doubted[0, 3, 7] = True
+    spoilt, without = seen.joints2d.clone(), seen.joints2d.clone()
+    spoilt[..., :2][doubted] += 300.0
+    without[..., 2][doubted] = 0.0
+    ways = [
+        replace(seen, joints2d=spoilt, doubts=torch.where(doubted, JUMP, TRUSTED).to(torch.int8)),
+        replace(seen, joints2d=without),
+        replace(seen, joints2d=spoilt),
+    ]
+    told, expected, trusted = (reprojection(session.fit, replace(here, observations=way)).mean_px for way in ways)
+    np.testing.assert_allclose(told, expected, rtol=1e-6)
+    assert (trusted > told + 5.0).tolist() == [[frame in (2, 3) for frame in range(FRAMES)]]
+    prediction = Objective(session.problem, here.schedule[0], here.prior_frame).predict(here.variables)
+    told, expected, trusted = (
+        float(figures_of(replace(session.problem, observations=way), prediction, None)["observed_px"](prediction))
+        for way in ways
+    )
+    assert told == pytest.approx(expected, rel=1e-6) and trusted > told + 2.0
 
 
 def test_no_keypoints_no_reprojection(seen_in_3d):

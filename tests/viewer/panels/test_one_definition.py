@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import assets
 from optim.body.joints import JOINT_NAMES, RESTING_HEIGHT, RESTING_JOINTS
+from optim.checks.contradictions import JUMP
 from optim.diagnostics.agreement import data_distance, joint_agreement, overlap_disagreement, reprojection
 from optim.diagnostics.causes import table
 from optim.diagnostics.drift import drift
@@ -251,8 +253,13 @@ def test_heights_of_floors_are_the_same_numbers_everywhere(open_fit, monkeypatch
     assert f"and {height} apart" in said
 
 
-def test_reprojection_is_the_same_number_everywhere(open_fit, tmp_path):
-    window = open_fit("joints2d")
+def test_reprojection_is_the_same_number_everywhere(open_window, tmp_path):
+    session = conftest.fit("joints2d")
+    seen = session.problem.observations
+    doubts = torch.zeros(seen.joints2d.shape[:3], dtype=torch.int8)
+    doubts[:, 2:4, 7] = JUMP
+    problem = replace(session.problem, observations=replace(seen, doubts=doubts))
+    window = open_window(lambda: Session(problem, schedule=session.schedule))
     to_stage_3(window)
     expected = reprojection(window.session.fit).mean_px
     result = of_session(window.session.fit)[0]
