@@ -513,6 +513,14 @@ class Settings:
             flat_iterations=self.flat_iterations,
         )
 
+    def under(self, preset: str) -> tuple[Phase, ...]:
+        """The phases of the fit under another preset, with all other settings as they are.
+
+        Raises:
+            InputError: There is no such preset, or the settings do not fit to it.
+        """
+        return replace(self, preset=preset).schedule()
+
     def _split_weights(self) -> dict[str, tuple[float, ...]]:
         """Weights that are added because the clip is split. They are empty if it is not."""
         return {} if self.rgb_seq_len is None else dict(split_weights(self.data_weights))

@@ -44,9 +44,9 @@ def load_session(settings: Settings) -> Session:
         problem = replace(problem, asked_overlap=split.asked_overlap)
         if len(split) > settings.batch_size:
             batches = Batches(problem, planned(problem, split, settings.batch_size))
-            return Session(batches.problem(0), schedule=settings.schedule(), batches=batches)
+            return Session(batches.problem(0), schedule=settings.schedule(), batches=batches, under=settings.under)
         problem = sub_problem(problem, split.intervals)
-    return Session(problem, schedule=settings.schedule())
+    return Session(problem, schedule=settings.schedule(), under=settings.under)
 
 
 def load_batches(settings: Settings) -> BatchedFit:

@@ -66,9 +66,9 @@ def load_recorded(settings: Settings) -> Session:
         init_state_prior=load_init_state_prior(settings.init_motion_prior),
     )
     if intervals is None:
-        return Session(problem, schedule=settings.schedule())
+        return Session(problem, schedule=settings.schedule(), under=settings.under)
     batches = Batches(problem, intervals)
-    return Session(batches.problem(0), schedule=settings.schedule(), batches=batches)
+    return Session(batches.problem(0), schedule=settings.schedule(), batches=batches, under=settings.under)
 
 
 def _gender(body_file: Path | None) -> str:

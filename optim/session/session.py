@@ -28,6 +28,7 @@ from optim.problem.missing_frames import bridged, wait_for_the_first_seen
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import X_0, Packing, covered, packing
+from optim.schedule import stages
 from optim.schedule.phases import Phase
 from optim.session.card import session_card
 from optim.session.fit import Batches, Fit
@@ -97,6 +98,8 @@ class Session:
             all are in one history. None: there is only this one.
         observed: Observations of every batch, where each batch has a session of its own. The phases are chosen by all
             of them. None: those of ``batches`` or of the problem.
+        under: Makes the schedule under another preset with what else was asked for, such as ``Settings.under``. None:
+            the default schedule of the preset.
 
     Raises:
         InputError: The schedule has no phase.
@@ -112,11 +115,12 @@ class Session:
         memory_limit: int = DEFAULT_LIMIT,
         batches: Batches | None = None,
         observed: Iterable[Observations] | None = None,
+        under: Callable[[str], tuple[Phase, ...]] | None = None,
     ) -> None:
         if not schedule:
             raise InputError("the schedule has no phase with steps; give num_iters with at least one step")
         self.seed = seed
-        self._given, self.batches = problem, batches
+        self._given, self.batches, self._under = problem, batches, under
         self._planned = schedule = self.suited(schedule) if observed is None else suited(schedule, observed)
         self._objective_used: Objective | None = None
         self._waiting: _Iteration | None = None
@@ -149,6 +153,15 @@ class Session:
         """Whether this is the end of the schedule in the last batch."""
         return self.current.done and self.current.batch == self.batch_count - 1
 
+    def under(self, preset: str) -> tuple[Phase, ...]:
+        """The schedule that this fit would have begun with under another preset.
+
+        Raises:
+            InputError: There is no such preset, or what was asked for does not fit to it.
+        """
+        planned = stages.schedule(preset, self.problem.data_type) if self._under is None else self._under(preset)
+        return self.suited(planned)
+
     @property
     def batch_count(self) -> int:
         """Number of batches that are fitted one after the other."""
@@ -179,8 +192,13 @@ class Session:
         return self._go_to(self._enter(here, next_phase, cause=PHASE))
 
     def step_on(self, interrupt: Interrupt | None = None) -> Snapshot:
-        """Do one iteration in the current phase, even if the phase has ended; see ``step_iteration``."""
-        return self._step(self.current, interrupt)
+        """Do one iteration in the current phase, even if the phase has ended; see ``step_iteration``.
+
+        Planting joints anew is no iteration: where that is due, it and the iteration after it are done.
+        """
+        before = self.current
+        after = self._step(before, interrupt)
+        return self._step(after, interrupt) if after is not before and after.cause == CONTACTS else after
 
     def step_outer(self, interrupt: Interrupt | None = None) -> Snapshot:
         """Run to the end of the current outer step (one call of torch's L-BFGS)."""

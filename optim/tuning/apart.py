@@ -16,12 +16,10 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from optim.common.errors import InputError
-from optim.schedule.stages import schedule
 from optim.session.edits import Edit
 from optim.session.session import Session
 from optim.tuning.choosing import baseline, front
@@ -85,7 +83,7 @@ def search_of(
         phases, start = (phase,), here.id
         fit = WarmFit(CLIP, session.apart(), searched)
     else:
-        fit = StageFit(CLIP, session, partial(schedule, data_type=session.problem.data_type), searched)
+        fit = StageFit(CLIP, session, searched)
         start = fit.start_id
     how = {"snapshot": start, "loss": float(session.history[start].evaluation.total), "iterations": WARM_ITERATIONS}
     how["schedule"] = zlib.crc32(repr(phases).encode())

@@ -1,12 +1,11 @@
 """Fits from which trials begin, kept in a folder beside the study, so that processes that share it make each once.
 
-A fit is in a run file, under a name that says what it was made from. Two processes that make the same fit at the same
-time get the same one, and the second replaces the first.
+A fit is in a run file, under a name that says what it was made from, and by which version of this program. Two
+processes that make the same fit at the same time get the same one, and the second replaces the first.
 """
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
@@ -15,7 +14,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from optim.common.writing import file_name
+from optim.common.versions import PACKAGES, versions
+from optim.common.writing import file_name, replacing
 from optim.problem.problem import Problem
 from optim.recording.recording import Recording, recorded_session
 from optim.recording.runfile import RunFile
@@ -41,23 +41,21 @@ class FinishedFit:
         Raises:
             InputError: The file is damaged, or the folder cannot be written to.
         """
-        key = zlib.crc32(repr((upto, session.schedule, checksum(session.problem))).encode())
+        known = versions()
+        made_by = tuple(known.get(name) for name in PACKAGES)
+        key = zlib.crc32(repr((upto, session.schedule, checksum(session.problem), made_by)).encode())
         path = self.folder / f"{file_name(self.clip, otherwise='clip')}-{key:08x}.humorscope"
         if path.exists():
             Recording(RunFile(path, mode="read")).restore(session)
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}")
-        part.unlink(missing_ok=True)
-        recording = recorded_session(session, path=part)
-        try:
-            finish(session)
-            recording.follow(session)
-            recording.file.close()
-            os.replace(part, path)
-        finally:
-            recording.file.close()
-            part.unlink(missing_ok=True)
+        with replacing(path) as part:
+            part.unlink(missing_ok=True)  # left by a process that was killed
+            recording = recorded_session(session, path=part)
+            try:
+                finish(session)
+                recording.follow(session)
+            finally:
+                recording.file.close()
         Recording(RunFile(path, mode="read")).restore(session)
 
 

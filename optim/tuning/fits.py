@@ -7,11 +7,10 @@ parameter acts, and runs to the end of its schedule (``StageFit``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
-from optim.schedule.phases import Phase
 from optim.session.edits import Edit, Plan, RestartSolver, SetWeights, StartAgain
 from optim.session.history import Snapshot
 from optim.session.session import Session
@@ -25,8 +24,6 @@ BETWEEN = 5
 """Number of iterations after which a trial in progress tells its figures."""
 MOST_RESTARTS = 2
 """Number of times that the solver of a warm fit begins again without its memory where it has stalled."""
-Schedules = Callable[[str], tuple[Phase, ...]]
-"""From the name of a preset to the schedule of a fit."""
 
 
 class Clip(Protocol):
@@ -111,8 +108,7 @@ class StageFit:
 
     Args:
         session: What is fitted. The stages before are those that it has been through, and are finished once if it
-            still has to.
-        schedules: Makes the schedule of another preset.
+            still has to. It makes the schedule of another preset (``Session.under``).
         iterations: Largest number of iterations of a trial. None: all that the schedule has.
         kept: Place of the fit up to that stage, for a session that has no iteration yet; None: it is not kept.
     """
@@ -121,14 +117,13 @@ class StageFit:
         self,
         name: str,
         session: Session,
-        schedules: Schedules,
         searched: Sequence[Parameter],
         *,
         iterations: int | None = None,
         kept: FinishedFit | None = None,
     ) -> None:
         self.name = name
-        self._searched, self._schedules, self._iterations = tuple(searched), schedules, iterations
+        self._searched, self._iterations = tuple(searched), iterations
         self._schedule = session.schedule
         start = last_before(session, first_stage(searched))
         self.start_id = start.id
@@ -166,7 +161,7 @@ class StageFit:
         mine, first = self._schedule, first_stage(self._searched)
         preset = next((str(point[one.name]) for one in self._searched if one.of == PRESET), None)
         if preset not in (None, mine[-1].preset.name):
-            mine = self._start.suited(self._schedules(preset))
+            mine = self._start.under(preset)
         phases = applied(mine, self._searched, point)
         if start.stage >= first:
             return StartAgain(phases, text)

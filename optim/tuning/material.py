@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from optim.common.errors import InputError
-from optim.config.options import Settings
 from optim.config.settings import parse
 from optim.evaluation.protocols import PICTURED, Extract, Models, problem_of
 from optim.recording.recording import Recording
@@ -19,7 +17,7 @@ from optim.schedule.phases import Phase
 from optim.schedule.stages import schedule
 from optim.session.session import Session
 from optim.tuning.finished import FinishedFit
-from optim.tuning.fits import WARM_ITERATIONS, Clip, Schedules, StageFit, WarmFit, is_warm
+from optim.tuning.fits import WARM_ITERATIONS, Clip, StageFit, WarmFit, is_warm
 from optim.tuning.space import Parameter
 
 
@@ -92,8 +90,8 @@ class Degraded:
         extract = next(extract for extract in self.extracts if extract.name == name)
         problem = problem_of(extract, self.models, protocol=self.protocol, seed=self.seed)
         kept = None if self.folder is None else FinishedFit(self.folder, name)
-        session = Session(problem, schedule=self.phases, keep_iterations=kept is not None)
-        return _clip(name, session, self._schedule, searched, iterations, kept)
+        session = Session(problem, schedule=self.phases, keep_iterations=kept is not None, under=self._schedule)
+        return _clip(name, session, searched, iterations, kept)
 
     def _schedule(self, preset: str) -> tuple[Phase, ...]:
         return schedule(preset, self.data, **self.options)
@@ -120,45 +118,38 @@ class Runs:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """See ``Material``. Runs after the first one keep their own schedule but for what is searched."""
-        return self._first[1].schedule
+        return self._first.schedule
 
     @property
     def data(self) -> str:
         """See ``Material``."""
-        return self._first[1].problem.data_type
+        return self._first.problem.data_type
 
     @property
     def how(self) -> Mapping[str, Any]:
         """See ``Material``."""
-        return {"from": [f"{session.current.id} of {len(session.history)}" for _, session in self._loaded.values()]}
+        return {"from": [f"{session.current.id} of {len(session.history)}" for session in self._loaded.values()]}
 
     def clip(self, name: str, searched: Sequence[Parameter], *, iterations: int | None) -> Clip:
         """See ``Material``."""
-        settings, session = self._loaded[name]
-        return _clip(name, session, partial(_under, settings), searched, iterations)
+        return _clip(name, self._loaded[name], searched, iterations)
 
 
-def _loaded(path: Path, models: Sequence[str]) -> tuple[Settings, Session]:
-    """The settings of a run, and its session at the recorded state. The file stays open: snapshots are read from it."""
+def _loaded(path: Path, models: Sequence[str]) -> Session:
+    """The session of a run at the recorded state. The file stays open: snapshots are read from it."""
     settings = resumed_settings(parse(["--resume", str(path), *models]))
     session = load_recorded(settings)
     Recording(RunFile(path, mode="read")).restore(session)
-    return settings, session
-
-
-def _under(settings: Settings, preset: str) -> tuple[Phase, ...]:
-    """The schedule of a run's settings under another preset."""
-    return replace(settings, preset=preset).schedule()
+    return session
 
 
 def _clip(
     name: str,
     session: Session,
-    schedules: Schedules,
     searched: Sequence[Parameter],
     iterations: int | None,
     kept: FinishedFit | None = None,
 ) -> Clip:
     if is_warm(searched):
         return WarmFit(name, session, searched, iterations=iterations or WARM_ITERATIONS, kept=kept)
-    return StageFit(name, session, schedules, searched, iterations=iterations, kept=kept)
+    return StageFit(name, session, searched, iterations=iterations, kept=kept)

@@ -24,6 +24,7 @@ from optim.session.session import Session
 from viewer.protocol.findings import BROKEN_OFF
 from viewer.worker.analyses import ANALYSES
 from viewer.worker.build_view import ViewBuilder
+from viewer.worker.display import DisplayFrame
 
 NICENESS = 10
 _LENGTH = struct.Struct("<Q")
@@ -38,6 +39,8 @@ class Question:
     options: tuple[tuple[str, Any], ...]
     session: Session
     """Apart from the one that the worker steps (``Session.apart``)."""
+    frame: DisplayFrame
+    """The display frame of the worker, in which the answer is given."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def serve(source: BinaryIO, tell: Callable[[Answer], None]) -> None:
 
 def _answer(question: Question, *, interrupt: Callable[[], bool]) -> Answer:
     try:
-        builder = ViewBuilder(question.session)
+        builder = ViewBuilder(question.session, frame=question.frame)
         builder.interrupted = interrupt
         value = ANALYSES[question.kind](builder, question.session.current, **dict(question.options))
     except BrokenOffError:

@@ -24,6 +24,7 @@ from viewer.protocol.commands import Analyse
 from viewer.protocol.findings import UNDER_WAY
 from viewer.protocol.view_model import Analysis
 from viewer.worker.answering import Answer, Question, framed, read
+from viewer.worker.display import DisplayFrame
 
 ASIDE = ("weight_probe", "weight_trial")
 """Kinds of analyses that take seconds and need nothing of the history but the snapshot."""
@@ -109,8 +110,11 @@ class Aside:
         if self._process is None:
             self._process = _Process()
 
-    def ask(self, session: Session, command: Analyse) -> Analysis:
+    def ask(self, session: Session, command: Analyse, frame: DisplayFrame) -> Analysis:
         """Have a question answered, and break off the one before; returns the news that it is under way.
+
+        Args:
+            frame: The display frame of the views of this session.
 
         Raises:
             InputError: There is no such snapshot.
@@ -119,7 +123,7 @@ class Aside:
         there = session.apart(session.history[command.snapshot])
         self.start()
         assert self._process is not None
-        self._process.give(Question(command.kind, command.options, there))
+        self._process.give(Question(command.kind, command.options, there, frame))
         self._asked.append(asked)
         return asked.answer(None, UNDER_WAY)
 

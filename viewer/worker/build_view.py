@@ -30,7 +30,15 @@ from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
 from viewer.protocol.pace import progress
 from viewer.worker.build_prior import prior_frames, regressed_joints, shooting_nodes
-from viewer.worker.display import body_mesh, camera_of, display_frame_of, motion_of, numpy, observed_of
+from viewer.worker.display import (
+    DisplayFrame,
+    body_mesh,
+    camera_of,
+    display_frame_of,
+    motion_of,
+    numpy,
+    observed_of,
+)
 
 _VARIABLES = (
     vm.Variable(name="x_0", label="x_0, the first frame", children=INITIAL_STATE),
@@ -48,12 +56,16 @@ _VARIABLES = (
 
 
 class ViewBuilder:
-    """Builds views of one session and keeps the parts that need not be built again."""
+    """Builds views of one session and keeps the parts that need not be built again.
 
-    def __init__(self, session: Session) -> None:
+    Args:
+        frame: The display frame. None: that of the session's problem as it is now; it stays when the floor is edited.
+    """
+
+    def __init__(self, session: Session, *, frame: DisplayFrame | None = None) -> None:
         self._session = session
         problem = session.problem
-        self.frame = display_frame_of(problem)
+        self.frame = display_frame_of(problem) if frame is None else frame
         self._body = body_mesh(problem.body)
         later = frozenset({"overlap", "previous"}) if session.batch_count > 1 else frozenset()
         self.members = members_of(problem, session.schedule, later=later)

@@ -24,7 +24,7 @@ from optim.priors.fast.cache import start_compiling
 from optim.recording.recording import Recording
 from optim.sensitivity.curvature import BrokenOffError
 from optim.session import edits
-from optim.session.history import Snapshot
+from optim.session.history import CONTACTS, Snapshot
 from optim.session.session import Session
 from viewer.protocol import commands as c
 from viewer.protocol.findings import BROKEN_OFF
@@ -113,7 +113,7 @@ class Worker:
         busy = self._work()
         self._tuner.follow()
         if self.aside is not None:
-            self.aside.follow(self._publish)
+            self.aside.follow(self._tell)
         if self._recorder is not None:
             self._recorder.follow()
             busy = busy or self._recorder.catch_up()
@@ -232,7 +232,7 @@ class Worker:
                 if self.aside is not None and command.kind == BEFORE:
                     self.aside.start()
                 if self.aside is not None and command.kind in ASIDE:
-                    self._pass_on(self.aside.ask(session, command))
+                    self._pass_on(self.aside.ask(session, command, self._builder.frame))
                 else:
                     self._analyse(command)
             case c.BreakOff():
@@ -284,7 +284,7 @@ class Worker:
             value, error = None, f"{type(failure).__name__}: {failure}"
             self._publish(Note(level="warning", text=f"{command.kind}: {error}"))
         seconds = self._clock() - began
-        self._publish(
+        self._tell(
             Analysis(
                 kind=command.kind,
                 options=command.options,
@@ -295,9 +295,18 @@ class Worker:
             )
         )
 
+    def _tell(self, answer: Analysis) -> None:
+        """Publish an answer; one without a value, which only says why there is none, is not recorded."""
+        (self._pass_on if answer.error else self._publish)(answer)
+
     def _wanted(self) -> bool:
-        """Whether a command waits that is no question; it breaks off a long analysis."""
-        return any(not isinstance(command, c.Analyse) for command in list(self._inbox))
+        """Whether a command waits that breaks off a long analysis here.
+
+        Questions do not, and neither does breaking off the question of the second process, which is carried out here.
+        """
+        if self._inbox and isinstance(self._inbox[0], c.BreakOff):
+            self._obey(self._inbox.popleft())
+        return any(not isinstance(command, (c.Analyse, c.BreakOff)) for command in list(self._inbox))
 
     # --- iterations
 
@@ -333,7 +342,8 @@ class Worker:
                 snapshot = self._profiler.step(session, self._interrupted)
             if snapshot.id == before.id:
                 return
-            caught = self._watch.check(session, before, snapshot)
+            previous = before if snapshot.parent is None else session.history[snapshot.parent]
+            caught = self._watch.check(session, previous, snapshot)
         except (BrokenPipeError, ConnectionResetError):
             raise  # the window is gone, which is no fault of the optimiser
         except Exception as error:
@@ -412,7 +422,7 @@ def reached(goal: str | None, snapshot: Snapshot) -> bool:
     """Whether a run towards ``goal`` ends at this snapshot."""
     match goal:
         case "iteration":
-            return True
+            return snapshot.cause != CONTACTS
         case "step":
             return snapshot.stop is not None
         case "phase":

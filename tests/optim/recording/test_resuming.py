@@ -32,6 +32,9 @@ def test_the_data_are_in_the_file_and_the_bits_go_on(model_files, tmp_path):
     resumed = load_recorded(again)
     recorded_session(resumed, path=path, settings=again)
     assert resumed.current.id == session.current.id == 7 and resumed.problem.name == "walk"
+    for fit in (session, resumed):
+        direct = fit.under("direct")
+        assert {phase.preset.name for phase in direct} == {"direct"} and max(phase.steps for phase in direct) <= 3
     while not session.done:
         expected, found = session.step_iteration(), resumed.step_iteration()
         assert found.evaluation.total == expected.evaluation.total

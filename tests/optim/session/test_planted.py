@@ -69,6 +69,17 @@ def test_any_iteration_repeats_its_bits(fitted):
         assert_same((again.variables, again.solver, again.planted), (after.variables, after.solver, after.planted))
 
 
+def test_going_on_in_a_phase_always_makes_an_iteration(fitted):
+    ended = next(s for s in stage_3(fitted) if s.stop is not None and s.step == 0)
+    other = fitted.apart(ended)
+    after = other.step_on()
+    assert after.cause == ITERATION and after.total_iterations == ended.total_iterations + 1
+    again = fitted.apart(ended)
+    asked = iter((False, True, True))
+    assert again.step_on(lambda: next(asked)).cause == CONTACTS, "broken off within the iteration"
+    assert again.step_on().evaluation.total == after.evaluation.total
+
+
 def test_a_recorded_fit_has_the_strength_too(tmp_path):
     session, recording = new_session(), Recording(RunFile(tmp_path / "run.humorscope", mode="new"))
     while not session.done:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import threading
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from optim.common.errors import InputError
 from optim.schedule.stages import schedule
 from optim.session.edits import Hold, RestartSolver, SetWeights
 from optim.session.session import Session
+from optim.tuning import finished
 from optim.tuning.apart import request, search_of, serve
 from optim.tuning.figures import FIGURES, checked, mean
 from optim.tuning.finished import FinishedFit
@@ -29,7 +31,7 @@ def schedules(preset: str) -> tuple:
 
 
 def fresh() -> Session:
-    return Session(make_problem(), schedule=PHASES, keep_iterations=False)
+    return Session(make_problem(), schedule=PHASES, keep_iterations=False, under=schedules)
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +86,13 @@ def test_a_trial_begins_with_the_first_stage_that_is_concerned(done, text, from_
     begun = done if from_the_end else fresh()
     searched = parameters([text], PHASES)
     assert not is_warm(searched)
-    clip = StageFit("walk", begun, schedules, searched)
+    clip = StageFit("walk", begun, searched)
     found = last(clip.figures(present(searched, PHASES)))
     joints = done.fit.trajectory().joints - done.problem.ground_truth.joints
     error = 100 * float(joints.norm(dim=-1).mean())
     assert found["truth_cm"] == pytest.approx(error), "under the present values it is the fit itself"
     (value,) = searched[0].choices[-1:] or (10.0,)
-    short = StageFit("walk", begun, schedules, searched, iterations=3)
+    short = StageFit("walk", begun, searched, iterations=3)
     assert last(short.figures({searched[0].name: value})) != found
 
 
@@ -106,7 +108,7 @@ def test_what_trials_begin_from_is_fitted_once_for_all_processes(tmp_path, monke
         session = Session(replace(problem, observations=moved), schedule=PHASES)
         if is_warm(searched):
             return WarmFit("walk", session, searched, iterations=2, kept=kept)
-        return StageFit("walk", session, schedules, searched, iterations=2, kept=kept)
+        return StageFit("walk", session, searched, iterations=2, kept=kept)
 
     alone, first, second = (last(clip(folder).figures(point)) for folder in (None, tmp_path, tmp_path))
     assert alone == first == second
@@ -115,7 +117,17 @@ def test_what_trials_begin_from_is_fitted_once_for_all_processes(tmp_path, monke
         clip(tmp_path).prepare()  # without an iteration
         with pytest.raises(TypeError):
             clip(tmp_path, shift=0.01).prepare()
+        patch.setattr(finished, "versions", lambda: {"humorscope": "0.0.1"})
+        with pytest.raises(TypeError):
+            clip(tmp_path).prepare()  # what another version has made is not taken
     assert len(list(tmp_path.iterdir())) == 1, "what was broken off is not kept"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "fits").write_text("a file")
+    session = Session(make_problem(), schedule=PHASES)
+    with pytest.raises(InputError, match="fits"):
+        FinishedFit(tmp_path / "fits", "walk").bring(session, Session.run, upto="the end")
 
 
 def test_figures_are_checked_and_averaged():
@@ -194,16 +206,19 @@ def test_a_trial_is_taken_over_as_one_edit_on_a_branch(texts, point, tmp_path):
 
 
 def test_another_preset_is_taken_over_from_the_start(tmp_path):
-    session = Session(make_problem(), schedule=PHASES)
+    session = Session(make_problem(), schedule=PHASES, under=schedules)
     session.apply(Hold("root_orient"))
     edited = session.current
     session.finish_stage()
     search = search_of(session, **asked(tmp_path, "preset=direct", "contact_vel"))
     assert search.present == {"preset": "humorscope", "contact_vel": PHASES[-1].weight("contact_vel")}
+    search = pickle.loads(request(search)[8:])  # as its process has it
     session.apply(search.edit(session, 2, {"preset": "direct", "contact_vel": 0.5}))
     now = session.current
     assert (now.parent, now.stage, now.total_iterations, now.held) == (edited.id, 1, 0, edited.held)
     assert {phase.preset.name for phase in session.schedule} == {"direct"}
+    assert [phase.steps for phase in session.schedule] == [phase.steps for phase in session.under("direct")]
+    assert max(phase.steps for phase in session.schedule) <= max(STEPS["num_iters"]), "what was asked for still holds"
     assert session.schedule[-1].weight("contact_vel") == 0.5
 
 

@@ -81,7 +81,7 @@ class Unfinished:
     def start(self) -> None:
         self.started = True
 
-    def ask(self, session: Session, command: c.Analyse) -> Analysis:
+    def ask(self, session: Session, command: c.Analyse, frame: object) -> Analysis:
         self.asked.append(command)
         return Analysis(
             kind=command.kind,
@@ -114,6 +114,17 @@ def test_a_trial_beside_the_fit_is_told_and_can_be_stopped(window):
     window.click("Stop")
     window.frames(2)
     assert aside.broken_off
+
+
+def test_stopping_a_trial_leaves_the_overview_of_the_worker_alone(window):
+    aside = window.app.client.worker.aside = Unfinished()
+    inbox: deque = window.app.client.worker._inbox
+    inbox.append(c.Analyse("weight_effects", window.view.shown, (("figure", "observed_cm"),)))
+    inbox.append(c.BreakOff())
+    window.frames(4)
+    answer = window.view.analyses["weight_effects"]
+    assert isinstance(answer.value, WeightEffects), answer.error
+    assert aside.broken_off and not inbox
 
 
 def test_changes_in_words():

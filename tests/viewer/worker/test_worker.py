@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import pytest
 
+from optim.schedule.presets import PRESETS
+from optim.schedule.stages import schedule
 from optim.session import edits
+from optim.session.history import CONTACTS
+from optim.session.session import Session
+from tests import fakes as small
 from tests.viewer import fakes
 from viewer.protocol import commands as c
 from viewer.protocol.view_model import Analysis, LoadFailed, Loading, Note, Scene, Status, ViewModel
@@ -16,7 +22,7 @@ from viewer.worker.worker import PUBLISH_INTERVAL, TELL_INTERVAL, Worker, load
 class Bench:
     """A worker with a clock that ticks as told."""
 
-    def __init__(self, session: fakes.PacedSession | None = None) -> None:
+    def __init__(self, session: Session | None = None) -> None:
         self.session = session or fakes.PacedSession()
         self.published: list[object] = []
         self.inbox: deque[c.Command] = deque()
@@ -99,6 +105,24 @@ def test_inspecting_does_not_disturb_a_run():
     assert bench.view.current == bench.session.current.id > 1
     bench.send(c.Inspect(None))
     assert bench.view.shown == bench.view.current
+
+
+def test_a_click_on_step_makes_an_iteration_or_enters_a_phase():
+    rules = replace(PRESETS["gauss-newton"], contacts="planted")
+    phases = schedule(rules, "3d", num_iters=(1, 1, 3), lbfgs_max_iter=3)
+    session = Session(small.problem(frames=6), schedule=phases)
+    bench = Bench(session)
+    while not session.done:
+        before = session.current
+        bench.send(c.Step())
+        while bench.worker.running:
+            bench.worker.turn()
+        now = session.current
+        assert (now.phase, now.total_iterations) in (
+            (before.phase, before.total_iterations + 1),
+            (before.phase + 1, before.total_iterations),
+        )
+    assert CONTACTS in {snapshot.cause for snapshot in session.history.snapshots}
 
 
 def test_bad_commands_are_answered_with_a_message():
