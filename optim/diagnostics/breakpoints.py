@@ -19,8 +19,9 @@ from optim.common.errors import InputError
 from optim.diagnostics.flips import flips
 from optim.diagnostics.ground import floor_tilt, ground
 from optim.schedule.terms import TERMS
+from optim.session.causes import CONTACTS
 from optim.session.fit import Fit
-from optim.session.history import CONTACTS, Snapshot
+from optim.session.history import Snapshot
 from optim.session.session import Interrupt, Session
 
 ROUNDING = 16.0

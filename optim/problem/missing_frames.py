@@ -36,13 +36,25 @@ def wait_for_the_first_seen(phases: tuple[Phase, ...], observations: Observation
 
     Otherwise x_0 would be tuned on frames that show nobody. Only presets with ``missing_frames="bridged"`` are changed.
     """
+    return _lengthened(phases, _late(observations))
+
+
+def before_waiting(phases: tuple[Phase, ...], observations: Observations) -> tuple[Phase, ...]:
+    """The schedule that ``wait_for_the_first_seen`` was given, from what it returned."""
+    return _lengthened(phases, -_late(observations))
+
+
+def _late(observations: Observations) -> int:
+    """The largest number of missing frames at the beginning of a sub-sequence in which anything is seen."""
     seen = seen_frames(observations)
-    if not bool(seen.any()):
-        return phases
-    late = int(seen[seen.any(1)].int().argmax(1).max())
+    return int(seen[seen.any(1)].int().argmax(1).max()) if bool(seen.any()) else 0
+
+
+def _lengthened(phases: tuple[Phase, ...], frames: int) -> tuple[Phase, ...]:
+    """The schedule with shortened phases of presets with ``missing_frames="bridged"`` made longer by some frames."""
     return tuple(
-        replace(phase, frames=phase.frames + late)
-        if phase.frames is not None and phase.preset.missing_frames == "bridged"
+        replace(phase, frames=phase.frames + frames)
+        if frames and phase.frames is not None and phase.preset.missing_frames == "bridged"
         else phase
         for phase in phases
     )

@@ -20,9 +20,10 @@ from optim.problem.variables import Trajectory
 from optim.schedule.phases import Phase
 from optim.sensitivity.curvature import SOLVES, BrokenOffError, Curvature, Interrupt, weights_apart
 from optim.sensitivity.figures import Figure, figures_of, noise_floor
+from optim.session.causes import ITERATION
 from optim.session.edits import SetWeight
 from optim.session.fit import Fit
-from optim.session.history import ITERATION, Snapshot
+from optim.session.history import Snapshot
 from optim.session.session import Session
 
 STEP = 1.3

@@ -17,7 +17,8 @@ from optim.problem.frames import PriorFrame, floor_plane
 from optim.problem.missing_frames import bridged
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory, Variables
-from optim.session.history import BATCH, History, Snapshot
+from optim.session.causes import BATCH
+from optim.session.history import History, Snapshot
 
 _PREDICTIONS_KEPT = 8
 

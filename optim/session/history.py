@@ -14,14 +14,13 @@ from optim.problem.frames import PriorFrame
 from optim.problem.observations import Observations
 from optim.problem.variables import Packing, Variables
 from optim.schedule.phases import Phase
+from optim.session.causes import BATCH, CONTACTS, ITERATION, NO_EDITS, PHASE
 from optim.session.storage import DEFAULT_LIMIT, Archive, Store
 from optim.solver.solver import STOP_GRADIENT, State
 
 if TYPE_CHECKING:
     from optim.session.edits import Edit
 
-START, ITERATION, PHASE, BATCH, CONTACTS = "start", "iteration", "phase", "batch", "contacts"
-"""Causes of snapshots that were not made by an edit."""
 _PASSING = {ITERATION, CONTACTS}
 """Causes of snapshots of which only the latest is kept where iterations are not."""
 
@@ -176,7 +175,7 @@ class Entry:
     @property
     def edited(self) -> bool:
         """Whether the snapshot was made by an edit, which ``cause`` describes."""
-        return self.cause not in (START, ITERATION, PHASE, BATCH, CONTACTS)
+        return self.cause not in NO_EDITS
 
 
 @dataclass(frozen=True)
@@ -326,7 +325,7 @@ class History:
     def begun(self, snapshot_id: int) -> Entry:
         """The last entry before the first iteration, on the way to a given snapshot; edits may have been made there."""
         path = self.path(snapshot_id)
-        first = next((place for place, entry in enumerate(path) if entry.cause == ITERATION), len(path))
+        first = next((place for place, entry in enumerate(path) if entry.cause in _PASSING), len(path))
         return path[max(first - 1, 0)]
 
     # Names

@@ -24,15 +24,16 @@ from optim.objective import shooting
 from optim.objective.objective import Objective
 from optim.objective.preconditioner import measured_preconditioner
 from optim.problem.frames import PriorFrame
-from optim.problem.missing_frames import bridged, wait_for_the_first_seen
+from optim.problem.missing_frames import before_waiting, bridged, wait_for_the_first_seen
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.problem.variables import X_0, Packing, covered, packing
 from optim.schedule import stages
 from optim.schedule.phases import Phase
 from optim.session.card import session_card
+from optim.session.causes import BATCH, CONTACTS, ITERATION, PHASE, START
 from optim.session.fit import Batches, Fit
-from optim.session.history import BATCH, CONTACTS, ITERATION, PHASE, START, History, Snapshot, losses_after
+from optim.session.history import History, Snapshot, losses_after
 from optim.session.solvers import Models, options_of, solver_of
 from optim.session.storage import DEFAULT_LIMIT
 from optim.solver.solver import Model, ModelAt, Point, Search, State
@@ -257,6 +258,8 @@ class Session:
     def take_up(self, history: History, *, current: int, undo: Sequence[int] = (), redo: Sequence[int] = ()) -> None:
         """Continue where another session of the same problem stood, with its history in place of this one's."""
         self.fit = Fit(self._given, history, history[current], self.batches)
+        if self.batches is not None:  # the next ones go through the phases that the other session was given
+            self._planned = before_waiting(history[0].schedule, self._given.observations)
         self._undo, self._redo, self._waiting = list(undo), list(redo), None
 
     def _travel(self, stack: list[int], other: list[int]) -> Snapshot:

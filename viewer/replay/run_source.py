@@ -20,6 +20,7 @@ import numpy as np
 
 from optim.config.options import Settings, of_the_fit
 from optim.diagnostics.comparison import settings_texts
+from optim.session.causes import BATCH, ITERATION, NO_EDITS
 from viewer.protocol import commands as c
 from viewer.protocol import compact
 from viewer.protocol import view_model as vm
@@ -27,7 +28,7 @@ from viewer.protocol.findings import FrameTerms
 from viewer.protocol.history_rows import HistoryRows
 from viewer.protocol.members import Members
 from viewer.protocol.pace import progress
-from viewer.worker.stored import BATCH, DETAILS, ITERATION, NO_EDITS, Setup, view_values
+from viewer.worker.stored import DETAILS, Setup, view_values
 
 VIEWS_KEPT, BLOCKS_KEPT = 32, 8
 _FROM_BEFORE = ("motion", "floors", "prior_frames")

@@ -21,8 +21,9 @@ from optim.schedule.phases import INITIAL_STATE, Phase
 from optim.schedule.preset_change import AS_STARTED, fixed_rules
 from optim.schedule.presets import PRESETS
 from optim.schedule.terms import usable_terms
+from optim.session.causes import BATCH, ITERATION
 from optim.session.fit import Fit
-from optim.session.history import BATCH, ITERATION, Snapshot
+from optim.session.history import Snapshot
 from optim.session.movement import held, moved
 from optim.session.session import Session
 from viewer.protocol import view_model as vm

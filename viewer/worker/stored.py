@@ -28,12 +28,6 @@ DETAILS = {
     "nodes": "nodes",
 }
 """Stored name → field of a view, for everything that is written of a view besides its motion."""
-ITERATION = "iteration"
-"""Cause of snapshots that an iteration made, as in ``optim.session.history``."""
-BATCH = "batch"
-"""Cause of the first snapshot of a further batch of sub-sequences."""
-NO_EDITS = ("start", ITERATION, "phase", BATCH, "contacts")
-"""Causes of snapshots that are no edits, as in ``optim.session.history``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,8 @@ import torch
 
 from optim.diagnostics.breakpoints import LineSearchFailed, not_finite
 from optim.diagnostics.causes.cause import Cause, Causes, Look
-from optim.session.history import ITERATION, Entry
+from optim.session.causes import ITERATION
+from optim.session.history import Entry
 from optim.solver.lbfgs import LbfgsState
 from optim.solver.modelled_lbfgs import ModelledState
 from optim.solver.solver import STOP_CHANGE, STOP_GRADIENT, STOP_MOVE, STOP_SLOPE

@@ -15,7 +15,7 @@ from optim.sensitivity import curvature as module
 from optim.sensitivity.curvature import BrokenOffError, Curvature, conjugate_gradients
 from optim.sensitivity.figures import NOISE
 from optim.sensitivity.predict import STEP, effects, probe, trial
-from optim.session.history import ITERATION
+from optim.session.causes import ITERATION
 from optim.session.session import Session
 from tests import fakes
 

@@ -12,8 +12,8 @@ from optim.recording.recording import Recording
 from optim.recording.runfile import RunFile
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
+from optim.session.causes import CONTACTS, ITERATION
 from optim.session.edits import Perturb, SetWeight
-from optim.session.history import CONTACTS, ITERATION
 from optim.session.session import Session
 from tests import fakes
 from tests.optim.recording.test_recording import assert_same
@@ -89,6 +89,17 @@ def test_a_recorded_fit_has_the_strength_too(tmp_path):
     Recording(RunFile(tmp_path / "run.humorscope", mode="read")).restore(again)
     for snapshot in session.history.snapshots:
         assert_same(again.history[snapshot.id], snapshot)
+
+
+def test_planting_anew_hides_no_iteration_where_only_the_latest_is_kept():
+    """What takes the place of an iteration follows the first one, as that iteration did."""
+    session = new_session()
+    while session.current.planted is None:
+        session.step_iteration()
+    other = session.apart()
+    while other.current.cause != CONTACTS:
+        other.step_iteration()
+    assert len(other.history) == 2 and other.history.begun(other.current.id).id == 0
 
 
 def test_an_edit_measures_it_and_lets_it_go_with_its_terms():

@@ -15,9 +15,9 @@ from optim.problem.variables import packing
 from optim.schedule.phases import INITIAL_STATE
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
+from optim.session.causes import CONTACTS
 from optim.session.edits import Hold, Release, SetSteps, SetWeight, SkipPhase
 from optim.session.fit import Fit
-from optim.session.history import CONTACTS
 from optim.session.session import Session
 from optim.solver import lbfgs
 from tests import fakes

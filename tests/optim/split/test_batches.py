@@ -15,6 +15,8 @@ from optim.diagnostics.tuned import tuned_figures
 from optim.objective.prediction import Points, Prediction
 from optim.objective.terms.overlap import rgb_overlap_consist_verts3d_pos
 from optim.objective.terms.scene import Scene
+from optim.recording.recording import Recording, recorded_session
+from optim.recording.runfile import RunFile
 from optim.schedule.stages import schedule
 from optim.session.edits import Hold, SetWeight
 from optim.session.session import Session
@@ -220,6 +222,26 @@ def test_one_session_goes_through_all_batches_with_the_same_bits(modality, known
             e.evaluation.total for e in separate.history.path(separate.current.id)
         ]
     assert session.done and session.step_iteration() is session.current
+
+
+def test_a_resumed_fit_goes_through_the_phases_that_it_was_begun_with(tmp_path):
+    """Also where those of its first batch wait for the first seen frame, and a preset has other numbers today."""
+    whole = fakes.problem(frames=FRAMES)
+    seen = fakes.hide(whole.observations.joints3d, (slice(None), slice(0, 2)))
+    whole = replace(whole, observations=replace(whole.observations, joints3d=seen))
+    batches = Batches(whole, planned(whole, SPLIT, 3))
+    then, now = (
+        schedule("humorscope", "3d", num_iters=(1, 1, 2), lbfgs_max_iter=1, tune_frames=4, weights=weights)
+        for weights in ({}, {"joints3d": (1.0, 2.0, 2.0)})
+    )
+    session, path = Session(batches.problem(0), schedule=then, batches=batches), tmp_path / "run.humorscope"
+    assert session.schedule != then, "the first batch waits"
+    recorded_session(session, path=path).follow(session)
+    again = Session(batches.problem(0), schedule=now, batches=batches)
+    Recording(RunFile(path, mode="read")).restore(again)
+    while again.current.batch == 0:
+        again.step_iteration()
+    assert again.schedule == then != now
 
 
 def test_the_overlap_that_a_weight_moves_is_that_of_the_batch_under_way():

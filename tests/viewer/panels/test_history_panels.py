@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from optim.body.joints import JOINT_NAMES
+from optim.session.causes import ITERATION
 from optim.session.edits import Bookmark, Rewind, SetFrames, SetSolver, SetWeight
-from optim.session.history import ITERATION
 from optim.session.rescoring import rescored_path
 from optim.solver.lbfgs import SUFFICIENT_DECREASE
 from tests.viewer.conftest import Window

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from optim.diagnostics.gradients import term_gradients
-from optim.session.history import ITERATION, Snapshot
+from optim.session.causes import ITERATION
+from optim.session.history import Snapshot
 from optim.session.rescoring import rescored_path
 from optim.solver import lbfgs
 from optim.solver.lbfgs import LbfgsState
