@@ -25,7 +25,7 @@ from optim.config.settings import Settings
 from optim.objective.objective import Evaluation, TermValue
 from optim.problem.problem import Problem
 from optim.problem.variables import Packing
-from optim.recording import figures
+from optim.recording import figures, same_priors
 from optim.recording.forms import FORMS
 from optim.recording.replaying import Replay
 from optim.recording.runfile import Names, Position, RunFile, damage_told
@@ -33,15 +33,16 @@ from optim.recording.solver_states import pairs_of
 from optim.recording.states import Bare, States, Stays
 from optim.recording.values import Values
 from optim.schedule.phases import Phase
+from optim.session.causes import BATCH, ITERATION, PHASE
 from optim.session.edits import from_record, to_record
-from optim.session.history import BATCH, ITERATION, PHASE, Entry, History, Snapshot
+from optim.session.history import Entry, History, Snapshot
 from optim.session.session import Session
 from optim.solver.lbfgs import LbfgsState
 from optim.split.batches import Batches
 
 _MODELS = ("body", "pose_prior", "motion_prior", "init_state_prior")
 SAME_LOSS = 1e-3
-"""Largest relative difference between the first losses of two problems that count as the same.
+"""Largest relative difference between the losses of two problems that count as the same.
 
 It is not 0, because other processors round differently.
 """
@@ -151,6 +152,7 @@ class Recording:
             data["footage"] = replace(problem.footage, path=problem.footage.path.absolute())
         with self.file.transaction():
             self.file.log("problem", self._values.encode(data))
+            self.file.log("priors", same_priors.checksums(problem))
             if batches is not None:
                 self.file.log("batches", self._values.encode(batches))
             if settings is not None:
@@ -366,7 +368,7 @@ class Recording:
             expected_joints=stretch.get("expected_joints"),
             planted=stretch.get("planted"),
             batch=stretch.get("batch", 0),
-            losses=self._losses_at(snapshot_id, schedule[phase].flat_iterations),
+            losses=self._losses_at(snapshot_id, stretch.get("losses"), schedule[phase].flat_iterations),
             edit=None if edit is None else from_record(json.loads(edit)),
         )
 
@@ -385,8 +387,13 @@ class Recording:
             self._stretches[here] = self._values.decode(text)
         return self._stretches[here]
 
-    def _losses_at(self, snapshot_id: int, iterations: int) -> tuple[float, ...]:
-        """The loss of a snapshot after those of up to so many iterations before it (see ``Snapshot.losses``)."""
+    def _losses_at(self, snapshot_id: int, begun: tuple[float, ...] | None, iterations: int) -> tuple[float, ...]:
+        """The loss of a snapshot after those of up to so many iterations before it (see ``Snapshot.losses``).
+
+        Args:
+            begun: These losses at the last snapshot that is not an iteration. Files that do not hold them are of
+                versions of which only the loss of that snapshot counts.
+        """
         path, here = [snapshot_id], snapshot_id
         while self._iterations[here] and len(path) <= iterations:
             parent = self._parents[here]
@@ -394,7 +401,11 @@ class Recording:
             here = parent
             path.append(here)
         known = dict(self.file.rows(_TOTALS, min(path), max(path)))
-        return tuple(known[there] for there in reversed(path))
+        found = tuple(known[there] for there in reversed(path))
+        if begun is None or self._iterations[here]:
+            return found
+        found = (*begun, *found[1:])
+        return found[-1 - iterations :] if self._iterations[snapshot_id] else found
 
     def entries(self, first: int = 0, last: int | None = None) -> list[Entry]:
         """The entries of all snapshots, or of those from ``first`` to ``last``, both included."""
@@ -433,6 +444,9 @@ class Recording:
         """
         with damage_told(self.file.path):
             self._replay = Replay(session.fit.problem_at(session.history[0]))
+            priors = [known for _, known in self.file.logged("priors")]
+            for known in priors:
+                same_priors.require_same(known, session.problem, self.file.path)
             with self.file.one_moment():
                 entries = self.entries()
                 if entries:
@@ -446,11 +460,25 @@ class Recording:
                     f"{self.file.path}: was recorded from other data or models: its fit began with a loss of"
                     f" {recorded:.6g}, this one with {found:.6g}; give the same clip, body and flags"
                 )
+            if not priors:
+                self._require_same_loss(session, entries)
             limit, names, where = session.history.store.limit, self._names, self._names.position
             history = History.recorded(
                 entries, self, memory_limit=limit, branch_names=names.branches, bookmarks=names.bookmarks
             )
             session.take_up(history, current=where.current, undo=where.undo, redo=where.redo)
+
+    def _require_same_loss(self, session: Session, entries: list[Entry]) -> None:
+        """Evaluate the current snapshot again if it is in stage 3, or otherwise the end of a branch that is.
+
+        The first loss, which is of stage 1, does not depend on the motion prior.
+        """
+        ends = (self._names.position.current, *self._tips.values())
+        place = next((end for end in ends if entries[end].stage == 3), None)
+        if place is not None:
+            same_priors.require_same_loss(
+                session.fit, self.read(place), entries[place], tolerance=SAME_LOSS, path=self.file.path
+            )
 
 
 def recorded_session(session: Session, *, path: Path, settings: Settings | None = None) -> Recording:
@@ -611,6 +639,7 @@ def _stretch(snapshot: Snapshot) -> dict[str, Any]:
         "expected_joints": snapshot.expected_joints,
         "planted": snapshot.planted,
         "batch": snapshot.batch,
+        "losses": snapshot.losses,
         "metric": solver.preconditioner if isinstance(solver, LbfgsState) else None,
         "variables": _apart(snapshot),
     }

@@ -42,7 +42,7 @@ class Replay:
         self._session.take_up(history, current=0)
         found = []
         for entry in then:
-            done = self._session.step_iteration()
+            done = self._session.step_on()  # also where the phase had ended, as the user may have asked
             found.append(replace(done, id=entry.id, parent=entry.parent))
             self._compare(done.evaluation.total, entry)
         return found

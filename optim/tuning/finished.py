@@ -7,16 +7,13 @@ processes that make the same fit at the same time get the same one, and the seco
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor, nn
 
 from optim.common.versions import PACKAGES, versions
 from optim.common.writing import file_name, replacing
-from optim.problem.problem import Problem
+from optim.problem.checksum import PRIORS, checksum
 from optim.recording.recording import Recording, recorded_session
 from optim.recording.runfile import RunFile
 from optim.session.session import Session
@@ -41,9 +38,17 @@ class FinishedFit:
         Raises:
             InputError: The file is damaged, or the folder cannot be written to.
         """
+        problem = session.problem
+        seen = checksum(
+            problem.body,
+            *(getattr(problem, name) for name in PRIORS),
+            problem.observations,
+            problem.camera,
+            problem.floor,
+        )
         known = versions()
         made_by = tuple(known.get(name) for name in PACKAGES)
-        key = zlib.crc32(repr((upto, session.schedule, checksum(session.problem), made_by)).encode())
+        key = zlib.crc32(repr((upto, session.schedule, seen, made_by)).encode())
         path = self.folder / f"{file_name(self.clip, otherwise='clip')}-{key:08x}.humorscope"
         if path.exists():
             Recording(RunFile(path, mode="read")).restore(session)
@@ -57,25 +62,3 @@ class FinishedFit:
             finally:
                 recording.file.close()
         Recording(RunFile(path, mode="read")).restore(session)
-
-
-def checksum(problem: Problem) -> int:
-    """A number that differs if observations, body or priors of a problem differ."""
-    network, found = problem.pose_prior.network, 0
-    models = (problem.body, network, problem.motion_prior, problem.init_state_prior)
-    for tensor in _tensors((*models, problem.observations, problem.camera, problem.floor)):
-        found = zlib.crc32(tensor.detach().contiguous().numpy().tobytes(), found)
-    return found
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, nn.Module):
-        yield from value.state_dict().values()
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _tensors(item)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _tensors(getattr(value, field.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ import torch
 from optim.checks.contradictions import JUMP
 from optim.common.errors import InputError
 from optim.config.settings import parse
-from optim.recording.recording import Recording
+from optim.recording.recording import Recording, recorded_session
 from optim.recording.replaying import Replay
 from optim.recording.runfile import RunFile
 from optim.schedule.stages import schedule
@@ -96,6 +97,11 @@ def recorded(tmp_path_factory) -> tuple[Session, Path]:
 def restored(path: Path, mode: str = "read", **options) -> Session:
     session = new_session(**options)
     Recording(RunFile(path, mode=mode)).restore(session)  # type: ignore[arg-type]
+    return session
+
+
+def restored_into(session: Session, path: Path) -> Session:
+    Recording(RunFile(path, mode="read")).restore(session)
     return session
 
 
@@ -296,6 +302,38 @@ def test_another_problem_is_refused(recorded):
     other = Session(fakes.problem("joints2d", frames=6, batch=2, seed=1), schedule=PHASES)
     with pytest.raises(InputError, match="other data or models"):
         Recording(RunFile(recorded[1], mode="read")).restore(other)
+
+
+def with_other_priors(**priors) -> Session:
+    problem = new_session().problem
+    return Session(replace(problem, **priors), schedule=PHASES)
+
+
+def test_another_prior_is_refused(tmp_path):
+    """Also where the first loss does not depend on it."""
+    path, session = tmp_path / "run.humorscope", new_session()
+    recorded_session(session, path=path).follow(session)
+    problem = session.problem
+    motion, mixture = copy.deepcopy(problem.motion_prior), problem.init_state_prior
+    motion.decoder.net[-1].bias.mul_(1.01)
+    pose = copy.deepcopy(problem.pose_prior)
+    pose.network.bodyprior_dec_out.bias.mul_(1 + 1e-6)
+    for flag, priors in {
+        "--humor": {"motion_prior": motion},
+        "--vposer": {"pose_prior": pose},
+        "--init-motion-prior": {"init_state_prior": replace(mixture, means=mixture.means + 0.1)},
+    }.items():
+        with pytest.raises(InputError, match=f"run.humorscope: was recorded with another .*prior.* with {flag} FILE"):
+            restored_into(with_other_priors(**priors), path)
+    assert len(restored_into(with_other_priors(motion_prior=copy.deepcopy(problem.motion_prior)), path).history) == 1
+
+
+def test_another_motion_prior_is_noticed_where_a_file_holds_no_checksums(recorded):
+    """As files of older versions: the loss of stage 3 is another one. This file was begun without a problem."""
+    motion = copy.deepcopy(recorded[0].problem.motion_prior)
+    motion.decoder.net[-1].bias.mul_(2.0)
+    with pytest.raises(InputError, match="was recorded with another motion prior: iteration .* --humor"):
+        restored_into(with_other_priors(motion_prior=motion), recorded[1])
 
 
 KILLED = """

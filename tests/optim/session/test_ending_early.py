@@ -12,7 +12,7 @@ from optim.recording.recording import Recording, recorded_session
 from optim.recording.runfile import RunFile
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
-from optim.session.edits import SetFlatRule, SetWeight
+from optim.session.edits import Plan, SetFlatRule, SetWeight
 from optim.session.session import Session
 from optim.solver.solver import STOP_GRADIENT, STOP_SLOPE
 from tests import fakes
@@ -130,3 +130,22 @@ def test_a_recorded_fit_ends_early_after_it_was_resumed(tmp_path):
     assert again.current.losses == session.current.losses
     assert again.finish_phase().losses == whole.current.losses
     assert losses(again) == losses(whole)
+
+
+def test_a_recorded_phase_has_still_ended_after_other_phases_were_planned(tmp_path):
+    """Such an edit goes on counting; so do the iterations that follow."""
+    session = new_session(gain=0.01)
+    session.finish_phase()
+    planned = session.apply(Plan(session.schedule[session.current.phase + 1 :]))
+    assert planned.flat
+    session.step_on()
+    session.step_on()
+    recording = recorded_session(session, path=tmp_path / "run.humorscope")
+    recording.follow(session)
+    recording.file.close()
+    again = new_session(gain=0.01)
+    Recording(RunFile(tmp_path / "run.humorscope", mode="read")).restore(again)
+    for snapshot in session.history.snapshots:
+        assert again.history[snapshot.id].losses == snapshot.losses
+    again.rewind(planned.id)
+    assert again.current.phase_done and again.step_iteration().stage == 2
