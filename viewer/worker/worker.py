@@ -24,7 +24,8 @@ from optim.priors.fast.cache import start_compiling
 from optim.recording.recording import Recording
 from optim.sensitivity.curvature import BrokenOffError
 from optim.session import edits
-from optim.session.history import CONTACTS, Snapshot
+from optim.session.causes import CONTACTS
+from optim.session.history import Snapshot
 from optim.session.session import Session
 from viewer.protocol import commands as c
 from viewer.protocol.findings import BROKEN_OFF

@@ -10,7 +10,7 @@ import pytest
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
 from optim.session import edits
-from optim.session.history import CONTACTS
+from optim.session.causes import CONTACTS
 from optim.session.session import Session
 from tests import fakes as small
 from tests.viewer import fakes
