@@ -182,7 +182,10 @@ def small_disk(tmp_path):
         subprocess.run(["umount", str(one)], check=True)
 
 
-@pytest.mark.parametrize("recorded", [pytest.param("elsewhere", marks=pytest.mark.exhaustive), "there too"])
+LONG = (pytest.mark.slow, pytest.mark.exhaustive)
+
+
+@pytest.mark.parametrize("recorded", [pytest.param("elsewhere", marks=LONG), "there too"])
 def test_a_full_disk_ends_with_one_message_and_keeps_what_is_finished(model_files, tmp_path, small_disk, recorded):
     disk = small_disk(28 if recorded == "elsewhere" else 600)
     if recorded == "there too":

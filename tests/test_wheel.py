@@ -71,6 +71,7 @@ def test_the_wheel_holds_the_assets_and_the_marks_of_typed_packages(wheel):
     assert wheel.stat().st_size < 60e6
 
 
+@pytest.mark.exhaustive
 def test_it_fits_in_another_folder_beside_modules_of_the_same_names(program, project):
     """Here, and in the spawned processes of a batch."""
     environment = {**os.environ, "PYTHONPATH": str(project)}

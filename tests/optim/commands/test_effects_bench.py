@@ -36,6 +36,7 @@ def test_refits_of_one_loss_say_what_chance_changes(fitted):
     assert fitted.current is here
 
 
+@pytest.mark.slow
 @pytest.mark.exhaustive
 def test_the_report_has_the_floors_and_every_effect_above_them(fitted, monkeypatch):
     monkeypatch.setattr(bench, "REFIT", 4)

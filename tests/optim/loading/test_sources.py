@@ -184,6 +184,7 @@ def test_a_source_in_one_new_file_is_loaded(tree, joints, model_files):
     assert "text: joints as text" in started(tree, "from run_viewer import main; main(['--help'])")
 
 
+@pytest.mark.slow
 @pytest.mark.exhaustive
 def test_a_file_of_a_source_in_one_new_file_can_be_dropped_on_the_window(tree, joints):
     """Its ending or its content is enough; other files are refused as before."""

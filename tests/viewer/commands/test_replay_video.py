@@ -62,6 +62,7 @@ def test_a_recorded_run_becomes_a_video_beside_it(tmp_path):
     assert (tmp_path / "hop.mp4").read_bytes() == b"somebody's own"
 
 
+@pytest.mark.slow
 @pytest.mark.exhaustive
 def test_every_clip_of_a_folder_of_results_becomes_a_video(tmp_path):
     for name in ("hop", "walk"):

@@ -40,6 +40,7 @@ print(before, code, cache.is_compiled(), cache.start_compiling() is None, bits)
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_new_machine_compiles_once_and_computes_the_same_bits(tmp_path):
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     environment.pop("NUMBA_CACHE_DIR", None)
