@@ -14,15 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-import assets
+from optim.commands.model_flags import add_model_flags, models_of
 from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
 from optim.common.exit_status import with_exit_status
 from optim.common.progress import Progress
 from optim.evaluation.camera_guesses import floor_rows, focal_row
-from optim.evaluation.protocols import PICTURED, Models, Row, choose_extracts
-from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
-from optim.priors.pose_prior import load_pose_prior
+from optim.evaluation.protocols import PICTURED, Row, choose_extracts
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lab" / "cameras.md"
 MARKS = ("<!-- camera_guesses: begin -->", "<!-- camera_guesses: end -->")
@@ -68,12 +66,7 @@ def focal_table(found: dict[str, list[Row]]) -> str:
 
 def run(options: argparse.Namespace) -> str:
     """Fit and guess; returns the tables."""
-    models = Models(
-        load_body(options.smpl),
-        load_pose_prior(options.vposer),
-        load_motion_prior(options.humor),
-        load_init_state_prior(options.init_motion_prior),
-    )
+    models = models_of(options)
     split = None if options.split == "all" else options.split
     extracts = choose_extracts(options.data, models.body, count=options.clips, frames=options.frames, split=split)
     told = Progress(len(extracts) * len(PICTURED), unit="clips", every=0.0)
@@ -108,10 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--beside", type=int, default=3, help="number of other people on the floor")
     parser.add_argument("--num-iters", type=int, nargs=2, default=(12, 25), help="outer steps of stages 1 and 2")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smpl", type=Path, default=assets.BODY_FOLDER)
-    parser.add_argument("--vposer", type=Path, default=assets.POSE_PRIOR_FOLDER)
-    parser.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE)
-    parser.add_argument("--init-motion-prior", type=Path, default=assets.INIT_STATE_PRIOR_FILE)
+    add_model_flags(parser)
     return parser
 
 

@@ -17,17 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import assets
+from optim.commands.model_flags import add_model_flags, models_of
 from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 from optim.common.progress import Progress
 from optim.evaluation.contact_terms import BEFORE, PROTOCOLS, TRUTH, Candidates, measure
-from optim.evaluation.protocols import Models, Row, choose_extracts
+from optim.evaluation.protocols import Row, choose_extracts
 from optim.evaluation.tables import append_rows, read_rows
-from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
-from optim.priors.pose_prior import load_pose_prior
 from optim.schedule.presets import PRESETS, Preset
 from optim.schedule.solvers import SOLVERS
 from optim.schedule.terms import Triple
@@ -106,12 +104,7 @@ def _mean(values: Sequence[float]) -> str:
 
 def run(options: argparse.Namespace) -> list[Row]:
     """Measure what is not in the CSV file yet; returns all of its rows."""
-    models = Models(
-        load_body(options.smpl),
-        load_pose_prior(options.vposer),
-        load_motion_prior(options.humor),
-        load_init_state_prior(options.init_motion_prior),
-    )
+    models = models_of(options)
     extracts = choose_extracts(
         options.data,
         models.body,
@@ -161,10 +154,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
     parser.add_argument("--flat-gain", type=float, default=1e-3, help="see the option of the same name of a fit")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smpl", type=Path, default=assets.BODY_FOLDER)
-    parser.add_argument("--vposer", type=Path, default=assets.POSE_PRIOR_FOLDER)
-    parser.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE)
-    parser.add_argument("--init-motion-prior", type=Path, default=assets.INIT_STATE_PRIOR_FILE)
+    add_model_flags(parser)
     return parser
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-import assets
+from optim.commands.model_flags import add_model_flags, models_of
 from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
 from optim.common.errors import InputError
@@ -32,9 +32,8 @@ from optim.evaluation.keypoint_faults import (
     windows,
     with_fault,
 )
-from optim.evaluation.protocols import Extract, Models
-from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
-from optim.priors.pose_prior import load_pose_prior
+from optim.evaluation.protocols import Extract
+from optim.loading.models import load_body
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lab" / "keypoints.md"
 NOISES = (0.0, 2.0, 4.0)
@@ -87,10 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--fits", type=int, default=0, metavar="N", help="fit N windows with each fault (0)")
     parser.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages of these fits")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE.md")
-    parser.add_argument("--smpl", type=Path, default=assets.BODY_FOLDER)
-    parser.add_argument("--vposer", type=Path, default=assets.POSE_PRIOR_FOLDER)
-    parser.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE)
-    parser.add_argument("--init-motion-prior", type=Path, default=assets.INIT_STATE_PRIOR_FILE)
+    add_model_flags(parser)
     return parser
 
 
@@ -113,8 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pictures = [pictured_without_noise(extract, body, number) for number, extract in enumerate(chosen)]
     _write(options, "found", found_table(pictures, told))
     if options.fits:
-        priors = load_pose_prior(options.vposer), load_motion_prior(options.humor)
-        models = Models(body, *priors, load_init_state_prior(options.init_motion_prior))
+        models = models_of(options)
         rows = []
         for number, extract in enumerate(evenly(extracts, options.fits)):
             for fault in FAULTS:

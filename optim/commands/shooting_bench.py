@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-import assets
+from optim.commands.model_flags import add_model_flags, models_of
 from optim.commands.weight_rule import write_between_marks
 from optim.common import threads
 from optim.common.exit_status import with_exit_status
@@ -27,10 +27,8 @@ from optim.common.progress import Progress
 from optim.diagnostics.metrics import joint_errors
 from optim.evaluation.protocols import DEGRADED, Extract, Models, Row, choose_extracts
 from optim.evaluation.tables import append_rows, read_rows
-from optim.loading.models import load_body, load_init_state_prior, load_motion_prior
 from optim.loading.observe import degrade
 from optim.objective.objective import Objective
-from optim.priors.pose_prior import load_pose_prior
 from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.schedule.phases import Phase
@@ -184,14 +182,8 @@ def _share(value: float) -> str:
 
 def run(options: argparse.Namespace) -> list[Row]:
     """Measure the clips that are not in the CSV file yet; returns all rows."""
-    body = load_body(options.smpl)
-    models = Models(
-        body,
-        load_pose_prior(options.vposer),
-        load_motion_prior(options.humor),
-        load_init_state_prior(options.init_motion_prior),
-    )
-    extracts = choose_extracts(options.data, body, count=options.clips, frames=options.frames, split="val")
+    models = models_of(options)
+    extracts = choose_extracts(options.data, models.body, count=options.clips, frames=options.frames, split="val")
     done = {row["clip"] for row in read_rows(options.csv, words=WORDS)}
     told = Progress(len(extracts), unit="clips", every=0.0)
     for index, extract in enumerate(extracts):
@@ -214,10 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE.md")
     parser.add_argument("--clips", type=int, default=6)
     parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--smpl", type=Path, default=assets.BODY_FOLDER)
-    parser.add_argument("--vposer", type=Path, default=assets.POSE_PRIOR_FOLDER)
-    parser.add_argument("--humor", type=Path, default=assets.MOTION_PRIOR_FILE)
-    parser.add_argument("--init-motion-prior", type=Path, default=assets.INIT_STATE_PRIOR_FILE)
+    add_model_flags(parser)
     options = parser.parse_args(arguments)
     threads.use(1)
     rows = run(options)

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import assets
+from optim.commands.model_flags import MODEL_FLAGS
 from optim.common import threads
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
@@ -38,13 +38,6 @@ from optim.tuning.material import Degraded, Material, Runs
 from optim.tuning.report import comparison, save_configuration, summary
 from optim.tuning.space import parameters, present
 from optim.tuning.study import FEWEST_CLIPS, Description, Study, Trial
-
-MODEL_FLAGS = {
-    "--smpl": assets.BODY_FOLDER,
-    "--vposer": assets.POSE_PRIOR_FOLDER,
-    "--humor": assets.MOTION_PRIOR_FILE,
-    "--init-motion-prior": assets.INIT_STATE_PRIOR_FILE,
-}
 
 
 def material_of(options: argparse.Namespace) -> Material:

@@ -117,9 +117,7 @@ def test_nothing_is_measured_twice(monkeypatch, tmp_path, clip):
 
     monkeypatch.setattr(contact_terms, "measure", measured)
     monkeypatch.setattr(contact_terms, "choose_extracts", lambda *_, **__: [extract])
-    for name in ("load_body", "load_pose_prior", "load_motion_prior", "load_init_state_prior"):
-        monkeypatch.setattr(contact_terms, name, lambda *_: None)
-    monkeypatch.setattr(contact_terms, "Models", lambda *_: type("Models", (), {"body": None}))
+    monkeypatch.setattr(contact_terms, "models_of", lambda _: type("Models", (), {"body": None}))
     words = ["--data", "x", "--csv", str(tmp_path / "f.csv"), "--protocols", "noisy"]
     for more in ([], ["--try", "noisy", "1", "2", "3"], ["--try", "noisy", "1", "2", "3"]):
         options = build_parser().parse_args(words + more)
