@@ -34,8 +34,10 @@ def help_windows(ui: UiState, view: Rect) -> Iterator[Command]:
 
 
 def _open(name: str, view: Rect, *, centred: bool) -> None:
-    x, y = view.x + view.width / 2, view.y + (view.height / 2 if centred else 12.0)
-    psim.SetNextWindowPos((x, y), int(psim.ImGuiCond_Always), (0.5, 0.5 if centred else 0.0))
+    """In the middle of the scene, or at its lower edge, since the legend is at the upper one."""
+    x = view.x + view.width / 2
+    y, pivot = (view.y + view.height / 2, 0.5) if centred else (view.y + view.height - 12.0, 1.0)
+    psim.SetNextWindowPos((x, y), int(psim.ImGuiCond_Always), (0.5, pivot))
     psim.Begin(name, window_flags(*_FLAGS))
     if psim.IsWindowAppearing():  # Taking the focus in every frame would let no other window's button be clicked.
         psim.SetWindowFocus()
