@@ -25,7 +25,7 @@ from optim.common import threads
 from optim.common.exit_status import with_exit_status
 from optim.common.progress import Progress
 from optim.diagnostics.metrics import joint_errors
-from optim.evaluation.protocols import DEGRADED, Extract, Models, Row, choose_extracts
+from optim.evaluation.protocols import PAPER, Extract, Models, Row, choose_extracts
 from optim.evaluation.tables import append_rows, read_rows
 from optim.loading.observe import degrade
 from optim.objective.objective import Objective
@@ -118,7 +118,7 @@ def exact_loss(problem: Problem, snapshot: Snapshot, target: Phase) -> float:
 
 def measure(extract: Extract, models: Models, *, protocol: str, seed: int) -> list[Row]:
     """Measure all variants on one clip, the exact mode first."""
-    seen = degrade(extract.truth.joints, DEGRADED[protocol], generator=torch.Generator().manual_seed(seed))
+    seen = degrade(extract.truth.joints, PAPER[protocol], generator=torch.Generator().manual_seed(seed))
     problem = Problem(observations=Observations(joints3d=seen), ground_truth=extract.truth, **vars(models))
     session = Session(problem, schedule=schedule("humorscope", "3d"), keep_iterations=False)
     session.finish_stage()
@@ -188,7 +188,7 @@ def run(options: argparse.Namespace) -> list[Row]:
     told = Progress(len(extracts), unit="clips", every=0.0)
     for index, extract in enumerate(extracts):
         if extract.name not in done:
-            protocol = tuple(DEGRADED)[index % len(DEGRADED)]
+            protocol = tuple(PAPER)[index % len(PAPER)]
             append_rows(options.csv, measure(extract, models, protocol=protocol, seed=index), words=WORDS)
         told.show(index + 1, extract.name)
     wanted = {extract.name for extract in extracts}
