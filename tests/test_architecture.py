@@ -31,8 +31,8 @@ ROOMS = {
     "optim.train": "common reading body priors loading diagnostics",
     "optim.recording": "common checks solver schedule priors problem objective session split config loading",
     "optim.results": "common reading body schedule problem session split config loading diagnostics recording",
-    "optim.evaluation": "common reading body keypoints checks schedule priors problem initialise session split loading"
-    " diagnostics train results",
+    "optim.evaluation": "common reading body keypoints checks schedule priors problem initialise session split config"
+    " loading diagnostics train results",
     "optim.reporting": "common body checks schedule diagnostics problem objective config loading results evaluation",
     "optim.batch": "common reading config loading diagnostics recording results evaluation reporting",
     "optim.tuning": "common reading schedule problem session config diagnostics recording evaluation",

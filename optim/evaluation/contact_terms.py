@@ -1,7 +1,8 @@
 """Fits of motion capture with different contact terms, measured by how the body stands on the floor.
 
 Stages 1 and 2 of a clip are fitted once; stage 3 goes on from their end with every candidate. The observations are
-those of the protocols, and ``depth``: points on the side of the body that a made-up camera sees, with keypoints.
+those of the protocols, and ``depth``: points on the side of the body that a made-up camera sees, with keypoints. Such a
+cloud counts as much as one that is measured.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ from torch.nn import functional
 from optim.body.body_model import BodyModel
 from optim.body.contacts import label_contacts
 from optim.body.joints import CONTACT_JOINTS, FOOT_JOINTS
+from optim.config.options import MEASURED_POINTS
 from optim.diagnostics.metrics import acceleration, joint_errors, lowest_vertex
 from optim.evaluation.images import LEVEL, Picture
 from optim.evaluation.protocols import DEGRADED, Extract, Models, Row, pictured, problem_of
@@ -36,6 +39,11 @@ CLOUD = 512
 """Number of points of the body's surface in each frame, of which the camera sees about a half."""
 CLOUD_NOISE = 0.01
 """Standard deviation [m] of a point of the cloud."""
+CLOUD_WEIGHT = 2.0 * MEASURED_POINTS / CLOUD
+"""Weight of ``points3d``: each point that is seen stands for so many of those that a depth camera measures, which would
+cost more time. With a weight of 1 the depth would follow from the keypoints and the prior (docs/lab/contacts.md)."""
+WEIGHTS: Mapping[str, Mapping[str, Triple]] = {DEPTH: {"points3d": (CLOUD_WEIGHT, CLOUD_WEIGHT, CLOUD_WEIGHT)}}
+"""Protocol → weights in place of the default ones."""
 TRUTH, BEFORE = "truth", "stage 2"
 """Ways of the rows that are no candidates: the ground truth itself, and the end of stage 2."""
 Candidates = Mapping[str, tuple[Preset, Mapping[str, Triple]]]
@@ -101,8 +109,10 @@ def measure(
     case = case_of(extract, models, protocol=protocol, seed=seed)
     data_type = case.problem.data_type
     about: Row = {"clip": extract.name, "protocol": protocol}
+    how: dict[str, Any] = {"num_iters": num_iters, "solvers": solvers, "flat_gain": flat_gain}
+    usual = WEIGHTS.get(protocol, {})
     plans = {
-        name: schedule(preset, data_type, weights=weights, num_iters=num_iters, solvers=solvers, flat_gain=flat_gain)
+        name: schedule(preset, data_type, weights={**usual, **weights}, **how)
         for name, (preset, weights) in candidates.items()
     }
     no_cost = {"seconds": 0.0, "evaluations": 0}

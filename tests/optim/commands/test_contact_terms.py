@@ -13,6 +13,7 @@ from optim.body.joints import CONTACT_JOINTS
 from optim.commands import contact_terms
 from optim.commands.contact_terms import COLUMNS, build_parser, candidates, checked_tries, run, tables
 from optim.common.errors import InputError
+from optim.config.options import MEASURED_POINTS
 from optim.evaluation.contact_terms import BEFORE, DEPTH, IMAGES, TRUTH, case_of, figures, measure
 from optim.evaluation.protocols import Extract, Models
 from optim.problem.variables import Trajectory
@@ -82,6 +83,21 @@ def test_depth_shows_a_part_of_the_surface_and_the_floor(clip):
     assert (with_depth.floor_known, without.floor_known) == (True, False)
     seen = torch.isfinite(with_depth.observations.points3d).all(-1)
     assert 0 < seen.float().mean() < 1
+
+
+def test_a_depth_cloud_weighs_as_much_as_a_measured_one(monkeypatch, clip):
+    extract, models = clip
+    given = []
+
+    def noted(*_, weights, **__):
+        given.append(weights)
+        return schedule("gauss-newton", "rgbd", num_iters=(1, 1, 1), lbfgs_max_iter=1)
+
+    monkeypatch.setattr("optim.evaluation.contact_terms.schedule", noted)
+    next(measure(extract, models, candidates("gauss-newton", []), protocol=DEPTH))
+    cloud = case_of(extract, models, protocol=DEPTH, seed=0).problem.observations.points3d
+    seen = torch.isfinite(cloud).all(-1).sum(-1).float().mean()
+    assert all(seen * one["points3d"][2] == pytest.approx(MEASURED_POINTS, rel=0.5) for one in given) and given
 
 
 def test_depth_shows_the_side_that_looks_at_the_camera(clip):
