@@ -75,13 +75,16 @@ def load_split(problem: Problem, settings: Settings) -> Split:
 def load_source(settings: Settings) -> Clip:
     """Read the clip without the priors, check how much of it was seen, and doubt keypoints that contradict each other.
 
+    Where the clip was stored with doubts, they are kept, with those that the user has set aside.
+
     Raises:
         InputError: A file, a value or a combination of options cannot be used.
     """
     clip = sources()[settings.kind].read(settings)
     place = settings.data_path or clip.name
     if clip.observations.joints2d is not None:
-        codes = find_doubts(clip.observations.joints2d[0].numpy())
+        stored = clip.observations.doubts
+        codes = find_doubts(clip.observations.joints2d[0].numpy()) if stored is None else stored[0].numpy()
         trusted = (settings.contradictions or PRESETS[settings.preset].contradictions) == "trusted"
         doubts = None if trusted or not codes.any() else torch.from_numpy(codes)[None]
         seen = replace(clip.observations, doubts=doubts)

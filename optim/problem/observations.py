@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from optim.checks.contradictions import FACTOR, TRUSTED
+from optim.checks.contradictions import FACTOR, REASONS, TRUSTED
 from optim.common.errors import InputError
 from optim.problem.camera import IGNORED_KEYPOINTS
 
@@ -279,6 +280,21 @@ class Observations:
     def to(self, dtype: torch.dtype) -> Observations:
         """The same observations in another floating-point type."""
         return replace(self, **{n: v.to(dtype) for n in _SHAPES if (v := getattr(self, n)) is not None})
+
+
+def stored_doubts(codes: np.ndarray, frames: int) -> Tensor:
+    """``doubts`` (1, T, 25) from the codes (T, 25) that a file holds.
+
+    Raises:
+        InputError: They are not a code for each keypoint of ``frames`` frames.
+    """
+    known, shape = (TRUSTED, *REASONS, *(-code for code in REASONS)), (frames, _SHAPES["joints2d"][0])
+    if codes.shape != shape or not np.isin(codes, known).all():
+        raise InputError(
+            f"doubts of shape {codes.shape}; the shape {shape} and values from {min(known)} to"
+            f" {max(known)} are expected; leave them out to have them found again"
+        )
+    return torch.from_numpy(codes.astype(np.int8))[None]
 
 
 def _checked(name: str, value: Tensor, tail: tuple[int | None, int]) -> tuple[int, int]:

@@ -314,7 +314,14 @@ def _seen(results: Sequence[FitResult]) -> Observations | None:
         values = [getattr(one, name) for one in seen]
         if all(value is not None and value.shape == values[0].shape for value in values):
             parts[name] = torch.cat(values)
+    if "joints2d" in parts and any(one is not None and one.doubts is not None for one in seen):
+        parts["doubts"] = torch.cat([_doubts(one) for one in seen if one is not None])
     return Observations(**parts) if parts else None
+
+
+def _doubts(seen: Observations) -> Tensor:
+    """Codes of the doubts (1, T, 25); nothing is doubted where none are stored."""
+    return torch.zeros((1, seen.frames, 25), dtype=torch.int8) if seen.doubts is None else seen.doubts
 
 
 def _losses(result: FitResult) -> dict[str, LossRow]:

@@ -26,7 +26,7 @@ from optim.loading.images.camera import image_size_of
 from optim.loading.images.planes import unit_plane
 from optim.loading.models import find_body, load_body
 from optim.problem.camera import Camera
-from optim.problem.observations import Observations
+from optim.problem.observations import Observations, stored_doubts
 from optim.problem.variables import Trajectory
 from optim.reading.arrays import read_arrays, require_finite
 from optim.reading.files import about, guarded, is_file, is_folder, read_text
@@ -192,13 +192,16 @@ def _with_observations(result: FitResult, folder: Path) -> FitResult:
     file = folder / "observations.npz"
     if not is_file(file):
         return result
-    arrays = read_arrays(file, (), optional=(*_SEEN, "floor_plane"), what="observations")
+    arrays = read_arrays(file, (), optional=(*_SEEN, "doubts", "floor_plane"), what="observations")
+    codes = arrays.pop("doubts", None)
     tensors = {name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in arrays.items()}
     floor = tensors.pop("floor_plane", None)
     seen: dict[str, Any] = {
         name: value[None] for name, value in tensors.items() if value.ndim and len(value) == result.frames
     }
     with about(file):
+        if codes is not None and "joints2d" in seen:
+            seen["doubts"] = stored_doubts(codes, result.frames)
         return replace(
             result,
             observations=Observations(**seen) if seen else None,

@@ -1,7 +1,7 @@
 """Read an .npz of observations: ``points3d``, ``joints3d``, ``verts3d``, ``joints2d``, as in ``observations.npz``.
 
-Each array is (T, K, 3). What counts as missing is said in
-``optim.loading.files.missing``. If the file holds
+Each array is (T, K, 3). What counts as missing is said in ``optim.loading.files.missing``. ``doubts`` (T, 25) says
+which keypoints of ``joints2d`` are doubted (``problem.observations``); without it this is found. If the file holds
 ``floor_plane``, ``joints2d`` or a camera matrix, its frame is that of a camera (x right, y down, z forward). Otherwise
 it is a world frame with z up and the floor at z = 0. The frame rate is ``fps``, or 30 if there is none.
 """
@@ -32,7 +32,7 @@ from optim.loading.images.planes import ASSUMED_FLOOR, read_floor, unit_plane
 from optim.loading.models import find_body, load_body
 from optim.loading.world import answered, points_in_world
 from optim.problem.camera import Camera
-from optim.problem.observations import Observations
+from optim.problem.observations import Observations, stored_doubts
 from optim.reading.arrays import array_names, frame_rate, read_arrays
 from optim.reading.files import about
 from optim.schedule.data_types import MODALITIES
@@ -56,7 +56,7 @@ def read(settings: Settings) -> Clip:
     """
     path = settings.data_path
     assert path is not None
-    optional = (*MODALITIES, *_MATRICES, *_RATES, "floor_plane", "image_size")
+    optional = (*MODALITIES, *_MATRICES, *_RATES, "doubts", "floor_plane", "image_size")
     arrays = read_arrays(path, (), optional=optional, text=_RATES, what=WHAT)
     seen = {name: _checked(arrays[name], name, path) for name in MODALITIES if name in arrays}
     if settings.observations not in seen:
@@ -76,6 +76,9 @@ def read(settings: Settings) -> Clip:
     )
     chosen: dict[str, Any] = {name: _at(array, index[frames], name) for name, array in weighted.items()}
     with about(path):
+        if "doubts" in arrays and "joints2d" in chosen:
+            codes = stored_doubts(arrays["doubts"], len(seen["joints2d"]))
+            chosen["doubts"] = _at(codes[0].numpy(), index[frames], "doubts")
         observations = Observations(**chosen)
     return Clip(
         path.parent.name if path.stem == "observations" else path.stem,
@@ -178,7 +181,7 @@ def _checked_keypoints(seen: dict[str, np.ndarray], camera: Camera, path: Path) 
 
 
 def _at(array: np.ndarray, index: np.ndarray, name: str) -> torch.Tensor:
-    """Observations (1, T, K, 3) at 30 frames/s, missing where ``index`` has no frame."""
+    """Observations (1, T, K, ...) at 30 frames/s, missing where ``index`` has no frame."""
     chosen = array[np.maximum(index, 0)].copy()
-    chosen[index == NOTHING] = 0.0 if name == "joints2d" else np.inf
+    chosen[index == NOTHING] = 0 if name in ("joints2d", "doubts") else np.inf
     return torch.from_numpy(chosen)[None]

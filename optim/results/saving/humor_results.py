@@ -6,7 +6,8 @@ contacts (T, 22; 0/1) and floor_plane (4); from stage 2 on the same again with `
 frame (z up, floor at z = 0). ``stage2_bridged_results`` is stage 2 as stage 3 began with it, where frames
 in which nothing is seen were bridged. Beside them ``observations.npz``, ``gt_results.npz`` and ``meta.txt``. Of a split
 video ``final_results`` holds the stitched motion in the same form, but with betas per frame (N, 16). Rotations
-are axis-angle [rad], lengths metres; without ``_prior`` the frame is that of the input.
+are axis-angle [rad], lengths metres; without ``_prior`` the frame is that of the input. Beside ``joints2d`` (T, 25, 3)
+the observations have ``doubts`` (T, 25) if a keypoint was doubted; see ``problem.observations``.
 """
 
 from __future__ import annotations
@@ -186,7 +187,8 @@ def _motion_arrays(motion: Trajectory) -> Arrays:
 
 def _observation_arrays(problem: Problem) -> Arrays:
     seen = problem.observations
-    fields = {name: getattr(seen, name) for name in ("joints3d", "verts3d", "points3d", "joints2d", "seq_interval")}
+    names = ("joints3d", "verts3d", "points3d", "joints2d", "doubts", "seq_interval")
+    fields = {name: getattr(seen, name) for name in names}
     fields["floor_plane"] = problem.floor
     return {name: tensor.cpu().numpy() for name, tensor in fields.items() if tensor is not None}
 

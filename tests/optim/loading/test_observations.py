@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from optim.checks.contradictions import JUMP, LENGTH
 from optim.common.errors import InputError
 from optim.config.settings import parse
 from optim.loading.files.rates import NOTHING, frames_at_30
@@ -154,3 +155,23 @@ def test_a_lens_may_move_keypoints_out_of_the_image(tmp_path, caplog):
     found = read(path, "--rgb-intrinsics", str(tmp_path / "K.json"))
     assert float(found.observations.joints2d[..., 0].max()) > 1.1 * 1280
     assert next(row for row in found.checked if row.check == "keypoints in the image").severity == "fine"
+
+
+def test_doubts_that_a_fit_has_stored_are_kept_with_those_that_were_set_aside(tmp_path):
+    keypoints = np.full((20, 25, 3), 90.0)
+    doubts = np.zeros((20, 25), np.int8)
+    doubts[3:5, 7], doubts[8, 4] = JUMP, -LENGTH
+    path = write(tmp_path / "a.npz", points3d=None, joints2d=keypoints, camera_matrix=MATRIX, doubts=doubts)
+    assert np.array_equal(read(path).observations.doubts[0], doubts)
+    later = read(path, "--amass-start-frame", "4", "--amass-seq-len", "10").observations
+    assert np.array_equal(later.doubts[0], doubts[4:14])
+    assert read(path, "--contradictions", "trusted").observations.doubts is None
+    row = next(row for row in read(path).checked if row.check == "contradicting keypoints")
+    assert "left wrist" in row.seen and "right wrist" not in row.seen
+
+
+@pytest.mark.parametrize("doubts", [np.zeros((19, 25)), np.full((20, 25), 9), np.full((20, 25), np.nan)])
+def test_doubts_that_are_no_codes_are_refused(tmp_path, doubts):
+    path = write(tmp_path / "a.npz", joints2d=np.full((20, 25, 3), 90.0), camera_matrix=MATRIX, doubts=doubts)
+    with pytest.raises(InputError, match=r"a\.npz.*doubts of shape.*found again"):
+        read(path)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import assets
+from optim.checks.contradictions import JUMP
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
 from optim.config.settings import parse
@@ -18,6 +19,7 @@ from optim.results.read_results import read_motion_file
 from optim.results.saving.humor_results import save_results, save_stitched
 from optim.results.saving.run_record import split_info, write_record
 from optim.schedule.stages import schedule
+from optim.session.session import Session
 from optim.split.batches import BatchedFit, row_of
 from optim.split.splitting import split_frames
 from optim.split.stitching import Clip, seams_of, stitch
@@ -80,6 +82,26 @@ def test_parts_of_a_video_come_together_with_their_seams(tmp_path):
     torch.testing.assert_close(whole.trans[0], stage3.trans[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(whole.trans[1, 2:], stage3.trans[1, 2:], atol=1e-5, rtol=0)
     torch.testing.assert_close(whole.trans[1, :2], stage3.trans[0, 18:], atol=1e-5, rtol=0)
+
+
+def test_doubts_about_keypoints_come_back(tmp_path):
+    """From a folder that a fit has written, and together with a sub-sequence in which nothing was doubted."""
+    problem, _ = small.recoverable("joints2d", frames=20)
+    doubts = torch.zeros(problem.observations.joints2d.shape[:3], dtype=torch.int8)
+    doubts[0, 3:5, 7], doubts[0, 8, 4] = JUMP, -JUMP
+    doubted = replace(problem, observations=replace(problem.observations, doubts=doubts), name="doubted")
+    session = Session(doubted, schedule=schedule("humorscope", "rgb", num_iters=(1, 0, 0), lbfgs_max_iter=1))
+    session.run()
+    (place,) = save_results(session, tmp_path / "fit", body_file=assets.BODY_FILE)
+    assert torch.equal(open_results(place).observations.doubts, doubts)
+    part = write_part(tmp_path / "parts" / "clip_0000_1", start=0)
+    write_part(tmp_path / "parts" / "clip_0001_2", start=18)
+    assert open_results(part.parent).observations.doubts is None
+    with np.load(part / "observations.npz") as stored:
+        arrays = {name: stored[name] for name in ("joints2d", "seq_interval")}
+    np.savez(part / "observations.npz", **arrays, doubts=doubts[0].numpy())
+    both = open_results(part.parent).observations.doubts
+    assert torch.equal(both[:1], doubts) and not both[1].any() and both.shape == (2, 20, 25)
 
 
 def test_final_results_are_the_whole(tmp_path):
