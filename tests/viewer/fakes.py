@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from optim.body.body_model import BodyModel
+from optim.checks.contradictions import JUMP
 from optim.common.errors import InputError
 from optim.problem.problem import Problem
 from optim.problem.variables import Trajectory
@@ -129,6 +130,14 @@ def make_session_with_a_gap() -> Session:
     problem = make_problem(camera=True)
     hidden = small.hide(problem.observations.joints2d, (slice(None), slice(4, 10)))
     return PacedSession(replace(problem, observations=replace(problem.observations, joints2d=hidden)))
+
+
+def make_session_with_doubts() -> Session:
+    """Keypoints through a camera: a wrist in two frames and an ankle in one are doubted."""
+    problem = make_problem(camera=True)
+    doubts = torch.zeros(problem.observations.joints2d.shape[:3], dtype=torch.int8)
+    doubts[:, 2:4, 7] = doubts[:, 5, 11] = JUMP
+    return PacedSession(replace(problem, observations=replace(problem.observations, doubts=doubts)))
 
 
 def make_slow_session() -> Session:

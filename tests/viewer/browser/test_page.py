@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from optim.checks.contradictions import JUMP
 from optim.recording.runfile import RunFile
 from optim.schedule.solvers import SOLVERS, solvers_of
 from optim.schedule.stages import schedule
@@ -31,12 +32,13 @@ from viewer.browser.controls import REST
 from viewer.browser.page import Page
 from viewer.browser.sections import weights
 from viewer.browser.sections.curves import QUESTIONS
+from viewer.browser.sections.observed import GO, TRUST_AGAIN
 from viewer.browser.server import Server
 from viewer.panels.fit.stages import PRESET, SKIP
 from viewer.panels.fit.weights import slider_weight
 from viewer.panels.inspect.effects import OVERVIEW, PREDICT
 from viewer.panels.inspect.floor import FEET, SET_FLOOR
-from viewer.panels.program.data import LEAVE_OUT, TRUST
+from viewer.panels.program.data import DOUBT_ALL, LEAVE_OUT, TRUST, TRUST_ALL
 from viewer.panels.program.export import EXPORT
 from viewer.panels.table import PANELS
 from viewer.protocol.commands import Request, Run, RunStage, Step
@@ -403,6 +405,28 @@ def test_frames_are_left_out_and_trusted_less(browsing):
     tab.press(LEAVE_OUT)
     here.until(lambda: not (here.view.scene.observed.joints2d[0, 1:4, :, 2] > 0).any())
     assert np.array_equal(here.view.scene.observed.joints2d[0, 4:, :, 2], seen[4:], equal_nan=True)
+
+
+def test_doubted_keypoints_are_told_and_trusted_again(browsing):
+    here = browsing(partial(LocalClient, fakes.make_session_with_doubts))
+    tab = here.open()
+    here.until(lambda: any("jumps away from its place and back (left wrist)" in text for text in texts(tab)))
+    assert any("2 of 2 doubted" in text for text in texts(tab))
+    tab.change("keypoints", GO)
+    here.until(lambda: here.page.ui.frame == 2)
+    tab.change("keypoints", TRUST_AGAIN)
+    here.until(lambda: (here.view.scene.observed.doubts == -JUMP).sum() == 2)
+    here.until(lambda: any("1 of 2 doubted" in text for text in texts(tab)))
+    tab.press(TRUST_ALL)
+    here.until(lambda: any(widget.get("label") == DOUBT_ALL for widget in tab.widgets.values()))
+    assert not (here.view.scene.observed.doubts > 0).any()
+    tab.press(DOUBT_ALL)
+    here.until(lambda: (here.view.scene.observed.doubts > 0).sum() == 3)
+
+
+def texts(tab: Tab) -> list[str]:
+    """What is written on the page."""
+    return [str(widget.get("content") or "") for widget in tab.widgets.values()]
 
 
 def test_a_floor_is_set_and_guessed(browsing):

@@ -1,14 +1,15 @@
-"""What was observed, to edit: observations of frames to leave out or to trust less, and another floor."""
+"""What was observed, to edit: frames to leave out or to trust less, doubted keypoints, and another floor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import viser
 
-from optim.session.edits import DropFrames, ScaleConfidence
+from optim.session.edits import DropFrames, ScaleConfidence, TrustKeypoints
 from viewer.browser.controls import Inbox
+from viewer.browser.sections.messages import dotted, small
 from viewer.browser.sections.section import sequence_numbered, sequence_numbers
 from viewer.panels.inspect.floor import (
     ENTRIES,
@@ -21,32 +22,44 @@ from viewer.panels.inspect.floor import (
     new_floor,
 )
 from viewer.panels.program.data import (
+    DOUBTED,
     FACTOR_HELP,
     LEAVE_OUT,
     LEAVE_OUT_HELP,
+    MOST_DOUBTS,
     MOST_TRUST,
     TRUST,
+    TRUST_DOUBTED_HELP,
     TRUST_HELP,
+    Numbered,
+    about_doubts,
+    change_all,
+    change_one,
     coverage,
+    doubts,
     has_keypoints,
+    told,
 )
 from viewer.protocol.commands import Command
 from viewer.protocol.planes import plane_of
 from viewer.protocol.view_model import Scene, ViewModel
+from viewer.ui import theme
 from viewer.ui.asking import ask
 from viewer.ui.ui_state import UiState
 
 NONE = "choose one…"
+GO, TRUST_AGAIN, DOUBT_AGAIN = "go", "trust again", "doubt again"
 
 
 class Data:
-    """How much was observed, a range of frames, and the edits for that range."""
+    """How much was observed, what is doubted, a range of frames, and the edits for that range."""
 
     def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState, view: ViewModel) -> None:
         self._ui, self._inbox, self._view = ui, inbox, view
         self._told: Scene | None = None
         last = view.scene.num_frames - 1
         self.text = gui.add_markdown("")
+        self.doubts = Doubts(gui, inbox, ui)
         self.sequence = gui.add_dropdown("data of", sequence_numbers(view), visible=len(view.scene.starts) > 1)
         self.frames = gui.add_multi_slider(
             "frames", 0, last, 1, (0, last), hint="Frames of the sub-sequence, from the first to the last"
@@ -69,6 +82,7 @@ class Data:
             self._told, found = view.scene, coverage(view)
             self.text.content = "" if found is None else found.text
         self._view = view
+        self.doubts.follow(view)
         last, numbers = view.scene.num_frames - 1, sequence_numbers(view)
         if self.frames.max != last:
             self.frames.max = last
@@ -100,6 +114,69 @@ class Data:
 
     def _weigh(self, factor: float) -> None:
         self._ui.trust = factor
+
+
+class Doubts:
+    """A folder with one paragraph for each doubt, made anew when a doubt has changed; hidden where there is none."""
+
+    def __init__(self, gui: viser.GuiApi, inbox: Inbox, ui: UiState) -> None:
+        self._gui, self._inbox, self._ui = gui, inbox, ui
+        self._view: ViewModel | None = None
+        self._told: list[Numbered] = []
+        self._body: viser.GuiFolderHandle | None = None
+        self.folder = gui.add_folder(DOUBTED, visible=False)
+        with self.folder:
+            self.about = gui.add_html("")
+            self.all = gui.add_button(" ", hint=TRUST_DOUBTED_HELP, icon=viser.Icon.SCALE)
+        inbox.clicked(self.all, self._change_all)
+
+    def follow(self, view: ViewModel) -> None:
+        """What is doubted now."""
+        before, self._view = self._view, view
+        if before is not None and before.scene is view.scene:
+            return
+        found = doubts(view)
+        self.folder.visible = bool(found)
+        if found != self._told:
+            self._told = found
+            self._write(view)
+
+    def _write(self, view: ViewModel) -> None:
+        if self._body is not None:
+            self._body.remove()
+        self._body = None
+        if not self._told:
+            return
+        summary, self.all.label = about_doubts(self._told)
+        self.about.content = small(summary)
+        with self.folder:
+            self._body = self._gui.add_folder(None)
+        with self._body:
+            for numbered in self._told[:MOST_DOUBTS]:
+                doubt = numbered[1]
+                colour = theme.DIM if doubt.trusted else theme.WARN
+                self._gui.add_html(small(dotted(colour, told(numbered, view))))
+                options = [GO, DOUBT_AGAIN if doubt.trusted else TRUST_AGAIN]
+                group = self._gui.add_button_group("keypoints", options, hint=TRUST_DOUBTED_HELP)
+                self._inbox.clicked_by(group, self._act_of(numbered))
+            if len(self._told) > MOST_DOUBTS:
+                self._gui.add_html(small(f"and {len(self._told) - MOST_DOUBTS} more"))
+
+    def _change_all(self) -> Iterator[TrustKeypoints]:
+        if self._view is not None:
+            yield change_all(self._view)
+
+    def _act_of(self, numbered: Numbered) -> Callable[[viser.ClientHandle | None, str], list[TrustKeypoints]]:
+        def act(client: viser.ClientHandle | None, label: str) -> list[TrustKeypoints]:
+            view, (b, doubt) = self._view, numbered
+            if view is None:
+                return []
+            if label == GO:
+                self._ui.go_to(view.scene.starts[b] + doubt.start, view.scene.clip_frames)
+                return []
+            return [change_one(numbered, view, trusted=label == TRUST_AGAIN)]
+
+        return act
 
 
 class NewFloor:

@@ -28,6 +28,8 @@ TRUST_ALL, DOUBT_ALL = "Trust all", "Doubt all again"
 MOST_DOUBTS = 40
 """Largest number of doubts that are listed."""
 _COLORS = {"good": "TEXT", "warn": "WARN", "bad": "BAD"}
+Numbered = tuple[int, Doubt]
+"""A sub-sequence of the batch, and a doubt in it."""
 
 
 def data_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -80,10 +82,34 @@ def has_keypoints(view: ViewModel) -> bool:
     return view.scene.observed.joints2d is not None
 
 
-def doubts(view: ViewModel) -> list[tuple[int, Doubt]]:
+def doubts(view: ViewModel) -> list[Numbered]:
     """Sub-sequence and doubt of all keypoints that contradict others."""
     codes = view.scene.observed.doubts
     return [] if codes is None else [(b, doubt) for b, one in enumerate(codes) for doubt in listed(one)]
+
+
+def about_doubts(found: Sequence[Numbered]) -> tuple[str, str]:
+    """How many of the doubts are left, and what the button for all of them is called."""
+    left = sum(not doubt.trusted for _, doubt in found)
+    return f"{left} of {len(found)} doubted", TRUST_ALL if left else DOUBT_ALL
+
+
+def told(numbered: Numbered, view: ViewModel) -> str:
+    """A doubt in words, with the number of its sub-sequence where there are several."""
+    b, doubt = numbered
+    return f"{b + 1}: {doubt.text}" if len(view.scene.starts) > 1 else doubt.text
+
+
+def change_all(view: ViewModel) -> TrustKeypoints:
+    """The edit that trusts all doubted keypoints, or doubts all again if none is left."""
+    return TrustKeypoints(any(not doubt.trusted for _, doubt in doubts(view)), 0, view.scene.num_frames)
+
+
+def change_one(numbered: Numbered, view: ViewModel, *, trusted: bool) -> TrustKeypoints:
+    """The edit that trusts the keypoints of one doubt, or doubts them again."""
+    b, doubt = numbered
+    several = len(view.scene.starts) > 1
+    return TrustKeypoints(trusted, doubt.start, doubt.end, doubt.keypoints, b if several else None)
 
 
 def _doubts(view: ViewModel, ui: UiState) -> Iterator[Command]:
@@ -91,22 +117,21 @@ def _doubts(view: ViewModel, ui: UiState) -> Iterator[Command]:
     found = doubts(view)
     if not found:
         return
-    several = len(view.scene.starts) > 1
-    left = sum(not doubt.trusted for _, doubt in found)
-    caption(DOUBTED, f"{left} of {len(found)} doubted")
-    if psim.SmallButton(TRUST_ALL if left else DOUBT_ALL):
-        yield TrustKeypoints(bool(left), 0, view.scene.num_frames)
+    summary, button = about_doubts(found)
+    caption(DOUBTED, summary)
+    if psim.SmallButton(button):
+        yield change_all(view)
     for number, (b, doubt) in enumerate(found[:MOST_DOUBTS]):
         changed, trusted = psim.Checkbox(f"trust again##doubt {number}", doubt.trusted)
         tooltip(TRUST_DOUBTED_HELP)
         if changed:
-            yield TrustKeypoints(trusted, doubt.start, doubt.end, doubt.keypoints, b if several else None)
+            yield change_one((b, doubt), view, trusted=trusted)
         psim.SameLine()
         if psim.SmallButton(f"go##doubt {number}"):
             ui.go_to(view.scene.starts[b] + doubt.start, view.scene.clip_frames)
         tooltip("Go to its first frame")
         psim.PushStyleColor(psim.ImGuiCol_Text, theme.rgba(theme.DIM if doubt.trusted else theme.WARN))
-        psim.TextWrapped(f"{b + 1}: {doubt.text}" if several else doubt.text)
+        psim.TextWrapped(told((b, doubt), view))
         psim.PopStyleColor()
     if len(found) > MOST_DOUBTS:
         psim.TextUnformatted(f"and {len(found) - MOST_DOUBTS} more")
