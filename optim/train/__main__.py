@@ -38,9 +38,11 @@ def _motion_prior(options: argparse.Namespace) -> None:
     body = load_body(options.smpl)
     given = {f.name: getattr(options, f.name) for f in fields(Recipe) if getattr(options, f.name, None) is not None}
     device = device_named(options.device)
-    trainer = MotionTrainer(
-        load_clips(options.data, body, split="train"), body, Recipe(**given), device=device, half=options.bfloat16
-    )
+    recipe, start = Recipe(**given), None
+    if options.start is not None:
+        recipe, start = recipe.continued(), load_motion_prior(options.start)
+    clips = load_clips(options.data, body, split="train")
+    trainer = MotionTrainer(clips, body, recipe, device=device, half=options.bfloat16, start=start)
     checkpoint = options.out / "last.pth"
     options.out.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
@@ -105,6 +107,12 @@ def _evaluate_pose(options: argparse.Namespace) -> None:
     run(options)
 
 
+def _evaluate_planting(options: argparse.Namespace) -> None:
+    from optim.train.evaluate_planting import run
+
+    run(options)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = argparse.ArgumentParser(prog="humorscope train", description=__doc__)
@@ -135,11 +143,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     for name in ("updates", "transitions", "fewest_windows"):
         motion.add_argument(f"--{name.replace('_', '-')}", type=int)
+    motion.add_argument(
+        "--start", type=Path, help="checkpoint to go on from: the recipe's last phase, from the first update"
+    )
     motion.add_argument("--minutes", type=float, help="end the run after this time; its phases adapt to it")
     for name in (
         *("learning_rate", "kl", "world", "input_noise", "beta_std", "rare_share", "average"),
-        *("sampled_share", "sample_slide", "sample_consistency", "joint_consistency"),
-        *("lent_arms", "single_share", "weight_decay"),
+        *("sampled_share", "sample_slide", "sample_speed", "sample_consistency", "joint_consistency"),
+        *("lent_arms", "planted_share", "single_share", "weight_decay"),
     ):
         motion.add_argument(f"--{name.replace('_', '-')}", type=float)
 
@@ -168,6 +179,9 @@ def build_parser() -> argparse.ArgumentParser:
     measure_pose.add_argument("--vposer", type=Path, default=assets.POSE_PRIOR_FOLDER)
     measure_pose.add_argument("--split", default="val", choices=("train", "val", "all"))
     measure_pose.add_argument("--picture", type=Path, help="file for a picture of samples from N(0, I)")
+
+    measure_planting = command("evaluate-planting", _evaluate_planting, "measure what --planted-share does to the data")
+    measure_planting.add_argument("--split", default="train", choices=("train", "val", "all"))
     return parser
 
 

@@ -57,6 +57,15 @@ class Clips:
         """The same clips with their tensors on another device."""
         return replace(self, **{n: getattr(self, n).to(device) for n in ("trans", "rotations", "contacts", "rare")})
 
+    def followed_by(self, other: Clips) -> Clips:
+        """These clips and then the others."""
+        parts = {
+            name: torch.cat((getattr(self, name), getattr(other, name)))
+            for name in ("trans", "rotations", "contacts", "rare")
+        }
+        starts = (*self.starts, *(self.starts[-1] + start for start in other.starts[1:]))
+        return Clips(**parts, starts=starts, names=self.names + other.names)
+
     def windows(self, length: int) -> Tensor:
         """First frames of all windows of ``length`` frames in one clip that have a further frame at both ends."""
         spans = zip(self.starts[:-1], self.starts[1:], strict=True)
@@ -85,7 +94,7 @@ class Windows:
 class Choice:
     """The random numbers that decide which W windows are cut from the clips, and how they are changed."""
 
-    starts: Tensor  # (W,) first frames
+    starts: Tensor  # (W,) first frames; those of clips with planted feet come after those of all others
     mirrored: Tensor  # (W,) bool, whether left and right are exchanged
     yaw: Tensor  # (W,) rotation about the vertical [rad]
     betas: Tensor  # (W, 16) shape coefficients
@@ -185,10 +194,16 @@ class Augmenter:
     """Cuts windows from clips, and mirrors, rotates, reshapes, speeds up or slows them down.
 
     All random numbers come from one generator. Clips and body have to be on its device.
+
+    Args:
+        planted: The same clips with planted feet that stand (``plant_feet``), if windows are to be cut from them too.
     """
 
-    def __init__(self, clips: Clips, body: BodyModel, generator: torch.Generator) -> None:
+    def __init__(
+        self, clips: Clips, body: BodyModel, generator: torch.Generator, *, planted: Clips | None = None
+    ) -> None:
         self.clips, self.body, self.generator = clips, body, generator
+        self._source = clips if planted is None else clips.followed_by(planted)
         self.sole = int(body.template[:, 1].argmin())
         device = clips.trans.device
         self._mirror = torch.tensor([-1.0, 1.0, 1.0], device=device)
@@ -213,6 +228,7 @@ class Augmenter:
         warp: bool = False,
         rare_share: float = 0.0,
         lent_arms: float = 0.0,
+        planted_share: float = 0.0,
     ) -> Choice:
         """Choose random windows. Half are mirrored, all are rotated by a random yaw, and 60 % have a random body shape.
 
@@ -224,6 +240,7 @@ class Augmenter:
             rare_share: Share of the windows that are drawn from those with a rare frame (see ``is_rare``) only.
             lent_arms: Share of the windows whose arms move like those of another window. People who walk alike hold
                 their arms in many ways, and few of these are in the data.
+            planted_share: Share of the windows that are cut from the clips with planted feet.
         """
         like: dict[str, Any] = {"generator": self.generator, "device": self.clips.trans.device}
         starts, rare = self._windows(_frames_needed(length) if warp else length)
@@ -239,6 +256,8 @@ class Augmenter:
         if warp:
             pace = torch.exp((2 * torch.rand(count, **like) - 1) * math.log(FASTEST))
         lent = torch.rand(count, **like) < lent_arms if lent_arms else torch.zeros_like(mirrored)
+        if planted_share:
+            chosen = chosen + len(self.clips.trans) * (torch.rand(count, **like) < planted_share)
         return Choice(chosen, mirrored, yaw, betas, pace, lent)
 
     def _windows(self, length: int) -> tuple[Tensor, Tensor]:
@@ -279,7 +298,8 @@ class Augmenter:
     def _frames(self, choice: Choice, length: int) -> tuple[Tensor, Tensor, Tensor]:
         """Path of the root, rotations (with one more frame at both ends) and contacts of windows."""
         frames = choice.starts[:, None] + torch.arange(-1, length + 1, device=choice.starts.device)
-        return self.clips.trans[frames], self.clips.rotations[frames], self.clips.contacts[frames[:, 1:-1]]
+        source = self._source
+        return source.trans[frames], source.rotations[frames], source.contacts[frames[:, 1:-1]]
 
     def _played(self, choice: Choice, length: int) -> tuple[Tensor, Tensor, Tensor]:
         """The same at another pace, by cubic interpolation (Catmull–Rom) of path and rotations between frames."""
@@ -294,13 +314,13 @@ class Augmenter:
             0.5 * part * part * (part - 1),
         )
         parts = [
-            (w, self.clips.trans[n], matrix_to_sixd(self.clips.rotations[n]))
+            (w, self._source.trans[n], matrix_to_sixd(self._source.rotations[n]))
             for w, n in zip(weights, near, strict=True)
         ]
         trans = torch.stack([w * x for w, x, _ in parts]).sum(0)
         turns = torch.stack([w[..., None] * x for w, _, x in parts]).sum(0)
         nearest = torch.where(part[..., 0] < 0.5, near[1], near[2])
-        return trans, sixd_to_matrix(turns), self.clips.contacts[nearest[:, 1:-1]]
+        return trans, sixd_to_matrix(turns), self._source.contacts[nearest[:, 1:-1]]
 
     def _refit(self, trans: Tensor, turn: Tensor, betas: Tensor) -> Tensor:
         """Rotate the root's path (W, L, 3) [m] and scale it to the leg length of the body.

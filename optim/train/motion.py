@@ -42,9 +42,10 @@ from optim.priors.rollout import (
     canonicalise,
     place,
 )
-from optim.train.data import Augmenter, Choice, Clips, Windows
+from optim.train.data import FPS, Augmenter, Choice, Clips, Windows
 from optim.train.graphs import Graphs
 from optim.train.linear_start import fit_linear_model, start_from
+from optim.train.planting import plant_feet
 from optim.train.recipe import Phase, Recipe
 
 PARTS = {
@@ -101,6 +102,7 @@ class Samples:
     """Motions that were drawn from the prior during one update."""
 
     motion: Tensor  # (S, L + 1, 339) in the frame of the first state
+    data: Tensor  # (S, L + 1, 339) the windows that they begin like, in the same frame
     betas: Tensor  # (S, 16)
 
 
@@ -113,6 +115,7 @@ class MotionTrainer:
     Args:
         half: Whether the matrix products of the networks are computed in bfloat16, on a GPU in TF32.
         compiled: Whether the steps of a roll-out are compiled on a GPU.
+        start: Weights to begin with, in place of those of the linear start.
     """
 
     def __init__(
@@ -124,14 +127,18 @@ class MotionTrainer:
         device: str = "cpu",
         half: bool = True,
         compiled: bool = True,
+        start: MotionPrior | None = None,
     ) -> None:
         self.recipe, self.device = recipe, torch.device(device)
         self.body = body.to(self.device)
         torch.manual_seed(recipe.seed)
         self.model = MotionPrior()
         self.generator = torch.Generator(self.device).manual_seed(recipe.seed)
-        self.augmenter = Augmenter(clips.to(self.device), self.body, self.generator)
-        if recipe.linear_start:
+        planted = plant_feet(clips, body).to(self.device) if recipe.planted_share else None
+        self.augmenter = Augmenter(clips.to(self.device), self.body, self.generator, planted=planted)
+        if start is not None:
+            self.model.load_state_dict(start.state_dict())
+        elif recipe.linear_start:
             self._start_linear()
         self.model.to(self.device)
         self.average = copy.deepcopy(self.model)
@@ -192,6 +199,7 @@ class MotionTrainer:
             warp=recipe.warp,
             rare_share=recipe.rare_share,
             lent_arms=recipe.lent_arms,
+            planted_share=recipe.planted_share,
         )
         sizes = ((phase.length, LATENT_SIZE), (STATE_SIZE,), (63,))
         return choice, Noise(*(torch.randn(phase.windows, *size, **like) for size in sizes))
@@ -292,7 +300,7 @@ class MotionTrainer:
         samples = None
         if phase.sampled:
             motion = torch.cat((first[told:, None], placed[told:]), dim=1)
-            samples = Samples(motion, windows.betas[told : phase.closed])
+            samples = Samples(motion, windows.flat[told : phase.closed], windows.betas[told : phase.closed])
         return predictions, 3 * off + 9 * turned, samples
 
     def _disturbed(self, state: Tensor, noise: Noise, phase: Phase) -> Tensor:
@@ -315,6 +323,8 @@ class MotionTrainer:
 
         A foot stands if its joint is near the floor (``NEAR_FLOOR``). The loss of its move to the next frame is
         bounded (Geman–McClure), so that it stops feet that slide but not those that step, whichever way they move.
+        Standing still is another way not to slide. So the speeds of the samples are held against those of the data that
+        they begin like, the slowest with the slowest: together they are to be as fast, and each may be slow or fast.
         """
         state = State.from_flat(samples.motion)
         joints = self.body.joints(state.trans, state.root_orient, state.pose_body, samples.betas)
@@ -323,10 +333,15 @@ class MotionTrainer:
         standing = (feet[:, :-1, :, 2] < self._near_floor).float()
         moved = (feet[:, 1:] - feet[:, :-1]).square().sum(-1)
         slide = (standing * moved / (moved + SLIDE_TOLERANCE**2)).mean()
-        return {
+        terms = {
             "sample_consistency": self.recipe.sample_consistency * parted,
             "sample_slide": self.recipe.sample_slide * slide,
         }
+        if self.recipe.sample_speed:
+            data = samples.data[..., JOINTS].unflatten(-1, (22, 3))
+            mine, usual = (speeds(x).sort(dim=1).values for x in (joints, data))
+            terms["sample_speed"] = self.recipe.sample_speed * robust(mine, usual, VELOCITY_TOLERANCE)
+        return terms
 
     def _losses(self, p: Predictions) -> dict[str, Tensor]:
         recipe = self.recipe
@@ -410,6 +425,12 @@ def advance(state: Tensor, change: Tensor, pivot: Tensor) -> tuple[Tensor, Tenso
     predicted, contact = apply_change(state, change)
     following, cos, sin = canonicalise(predicted, pivot)
     return predicted, contact, following, torch.stack((cos, sin), dim=-1)
+
+
+def speeds(joints: Tensor) -> Tensor:
+    """Mean speeds (2, S) [m/s] of motions (S, L, 22, 3) [m]: of the pelvis over the floor, and of all joints."""
+    moves = FPS * (joints[:, 1:] - joints[:, :-1])
+    return torch.stack((moves[:, :, 0, :2].norm(dim=-1).mean(1), moves.norm(dim=-1).mean((1, 2))))
 
 
 def robust(values: Tensor, targets: Tensor, tolerance: float) -> Tensor:

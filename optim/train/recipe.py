@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 
@@ -54,12 +54,14 @@ class Recipe:
     joint_consistency: float = 720.0  # regressed joints against those of the body model
     sample_consistency: float = 72.0  # the same along motions drawn from the prior
     sample_slide: float = 0.05  # feet that leave their place on the floor, in motions drawn from the prior
+    sample_speed: float = 0.0  # their speeds against those of the data that they begin with
     world: float = 24.0  # closed-loop root position [m²] and heading against the data, in the window's frame
     input_noise: float = 1.0  # × (1 cm, 0.1 m/s, 0.03 rad) on the first state of half the closed-loop windows
     beta_std: float = 0.8
     warp: bool = True  # windows are played faster or slower by up to 20 %
     rare_share: float = 0.2  # share of the windows that are drawn from those with a rare frame only
     lent_arms: float = 0.3  # share of the windows whose arms move like those of another window
+    planted_share: float = 0.0  # share of the windows that are cut from clips whose planted feet stand (``plant_feet``)
     single_share: float = 0.5  # of the loss, for single transitions from true states where both kinds are trained
     weight_decay: float = 0.3  # by which weights shrink with each update, times the learning rate
     gradient_norm: float = 12.0
@@ -86,4 +88,16 @@ class Recipe:
 
     def kl_at(self, progress: float) -> float:
         """Weight of the KL divergence at a fraction of the run."""
-        return self.kl * min(progress / self.kl_annealed, 1.0)
+        return self.kl if progress >= self.kl_annealed else self.kl * progress / self.kl_annealed
+
+    def continued(self) -> Recipe:
+        """The recipe for weights that were trained before: the sizes of its end from the first update."""
+        return replace(
+            self,
+            linear_start=0,
+            supervised=0.0,
+            full_closed_loop=0.0,
+            sampling=0.0,
+            kl_annealed=0.0,
+            window_growth=((0.0, self.window_growth[-1][1]),),
+        )

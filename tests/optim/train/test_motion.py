@@ -277,9 +277,57 @@ def test_samples_are_kept_from_sliding_but_may_step(clips, body):
     for speed in (0.0, 0.005, 0.02, 0.2, 0.4):
         moved = motion.clone()
         moved[..., 0] += speed * torch.arange(6.0)
-        losses.append(float(trainer._sample_losses(Samples(moved, windows.betas))["sample_slide"]))
+        losses.append(float(trainer._sample_losses(Samples(moved, motion, windows.betas))["sample_slide"]))
     assert losses[0] == pytest.approx(0, abs=1e-6)
     assert losses[0] < losses[1] < 0.5 * losses[2] and losses[4] < 1.1 * losses[3]
+
+
+def test_samples_as_fast_as_the_data_are_wanted_whoever_is_fast(clips, body):
+    """Speeds of all samples are held against those of all their windows: standing costs, an exchange does not."""
+    trainer = MotionTrainer(clips, body, replace(TINY, sample_speed=1.0), half=False)
+    windows = trainer.augmenter.draw(4, 6, beta_std=0.0)
+    data = windows.flat.clone()
+    data[..., 0] += torch.linspace(0, 0.15, 4)[:, None] * torch.arange(6.0)
+    data[..., JOINTS].unflatten(-1, (22, 3))[..., 0] += (data - windows.flat)[..., :1]
+
+    def loss(motion: torch.Tensor) -> float:
+        return float(trainer._sample_losses(Samples(motion, data, windows.betas))["sample_speed"])
+
+    standing = data[:, :1].repeat(1, 6, 1)
+    assert loss(data) == pytest.approx(0, abs=1e-6)
+    assert loss(data.flip(0)) == pytest.approx(0, abs=1e-6)
+    assert loss(standing) > 0.1
+    assert "sample_speed" not in MotionTrainer(clips, body, TINY, half=False)._sample_losses(
+        Samples(data, data, windows.betas)
+    )
+
+
+def test_windows_are_cut_from_planted_clips_as_often_as_asked(clips, body):
+    planted = replace(clips, trans=clips.trans + torch.tensor([0.0, 0.0, 1.0]))
+    augmenter = Augmenter(clips, body, torch.Generator().manual_seed(6), planted=planted)
+    choice = augmenter.choose(400, 5, warp=True, planted_share=0.3)
+    for warp in (False, True):
+        lowest = (
+            augmenter.cut_chosen(replace(choice, pace=torch.ones(400)), 5, warp=warp)
+            .flat[:, 0, JOINTS][:, 2::3]
+            .amin(1)
+        )
+        assert 0.2 < float((lowest > 0.5).float().mean()) < 0.4
+    plain = Augmenter(clips, body, torch.Generator().manual_seed(6)).choose(400, 5, warp=True)
+    assert torch.equal(choice.starts % len(clips.trans), plain.starts)
+
+
+def test_a_run_from_given_weights_begins_where_a_whole_run_ends(clips, body):
+    recipe = replace(Recipe(), fewest_windows=2, transitions=0)
+    going_on = recipe.continued()
+    assert going_on.phase(0.0) == recipe.phase(1.0) and going_on.kl_at(0.0) == recipe.kl
+    start = MotionTrainer(clips, body, TINY, half=False).model
+    with torch.no_grad():
+        next(start.parameters()).add_(1.0)
+    trainer = MotionTrainer(clips, body, TINY, half=False, start=start)
+    for network in (trainer.model, trainer.average):
+        assert all(torch.equal(a, b) for a, b in zip(network.parameters(), start.parameters(), strict=True))
+        assert all(p.requires_grad for p in network.parameters())
 
 
 def test_a_run_ends_when_its_time_is_up(clips, body):
