@@ -98,7 +98,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _pose_prior(options: argparse.Namespace) -> None:
     from optim.train.pose import run
 
-    run(options)
+    run(options, device=device_named(options.device))
 
 
 def _evaluate_pose(options: argparse.Namespace) -> None:
@@ -156,7 +156,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     pose = command("pose-prior", _pose_prior, "train VPoser, the pose prior; a stopped run is continued")
     pose.add_argument("--out", type=Path, required=True, help="folder to write in VPoser v1's layout")
-    pose.add_argument("--device", default="cpu", help="cpu or cuda")
+    pose.add_argument("--device", choices=DEVICES, default="cpu", help="auto: a GPU that CUDA knows, or else the cpu")
     pose.add_argument(
         "--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="matrix products in bfloat16"
     )

@@ -14,6 +14,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -124,13 +125,13 @@ class PoseTrainer:
         """Draw a batch, do one step along the gradient of its loss, and return the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.steps_done)
-        total, report = self._loss(self._draw(), kl_weight=self.recipe.kl_at(self.steps_done))
+        total, numbers = self._loss(self._draw(), kl_weight=self.recipe.kl_at(self.steps_done))
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_norm)
         self.optimiser.step()
         self.steps_done += 1
-        return report
+        return PoseLoss(*numbers.tolist())
 
     def save(self, path: Path) -> None:
         """Write a checkpoint with everything that the next step depends on."""
@@ -179,11 +180,12 @@ class PoseTrainer:
     def _pick(self, count: int) -> Float[Tensor, "batch 21 3"]:
         return self.poses[torch.randint(len(self.poses), (count,), device=self.device)]
 
-    def _loss(self, pose: Float[Tensor, "batch 21 3"], *, kl_weight: float) -> tuple[Tensor, PoseLoss]:
+    def _loss(self, pose: Float[Tensor, "batch 21 3"], *, kl_weight: float) -> tuple[Tensor, Tensor]:
+        """The loss of some poses, and the numbers of ``PoseLoss`` on the device."""
         recipe = self.recipe
         true = axis_angle_to_matrix(pose)
         seen = pose + self.noise * torch.randn_like(pose)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+        with torch.autocast(self.device.type, torch.bfloat16) if self.half else nullcontext():
             mean, std = (x.float() for x in posterior(self.network, seen.flatten(1)))
             decoded = decode_rotations(self.network, mean + std * torch.randn_like(mean))
         squared = (self.joints_of(decoded) - self.joints_of(true)).square().sum(-1)
@@ -191,8 +193,7 @@ class PoseTrainer:
         rotations = (decoded - true).square().sum((1, 2, 3)).mean() / (2 * recipe.rotation_sigma**2)
         kl = (0.5 * (mean**2 + std**2 - 1) - std.log()).sum(-1).mean()
         total = joints + rotations + kl_weight * kl
-        numbers = torch.stack((total, joints, rotations, kl, squared.sqrt().mean())).tolist()
-        return total, PoseLoss(*numbers)
+        return total, torch.stack((total, joints, rotations, kl, squared.sqrt().mean())).detach()
 
 
 def mirror_pose(pose: PoseTensor) -> PoseTensor:
@@ -269,13 +270,13 @@ def train(
         trainer.save(checkpoint)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, *, device: str) -> None:
     """Run the command ``pose-prior``: train on ``--data`` and write ``--out``. A checkpoint there is continued."""
     body = load_body(options.smpl)
     given = {f.name: getattr(options, f.name, None) for f in fields(PoseRecipe)}
     recipe = PoseRecipe(**{key: value for key, value in given.items() if value is not None})
     poses = load_clips(options.data, body, split="train").rotations[:, 1:]
-    trainer = PoseTrainer(poses, body, recipe, device=options.device, half=options.bfloat16)
+    trainer = PoseTrainer(poses, body, recipe, device=device, half=options.bfloat16)
     checkpoint = options.out / CHECKPOINT
     options.out.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():

@@ -23,6 +23,7 @@ from optim.train.pose import (
     swap_limbs,
 )
 
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 TINY = PoseRecipe(steps=40, batch=64, warm_up=5)
 LEFT, RIGHT = [1, 4, 7, 10, 13, 16, 18, 20], [2, 5, 8, 11, 14, 17, 19, 21]
 
@@ -87,6 +88,41 @@ def test_bfloat16_training_learns_too(poses, body):
     losses = [trainer.step() for _ in range(TINY.steps)]
     assert np.mean([x.joint_error for x in losses[-5:]]) < 0.6 * np.mean([x.joint_error for x in losses[:5]])
     assert all(p.dtype == torch.float32 for p in trainer.network.parameters())
+
+
+@pytest.mark.parametrize("device", ["meta", pytest.param("cuda", marks=NEEDS_GPU)])
+def test_every_tensor_of_a_step_is_on_the_device_of_the_run(poses, body, device, monkeypatch):
+    """A tensor that was left on the processor cannot be combined with those of "meta", which have no values."""
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", False)  # it would read values
+    trainer = PoseTrainer(poses, body, TINY, device=device)
+    total, numbers = trainer._loss(trainer._draw(), kl_weight=1.0)
+    total.backward()
+    torch.nn.utils.clip_grad_norm_(trainer.network.parameters(), TINY.gradient_norm)
+    trainer.optimiser.step()
+    assert {x.device.type for x in (total, numbers, *trainer.network.parameters())} == {device}
+    trainer.noise = trainer.noise.cpu() if device == "cuda" else torch.zeros(trainer.noise.shape)
+    with pytest.raises(RuntimeError, match="device"):
+        trainer._loss(trainer._draw(), kl_weight=1.0)
+
+
+@NEEDS_GPU
+def test_a_run_on_a_gpu_learns_and_is_continued(poses, body, tmp_path):
+    trainer = PoseTrainer(poses, body, TINY, device="cuda", half=True)
+    errors = [trainer.step().joint_error for _ in range(TINY.steps - 4)]
+    assert np.mean(errors[-5:]) < 0.6 * np.mean(errors[:5])
+    trainer.save(tmp_path / "last.pth")
+    whole = [trainer.step().total for _ in range(4)]
+    resumed = PoseTrainer(poses, body, TINY, device="cuda", half=True)
+    resumed.resume(tmp_path / "last.pth")
+    assert [resumed.step().total for _ in range(4)] == pytest.approx(whole, rel=1e-3)
+    load_pose_prior(save_vposer_folder(trainer.network, tmp_path / "out", notes={}).parent.parent)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, capsys):
+    data = write_clips(tmp_path / "data")
+    assert main(["pose-prior", "--data", str(data), "--out", str(tmp_path / "out"), "--device", "cuda"]) == 2
+    assert "--device" in capsys.readouterr().err
 
 
 def test_resumed_run_equals_an_unbroken_one(poses, body, tmp_path):
