@@ -60,3 +60,28 @@ class Mlp(nn.Module):
                 x = torch.cat((x, again), dim=1)
             x = layer(x)
         return x
+
+    def jacobian(self, x: Tensor, outputs: int) -> Tensor:
+        """Derivatives (outputs, in) of the first outputs for one input (in,), from the last layer back to the first."""
+        rows, normed, scales = x[None], [], []
+        again = rows[:, rows.shape[1] - self.skip :]
+        for index, (linear, norm) in enumerate(zip(self.linears, self.norms, strict=False)):
+            groups = linear(torch.cat((rows, again), dim=1) if index else rows).unflatten(1, (GROUPS, -1))
+            variance, mean = torch.var_mean(groups, dim=2, correction=0, keepdim=True)
+            scales.append((variance + norm.eps).rsqrt())
+            normed.append((groups - mean) * scales[-1])
+            rows = torch.addcmul(norm.bias, normed[-1].flatten(1), norm.weight).relu()
+        found = self.linears[-1].weight[:outputs]
+        by_skipped = found.new_zeros(outputs, self.skip)
+        for linear, norm, groups, scale in zip(
+            self.linears[-2::-1], self.norms[::-1], normed[::-1], scales[::-1], strict=True
+        ):
+            width = linear.out_features
+            by_skipped += found[:, width:]
+            alive = norm.weight * (torch.addcmul(norm.bias, groups.flatten(1), norm.weight) > 0)
+            inner = (found[:, :width] * alive).unflatten(1, (GROUPS, -1))
+            along = (inner * groups).mean(2, keepdim=True)
+            inner = (inner - inner.mean(2, keepdim=True)).addcmul_(groups, along, value=-1.0).mul_(scale)
+            found = inner.flatten(1) @ linear.weight
+        found[:, found.shape[1] - self.skip :] += by_skipped
+        return found

@@ -6,12 +6,12 @@ step's own, at a tenth of the cost (docs/optimiser.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from optim.common.threads import pieces, side_by_side
 from optim.objective.rollout_model.deviations import STATE
 from optim.priors.motion_prior import LATENT_SIZE, STATE_SIZE, MotionPrior
 
@@ -41,17 +41,15 @@ def network_jacobians(
         chosen = torch.linspace(0, steps - 1, averaged + 2).round().long()[1:-1]
         states, latents = states[:, chosen], latents[:, chosen]
     rows = torch.cat((states, latents), dim=2).flatten(0, 1)
-    decoder = _jacobian(lambda x: prior.decode(x[:, :STATE_SIZE], x[:, STATE_SIZE:])[:, :STATE], rows, STATE)
-    mean = _jacobian(lambda x: prior.prior(x)[0], rows[:, :STATE_SIZE], LATENT_SIZE)
-    found = [x.unflatten(0, (batch, -1)) for x in (decoder[..., :STATE_SIZE], decoder[..., STATE_SIZE:], mean)]
+
+    def of_rows(part: slice) -> list[tuple[Tensor, Tensor]]:
+        with torch.no_grad():
+            return [
+                (prior.decoder.jacobian(row, STATE), prior.prior_net.jacobian(row[:STATE_SIZE], LATENT_SIZE))
+                for row in rows[part]
+            ]
+
+    each = [pair for part in side_by_side(of_rows, pieces(len(rows))) for pair in part]
+    decoder, mean = (torch.stack(found).unflatten(0, (batch, -1)) for found in zip(*each, strict=True))
+    found = decoder[..., :STATE_SIZE], decoder[..., STATE_SIZE:], mean
     return NetworkJacobians(*(x if averaged is None else x.mean(1, keepdim=True) for x in found))
-
-
-def _jacobian(function: Callable[[Tensor], Tensor], inputs: Tensor, outputs: int) -> Tensor:
-    """Jacobian (N, outputs, inputs) of a function of rows (N, inputs), row by row."""
-    leaf = inputs.detach().requires_grad_()
-    with torch.enable_grad():
-        found = function(leaf)
-    picks = torch.eye(outputs, dtype=found.dtype)[:, None].expand(outputs, len(leaf), outputs)
-    (gradients,) = torch.autograd.grad(found, leaf, picks, is_grads_batched=True)
-    return gradients.movedim(0, 1)
