@@ -559,14 +559,14 @@ class Session:
     def _plant(self, here: Snapshot) -> Snapshot:
         """The same point at the beginning of the next outer step, with the strength of planted joints measured there.
 
-        The solver keeps its memory: its pairs are differences of gradients under one strength each.
+        The solver keeps its memory and its model: its pairs are differences of gradients under one strength each, and
+        the model does not depend on the strength that is held.
         """
         began, phase = time.perf_counter(), here.schedule[here.phase]
         anew = replace(self._held_anew(here), step=here.step + 1, iteration=0)
         objective = self._objective(anew)
         point = objective.point(here.packing.pack(here.variables), here.variables, here.packing)
-        module = solver_of(phase)
-        solver = module.begin(module.restart(here.solver, point, keep_memory=True), options=options_of(phase))
+        solver = solver_of(phase).begin(replace(here.solver, point=point, step_length=0.0), options=options_of(phase))
         return self._add(anew, CONTACTS, solver, objective, evaluations=1, began=began)
 
     def _held_anew(self, here: Snapshot) -> Snapshot:

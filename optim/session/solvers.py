@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from optim.objective.gauss_newton import gauss_newton
 from optim.objective.objective import Objective
 from optim.objective.rollout_model.model import RolloutModel
+from optim.problem.problem import Problem
 from optim.problem.variables import Packing, Variables
 from optim.schedule.phases import Phase
 from optim.solver import lbfgs, levenberg_marquardt, modelled_lbfgs
@@ -37,6 +39,7 @@ class Models:
     """Answers a solver's requests for models. The last model is kept, because several iterations ask for the same.
 
     A model follows from the objective and the point alone, so a fit that was rewound or resumed gets the same again.
+    It does not follow the strength of planted joints that is held for an outer step, and outlives it.
     """
 
     def __init__(self) -> None:
@@ -49,7 +52,7 @@ class Models:
     def at(self, x: Tensor, objective: Objective, variables: Variables, packing: Packing) -> Model | None:
         """The model of an objective at the flat vector x (n,); None where its numbers are not finite."""
         known = self._known
-        if known is None or not (known[0] is objective and known[1] is packing and known[2] is x):
+        if known is None or not (known[1] is packing and known[2] is x and _alike(known[0], objective)):
             try:
                 model: Model | None = _model(objective, x, variables, packing)
             except ValueError:
@@ -58,7 +61,19 @@ class Models:
         return known[3]
 
 
+def _alike(one: Objective, other: Objective) -> bool:
+    """Whether two objectives differ in nothing but the strength of planted joints that is held."""
+    if one is other:
+        return True
+    given = [field.name for field in fields(Problem) if field.name != "planted"]
+    same = one.phase is other.phase and one.prior_frame is other.prior_frame
+    return same and all(getattr(one.problem, name) is getattr(other.problem, name) for name in given)
+
+
 def _model(objective: Objective, x: Tensor, variables: Variables, packing: Packing) -> Model:
+    """The model at the flat vector x (n,); joints are planted in it as strongly as they are there."""
     if objective.phase.stage < 3:
         return gauss_newton(objective, x, variables, packing)
+    if objective.problem.planted is not None:
+        objective = Objective(replace(objective.problem, planted=None), objective.phase, objective.prior_frame)
     return RolloutModel(objective, variables, packing, x)

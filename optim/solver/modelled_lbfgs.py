@@ -29,7 +29,7 @@ class Options(lbfgs.Options):
     """Damping of the first model, whose point may be far from the minimum."""
     damping: float = 0.1
     """Damping of later models, where the line searches before them were not shortened, and of one after an edit."""
-    lasts: int = 15
+    lasts: int = 20
     """Number of iterations after which the first model is made anew; a later one lasts twice as long as the last."""
     short: float = 0.3
     """Step length below which a line search counts as shortened."""

@@ -15,6 +15,8 @@ from optim.schedule.stages import schedule
 from optim.session.causes import CONTACTS, ITERATION
 from optim.session.edits import Perturb, SetWeight
 from optim.session.session import Session
+from optim.session.solvers import Models
+from optim.solver.modelled_lbfgs import ModelledState
 from tests import fakes
 from tests.optim.recording.test_recording import assert_same
 
@@ -61,8 +63,24 @@ def test_it_is_measured_where_the_step_begins(fitted):
         assert (snapshot.total_iterations, snapshot.iteration) == (before.total_iterations, 0)
 
 
-def test_any_iteration_repeats_its_bits(fitted):
+def test_the_solver_keeps_its_memory_and_its_model(fitted):
+    """The strength hardly matters to the model, which is measured where the model is made."""
+    for snapshot in stage_3(fitted):
+        if snapshot.cause == CONTACTS:
+            before, after = fitted.history[snapshot.parent].solver, snapshot.solver
+            assert (
+                after.pairs is before.pairs
+                and after.stop is None
+                and not torch.equal(after.point.gradient, before.point.gradient)
+            )
+            if isinstance(after, ModelledState):
+                assert after.made is before.made is not None
+                assert fitted.rewind(snapshot.id) and fitted.step_iteration().solver.made.x is before.made.x
+
+
+def test_any_iteration_repeats_its_bits_also_with_models_that_are_made_anew(fitted):
     for after in stage_3(fitted)[1:]:
+        fitted._models = Models()
         fitted.rewind(after.parent)
         again = fitted.step_iteration()
         assert again.id != after.id and again.cause == after.cause
@@ -89,6 +107,10 @@ def test_a_recorded_fit_has_the_strength_too(tmp_path):
     Recording(RunFile(tmp_path / "run.humorscope", mode="read")).restore(again)
     for snapshot in session.history.snapshots:
         assert_same(again.history[snapshot.id], snapshot)
+    last = [snapshot for snapshot in stage_3(session) if snapshot.cause == CONTACTS][-1]
+    for either in (session, again):
+        either.rewind(last.id)
+    assert_same(again.step_iteration().solver, session.step_iteration().solver)
 
 
 def test_planting_anew_hides_no_iteration_where_only_the_latest_is_kept():
