@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -99,10 +99,26 @@ def pieces(count: int, *, unit: int = 1, least: int = 1) -> list[slice]:
 
 
 def side_by_side(function: Callable[[Piece], Result], work: Sequence[Piece]) -> list[Result]:
-    """Results of ``function`` for every piece of work, in order. The first piece runs in the calling thread."""
-    others = [_pool().submit(function, piece) for piece in work[1:]]
+    """Results of ``function`` for every piece of work, in order. The first piece runs in the calling thread.
+
+    Torch's switch of gradients, which each thread has for itself, holds in all of them.
+    """
+    with_gradients = torch.is_grad_enabled()
+
+    def run(piece: Piece) -> Result:
+        with torch.set_grad_enabled(with_gradients):
+            return function(piece)
+
+    others = [_pool().submit(run, piece) for piece in work[1:]]
     first = [function(piece) for piece in work[:1]]
     return first + [other.result() for other in others]
+
+
+def together(*tasks: Callable[[], Any]) -> list[Any]:
+    """Results of some tasks, in order. They run side by side if more than one thread is used."""
+    if _count == 1:
+        return [task() for task in tasks]
+    return side_by_side(lambda task: task(), tasks)
 
 
 @cache

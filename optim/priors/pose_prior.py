@@ -18,6 +18,7 @@ from torch.nn.functional import leaky_relu
 
 from optim.common.errors import InputError
 from optim.common.rotations import matrix_to_axis_angle
+from optim.common.threads import pieces, side_by_side
 from optim.common.timing import timed
 from optim.reading.weights import read_weights
 
@@ -25,6 +26,8 @@ NUM_POSE_JOINTS = 21
 NUM_NEURONS = 512
 LATENT_DIM = 32
 _SLOPE = 0.2
+_POSES_AT_A_TIME = 16
+"""Number of poses whose derivatives are computed in one product."""
 Latents = Float[Tensor, "n latent"]
 Rotations = Float[Tensor, "*batch 21 3 3"]
 
@@ -68,8 +71,13 @@ class PosePrior:
 
     @timed("priors")
     def turns(self, latent: Float[Tensor, "*batch latent"]) -> Tensor:
-        """Derivative (..., 21, 3, latent) of ``decode`` as small turns [rad] (see ``decoded_turns``)."""
-        return decoded_turns(self.network, latent)
+        """Derivative (..., 21, 3, latent) of ``decode`` as small turns [rad] (see ``decoded_turns``).
+
+        The threads share some poses at a time among them, so that the bits do not depend on the number of threads.
+        """
+        some = latent.reshape(-1, latent.shape[-1]).split(_POSES_AT_A_TIME)
+        shares = side_by_side(lambda part: [decoded_turns(self.network, x) for x in some[part]], pieces(len(some)))
+        return torch.cat([x for share in shares for x in share]).view(*latent.shape[:-1], -1, 3, latent.shape[-1])
 
 
 def decoded_turns(network: VPoser, latent: Float[Tensor, "*batch latent"]) -> Tensor:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from optim.common.threads import together
 from optim.common.timing import section
 from optim.objective.objective import Objective
 from optim.objective.prediction import turn_of
@@ -23,7 +24,7 @@ from optim.objective.rollout_model.entry import LATENTS, Entry, entry
 from optim.objective.rollout_model.networks import AVERAGED, network_jacobians
 from optim.objective.rollout_model.rows import FIRST_ROWS, FRAME_ROWS, OWN_CURVATURE, STEP_ROWS, Linearised
 from optim.objective.rollout_model.sweep import Factors, Quadratic, factorise
-from optim.objective.rollout_model.transitions import Transitions, canonical_states, headings, states_of, transitions
+from optim.objective.rollout_model.transitions import canonical_states, headings, states_of, transitions
 from optim.objective.terms.scene import Scene
 from optim.objective.unknown_motion import weighed
 from optim.priors.motion_prior import LATENT_SIZE
@@ -121,31 +122,28 @@ def quadratic(
     prediction = objective.predict(there)
     scene = Scene(problem, objective.seen, prediction)
     here, steps = Linearised(scene), objective.seen.frames - 1
-    first = entry(problem, there, packing, frame=objective.prior_frame)
-    moves = _transitions(objective, scene, there[LATENTS][:, :steps], averaged=averaged)
-    later, earlier = _stacked(_step_rows(objective, here), like=moves.mean)
-    own = x.new_zeros(problem.batch, first.jacobian.shape[2], first.jacobian.shape[2])
-    for _, weight, (name, curvature) in _weighted(objective, OWN_CURVATURE):
-        columns = first.columns.get(name)
-        if columns is not None:
-            found = curvature(here)
-            eye = torch.eye(columns.stop - columns.start, dtype=x.dtype)
-            own[:, columns, columns] += weight * (found if found.ndim == 3 else found[:, None, None] * eye)
+    states = states_of(scene.in_prior.rollout)
+    before = states.until(steps)
+    heading = headings(before.root_orient, turn=turn_of(objective.phase.preset))
+    inputs = canonical_states(before, heading)
+    networks = network_jacobians(problem.motion_prior, inputs, there[LATENTS][:, :steps], averaged=averaged)
+
+    def of_terms() -> tuple[Entry, dict[str, Tensor]]:
+        first = entry(problem, there, packing, frame=objective.prior_frame)
+        return first, _of_terms(objective, here, first)
+
+    moves, (first, parts) = together(lambda: transitions(states, heading, networks), of_terms)
     moving = torch.zeros(steps, dtype=torch.bool)
     for block in packing.blocks:
         if block.name == LATENTS:
             moving[slice(None) if block.frames is None else block.frames] = True
     model = Quadratic(
-        hessians=_hessians(objective, here),
-        later=later,
-        earlier=earlier,
         by_state=moves.by_state,
         by_latent=moves.by_latent,
         mean=moves.mean,
-        sharpness=_sharpness(objective, scene),
         entry=first.jacobian,
-        own=own,
         moving=tuple(moving.tolist()),
+        **parts,
     )
     return model, first
 
@@ -160,13 +158,29 @@ def _sharpness(objective: Objective, scene: Scene) -> Tensor:
     return torch.zeros_like(variance)
 
 
-def _transitions(objective: Objective, scene: Scene, latents: Tensor, *, averaged: int | None) -> Transitions:
-    states = states_of(scene.in_prior.rollout)
-    before = states.until(latents.shape[1])
-    heading = headings(before.root_orient, turn=turn_of(objective.phase.preset))
-    inputs = canonical_states(before, heading)
-    networks = network_jacobians(objective.problem.motion_prior, inputs, latents, averaged=averaged)
-    return transitions(states, heading, networks)
+def _of_terms(objective: Objective, here: Linearised, first: Entry) -> dict[str, Tensor]:
+    """The fields of ``Quadratic`` that the loss terms fill."""
+    later, earlier = _stacked(_step_rows(objective, here), here)
+    return {
+        "hessians": _hessians(objective, here),
+        "later": later,
+        "earlier": earlier,
+        "sharpness": _sharpness(objective, here.scene),
+        "own": _own(objective, here, first),
+    }
+
+
+def _own(objective: Objective, here: Linearised, first: Entry) -> Tensor:
+    """Curvature (B, n, n) of the terms of single variables of the first frame."""
+    batch, _, size = first.jacobian.shape
+    own = first.jacobian.new_zeros(batch, size, size)
+    for _, weight, (name, curvature) in _weighted(objective, OWN_CURVATURE):
+        columns = first.columns.get(name)
+        if columns is not None:
+            found = curvature(here)
+            eye = torch.eye(columns.stop - columns.start, dtype=own.dtype)
+            own[:, columns, columns] += weight * (found if found.ndim == 3 else found[:, None, None] * eye)
+    return own
 
 
 def _weighted(objective: Objective, table: Mapping[str, Row]) -> Iterator[tuple[Term, float, Row]]:
@@ -197,8 +211,9 @@ def _step_rows(objective: Objective, here: Linearised) -> Iterator[tuple[Tensor,
         yield weight**0.5 * later.flatten(2, -2), weight**0.5 * earlier.flatten(2, -2)
 
 
-def _stacked(rows: Iterator[tuple[Tensor, Tensor]], *, like: Tensor) -> tuple[Tensor, Tensor]:
-    empty = like[:, :, :0]
+def _stacked(rows: Iterator[tuple[Tensor, Tensor]], here: Linearised) -> tuple[Tensor, Tensor]:
+    batch, frames = here.scene.joints.shape[:2]
+    empty = here.scene.joints.new_zeros(batch, frames - 1, 0, SIZE)
     found = [(empty, empty), *rows]
     return torch.cat([later for later, _ in found], dim=2), torch.cat([earlier for _, earlier in found], dim=2)
 

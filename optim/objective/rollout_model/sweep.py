@@ -8,6 +8,7 @@ Source: Rao, Wright and Rawlings, Application of interior-point methods to model
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +41,9 @@ class Quadratic:
 
     @property
     def finite(self) -> bool:
-        """Whether all numbers are finite."""
+        """Whether all numbers are finite, and their sums too."""
         parts = (self.hessians, self.later, self.by_state, self.by_latent, self.mean, self.sharpness, self.entry)
-        return all(bool(torch.isfinite(part).all()) for part in parts)
+        return all(math.isfinite(float(part.sum())) for part in parts)
 
     def curvature(self, first: Tensor, latents: Tensor) -> float:
         """Twice the model's value at changes of the first frame's variables (B, n) and of the latents (B, N, L)."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from optim.common.threads import asked_for, container_quota, pieces, processors, side_by_side, use, used
+from optim.common.threads import asked_for, container_quota, pieces, processors, side_by_side, together, use, used
 from optim.objective.terms.data import nearest_vertices
 from optim.priors.fast.chain import Chain, decoder_layers
 from optim.priors.fast.packed import run
@@ -47,6 +47,17 @@ def test_one_piece_stays_in_this_thread(threads):
 def test_an_error_in_a_thread_is_raised():
     with pytest.raises(ZeroDivisionError):
         side_by_side(lambda x: 1 / x, [1, 0])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("with_gradients", [True, False])
+def test_tasks_that_run_together_have_their_own_results_and_the_callers_gradients(threads, number, with_gradients):
+    threads(number)
+    with torch.set_grad_enabled(with_gradients):
+        found = together(lambda: (1, torch.is_grad_enabled()), lambda: (2, torch.is_grad_enabled()))
+    assert found == [(1, with_gradients), (2, with_gradients)]
+    where = together(threading.get_ident, threading.get_ident)
+    assert len(set(where)) == number
 
 
 def test_a_roll_out_and_the_prior_have_the_same_bits_on_two_threads(threads):

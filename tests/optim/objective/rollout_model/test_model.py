@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from optim.common import threads
 from optim.objective.objective import Objective
 from optim.objective.rollout_model.entry import Entry
 from optim.objective.rollout_model.model import RolloutModel, quadratic, reasons_against
@@ -94,3 +95,12 @@ def test_what_is_not_finite_is_told():
     objective, variables, free, x = small()
     with pytest.raises(ValueError, match="not finite"):
         RolloutModel(objective, variables, free, x * float("nan"))
+
+
+def test_two_threads_make_the_same_model(monkeypatch):
+    objective, variables, free, x = small()
+    answers = []
+    for number in (1, 2):
+        monkeypatch.setattr(threads, "_count", number)
+        answers.append(RolloutModel(objective, variables, free, x).step(x, 0.1))
+    assert torch.equal(*answers)
