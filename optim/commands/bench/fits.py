@@ -34,7 +34,8 @@ def fit(options: argparse.Namespace) -> None:
     for protocol in options.protocols:
         for preset in options.presets:
             flags = ["--data", str(options.data), "--protocol", protocol, "--preset", preset, "--batch", "1"]
-            flags += ["--clips", str(options.clips), "--csv", str(options.folder / f"{protocol}-{preset}.csv")]
+            flags += ["--clips", str(options.clips), "--frames", str(options.frames)]
+            flags += ["--csv", str(options.folder / f"{protocol}-{preset}.csv")]
             evaluate.evaluate_protocol(evaluate.build_parser().parse_args(flags))
 
 
@@ -111,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--protocols", nargs="+", choices=sorted(PROTOCOLS), default=("noisy", "occluded"))
     parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=("fast", "direct", "humorscope"))
     parser.add_argument("--clips", type=int, default=8, help="number of clips of each protocol (8)")
+    parser.add_argument("--frames", type=int, default=60, help="number of frames of each clip (60)")
     return parser
 
 
