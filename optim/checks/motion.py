@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optim.body.mass import centre_of_mass
 from optim.checks.check import Check, Seen, fine, likely, note
 from optim.checks.subjects import AXES, JOINT, LIMBS, Positions, axis_name
 
@@ -53,16 +54,6 @@ FAR = 0.25
 _SIDED = ("hip", "shoulder", "knee", "elbow", "ankle", "wrist")
 _LEFT, _RIGHT = (tuple(JOINT[f"{side}_{part}"] for part in _SIDED) for side in ("left", "right"))
 _ENDS = tuple(JOINT[name] for name in ("left_wrist", "right_wrist", "left_ankle", "right_ankle", "head"))
-_SEGMENTS = (
-    ("pelvis", "neck", 0.497, 0.5), ("neck", "head", 0.081, 1.0),
-    *((f"{side}_{a}", f"{side}_{b}", mass, where) for side in ("left", "right") for a, b, mass, where in (
-        ("hip", "knee", 0.1, 0.5), ("knee", "ankle", 0.0465, 0.5), ("ankle", "foot", 0.0145, 0.5),
-        ("shoulder", "elbow", 0.028, 0.5), ("elbow", "wrist", 0.022, 0.7))),
-)  # fmt: skip
-"""Two ends of a part of the body, its share of the mass, and where between them it lies.
-
-Source: Winter, Biomechanics and Motor Control of Human Movement, table 4.1 (after Dempster), rounded.
-"""
 
 
 def gravity(data: Positions) -> Seen | None:
@@ -104,7 +95,7 @@ def tempo(data: Positions) -> Seen | None:
             f"this is slow motion: the frame rate of the data is too low{by}",
             "correct the frame rate; the motion prior does not know such motions",
         )
-    centre = _centre_of_mass(points)
+    centre = _known_centre(points)
     if data.in_camera or centre is None:
         return fine(seen)
     fall = -float(np.quantile(np.diff(centre[:, 2], 2) * rate**2, 0.1))
@@ -206,14 +197,9 @@ def _sampled(data: Positions) -> tuple[np.ndarray, float]:
     return data.points[::step], data.fps / step
 
 
-def _centre_of_mass(points: np.ndarray) -> np.ndarray | None:
+def _known_centre(points: np.ndarray) -> np.ndarray | None:
     """Positions (T, 3) of the centre of mass of joints (T, 22, 3). None if it is never known."""
-    total = sum(mass for *_, mass, _ in _SEGMENTS)
-    parts = [
-        mass / total * ((1 - where) * points[:, JOINT[a]] + where * points[:, JOINT[b]])
-        for a, b, mass, where in _SEGMENTS
-    ]
-    centre = np.sum(parts, axis=0)
+    centre = centre_of_mass(points)
     return centre if np.isfinite(centre).all(1).any() else None
 
 
@@ -229,7 +215,7 @@ def _free_fall(data: Positions) -> np.ndarray | None:
     if data.kind != "joints" or data.in_camera:
         return None
     points, rate = _sampled(data)
-    centre = _centre_of_mass(points) if len(points) >= FLIGHT + 2 else None
+    centre = _known_centre(points) if len(points) >= FLIGHT + 2 else None
     if centre is None:
         return None
     windows = np.lib.stride_tricks.sliding_window_view(np.diff(centre, 2, axis=0) * rate**2, FLIGHT, axis=0)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from optim.body.body_model import BodyModel
 from optim.body.joints import FOOT_JOINTS
+from optim.body.mass import centre_of_mass
 from optim.problem.missing_frames import seen_frames
 from optim.problem.observations import Observations
 from optim.problem.problem import PRIOR_FPS, Problem
@@ -307,16 +308,17 @@ def sole_vertices(body: BodyModel) -> np.ndarray:
 
 
 def _upright(joints: np.ndarray) -> np.ndarray | None:
-    """Mean direction (3,) from ankles to neck over the frames in which legs and trunk are nearly in line.
+    """Mean direction (3,) from between the feet to the centre of mass, over the frames with legs and trunk in line.
 
-    None if there is no such frame, or if the direction points down in the image. ``joints`` is (N, 22, 3).
+    Whoever stands or walks is balanced, so that this is vertical even where the trunk leans. None if there is no such
+    frame, or if the direction points down in the image. ``joints`` is (N, 22, 3).
     """
     ankles = joints[:, [LEFT_ANKLE, RIGHT_ANKLE]].mean(1)
     legs, trunk = _unit(joints[:, PELVIS] - ankles), _unit(joints[:, NECK] - joints[:, PELVIS])
     upright = (legs * trunk).sum(1) > np.cos(np.radians(UPRIGHT))
     if not upright.any():
         return None
-    mean = _unit(joints[:, NECK] - ankles)[upright].mean(0)
+    mean = _unit(centre_of_mass(joints) - joints[:, list(FOOT_JOINTS)].mean(1))[upright].mean(0)
     return _unit(mean) if mean[1] < 0 else None
 
 
