@@ -105,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--match", nargs="+", default=(), metavar="WORD", help="only clips whose path has one of the words"
     )
-    group.add_argument("--preset", help="(that of a fit of 3D joints or of images)")
+    group.add_argument("--preset", help="(that of a fit of the same data)")
     group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
     group.add_argument("--solvers", nargs=3, choices=SOLVERS, help="solvers of the three stages (those of the preset)")
     group.add_argument("--seed", type=int, default=0)

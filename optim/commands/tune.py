@@ -189,7 +189,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--frames", type=int, default=60)
     group.add_argument("--split", default="val", choices=("train", "val", "all"))
     group.add_argument("--seed", type=int, default=0, help="of the noise, and of the choice of clips that are held out")
-    group.add_argument("--preset", help="rules of the fits (those of a fit of 3D joints, or of images)")
+    group.add_argument("--preset", help="rules of the fits (those of a fit of the same data)")
     group.add_argument("--solvers", nargs=3, metavar="NAME", help="solvers of the three stages (those of the preset)")
     group.add_argument("--num-iters", type=int, nargs=3, help="outer steps of the three stages")
     group.add_argument("--flat-gain", type=float, help="rule that ends a phase early (that of the preset)")

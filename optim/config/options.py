@@ -328,7 +328,7 @@ class Settings:
         "rules of the fit: fast (those of humorscope with faster solvers), humorscope, reference, or a variant",
         group=FIT,
         choices=lambda: tuple(PRESETS),
-        otherwise=f"{DEFAULT} for 3D joints; humorscope for other data, and with flags of the parts of stage 3",
+        otherwise=f"{DEFAULT} for 3D joints and images; humorscope otherwise, and with flags of the parts of stage 3",
     )
     num_iters: tuple[int, int, int] | None = option(
         None,

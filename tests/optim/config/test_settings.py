@@ -207,9 +207,10 @@ def test_a_training_configuration_is_told(tmp_path):
     ("arguments", "preset"),
     [
         ("--observations joints3d", "fast"),
-        ("--observations joints2d", "humorscope"),
+        ("--observations joints2d", "fast"),
+        ("--observations verts3d", "humorscope"),
         ("--stage3-tune-init-num-frames 8", "humorscope"),
-        ("--observations joints2d --preset fast", "fast"),
+        ("--observations joints2d --preset humorscope", "humorscope"),
         ("--stage3-full-contact --preset direct", "direct"),
     ],
 )

@@ -76,12 +76,13 @@ def test_the_next_program_has_the_same_models_and_rules(monkeypatch):
     assert (again.preset, again.smpl, again.humor) == ("reference", settings.smpl, settings.humor)
 
 
-@pytest.mark.parametrize(("name", "preset"), [("clip.mp4", "humorscope"), ("walk_poses.npz", "fast")])
-def test_a_default_preset_follows_from_the_next_data(monkeypatch, name, preset):
+@pytest.mark.parametrize(("name", "preset"), [("clip.mp4", "fast"), ("recording", "humorscope")])
+def test_a_default_preset_follows_from_the_next_data(monkeypatch, tmp_path, name, preset):
     became = []
     monkeypatch.setattr(commands.os, "execv", lambda *words: became.append(words))
-    for settings in (parse([]), parse(["--observations", "joints2d"])):
-        commands.open_instead(settings, f"/somewhere/{name}")
+    (tmp_path / "recording" / "Depth").mkdir(parents=True)
+    for settings in (parse([]), parse(["--observations", "verts3d"])):
+        commands.open_instead(settings, str(tmp_path / name))
         assert parse(became[-1][1][3:]).preset == preset
 
 
