@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from optim.body.body_model import BodyModel
+from optim.body.joints import NUM_JOINTS
 from optim.loading.models import load_body
-from optim.train.data import FPS, Clips, load_clips
+from optim.priors.rollout import JOINTS
+from optim.train.data import FPS, Augmenter, Clips, load_clips
 from optim.train.planting import (
+    CONTACT_COLUMNS,
     FEET,
     clip_of_frame,
     labelled_feet,
@@ -23,6 +26,8 @@ from optim.train.planting import (
 
 MESHES = 1000
 """Frames whose mesh is computed at most."""
+WINDOWS = (2000, 12)
+"""Most windows with augmentation that are measured, and their frames."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class PlantingReport:
     left_share: float  # of the labelled feet, those that were left as they are
     planted_speed_before: float  # mean speed of labelled feet [mm/frame]
     planted_speed_after: float
+    window_speed_before: float  # the same in windows with random bodies that are played faster or slower
+    window_speed_after: float
     planted_height_before: float  # their mean distance from the height at which the sole rests [cm]
     planted_height_after: float
     lowest_vertex_before: float  # mean distance of the mesh's lowest vertex from the floor where a foot stands [cm]
@@ -63,6 +70,8 @@ def evaluate(clips: Clips, planted: Clips, body: BodyModel) -> PlantingReport:
     standing = standing[:: max(1, len(standing) // MESHES)]
     moved = (after - before).norm(dim=-1)
 
+    windows = _speeds_in_windows(clips, planted, body)
+
     def speed(joints: Tensor) -> float:
         return 1000 * float((joints[1:, FEET] - joints[:-1, FEET]).norm(dim=-1)[moves].mean())
 
@@ -78,6 +87,8 @@ def evaluate(clips: Clips, planted: Clips, body: BodyModel) -> PlantingReport:
         left_share=float((labelled & ~placed).sum() / labelled.sum().clamp_min(1)),
         planted_speed_before=speed(before),
         planted_speed_after=speed(after),
+        window_speed_before=windows[0],
+        window_speed_after=windows[1],
         planted_height_before=height(before),
         planted_height_after=height(after),
         lowest_vertex_before=100 * float(_lowest_vertex(clips, standing, body).abs().mean()),
@@ -90,6 +101,21 @@ def evaluate(clips: Clips, planted: Clips, body: BodyModel) -> PlantingReport:
         feet_acceleration_before=acceleration(before[:, FEET]),
         feet_acceleration_after=acceleration(after[:, FEET]),
     )
+
+
+def _speeds_in_windows(clips: Clips, planted: Clips, body: BodyModel) -> list[float]:
+    """Mean speed [mm/frame] of labelled feet in the same augmented windows, cut from the clips and the planted ones."""
+    count, length = min(WINDOWS[0], len(clips.trans)), WINDOWS[1]
+    augmenter = Augmenter(clips, body, torch.Generator(clips.trans.device).manual_seed(0), planted=planted)
+    choice = augmenter.choose(count, length, warp=True)
+    speeds = []
+    for shift in (0, len(clips.trans)):
+        windows = augmenter.cut_chosen(replace(choice, starts=choice.starts + shift), length, warp=True)
+        feet = windows.flat[..., JOINTS].unflatten(-1, (NUM_JOINTS, 3))[:, :, FEET]
+        labelled = windows.contacts[..., CONTACT_COLUMNS] > 0
+        moves = (feet[:, 1:] - feet[:, :-1]).norm(dim=-1)
+        speeds.append(1000 * float(moves[labelled[:, 1:] & labelled[:, :-1]].mean()))
+    return speeds
 
 
 def _lowest_vertex(clips: Clips, frames: Tensor, body: BodyModel) -> Tensor:

@@ -22,6 +22,8 @@ LEGS = ((1, 4, 7, 10), (2, 5, 8, 11))
 """Hip, knee, ankle and toe joint of the left and of the right leg."""
 FEET = tuple(joint for leg in LEGS for joint in leg[2:])
 """The joints that are put in their places."""
+CONTACT_COLUMNS = tuple(CONTACT_JOINTS.index(joint) for joint in FEET)
+"""Their columns among the contact labels."""
 SHORTEST = 3
 """Frames that a contact has at least; shorter ones are left as they are."""
 FARTHEST = 0.05
@@ -31,7 +33,7 @@ RAMP = 8
 """Frames before and after a contact over which the correction of a foot begins and ends."""
 SOLVER_STEPS = 6
 _DAMPING = 0.01
-"""Distance [m] in the damped least squares below which a correction that needs large turns is not sought."""
+"""Turns that move a foot by less than this [m] for each radian are hardly used, as in a straight leg."""
 _ROOT = 0.5
 """Metres of the root's height that cost as much as a turn of one radian."""
 _FRAMES_AT_ONCE = 8192
@@ -41,8 +43,8 @@ _FRAMES_AT_ONCE = 8192
 def plant_feet(clips: Clips, body: BodyModel) -> Clips:
     """The same clips with planted feet that keep their place on the floor.
 
-    Labels and all else stay. Between contacts, and ``RAMP`` frames before and after one, the correction of a foot goes
-    smoothly to that of the next contact, or to none.
+    Labels, trunk, arms and the root's path over the floor stay. Between contacts, and ``RAMP`` frames before and after
+    one, the correction of a foot goes smoothly to that of the next contact, or to none.
 
     Args:
         body: Body whose mean shape is planted.
@@ -69,7 +71,7 @@ def clip_of_frame(clips: Clips) -> Tensor:
 
 def labelled_feet(clips: Clips) -> Tensor:
     """Whether ``FEET`` (N, 4) touch the floor by the labels of the clips."""
-    return clips.contacts[:, [CONTACT_JOINTS.index(joint) for joint in FEET]] > 0
+    return clips.contacts[:, CONTACT_COLUMNS] > 0
 
 
 def resting_heights(device: torch.device) -> Tensor:

@@ -104,6 +104,7 @@ def test_a_clip_is_planted_as_if_it_were_alone(creeping, planted, body):
 def test_figures_say_what_planting_does(creeping, planted, body):
     report = evaluate(creeping, planted, body)
     assert report.planted_speed_before == pytest.approx(1.5, abs=0.1) and report.planted_speed_after < 0.1
+    assert report.window_speed_before > 1 and report.window_speed_after < 0.5
     assert report.planted_height_before > 0.5 and report.planted_height_after < 0.1
     assert report.lowest_vertex_after < report.lowest_vertex_before
     assert 0.9 < report.planted_share <= 1 and report.left_share == 0
