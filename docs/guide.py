@@ -91,8 +91,10 @@ def _too_fast(clip: Arrays) -> None:
 IMAGE = "--observations joints2d"
 ALL_TRUSTED = "--contradictions trusted"
 """Without it contradicting keypoints hardly count, and the fit does not fail."""
+WITHOUT_EXPECTED = "--preset humorscope"
+"""The default preset puts hidden joints where the prior of the first state expects them, and fails less."""
 FAILURES = {
-    "legs": Failure("--observations joints3d_partial", ""),
+    "legs": Failure(f"--observations joints3d_partial {WITHOUT_EXPECTED}", ""),
     "floating": Failure("", "", _raised(0.3)),
     "sinking": Failure("", "", _raised(-0.3)),
     "drift": Failure("--num-iters 8 20 1 --lbfgs-max-iter 3", ""),
@@ -113,7 +115,8 @@ FAILURES = {
         "",
     ),
     "lying": Failure(
-        "--data getup --amass-seq-len 60 --observations joints3d_partial", "--data getup --amass-seq-len 60"
+        f"--data getup --amass-seq-len 60 --observations joints3d_partial {WITHOUT_EXPECTED}",
+        "--data getup --amass-seq-len 60",
     ),
 }
 

@@ -142,12 +142,13 @@ public code. The others are variants with one rule changed, or other ways throug
 def usual_preset(observed: str) -> str:
     """The preset of a fit that names none: ``fast`` where it was found to be at least as good as ``humorscope``.
 
-    The comparisons are in docs/optimiser.md. Key vertices and point clouds have none yet.
+    The comparisons are in docs/optimiser.md, and of hidden joints in docs/lab/starts.md. Key vertices and point clouds
+    have none yet.
 
     Args:
         observed: Name of the observations, as ``joints3d``.
     """
-    return "fast" if observed in ("joints3d", "joints2d") else "humorscope"
+    return "fast" if observed in ("joints3d", "joints3d_partial", "joints2d") else "humorscope"
 
 
 DEFAULT = usual_preset("joints3d")

@@ -208,6 +208,7 @@ def test_a_training_configuration_is_told(tmp_path):
     [
         ("--observations joints3d", "fast"),
         ("--observations joints2d", "fast"),
+        ("--observations joints3d_partial", "fast"),
         ("--observations verts3d", "humorscope"),
         ("--stage3-tune-init-num-frames 8", "humorscope"),
         ("--observations joints2d --preset humorscope", "humorscope"),
