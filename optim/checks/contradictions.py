@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from optim.checks.check import Check, Seen, fine, note
-from optim.keypoints.names import BODY_25
+from optim.keypoints.names import BODY_25, MIRRORED_BODY_25
 
 TRUSTED, JUMP, SIDES, ONE_LEG, LENGTH = range(5)
 """Codes of the reasons why a keypoint is doubted in a frame."""
@@ -26,7 +26,9 @@ REASONS = {
 }
 """Code → reason in words."""
 FACTOR = 0.125
-"""Factor on the confidence of a doubted keypoint, which then weighs 1/64."""
+"""Factor on the confidence of a doubted keypoint, which then weighs 1/64. Exchanged sides are put back instead."""
+OTHER_SIDE = MIRRORED_BODY_25
+"""Keypoint → that of the other side, or itself."""
 LONGEST_JUMP = 20
 """Largest number of frames between the jump of a keypoint and its return."""
 LONGEST_AT_AN_END = {1: 5, 2: 12}
@@ -68,6 +70,8 @@ MOST_OF_A_CLIP, MOST_AT_AN_END = 0.4, 0.25
 the clip. Nearer the half it cannot be told which of them is right."""
 _SIDE_GROUPS = (("shoulder", "hip"), ("elbow", "wrist"), ("knee", "ankle", "heel", "big_toe", "small_toe"))
 """Parts of the body whose sides a detector exchanges together."""
+_HEAD = ("eye", "ear")
+"""Too close to each other to tell an exchange by themselves."""
 _LEG = ("knee", "ankle", "heel", "big_toe", "small_toe")
 _CHAINS = {"elbow": ("elbow", "wrist"), "wrist": ("wrist",), "knee": _LEG, "ankle": _LEG[1:]}
 """End of a bone → the keypoints that are wrong with it."""
@@ -180,10 +184,10 @@ def agree(data: Contradictions) -> Seen:
     told = "; ".join(doubt.text for doubt in longest[:MOST_TOLD])
     more = f"; and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
     lowered = (
-        "their confidence is lowered; the Data tab lists them and can trust them again, and --contradictions trusted"
-        " leaves all as they are"
+        "exchanged sides are put back, and the confidence of the others is lowered; the Data tab lists them and can"
+        " trust them again, and --contradictions trusted leaves all as they are"
     )
-    kept = "they weigh as all others in this fit; --contradictions doubted lowers their confidence"
+    kept = "they count as they are in this fit; --contradictions doubted puts sides back and lowers confidences"
     return note(told + more, "the detector has taken something else for them", kept if data.trusted else lowered)
 
 
@@ -232,8 +236,11 @@ def _noise(where: np.ndarray) -> np.ndarray:
 
 
 def _sides(track: _Track, codes: np.ndarray) -> _Track:
-    """Mark exchanged sides; returns the track with the sides as they should be."""
-    where = track.where.copy()
+    """Mark exchanged sides; returns the track with the sides as they should be.
+
+    In frames in which two parts of the body are exchanged, all are.
+    """
+    where, found = track.where.copy(), {}
     for names in _SIDE_GROUPS:
         left, right = _rows(names, "left"), _rows(names, "right")
         limit = EXCHANGE * track.scale + EXCHANGE_NOISE * track.noise[left + right].mean()
@@ -241,9 +248,13 @@ def _sides(track: _Track, codes: np.ndarray) -> _Track:
         for start, end in _runs_of_equals(swapped):
             most = MOST_OF_A_CLIP if start and end < len(where) else MOST_AT_AN_END
             swapped[start:end] &= end - start <= most * len(where)
-        both = np.array(left + right)
+        found[names] = swapped
+    all_of_them = np.sum(list(found.values()), axis=0) >= 2
+    for names in (*_SIDE_GROUPS, _HEAD):
+        swapped = found.get(names, all_of_them) | all_of_them
+        both = [*_rows(names, "left"), *_rows(names, "right")]
         codes[np.ix_(swapped, both)] = SIDES
-        where[np.ix_(swapped, both)] = where[np.ix_(swapped, np.array(right + left))]
+        where[np.ix_(swapped, both)] = where[np.ix_(swapped, [OTHER_SIDE[keypoint] for keypoint in both])]
     return _Track(where, track.scale, track.noise)
 
 

@@ -17,6 +17,7 @@ from optim.evaluation.protocols import Extract, Models, pictured
 from optim.keypoints.names import BODY_25, MIRRORED_BODY_25
 from optim.loading.clip import trajectory
 from optim.loading.files.amass import read_motion
+from optim.problem.observations import Observations
 from optim.problem.problem import Problem
 from optim.schedule.stages import schedule
 from optim.session.session import Session
@@ -102,12 +103,16 @@ def with_fault(points: np.ndarray, name: str, rng: np.random.Generator) -> np.nd
 
 @dataclass(frozen=True)
 class Found:
-    """Counts of keypoints in single frames: wrong ones, those of them that are doubted, and doubted right ones."""
+    """Counts of keypoints in single frames."""
 
     wrong: int
     found: int
+    """Wrong ones that are doubted."""
+    left: int
+    """Those that are wrong and have their full weight after exchanged sides were put back."""
     right: int
     doubted: int
+    """Right ones that are doubted."""
 
     def __add__(self, other: Found) -> Found:
         return Found(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -118,8 +123,13 @@ def judged(clean: np.ndarray, changed: np.ndarray) -> Found:
     seen = changed[..., 2] > 0
     error = np.linalg.norm(changed[..., :2] - clean[..., :2], axis=-1)
     wrong, untouched = seen & (error > WRONG * height(clean)), seen & (error == 0)
-    doubted = find_doubts(changed) != TRUSTED
-    return Found(int(wrong.sum()), int((wrong & doubted).sum()), int(untouched.sum()), int((untouched & doubted).sum()))
+    codes = find_doubts(changed)
+    doubted = codes != TRUSTED
+    treated = Observations(joints2d=torch.from_numpy(changed)[None], doubts=torch.from_numpy(codes)[None])
+    after = np.linalg.norm(treated.keypoints[0].numpy() - clean[..., :2], axis=-1) > WRONG * height(clean)
+    left = after & treated.counted_keypoints[0].numpy() & (clean[..., 2] > 0)
+    masks = wrong, wrong & doubted, left, untouched, untouched & doubted
+    return Found(*(int(mask.sum()) for mask in masks))
 
 
 def count_of_doubts(points: np.ndarray) -> int:
@@ -129,10 +139,11 @@ def count_of_doubts(points: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class Errors:
-    """Mean error of the joints [cm], pelvis to pelvis, of one window with a fault: stage → without and with doubts."""
+    """Mean errors of the joints [cm], pelvis to pelvis, of one window."""
 
     fault: str
-    by_stage: Mapping[int, tuple[float, float]]
+    by_stage: Mapping[int, tuple[float, float, float]]
+    """Stage → without the fault, with it and all keypoints trusted, and with it and the doubts."""
 
 
 def windows(folder: Path, body: BodyModel, *, split: str, frames: int) -> Iterator[Extract]:
@@ -158,17 +169,22 @@ def noisy(points: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndar
     return changed
 
 
-def fitted(extract: Extract, models: Models, fault: str, *, seed: int, num_iters: Sequence[int] | None) -> Errors:
-    """Fit one window with a fault, without and with the doubts."""
+def fitted(
+    extract: Extract, models: Models, faults: Sequence[str], *, seed: int, num_iters: Sequence[int] | None
+) -> Iterator[Errors]:
+    """Fit one window without a fault, and with each fault without and with the doubts."""
     problem, _ = pictured([extract], models, LEVEL, [seed])
     keypoints = problem.observations.joints2d
     assert keypoints is not None
-    changed = with_fault(keypoints[0].double().numpy(), fault, np.random.default_rng(seed))
-    given = replace(problem.observations, joints2d=torch.from_numpy(changed).float()[None])
-    doubts = torch.from_numpy(find_doubts(changed))[None]
-    ways = [replace(problem, observations=replace(given, doubts=way)) for way in (None, doubts)]
-    errors = [_errors(way, num_iters) for way in ways]
-    return Errors(fault, {stage: (errors[0][stage], errors[1][stage]) for stage in errors[0]})
+    clean = _errors(problem, num_iters)
+    for fault in faults:
+        changed = with_fault(keypoints[0].double().numpy(), fault, np.random.default_rng(seed))
+        given = replace(problem.observations, joints2d=torch.from_numpy(changed).float()[None])
+        codes = find_doubts(changed)
+        doubted = replace(given, doubts=torch.from_numpy(codes)[None])
+        trusted = _errors(replace(problem, observations=given), num_iters)
+        treated = _errors(replace(problem, observations=doubted), num_iters) if codes.any() else trusted
+        yield Errors(fault, {stage: (clean[stage], trusted[stage], treated[stage]) for stage in clean})
 
 
 def _errors(problem: Problem, num_iters: Sequence[int] | None) -> dict[int, float]:
@@ -176,8 +192,7 @@ def _errors(problem: Problem, num_iters: Sequence[int] | None) -> dict[int, floa
     truth = problem.ground_truth
     assert truth is not None
     visible = torch.ones(truth.joints.shape[:3], dtype=torch.bool)
-    plan = schedule("humorscope", "rgb", num_iters=num_iters)
-    session, found = Session(problem, schedule=plan, keep_iterations=False), {}
+    session, found = Session(problem, schedule=schedule("fast", "rgb", num_iters=num_iters), keep_iterations=False), {}
     for stage in (1, *STAGES):
         if any(phase.stage == stage for phase in session.schedule):
             session.finish_stage()

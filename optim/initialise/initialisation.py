@@ -72,7 +72,7 @@ def _seen_place(problem: Problem, variables: Variables) -> Tensor:
     root = root_matrix(variables["root_orient"][:, first])
     found = body_points(problem, trans[:, first], root, pose, variables["betas"], Parts(keypoints=True))
     assert found.keypoints is not None
-    depth = depth_from_bones(found.keypoints[:, 0], _without_doubted(seen.joints2d, seen.doubted), problem.camera)
+    depth = depth_from_bones(found.keypoints[:, 0], _without_doubted(seen.put_back, seen.doubted), problem.camera)
     return torch.cat((trans[..., :2], depth[:, None, None].expand(*trans.shape[:2], 1)), dim=-1)
 
 

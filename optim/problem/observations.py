@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.checks.contradictions import FACTOR, REASONS, TRUSTED
+from optim.checks.contradictions import FACTOR, OTHER_SIDE, REASONS, SIDES, TRUSTED
 from optim.common.errors import InputError
 from optim.problem.camera import IGNORED_KEYPOINTS
 
@@ -54,7 +54,8 @@ class Observations:
     joints2d: Tensor | None = None  # (B, T, 25, 3) x px, y px, confidence
     doubts: Tensor | None = None
     """(B, T, 25) int8: codes of the reasons (``checks.contradictions.REASONS``) for which keypoints are doubted, with a
-    minus where they are trusted nevertheless; None: all are trusted."""
+    minus where they are trusted nevertheless; None: all are trusted. Where sides are exchanged the fit puts them
+    back, and other doubted keypoints hardly count."""
     seq_interval: Tensor | None = None  # (B, 2) int: first frame and frame after the last in the whole video
     previous: PreviousBatch | None = None
 
@@ -102,7 +103,7 @@ class Observations:
             if (value := getattr(self, name)) is not None:
                 masks[name] = torch.isfinite(value).all(-1)
         if self.joints2d is not None:
-            masks["joints2d"] = self.joints2d[..., 2] > 0
+            masks["joints2d"] = self.put_back[..., 2] > 0
         return masks
 
     @cached_property
@@ -131,20 +132,31 @@ class Observations:
         return table
 
     @cached_property
-    def trusted_keypoints(self) -> Tensor:
-        """``joints2d`` (B, T, 25, 3) with lower confidences of the keypoints that are doubted."""
+    def put_back(self) -> Tensor:
+        """``joints2d`` (B, T, 25, 3) with left and right put back where they are exchanged."""
         assert self.joints2d is not None
-        if not self.doubted.any():
+        if self.doubts is None:
             return self.joints2d
-        trusted = self.joints2d.clone()
+        exchanged = self.doubts == SIDES
+        exchanged = exchanged | exchanged[..., OTHER_SIDE]
+        return torch.where(exchanged[..., None], self.joints2d[:, :, OTHER_SIDE], self.joints2d)
+
+    @cached_property
+    def trusted_keypoints(self) -> Tensor:
+        """The same (B, T, 25, 3) with lower confidences of the keypoints that are doubted for other reasons."""
+        if not self.doubted.any():
+            return self.put_back
+        trusted = self.put_back.clone()
         trusted[..., 2] *= torch.where(self.doubted, FACTOR, 1.0)
         return trusted
 
     @property
     def doubted(self) -> Tensor:
-        """Mask (B, T, 25) of the 2D keypoints that are doubted."""
+        """Mask (B, T, 25) of the 2D keypoints whose places are doubted; exchanged ones can be put back."""
         assert self.joints2d is not None
-        return torch.zeros(self.joints2d.shape[:3], dtype=torch.bool) if self.doubts is None else self.doubts > TRUSTED
+        if self.doubts is None:
+            return torch.zeros(self.joints2d.shape[:3], dtype=torch.bool)
+        return (self.doubts > TRUSTED) & (self.doubts != SIDES)
 
     @cached_property
     def keypoint_weights(self) -> Tensor:
@@ -160,10 +172,9 @@ class Observations:
 
     @cached_property
     def keypoints(self) -> Tensor:
-        """Image positions (B, T, 25, 2) [px] of the 2D keypoints; 0 where not seen."""
-        assert self.joints2d is not None
+        """Image positions (B, T, 25, 2) [px] of the 2D keypoints, exchanged sides put back; 0 where not seen."""
         seen = self.visible["joints2d"][..., None]
-        return torch.where(seen, self.joints2d[..., :2], torch.zeros_like(self.joints2d[..., :2]))
+        return torch.where(seen, self.put_back[..., :2], torch.zeros_like(self.put_back[..., :2]))
 
     def first(self, frames: int | None) -> Observations:
         """The observations of the first ``frames`` frames; None means all frames."""

@@ -65,6 +65,9 @@ def test_a_doubt_says_which_keypoints_which_frames_and_why(walk):
     sides[start : start + 4] = sides[start : start + 4, MIRRORED_BODY_25]
     codes = find_doubts(sides)
     assert (codes[start : start + 4][:, LEFT_LEG + RIGHT_LEG] == SIDES).mean() > 0.9
+    head = [BODY_25.index(f"{side}_{name}") for side in ("left", "right") for name in ("eye", "ear")]
+    shown = (sides[..., 2] > 0)[start : start + 4][:, head]
+    assert shown.any() and (codes[start : start + 4][:, head][shown] == SIDES).all(), "the head is exchanged too"
     assert not codes[:start].any() and not codes[start + 4 :].any()
 
 

@@ -36,11 +36,15 @@ def test_a_window_is_fitted_with_and_without_the_doubts():
     problem = fakes.problem(frames=16, model=capsule_body)
     motion = Session(problem, schedule=schedule("humorscope", num_iters=(1, 0, 0), lbfgs_max_iter=1)).fit.trajectory()
     models = Models(problem.body, problem.pose_prior, problem.motion_prior, problem.init_state_prior)
-    found = fitted(Extract("made up", motion), models, "limb away", seed=0, num_iters=(1, 1, 0))
+    (found,) = fitted(Extract("made up", motion), models, ["limb away"], seed=0, num_iters=(1, 1, 0))
     assert found.fault == "limb away" and set(found.by_stage) == {2}
-    assert all(error > 0 for error in found.by_stage[2])
+    assert len(found.by_stage[2]) == 3 and all(error > 0 for error in found.by_stage[2])
 
 
 def test_errors_are_means_over_the_fits_of_a_fault():
-    rows = [Errors("jump", {2: (6.0, 4.0)}), Errors("jump", {2: (8.0, 5.0)}), Errors("one leg", {2: (9.0, 3.0)})]
-    assert fits_table(rows).splitlines()[2:] == ["| jump | 2 | 7.00 | 4.50 |", "| one leg | 1 | 9.00 | 3.00 |"]
+    values = ("jump", (2.0, 6.0, 4.0)), ("jump", (3.0, 8.0, 5.0)), ("one leg", (2.0, 9.0, 3.0))
+    rows = [Errors(fault, {2: errors}) for fault, errors in values]
+    assert fits_table(rows).splitlines()[2:] == [
+        "| jump | 2 | 2.50 | 7.00 | 4.50 |",
+        "| one leg | 1 | 2.00 | 9.00 | 3.00 |",
+    ]

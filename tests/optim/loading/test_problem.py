@@ -160,5 +160,5 @@ def test_the_note_on_contradicting_keypoints_says_what_this_run_does_with_them(t
     np.savez(tmp_path / "k.npz", joints2d=points, camera_matrix=clip.camera_matrix, fps=30.0)
     source = load_source(parse(["--data-path", str(tmp_path / "k.npz"), *flags]))
     (row,) = (row for row in source.checked if row.check == "contradicting keypoints")
-    assert row.severity == "note" and ("their confidence is lowered" in row.advice) == lowered
+    assert row.severity == "note" and ("the confidence of the others is lowered" in row.advice) == lowered
     assert (source.observations.doubts is not None) == lowered

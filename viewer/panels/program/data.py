@@ -23,7 +23,10 @@ TRUST, MOST_TRUST = "Trust", 4.0
 FACTOR_HELP = "Factor for the confidence of 2D keypoints"
 TRUST_HELP = "Multiply the confidence of the 2D keypoints in these frames"
 DOUBTED = "Contradicting keypoints"
-TRUST_DOUBTED_HELP = "Trusted keypoints weigh as all others; doubted ones hardly count (undo: Ctrl+Z)"
+TRUST_DOUBTED_HELP = (
+    "Trusted keypoints are taken as they are; of doubted ones exchanged sides are put back, and the others hardly count"
+    " (undo: Ctrl+Z)"
+)
 TRUST_ALL, DOUBT_ALL = "Trust all", "Doubt all again"
 MOST_DOUBTS = 40
 """Largest number of doubts that are listed."""
