@@ -1,34 +1,38 @@
-"""Gauss-Newton curvature of a loss at a snapshot, and its inverse by conjugate gradients.
+"""Gauss-Newton curvature of a loss at a snapshot, and solutions with it.
 
 The exact Hessian is of no use where a fit ends: the loss has kinks there (the decoder's ReLUs, ``contact_height``), and
-differences of its gradient grow without bound as their step shrinks. The residuals are continuous, so J v is a central
-difference of them, and Jᵀ one backward pass. A product costs two roll-outs without gradients and one backward pass.
+differences of its gradient grow without bound as their step shrinks. The matrix is that of ``gauss_newton`` in stages 1
+and 2 and of ``rollout_model.exact`` in stage 3. Conjugate gradients with a diagonal preconditioner in the place of the
+latter were far from a solution after 20 iterations and still after 200 (docs/lab/effects.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from optim.common.errors import InputError
+from optim.objective.gauss_newton import gauss_newton
 from optim.objective.objective import Objective
-from optim.objective.preconditioner import measured_diagonal
-from optim.objective.prediction import Prediction, detached
-from optim.objective.terms.scene import Scene
-from optim.objective.unknown_motion import weighed
-from optim.sensitivity.residuals import RESIDUALS, Gates, gates_at
+from optim.objective.prediction import Prediction
+from optim.objective.rollout_model.exact import ExactModel
+from optim.objective.rollout_model.model import Inverse, reasons_against
 from optim.session.history import Snapshot
-from optim.solver.solver import Point
+from optim.solver.banded import BorderedBand
 
-DAMPING = 1e-4
-"""Least curvature; a latent under its prior alone has about that."""
-PROBE = 0.03
-"""Length of the step of the central difference, in the units of the diagonal preconditioner."""
-SOLVES = 20
-"""Number of conjugate gradient iterations."""
+DAMPING = 0.1
+"""Share by which the diagonal is made larger, for the curvature that the model leaves out: kinks, contact probabilities
+and the variance of the motion prior. With less, changes are predicted up to twice too large (docs/lab/effects.md)."""
+TOLERANCE = 0.01
+"""Error at which a solution ends, as a share of the first one; both measured by the preconditioner."""
+SOLVES = 40
+"""Largest number of conjugate gradient iterations. One is enough but where sub-sequences overlap."""
 Interrupt = Callable[[], bool]
+Map = Callable[[Tensor], Tensor]
 
 
 class BrokenOffError(Exception):
@@ -40,30 +44,20 @@ class Curvature:
 
     Args:
         objective: The loss; its weights may differ from those of the snapshot.
-        preconditioner: (n,) diagonal preconditioner; None measures it.
-        interrupt: Asked between two products; if it returns true, ``BrokenOffError`` is raised.
+        interrupt: Asked between the parts of a solution; if it returns true, ``BrokenOffError`` is raised.
+
+    Raises:
+        InputError: There is no model of the curvature in this phase.
     """
 
-    def __init__(
-        self,
-        objective: Objective,
-        snapshot: Snapshot,
-        *,
-        preconditioner: Tensor | None = None,
-        interrupt: Interrupt | None = None,
-    ) -> None:
+    def __init__(self, objective: Objective, snapshot: Snapshot, *, interrupt: Interrupt | None = None) -> None:
+        if objective.phase.stage == 3 and (reasons := reasons_against(objective)):
+            raise InputError(f"effects cannot be predicted in {objective.phase.name}: {', '.join(reasons)}; try one")
         self.objective, self.snapshot = objective, snapshot
         self._interrupt = interrupt
+        self._inverses: dict[float, Inverse] = {}
         self.leaf = snapshot.packing.pack(snapshot.variables).detach().requires_grad_()
         self.prediction = self.predict(self.leaf)
-        with torch.no_grad():
-            self._gates: Gates = gates_at(self._scene(detached(self.prediction)))
-        self._residuals = self._scaled(self.prediction)
-        if preconditioner is None:
-            x, variables, packing = self.leaf.detach(), snapshot.variables, snapshot.packing
-            gradient = self.gradient(objective.total(objective.residuals(self.prediction)))
-            preconditioner, _ = measured_diagonal(objective, Point(x, 0.0, gradient), variables, packing)
-        self.preconditioner = preconditioner
 
     def predict(self, x: Tensor) -> Prediction:
         """The motion at a flat vector (n,)."""
@@ -84,49 +78,64 @@ class Curvature:
         return found
 
     def times(self, v: Tensor) -> Tensor:
-        """The damped curvature times a vector (n,)."""
+        """The curvature times a vector (n,)."""
+        model = self._model
+        return (model.product(v) if isinstance(model, BorderedBand) else model.times(v.double())).to(v.dtype)
+
+    def solve(self, b: Tensor, *, damping: float | None = None) -> Tensor:
+        """The inverse of the damped curvature times a vector (n,).
+
+        Args:
+            damping: Share by which the diagonal is made larger; None means ``DAMPING`` in stage 3, and none before.
+        """
+        model = self._model
+        self._ask()
+        if isinstance(model, BorderedBand):
+            return -model.step(b, damping or 0.0)
+        inverse = self._inverse(model, DAMPING if damping is None else damping)
+
+        def times(v: Tensor) -> Tensor:
+            self._ask()
+            return model.times(v) + inverse.added(v)
+
+        return conjugate_gradients(times, b.double(), inverse).to(b.dtype)
+
+    def _inverse(self, model: ExactModel, damping: float) -> Inverse:
+        """The latest one is kept, for several figures."""
+        if damping not in self._inverses:
+            self._inverses = {damping: model.inverse_apart(damping)}
+        return self._inverses[damping]
+
+    @cached_property
+    def _model(self) -> BorderedBand | ExactModel:
+        here, x = self.snapshot, self.leaf.detach()
+        self._ask()
+        if self.objective.phase.stage < 3:
+            return replace(gauss_newton(self.objective, x, here.variables, here.packing), longest=None)
+        try:
+            return ExactModel(self.objective, here.variables, here.packing, x)
+        except ValueError as error:
+            raise InputError(f"effects cannot be predicted here: {error}") from error
+
+    def _ask(self) -> None:
         if self._interrupt is not None and self._interrupt():
             raise BrokenOffError
-        length = float((v * v / self.preconditioner).sum().sqrt())
-        if length == 0.0:
-            return torch.zeros_like(v)
-        step, x = PROBE / length, self.leaf.detach()
-        with torch.no_grad():
-            ahead, behind = (self._scaled(self.predict(x + sign * step * v)) for sign in (1.0, -1.0))
-        along = [(a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
-        (back,) = torch.autograd.grad(self._residuals, self.leaf, grad_outputs=along, retain_graph=True)
-        return back + DAMPING * v
-
-    def solve(self, b: Tensor, *, iterations: int = SOLVES) -> Tensor:
-        """The inverse curvature times a vector (n,), by so many preconditioned conjugate gradients."""
-        return conjugate_gradients(self.times, b, partial(torch.mul, self.preconditioner), iterations=iterations)
-
-    def _scene(self, prediction: Prediction) -> Scene:
-        return Scene(self.objective.problem, self.objective.seen, prediction)
-
-    def _scaled(self, prediction: Prediction) -> list[Tensor]:
-        """The residuals of all terms under the roots of weight and scale."""
-        scene, found = self._scene(prediction), []
-        for term in self.objective.terms:
-            if term.name in RESIDUALS:
-                factor = self.objective.phase.weight(term.weight) * self.objective.scale(term)
-                residual = RESIDUALS[term.name](scene, self._gates)
-                found.append(factor**0.5 * weighed(residual, self.objective.factor(term), squares=True).flatten())
-        return found
 
 
 def conjugate_gradients(
-    times: Callable[[Tensor], Tensor], b: Tensor, precondition: Callable[[Tensor], Tensor], *, iterations: int
+    times: Map, b: Tensor, precondition: Map, *, iterations: int = SOLVES, tolerance: float = TOLERANCE
 ) -> Tensor:
-    """Approximate solution x (n,) of A x = b for a positive definite A, after at most so many iterations.
+    """Approximate solution x (n,) of A x = b for a positive definite A.
 
+    It ends when no more than the tolerance is left of the error, or after so many iterations.
     Source: Nocedal and Wright, algorithm 5.3.
     """
     x, residual = torch.zeros_like(b), b.clone()
     scaled = precondition(residual)
     direction, size = scaled.clone(), float(residual @ scaled)
+    enough = tolerance**2 * size
     for _ in range(iterations):
-        if size <= 0.0:
+        if size <= enough:
             break
         bent = times(direction)
         curvature = float(direction @ bent)

@@ -1,14 +1,14 @@
 """What other weights would do to a fit: all weights for one figure, one weight by a large factor, and a trial.
 
-Measured on a few clips (docs/lab/effects.md): signs are mostly right where the effect is above the noise floor, sizes
-within a factor of two for observations, joints, acceleration and floor tilt. The other figures are rougher, so only
-their directions are worth showing.
+Measured on two clips (docs/lab/effects.md): where an effect is above the noise floor, signs are mostly right, and sizes
+within a factor of two for joints, observations, acceleration and the overlap distance. Of foot skate, planted feet, toe
+depth and end drift only the directions are worth showing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,9 +16,10 @@ import torch
 from optim.common.errors import InputError
 from optim.diagnostics.tuned import tuned_figures
 from optim.objective.objective import Objective
+from optim.objective.prediction import Prediction
 from optim.problem.variables import Trajectory
 from optim.schedule.phases import Phase
-from optim.sensitivity.curvature import SOLVES, BrokenOffError, Curvature, Interrupt, weights_apart
+from optim.sensitivity.curvature import BrokenOffError, Curvature, Interrupt, weights_apart
 from optim.sensitivity.figures import Figure, figures_of, noise_floor
 from optim.session.causes import ITERATION
 from optim.session.edits import SetWeight
@@ -28,8 +29,11 @@ from optim.session.session import Session
 
 STEP = 1.3
 """Factor by which every weight is raised in the overview."""
-LOOK_BACK = 100
-"""Number of iterations whose change of a figure counts as noise."""
+MORE_DAMPING = (1.0, 10.0)
+"""Dampings that a probe tries besides the usual one."""
+LOOK_BACK, LAST_SHARE = 100, 0.25
+"""Number of iterations whose change of a figure counts as noise, and the share of a phase's iterations that they are at
+most: with the solvers of ``fast`` a phase has about fifty, and its beginning says nothing about its end."""
 TRIAL = 30
 """Number of iterations of a trial."""
 
@@ -62,26 +66,45 @@ class Probe:
 def effects(
     session: Session, figure: str, snapshot: Snapshot | None = None, *, interrupt: Interrupt | None = None
 ) -> Effects:
-    """Predict how every weight of the phase of a snapshot moves one figure, by one solve.
+    """Predict how every weight of the phase of a snapshot moves one figure; see ``all_effects``."""
+    (found,) = all_effects(session, [figure], snapshot, interrupt=interrupt)
+    return found
+
+
+def all_effects(
+    session: Session,
+    figures: Iterable[str],
+    snapshot: Snapshot | None = None,
+    *,
+    interrupt: Interrupt | None = None,
+) -> list[Effects]:
+    """Predict how every weight of the phase of a snapshot moves each of some figures, by one solution for each figure.
 
     Weights that count only where the motion is unknown are left out: after an edit they count everywhere.
 
     Raises:
-        InputError: The fit does not have the figure.
+        InputError: The fit does not have one of the figures, or nothing can be predicted in the phase.
         BrokenOffError: ``interrupt`` said so.
     """
     fit, snapshot = session.fit, snapshot or session.current
     curvature = Curvature(_objective(fit, snapshot), snapshot, interrupt=interrupt)
-    function = _figure(fit, snapshot, curvature, figure)
-    solved = curvature.solve(curvature.gradient(function(curvature.prediction)))
-    found = weights_apart(curvature.term_gradients(), solved)
-    phase = snapshot.schedule[snapshot.phase]
-    return Effects(
-        figure=figure,
-        value=tuned_figures(fit, snapshot, encoded=fit.stage2_trajectory)[figure],
-        floor=max(noise_floor(fit.problem, figure), _recent_change(fit, snapshot, figure)),
-        changes={name: math.log(STEP) * change for name, change in found.items() if not phase.is_joining(name)},
+    phase, pulls = snapshot.schedule[snapshot.phase], curvature.term_gradients()
+    values, earlier = (
+        tuned_figures(fit, one, encoded=fit.stage2_trajectory) for one in (snapshot, _earlier(fit, snapshot))
     )
+    found = []
+    for figure in figures:
+        function = _figure(fit, snapshot, curvature, figure)
+        changes = weights_apart(pulls, curvature.solve(curvature.gradient(function(curvature.prediction))))
+        found.append(
+            Effects(
+                figure=figure,
+                value=values[figure],
+                floor=max(noise_floor(fit.problem, figure), abs(values[figure] - earlier.get(figure, 0.0))),
+                changes={name: math.log(STEP) * x for name, x in changes.items() if not phase.is_joining(name)},
+            )
+        )
+    return found
 
 
 def probe(
@@ -95,7 +118,8 @@ def probe(
     """Predict the fit with one weight times a factor, whose curvature changes with it.
 
     The step dx solves H dx = g - g', with the gradients g of the loss now and g' of the loss under the new weight, and
-    the curvature H of the latter. It may be many decades where the terms under the weight are weak.
+    the curvature H of the latter. It may be many decades where the terms under the weight are weak. Several dampings of
+    H are tried, because a roll-out soon leaves the range in which it is linear; the lowest loss is taken.
 
     Raises:
         InputError: The phase does not use the weight.
@@ -110,15 +134,21 @@ def probe(
         curvature.gradient(objective.total(objective.residuals(curvature.prediction))) for objective in (here, there)
     )
     x = curvature.leaf.detach()
-    moved = x + curvature.solve(now - then, iterations=SOLVES)
+    points = [x + curvature.solve(now - then, damping=damping) for damping in (None, *MORE_DAMPING)]
     with torch.no_grad():
-        prediction = curvature.predict(moved)
-        before, after = (float(there.total(there.residuals(p))) for p in (curvature.prediction, prediction))
+
+        def loss(prediction: Prediction) -> float:
+            value: float = there.total(there.residuals(prediction)).item()
+            return value if math.isfinite(value) else math.inf
+
+        tried = [(loss(prediction), moved, prediction) for moved in points for prediction in [curvature.predict(moved)]]
+        after, moved, prediction = min(tried, key=lambda one: one[0])
         named = figures_of(here.problem, curvature.prediction, fit.stage2_trajectory)
         changes = {name: float(of(prediction) - of(curvature.prediction)) for name, of in named.items()}
         variables = snapshot.packing.unpack(moved, snapshot.variables)
     predicted = replace(snapshot, id=-1, variables=variables)
-    return Probe(trajectory=fit.trajectory(predicted), gain=before - after, changes=changes)
+    gain = loss(curvature.prediction) - after
+    return Probe(trajectory=fit.trajectory(predicted), gain=gain, changes=changes)
 
 
 def trial(
@@ -169,11 +199,9 @@ def _figure(fit: Fit, snapshot: Snapshot, curvature: Curvature, name: str) -> Fi
     return named[name]
 
 
-def _recent_change(fit: Fit, snapshot: Snapshot, figure: str) -> float:
-    """By how much a figure has changed in the last iterations of the phase of a snapshot."""
+def _earlier(fit: Fit, snapshot: Snapshot) -> Snapshot:
+    """The snapshot after which changes count as noise; see ``LOOK_BACK``."""
     path = [entry for entry in fit.history.path(snapshot.id) if entry.phase == snapshot.phase]
     iterations = [entry for entry in path if entry.cause == ITERATION]
-    earlier = fit.history[(iterations[-LOOK_BACK:] or path)[0].id]
-    encoded = fit.stage2_trajectory
-    values = [tuned_figures(fit, one, encoded=encoded).get(figure, 0.0) for one in (earlier, snapshot)]
-    return abs(values[1] - values[0])
+    back = min(LOOK_BACK, math.ceil(LAST_SHARE * len(iterations)))
+    return fit.history[(iterations[-back:] or path)[0].id]

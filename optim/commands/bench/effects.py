@@ -9,7 +9,6 @@ other than those below are those of ``run_viewer.py``; without any, the demo is 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from optim.diagnostics.quantities import TUNED
 from optim.diagnostics.tuned import tuned_figures
 from optim.loading.problem import load_session
 from optim.sensitivity.figures import noise_floor
-from optim.sensitivity.predict import STEP, Effects, effects
+from optim.sensitivity.predict import STEP, Effects, all_effects, probe
 from optim.session.edits import RestartSolver, SetWeight
 from optim.session.session import Session
 
@@ -102,11 +101,17 @@ def compared(
     *,
     iterations: int | None = None,
 ) -> Iterator[Compared]:
-    """The effects of one weight on every figure, whether above the noise or not."""
+    """The effects of one weight on every figure, whether above the noise or not.
+
+    The prediction is what the panel shows: of the overview for ``STEP``, and of a probe for another factor.
+    """
     tried = refitted(session, weight, factor, iterations=iterations)
-    for figure, effect in predicted.items():
-        change = effect.changes.get(weight, 0.0) * math.log(factor) / math.log(STEP)
-        yield Compared(figure, weight, factor, change, tried[figure] - control[figure])
+    if factor == STEP:
+        changes = {figure: effect.changes.get(weight, 0.0) for figure, effect in predicted.items()}
+    else:
+        changes = dict(probe(session, weight, factor).changes)
+    for figure in predicted:
+        yield Compared(figure, weight, factor, changes.get(figure, 0.0), tried[figure] - control[figure])
 
 
 def main_of(session: Session, weights: Sequence[str], factors: Sequence[float]) -> Iterator[str]:
@@ -122,7 +127,7 @@ def main_of(session: Session, weights: Sequence[str], factors: Sequence[float]) 
     known = {name: noise_floor(session.problem, name) for name in figures}
     yield "| figure | value | differs between re-fits by | noise floor |\n|---|---|---|---|"
     yield from (f"| {name} | {control[name]:.3f} | {floors[name]:.4f} | {known[name]:g} |" for name in figures)
-    predicted = {figure: effects(session, figure) for figure in figures}
+    predicted = {effect.figure: effect for effect in all_effects(session, figures)}
     yield "\n" + HEAD
     rows = []
     for weight in weights:

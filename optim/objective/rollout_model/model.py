@@ -58,6 +58,14 @@ class Inverse:
         found[self.entry.places], found[self.latents] = first, latents[:, self.steps]
         return found
 
+    def added(self, vector: Tensor) -> Tensor:
+        """What the damping adds to the Hessian, times a vector."""
+        of_latents, of_first = self.factors.added
+        found = torch.zeros_like(vector)
+        found[self.entry.places] = of_first * vector[self.entry.places]
+        found[self.latents] = of_latents[:, self.steps] * vector[self.latents]
+        return found
+
 
 def reasons_against(objective: Objective) -> tuple[str, ...]:
     """Why there is no model of an objective, as phrases; empty where there is one."""
@@ -82,19 +90,15 @@ class RolloutModel:
             self.quadratic, self.entry = quadratic(objective, variables, packing, x)
         if not self.quadratic.finite:
             raise ValueError("the Gauss-Newton model is not finite here")
-        empty = torch.zeros(objective.problem.batch, 0, LATENT_SIZE, dtype=torch.long)
-        self._latents = packing.split(torch.arange(packing.size)).get(LATENTS, empty)
-        self._steps = torch.tensor(self.quadratic.moving).nonzero()[:, 0]
+        self._latents, self._steps = latents_of(packing, self.quadratic)
         self._inverses: dict[float, Inverse] = {}
         self._answers: OrderedDict[tuple[int, float], tuple[Tensor, Tensor]] = OrderedDict()
 
     def inverse(self, damping: float) -> Inverse:
         """The inverse of the damped Hessian; if it is not positive definite, the damping grows until it is."""
         if damping not in self._inverses:
-            enough = damping
             with section("model"):
-                while (factors := factorise(self.quadratic, damping=enough)) is None:
-                    enough = max(10.0 * enough, LEAST_DAMPING)
+                factors = factorised(self.quadratic, damping)
             self._inverses = {damping: Inverse(factors, self.entry, self._latents, self._steps)}
         return self._inverses[damping]
 
@@ -112,6 +116,20 @@ class RolloutModel:
         model, latents = self.quadratic, step.new_zeros(*self.quadratic.sharpness.shape)
         latents[:, self._steps] = step[self._latents]
         return model.curvature(step[self.entry.places], latents)
+
+
+def latents_of(packing: Packing, model: Quadratic) -> tuple[Tensor, Tensor]:
+    """Place in the flat vector of each moving latent (B, N', 48), and their steps (N',)."""
+    empty = torch.zeros(len(model.own), 0, LATENT_SIZE, dtype=torch.long)
+    places = packing.split(torch.arange(packing.size)).get(LATENTS, empty)
+    return places, torch.tensor(model.moving).nonzero()[:, 0]
+
+
+def factorised(model: Quadratic, damping: float) -> Factors:
+    """The factors of the damped model; if it is not positive definite, the damping grows until it is."""
+    while (factors := factorise(model, damping=damping)) is None:
+        damping = max(10.0 * damping, LEAST_DAMPING)
+    return factors
 
 
 def quadratic(

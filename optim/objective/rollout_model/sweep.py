@@ -9,12 +9,15 @@ Source: Rao, Wright and Rawlings, Application of interior-point methods to model
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+Between = Callable[[Tensor], Tensor]
 LEAST = 1e-9
 """Added to the diagonal of the Hessian of the first frame's variables, some of which may have no curvature at all."""
 
@@ -45,6 +48,39 @@ class Quadratic:
         parts = (self.hessians, self.later, self.by_state, self.by_latent, self.mean, self.sharpness, self.entry)
         return all(math.isfinite(float(part.sum())) for part in parts)
 
+    def double(self) -> Quadratic:
+        """The same in float64."""
+        known = {field.name: getattr(self, field.name) for field in fields(self)}
+        doubled: dict[str, Any] = {name: value.double() for name, value in known.items() if isinstance(value, Tensor)}
+        return replace(self, **doubled)
+
+    def product(self, first: Tensor, latents: Tensor, between: Between | None = None) -> tuple[Tensor, Tensor]:
+        """The Hessian times changes of the first frame's variables (B, n) and of the latents (B, N, L).
+
+        Args:
+            between: Further blocks of the Hessian between deviations: their product with deviations (B, N + 1, D).
+        """
+        steps, moved = self.by_state.shape[1:3]
+        along = [_times(self.entry, first)]
+        for t in range(steps):
+            after = _times(self.by_state[:, t], along[-1]) + _times(self.by_latent[:, t], latents[:, t])
+            along.append(torch.cat((after, along[-1][:, moved:]), dim=1))
+        here = torch.stack(along, dim=1)
+        rows = _times(self.later, here[:, 1:]) - _times(self.earlier, here[:, :-1])
+        unlikely = (latents - _times(self.mean, here[:, :-1])) * self.sharpness**2
+        force = _times(self.hessians, here)
+        force[:, 1:] += _times(self.later.mT, rows)
+        force[:, :-1] -= _times(self.earlier.mT, rows) + _times(self.mean.mT, unlikely)
+        if between is not None:
+            force += between(here)
+        of_latents, back = unlikely.clone(), force[:, steps]
+        for t in reversed(range(steps)):
+            of_latents[:, t] += _times(self.by_latent[:, t].mT, back[:, :moved])
+            through = _times(self.by_state[:, t].mT, back[:, :moved])
+            through[:, moved:] += back[:, moved:]
+            back = through + force[:, t]
+        return _times(self.entry.mT, back) + _times(self.own, first), of_latents
+
     def curvature(self, first: Tensor, latents: Tensor) -> float:
         """Twice the model's value at changes of the first frame's variables (B, n) and of the latents (B, N, L)."""
         here, found = first[:, None] @ self.entry.mT, (first[:, None] @ self.own * first[:, None]).sum()
@@ -57,6 +93,10 @@ class Quadratic:
             rows = here @ self.later[:, t].mT - before
             found = found + unlikely.square().sum() + rows.square().sum()
         return float(found + (here @ self.hessians[:, -1] * here).sum())
+
+
+def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
+    return (matrices @ vectors[..., None])[..., 0]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,6 @@ from optim.common.errors import InputError
 from optim.diagnostics.tuned import tuned_figures
 from optim.objective.objective import Objective
 from optim.schedule.stages import schedule
-from optim.sensitivity import curvature as module
 from optim.sensitivity.curvature import BrokenOffError, Curvature, conjugate_gradients
 from optim.sensitivity.figures import NOISE
 from optim.sensitivity.predict import STEP, effects, probe, trial
@@ -39,35 +39,28 @@ def test_conjugate_gradients_solve_in_as_many_steps_as_there_are_unknowns():
     generator = torch.Generator().manual_seed(1)
     root = torch.randn(12, 12, generator=generator, dtype=torch.float64)
     matrix, b = root @ root.T + torch.eye(12), torch.randn(12, generator=generator, dtype=torch.float64)
-    x = conjugate_gradients(lambda v: matrix @ v, b, lambda v: v / matrix.diagonal(), iterations=12)
+    x = conjugate_gradients(lambda v: matrix @ v, b, lambda v: v / matrix.diagonal(), iterations=12, tolerance=0.0)
     torch.testing.assert_close(matrix @ x, b, rtol=1e-8, atol=1e-8)
 
 
 def test_curvature_is_symmetric_and_positive(curvature):
     generator = torch.Generator().manual_seed(2)
-    a, b = (torch.randn(curvature.leaf.shape, generator=generator) * curvature.preconditioner.sqrt() for _ in range(2))
+    a, b = (torch.randn(curvature.leaf.shape, generator=generator) for _ in range(2))
     ha, hb = curvature.times(a), curvature.times(b)
     assert float(a @ ha) > 0 and float(b @ hb) > 0
-    assert float(b @ ha) == pytest.approx(float(a @ hb), rel=0.05, abs=0.02 * float((a @ ha) * (b @ hb)) ** 0.5)
+    assert float(b @ ha) == pytest.approx(float(a @ hb), rel=1e-3)
 
 
-def test_solving_comes_near_the_inverse_of_the_curvature(curvature):
-    """The random decoder of the fakes has kinks within every probe, so that the residual does not vanish."""
-    wanted = curvature.gradient(curvature.prediction.points.joints[0, -1, 0, 2])
-    found = curvature.solve(wanted, iterations=60)
-    left = (curvature.times(found) - wanted) * curvature.preconditioner.sqrt()
-    assert float(left.norm()) < 0.5 * float((wanted * curvature.preconditioner.sqrt()).norm())
-
-
-def test_what_no_term_bends_has_the_least_curvature(fitted):
-    snapshot = fitted.current
-    phase = replace(snapshot.schedule[snapshot.phase], weights={"shape_prior": 1.0})
-    objective = Objective(fitted.problem, phase, snapshot.prior_frame)
-    found = Curvature(objective, snapshot, preconditioner=torch.ones(snapshot.packing.size))
-    free = snapshot.packing.pack(
-        {name: torch.ones_like(v) * (name != "betas") for name, v in snapshot.variables.items()}
-    )
-    torch.testing.assert_close(found.times(free), module.DAMPING * free)
+@pytest.mark.parametrize("stage", [2, 3])
+def test_a_solution_has_the_curvature_of_what_was_asked(fitted, stage):
+    """In stage 2 the model is a band, in stage 3 a roll-out."""
+    path = [fitted.history[entry.id] for entry in fitted.history.path(fitted.current.id)]
+    snapshot = [one for one in path if one.stage == stage][-1]
+    phase = snapshot.schedule[snapshot.phase]
+    found = Curvature(Objective(fitted.fit.problem_at(snapshot), phase, snapshot.prior_frame), snapshot)
+    wanted = found.gradient(found.prediction.points.joints[0, -1, 0, 2])
+    solved = found.solve(wanted, damping=0.0)
+    assert float((found.times(solved) - wanted).norm()) < 0.02 * float(wanted.norm())
 
 
 def test_the_pulls_of_all_weights_add_up_to_the_gradient():
@@ -80,7 +73,7 @@ def test_the_pulls_of_all_weights_add_up_to_the_gradient():
     phase = replace(snapshot.schedule[0], weights={"rgb_overlap_consist": 2.0, "joints3d": 1.0})
     objective = Objective(problem, phase)
     assert len(objective.terms) > len(phase.weights)
-    found = Curvature(objective, snapshot, preconditioner=torch.ones(snapshot.packing.size))
+    found = Curvature(objective, snapshot)
     whole = found.gradient(objective.total(objective.residuals(found.prediction)))
     torch.testing.assert_close(sum(found.term_gradients().values()), whole)
 
@@ -93,9 +86,10 @@ def test_an_effect_is_about_that_of_the_larger_weight_itself(fitted):
 def test_what_has_changed_lately_is_noise(fitted, monkeypatch):
     monkeypatch.setitem(NOISE, "observed_cm", 0.0)
     found, path = effects(fitted, "observed_cm"), fitted.history.path(fitted.current.id)
-    began = next(entry for entry in path if entry.phase == fitted.current.phase and entry.cause == ITERATION)
+    iterations = [entry for entry in path if entry.phase == fitted.current.phase and entry.cause == ITERATION]
+    last_quarter = iterations[-math.ceil(len(iterations) / 4)]
     encoded = fitted.fit.stage2_trajectory
-    before = tuned_figures(fitted.fit, fitted.history[began.id], encoded=encoded)["observed_cm"]
+    before = tuned_figures(fitted.fit, fitted.history[last_quarter.id], encoded=encoded)["observed_cm"]
     assert found.floor == pytest.approx(abs(found.value - before)) and found.floor > 0
 
 
@@ -138,7 +132,7 @@ def test_a_trial_leaves_the_session_alone(fitted):
     "ask", [lambda s, i: effects(s, "observed_cm", interrupt=i), lambda s, i: trial(s, "joints3d", 2.0, interrupt=i)]
 )
 def test_it_can_be_broken_off(fitted, ask):
-    asked = iter([False, False, True])
+    asked = iter([False, False, True])  # the second one comes after the model was made
     with pytest.raises(BrokenOffError):
         ask(fitted, lambda: next(asked))
 
@@ -148,4 +142,3 @@ def test_what_is_not_there_is_refused(fitted):
         effects(fitted, "truth_cm")
     with pytest.raises(InputError, match="has no weight"):
         probe(fitted, "joints2d", 3.0)
-    assert module.DAMPING > 0
