@@ -52,7 +52,8 @@ class Curvature:
 
     def __init__(self, objective: Objective, snapshot: Snapshot, *, interrupt: Interrupt | None = None) -> None:
         if objective.phase.stage == 3 and (reasons := reasons_against(objective)):
-            raise InputError(f"effects cannot be predicted in {objective.phase.name}: {', '.join(reasons)}; try one")
+            why = ", ".join(reasons)
+            raise InputError(f"effects cannot be predicted in {objective.phase.name}: {why}; try a weight instead")
         self.objective, self.snapshot = objective, snapshot
         self._interrupt = interrupt
         self._inverses: dict[float, Inverse] = {}

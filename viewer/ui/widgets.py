@@ -105,6 +105,12 @@ def colored(**colors: tuple[float, float, float, float]) -> Iterator[None]:
         psim.PopStyleColor(len(colors))
 
 
+def explanation(text: str) -> None:
+    """Draw a text that explains something, wrapped and dim."""
+    with colored(Text=theme.rgba(theme.DIM)):
+        psim.TextWrapped(text)
+
+
 def scaled(value: float | Point) -> float | Point:
     """A size in unscaled pixels as it is drawn."""
     factor = ps.get_ui_scale()

@@ -137,6 +137,14 @@ def test_it_can_be_broken_off(fitted, ask):
         ask(fitted, lambda: next(asked))
 
 
+def test_segments_of_multiple_shooting_are_refused(fitted):
+    here = fitted.current
+    phase = replace(here.schedule[here.phase], segment=3)
+    schedule = (*here.schedule[: here.phase], phase, *here.schedule[here.phase + 1 :])
+    with pytest.raises(InputError, match="shooting"):
+        effects(fitted, "observed_cm", replace(here, schedule=schedule))
+
+
 def test_what_is_not_there_is_refused(fitted):
     with pytest.raises(InputError, match="no figure 'truth_cm'"):
         effects(fitted, "truth_cm")

@@ -38,7 +38,17 @@ def test_the_overview_lists_every_weight_of_the_phase(window):
     found = ask_overview(window)
     here = window.session.current
     assert found.figure == "observed_cm" and set(found.changes) <= {n for n, w in here.weights.items() if w}
-    assert window.shows("every weight × 1.3") and "effects/joints3d" in window.widgets or "joints3d" in window.widgets
+    assert window.shows("every weight × 1.3") and window.shows("No visible effect: below")
+    assert "effects/joints3d" in window.widgets or "joints3d" in window.widgets
+
+
+def test_a_weight_can_be_chosen_before_anything_was_asked(window):
+    assert window.shows("The fit itself stays as it is.") and window.app.ui.effect_weight == ""
+    window.click("weight")
+    window.frames(2)
+    window.click("shape prior")
+    window.frames(2)
+    assert window.app.ui.effect_weight == "shape_prior"
 
 
 def test_a_weight_is_predicted_and_tried_without_touching_the_fit(window):

@@ -156,6 +156,14 @@ def test_the_state_in_words():
     assert {"joints3d = 7", "solver@3 = lbfgs"} <= set(trial_text(tuning, tuning.trials[1]).splitlines())
 
 
+def test_what_is_searched_and_what_the_dots_mean_is_told(window):
+    window.app.ui.tune_searched, window.app.ui.tune_objectives = ("joints3d",), OBJECTIVES
+    window.frames(2)
+    assert window.shows("Searched: joints3d. Figures that are to become better: observations, foot skate.")
+    show(window, found())
+    assert window.shows("present values") and window.shows("none better in every figure") and window.shows("others")
+
+
 def test_a_single_objective_is_drawn_over_the_trials(window):
     one = Tuning(
         about="short",

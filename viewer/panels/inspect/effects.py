@@ -11,10 +11,16 @@ from viewer.protocol.view_model import Analysis, ViewModel
 from viewer.ui import theme
 from viewer.ui.drawing import psim
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import disabled, font, scale, styled, tooltip
+from viewer.ui.widgets import disabled, explanation, font, scale, styled, tooltip
 
 FACTORS = (0.1, 1 / 3, 1.3, 3.0, 10.0, 30.0)
 """Factors that a probe and a trial offer."""
+INTRODUCTION = (
+    "Choose a figure, and ask which weights move it. Then one weight by a larger factor can be predicted, or tried in a"
+    " short re-fit. The fit itself stays as it is."
+)
+WEIGHT_WIDTH = 130.0
+"""Width [px at 96 dpi] of the list of weights."""
 OVERVIEW = "What moves it?"
 OVERVIEW_HELP = "Predict what each weight × 1.3 would do to this figure, in some seconds. A command breaks it off"
 PREDICT, TRY = "Predict", "Try it"
@@ -29,7 +35,9 @@ def effects_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         with font(theme.SMALL_FONT), styled(FramePadding=(5.0, 1.0), ItemSpacing=(5.0, 3.0)):
             yield from _overview_asked(view, ui)
             answer = view.analyses.get("weight_effects")
-            if answer is not None:
+            if answer is None:
+                explanation(INTRODUCTION)
+            else:
                 _overview(view, ui, answer)
             yield from _one_asked(view, ui)
             for found in told(view):
@@ -81,6 +89,7 @@ def _overview(view: ViewModel, ui: UiState, answer: Analysis) -> None:
             psim.TableNextColumn()
             psim.TextUnformatted(change_text(found, change))
         psim.EndTable()
+    explanation(floor_text(found))
 
 
 def overview_of(view: ViewModel, ui: UiState) -> Analyse:
@@ -99,8 +108,16 @@ def overview_text(answer: Analysis, *, outdated: bool) -> str:
     if not isinstance(found, WeightEffects):
         return answer.error or "nothing to predict"
     quantity = QUANTITIES[found.figure]
-    head = f"{quantity.label} {quantity.text(found.value)}; every weight × {found.factor:g}, within a factor of 2"
+    what = "which way it would go, roughly" if found.rough else "change, within a factor of 2"
+    head = f"{quantity.label} {quantity.text(found.value)}; every weight × {found.factor:g}: {what}"
     return head + ("; of an earlier iteration" if outdated else "")
+
+
+def floor_text(found: WeightEffects) -> str:
+    """What counts as no visible effect."""
+    quantity = QUANTITIES[found.figure]
+    size = f"{found.floor:.{max(quantity.digits, 2)}g} {quantity.unit}".rstrip()
+    return f"No visible effect: below {size}, by which two re-fits or the latest iterations differ anyhow."
 
 
 def in_order(found: WeightEffects) -> list[tuple[str, float]]:
@@ -119,8 +136,21 @@ def change_text(found: WeightEffects, change: float) -> str:
     return f"{arrow} about {change:+.{max(quantity.digits, 2)}f} {quantity.unit}"
 
 
+def weights_in_use(view: ViewModel) -> list[str]:
+    """The weights of the current phase."""
+    row = view.weights[view.status.phase]
+    return [term.name for term, weight in zip(view.scene.terms, row, strict=True) if weight > 0]
+
+
 def _one_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:
-    """Draw the list of factors and two buttons for the weight that was chosen in the overview."""
+    """Draw the lists of weights and factors, and two buttons; a click in the overview chooses a weight, too."""
+    psim.SetNextItemWidth(WEIGHT_WIDTH * scale())
+    if psim.BeginCombo("##weight", ui.effect_weight.replace("_", " ") or "choose a weight"):
+        for name in weights_in_use(view):
+            if psim.Selectable(f"{name.replace('_', ' ')}##one {name}", name == ui.effect_weight):
+                ui.effect_weight = name
+        psim.EndCombo()
+    psim.SameLine()
     psim.SetNextItemWidth(64.0 * scale())
     if psim.BeginCombo("##factor", factor_text(ui.effect_factor)):
         for factor in FACTORS:
@@ -136,8 +166,6 @@ def _one_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:
         if psim.Button(TRY):
             yield question_of("weight_trial", view, ui)
         tooltip(TRY_HELP)
-    psim.SameLine()
-    psim.TextDisabled(ui.effect_weight.replace("_", " ") or "click a weight above")
 
 
 def factor_text(factor: float) -> str:

@@ -19,7 +19,7 @@ from viewer.ui import theme
 from viewer.ui.drawing import implot, plot_flags, psim
 from viewer.ui.plots import FLAGS
 from viewer.ui.ui_state import UiState
-from viewer.ui.widgets import disabled, font, number, scale, styled, tooltip
+from viewer.ui.widgets import disabled, dot, explanation, font, number, scale, styled, tooltip
 
 NEAR = 10.0
 """Distance [px] from a dot within which the cursor still means it."""
@@ -42,12 +42,12 @@ def tuning_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         yield from _controls(view, ui)
         found = view.tuning
         if found is None:
-            psim.PushStyleColor(psim.ImGuiCol_Text, theme.rgba(theme.DIM))
-            psim.TextWrapped(f"Many short fits under other values, beside this one. {NOT_HELD_OUT}")
-            psim.PopStyleColor()
+            explanation(f"Many short fits under other values, beside this one. {chosen_text(ui)}")
+            explanation(NOT_HELD_OUT)
             return
         psim.TextWrapped(progress_text(found))
         tooltip(f"Trials: {found.about}.\n\n{NOT_HELD_OUT}\n\n{found.file}\noptuna-dashboard opens this file.")
+        _legend(found)
     chosen = _plot(found) if found.trials else None
     if chosen is not None:
         yield AdoptTrial(chosen.number)
@@ -117,6 +117,25 @@ def refusal(ui: UiState) -> str:
     if not ui.tune_searched:
         return "Choose what may change"
     return "" if ui.tune_objectives else "Choose at least one figure that is to become better"
+
+
+def chosen_text(ui: UiState) -> str:
+    """What is searched, and which figures are to become better."""
+    searched = ", ".join(name.replace("_", " ") for name in ui.tune_searched) or "nothing yet"
+    figures = ", ".join(QUANTITIES[name].label for name in ui.tune_objectives) or "none yet"
+    return f"Searched: {searched}. Figures that are to become better: {figures}."
+
+
+def _legend(found: Tuning) -> None:
+    """What the colours of the dots mean, and that they can be clicked."""
+    best = "best" if len(found.objectives) == 1 else "none better in every figure"
+    entries = {"present values": theme.WARN, best: theme.ACCENT, "others": theme.DIM}
+    for text, color in entries.items():
+        dot(color)
+        psim.TextUnformatted(text)
+        tooltip("Click a dot to take its values over, on a branch")
+        if text != "others":
+            psim.SameLine()
 
 
 def progress_text(found: Tuning) -> str:
