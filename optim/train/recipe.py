@@ -25,7 +25,8 @@ class Recipe:
     transitions: int = 640  # per update; more if windows are long
     fewest_windows: int = 22  # per update
     learning_rate: float = 5e-5
-    warm_up: float = 0.02  # end of the linear rise of the learning rate
+    gathering: float = 0.0  # end of the time in which weights rest while the optimiser learns the sizes of gradients
+    warm_up: float = 0.02  # time after that in which the learning rate rises linearly
     linear_start: int = 20_000  # transitions to which the initial weights are fitted; 0 gives random weights
     supervised: float = 0.06  # end of the time with single transitions only
     full_closed_loop: float = 0.15  # time from which 80 % of the windows are rolled out closed-loop
@@ -81,9 +82,12 @@ class Recipe:
 
     def learning_rate_at(self, progress: float) -> float:
         """Learning rate at a fraction of the run: a linear rise, then a cosine to 1 % of the peak."""
-        if progress < self.warm_up:
-            return self.learning_rate * (progress / self.warm_up + 1e-3)
-        decay = (progress - self.warm_up) / (1 - self.warm_up)
+        if progress < self.gathering:
+            return 0.0
+        risen = self.gathering + self.warm_up
+        if progress < risen:
+            return self.learning_rate * ((progress - self.gathering) / self.warm_up + 1e-3)
+        decay = (progress - risen) / (1 - risen)
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(decay, 1.0))))
 
     def kl_at(self, progress: float) -> float:
@@ -91,10 +95,14 @@ class Recipe:
         return self.kl if progress >= self.kl_annealed else self.kl * progress / self.kl_annealed
 
     def continued(self) -> Recipe:
-        """The recipe for weights that were trained before: the sizes of its end from the first update."""
+        """The recipe for weights that were trained before: the sizes of its end from the first update.
+
+        Without a time of gathering, the first steps of Adam are equally large in all weights and spoil what was learnt.
+        """
         return replace(
             self,
             linear_start=0,
+            gathering=0.1,
             supervised=0.0,
             full_closed_loop=0.0,
             sampling=0.0,

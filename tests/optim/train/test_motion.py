@@ -321,6 +321,12 @@ def test_a_run_from_given_weights_begins_where_a_whole_run_ends(clips, body):
     recipe = replace(Recipe(), fewest_windows=2, transitions=0)
     going_on = recipe.continued()
     assert going_on.phase(0.0) == recipe.phase(1.0) and going_on.kl_at(0.0) == recipe.kl
+    rates = [going_on.learning_rate_at(x) for x in (0.0, 0.09, 0.11, 0.12, 1.0)]
+    assert (
+        rates[:2] == [0, 0]
+        and 0 < rates[2] < rates[3] == pytest.approx(recipe.learning_rate, rel=0.01)
+        and rates[4] < rates[2]
+    )
     start = MotionTrainer(clips, body, TINY, half=False).model
     with torch.no_grad():
         next(start.parameters()).add_(1.0)
