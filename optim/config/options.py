@@ -18,7 +18,7 @@ from optim.config.file_kinds import about
 from optim.config.formats import BONES, FORMATS
 from optim.config.sources import DEMO, NOT_READ, endings, sources
 from optim.reading.arrays import FRAME_RATES
-from optim.schedule.data_types import data_type_of
+from optim.schedule.data_types import asked_data_type
 from optim.schedule.phases import Phase
 from optim.schedule.presets import DEFAULT, PRESETS
 from optim.schedule.solvers import SOLVERS
@@ -473,7 +473,7 @@ class Settings:
     @property
     def data_weights(self) -> str:
         """Data type whose default weights and steps are used (``schedule.data_types.DATA_TYPES``)."""
-        return data_type_of({self.observations.removesuffix("_partial")}, camera=self.through_camera)
+        return asked_data_type(self.observations, camera=self.through_camera)
 
     @property
     def own_body(self) -> Path | None:

@@ -11,6 +11,7 @@ from optim.config.flags import WITHOUT_EFFECT, dest, read_flags
 from optim.config.formats import formats_of
 from optim.config.options import OF_ONE_RUN, OPTIONS, HumorFlags, Settings, chosen_for_the_fit, flag_of
 from optim.config.sources import kind_of, sources
+from optim.schedule.data_types import asked_data_type
 from optim.schedule.presets import PRESETS, usual_preset
 from optim.schedule.weights import WEIGHT_FLAGS
 
@@ -112,7 +113,8 @@ def _choose_observations(given: dict[str, Any]) -> None:
 def _choose_preset(given: dict[str, Any]) -> None:
     """Fill in the preset where none is named: flags of the parts of stage 3 need one that has these parts."""
     of_parts = any(name.startswith("stage3_") for name in given)
-    given.setdefault("preset", "humorscope" if of_parts else usual_preset(given["observations"]))
+    data_type = asked_data_type(given["observations"], camera=given["through_camera"])
+    given.setdefault("preset", "humorscope" if of_parts else usual_preset(data_type))
 
 
 def _choose_stretch(given: dict[str, Any]) -> None:

@@ -133,7 +133,7 @@ def fit_batch(
 
 def preset_of(protocol: str) -> str:
     """Name of the preset of a fit under a protocol that names none."""
-    return usual_preset("joints2d" if protocol in PICTURED else "joints3d")
+    return usual_preset("rgb" if protocol in PICTURED else "3d")
 
 
 def problem_of(extract: Extract, models: Models, *, protocol: str, seed: int) -> Problem:

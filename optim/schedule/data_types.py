@@ -24,3 +24,13 @@ def data_type_of(observed: Collection[str], *, camera: bool) -> str:
     if deciding == "points3d":
         return "rgbd" if camera else "points3d"
     return {"joints2d": "rgb", "joints3d": "3d", "verts3d": "verts3d"}[deciding]
+
+
+def asked_data_type(observations: str, *, camera: bool) -> str:
+    """The data type of observations as ``--observations`` names them.
+
+    Args:
+        observations: A name in ``MODALITIES``, or ``joints3d_partial``.
+        camera: As for ``data_type_of``.
+    """
+    return data_type_of({observations.removesuffix("_partial")}, camera=camera)

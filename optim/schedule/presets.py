@@ -139,16 +139,16 @@ that use the curvature of the terms and with joints that are held on the floor; 
 public code. The others are variants with one rule changed, or other ways through stage 3."""
 
 
-def usual_preset(observed: str) -> str:
+def usual_preset(data_type: str) -> str:
     """The preset of a fit that names none: ``fast`` where it was found to be at least as good as ``humorscope``.
 
     The comparisons are in docs/optimiser.md, and of hidden joints in docs/lab/starts.md. Key vertices and point clouds
     have none yet.
 
     Args:
-        observed: Name of the observations, as ``joints3d``.
+        data_type: A name in ``data_types.DATA_TYPES``.
     """
-    return "fast" if observed in ("joints3d", "joints3d_partial", "joints2d") else "humorscope"
+    return "fast" if data_type in ("3d", "rgb") else "humorscope"
 
 
-DEFAULT = usual_preset("joints3d")
+DEFAULT = usual_preset("3d")

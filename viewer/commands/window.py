@@ -18,7 +18,7 @@ from optim.config.settings import Settings, words_of_fit
 from optim.config.sources import endings, source_of
 from optim.recording.run_folder import Place, choose_place, recent_runs
 from optim.recording.runfile import SUFFIX
-from optim.schedule.data_types import MODALITIES
+from optim.schedule.data_types import DATA_TYPES
 from optim.schedule.presets import usual_preset
 from viewer.commands.sessions import about_fit, fit_client, other_run
 from viewer.replay.opening import replay_of
@@ -153,7 +153,7 @@ def open_instead(settings: Settings, path: str) -> None:
 
     A new process is needed because Polyscope can be started only once in a process.
     """
-    chosen = settings.preset not in map(usual_preset, MODALITIES)  # otherwise it follows from the kind of data
+    chosen = settings.preset not in map(usual_preset, DATA_TYPES)  # otherwise it follows from the kind of data
     kept = (*(("preset",) if chosen else ()), *MODEL_FILES)
     words = [word for name in kept for word in (flag_of(name), str(getattr(settings, name)))]
     if path.lower().endswith(CONFIGURATION):
