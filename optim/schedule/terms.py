@@ -101,9 +101,9 @@ def _stage_3(space: float, images: float, *, verts: float | None = None) -> dict
 _ALWAYS = (1.0, 1.0, 1.0)
 _SPACE = ("3d", "verts3d", "points3d")
 _IMAGES = ("rgb", "rgbd")
-_PRIOR_OWN = {"3d": (0.0, 0.0, 3e-4), "rgbd": (0.0, 0.0, 0.0225)}
+_PRIOR_OWN = {"3d": (0.0, 0.0, 3e-4), **_same(*_IMAGES, weight=(0.0, 0.0, 0.0225))}
 """The shipped prior has a cost of about 50 nats per transition. Under the public weights it pulls the motion away from
-3D joints and depth (docs/lab/models.md and docs/data.md have the comparison)."""
+3D joints, keypoints and depth (docs/lab/models.md, docs/lab/cameras.md and docs/data.md have the comparison)."""
 _OVERLAP = Weights(
     public={"rgb": (200.0, 200.0, 200.0)},
     split={**_same(*_SPACE, weight=_ALWAYS), "rgbd": (200.0, 200.0, 200.0)},

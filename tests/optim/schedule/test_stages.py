@@ -156,7 +156,8 @@ def test_our_presets_weigh_the_prior_less_and_the_public_ones_do_not():
     weights = {name: schedule(name, "3d")[-1].weights for name in ("humorscope", "reference")}
     assert weights["reference"]["motion_prior"] == 1e-3
     assert weights["humorscope"]["motion_prior"] == 3e-4
-    assert schedule("humorscope", "rgb")[-1].weights["motion_prior"] == 0.075
+    images = {name: schedule(name, "rgb")[-1].weights["motion_prior"] for name in ("humorscope", "reference")}
+    assert images == {"humorscope": 0.0225, "reference": 0.075}
     given = schedule("humorscope", "3d", weights={"motion_prior": (0.0, 0.0, 0.5)})
     assert given[-1].weights["motion_prior"] == 0.5
 
