@@ -40,8 +40,6 @@ NOISE: Mapping[str, float] = {
 clips (docs/lab/effects.md). The share of planted frames changes by whole frames."""
 NOISE_IN_IMAGES: Mapping[str, float] = {"truth_cm": 0.2, "mean_skate_mm": 0.55, "toe_depth_cm": 0.011}
 """The same where only images are seen, whose depth is hardly known."""
-ROUGH = ("mean_skate_mm", "planted_share", "toe_depth_cm", "end_drift_cm")
-"""Figures of which only the direction of a change is predicted well."""
 
 
 def figures_of(problem: Problem, prediction: Prediction, encoded: Trajectory | None) -> dict[str, Figure]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from optim.diagnostics.quantities import TUNED
+from optim.diagnostics.quantities import ROUGH, TUNED
 from optim.diagnostics.tuned import tuned_figures
 from optim.objective.objective import Objective
 from optim.schedule.stages import schedule
-from optim.sensitivity.figures import NOISE, NOISE_IN_IMAGES, ROUGH, angle, figures_of, noise_floor, planted
+from optim.sensitivity.figures import NOISE, NOISE_IN_IMAGES, angle, figures_of, noise_floor, planted
 from optim.session.session import Session
 from tests import fakes
 

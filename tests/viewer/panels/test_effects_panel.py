@@ -146,6 +146,17 @@ def test_changes_in_words():
     assert (factor_text(0.1), factor_text(1.3)) == ("÷ 10", "× 1.3")
 
 
+def test_only_a_trial_gives_sizes_of_what_is_predicted_roughly():
+    changes = {"truth_cm": -0.5, "mean_skate_mm": 1.25, "toe_depth_cm": 1e-4}
+    how = {"options": (), "snapshot": 1, "seconds": 1.0}
+    tried = WeightTrial(weight="joints3d", factor=3.0, iterations=30, changes=changes)
+    told = one_text(Analysis(kind="weight_trial", value=tried, **how), outdated=False)
+    assert told.endswith("joints -0.50 cm, foot skate +1.25 mm/frame, toe depth +0.00 cm")
+    probe = WeightProbe(weight="joints3d", factor=3.0, motion=object(), gain=0.1, changes=changes)
+    told = one_text(Analysis(kind="weight_probe", value=probe, **how), outdated=False)
+    assert told.endswith("joints -0.50 cm, foot skate ↑, toe depth as it is")
+
+
 def test_a_prediction_that_does_not_lower_the_loss_says_so():
     value = WeightProbe(weight="contact_vel", factor=30.0, motion=None, gain=-0.1, changes={})
     answer = Analysis(kind="weight_probe", options=(), snapshot=1, seconds=1.0, value=value)

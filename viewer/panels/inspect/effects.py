@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optim.diagnostics.quantities import QUANTITIES, TUNED
+from optim.diagnostics.quantities import QUANTITIES, ROUGH, TUNED
 from viewer.protocol.commands import Analyse, BreakOff, Command
 from viewer.protocol.findings import UNDER_WAY, WeightEffects, WeightProbe, WeightTrial
 from viewer.protocol.view_model import Analysis, ViewModel
@@ -129,11 +129,23 @@ def change_text(found: WeightEffects, change: float) -> str:
     """A predicted change in words: an arrow only where its size is not known, nothing below the noise floor."""
     if abs(change) <= found.floor:
         return "no visible effect"
-    arrow = "↑" if change > 0 else "↓"
-    if found.rough:
-        return arrow
-    quantity = QUANTITIES[found.figure]
-    return f"{arrow} about {change:+.{max(quantity.digits, 2)}f} {quantity.unit}"
+    return arrow(change) if found.rough else f"{arrow(change)} about {size_text(found.figure, change)}"
+
+
+def arrow(change: float) -> str:
+    """Which way a figure goes."""
+    return "↑" if change > 0 else "↓"
+
+
+def way_text(figure: str, change: float) -> str:
+    """Which way a figure goes, or that it stays as far as it is written."""
+    return arrow(change) if float(size_text(figure, change).split()[0]) else "as it is"
+
+
+def size_text(figure: str, change: float) -> str:
+    """A change with sign and unit."""
+    quantity = QUANTITIES[figure]
+    return f"{change:+.{max(quantity.digits, 2)}f} {quantity.unit}".rstrip()
 
 
 def weights_in_use(view: ViewModel) -> list[str]:
@@ -184,8 +196,9 @@ def one_text(answer: Analysis, *, outdated: bool) -> str:
         head = f"Tried {found.weight} {factor_text(found.factor)}, {found.iterations} iterations against as many"
     else:
         return answer.error or "nothing to tell"
+    rough = ROUGH if isinstance(found, WeightProbe) else ()
     parts = [
-        f"{QUANTITIES[name].label} {change:+.{max(QUANTITIES[name].digits, 2)}f} {QUANTITIES[name].unit}".rstrip()
+        f"{QUANTITIES[name].label} {way_text(name, change) if name in rough else size_text(name, change)}"
         for name, change in found.changes.items()
     ]
     return head + (" (an earlier iteration)" if outdated else "") + ": " + ", ".join(parts)

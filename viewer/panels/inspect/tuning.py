@@ -42,7 +42,7 @@ def tuning_panel(view: ViewModel, ui: UiState) -> Iterator[Command]:
         yield from _controls(view, ui)
         found = view.tuning
         if found is None:
-            explanation(f"Many short fits under other values, beside this one. {chosen_text(ui)}")
+            explanation(f"{ui.tune_trials} trials: short fits under other values, beside this one. {chosen_text(ui)}")
             explanation(NOT_HELD_OUT)
             return
         psim.TextWrapped(progress_text(found))

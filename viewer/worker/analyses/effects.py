@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optim.sensitivity.figures import ROUGH
+from optim.diagnostics.quantities import ROUGH
 from optim.sensitivity.predict import STEP, TRIAL, effects, probe, trial
 from optim.session.history import Snapshot
 from viewer.protocol.findings import WeightEffects, WeightProbe, WeightTrial
