@@ -27,18 +27,23 @@ DEPTH = 0.005
 NOISE: Mapping[str, float] = {
     "truth_cm": 0.012,
     "observed_cm": 0.006,
-    "observed_px": 0.01,
+    "observed_px": 0.023,
     "mean_skate_mm": 0.035,
     "planted_share": 2.6,
     "toe_depth_cm": 0.005,
-    "floor_tilt": 0.005,
+    "floor_tilt": 0.022,
     "mean_acceleration": 0.03,
     "end_drift_cm": 0.025,
-    "overlap_cm": 0.005,
+    "overlap_cm": 0.007,
 }
 """Name in ``quantities.TUNED`` → change below which a re-fit of the same loss differs by chance, measured on one or two
 clips (docs/lab/effects.md). The share of planted frames changes by whole frames."""
-NOISE_IN_IMAGES: Mapping[str, float] = {"truth_cm": 0.2, "mean_skate_mm": 0.55, "toe_depth_cm": 0.011}
+NOISE_IN_IMAGES: Mapping[str, float] = {
+    "truth_cm": 0.2,
+    "mean_skate_mm": 0.55,
+    "toe_depth_cm": 0.011,
+    "end_drift_cm": 0.31,
+}
 """The same where only images are seen, whose depth is hardly known."""
 
 
