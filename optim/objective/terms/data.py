@@ -121,8 +121,20 @@ def _squared_distance(seen: Masked, mesh: Tensor, nearest: Tensor) -> Tensor:
     return ((seen.values - matched) ** 2).sum(-1)
 
 
+_latest: tuple[Tensor, Tensor, Tensor] | None = None
+"""Points, mesh and result of the latest search. A solver asks for a model where it has just evaluated the loss."""
+
+
 def nearest_vertices(points: Tensor, mesh: Tensor) -> Tensor:
     """Index (B, T, N) of the vertex nearest to each point, found with one k-d tree per frame; no gradient."""
+    global _latest
+    known, mesh = _latest, mesh.detach()
+    if known is None or known[0] is not points or not torch.equal(known[1], mesh):
+        known = _latest = points, mesh, _searched(points, mesh)
+    return known[2]
+
+
+def _searched(points: Tensor, mesh: Tensor) -> Tensor:
     from scipy.spatial import cKDTree  # it takes 0.3 s to load, and only point clouds need it
 
     clouds, meshes = (x.detach().flatten(0, 1).numpy() for x in (points, mesh))

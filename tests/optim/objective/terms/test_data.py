@@ -9,6 +9,7 @@ import torch
 
 from optim.objective.objective import Objective
 from optim.objective.prediction import Parts, predict_rollout
+from optim.objective.terms import data
 from optim.objective.terms.data import bisquare_weights, joints3d, joints3d_rollout
 from optim.objective.terms.scene import Scene
 from optim.problem import frames
@@ -52,3 +53,16 @@ def test_regressed_joints_are_compared_in_the_frame_of_the_observations():
     alike = replace(inside, rollout=replace(inside.rollout, joints=inside.joints))
     scene = Scene(made, made.observations, replace(predicted, in_prior=alike))
     torch.testing.assert_close(joints3d_rollout(scene), joints3d(scene), rtol=1e-4, atol=1e-6)
+
+
+def test_the_nearest_vertices_of_the_same_points_and_mesh_are_searched_once(monkeypatch):
+    searches, search = [], data._searched
+    monkeypatch.setattr(data, "_searched", lambda *given: searches.append(given) or search(*given))
+    points, mesh = torch.randn(1, 2, 5, 3), torch.randn(1, 2, 9, 3)
+    for shift, count in ((0.0, 1), (0.0, 1), (3.0, 2), (0.0, 3)):
+        there = mesh + shift  # another tensor with the same numbers, or another mesh
+        found = data.nearest_vertices(points, there)
+        assert len(searches) == count
+        assert torch.equal(found, torch.cdist(points, there).argmin(-1))
+    data.nearest_vertices(points.clone(), mesh)
+    assert len(searches) == 4
