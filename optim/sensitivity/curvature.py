@@ -104,7 +104,10 @@ class Curvature:
     def _inverse(self, model: ExactModel, damping: float) -> Inverse:
         """The latest one is kept, for several figures."""
         if damping not in self._inverses:
-            self._inverses = {damping: model.inverse_apart(damping)}
+            try:
+                self._inverses = {damping: model.inverse_apart(damping)}
+            except ArithmeticError as error:
+                raise InputError(f"effects cannot be predicted here: {error}") from error
         return self._inverses[damping]
 
     @cached_property

@@ -52,7 +52,7 @@ class Models:
     def at(self, x: Tensor, objective: Objective, variables: Variables, packing: Packing) -> Model | None:
         """The model of an objective at the flat vector x (n,); None where its numbers are not finite."""
         known = self._known
-        if known is None or not (known[1] is packing and known[2] is x and _alike(known[0], objective)):
+        if known is None or not (known[1] is packing and known[2] is x and alike(known[0], objective)):
             try:
                 model: Model | None = _model(objective, x, variables, packing)
             except ValueError:
@@ -61,7 +61,7 @@ class Models:
         return known[3]
 
 
-def _alike(one: Objective, other: Objective) -> bool:
+def alike(one: Objective, other: Objective) -> bool:
     """Whether two objectives differ in nothing but the strength of planted joints that is held."""
     if one is other:
         return True

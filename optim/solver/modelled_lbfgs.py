@@ -8,6 +8,7 @@ Everything else is ``lbfgs``. A state with a diagonal preconditioner, for a loss
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
@@ -85,20 +86,23 @@ def restart(
 def iteration(state: ModelledState, *, options: Options | None = None) -> Search:
     """One iteration as a generator. It asks for the model first, and for points after it.
 
-    If ``None`` comes in place of the model, or the state has a diagonal preconditioner, the iteration is ``lbfgs``'s.
+    If ``None`` comes in place of the model, or it has no minimum, or the state has a diagonal preconditioner, the
+    iteration is ``lbfgs``'s.
 
     Raises:
         ValueError: The step has ended already; call ``begin`` first.
     """
-    options, model = options or Options(), None
+    options, move = options or Options(), None
     if state.stop is None and state.preconditioner is None:
         state = replace(state, made=_made(state, options))
         assert state.made is not None
         model = yield ModelAt(state.made.x)
-    if model is None:
+        with suppress(ArithmeticError):
+            move = None if model is None else direction(state, model)
+    if move is None:
         plain = yield from lbfgs.iteration(state, options=options)
         return plain
-    after = yield from lbfgs.along(state, direction(state, model), options.learning_rate, options)
+    after = yield from lbfgs.along(state, move, options.learning_rate, options)
     assert isinstance(after, ModelledState)
     return _judged(state, after, options)
 

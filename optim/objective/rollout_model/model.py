@@ -35,8 +35,8 @@ MOTION_PRIOR = "motion_prior"
 """The term of the latents themselves, which the sweep treats by itself."""
 KEPT = 256
 """Number of gradients whose answers are kept: more than two for each curvature pair of L-BFGS."""
-LEAST_DAMPING = 1e-4
-"""Damping that is tried first where the model without damping is not positive definite."""
+LEAST_DAMPING, MOST_DAMPING = 1e-4, 1e6
+"""Dampings that are tried first and last where the model without damping is not positive definite."""
 Row = TypeVar("Row")
 
 
@@ -126,8 +126,14 @@ def latents_of(packing: Packing, model: Quadratic) -> tuple[Tensor, Tensor]:
 
 
 def factorised(model: Quadratic, damping: float) -> Factors:
-    """The factors of the damped model; if it is not positive definite, the damping grows until it is."""
+    """The factors of the damped model; if it is not positive definite, the damping grows until it is.
+
+    Raises:
+        ArithmeticError: It is not positive definite with the largest damping either.
+    """
     while (factors := factorise(model, damping=damping)) is None:
+        if damping >= MOST_DAMPING:
+            raise ArithmeticError("the Gauss-Newton model is not positive definite with any damping")
         damping = max(10.0 * damping, LEAST_DAMPING)
     return factors
 

@@ -45,7 +45,7 @@ class Quadratic:
     @property
     def finite(self) -> bool:
         """Whether all numbers are finite, and their sums too."""
-        parts = (self.hessians, self.later, self.by_state, self.by_latent, self.mean, self.sharpness, self.entry)
+        parts = [value for value in vars(self).values() if isinstance(value, Tensor)]
         return all(math.isfinite(float(part.sum())) for part in parts)
 
     def double(self) -> Quadratic:

@@ -8,14 +8,17 @@ from dataclasses import replace
 import pytest
 import torch
 
+from optim.objective.rollout_model.model import RolloutModel
+from optim.problem.frames import identity
 from optim.recording.recording import Recording
 from optim.recording.runfile import RunFile
 from optim.schedule.presets import PRESETS
 from optim.schedule.stages import schedule
+from optim.session import solvers
 from optim.session.causes import CONTACTS, ITERATION
 from optim.session.edits import Perturb, SetWeight
 from optim.session.session import Session
-from optim.session.solvers import Models
+from optim.session.solvers import Models, alike
 from optim.solver.modelled_lbfgs import ModelledState
 from tests import fakes
 from tests.optim.recording.test_recording import assert_same
@@ -73,9 +76,36 @@ def test_the_solver_keeps_its_memory_and_its_model(fitted):
                 and after.stop is None
                 and not torch.equal(after.point.gradient, before.point.gradient)
             )
-            if isinstance(after, ModelledState):
-                assert after.made is before.made is not None
-                assert fitted.rewind(snapshot.id) and fitted.step_iteration().solver.made.x is before.made.x
+            assert not isinstance(after, ModelledState) or after.made is before.made is not None
+
+
+def test_no_model_is_made_where_joints_are_planted_anew(monkeypatch):
+    made = []
+    monkeypatch.setattr(solvers, "RolloutModel", lambda *given: made.append(given[-1]) or RolloutModel(*given))
+    session = new_session()
+    session.run()
+    assert any(snapshot.cause == CONTACTS for snapshot in session.history.snapshots)
+    states = [s.solver for s in stage_3(session) if isinstance(s.solver, ModelledState) and s.solver.made is not None]
+    places = list({id(state.made.x): state.made.x for state in states}.values())
+    assert len(made) == len(places) and all(x is place for x, place in zip(made, places, strict=True))
+
+
+def test_a_model_serves_another_strength_but_nothing_else():
+    session = new_session()
+    while session.current.planted is None:
+        session.step_iteration()
+    objective = session._objective(session.current)
+    problem = objective.problem
+    assert alike(objective, replace(objective, problem=replace(problem, planted=0.5 * problem.planted)))
+    batch, frames = problem.batch, problem.frames
+    others = (
+        replace(objective, problem=replace(problem, observations=replace(problem.observations))),
+        replace(objective, problem=replace(problem, novelty=torch.ones(batch, frames))),
+        replace(objective, problem=replace(problem, floor_metric=torch.eye(3).expand(batch, 3, 3))),
+        replace(objective, phase=replace(objective.phase, steps=9)),
+        replace(objective, prior_frame=identity(batch)),
+    )
+    assert not any(alike(objective, other) or alike(other, objective) for other in others)
 
 
 def test_any_iteration_repeats_its_bits_also_with_models_that_are_made_anew(fitted):

@@ -190,7 +190,15 @@ def test_a_search_that_fails_ends_a_step_only_where_it_was_the_last_one(done, st
     assert spent.stop == (stop or STOP_EVALUATIONS)
 
 
-def test_without_a_model_it_is_plain_lbfgs():
+class Bottomless(Fixed):
+    """A model without a minimum."""
+
+    def step(self, gradient: Tensor, damping: float) -> Tensor:
+        raise ArithmeticError
+
+
+@pytest.mark.parametrize("model", [None, Bottomless(torch.eye(1))])
+def test_without_a_model_it_is_plain_lbfgs(model):
     function, x0 = rough(2)
     evaluate, options = objective(function, []), Options(max_iterations=10)
     diagonal = torch.full_like(x0, 0.3)
@@ -199,7 +207,7 @@ def test_without_a_model_it_is_plain_lbfgs():
         plain = lbfgs.init(evaluate(x0), options=options, preconditioner=preconditioner)
         while plain.stop is None:
             plain = lbfgs.step(plain, evaluate, options=options)
-            state, asked = stepped(state, evaluate, lambda x: None, options)
+            state, asked = stepped(state, evaluate, lambda x: model, options)
             assert torch.equal(plain.point.x, state.point.x)
             assert bool(asked) == (preconditioner is None)
         assert state.stop == plain.stop

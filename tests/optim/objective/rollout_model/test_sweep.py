@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from optim.objective.rollout_model.model import factorised
 from optim.objective.rollout_model.sweep import Quadratic, factorise
 from tests.optim.objective.rollout_model.dense import hessian
 
@@ -89,3 +90,20 @@ def test_says_where_there_is_no_inverse():
     indefinite = replace(model, hessians=-1e3 * model.hessians)
     assert factorise(indefinite, damping=0.0) is None
     assert factorise(replace(model, mean=model.mean * float("nan")), damping=0.0) is None
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Quadratic) if field.name != "moving"])
+def test_one_number_that_is_not_finite_is_noticed(name):
+    model = random_model(6)
+    assert model.finite
+    part = getattr(model, name).clone()
+    part.view(-1)[0] = float("nan")
+    assert not replace(model, **{name: part}).finite
+
+
+def test_damping_grows_until_there_is_an_inverse_but_not_for_ever():
+    model = random_model(7)
+    slightly = replace(model, hessians=model.hessians - 1e-3 * torch.eye(model.hessians.shape[-1], dtype=torch.float64))
+    assert factorised(slightly, 0.0) is not None
+    with pytest.raises(ArithmeticError):
+        factorised(replace(model, hessians=-1e3 * model.hessians), 0.0)
