@@ -16,13 +16,15 @@ import numpy as np
 from optim.checks.check import Check, Seen, fine, note
 from optim.keypoints.names import BODY_25, MIRRORED_BODY_25
 
-TRUSTED, JUMP, SIDES, ONE_LEG, LENGTH = range(5)
-"""Codes of the reasons why a keypoint is doubted in a frame."""
+TRUSTED, JUMP, SIDES, ONE_LEG, LENGTH, EXCHANGED = range(6)
+"""Codes of the reasons why a keypoint is doubted in a frame. ``SIDES`` is only in runs that were recorded when
+exchanged sides were lowered like other doubts; those found now are ``EXCHANGED`` and are put back."""
 REASONS = {
     JUMP: "jumps away from its place and back",
     SIDES: "left and right are exchanged",
     ONE_LEG: "both legs are on one",
     LENGTH: "too far away for the length of the limb",
+    EXCHANGED: "left and right are exchanged",
 }
 """Code → reason in words."""
 FACTOR = 0.125
@@ -177,9 +179,12 @@ def listed(codes: np.ndarray) -> tuple[Doubt, ...]:
 
 def agree(data: Contradictions) -> Seen:
     """Keypoints do not contradict each other over time."""
-    found = [doubt for doubt in listed(data.codes) if not doubt.trusted]
-    if not found:
+    everything = listed(data.codes)
+    if not everything:
         return fine("no keypoint jumps, sides keep their names and legs are two")
+    found = [doubt for doubt in everything if not doubt.trusted]
+    if not found:
+        return note(f"keypoints contradict each other ({len(everything)} doubts)", "you have trusted all of them again")
     longest = sorted(found, key=lambda doubt: (doubt.start - doubt.end) * len(doubt.keypoints))
     told = "; ".join(doubt.text for doubt in longest[:MOST_TOLD])
     more = f"; and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
@@ -253,7 +258,7 @@ def _sides(track: _Track, codes: np.ndarray) -> _Track:
     for names in (*_SIDE_GROUPS, _HEAD):
         swapped = found.get(names, all_of_them) | all_of_them
         both = [*_rows(names, "left"), *_rows(names, "right")]
-        codes[np.ix_(swapped, both)] = SIDES
+        codes[np.ix_(swapped, both)] = EXCHANGED
         where[np.ix_(swapped, both)] = where[np.ix_(swapped, [OTHER_SIDE[keypoint] for keypoint in both])]
     return _Track(where, track.scale, track.noise)
 

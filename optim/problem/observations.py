@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optim.checks.contradictions import FACTOR, OTHER_SIDE, REASONS, SIDES, TRUSTED
+from optim.checks.contradictions import EXCHANGED, FACTOR, OTHER_SIDE, REASONS, TRUSTED
 from optim.common.errors import InputError
 from optim.problem.camera import IGNORED_KEYPOINTS
 
@@ -137,7 +137,7 @@ class Observations:
         assert self.joints2d is not None
         if self.doubts is None:
             return self.joints2d
-        exchanged = self.doubts == SIDES
+        exchanged = self.doubts == EXCHANGED
         exchanged = exchanged | exchanged[..., OTHER_SIDE]
         return torch.where(exchanged[..., None], self.joints2d[:, :, OTHER_SIDE], self.joints2d)
 
@@ -156,7 +156,7 @@ class Observations:
         assert self.joints2d is not None
         if self.doubts is None:
             return torch.zeros(self.joints2d.shape[:3], dtype=torch.bool)
-        return (self.doubts > TRUSTED) & (self.doubts != SIDES)
+        return (self.doubts > TRUSTED) & (self.doubts != EXCHANGED)
 
     @cached_property
     def keypoint_weights(self) -> Tensor:
@@ -300,11 +300,13 @@ def stored_doubts(codes: np.ndarray, frames: int) -> Tensor:
         InputError: They are not a code for each keypoint of ``frames`` frames.
     """
     known, shape = (TRUSTED, *REASONS, *(-code for code in REASONS)), (frames, _SHAPES["joints2d"][0])
-    if codes.shape != shape or not np.isin(codes, known).all():
-        raise InputError(
-            f"doubts of shape {codes.shape}; the shape {shape} and values from {min(known)} to"
-            f" {max(known)} are expected; leave them out to have them found again"
-        )
+    advice = "leave the array out to have the doubts found again"
+    if codes.shape != shape:
+        raise InputError(f"doubts has shape {codes.shape}; {shape} is expected, as joints2d has; {advice}")
+    unknown = np.unique(codes[~np.isin(codes, known)])
+    if len(unknown):
+        values = ", ".join(f"{value:g}" for value in unknown[:4])
+        raise InputError(f"doubts holds {values}; integers from {min(known)} to {max(known)} are expected; {advice}")
     return torch.from_numpy(codes.astype(np.int8))[None]
 
 

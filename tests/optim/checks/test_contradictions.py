@@ -7,10 +7,10 @@ import pytest
 
 from optim.checks import contradictions
 from optim.checks.contradictions import (
+    EXCHANGED,
     JUMP,
     LENGTH,
     ONE_LEG,
-    SIDES,
     TRUSTED,
     Contradictions,
     Doubt,
@@ -64,10 +64,10 @@ def test_a_doubt_says_which_keypoints_which_frames_and_why(walk):
     assert not codes.any()
     sides[start : start + 4] = sides[start : start + 4, MIRRORED_BODY_25]
     codes = find_doubts(sides)
-    assert (codes[start : start + 4][:, LEFT_LEG + RIGHT_LEG] == SIDES).mean() > 0.9
+    assert (codes[start : start + 4][:, LEFT_LEG + RIGHT_LEG] == EXCHANGED).mean() > 0.9
     head = [BODY_25.index(f"{side}_{name}") for side in ("left", "right") for name in ("eye", "ear")]
     shown = (sides[..., 2] > 0)[start : start + 4][:, head]
-    assert shown.any() and (codes[start : start + 4][:, head][shown] == SIDES).all(), "the head is exchanged too"
+    assert shown.any() and (codes[start : start + 4][:, head][shown] == EXCHANGED).all(), "the head is exchanged too"
     assert not codes[:start].any() and not codes[start + 4 :].any()
 
 
@@ -108,3 +108,10 @@ def test_frames_that_were_not_seen_part_no_doubt_and_a_leg_is_told_once():
         Doubt(ONE_LEG, 10, 16, tuple(sorted(LEFT_LEG))),
         Doubt(JUMP, 20, 22, (WRIST - 1, WRIST), trusted=True),
     )
+
+
+def test_where_all_doubts_were_set_aside_that_is_said():
+    codes = np.zeros((30, 25), np.int8)
+    codes[4:7, WRIST] = -JUMP
+    (row,) = run_checks(Contradictions(codes), place="k", checks=contradictions.CHECKS)
+    assert row.severity == "note" and "(1 doubts)" in row.seen and "trusted all" in row.meant

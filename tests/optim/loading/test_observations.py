@@ -170,8 +170,15 @@ def test_doubts_that_a_fit_has_stored_are_kept_with_those_that_were_set_aside(tm
     assert "left wrist" in row.seen and "right wrist" not in row.seen
 
 
-@pytest.mark.parametrize("doubts", [np.zeros((19, 25)), np.full((20, 25), 9), np.full((20, 25), np.nan)])
-def test_doubts_that_are_no_codes_are_refused(tmp_path, doubts):
+@pytest.mark.parametrize(
+    ("doubts", "told"),
+    [
+        (np.zeros((19, 25)), r"doubts has shape \(19, 25\); \(20, 25\) is expected"),
+        (np.full((20, 25), 9), "doubts holds 9; integers from -5 to 5"),
+        (np.full((20, 25), np.nan), "doubts holds nan"),
+    ],
+)
+def test_doubts_that_are_no_codes_are_refused(tmp_path, doubts, told):
     path = write(tmp_path / "a.npz", joints2d=np.full((20, 25, 3), 90.0), camera_matrix=MATRIX, doubts=doubts)
-    with pytest.raises(InputError, match=r"a\.npz.*doubts of shape.*found again"):
+    with pytest.raises(InputError, match=rf"a\.npz.*{told}.*found again"):
         read(path)

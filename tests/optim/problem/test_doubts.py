@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from optim.checks.contradictions import FACTOR, JUMP, OTHER_SIDE, SIDES
+from optim.checks.contradictions import EXCHANGED, FACTOR, JUMP, OTHER_SIDE, SIDES
 from optim.problem.observations import Observations
 
 LEGS, FRAMES = [10, 11, 13, 14], slice(2, 5)
@@ -22,7 +22,7 @@ def test_exchanged_sides_are_put_back_with_their_confidences():
     right, doubts = seen()
     given = right.clone()
     given[:, FRAMES, LEGS] = right[:, FRAMES][:, :, [OTHER_SIDE[keypoint] for keypoint in LEGS]]
-    doubts[:, FRAMES, LEGS] = SIDES
+    doubts[:, FRAMES, LEGS] = EXCHANGED
     doubts[given[..., 2] == 0] = 0  # what was not seen is not doubted
     observed, true = Observations(joints2d=given, doubts=doubts), Observations(joints2d=right)
     assert torch.equal(observed.trusted_keypoints, right) and torch.equal(observed.keypoints, true.keypoints)
@@ -35,8 +35,18 @@ def test_exchanged_sides_are_put_back_with_their_confidences():
 
 def test_a_jump_of_an_exchanged_keypoint_weighs_less_where_it_was_put_back():
     given, doubts = seen()
-    doubts[:, FRAMES, [WRIST, OTHER_SIDE[WRIST]]] = SIDES
+    doubts[:, FRAMES, [WRIST, OTHER_SIDE[WRIST]]] = EXCHANGED
     doubts[:, 3, WRIST] = JUMP
     found = Observations(joints2d=given, doubts=doubts).trusted_keypoints
     expected = given[0, 3, OTHER_SIDE[WRIST]] * torch.tensor([1.0, 1.0, FACTOR])
     assert torch.equal(found[0, 3, WRIST], expected) and torch.equal(found[0, 3, OTHER_SIDE[WRIST]], given[0, 3, WRIST])
+
+
+def test_runs_recorded_when_exchanged_sides_were_lowered_go_on_so():
+    given, doubts = seen()
+    doubts[:, FRAMES, LEGS] = SIDES
+    old = Observations(joints2d=given, doubts=doubts)
+    lowered = given.clone()
+    lowered[:, FRAMES, LEGS, 2] *= FACTOR
+    assert torch.equal(old.trusted_keypoints, lowered) and torch.equal(old.put_back, given)
+    assert old.doubted.sum() == (doubts > 0).sum()

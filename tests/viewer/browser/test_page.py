@@ -411,7 +411,7 @@ def test_doubted_keypoints_are_told_and_trusted_again(browsing):
     here = browsing(partial(LocalClient, fakes.make_session_with_doubts))
     tab = here.open()
     here.until(lambda: any("jumps away from its place and back (left wrist)" in text for text in texts(tab)))
-    assert any("2 of 2 doubted" in text for text in texts(tab))
+    here.until(lambda: any("2 of 2 doubted" in text for text in texts(tab)) and len(groups(tab)) == 2)
     tab.change("keypoints", GO)
     here.until(lambda: here.page.ui.frame == 2)
     tab.change("keypoints", TRUST_AGAIN)
@@ -422,6 +422,11 @@ def test_doubted_keypoints_are_told_and_trusted_again(browsing):
     assert not (here.view.scene.observed.doubts > 0).any()
     tab.press(DOUBT_ALL)
     here.until(lambda: (here.view.scene.observed.doubts > 0).sum() == 3)
+
+
+def groups(tab: Tab) -> list[dict[str, object]]:
+    """The buttons of the doubts that are there now."""
+    return [widget for widget in tab.widgets.values() if widget.get("label") == "keypoints"]
 
 
 def texts(tab: Tab) -> list[str]:
