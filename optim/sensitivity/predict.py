@@ -128,7 +128,7 @@ def probe(
     fit, snapshot = session.fit, snapshot or session.current
     here, there = _objective(fit, snapshot), _objective(fit, snapshot, **{weight: factor})
     if all(term.weight != weight for term in here.terms):
-        raise InputError(f"{weight} has no weight in {here.phase.name}; give it one first")
+        raise InputError(f"{weight} has no weight in {here.phase.name}, or nothing to act on there; give it one first")
     curvature = Curvature(there, snapshot, interrupt=interrupt)
     now, then = (
         curvature.gradient(objective.total(objective.residuals(curvature.prediction))) for objective in (here, there)

@@ -119,15 +119,16 @@ def main_of(session: Session, weights: Sequence[str], factors: Sequence[float]) 
     here = session.current
     reached = f"loss {here.evaluation.total:.5g} after {here.evaluations_spent} evaluations"
     yield f"{session.problem.name}: {reached}; {load()}"
-    phase = here.schedule[here.phase]
-    weights = [name for name in weights or here.weights if here.weights.get(name) and not phase.is_joining(name)]
+    values = tuned_figures(session.fit, encoded=session.fit.stage2_trajectory)
+    figures = [name for name in TUNED if name in values]
+    predicted = {effect.figure: effect for effect in all_effects(session, figures)}
+    acting = predicted[figures[0]].changes
+    weights = [name for name in weights or here.weights if name in acting]
     control = refitted(session, weights[0], 1.0)
-    figures = [name for name in TUNED if name in control]
     floors = noise_floors(session, weights, control)
     known = {name: noise_floor(session.problem, name) for name in figures}
     yield "| figure | value | differs between re-fits by | noise floor |\n|---|---|---|---|"
     yield from (f"| {name} | {control[name]:.3f} | {floors[name]:.4f} | {known[name]:g} |" for name in figures)
-    predicted = {effect.figure: effect for effect in all_effects(session, figures)}
     yield "\n" + HEAD
     rows = []
     for weight in weights:

@@ -43,7 +43,8 @@ def test_the_report_has_the_floors_and_every_effect_above_them(fitted, monkeypat
     monkeypatch.setattr(bench, "noise_floor", lambda problem, figure: 1e-9)
     monkeypatch.setattr(bench, "noise_floors", lambda session, weights, control: dict.fromkeys(control, 1e-9))
     monkeypatch.setattr(bench, "TUNED", ("observed_px", "floor_tilt", "overlap_cm"))
-    lines = list(main_of(fitted, ("joints2d",), (30.0,)))
+    lines = list(main_of(fitted, ("joints2d", "joints3d"), (30.0,)))
+    assert not any("| joints3d |" in line for line in lines), "it has nothing to act on"
     assert any(line.startswith("| overlap_cm |") for line in lines)
     assert any(line.startswith("| observed_px | joints2d | × 30 |") for line in lines)
     assert any(line.startswith("floor_tilt: ") and "within a factor of two" in line for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from optim.diagnostics.quantities import QUANTITIES, ROUGH, TUNED
@@ -149,9 +150,8 @@ def size_text(figure: str, change: float) -> str:
 
 
 def weights_in_use(view: ViewModel) -> list[str]:
-    """The weights of the current phase."""
-    row = view.weights[view.status.phase]
-    return [term.name for term, weight in zip(view.scene.terms, row, strict=True) if weight > 0]
+    """The weights that act on the drawn snapshot."""
+    return [term.name for term, raw in zip(view.scene.terms, view.raw, strict=True) if not math.isnan(raw)]
 
 
 def _one_asked(view: ViewModel, ui: UiState) -> Iterator[Command]:
