@@ -120,7 +120,7 @@ TUNED = (
     "overlap_cm",
 )
 """Figures of a whole fit by which weights are judged (``optim.diagnostics.tuned``)."""
-ROUGH = ("mean_skate_mm", "planted_share", "toe_depth_cm", "end_drift_cm")
+ROUGH = ("mean_skate_mm", "planted_share", "toe_depth_cm", "floor_tilt", "end_drift_cm")
 """Those of which only the direction of a change is predicted well (docs/lab/effects.md)."""
 PAIR = ("pair_root_cm", "pair_heading_deg", "pair_joints_cm", "pair_foot_cm", "pair_betas", "pair_floor_cm")
 """Quantities of two neighbouring sub-sequences that are shown as curves over the frames that both hold."""

@@ -3,7 +3,7 @@
 The exact Hessian is of no use where a fit ends: the loss has kinks there (the decoder's ReLUs, ``contact_height``), and
 differences of its gradient grow without bound as their step shrinks. The matrix is that of ``gauss_newton`` in stages 1
 and 2 and of ``rollout_model.exact`` in stage 3. Conjugate gradients with a diagonal preconditioner in the place of the
-latter were far from a solution after 20 iterations and still after 200 (docs/lab/effects.md).
+latter need some hundred iterations for what one sweep does (docs/lab/effects.md).
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ class Curvature:
         model = self._model
         self._ask()
         if isinstance(model, BorderedBand):
-            return -model.step(b, damping or 0.0)
+            try:
+                return -model.step(b, damping or 0.0)
+            except ArithmeticError as error:
+                raise InputError(f"effects cannot be predicted here: {error}") from error
         inverse = self._inverse(model, DAMPING if damping is None else damping)
 
         def times(v: Tensor) -> Tensor:
@@ -114,11 +117,11 @@ class Curvature:
     def _model(self) -> BorderedBand | ExactModel:
         here, x = self.snapshot, self.leaf.detach()
         self._ask()
-        if self.objective.phase.stage < 3:
-            return replace(gauss_newton(self.objective, x, here.variables, here.packing), longest=None)
         try:
+            if self.objective.phase.stage < 3:
+                return replace(gauss_newton(self.objective, x, here.variables, here.packing), longest=None)
             return ExactModel(self.objective, here.variables, here.packing, x)
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             raise InputError(f"effects cannot be predicted here: {error}") from error
 
     def _ask(self) -> None:

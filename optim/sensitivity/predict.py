@@ -2,7 +2,7 @@
 
 Measured on two clips (docs/lab/effects.md): where an effect is above the noise floor, signs are mostly right, and sizes
 within a factor of two for joints, observations, acceleration and the overlap distance. Of foot skate, planted feet, toe
-depth and end drift only the directions are worth showing.
+depth, end drift and floor tilt only the directions are worth showing.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def probe(
     H are tried, because a roll-out soon leaves the range in which it is linear; the lowest loss is taken.
 
     Raises:
-        InputError: The phase does not use the weight.
+        InputError: The phase does not use the weight, or nothing can be predicted.
         BrokenOffError: ``interrupt`` said so.
     """
     fit, snapshot = session.fit, snapshot or session.current
@@ -143,6 +143,8 @@ def probe(
 
         tried = [(loss(prediction), moved, prediction) for moved in points for prediction in [curvature.predict(moved)]]
         after, moved, prediction = min(tried, key=lambda one: one[0])
+        if math.isinf(after):
+            raise InputError(f"{weight} × {factor:g} cannot be predicted here: the loss there is not finite; try it")
         named = figures_of(here.problem, curvature.prediction, fit.stage2_trajectory)
         changes = {name: float(of(prediction) - of(curvature.prediction)) for name, of in named.items()}
         variables = snapshot.packing.unpack(moved, snapshot.variables)

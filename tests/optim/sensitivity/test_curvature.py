@@ -12,11 +12,13 @@ from optim.common.errors import InputError
 from optim.diagnostics.tuned import tuned_figures
 from optim.objective.objective import Objective
 from optim.schedule.stages import schedule
+from optim.sensitivity import curvature as module
 from optim.sensitivity.curvature import BrokenOffError, Curvature, conjugate_gradients
 from optim.sensitivity.figures import NOISE
 from optim.sensitivity.predict import STEP, effects, probe, trial
 from optim.session.causes import ITERATION
 from optim.session.session import Session
+from optim.solver.banded import BorderedBand
 from tests import fakes
 
 
@@ -143,6 +145,26 @@ def test_segments_of_multiple_shooting_are_refused(fitted):
     schedule = (*here.schedule[: here.phase], phase, *here.schedule[here.phase + 1 :])
     with pytest.raises(InputError, match="shooting"):
         effects(fitted, "observed_cm", replace(here, schedule=schedule))
+
+
+def test_numbers_that_are_not_finite_are_told(fitted, monkeypatch):
+    """Where the model has none, where its step has none, and where the loss at the predicted motion has none."""
+
+    def fails(*arguments, **options):
+        raise ArithmeticError("not positive definite")
+
+    path = [fitted.history[entry.id] for entry in fitted.history.path(fitted.current.id)]
+    second = next(one for one in path if one.stage == 2)
+    for name, snapshot in (("gauss_newton", second), ("ExactModel", fitted.current)):
+        with monkeypatch.context() as patched, pytest.raises(InputError, match="cannot be predicted here"):
+            patched.setattr(module, name, fails)
+            effects(fitted, "observed_cm", snapshot)
+    with monkeypatch.context() as patched, pytest.raises(InputError, match="cannot be predicted here"):
+        patched.setattr(BorderedBand, "step", fails)
+        effects(fitted, "observed_cm", second)
+    monkeypatch.setattr(Curvature, "solve", lambda self, b, damping=None: torch.full_like(b, math.inf))
+    with pytest.raises(InputError, match="not finite"):
+        probe(fitted, "joints3d", 3.0)
 
 
 def test_what_is_not_there_is_refused(fitted):
