@@ -133,7 +133,8 @@ def enter_stage_3(
         segment: Number of frames between two nodes of multiple shooting (see ``shooting``). None uses no nodes.
 
     Returns:
-        The variables of stage 3 and, without a camera, the frame that they are in (``preset.prior_frame``).
+        The variables of stage 3 and the frame that they are in (``preset.prior_frame``). It is None where that is the
+        frame of the input: with a camera, and where the prior frame follows x_0.
     """
     with torch.no_grad():
         trans, betas = variables["trans"], variables["betas"]
@@ -158,6 +159,8 @@ def enter_stage_3(
             entered = shooting.cut(entered, motion.flat(), segment)
         if problem.has_camera:
             return entered | {"floor_plane": variables["floor_plane"]}, None
+        if preset.prior_frame == "following":
+            return entered, None
         if preset.prior_frame == "canonical":
             entered["trans"] = motion.trans[:, :1]
             entered["root_orient"] = root_variable(motion.root_orient[:, :1], rotation=preset.rotation)

@@ -66,7 +66,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of one phase. ``prior_frame`` is given only in stage 3 without a camera."""
+    """The loss of one phase. ``prior_frame`` is None before stage 3, and where it follows from x_0."""
 
     problem: Problem
     phase: Phase

@@ -31,6 +31,8 @@ class InPrior:
     rollout: Rollout
     joints: Tensor  # (B, T, 22, 3) of the body model; those of the roll-out are regressed
     defects: Defects | None = None  # only in multiple shooting
+    follows: bool = False
+    """Whether ``frame`` depends on the variables of x_0 and of the floor."""
 
     @cached_property
     def contact_probability(self) -> Tensor:
@@ -121,8 +123,8 @@ def predict_rollout(
     """The prediction of stage 3: the first frame rolled out through the latents.
 
     Args:
-        frame: Transform to the prior frame, in which the variables are then given. None with a camera: the variables
-            are in the camera frame, and ``floor_plane`` gives the transform.
+        frame: Transform to the prior frame, in which the variables are then given. None: the variables are in the
+            frame of the input, and the transform follows from x_0 and, with a camera, from ``floor_plane``.
         frames: Number of frames to roll out; None means all.
         with_prior: Also evaluate the conditional prior along the roll-out.
         segment: Number of frames between nodes of multiple shooting (see ``shooting``); None means one roll-out.
@@ -130,7 +132,7 @@ def predict_rollout(
     """
     betas = variables["betas"]
     pelvis = problem.body.rest_joints(betas)[:, 0]
-    start, frame = initial_state(problem, variables, frame=frame, pelvis=pelvis)
+    start, placed = initial_state(problem, variables, frame=frame, pelvis=pelvis)
     latents = variables["latent_motion"]
     if frames is not None:
         latents = latents[:, : frames - 1]
@@ -144,12 +146,12 @@ def predict_rollout(
         )
     found = body_points(problem, motion.trans, motion.root_orient, motion.pose_body, betas, parts)
     return Prediction(
-        trans=frame.trans_back(motion.trans, pelvis),
-        root_orient=frame.orient_back(motion.root_orient),
+        trans=placed.trans_back(motion.trans, pelvis),
+        root_orient=placed.orient_back(motion.root_orient),
         pose_body=motion.pose_body,
-        points=found.moved(frame.points_back),
+        points=found.moved(placed.points_back),
         variables=variables,
-        in_prior=InPrior(frame, motion, found.joints, defects),
+        in_prior=InPrior(placed, motion, found.joints, defects, follows=frame is None),
     )
 
 
@@ -159,7 +161,10 @@ def initial_state(
     """x_0 (B, ...) in the prior frame, and the transform to that frame; ``pelvis`` as in ``PriorFrame.trans``."""
     trans, root = variables["trans"][:, 0], root_matrix(variables["root_orient"][:, 0])
     if frame is None:
-        frame = frames.floor_frame(variables["floor_plane"], trans, root, pelvis)
+        if problem.has_camera:
+            frame = frames.floor_frame(variables["floor_plane"], trans, root, pelvis)
+        else:
+            frame = frames.canonical_frame(trans, root, pelvis)
         trans, root = frame.trans(trans[:, None], pelvis)[:, 0], frame.orient(root[:, None])[:, 0]
     pose = problem.pose_prior.decode(variables["latent_pose"][:, 0])
     joints = problem.body.joints(trans[:, None], root[:, None], pose[:, None], variables["betas"])[:, 0]

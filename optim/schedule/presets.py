@@ -28,9 +28,11 @@ class Preset:
     start: Literal["rest", "aligned"] = "rest"
     """Initialisation of stage 1. ``rest``: trans 0, root_orient (π, 0, 0); ``aligned``: a rigid fit of the torso where
     3D points are seen."""
-    prior_frame: Literal["input", "canonical"] = "input"
+    prior_frame: Literal["input", "canonical", "following"] = "input"
     """For 3D data without a camera. ``input``: the prior frame is the input frame. ``canonical``: it is the canonical
-    frame of stage 2's first frame, and results are transformed back."""
+    frame of stage 2's first frame, and results are transformed back. ``following``: it is the canonical frame of x_0
+    wherever x_0 moves to, as with a camera, so that the prior of the first state does not hold x_0 where stage 2 left
+    it (docs/lab/starts.md)."""
     contact_refine: Literal["public", "strict"] = "public"
     """With ``contact_refine_only``, contact terms have weight 0 while x_0 is held (public) or until refine (strict)."""
     velocities: Literal["prior", "camera"] = "prior"
@@ -119,6 +121,7 @@ PRESETS = {
         replace(_FAST, name="fast-public-terms", contacts="public"),
         replace(_FAST, name="fast-hidden-left", hidden_joints="left"),
         replace(_FAST, name="fast-trusted-prior", unknown_motion="ignored"),
+        replace(_FAST, name="fast-following-frame", prior_frame="following"),
         _HUMORSCOPE,
         replace(_HUMORSCOPE, name="humorscope-6d", rotation="6d"),
         replace(_HUMORSCOPE, name="humorscope-public-contacts", contact_refine="public"),

@@ -79,10 +79,10 @@ class Linearised:
         """Derivatives of points of the input frame, along the axes of the prior frame.
 
         Args:
-            moved: (B, T, K, 3, SIZE) derivatives in the prior frame. A camera adds those of the transform, in place.
+            moved: (B, T, K, 3, SIZE) derivatives in the prior frame. Those of the transform are added in place.
             points: (B, T, K, 3) in the input frame [m].
         """
-        if self.scene.problem.has_camera:
+        if self.scene.in_prior.follows:
             turned = points @ self.scene.in_prior.frame.R_prior_input.mT[:, None]
             moved[..., FRAME_TURN] = cross_matrix(turned)
             moved[..., FRAME_SHIFT] = -torch.eye(3, dtype=moved.dtype)

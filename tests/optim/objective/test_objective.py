@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from optim.common.errors import InputError
+from optim.common.rotations import axis_angle_to_matrix
 from optim.objective.objective import Objective
 from optim.objective.terms import planted
 from optim.objective.terms.scene import residual_of
 from optim.problem import frames
 from optim.problem.observations import Observations, PreviousBatch
 from optim.problem.problem import Problem
-from optim.problem.variables import packing
+from optim.problem.variables import packing, root_matrix, root_variable
 from optim.schedule.phases import NODES, STAGE_3, Phase
 from optim.schedule.stages import schedule
 from optim.schedule.terms import TERMS
@@ -250,3 +251,28 @@ def test_three_sub_sequences_are_the_sum_of_each(modality, kind):
         for name, piece in place.split(alone.gradient).items():
             torch.testing.assert_close(gradient[name][here], piece, rtol=1e-6, atol=1e-9)
     assert point.value == pytest.approx(total, rel=1e-9)
+
+
+def turned_and_moved(given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Variables of stage 3 with the first frame at another place of the floor, turned about the vertical."""
+    turn = axis_angle_to_matrix(torch.tensor([0.0, 0.0, 0.5], dtype=torch.float64))
+    root = turn @ root_matrix(given["root_orient"])
+    shift = torch.tensor([0.4, -0.3, 0.0], dtype=torch.float64)
+    return {**given, "trans": given["trans"] + shift, "root_orient": root_variable(root, rotation="axis-angle")}
+
+
+def test_a_following_frame_holds_the_first_state_nowhere():
+    """With a frame that follows, the priors do not change with the place and the heading of the first frame."""
+    problem = fakes.problem("joints3d", frames=FRAMES, dtype=torch.float64)
+    changed = {}
+    for name in ("fast", "fast-following-frame"):
+        phase = schedule(name, "3d")[-1]
+        given = fakes.variables(problem, phase, dtype=torch.float64)
+        frame = frames.identity(1, dtype=torch.float64) if name == "fast" else None
+        objective = Objective(problem, phase, frame)
+        values = [objective.residuals(objective.predict(each)) for each in (given, turned_and_moved(given))]
+        changed[name] = {t: float((values[1][t] - values[0][t]).abs().max()) for t in values[0]}
+    for term in ("init_motion_prior", "motion_prior", "joint_consistency", "bone_length"):
+        assert changed["fast-following-frame"][term] < 1e-8 * max(1.0, changed["fast"][term]), term
+    assert changed["fast"]["init_motion_prior"] > 0.1
+    assert changed["fast-following-frame"]["joints3d"] > 0.01, "the motion has moved with its first frame"

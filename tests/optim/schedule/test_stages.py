@@ -68,6 +68,7 @@ def test_presets_are_selected_by_name(name):
         ("humorscope-planted", "contacts", "planted"),
         ("fast-hidden-left", "hidden_joints", "left"),
         ("fast-trusted-prior", "unknown_motion", "ignored"),
+        ("fast-following-frame", "prior_frame", "following"),
         ("humorscope-6d", "rotation", "6d"),
         ("humorscope-public-contacts", "contact_refine", "public"),
         ("humorscope-measured-units", "preconditioner", "measured"),

@@ -148,7 +148,7 @@ def alone(problem: Problem, term: Term, *, preset: str) -> tuple[Objective, Vari
     phase = Phase("test", 3, names, 1, init_motion_frames=2, **rules)
     variables = fakes.variables(problem, phase, dtype=torch.float64)
     frame, root = None, axis_angle_to_matrix(variables["root_orient"])
-    if not problem.has_camera:
+    if not problem.has_camera and phase.preset.prior_frame != "following":
         pelvis = problem.body.rest_joints(variables["betas"])[:, 0]
         frame = canonical_frame(variables["trans"][:, 0], root[:, 0] @ root[:, 0], pelvis)
     variables["root_orient"] = root_variable(root, rotation=phase.preset.rotation)
@@ -159,7 +159,8 @@ def alone(problem: Problem, term: Term, *, preset: str) -> tuple[Objective, Vari
 
 TRIED = [(term, "humorscope") for term in TERMS if term.name != "shooting_gap"]
 TRIED += [(TERMS[0], "humorscope-6d"), (TERMS[0], "reference")]
-"""Each term once; the preset matters to all of them through the roll-out only."""
+TRIED += [(term, "fast-following-frame") for term in TERMS if term.name in ("joints3d", "init_motion_prior")]
+"""Each term once; the preset matters to all of them through the roll-out and the prior frame only."""
 
 
 KNOWN: dict[tuple[str, bool], NetworkJacobians] = {}
