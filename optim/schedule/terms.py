@@ -187,8 +187,9 @@ TERMS: tuple[Term, ...] = (
     Term("floor_reg", "m²", "½ ‖floor − floor observed‖², in 5 cm per standard deviation where stated", "consistency",
          "the floor stays close to the observed one",
          # Own weight for images: the public one is 0.5 of a loss of 185, so that stage 3 turns the floor until a
-         # leaning person is upright. Ours counts standard deviations of the estimate (docs/video.md).
-         Weights({"rgb": (0.0, 0.0, 0.167), "rgbd": (0.0, 0.0, 1.0)}, own={"rgb": (0.0, 0.0, 200.0)}),
+         # leaning person is upright. Ours counts standard deviations of the estimate, one as about 1.5 of the loss of
+         # 60 frames (docs/lab/cameras.md).
+         Weights({"rgb": (0.0, 0.0, 0.167), "rgbd": (0.0, 0.0, 1.0)}, own={"rgb": (0.0, 0.0, 20.0)}),
          stage=3, axis="sequences", scale="frames", needs=("floor",)),
     Term("rgb_overlap_consist_floor", "m²", "½ Σ ‖floor_b − floor_{b+1}‖²", "overlap",
          _OVERLAP_HELP, _OVERLAP, stage=3, joins="freeze", axis="none", needs=("overlap", "floor")),
