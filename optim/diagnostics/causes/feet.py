@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from optim.diagnostics.causes.cause import Cause, Causes, Look, level_of
+from optim.diagnostics.ground import ground
 from optim.diagnostics.quantities import QUANTITIES
 from optim.problem.coverage import longest_run
 
@@ -14,6 +15,9 @@ FLIGHT_FRAMES = 18
 """Longest flight of a person at 30 frames/s (0.6 s, a jump of 44 cm); a longer time above the floor is no jump."""
 DEPTH_CM = 3.0
 """Depth below the floor; first bound but one of the paper's evaluation (0, 3, 6 … cm)."""
+OBSERVED_DEPTH_CM = 10.0
+"""Median depth of the lowest vertex in stage 2 from which on the observations themselves are below the floor. It is
+0.5 cm on average for upright people, and 5 cm for recorded floor work, whose bodies lie in the floor."""
 SKATE_MM = 12.0
 """Mean foot skate [mm/frame]: 36 cm/s. The default clip ends at 8.9 from 3D joints and at 11.5 from keypoints."""
 SEEN_CM = 0.1
@@ -21,7 +25,8 @@ SEEN_CM = 0.1
 
 
 def height(look: Look) -> Causes:
-    """Height of the lowest vertex over all frames."""
+    """Height of the lowest vertex over all frames, and where the observations put it."""
+    yield from _observed_below(look)
     yield from _floats(look)
     yield from _sinks(look)
 
@@ -54,6 +59,27 @@ def _floats(look: Look) -> Causes:
         (*_heights(height[b]), f"longest flight of a person about {FLIGHT_FRAMES} frames"),
         _advice(look),
         look.at(b, start + int(inside.argmax())),
+    )
+
+
+def _observed_below(look: Look) -> Causes:
+    """Stage 2 knows no floor of 3D data. If it puts the body below, terms that hold the body up tear the fit apart."""
+    if look.free is None or look.problem.has_camera:
+        return
+    depth = ground(look.fit, look.free).depth_cm
+    assert depth is not None
+    middle = np.median(depth, axis=1)
+    b = int(middle.argmax())
+    if middle[b] <= OBSERVED_DEPTH_CM:
+        return
+    named = QUANTITIES["depth_cm"]
+    yield Cause(
+        "bad",
+        f"The observations{look.of(b)} are {named.text(float(middle[b]))} below the floor:"
+        " stage 2, which knows no floor, puts the body there.",
+        (f"lowest point in stage 2 up to {named.text(float(depth[b].max()))} below the floor",),
+        "Check unit and height of the input (--unit, --floor-height); --floor-height auto puts its feet on the floor.",
+        look.at(b, int(depth[b].argmax())),
     )
 
 

@@ -37,8 +37,8 @@ def problem(kind: str) -> Problem:
     return replace(sub_problem(whole, [FRAMES]), ground_truth=None)
 
 
-def fitted(made: Problem, *, weights=None, steps=STEPS) -> Session:
-    session = Session(made, schedule=schedule("humorscope", made.data_type, num_iters=steps, weights=weights))
+def fitted(made: Problem, *, weights=None, steps=STEPS, preset="humorscope") -> Session:
+    session = Session(made, schedule=schedule(preset, made.data_type, num_iters=steps, weights=weights))
     session.run()
     return session
 
@@ -126,12 +126,19 @@ def cost_of_10_cm(session: Session) -> float:
     return float(raw) * told.weighted / told.raw
 
 
-@pytest.mark.parametrize(("up", "word"), [(0.3, "floats"), (-0.3, "below the floor")])
-def test_a_motion_beside_the_floor_of_the_world_floats_or_sinks(up, word):
+@pytest.mark.parametrize(
+    ("up", "word", "preset"),
+    [
+        (0.3, "floats", "humorscope"),
+        (-0.3, "below the floor", "humorscope"),
+        (-0.3, "observations are", "fast"),  # which holds the body above the floor
+    ],
+)
+def test_a_motion_beside_the_floor_of_the_world_floats_or_sinks(up, word, preset):
     def lift(joints):
         joints[..., 2] += up
 
-    cause = first(fitted(seeing(problem("joints3d"), lift), steps=(3, 5, 2)))
+    cause = first(fitted(seeing(problem("joints3d"), lift), steps=(3, 5, 2), preset=preset))
     assert cause.rule == "height" and word in cause.text
 
 
