@@ -7,6 +7,7 @@ import numpy as np
 from optim.diagnostics.causes.cause import Cause, Causes, Look, level_of
 from optim.diagnostics.ground import ground
 from optim.diagnostics.quantities import QUANTITIES
+from optim.initialise.floor_from_feet import feet_evidence
 from optim.problem.coverage import longest_run
 
 FLOATS_CM = 4.0
@@ -68,6 +69,9 @@ def _observed_below(look: Look) -> Causes:
         return
     depth = ground(look.fit, look.free).depth_cm
     assert depth is not None
+    evidence = feet_evidence(look.problem.observations)
+    seen = evidence["feet_seen"].any(-1) if "feet_seen" in evidence else evidence["seen"]
+    depth = np.where(seen.numpy(), depth, 0.0)  # hidden feet are where stage 2 has invented them
     middle = np.median(depth, axis=1)
     b = int(middle.argmax())
     if middle[b] <= OBSERVED_DEPTH_CM:

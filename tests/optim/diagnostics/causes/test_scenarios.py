@@ -142,6 +142,19 @@ def test_a_motion_beside_the_floor_of_the_world_floats_or_sinks(up, word, preset
     assert cause.rule == "height" and word in cause.text
 
 
+def test_hidden_feet_below_the_floor_are_no_observation():
+    def lower_and_hide(joints):
+        joints[..., 2] -= 0.3
+        joints[:, :, [7, 8, 10, 11]] = torch.inf
+
+    made = seeing(problem("joints3d"), lower_and_hide)
+    session = Session(made, schedule=schedule("humorscope", "3d", num_iters=(3, 0, 0)))
+    session.run()
+    found = causes(session.fit)
+    assert any("below the floor" in cause.text for cause in found)
+    assert not any("The observations are" in cause.text for cause in found)
+
+
 def test_where_no_foot_is_near_the_floor_it_says_why_skate_is_undefined():
     def lift(joints):
         joints[..., 2] += 1.0
