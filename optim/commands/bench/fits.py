@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from optim.commands import evaluate
@@ -100,32 +100,56 @@ def _differences(values: Sequence[float]) -> list[float]:
     return [after - before for before, after in zip((0.0, *values), values, strict=False)]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the command line."""
+def parser_of(
+    program: str,
+    about: str | None,
+    *,
+    protocols: Sequence[str],
+    usual: Sequence[str],
+    presets: Sequence[str],
+    clips: int,
+    frames: int,
+) -> argparse.ArgumentParser:
+    """The command line of a table of fits: the protocols that may be chosen, and what it fits if nothing is said."""
     parser = argparse.ArgumentParser(
-        prog="python -m optim.commands.bench.fits",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=program, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the CSV files")
     parser.add_argument("--data", type=Path, metavar="MOCAP", help="AMASS-format .npz clips to fit")
-    parser.add_argument("--protocols", nargs="+", choices=sorted(PROTOCOLS), default=("noisy", "occluded"))
-    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=("fast", "direct", "humorscope"))
-    parser.add_argument("--clips", type=int, default=8, help="number of clips of each protocol (8)")
-    parser.add_argument("--frames", type=int, default=60, help="number of frames of each clip (60)")
+    parser.add_argument("--protocols", nargs="+", choices=sorted(protocols), default=usual)
+    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=presets)
+    parser.add_argument("--clips", type=int, default=clips, help="number of clips of each protocol (%(default)s)")
+    parser.add_argument("--frames", type=int, default=frames, help="number of frames of each clip (%(default)s)")
     return parser
+
+
+def run(options: argparse.Namespace, table_of: Callable[[Path], str]) -> int:
+    """Fit what is asked for and print the table of the folder; returns the exit status."""
+    if options.data is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        print(load(), file=sys.stderr, flush=True)
+        fit(options)
+    print(table_of(options.folder))
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    return parser_of(
+        "python -m optim.commands.bench.fits",
+        __doc__,
+        protocols=PROTOCOLS,
+        usual=("noisy", "occluded"),
+        presets=("fast", "direct", "humorscope"),
+        clips=8,
+        frames=60,
+    )
 
 
 @with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit and print; returns the exit status."""
-    options = build_parser().parse_args(arguments)
-    if options.data is not None:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        print(load(), file=sys.stderr, flush=True)
-        fit(options)
-    print(table(options.folder))
-    return 0
+    return run(build_parser().parse_args(arguments), table)
 
 
 if __name__ == "__main__":

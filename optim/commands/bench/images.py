@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from optim.commands.bench import fits
-from optim.commands.bench.measure import load
 from optim.common.errors import InputError
 from optim.common.exit_status import with_exit_status
 from optim.evaluation.protocols import PICTURED, Row
@@ -68,7 +67,8 @@ def _lines(protocol: str, rows: dict[str, list[Row]]) -> Iterator[str]:
     for preset, of_preset in rows.items():
         before, after = ([r for r in of_preset if r["stage"] == stage and r["clip"] in shared] for stage in STAGES)
         yield _line(preset, before, after)
-    truth = statistics.mean(_values(next(iter(rows.values())), "acceleration_of_truth"))
+    of_shared = [row for row in next(iter(rows.values())) if row["clip"] in shared]
+    truth = statistics.mean(_values(of_shared, "acceleration_of_truth"))
     cells = ["truth", *(f"{truth:.2f}" if name == "acceleration" else "" for name in BOTH), *("" for _ in range(5))]
     yield f"| {' | '.join(cells)} |"
 
@@ -101,30 +101,21 @@ def _values(rows: Sequence[Row], name: str) -> list[float]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m optim.commands.bench.images",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return fits.parser_of(
+        "python -m optim.commands.bench.images",
+        __doc__,
+        protocols=tuple(PICTURED),
+        usual=tuple(PICTURED),
+        presets=("fast",),
+        clips=24,
+        frames=45,
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the CSV files")
-    parser.add_argument("--data", type=Path, metavar="MOCAP", help="AMASS-format .npz clips to fit")
-    parser.add_argument("--protocols", nargs="+", choices=sorted(PICTURED), default=tuple(PICTURED))
-    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=("fast",))
-    parser.add_argument("--clips", type=int, default=24, help="number of clips of each protocol (24)")
-    parser.add_argument("--frames", type=int, default=45, help="number of frames of each clip (45)")
-    return parser
 
 
 @with_exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit and print; returns the exit status."""
-    options = build_parser().parse_args(arguments)
-    if options.data is not None:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        print(load(), file=sys.stderr, flush=True)
-        fits.fit(options)
-    print(table(options.folder))
-    return 0
+    return fits.run(build_parser().parse_args(arguments), table)
 
 
 if __name__ == "__main__":
